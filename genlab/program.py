@@ -1,0 +1,47 @@
+"""What every stage program shares: a Typer app fed by DVC, and errors written for people.
+
+DVC unpacks a params group into `--max_len 50 --lora.r 16`; Typer would name the option
+`--max-len`, hence the token normaliser. A mistake of the user's is raised as `InputError` and
+ends the program with one line on stderr and exit code 1 (2 for a wrong option), no traceback.
+"""
+
+import sys
+
+import typer
+from typer.exceptions import TyperException
+
+
+class InputError(Exception):
+    """Something the user can mend: names the file, row or key, what is wrong, and what to do."""
+
+
+def stage_app(**options) -> typer.Typer:
+    """Return a Typer app that takes DVC's underscored option names and prints plain text."""
+    return typer.Typer(
+        context_settings={"token_normalize_func": lambda name: name.replace("_", "-")},
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        **options,
+    )
+
+
+def run(app: typer.Typer) -> None:
+    """Run `app` on sys.argv; a user's mistake becomes one line on stderr and a non-zero exit."""
+    command = typer.main.get_command(app)
+    try:
+        sys.exit(command.main(standalone_mode=False))
+    except TyperException as error:
+        fail(f"{error.format_message()} (see --help)", exit_code=2)
+    except InputError as error:
+        fail(str(error))
+    except PermissionError as error:
+        fail(f"{error.filename}: cannot be written or read ({error.strerror})")
+    except KeyboardInterrupt:
+        fail("interrupted", exit_code=130)
+
+
+def fail(message: str, exit_code: int = 1) -> None:
+    """Print one `error:` line to stderr and exit."""
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(exit_code)
