@@ -32,9 +32,10 @@ def write_table(path: Path, frames: Iterable[pl.DataFrame], schema: pl.Schema) -
     """
     arrow_schema = schema.to_frame().to_arrow().schema
     n_rows = 0
-    with written_whole(path) as partial, pq.ParquetWriter(
-        partial, arrow_schema, compression="zstd"
-    ) as writer:
+    with (
+        written_whole(path) as partial,
+        pq.ParquetWriter(partial, arrow_schema, compression="zstd") as writer,
+    ):
         for frame in frames:
             writer.write_table(frame.match_to_schema(schema).to_arrow().cast(arrow_schema))
             n_rows += frame.height

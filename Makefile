@@ -1,0 +1,32 @@
+# make        run the pipeline: everything from the corpus to the scores
+# make test   run the tests
+# Both make the virtual environment first, if requirements.lock is newer than it.
+
+VENV := .venv
+PYTHON := python3.11
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONPATH :=
+export HF_HUB_DISABLE_TELEMETRY := 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: repro test lint bench show
+repro: $(VENV)/installed
+	dvc repro
+
+test: $(VENV)/installed
+	python -m pytest
+
+lint: $(VENV)/installed
+	ruff check .
+	ruff format --check .
+
+bench: $(VENV)/installed
+	python -m benchmarks.run
+
+show: $(VENV)/installed  # experiments, and what they changed
+	dvc exp show --md --only-changed --hide-failed --drop 'stages.*|genlab.*|data.*|Created'
+
+$(VENV)/installed: requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	touch $@

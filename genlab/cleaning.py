@@ -1,0 +1,335 @@
+"""Cleaning of queries and passages: texts made plain, and what is no plain text dropped.
+
+In: batches in the query table's schema. Out: the same queries in the same order, cleaned, fewer,
+with the fate of every query, passage and line. The rules for web text are those of C4 (Raffel et
+al. 2020, section 2.2). All work is Polars expressions on exploded passages: per-row Python costs
+ten times as much.
+
+A rule's reason in the counts is the `clean` params key that sets it, so who reads a count knows
+which key to turn.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html import unescape
+
+import polars as pl
+
+from genlab.filtering import count_characters, count_fates, explode_passages, first_reason
+from genlab.program import InputError
+from genlab.text import key_expression, normalize_unicode
+
+QUERY_REASONS = ("min_query_words", "max_query_words", "no_passage_left")
+PASSAGE_REASONS = (
+    "query_dropped",
+    "empty",
+    "drop_lorem_ipsum",
+    "drop_curly_brackets",
+    "no_line_left",
+    "min_passage_words",
+    "max_passage_words",
+    "min_new_words",
+)
+LINE_REASONS = ("drop_javascript_lines", "require_terminal_punctuation", "min_line_words")
+# Reasons that follow from another drop: no params key bears their name.
+DERIVED_REASONS = ("no_passage_left", "query_dropped", "empty", "no_line_left")
+
+# Only HTML's own element names count as markup, so "<name>" and "a <b and c> d" survive.
+BLOCK_TAGS = (
+    "address article aside blockquote body br caption center dd div dl dt fieldset figcaption"
+    " figure footer form h1 h2 h3 h4 h5 h6 head header hr html li link main meta nav noscript ol"
+    " option p pre section select table tbody td tfoot th thead title tr ul"
+)
+INLINE_TAGS = (
+    "a abbr acronym b bdi bdo big button cite code data del dfn em embed font i iframe img input"
+    " ins kbd label mark object param q s samp small source span strike strong sub sup svg time"
+    " tt u var video wbr"
+)
+FLAGS = "async|checked|controls|defer|disabled|hidden|multiple|nowrap|readonly|required|selected"
+ATTRIBUTES = (
+    r"""(?:\s+(?:[a-z_:][-a-z0-9_:.]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+)|""" + FLAGS + "))*"
+)
+# UTF-8 read as Latin-1: what should be one character shows as two, three or four of these.
+MOJIBAKE = (
+    r"[\u{C2}-\u{DF}][\u{80}-\u{BF}]|[\u{E0}-\u{EF}][\u{80}-\u{BF}]{2}"
+    r"|[\u{F0}-\u{F4}][\u{80}-\u{BF}]{3}"
+)
+# A semicolon is required: "AT&T" and "?a=1&copy=2" are no entities.
+ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The `clean` params group; `stages/clean.py` says what each key does."""
+
+    repair_encoding: bool
+    unicode_form: str
+    strip_markup: bool
+    strip_citations: bool
+    lower_case: bool
+    drop_javascript_lines: bool
+    require_terminal_punctuation: bool
+    min_line_words: int
+    drop_lorem_ipsum: bool
+    drop_curly_brackets: bool
+    min_query_words: int
+    max_query_words: int
+    min_passage_words: int
+    max_passage_words: int
+    min_new_words: int
+
+
+@dataclass
+class Counts:
+    """What became of queries, passages and lines, over all batches."""
+
+    queries: Counter = field(default_factory=Counter)
+    passages: Counter = field(default_factory=Counter)
+    lines: Counter = field(default_factory=Counter)
+    splits: Counter = field(default_factory=Counter)  # queries left, by split
+    chars: Counter = field(default_factory=Counter)  # of queries and passages, "in" and "out"
+
+
+def clean_batch(batch: pl.DataFrame, rules: Rules, counts: Counts) -> pl.DataFrame:
+    """Return the cleaned batch, fewer rows in the same order; add its fates to `counts`."""
+    queries = batch.select(
+        "query_id",
+        "split",
+        clean_texts(batch["query"], rules).str.replace_all("\n", " "),
+    ).with_row_index("row")
+    queries = queries.with_columns(fate=first_reason(query_rules(rules)))
+    passages = explode_passages(batch.with_row_index("row")).with_row_index("passage")
+    counts.chars["in"] += count_characters(batch["query"], passages["text"])
+
+    passages = passages.with_columns(clean_texts(passages["text"], rules)).join(
+        queries.select(
+            "row", query_fate="fate", query_words=key_expression(pl.col("query")).str.split(" ")
+        ),
+        on="row",
+        maintain_order="left",
+    )
+    passages = passages.with_columns(fate=first_reason(page_rules(rules)))
+    passages, lines = clean_lines(passages, rules)
+    passages = passages.with_columns(fate=pl.coalesce("fate", first_reason(length_rules(rules))))
+    passages = drop_query_copies(passages, rules.min_new_words)
+
+    kept = passages.filter(pl.col("fate").is_null())
+    lists = kept.group_by("row", maintain_order=True).agg(passages=pl.struct("text", "is_selected"))
+    queries = queries.join(lists, on="row", how="left", maintain_order="left").with_columns(
+        fate=pl.coalesce("fate", first_reason([("no_passage_left", pl.col("passages").is_null())]))
+    )
+    cleaned = queries.filter(pl.col("fate").is_null())
+    counts.queries += count_fates(queries["fate"])
+    counts.passages += count_fates(passages["fate"])
+    counts.lines += count_fates(lines["fate"])
+    counts.splits += count_fates(cleaned["split"])
+    counts.chars["out"] += count_characters(cleaned["query"], kept["text"])
+    return cleaned.select("query_id", "query", "passages", "split")
+
+
+def clean_texts(texts: pl.Series, rules: Rules) -> pl.Series:
+    """Return texts without markup, invisible characters and odd spacing; line breaks stay."""
+    column = pl.col(texts.name)
+    texts = texts.fill_null("")
+    # Most texts pass this test; passing over them (as null) saves two thirds of the time.
+    is_plain = ~column.str.contains(r"[^ -~]|  |^ | $|[<&\[]")
+    unclean = texts.to_frame().select(pl.when(~is_plain).then(column)).to_series()
+    if rules.repair_encoding:
+        unclean = replace_matches(unclean, MOJIBAKE, repair_encoding)
+    if rules.strip_markup:
+        unclean = unclean.to_frame().select(strip_tags(column)).to_series()
+        unclean = replace_matches(unclean, ENTITY, unescape)
+
+    text = pl.col("unclean").str.replace_all("\r\n?|[\v\f\x85\u2028\u2029]", "\n")
+    # Control and format characters: zero-width spaces and joiners, soft hyphens, byte-order marks.
+    text = text.str.replace_all(r"[\p{Cc}\p{Cf}&&[^\n\t]]", "")
+    if rules.unicode_form != "none":
+        text = normalize_unicode(text, rules.unicode_form)
+    if rules.strip_citations:
+        text = text.str.replace_all(r"(?i)\[(?:[0-9]+|edit|citation needed)\]", "")
+    text = pl.coalesce(squeeze_spaces(text), column)
+    if rules.lower_case:
+        text = text.str.to_lowercase()
+    frame = texts.to_frame().with_columns(unclean=unclean)
+    return frame.select(text.alias(texts.name)).to_series()
+
+
+def replace_matches(texts: pl.Series, pattern: str, repair: Callable[[str], str]) -> pl.Series:
+    """Return texts with every match of `pattern` as `repair` gives it.
+
+    `repair` is Python, but runs once per different match: a few dozen, not once per row. No match
+    may begin inside another.
+    """
+    matches = texts.str.extract_all(pattern).explode().drop_nulls().unique().sort().to_list()
+    if not matches:
+        return texts
+    repaired = pl.col(texts.name).str.replace_many(matches, [repair(match) for match in matches])
+    return texts.to_frame().select(repaired).to_series()
+
+
+def repair_encoding(match: str) -> str:
+    """Return what a match of MOJIBAKE stood for: "Ã©" is "é".
+
+    Only where it is certain: proper text has no C1 control characters, and no "Â" or "Ã" before
+    a symbol, but "ß»" (as in »Spaß») is German.
+    """
+    is_certain = match[0] in "ÂÃ" or any("\x80" <= character <= "\x9f" for character in match)
+    try:
+        return match.encode("latin-1").decode("utf-8") if is_certain else match
+    except UnicodeDecodeError:
+        return match
+
+
+def strip_tags(text: pl.Expr) -> pl.Expr:
+    """Return text without HTML: block elements become line breaks, inline ones nothing.
+
+    Entities are decoded after this, and once: "&lt;b&gt;" is the text "<b>", no element.
+    """
+    for element in ("script", "style"):
+        text = text.str.replace_all(rf"(?is)<{element}\b[^>]*>.*?</{element}\s*>", "\n")
+    text = text.str.replace_all(r"(?s)<!--.*?-->|<!(?i:doctype)[^>]*>", "")
+    for tags, replacement in ((BLOCK_TAGS, "\n"), (INLINE_TAGS, "")):
+        names = tags.replace(" ", "|")
+        text = text.str.replace_all(rf"(?i)</?(?:{names}){ATTRIBUTES}\s*/?>", replacement)
+    return text
+
+
+def squeeze_spaces(text: pl.Expr) -> pl.Expr:
+    """Return text with single spaces, single line breaks, and nothing at the ends."""
+    # In three cheap steps: one pattern for all of them matches at every space, 10 times slower.
+    return (
+        text.str.replace_all(r"[^\S\n ]", " ")
+        .str.replace_all("  +", " ")
+        .str.replace_all(r" ?\n[\n ]*", "\n")
+        .str.strip_chars()
+    )
+
+
+def count_words(text: pl.Expr) -> pl.Expr:
+    """Return the number of words, single spaces between them; 0 for an empty text."""
+    return pl.when(text == "").then(0).otherwise(text.str.count_matches(" ") + 1)
+
+
+def query_rules(rules: Rules) -> list[tuple[str, pl.Expr]]:
+    """Return what drops a query for its own text."""
+    n_words = count_words(pl.col("query"))
+    return [
+        ("min_query_words", n_words < rules.min_query_words),
+        ("max_query_words", n_words > rules.max_query_words),
+    ]
+
+
+def page_rules(rules: Rules) -> list[tuple[str, pl.Expr]]:
+    """Return what drops a passage before its lines are looked at."""
+    text = pl.col("text")
+    return [
+        ("query_dropped", pl.col("query_fate").is_not_null()),
+        ("empty", text == ""),
+        ("drop_lorem_ipsum", rules.drop_lorem_ipsum & text.str.contains("(?i)lorem ipsum")),
+        ("drop_curly_brackets", rules.drop_curly_brackets & text.str.contains("[{}]")),
+    ]
+
+
+def line_rules(rules: Rules) -> list[tuple[str, pl.Expr]]:
+    """Return what drops a line. An ellipsis is no terminal punctuation: the line was cut."""
+    line = pl.col("line")
+    is_ended = line.str.contains(r"""[.!?。！？]["'”’»)\]]*$|["”»]$""") & ~line.str.contains(
+        r"""(?:\.\.\.|…)["'”’»)\]]*$"""
+    )
+    return [
+        (
+            "drop_javascript_lines",
+            rules.drop_javascript_lines & line.str.contains("(?i)javascript"),
+        ),
+        ("require_terminal_punctuation", rules.require_terminal_punctuation & ~is_ended),
+        ("min_line_words", pl.col("n_words") < rules.min_line_words),
+    ]
+
+
+def length_rules(rules: Rules) -> list[tuple[str, pl.Expr]]:
+    """Return what drops a passage for the length left to it."""
+    n_words = pl.col("n_words")
+    return [
+        ("min_passage_words", n_words < rules.min_passage_words),
+        ("max_passage_words", n_words > rules.max_passage_words),
+    ]
+
+
+def clean_lines(passages: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the passages with the lines that pass the rules, joined by spaces; and every line.
+
+    Adds `n_words`, the number of words left.
+    """
+    page = passages.filter(pl.col("fate").is_null()).select("passage", line="text")
+    is_multiline = pl.col("line").str.contains("\n", literal=True)
+    lines = pl.concat(
+        [
+            page.filter(~is_multiline),
+            page.filter(is_multiline).with_columns(pl.col("line").str.split("\n")).explode("line"),
+        ]
+    ).with_columns(n_words=count_words(pl.col("line")))
+    lines = lines.with_columns(fate=first_reason(line_rules(rules)))
+    kept = lines.filter(pl.col("fate").is_null())
+    # Nearly all passages are one line; only the others go through the slow joining of strings.
+    is_alone = pl.col("passage").is_unique()
+    texts = pl.concat(
+        [
+            kept.filter(is_alone).select("passage", "line", "n_words"),
+            kept.filter(~is_alone)
+            .group_by("passage")
+            .agg(pl.col("line").str.join(" "), pl.col("n_words").sum()),
+        ]
+    ).rename({"line": "text"})
+    passages = passages.drop("text").join(texts, on="passage", how="left", maintain_order="left")
+    no_line = ("no_line_left", pl.col("text").is_null())
+    return passages.with_columns(fate=pl.coalesce("fate", first_reason([no_line]))), lines
+
+
+def drop_query_copies(passages: pl.DataFrame, min_new_words: int) -> pl.DataFrame:
+    """Mark the passages with fewer than `min_new_words` different words that the query lacks.
+
+    Such a passage is the query over again: it answers nothing, and fools rankers.
+    """
+
+    def count_new_words(text: pl.Expr) -> pl.Expr:
+        return key_expression(text).str.split(" ").list.set_difference("query_words").list.len()
+
+    # The first 64 characters acquit nearly all. Their last word may be cut, hence > and not >=.
+    suspects = passages.filter(
+        pl.col("fate").is_null() & (count_new_words(pl.col("text").str.head(64)) <= min_new_words)
+    )
+    copies = suspects.filter(count_new_words(pl.col("text")) < min_new_words)
+    is_copy = pl.col("passage").is_in(copies["passage"].implode())
+    return passages.with_columns(
+        fate=pl.coalesce("fate", first_reason([("min_new_words", is_copy)]))
+    )
+
+
+def check_rules(rules: Rules) -> None:
+    """Raise InputError where a lower bound is above its upper bound."""
+    for subject in ("query", "passage"):
+        low, high = (f"{bound}_{subject}_words" for bound in ("min", "max"))
+        if getattr(rules, low) > getattr(rules, high):
+            raise InputError(
+                f"params clean.{low} ({getattr(rules, low)}) is above clean.{high}"
+                f" ({getattr(rules, high)}): every {subject} would be dropped"
+            )
+
+
+def check_any_left(path: str, counts: Counts) -> None:
+    """Raise InputError if no query is left, naming the rule that dropped most."""
+    if counts.queries[None]:
+        return
+    if not counts.queries:
+        raise InputError(f"{path}: no rows; check what fetch.corpus brings")
+    drops = counts.queries + counts.passages + counts.lines
+    for reason in (None, *DERIVED_REASONS):
+        del drops[reason]
+    if not drops:
+        raise InputError(f"{path}: its queries or passages hold no text; check the fetch stage")
+    reason, n_dropped = drops.most_common(1)[0]
+    raise InputError(
+        f"{path}: cleaning left no query of {counts.queries.total()}; the rule clean.{reason}"
+        f" dropped most ({n_dropped}): loosen it in params.yaml (or -S clean.{reason}=...)"
+    )

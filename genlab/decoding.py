@@ -1,0 +1,211 @@
+"""Batched generation whose text for a query depends on that query alone.
+
+Every query has its own stream of random numbers, one number per new token, so the text does not
+change with batch size, order, or number of processes; and since a token depends only on what
+stands before it, the first 50 of 300 tokens ARE the generation of length 50.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genlab.program import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How to turn next-token scores into tokens; the fields are params of `gen`."""
+
+    cap: int  # most new tokens
+    temperature: float  # 0: greedy
+    top_k: int  # 0: all tokens
+    top_p: float  # 1.0: all tokens
+    num_beams: int
+    repetition_penalty: float  # 1.0: none
+    seed: int
+
+
+def random_stream(seed: int, item_id: str, length: int) -> np.ndarray:
+    """Return `length` uniform numbers in [0, 1) that depend on (seed, item_id) alone.
+
+    A longer stream begins with the shorter one.
+    """
+    key = hashlib.blake2b(f"{seed}:{item_id}".encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(key))).random(length)
+
+
+def generate(
+    model: "PreTrainedModel",
+    prompts: list[list[int]],
+    item_ids: list[str],
+    decoding: Decoding,
+    ends: set[int],
+    batch_size: int,
+    on_progress: Callable[[int], object] = lambda n_done: None,
+) -> tuple[list[list[int]], list[bool]]:
+    """Return each prompt's new tokens (end-of-text left out) and whether end-of-text was reached.
+
+    Prompts are taken in order of length, so that batches hold little padding.
+    Beams are searched, not sampled: with num_beams > 1 temperature, top_k and top_p are not used.
+    Raises InputError if a prompt and `cap` new tokens exceed the model's positions.
+    """
+    check_positions(model, prompts, item_ids, decoding.cap)
+    decode = beam_search if decoding.num_beams > 1 else decode_batch
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    tokens: list[list[int]] = [[]] * len(prompts)
+    finished = [False] * len(prompts)
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        streams = np.stack([random_stream(decoding.seed, item_ids[i], decoding.cap) for i in batch])
+        new = decode(model, [prompts[i] for i in batch], streams, decoding, ends)
+        for i, row in zip(batch, new, strict=True):
+            end = next((k for k, token in enumerate(row) if token in ends), None)
+            tokens[i], finished[i] = row[:end], end is not None
+        on_progress(len(batch))
+    return tokens, finished
+
+
+def decode_batch(
+    model: "PreTrainedModel",
+    prompts: list[list[int]],
+    streams: np.ndarray,
+    decoding: Decoding,
+    ends: set[int],
+) -> list[list[int]]:
+    """Return new tokens of one batch, greedy or sampled; a row stops at its end-of-text.
+
+    streams: float64 [b, cap]. Rows that have ended leave the batch: a few long texts then cost
+    little. Left padding with a mask and explicit positions gives every row what it would get
+    alone.
+    """
+    import torch
+
+    processors = score_processors(decoding)
+    with torch.inference_mode():
+        ids, mask = pad_left(prompts, model.device)
+        end_ids = torch.tensor(sorted(ends), device=model.device)
+        uniforms = torch.from_numpy(streams).to(model.device)
+        new = torch.full(streams.shape, -1, device=model.device)
+        rows = torch.arange(len(prompts), device=model.device)  # which prompt a batch row is of
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        cache, step = None, ids
+        for t in range(decoding.cap):
+            output = model(
+                input_ids=step,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            cache = output.past_key_values
+            scores = processors(ids, output.logits[:, -1].float())
+            token = pick(scores, uniforms[rows, t] if decoding.temperature else None)
+            new[rows, t] = token
+            alive = ~torch.isin(token, end_ids)
+            if not alive.any():
+                break
+            ids = torch.cat((ids, token[:, None]), 1)
+            mask = torch.nn.functional.pad(mask, (0, 1), value=1)
+            step, positions = token[:, None], positions[:, -1:] + 1
+            if not alive.all():
+                kept = alive.nonzero()[:, 0]
+                cache.batch_select_indices(kept)
+                ids, mask, step = ids[kept], mask[kept], step[kept]
+                positions, rows = positions[kept], rows[kept]
+    return [[token for token in row if token >= 0] for row in new.tolist()]
+
+
+def beam_search(
+    model: "PreTrainedModel",
+    prompts: list[list[int]],
+    streams: np.ndarray,
+    decoding: Decoding,
+    ends: set[int],
+) -> list[list[int]]:
+    """Return new tokens of one batch by deterministic beam search (transformers' own)."""
+    import torch
+
+    ids, mask = pad_left(prompts, model.device)
+    with torch.inference_mode():
+        output = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=decoding.cap,
+            do_sample=False,
+            num_beams=decoding.num_beams,
+            repetition_penalty=decoding.repetition_penalty,
+            eos_token_id=sorted(ends),
+            pad_token_id=min(ends),
+        )
+    return output[:, ids.shape[1] :].tolist()
+
+
+def score_processors(decoding: Decoding) -> "LogitsProcessorList":
+    """Return transformers' processors in its own order; greedy decoding needs the penalty alone."""
+    from transformers.generation import logits_process as library
+
+    processors = library.LogitsProcessorList()
+    if decoding.repetition_penalty != 1.0:
+        processors.append(library.RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty))
+    if decoding.temperature not in (0.0, 1.0):
+        processors.append(library.TemperatureLogitsWarper(decoding.temperature))
+    if decoding.temperature and decoding.top_k > 0:
+        processors.append(library.TopKLogitsWarper(decoding.top_k))
+    if decoding.temperature and decoding.top_p < 1.0:
+        processors.append(library.TopPLogitsWarper(decoding.top_p))
+    return processors
+
+
+def pick(scores: "torch.Tensor", uniforms: "torch.Tensor | None") -> "torch.Tensor":
+    """Return a token id per row [b] from scores [b, v]: the best, or one drawn by `uniforms` [b].
+
+    Drawn by inverting the cumulative distribution, which needs one number per token. In float64:
+    the sum over 50,000 tokens must not lose the small ones.
+    """
+    if uniforms is None:
+        return scores.argmax(1)
+    cumulative = scores.double().softmax(1).cumsum(1)
+    return (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(1)
+
+
+def pad_left(prompts: list[list[int]], device: "torch.device") -> tuple:
+    """Return input ids and attention mask [b, t]. A row is padded with its own first token.
+
+    Padding is masked out of attention; its id still reaches the repetition penalty, where a token
+    of the prompt itself changes nothing but an end-of-text would.
+    """
+    import torch
+
+    longest = max(map(len, prompts))
+    ids = [[prompt[0]] * (longest - len(prompt)) + prompt for prompt in prompts]
+    mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def end_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Return the ids that end a text: the one training used and those of the generation config."""
+    listed = model.generation_config.eos_token_id
+    listed = listed if isinstance(listed, list) else [listed]
+    return {tokenizer.eos_token_id, *listed} - {None}
+
+
+def check_positions(
+    model: "PreTrainedModel", prompts: list[list[int]], item_ids: list[str], cap: int
+) -> None:
+    """Raise InputError if the longest prompt with `cap` new tokens is too long for the model."""
+    n_positions = getattr(model.config, "max_position_embeddings", None)
+    longest = max(range(len(prompts)), key=lambda i: len(prompts[i]))
+    if n_positions and len(prompts[longest]) + cap > n_positions:
+        raise InputError(
+            f"query {item_ids[longest]}: its prompt of {len(prompts[longest])} tokens and "
+            f"gen.cap={cap} new ones exceed the model's {n_positions} positions; lower gen.cap, "
+            "or clean.max_query_words"
+        )

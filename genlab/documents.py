@@ -1,0 +1,63 @@
+"""Training documents: a query with the text of its selected passages, as token ids.
+
+Two shapes: packed (documents joined and cut into equal blocks, as in the source study) and rows
+(one document each, so that no query is cut off from its passage). Both are Arrow IPC streams,
+which `datasets` memory-maps without a copy.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from genlab.files import written_whole
+
+RECORD_BATCH_ROWS = 1000
+
+# n_prompt: how many leading tokens of a row carry no loss; 0 in packed blocks.
+ROW_SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("n_prompt", pa.int32())])
+
+
+def block_schema(block_size: int) -> pa.Schema:
+    """Return the schema of packed blocks: a fixed list of `block_size` token ids."""
+    return pa.schema([("input_ids", pa.list_(pa.int32(), block_size)), ("n_prompt", pa.int32())])
+
+
+def selected_texts(queries: pl.DataFrame) -> pl.DataFrame:
+    """Return (query, body) of the answerable queries; a body is its selected passages, joined."""
+    selected = pl.col("passages").list.filter(pl.element().struct.field("is_selected"))
+    return queries.select(
+        "query",
+        body=selected.list.eval(pl.element().struct.field("text")).list.join(" "),
+    ).filter(pl.col("body") != "")
+
+
+def pack(documents: Iterable[list[int]], block_size: int) -> Iterator[list[int]]:
+    """Yield blocks of `block_size` token ids cut from the joined documents; the tail is shorter."""
+    buffer: list[int] = []
+    for document in documents:
+        buffer.extend(document)
+        n_whole = len(buffer) // block_size * block_size
+        for start in range(0, n_whole, block_size):
+            yield buffer[start : start + block_size]
+        del buffer[:n_whole]
+    if buffer:
+        yield buffer
+
+
+def write_arrow(path: Path, rows: Iterable[tuple[list[int], int]], schema: pa.Schema) -> int:
+    """Write (input_ids, n_prompt) rows as one Arrow IPC stream and return how many there were."""
+    n_rows = 0
+    rows = iter(rows)
+    with written_whole(path) as partial, pa.OSFile(str(partial), "wb") as sink:
+        with pa.ipc.new_stream(sink, schema) as writer:
+            while batch := list(islice(rows, RECORD_BATCH_ROWS)):
+                columns = {
+                    "input_ids": [ids for ids, _ in batch],
+                    "n_prompt": [n for _, n in batch],
+                }
+                writer.write_batch(pa.RecordBatch.from_pydict(columns, schema=schema))
+                n_rows += len(batch)
+    return n_rows

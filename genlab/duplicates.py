@@ -1,0 +1,243 @@
+"""Duplicates in the query table: among queries, within a query's passages, and across splits.
+
+In: the query table, in batches. Out: the fate of every query and passage. Training queries are
+kept at the cost of validation queries, so that no validation query was trained on; and a training
+query whose answer is a validation query's answer is counted, and dropped if asked.
+
+What is held across batches: the queries' comparison form (40 MB for MS MARCO's 808,731) with
+their bands (100 MB), and the same for the selected passages of the validation split. All other
+passages are seen batch by batch.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from genlab import minhash
+from genlab.filtering import count_characters, count_fates, explode_passages, first_reason
+from genlab.program import InputError
+from genlab.text import key_expression
+
+PASSAGE_REASONS = ("query_dropped", "duplicate", "near_duplicate")
+# In the order in which they are looked for, each with what to do if it leaves a split empty.
+REMEDIES = {
+    "in_train": "the splits overlap: draw them apart in the fetch stage",
+    "duplicate": "its queries are all alike: check what the fetch stage brings",
+    "near_in_train": "raise dedup.query_threshold",
+    "near_duplicate": "raise dedup.query_threshold",
+    "leaked_answer": "set dedup.drop_leaked_answers to false or raise dedup.passage_threshold",
+}
+QUERY_REASONS = tuple(REMEDIES)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The `dedup` params group; `stages/dedup.py` says what each key does."""
+
+    query_threshold: float
+    passage_threshold: float
+    drop_leaked_answers: bool
+    shingle_chars: int
+    num_perm: int
+    seed: int
+
+    @property
+    def hashing(self) -> dict[str, int]:
+        """The arguments of every MinHash function."""
+        return {name: getattr(self, name) for name in ("num_perm", "shingle_chars", "seed")}
+
+
+@dataclass
+class Counts:
+    """What became of queries (by split) and passages, over all batches."""
+
+    queries: defaultdict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
+    passages: Counter = field(default_factory=Counter)
+    chars: Counter = field(default_factory=Counter)  # of queries and passages, "in" and "out"
+    leaked_answers: int = 0  # training queries whose answer is a validation query's
+
+
+@dataclass(frozen=True)
+class AnswerIndex:
+    """The different selected passages of the validation queries, for look-up."""
+
+    keys: pl.Series
+    bands: np.ndarray | None  # None if only exact duplicates are asked for
+
+
+def read_keys(batches: Iterable[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return what must be seen at once: the queries, and the validation queries' answers.
+
+    Queries: row, key, split. Answers: row, key; one row per selected passage.
+    """
+    queries, answers, n_rows = [], [], 0
+    for batch in batches:
+        numbered = batch.with_row_index("row", offset=n_rows)
+        n_rows += batch.height
+        queries.append(numbered.select("row", "split", key=key_expression(pl.col("query"))))
+        answers.append(selected_keys(numbered.filter(pl.col("split") != "train")))
+    return pl.concat(queries), pl.concat(answers)
+
+
+def selected_keys(queries: pl.DataFrame) -> pl.DataFrame:
+    """Return row and comparison form of every selected passage of queries numbered by `row`."""
+    return (
+        explode_passages(queries)
+        .filter("is_selected")
+        .select("row", key=key_expression(pl.col("text")))
+    )
+
+
+def find_query_fates(queries: pl.DataFrame, rules: Rules) -> pl.Series:
+    """Return the fate of each query, in the order given, from its own text.
+
+    Of equal or similar queries a training query is kept before any other, then the first.
+    """
+    is_train = pl.col("split") == "train"
+    ranked = queries.sort(~is_train, "row").with_columns(
+        is_first=pl.col("key").is_first_distinct(),
+        is_kept_in_train=pl.col("split").first().over("key") == "train",
+    )
+    exact = first_reason(
+        [
+            ("in_train", ~pl.col("is_first") & ~is_train & pl.col("is_kept_in_train")),
+            ("duplicate", ~pl.col("is_first")),
+        ]
+    )
+    ranked = ranked.with_columns(fate=exact).with_row_index("rank")
+    if rules.query_threshold < 1:
+        near = find_near_queries(ranked.filter("is_first"), rules)
+        ranked = ranked.join(near, on="rank", how="left", maintain_order="left").with_columns(
+            fate=pl.coalesce("fate", "near_fate")
+        )
+    return ranked.sort("row")["fate"]
+
+
+def find_near_queries(ranked: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Return rank and near_fate of the queries similar to one of lower rank that is kept."""
+    # Sorted by text, so that neighbours in a crowded bucket are the likeliest near-duplicates.
+    by_text = ranked.sort("key")
+    keys = by_text["key"]
+    bands = minhash.hash_bands(keys, rules.query_threshold, **rules.hashing)
+    pairs = minhash.propose_pairs(bands)
+    pairs = minhash.keep_similar(pairs, keys, keys, rules.query_threshold, rules.shingle_chars)
+    ranks = np.sort(by_text["rank"].to_numpy().astype(np.int64)[pairs], axis=1)
+    twins = minhash.find_later_twins(ranks)
+
+    split_of_rank = dict(ranked.select("rank", "split").iter_rows()) if twins else {}
+    fates = [
+        "near_in_train"
+        if split_of_rank[kept] == "train" != split_of_rank[dropped]
+        else "near_duplicate"
+        for dropped, kept in twins.items()
+    ]
+    schema = {"rank": ranked["rank"].dtype, "near_fate": pl.String}
+    return pl.DataFrame({"rank": list(twins), "near_fate": fates}, schema=schema)
+
+
+def index_answers(answers: pl.DataFrame, fates: pl.Series, rules: Rules) -> AnswerIndex:
+    """Return the index of the answers of the validation queries that are kept."""
+    keys = answers.filter(fates.gather(answers["row"]).is_null())["key"].unique().sort()
+    if rules.passage_threshold == 1:
+        return AnswerIndex(keys, None)
+    return AnswerIndex(keys, minhash.hash_bands(keys, rules.passage_threshold, **rules.hashing))
+
+
+def find_leaks(answers: pl.DataFrame, index: AnswerIndex, rules: Rules) -> set[int]:
+    """Return the rows of `answers` (row, key) that are, nearly, an answer in the index."""
+    is_exact = answers["key"].is_in(index.keys.implode())
+    leaks = set(answers.filter(is_exact)["row"])
+    if index.bands is not None and len(index.keys):
+        rest = answers.filter(~is_exact)
+        threshold = rules.passage_threshold
+        bands = minhash.hash_bands(rest["key"], threshold, **rules.hashing)
+        pairs = minhash.propose_matches(bands, index.bands)
+        pairs = minhash.keep_similar(pairs, rest["key"], index.keys, threshold, rules.shingle_chars)
+        leaks.update(rest["row"].gather(pairs[:, 0]))
+    return leaks
+
+
+def find_passage_fates(passages: pl.DataFrame, rules: Rules) -> pl.Series:
+    """Return the fate of each passage (row, text, is_selected) among those of its row.
+
+    Of equal or similar passages a selected one is kept before any other, then the first.
+    """
+    ranked = (
+        passages.with_row_index("place")
+        .with_columns(key=key_expression(pl.col("text")))
+        .sort("row", ~pl.col("is_selected"), "place")
+    )
+    is_first = pl.struct("row", "key").is_first_distinct()
+    ranked = ranked.with_columns(fate=first_reason([("duplicate", ~is_first)]))
+    if rules.passage_threshold < 1:
+        rest = ranked.filter(pl.col("fate").is_null())
+        threshold = rules.passage_threshold
+        hashing = rules.hashing | {"num_perm": minhash.LIST_NUM_PERM}
+        signatures = minhash.sign(rest["key"], **hashing)
+        pairs = minhash.propose_list_pairs(rest["row"].to_numpy(), signatures, threshold)
+        pairs = minhash.keep_similar(
+            pairs, rest["key"], rest["key"], threshold, rules.shingle_chars
+        )
+        places = rest["place"].gather(list(minhash.find_later_twins(pairs)))
+        is_near = pl.col("place").is_in(places.implode())
+        near = first_reason([("near_duplicate", is_near)])
+        ranked = ranked.with_columns(fate=pl.coalesce("fate", near))
+    return ranked.sort("place")["fate"]
+
+
+def dedup_batch(
+    batch: pl.DataFrame, fates: pl.Series, index: AnswerIndex, rules: Rules, counts: Counts
+) -> pl.DataFrame:
+    """Return the batch without duplicates, in the same order; add what became of it to `counts`.
+
+    `fates` are the batch's queries' from `find_query_fates`.
+    """
+    queries = batch.with_row_index("row").with_columns(fate=fates)
+    kept_train = queries.filter(pl.col("fate").is_null() & (pl.col("split") == "train"))
+    leaks = find_leaks(selected_keys(kept_train), index, rules)
+    if rules.drop_leaked_answers:
+        is_leak = pl.col("row").is_in(list(leaks))
+        leak = first_reason([("leaked_answer", is_leak)])
+        queries = queries.with_columns(fate=pl.coalesce("fate", leak))
+
+    passages = explode_passages(queries).join(
+        queries.select("row", "fate"), on="row", maintain_order="left"
+    )
+    dropped = first_reason([("query_dropped", pl.col("fate").is_not_null())])
+    passages = passages.with_columns(fate=dropped)
+    candidates = passages.filter(pl.col("fate").is_null())
+    candidates = candidates.with_columns(fate=find_passage_fates(candidates, rules))
+    kept_passages = candidates.filter(pl.col("fate").is_null())
+    lists = kept_passages.group_by("row", maintain_order=True).agg(
+        passages=pl.struct("text", "is_selected")
+    )
+    kept = (
+        queries.filter(pl.col("fate").is_null())
+        .drop("passages")
+        .join(lists, on="row", how="left", maintain_order="left")
+        .with_columns(pl.col("passages").fill_null([]))
+    )
+    for (split,), rows in queries.group_by("split"):
+        counts.queries[split] += count_fates(rows["fate"])
+    n_dropped = passages.height - candidates.height
+    counts.passages += Counter({"query_dropped": n_dropped}) + count_fates(candidates["fate"])
+    counts.leaked_answers += len(leaks)
+    counts.chars["in"] += count_characters(batch["query"], passages["text"])
+    counts.chars["out"] += count_characters(kept["query"], kept_passages["text"])
+    return kept.select("query_id", "query", "passages", "split")
+
+
+def check_any_left(path: str, counts: Counts) -> None:
+    """Raise InputError if a split has lost all its queries, naming the reason and the remedy."""
+    if not counts.queries:
+        raise InputError(f"{path}: no rows; check the clean stage")
+    for split, fates in counts.queries.items():
+        if not fates[None]:
+            reason, n_dropped = fates.most_common(1)[0]
+            raise InputError(
+                f"{path}: no {split} query is left of {fates.total()}; {n_dropped} dropped as"
+                f" {reason}: {REMEDIES[reason]}"
+            )

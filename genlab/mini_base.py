@@ -1,0 +1,140 @@
+"""A small GPT-2 pretrained here on plain text: the base model that needs no download.
+
+Plain text without any query: the model learns the language and its facts' wording, but not to
+answer. Sizes and rates were found by measurement; LOG.md has what was tried.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+def train_tokenizer(texts: list[str], vocab_size: int) -> "PreTrainedTokenizerBase":
+    """Return a byte-level BPE tokenizer (GPT-2's kind) of at most `vocab_size` tokens."""
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    # With a space before the first word, a name is one token wherever it stands: what a query
+    # starts with can be copied into the text.
+    bpe = ByteLevelBPETokenizer(add_prefix_space=True)
+    bpe.train_from_iterator(
+        texts, vocab_size, min_frequency=2, special_tokens=[END_OF_TEXT], show_progress=False
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe._tokenizer, eos_token=END_OF_TEXT, bos_token=END_OF_TEXT
+    )
+
+
+def break_lines(texts: list[str], seed: int) -> list[str]:
+    """Return the texts with one line break each, at a random sentence end.
+
+    Prompts end in a line break; the base model should have seen text go on after one.
+    """
+    rng = random.Random(seed)
+    broken = []
+    for text in texts:
+        sentences = text.split(". ")
+        cut = rng.randrange(1, len(sentences)) if len(sentences) > 1 else 0
+        parts = [". ".join(sentences[:cut]), ". ".join(sentences[cut:])]
+        broken.append(".\n ".join(part for part in parts if part))
+    return broken
+
+
+def length_bucketed_batches(
+    lengths: list[int], batch_size: int, rng: random.Random
+) -> Iterator[list[int]]:
+    """Yield every index once, in batches of similar length (little padding), batches shuffled."""
+    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], rng.random()))
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    rng.shuffle(batches)
+    yield from batches
+
+
+def pretrain(
+    texts: list[str],
+    tokenizer: "PreTrainedTokenizerBase",
+    *,
+    n_layer: int,
+    n_embd: int,
+    n_head: int,
+    n_positions: int,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    embedding_learning_rate: float,
+    max_offset: int,
+    seed: int,
+) -> tuple["GPT2LMHeadModel", float]:
+    """Return a GPT-2 trained on one text per row, and the mean loss (nats) of the last 100 steps.
+
+    Muon (Jordan 2024) turns the matrices, AdamW the embeddings and vectors; on so few tokens this
+    learns to name the right entity where AdamW alone is slower (LOG.md). Every row starts at a
+    random position up to `max_offset`, so that a query put in front later does not move the text
+    to positions the model has never seen.
+    """
+    import torch
+    from tqdm import tqdm
+    from transformers import GPT2Config, GPT2LMHeadModel, get_cosine_schedule_with_warmup
+
+    from genlab.training import collate
+
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    model = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(tokenizer),
+            n_layer=n_layer,
+            n_embd=n_embd,
+            n_head=n_head,
+            n_positions=n_positions,
+            resid_pdrop=0.0,  # one or two passes over the text: nothing to regularise
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            bos_token_id=tokenizer.eos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+    rows = [
+        {"input_ids": ids[: n_positions - max_offset - 1] + [tokenizer.eos_token_id], "n_prompt": 0}
+        for ids in tokenizer(texts)["input_ids"]
+    ]
+    lengths = [len(row["input_ids"]) for row in rows]
+    batches = [
+        batch for _ in range(epochs) for batch in length_bucketed_batches(lengths, batch_size, rng)
+    ]
+
+    matrices = [weight for name, weight in model.named_parameters() if is_matrix(name, weight)]
+    others = [weight for name, weight in model.named_parameters() if not is_matrix(name, weight)]
+    optimizers = [
+        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.0),
+        torch.optim.AdamW(others, lr=embedding_learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+    warmup = len(batches) // 20
+    schedules = [get_cosine_schedule_with_warmup(o, warmup, len(batches)) for o in optimizers]
+
+    losses = []
+    model.train()
+    for batch in tqdm(batches, desc="pretraining", mininterval=5):
+        inputs = collate([rows[i] for i in batch], tokenizer.eos_token_id)
+        offset = rng.randrange(max_offset + 1)
+        positions = torch.arange(offset, offset + inputs["input_ids"].shape[1])
+        loss = model(**inputs, position_ids=positions[None]).loss
+        loss.backward()
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+        losses.append(loss.item())
+    model.eval()
+    return model, sum(losses[-100:]) / len(losses[-100:])
+
+
+def is_matrix(name: str, weight: "torch.Tensor") -> bool:
+    """Say whether a weight is a matrix inside a block (Muon's), not an embedding or a vector."""
+    return weight.ndim == 2 and ".h." in name

@@ -1,0 +1,159 @@
+"""Model folders of rankers from outside: copied from a folder, or downloaded from a hub.
+
+In: a folder or a hub's name. Out: a model folder that can be loaded offline. Nothing is loaded
+here, only looked at: its kind, and that weights come as safetensors, because a pickle can run code.
+"""
+
+import json
+import shutil
+import socket
+from collections.abc import Iterable
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path, PurePath
+
+from genlab.models import first_line
+from genlab.program import InputError
+from genlab.quiet_tensorflow import import_tensorflow
+
+# What sentence-transformers reads; no pickles, no *.py: code from a hub is never run.
+MODEL_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
+EXPECTED = {
+    "sentence_transformer": "modules.json and model.safetensors (SentenceTransformer.save_pretrained)",
+    "cross_encoder": "config.json with one label and model.safetensors (CrossEncoder.save_pretrained)",
+    "tensorflow_hub": "saved_model.pb and variables/ (tf.saved_model.save)",
+}
+TIMEOUT_SECONDS = 10  # for a hub to answer
+
+
+def copy_model(kind: str, folder: Path, output: Path) -> None:
+    """Copy a user's model folder to `output`, without the files that are not read.
+
+    Raises InputError if the folder is missing, holds a model of another kind or no safetensors.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected {EXPECTED[kind]}")
+    check_kind(kind, folder, str(folder))
+    if kind == "tensorflow_hub":
+        shutil.copytree(folder, output)
+        return
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    check_safetensors(files, str(folder), EXPECTED[kind])
+    for file in files:
+        if any(fnmatch(file.name, pattern) for pattern in MODEL_FILES):
+            (output / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / file, output / file)
+
+
+def check_kind(kind: str, folder: Path, shown: str) -> None:
+    """Raise InputError if what lies in `folder` is not a model of `kind`."""
+    found = recognise_kind(folder)
+    if found is None:
+        raise InputError(f"{shown}: no {kind} model; expected {EXPECTED[kind]}")
+    if found != kind:
+        raise InputError(
+            f"{shown}: this looks like a {found} model, but kind is {kind}; "
+            f"change the kind, or give a folder with {EXPECTED[kind]}"
+        )
+
+
+def recognise_kind(folder: Path) -> str | None:
+    """Return the kind of model that lies in `folder`, None if none is recognised."""
+    if (folder / "saved_model.pb").is_file():
+        return "tensorflow_hub"
+    config = read_json(folder / "config.json")
+    described = read_json(folder / "config_sentence_transformers.json").get("model_type")
+    architectures = config.get("architectures") or [""]
+    if described == "CrossEncoder" or architectures[0].endswith("ForSequenceClassification"):
+        return "cross_encoder"
+    if (folder / "modules.json").is_file():
+        return "sentence_transformer" if described in (None, "SentenceTransformer") else described
+    return "plain transformers" if config else None
+
+
+def read_json(path: Path) -> dict:
+    """Return the JSON object in a file, {} if there is no such file or no object in it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def check_safetensors(files: Iterable[PurePath], shown: str, expected: str) -> None:
+    """Raise InputError if there are no safetensors, or a folder holds only pickles."""
+    files = sorted(files)
+    safe = {file.parent for file in files if file.suffix == ".safetensors"}
+    for file in files:
+        if file.suffix in PICKLES and file.parent not in safe:
+            raise InputError(
+                f"{shown}: {file} is a pickle, which could run code, and no safetensors file lies "
+                "beside it; convert the model with save_pretrained(folder, safe_serialization=True)"
+            )
+    if not safe:
+        raise InputError(f"{shown}: no weights (*.safetensors); expected {expected}")
+
+
+def download_model(kind: str, hub_id: str, revision: str, output: Path, group: str) -> None:
+    """Download a model from the Hugging Face Hub, or from TF-Hub, and copy it to `output`.
+
+    `group` is the params group named in messages. Raises InputError if the hub cannot be reached,
+    does not know the name, or has no model of `kind` with safetensors there.
+    """
+    asked = f"{group}: {hub_id}" + (f" at {revision}" if revision != "none" else "")
+    try:
+        if kind == "tensorflow_hub":
+            folder = resolve_tensorflow_hub(hub_id)
+        else:
+            folder = download_snapshot(hub_id, revision, asked, EXPECTED[kind])
+    except InputError:
+        raise
+    except Exception as error:  # two libraries, three HTTP clients: every failure is the same here
+        raise InputError(
+            f"{asked} cannot be downloaded ({type(error).__name__}: {first_line(error)}); check "
+            f"the name and the network, or set {group}.source to file and .path to a model folder"
+        ) from error
+    check_kind(kind, folder, asked)
+    copy_model(kind, folder, output)
+
+
+def download_snapshot(hub_id: str, revision: str, asked: str, expected: str) -> Path:
+    """Return the local folder of a repository of the Hugging Face Hub at a pinned revision.
+
+    Without a network, a copy that was downloaded earlier serves. Its file list is asked for first:
+    huggingface_hub would try for half a minute before it gives up, and gigabytes of pickles
+    need not be downloaded to be refused.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        info = HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT_SECONDS)
+    except Exception:
+        try:
+            return Path(snapshot_download(hub_id, revision=revision, local_files_only=True))
+        except Exception:
+            pass
+        raise
+    check_safetensors([PurePath(file.rfilename) for file in info.siblings], asked, expected)
+    return Path(snapshot_download(hub_id, revision=revision, allow_patterns=MODEL_FILES))
+
+
+def resolve_tensorflow_hub(handle: str) -> Path:
+    """Return the local folder of a TF-Hub module, downloaded unless TF-Hub's cache has it."""
+    if not handle.startswith("https://"):
+        raise InputError(f"{handle}: not a TF-Hub handle; expected https://tfhub.dev/...")
+    _, hub = import_tensorflow()
+    with socket_timeout(TIMEOUT_SECONDS):
+        return Path(hub.resolve(handle))
+
+
+@contextmanager
+def socket_timeout(seconds: float):
+    """Let no connection opened in the block wait for longer than `seconds`: TF-Hub sets no limit."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,88 @@
+"""Drop duplicates: of queries within and across splits, and of passages within a query's list.
+
+In: cleaned queries with passages. Out: the same in order, without duplicates. The corpus is read
+twice: once for what must be compared across it (queries, validation answers), once to write.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+from typer import Argument, Option
+
+from genlab.duplicates import (
+    PASSAGE_REASONS,
+    QUERY_REASONS,
+    Counts,
+    Rules,
+    check_any_left,
+    dedup_batch,
+    find_query_fates,
+    index_answers,
+    read_keys,
+)
+from genlab.files import write_json
+from genlab.filtering import flow
+from genlab.program import run, stage_app
+from genlab.tables import QUERY_SCHEMA, read_batches, write_table
+
+# A quarter of the usual: each passage also has its text in comparison form and its signature.
+BATCH_ROWS = 5_000
+
+app = stage_app()
+
+
+def deduped_batches(corpus: Path, rules: Rules, counts: Counts) -> Iterator[pl.DataFrame]:
+    """Yield the batches without duplicates; raise InputError if a split is left empty."""
+    queries, answers = read_keys(read_batches(corpus, BATCH_ROWS))
+    fates = find_query_fates(queries, rules)
+    index = index_answers(answers, fates, rules)
+    n_rows = 0
+    for batch in read_batches(corpus, BATCH_ROWS):
+        batch_fates = fates[n_rows : n_rows + batch.height]
+        yield dedup_batch(batch, batch_fates, index, rules, counts)
+        n_rows += batch.height
+    check_any_left(str(corpus), counts)
+
+
+@app.command()
+def main(
+    corpus: Annotated[Path, Argument(help="Cleaned queries with passages (Parquet).")],
+    output: Annotated[Path, Argument(help="The queries without duplicates (Parquet).")],
+    metrics: Annotated[Path, Option(help="Counts by reason (JSON).")],
+    query_threshold: Annotated[
+        float, Option(min=0.5, max=1, help="Similarity of duplicate queries; 1: equal ones only.")
+    ],
+    passage_threshold: Annotated[
+        float, Option(min=0.5, max=1, help="Similarity of duplicate passages; 1: equal ones only.")
+    ],
+    drop_leaked_answers: Annotated[
+        bool, Option(help="Drop training queries whose answer is a validation query's.")
+    ],
+    shingle_chars: Annotated[int, Option(min=2, help="Characters per shingle.")],
+    num_perm: Annotated[int, Option(min=16, help="Places of a MinHash signature.")],
+    seed: Annotated[int, Option(min=0, help="Seed of the MinHash permutations.")],
+) -> None:
+    """Drop exact and near duplicates, and count why."""
+    options = locals()
+    rules = Rules(**{name: options[name] for name in Rules.__annotations__})
+    counts = Counts()
+
+    write_table(output, deduped_batches(corpus, rules, counts), QUERY_SCHEMA)
+
+    write_json(
+        metrics,
+        {
+            "queries": flow(sum(counts.queries.values(), Counter()), QUERY_REASONS),
+            "passages": flow(counts.passages, PASSAGE_REASONS),
+            "leaked_answers": counts.leaked_answers,
+            "chars": dict(counts.chars),
+            "splits": {split: fates[None] for split, fates in sorted(counts.queries.items())},
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,166 @@
+"""fetch: the corpus, the base model and the rankers - the only stage that reaches outside.
+
+One command an asset. Each asset has a source: `mini` (made here, no network), `hub` (downloaded
+at a pinned revision) or `file` (a path of the user's). Everything later runs offline.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+import typer
+from genlab.rankers import RankerKind
+
+from genlab.corpora import CorpusFormat
+from genlab.files import write_json
+from genlab.program import run, stage_app
+from genlab.tables import QUERY_SCHEMA, write_table
+
+app = stage_app()
+
+OUTPUT = typer.Argument(..., help="where the asset is written")
+METRICS = typer.Option(..., help="JSON of counts")
+PATH = typer.Option(..., help="mini: what it is made from; file: the asset itself")
+REVISION = typer.Option(..., help="hub: commit that is downloaded")
+SEED = typer.Option(..., min=0)
+
+
+class Source(StrEnum):
+    mini = "mini"
+    hub = "hub"
+    file = "file"
+
+
+@app.command()
+def corpus(
+    output: Path = OUTPUT,
+    metrics: Path = METRICS,
+    source: Source = typer.Option(...),
+    path: Path = PATH,
+    format: CorpusFormat = typer.Option(..., help="file: how it is written; auto recognises it"),
+    hub_id: str = typer.Option(...),
+    hub_name: str = typer.Option(..., help="hub: configuration of the data set"),
+    revision: str = REVISION,
+    n_train: int = typer.Option(..., min=0, help="train queries; 0: all there are"),
+    n_validation: int = typer.Option(..., min=0, help="validation queries; 0: all there are"),
+    validation_share: float = typer.Option(..., min=0.0, max=1.0, help="file without splits"),
+    max_text_bytes: int = typer.Option(..., min=1, help="a longer text is an error"),
+    seed: int = SEED,
+) -> None:
+    """Fetch queries with their passages as one table."""
+    from genlab import corpora, minicorpus
+
+    if source is Source.mini:
+        frames = minicorpus.make_queries(path, n_train, n_validation, seed)
+    elif source is Source.hub:
+        frames = corpora.read_hub_corpus(
+            hub_id, hub_name, revision, n_train, n_validation, max_text_bytes
+        )
+    else:
+        frames = corpora.read_file_corpus(
+            path, format, n_train, n_validation, validation_share, max_text_bytes
+        )
+    counts = {
+        split: {"queries": 0, "passages": 0, "answerable": 0} for split in ("train", "validation")
+    }
+    write_table(output, (counted(frame, counts) for frame in frames), QUERY_SCHEMA)
+    write_json(metrics, counts)
+
+
+def counted(frame: pl.DataFrame, counts: dict) -> pl.DataFrame:
+    """Return the frame as it is, after adding its queries and passages to the counts by split."""
+    selected = pl.col("passages").list.eval(pl.element().struct.field("is_selected"))
+    for split, queries, passages, answerable in (
+        frame.group_by("split")
+        .agg(
+            pl.len(),
+            pl.col("passages").list.len().sum(),
+            selected.list.any().sum().alias("answerable"),
+        )
+        .iter_rows()
+    ):
+        counts[split]["queries"] += queries
+        counts[split]["passages"] += passages
+        counts[split]["answerable"] += answerable
+    return frame
+
+
+@app.command()
+def base(
+    output: Path = OUTPUT,
+    metrics: Path = METRICS,
+    source: Source = typer.Option(...),
+    path: Path = PATH,
+    tokenizer_path: Path = typer.Option(..., help="folder of another tokenizer, or none"),
+    hub_id: str = typer.Option(...),
+    revision: str = REVISION,
+    n_passages: int = typer.Option(..., min=1, help="mini: texts to pretrain on"),
+    vocab_size: int = typer.Option(..., min=300, help="mini: tokens, 257 of them bytes and EOS"),
+    n_layer: int = typer.Option(..., min=1),
+    n_embd: int = typer.Option(..., min=8),
+    n_head: int = typer.Option(..., min=1),
+    n_positions: int = typer.Option(..., min=64),
+    epochs: int = typer.Option(..., min=1),
+    batch_size: int = typer.Option(..., min=1),
+    learning_rate: float = typer.Option(..., min=0.0, help="mini: Muon's, for the matrices"),
+    embedding_learning_rate: float = typer.Option(..., min=0.0, help="mini: AdamW's"),
+    max_offset: int = typer.Option(..., min=0, help="mini: first position is drawn up to this"),
+    seed: int = SEED,
+) -> None:
+    """Fetch the pretrained language model that is to be fine-tuned."""
+    from genlab import bases
+    from genlab.models import load_causal_model
+
+    tokenizer_folder = None if str(tokenizer_path) == "none" else tokenizer_path
+    counts = {}
+    if source is Source.mini:
+        counts["pretraining_loss"] = bases.make_base(
+            path,
+            tokenizer_folder,
+            output,
+            n_passages=n_passages,
+            vocab_size=vocab_size,
+            n_layer=n_layer,
+            n_embd=n_embd,
+            n_head=n_head,
+            n_positions=n_positions,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            embedding_learning_rate=embedding_learning_rate,
+            max_offset=max_offset,
+            seed=seed,
+        )
+    elif source is Source.hub:
+        bases.download_base(hub_id, revision, tokenizer_folder, output)
+    else:
+        bases.copy_base(path, tokenizer_folder, output)
+    counts["parameters"] = load_causal_model(output).num_parameters()
+    write_json(metrics, counts)
+
+
+@app.command()
+def ranker(
+    output: Path = OUTPUT,
+    metrics: Path = METRICS,
+    kind: RankerKind = typer.Option(...),
+    source: Source = typer.Option(...),
+    path: Path = PATH,
+    hub_id: str = typer.Option(...),
+    revision: str = REVISION,
+    max_queries: int = typer.Option(..., min=1, help="mini: training pairs"),
+    dim: int = typer.Option(..., min=1, help="mini: embedding size"),
+    epochs: int = typer.Option(..., min=1),
+    seed: int = SEED,
+) -> None:
+    """Fetch one judge of relevance."""
+    from genlab.rankers import fetch_ranker
+
+    manifest = fetch_ranker(
+        kind, source, path, hub_id, revision, max_queries, dim, epochs, seed, output
+    )
+    write_json(metrics, manifest)
+
+
+if __name__ == "__main__":
+    run(app)

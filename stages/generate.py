@@ -1,0 +1,106 @@
+"""generate: one text per validation query, decoded once, to gen.cap new tokens.
+
+In: queries, the tuned and the base model's folders. Out: a row per query with its new token ids.
+gen.max_len is not here: score cuts the prefix, so a sweep over lengths costs one generation.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+import typer
+
+from genlab.candidates import evaluated_queries
+from genlab.decoding import Decoding, end_tokens, generate
+from genlab.files import write_json
+from genlab.program import run, stage_app
+from genlab.prompts import encode_prompts, make_prompt
+from genlab.tables import write_table
+
+app = stage_app()
+
+SCHEMA = pl.Schema(
+    {
+        "query_id": pl.String,
+        "query": pl.String,
+        "prompt": pl.String,
+        "tokens": pl.List(pl.Int32),  # new tokens only, without the end-of-text
+        "finished": pl.Boolean,  # whether end-of-text was reached within the cap
+    }
+)
+
+
+class Model(StrEnum):
+    tuned = "tuned"
+    base = "base"
+
+
+@app.command()
+def main(
+    queries: Path,
+    tuned: Path,
+    base: Path,
+    output: Path,
+    metrics: Path = typer.Option(...),
+    model: Model = typer.Option(..., help="the fine-tuned model, or the one it was made from"),
+    cap: int = typer.Option(..., min=1, help="most new tokens"),
+    n_queries: int = typer.Option(..., min=0, help="validation queries to take; 0: all"),
+    temperature: float = typer.Option(..., min=0.0, help="0: greedy"),
+    top_k: int = typer.Option(..., min=0, help="0: off"),
+    top_p: float = typer.Option(..., min=0.01, max=1.0, help="1: off"),
+    num_beams: int = typer.Option(..., min=1),
+    repetition_penalty: float = typer.Option(..., min=0.01, help="1: off"),
+    batch_size: int = typer.Option(..., min=1),
+    seed: int = typer.Option(..., min=0),
+) -> None:
+    """Generate with the chosen model."""
+    import torch
+    from tqdm import tqdm
+
+    from genlab.models import load_causal_model, load_tokenizer
+
+    folder = tuned if model is Model.tuned else base
+    tokenizer = load_tokenizer(folder)
+    network = load_causal_model(folder).eval()
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    asked = evaluated_queries(queries, n_queries)
+
+    decoding = Decoding(
+        cap, temperature, top_k, top_p, num_beams, repetition_penalty, seed
+    )
+    prompts = encode_prompts(tokenizer, asked["query"].to_list())
+    with tqdm(total=len(prompts), desc=f"generating ({model})", mininterval=2) as bar:
+        tokens, finished = generate(
+            network,
+            prompts,
+            asked["query_id"].to_list(),
+            decoding,
+            end_tokens(network, tokenizer),
+            batch_size,
+            bar.update,
+        )
+
+    rows = pl.DataFrame(
+        {
+            "query_id": asked["query_id"],
+            "query": asked["query"],
+            "prompt": [make_prompt(query) for query in asked["query"]],
+            "tokens": tokens,
+            "finished": finished,
+        },
+        schema=SCHEMA,
+    )
+    write_table(output, [rows], SCHEMA)
+
+    write_json(
+        metrics,
+        {
+            "queries": rows.height,
+            "finished_rate": rows["finished"].mean(),
+            "mean_new_tokens": rows["tokens"].list.len().mean(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,110 @@
+"""score: where the generated texts would rank among each query's real passages.
+
+`candidates` scores the real passages and the references (floor, empty text), once per ranker;
+`texts` scores only what was generated, so an experiment on its length or prompt takes seconds.
+"""
+
+from pathlib import Path
+
+import polars as pl
+import typer
+
+from genlab import ranking
+from genlab.candidates import SCHEMA, evaluated_queries, score_candidates
+from genlab.files import write_json
+from genlab.program import run, stage_app
+from genlab.scoring import (
+    check_lengths,
+    cut_texts,
+    place_histogram,
+    read_candidates,
+    summarize_with_references,
+    table_of,
+)
+from genlab.tables import read_table, write_table
+from genlab.textmeasures import distinct_n, query_echo_rate
+
+app = stage_app()
+
+BATCH_SIZE = typer.Option(..., min=1, help="texts a ranker encodes at a time")
+SEED = typer.Option(..., min=0, help="of the references and the bootstrap")
+
+
+@app.command()
+def candidates(
+    queries: Path,
+    ranker: Path,
+    output: Path,
+    n_queries: int = typer.Option(..., min=0, help="validation queries to take; 0: all"),
+    batch_size: int = BATCH_SIZE,
+    seed: int = SEED,
+) -> None:
+    """Score the real passages of every evaluated query under one ranker."""
+    from genlab.rankers import load_ranker
+
+    asked = evaluated_queries(queries, n_queries)
+    judge = load_ranker(ranker, batch_size)
+    write_table(output, [score_candidates(asked, judge.relevance, seed)], SCHEMA)
+
+
+@app.command()
+def texts(
+    generated: Path,
+    base: Path,
+    rankers_folder: Path,
+    candidates_folder: Path,
+    output: Path,
+    metrics: Path = typer.Option(..., help="headline numbers"),
+    details: Path = typer.Option(..., help="interval, chance, floor and ceiling of each"),
+    histogram: Path = typer.Option(..., help="places, for dvc plots"),
+    rankers: list[str] = typer.Option(..., help="folders of the rankers; repeat the option"),
+    max_len: int = typer.Option(..., min=1, help="new tokens of each text that are ranked"),
+    cap: int = typer.Option(..., min=1, help="new tokens that were generated"),
+    num_beams: int = typer.Option(..., min=1),
+    strip_query: bool = typer.Option(..., help="leave the prompt out of the ranked text"),
+    legacy: bool = typer.Option(..., help="the source study's ties and missing answers"),
+    batch_size: int = BATCH_SIZE,
+    seed: int = SEED,
+) -> None:
+    """Score and place the generated texts."""
+    from genlab.rankers import load_ranker
+
+    from genlab.models import load_tokenizer
+
+    check_lengths(max_len, cap, num_beams)
+    table = read_table(generated)
+    queries = table["query"].to_list()
+    ranked = cut_texts(table, load_tokenizer(base), max_len, strip_query)
+
+    rows, headline, beside = {}, {}, {}
+    for name in rankers:
+        judge = load_ranker(rankers_folder / name, batch_size)
+        scored = read_candidates(candidates_folder / f"{name}.parquet", table)
+        scored = scored.with_columns(score=judge.relevance(queries, ranked))
+        rows[name] = ranking.place(scored, legacy=legacy)
+        headline[name], beside[name] = summarize_with_references(rows[name], scored, legacy, seed)
+        headline[name]["unread_rate"] = float((judge.n_unread(ranked) > 0).mean())
+
+    placed = pl.concat(
+        frame.drop("floor_score", "empty_score").with_columns(ranker=pl.lit(name))
+        for name, frame in rows.items()
+    )
+    write_table(output, [placed], placed.schema)
+
+    tokens = table["tokens"].list.head(max_len)
+    finished = table["finished"] & (table["tokens"].list.len() <= max_len)
+    text_measures = {
+        "finished_rate": finished.mean(),
+        "mean_new_tokens": tokens.list.len().mean(),
+        "query_echo_rate": query_echo_rate(queries, ranked),
+        "distinct_1": distinct_n(tokens.to_list(), 1),
+        "distinct_2": distinct_n(tokens.to_list(), 2),
+    }
+    write_json(metrics, headline | {"texts": text_measures})
+    write_json(details, beside)
+    write_json(histogram, place_histogram(rows))
+    print(table_of(headline, beside))
+
+
+if __name__ == "__main__":
+    run(app)

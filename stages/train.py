@@ -1,0 +1,136 @@
+"""train: fine-tune a causal language model on the tokenized documents.
+
+In: token ids (train.arrow, validation.arrow) and the base model's folder. Out: the tuned model's
+folder in Hub layout (LoRA is merged, so later stages need not know), and the loss curve. A killed
+run resumes from its last checkpoint in .scratch/train.
+"""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+
+import typer
+
+from genlab.files import write_json, written_whole
+from genlab.program import InputError, run, stage_app
+from genlab.scratch import resumable_folder
+from genlab.training import causal_trainer, collate, perplexity, save_every, training_curve
+
+app = stage_app()
+
+
+class Method(StrEnum):
+    full = "full"
+    lora = "lora"
+
+
+@app.command()
+def main(
+    tokens: Path,
+    base: Path,
+    output: Path,
+    metrics: Path = typer.Option(...),
+    curve: Path = typer.Option(..., help="loss against epoch, for dvc plots"),
+    method: Method = typer.Option(..., help="train all weights, or low-rank adapters"),
+    epochs: float = typer.Option(..., min=0.0),
+    learning_rate: float = typer.Option(..., min=0.0),
+    lr_scheduler_type: str = typer.Option(..., help="linear, cosine, constant_with_warmup, ..."),
+    warmup_steps: int = typer.Option(..., min=0),
+    weight_decay: float = typer.Option(..., min=0.0),
+    batch_size: int = typer.Option(..., min=1, help="rows per device and step"),
+    gradient_accumulation_steps: int = typer.Option(..., min=1),
+    early_stopping_patience: int = typer.Option(..., min=0, help="epochs without gain; 0: off"),
+    save_steps: int = typer.Option(..., min=1, help="steps between checkpoints of a killed run"),
+    seed: int = typer.Option(..., min=0),
+    lora_r: int = typer.Option(..., "--lora.r", min=1),
+    lora_alpha: int = typer.Option(..., "--lora.alpha", min=1, help="scale is alpha / r"),
+    lora_dropout: float = typer.Option(..., "--lora.dropout", min=0.0, max=1.0),
+    lora_target_modules: str = typer.Option(
+        ..., "--lora.target_modules", help="name, or all-linear"
+    ),
+) -> None:
+    """Fine-tune, keep the best epoch when early stopping is on, else the last."""
+    from datasets import Dataset
+    from transformers import EarlyStoppingCallback, TrainingArguments
+    from transformers.trainer_utils import get_last_checkpoint
+
+    from genlab.models import load_causal_model, load_tokenizer
+
+    tokenizer, model = load_tokenizer(base), load_causal_model(base)
+    data = {
+        split: Dataset.from_file(str(tokens / f"{split}.arrow"), in_memory=False)
+        for split in ("train", "validation")
+    }
+    if method is Method.lora:
+        model = add_lora(model, lora_r, lora_alpha, lora_dropout, lora_target_modules)
+
+    with resumable_folder("train", sys.argv[1:], [tokens, base]) as scratch:
+        trainer = causal_trainer(
+            model=model,
+            args=TrainingArguments(
+                output_dir=str(scratch),
+                num_train_epochs=epochs,
+                learning_rate=learning_rate,
+                lr_scheduler_type=lr_scheduler_type,
+                warmup_steps=warmup_steps,
+                weight_decay=weight_decay,
+                per_device_train_batch_size=batch_size,
+                per_device_eval_batch_size=4 * batch_size,  # no gradients to hold
+                gradient_accumulation_steps=gradient_accumulation_steps,
+                train_sampling_strategy="group_by_length",
+                remove_unused_columns=False,
+                eval_strategy="epoch",
+                save_strategy="epoch",
+                save_total_limit=2,
+                load_best_model_at_end=early_stopping_patience > 0,
+                metric_for_best_model="eval_loss",
+                greater_is_better=False,
+                logging_steps=20,
+                report_to="none",
+                seed=seed,
+                dataloader_pin_memory=False,
+            ),
+            train_dataset=data["train"],
+            eval_dataset=data["validation"],
+            data_collator=lambda rows: collate(rows, tokenizer.eos_token_id),
+            callbacks=[save_every(save_steps)]
+            + [EarlyStoppingCallback(early_stopping_patience)] * (early_stopping_patience > 0),
+        )
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(scratch)))
+        final = trainer.evaluate()
+        with written_whole(output) as folder:
+            tuned = model.merge_and_unload() if method is Method.lora else model
+            tuned.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+
+    write_json(curve, training_curve(trainer.state.log_history))
+    write_json(
+        metrics,
+        {
+            "validation_loss": final["eval_loss"],
+            "validation_perplexity": perplexity(final["eval_loss"]),
+            "steps": trainer.state.global_step,
+            "trainable_parameters": trainer.get_num_trainable_parameters(),
+        },
+    )
+
+
+def add_lora(model, r: int, alpha: int, dropout: float, target_modules: str):
+    """Return `model` with LoRA adapters (Hu et al. 2021) on the named or on all linear modules."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=r,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=target_modules if target_modules == "all-linear" else [target_modules],
+    )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        raise InputError(f"train.lora.target_modules={target_modules}: {error}") from error
+
+
+if __name__ == "__main__":
+    run(app)
