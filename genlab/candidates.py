@@ -37,7 +37,8 @@ def evaluated_queries(path: Path, n_queries: int) -> pl.DataFrame:
         kept.append(batch.filter(pl.col("split") == "validation"))
         if n_queries and sum(frame.height for frame in kept) >= n_queries:
             break
-    queries = pl.concat(kept).head(n_queries or None) if kept else pl.DataFrame()
+    queries = pl.concat(kept) if kept else pl.DataFrame()
+    queries = queries.head(n_queries) if n_queries else queries
     if queries.is_empty():
         raise InputError(f"{path}: no validation query to evaluate")
     return queries

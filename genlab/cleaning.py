@@ -11,12 +11,21 @@ which key to turn.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from html import unescape
 
 import polars as pl
 
-from genlab.filtering import count_characters, count_fates, explode_passages, first_reason
+from genlab.filtering import (
+    Counts,
+    count_by_split,
+    count_characters,
+    count_fates,
+    explode_passages,
+    first_reason,
+    implode_passages,
+)
 from genlab.program import InputError
 from genlab.text import key_expression, normalize_unicode
 
@@ -80,19 +89,8 @@ class Rules:
     min_new_words: int
 
 
-@dataclass
-class Counts:
-    """What became of queries, passages and lines, over all batches."""
-
-    queries: Counter = field(default_factory=Counter)
-    passages: Counter = field(default_factory=Counter)
-    lines: Counter = field(default_factory=Counter)
-    splits: Counter = field(default_factory=Counter)  # queries left, by split
-    chars: Counter = field(default_factory=Counter)  # of queries and passages, "in" and "out"
-
-
-def clean_batch(batch: pl.DataFrame, rules: Rules, counts: Counts) -> pl.DataFrame:
-    """Return the cleaned batch, fewer rows in the same order; add its fates to `counts`."""
+def clean_batch(batch: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, Counts]:
+    """Return the cleaned batch, fewer rows in the same order, and what became of the others."""
     queries = batch.select(
         "query_id",
         "split",
@@ -100,7 +98,7 @@ def clean_batch(batch: pl.DataFrame, rules: Rules, counts: Counts) -> pl.DataFra
     ).with_row_index("row")
     queries = queries.with_columns(fate=first_reason(query_rules(rules)))
     passages = explode_passages(batch.with_row_index("row")).with_row_index("passage")
-    counts.chars["in"] += count_characters(batch["query"], passages["text"])
+    n_chars_in = count_characters(batch["query"], passages["text"])
 
     passages = passages.with_columns(clean_texts(passages["text"], rules)).join(
         queries.select(
@@ -110,49 +108,75 @@ def clean_batch(batch: pl.DataFrame, rules: Rules, counts: Counts) -> pl.DataFra
         maintain_order="left",
     )
     passages = passages.with_columns(fate=first_reason(page_rules(rules)))
-    passages, lines = clean_lines(passages, rules)
+    passages, line_fates = clean_lines(passages, rules)
     passages = passages.with_columns(fate=pl.coalesce("fate", first_reason(length_rules(rules))))
     passages = drop_query_copies(passages, rules.min_new_words)
 
     kept = passages.filter(pl.col("fate").is_null())
-    lists = kept.group_by("row", maintain_order=True).agg(passages=pl.struct("text", "is_selected"))
-    queries = queries.join(lists, on="row", how="left", maintain_order="left").with_columns(
+    queries = queries.join(
+        implode_passages(kept), on="row", how="left", maintain_order="left"
+    ).with_columns(
         fate=pl.coalesce("fate", first_reason([("no_passage_left", pl.col("passages").is_null())]))
     )
     cleaned = queries.filter(pl.col("fate").is_null())
-    counts.queries += count_fates(queries["fate"])
-    counts.passages += count_fates(passages["fate"])
-    counts.lines += count_fates(lines["fate"])
-    counts.splits += count_fates(cleaned["split"])
-    counts.chars["out"] += count_characters(cleaned["query"], kept["text"])
-    return cleaned.select("query_id", "query", "passages", "split")
+    n_chars_out = count_characters(cleaned["query"], kept["text"])
+    counts = Counts(
+        queries=count_by_split(queries),
+        passages=count_fates(passages["fate"]),
+        lines=line_fates,
+        chars=Counter({"in": n_chars_in, "out": n_chars_out}),
+    )
+    return cleaned.select("query_id", "query", "passages", "split"), counts
 
 
 def clean_texts(texts: pl.Series, rules: Rules) -> pl.Series:
     """Return texts without markup, invisible characters and odd spacing; line breaks stay."""
-    column = pl.col(texts.name)
     texts = texts.fill_null("")
-    # Most texts pass this test; passing over them (as null) saves two thirds of the time.
-    is_plain = ~column.str.contains(r"[^ -~]|  |^ | $|[<&\[]")
-    unclean = texts.to_frame().select(pl.when(~is_plain).then(column)).to_series()
-    if rules.repair_encoding:
-        unclean = replace_matches(unclean, MOJIBAKE, repair_encoding)
-    if rules.strip_markup:
-        unclean = unclean.to_frame().select(strip_tags(column)).to_series()
-        unclean = replace_matches(unclean, ENTITY, unescape)
+    # Most texts match none of this and are clean already.
+    texts = rewrite(texts, r"[^ -~]|  |^ | $|[<&\[]", partial(clean_unclean, rules=rules))
+    return texts.str.to_lowercase() if rules.lower_case else texts
 
-    text = pl.col("unclean").str.replace_all("\r\n?|[\v\f\x85\u2028\u2029]", "\n")
+
+def clean_unclean(texts: pl.Series, rules: Rules) -> pl.Series:
+    """Do the work of `clean_texts` on the texts that need it."""
+    if rules.repair_encoding:
+        repair = partial(replace_matches, pattern=MOJIBAKE, repair=repair_encoding)
+        texts = rewrite(texts, r"[\u{80}-\u{BF}]", repair)
+    if rules.strip_markup:
+        texts = rewrite(texts, "<", strip_tags)
+        texts = rewrite(texts, "&", partial(replace_matches, pattern=ENTITY, repair=unescape))
+    text = pl.col(texts.name).str.replace_all("\r\n?|[\v\f\x85\u2028\u2029]", "\n")
     # Control and format characters: zero-width spaces and joiners, soft hyphens, byte-order marks.
     text = text.str.replace_all(r"[\p{Cc}\p{Cf}&&[^\n\t]]", "")
     if rules.unicode_form != "none":
         text = normalize_unicode(text, rules.unicode_form)
     if rules.strip_citations:
         text = text.str.replace_all(r"(?i)\[(?:[0-9]+|edit|citation needed)\]", "")
-    text = pl.coalesce(squeeze_spaces(text), column)
-    if rules.lower_case:
-        text = text.str.to_lowercase()
-    frame = texts.to_frame().with_columns(unclean=unclean)
-    return frame.select(text.alias(texts.name)).to_series()
+    return texts.to_frame().select(squeeze_spaces(text)).to_series()
+
+
+def rewrite(
+    texts: pl.Series, pattern: str, function: Callable[[pl.Series], pl.Series]
+) -> pl.Series:
+    """Return texts with those that match `pattern` replaced by what `function` makes of them."""
+    is_match = texts.str.contains(pattern)
+    if not is_match.any():
+        return texts
+    return texts.clone().scatter(is_match.arg_true(), function(texts.filter(is_match)))
+
+
+def strip_tags(texts: pl.Series) -> pl.Series:
+    """Return texts without HTML: block elements become line breaks, inline ones nothing.
+
+    Entities are decoded after this, and once: "&lt;b&gt;" is the text "<b>", no element.
+    """
+    for element in ("script", "style"):
+        texts = texts.str.replace_all(rf"(?is)<{element}\b[^>]*>.*?</{element}\s*>", "\n")
+    texts = texts.str.replace_all(r"(?s)<!--.*?-->|<!(?i:doctype)[^>]*>", "")
+    for tags, replacement in ((BLOCK_TAGS, "\n"), (INLINE_TAGS, "")):
+        names = tags.replace(" ", "|")
+        texts = texts.str.replace_all(rf"(?i)</?(?:{names}){ATTRIBUTES}\s*/?>", replacement)
+    return texts
 
 
 def replace_matches(texts: pl.Series, pattern: str, repair: Callable[[str], str]) -> pl.Series:
@@ -162,10 +186,8 @@ def replace_matches(texts: pl.Series, pattern: str, repair: Callable[[str], str]
     may begin inside another.
     """
     matches = texts.str.extract_all(pattern).explode().drop_nulls().unique().sort().to_list()
-    if not matches:
-        return texts
-    repaired = pl.col(texts.name).str.replace_many(matches, [repair(match) for match in matches])
-    return texts.to_frame().select(repaired).to_series()
+    repaired = [repair(match) for match in matches]
+    return texts.str.replace_many(matches, repaired) if matches else texts
 
 
 def repair_encoding(match: str) -> str:
@@ -179,20 +201,6 @@ def repair_encoding(match: str) -> str:
         return match.encode("latin-1").decode("utf-8") if is_certain else match
     except UnicodeDecodeError:
         return match
-
-
-def strip_tags(text: pl.Expr) -> pl.Expr:
-    """Return text without HTML: block elements become line breaks, inline ones nothing.
-
-    Entities are decoded after this, and once: "&lt;b&gt;" is the text "<b>", no element.
-    """
-    for element in ("script", "style"):
-        text = text.str.replace_all(rf"(?is)<{element}\b[^>]*>.*?</{element}\s*>", "\n")
-    text = text.str.replace_all(r"(?s)<!--.*?-->|<!(?i:doctype)[^>]*>", "")
-    for tags, replacement in ((BLOCK_TAGS, "\n"), (INLINE_TAGS, "")):
-        names = tags.replace(" ", "|")
-        text = text.str.replace_all(rf"(?i)</?(?:{names}){ATTRIBUTES}\s*/?>", replacement)
-    return text
 
 
 def squeeze_spaces(text: pl.Expr) -> pl.Expr:
@@ -233,7 +241,7 @@ def page_rules(rules: Rules) -> list[tuple[str, pl.Expr]]:
 
 def line_rules(rules: Rules) -> list[tuple[str, pl.Expr]]:
     """Return what drops a line. An ellipsis is no terminal punctuation: the line was cut."""
-    line = pl.col("line")
+    line = pl.col("text")
     is_ended = line.str.contains(r"""[.!?。！？]["'”’»)\]]*$|["”»]$""") & ~line.str.contains(
         r"""(?:\.\.\.|…)["'”’»)\]]*$"""
     )
@@ -256,34 +264,44 @@ def length_rules(rules: Rules) -> list[tuple[str, pl.Expr]]:
     ]
 
 
-def clean_lines(passages: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the passages with the lines that pass the rules, joined by spaces; and every line.
+def clean_lines(passages: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, Counter]:
+    """Return the passages with the lines that pass the rules, joined by spaces; and line fates.
 
     Adds `n_words`, the number of words left.
     """
-    page = passages.filter(pl.col("fate").is_null()).select("passage", line="text")
-    is_multiline = pl.col("line").str.contains("\n", literal=True)
-    lines = pl.concat(
-        [
-            page.filter(~is_multiline),
-            page.filter(is_multiline).with_columns(pl.col("line").str.split("\n")).explode("line"),
-        ]
-    ).with_columns(n_words=count_words(pl.col("line")))
-    lines = lines.with_columns(fate=first_reason(line_rules(rules)))
-    kept = lines.filter(pl.col("fate").is_null())
-    # Nearly all passages are one line; only the others go through the slow joining of strings.
-    is_alone = pl.col("passage").is_unique()
-    texts = pl.concat(
-        [
-            kept.filter(is_alone).select("passage", "line", "n_words"),
-            kept.filter(~is_alone)
-            .group_by("passage")
-            .agg(pl.col("line").str.join(" "), pl.col("n_words").sum()),
-        ]
-    ).rename({"line": "text"})
-    passages = passages.drop("text").join(texts, on="passage", how="left", maintain_order="left")
-    no_line = ("no_line_left", pl.col("text").is_null())
-    return passages.with_columns(fate=pl.coalesce("fate", first_reason([no_line]))), lines
+    # Nearly all passages are one line and are judged where they stand; only the others go through
+    # the slow splitting and joining of strings.
+    is_open = pl.col("fate").is_null()
+    is_multiline = is_open & pl.col("text").str.contains("\n", literal=True)
+    lines = (
+        passages.filter(is_multiline)
+        .select("passage", pl.col("text").str.split("\n"))
+        .explode("text")
+        .with_columns(n_words=count_words(pl.col("text")))
+        .with_columns(fate=first_reason(line_rules(rules)))
+    )
+    joined = (
+        lines.filter(is_open)
+        .group_by("passage")
+        .agg(joined=pl.col("text").str.join(" "), joined_words=pl.col("n_words").sum())
+    )
+    passages = passages.with_columns(
+        is_multiline=is_multiline, n_words=pl.when(is_open).then(count_words(pl.col("text")))
+    ).with_columns(
+        line_fate=pl.when(is_open & ~pl.col("is_multiline")).then(first_reason(line_rules(rules)))
+    )
+    is_one_line = is_open & ~pl.col("is_multiline")
+    fates = count_fates(lines["fate"]) + count_fates(passages.filter(is_one_line)["line_fate"])
+    passages = passages.join(joined, on="passage", how="left", maintain_order="left")
+    no_line = pl.col("line_fate").is_not_null() | (
+        pl.col("is_multiline") & pl.col("joined").is_null()
+    )
+    passages = passages.with_columns(
+        text=pl.coalesce("joined", "text"),
+        n_words=pl.coalesce("joined_words", "n_words"),
+        fate=pl.coalesce("fate", first_reason([("no_line_left", no_line)])),
+    )
+    return passages.drop("joined", "joined_words", "is_multiline", "line_fate"), fates
 
 
 def drop_query_copies(passages: pl.DataFrame, min_new_words: int) -> pl.DataFrame:
@@ -295,9 +313,9 @@ def drop_query_copies(passages: pl.DataFrame, min_new_words: int) -> pl.DataFram
     def count_new_words(text: pl.Expr) -> pl.Expr:
         return key_expression(text).str.split(" ").list.set_difference("query_words").list.len()
 
-    # The first 64 characters acquit nearly all. Their last word may be cut, hence > and not >=.
+    # The first 32 characters acquit nearly all. Their last word may be cut, hence > and not >=.
     suspects = passages.filter(
-        pl.col("fate").is_null() & (count_new_words(pl.col("text").str.head(64)) <= min_new_words)
+        pl.col("fate").is_null() & (count_new_words(pl.col("text").str.head(32)) <= min_new_words)
     )
     copies = suspects.filter(count_new_words(pl.col("text")) < min_new_words)
     is_copy = pl.col("passage").is_in(copies["passage"].implode())
@@ -318,18 +336,19 @@ def check_rules(rules: Rules) -> None:
 
 
 def check_any_left(path: str, counts: Counts) -> None:
-    """Raise InputError if no query is left, naming the rule that dropped most."""
-    if counts.queries[None]:
-        return
+    """Raise InputError if a split has lost all its queries, naming the rule that dropped most."""
     if not counts.queries:
-        raise InputError(f"{path}: no rows; check what fetch.corpus brings")
-    drops = counts.queries + counts.passages + counts.lines
-    for reason in (None, *DERIVED_REASONS):
-        del drops[reason]
-    if not drops:
-        raise InputError(f"{path}: its queries or passages hold no text; check the fetch stage")
-    reason, n_dropped = drops.most_common(1)[0]
-    raise InputError(
-        f"{path}: cleaning left no query of {counts.queries.total()}; the rule clean.{reason}"
-        f" dropped most ({n_dropped}): loosen it in params.yaml (or -S clean.{reason}=...)"
-    )
+        raise InputError(f"{path}: no rows; check what the fetch stage brings")
+    for split, fates in counts.queries.items():
+        if not fates[None]:
+            drops = fates + counts.passages + counts.lines
+            for reason in (None, *DERIVED_REASONS):
+                del drops[reason]
+            if not drops:
+                raise InputError(f"{path}: no {split} query has any text; check the fetch stage")
+            reason, n_dropped = drops.most_common(1)[0]
+            raise InputError(
+                f"{path}: no {split} query is left of {fates.total()}; the rule clean.{reason}"
+                f" dropped most ({n_dropped}): loosen it in params.yaml or with"
+                f" -S clean.{reason}=..."
+            )

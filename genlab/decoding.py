@@ -132,9 +132,13 @@ def beam_search(
 ) -> list[list[int]]:
     """Return new tokens of one batch by deterministic beam search (transformers' own)."""
     import torch
+    from transformers import GenerationConfig
 
     ids, mask = pad_left(prompts, model.device)
-    with torch.inference_mode():
+    # transformers fills what is not given from the model's own settings (a length penalty, words
+    # that may not be repeated): the params of `gen` are to be all there is.
+    settings, model.generation_config = model.generation_config, GenerationConfig()
+    try:
         output = model.generate(
             input_ids=ids,
             attention_mask=mask,
@@ -145,6 +149,8 @@ def beam_search(
             eos_token_id=sorted(ends),
             pad_token_id=min(ends),
         )
+    finally:
+        model.generation_config = settings
     return output[:, ids.shape[1] :].tolist()
 
 

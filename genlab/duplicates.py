@@ -9,15 +9,23 @@ their bands (100 MB), and the same for the selected passages of the validation s
 passages are seen batch by batch.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from genlab import minhash
-from genlab.filtering import count_characters, count_fates, explode_passages, first_reason
+from genlab.filtering import (
+    Counts,
+    count_by_split,
+    count_characters,
+    count_fates,
+    explode_passages,
+    first_reason,
+    implode_passages,
+)
 from genlab.program import InputError
 from genlab.text import key_expression
 
@@ -48,16 +56,6 @@ class Rules:
     def hashing(self) -> dict[str, int]:
         """The arguments of every MinHash function."""
         return {name: getattr(self, name) for name in ("num_perm", "shingle_chars", "seed")}
-
-
-@dataclass
-class Counts:
-    """What became of queries (by split) and passages, over all batches."""
-
-    queries: defaultdict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
-    passages: Counter = field(default_factory=Counter)
-    chars: Counter = field(default_factory=Counter)  # of queries and passages, "in" and "out"
-    leaked_answers: int = 0  # training queries whose answer is a validation query's
 
 
 @dataclass(frozen=True)
@@ -189,45 +187,43 @@ def find_passage_fates(passages: pl.DataFrame, rules: Rules) -> pl.Series:
 
 
 def dedup_batch(
-    batch: pl.DataFrame, fates: pl.Series, index: AnswerIndex, rules: Rules, counts: Counts
-) -> pl.DataFrame:
-    """Return the batch without duplicates, in the same order; add what became of it to `counts`.
+    batch: pl.DataFrame, fates: pl.Series, index: AnswerIndex, rules: Rules
+) -> tuple[pl.DataFrame, Counts]:
+    """Return the batch without duplicates, in the same order, and what became of the others.
 
-    `fates` are the batch's queries' from `find_query_fates`.
+    `fates` are those of the batch's queries from `find_query_fates`.
     """
     queries = batch.with_row_index("row").with_columns(fate=fates)
     kept_train = queries.filter(pl.col("fate").is_null() & (pl.col("split") == "train"))
     leaks = find_leaks(selected_keys(kept_train), index, rules)
     if rules.drop_leaked_answers:
-        is_leak = pl.col("row").is_in(list(leaks))
-        leak = first_reason([("leaked_answer", is_leak)])
+        leak = first_reason([("leaked_answer", pl.col("row").is_in(list(leaks)))])
         queries = queries.with_columns(fate=pl.coalesce("fate", leak))
+    is_kept = pl.col("fate").is_null()
+    kept = queries.filter(is_kept)
 
-    passages = explode_passages(queries).join(
-        queries.select("row", "fate"), on="row", maintain_order="left"
+    all_passages = explode_passages(queries)
+    passages = explode_passages(kept)
+    passages = passages.with_columns(fate=find_passage_fates(passages, rules))
+    kept_passages = passages.filter(is_kept)
+    deduped = kept.drop("passages").join(
+        implode_passages(kept_passages), on="row", how="left", maintain_order="left"
     )
-    dropped = first_reason([("query_dropped", pl.col("fate").is_not_null())])
-    passages = passages.with_columns(fate=dropped)
-    candidates = passages.filter(pl.col("fate").is_null())
-    candidates = candidates.with_columns(fate=find_passage_fates(candidates, rules))
-    kept_passages = candidates.filter(pl.col("fate").is_null())
-    lists = kept_passages.group_by("row", maintain_order=True).agg(
-        passages=pl.struct("text", "is_selected")
+    n_query_dropped = all_passages.height - passages.height
+    counts = Counts(
+        queries=count_by_split(queries),
+        passages=count_fates(passages["fate"]) + Counter({"query_dropped": n_query_dropped}),
+        chars=Counter(
+            {
+                "in": count_characters(batch["query"], all_passages["text"]),
+                "out": count_characters(kept["query"], kept_passages["text"]),
+            }
+        ),
+        leaked_answers=len(leaks),
     )
-    kept = (
-        queries.filter(pl.col("fate").is_null())
-        .drop("passages")
-        .join(lists, on="row", how="left", maintain_order="left")
-        .with_columns(pl.col("passages").fill_null([]))
-    )
-    for (split,), rows in queries.group_by("split"):
-        counts.queries[split] += count_fates(rows["fate"])
-    n_dropped = passages.height - candidates.height
-    counts.passages += Counter({"query_dropped": n_dropped}) + count_fates(candidates["fate"])
-    counts.leaked_answers += len(leaks)
-    counts.chars["in"] += count_characters(batch["query"], passages["text"])
-    counts.chars["out"] += count_characters(kept["query"], kept_passages["text"])
-    return kept.select("query_id", "query", "passages", "split")
+    # A query that came without passages goes as it came.
+    deduped = deduped.with_columns(pl.col("passages").fill_null([]))
+    return deduped.select("query_id", "query", "passages", "split"), counts
 
 
 def check_any_left(path: str, counts: Counts) -> None:

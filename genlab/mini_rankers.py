@@ -12,7 +12,7 @@ One loop in PyTorch trains both; the second model's weights are then carried ove
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,10 +33,11 @@ BATCH_SIZE = 64  # queries; each also meets the other 63's passages
 N_HARD = 4  # of the query's own unselected passages, drawn anew in every epoch
 TEMPERATURE = 0.05  # sentence-transformers' MultipleNegativesRankingLoss: scale 20
 LEARNING_RATE = 0.004  # Adam; embeddings start with variance 1: this decides how much is learned
-VOCABULARY = 8_000  # WordPiece; the mini corpus fills about half
-ROWS_AT_A_TIME = 2_000
+VOCABULARY = 8_000  # the mini corpus fills about half
+BUCKETS = 2**14  # for hashed words and bigrams
+NOT_A_WORD = r"[^\pL\pM\pN]+"  # all but letters, their marks and digits, of any script
+ROWS_AT_A_TIME = 2_000  # few, because they become Python objects
 N_MEASURED = 500  # validation queries behind validation_mrr: a standard error of about 0.01
-BUCKETS = 2**14  # for hashed words and pairs of words
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class TrainingPairs:
 
     def texts(self) -> list[str]:
         """Return every text: the queries, the selected passages, the unselected ones."""
-        return [*self.queries, *self.selected, *(text for row in self.unselected for text in row)]
+        return [*self.queries, *self.selected, *chain.from_iterable(self.unselected)]
 
 
 def make_ranker(
@@ -131,7 +132,7 @@ def mean_reciprocal_rank(
 
 def make_sentence_transformer(
     pairs: TrainingPairs, dim: int, epochs: int, seed: int, output: Path
-) -> dict[str, float]:
+) -> dict[str, int | float]:
     """Train a StaticEmbedding dual encoder and save it to `output`; return its facts."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
@@ -142,22 +143,24 @@ def make_sentence_transformer(
         encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encoded]
 
-    encoder, loss = train(pairs, tokenize, tokenizer.get_vocab_size(), dim, epochs, seed, layers=0)
-    static = StaticEmbedding(tokenizer, embedding_weights=encoder.embedding.weight.detach())
-    SentenceTransformer(modules=[static], device="cpu").save_pretrained(
-        str(output), create_model_card=False
-    )
-    return describe(pairs, encoder, loss)
+    weights, loss = train(pairs, tokenize, tokenizer.get_vocab_size(), dim, epochs, seed, 0)
+    static = StaticEmbedding(tokenizer, embedding_weights=weights[0])
+    model = SentenceTransformer(modules=[static], device="cpu")
+    model.save_pretrained(str(output), create_model_card=False)
+    return describe(pairs, weights, loss)
 
 
 def train_tokenizer(texts: Iterable[str]) -> "Tokenizer":
-    """Return a lower-casing WordPiece tokenizer trained on `texts`."""
+    """Return a lower-casing BPE tokenizer trained on `texts`.
+
+    Not WordPiece: its trainer numbers word-internal letters in another order in every run.
+    """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(
+    trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY, special_tokens=["[UNK]"], show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
@@ -166,51 +169,44 @@ def train_tokenizer(texts: Iterable[str]) -> "Tokenizer":
 
 def make_tensorflow_hub(
     pairs: TrainingPairs, dim: int, epochs: int, seed: int, output: Path
-) -> dict[str, float]:
+) -> dict[str, int | float]:
     """Train a deep averaging network and save it as a SavedModel; return its facts.
 
     As the Universal Sentence Encoder's smaller variant (Cer et al. 2018): embeddings of words and
-    pairs of words are averaged and passed through a feed-forward network. No biases, so that the
-    empty text is the zero vector.
+    bigrams are averaged and passed through a feed-forward network. No biases, so that the empty
+    text is the zero vector.
     """
     tf, _ = import_tensorflow()
-    hash_words = make_hash_words(tf)
+
+    def hash_words(texts: "tensorflow.Tensor") -> "tensorflow.RaggedTensor":
+        """Return ids [n, words and bigrams], int64."""
+        lower = tf.strings.lower(texts, encoding="utf-8")
+        words = tf.strings.split(tf.strings.regex_replace(lower, NOT_A_WORD, " "))
+        bigrams = tf.strings.ngrams(words, 2, separator=" ")
+        return tf.strings.to_hash_bucket_fast(tf.concat([words, bigrams], axis=1), BUCKETS)
 
     def tokenize(texts: list[str]) -> list[np.ndarray]:
         ids = hash_words(tf.constant(texts))
         return np.split(ids.values.numpy(), ids.row_splits.numpy()[1:-1])
 
-    encoder, loss = train(pairs, tokenize, BUCKETS, dim, epochs, seed, layers=2)
+    weights, loss = train(pairs, tokenize, BUCKETS, dim, epochs, seed, 2)
     module = tf.Module()
-    module.embedding = tf.Variable(encoder.embedding.weight.detach().numpy())
-    module.layers = [tf.Variable(layer.weight.detach().numpy()) for layer in encoder.layers]
+    module.weights = [tf.Variable(weight.numpy()) for weight in weights]
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def embed(texts: "tensorflow.Tensor") -> "tensorflow.Tensor":
+    def embed_texts(texts: "tensorflow.Tensor") -> "tensorflow.Tensor":
+        """Return float32 [n, dim]; `embed` in TensorFlow."""
+        table, first, second = module.weights
         ids = hash_words(texts)
-        mean = tf.math.divide_no_nan(
-            tf.reduce_sum(tf.gather(module.embedding, ids), axis=1),
-            tf.cast(ids.row_lengths(), tf.float32)[:, None],
-        )
-        first, second = module.layers
-        hidden = tf.tanh(tf.matmul(mean, first, transpose_b=True))
-        return tf.matmul(hidden, second, transpose_b=True)
+        lengths = tf.cast(ids.row_lengths(), tf.float32)[:, None]
+        mean = tf.math.divide_no_nan(tf.reduce_sum(tf.gather(table, ids), axis=1), lengths)
+        return tf.tanh(mean @ first) @ second
 
-    module.__call__ = embed
+    module.__call__ = embed_texts
     tf.saved_model.save(module, str(output))
-    return describe(pairs, encoder, loss)
-
-
-def make_hash_words(tf) -> Callable:
-    """Return the function from strings [n] to ragged int64 ids [n, words and pairs of words]."""
-
-    def hash_words(texts):
-        lower = tf.strings.lower(texts, encoding="utf-8")
-        words = tf.strings.split(tf.strings.regex_replace(lower, r"[^\pL\pM\pN]+", " "))
-        pairs = tf.strings.ngrams(words, 2, separator=" ")
-        return tf.strings.to_hash_bucket_fast(tf.concat([words, pairs], axis=1), BUCKETS)
-
-    return hash_words
+    # A random id, not needed to load: without it the same training writes the same bytes.
+    (output / "fingerprint.pb").unlink(missing_ok=True)
+    return describe(pairs, weights, loss)
 
 
 def train(
@@ -220,13 +216,9 @@ def train(
     dim: int,
     epochs: int,
     seed: int,
-    layers: int,
-) -> tuple["torch.nn.Module", float]:
-    """Return an encoder trained on `pairs`, and the mean loss (nats) of its last epoch.
-
-    The encoder maps a list of id arrays to [n, dim]: their mean embedding, through `layers`
-    bias-free linear layers with tanh in between.
-    """
+    n_layers: int,
+) -> tuple[list["torch.Tensor"], float]:
+    """Return `embed`'s weights, trained on `pairs`, and the mean loss (nats) of the last epoch."""
     import torch
     from torch.nn.functional import cross_entropy, normalize
 
@@ -234,11 +226,14 @@ def train(
     queries = [next(bags) for _ in pairs.queries]
     selected = [next(bags) for _ in pairs.selected]
     unselected = [[next(bags) for _ in row] for row in pairs.unselected]
-    documents = [*selected, *(ids for row in unselected for ids in row)]
+    idf = inverse_frequencies([*selected, *chain.from_iterable(unselected)], n_ids)
 
     torch.manual_seed(seed)
-    encoder = make_encoder(inverse_frequencies(documents, n_ids), dim, layers)
-    optimizer = torch.optim.Adam(encoder.parameters(), lr=LEARNING_RATE, fused=True)
+    table = torch.randn(n_ids, dim) * torch.from_numpy(idf)[:, None]
+    weights = [table, *(torch.eye(dim) for _ in range(n_layers))]  # at first the layers do nothing
+    for weight in weights:
+        weight.requires_grad_()
+    optimizer = torch.optim.Adam(weights, lr=LEARNING_RATE, fused=True)
     rng = np.random.default_rng(seed)
     losses = []
     for _ in range(epochs):
@@ -246,50 +241,37 @@ def train(
         order = rng.permutation(len(queries))
         for start in range(0, len(order), BATCH_SIZE):
             rows = order[start : start + BATCH_SIZE]
-            hard = [ids for row in rows for ids in draw(unselected[row], N_HARD, rng)]
-            asked = normalize(encoder([queries[row] for row in rows]))
-            offered = normalize(encoder([selected[row] for row in rows] + hard))
+            hard = [bag for row in rows for bag in draw(unselected[row], N_HARD, rng)]
+            asked = normalize(embed(weights, [queries[row] for row in rows]))
+            offered = normalize(embed(weights, [selected[row] for row in rows] + hard))
             similarity = asked @ offered.T / TEMPERATURE  # [b, b + hard]; row i's answer is i
             loss = cross_entropy(similarity, torch.arange(len(rows)))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
-    return encoder, float(np.mean(losses)) if losses else 0.0
+    return [weight.detach() for weight in weights], float(np.mean(losses))
+
+
+def embed(weights: list["torch.Tensor"], bags: list[np.ndarray]) -> "torch.Tensor":
+    """Return [n, dim]: each bag's mean embedding, through linear layers with tanh between them.
+
+    weights: the embeddings [ids, dim], then any number of layers [dim, dim].
+    """
+    import torch
+
+    table, *layers = weights
+    ids = torch.from_numpy(np.concatenate(bags))
+    offsets = torch.from_numpy(np.cumsum([0] + [len(bag) for bag in bags[:-1]]))
+    x = torch.nn.functional.embedding_bag(ids, table, offsets, mode="mean")
+    for i, layer in enumerate(layers):
+        x = (torch.tanh(x) if i else x) @ layer
+    return x
 
 
 def draw(items: list, n: int, rng: np.random.Generator) -> list:
     """Return `n` of `items`, or all if there are fewer, in random order."""
     return [items[i] for i in rng.permutation(len(items))[:n]]
-
-
-def make_encoder(weights: np.ndarray, dim: int, layers: int) -> "torch.nn.Module":
-    """Return the encoder `train` describes: random embeddings, row i scaled by weights[i].
-
-    The layers start as the identity, so that training starts from the weighted bag of words.
-    """
-    import torch
-
-    class Encoder(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            table = torch.randn(len(weights), dim) * torch.from_numpy(weights)[:, None]
-            self.embedding = torch.nn.EmbeddingBag.from_pretrained(table, freeze=False, mode="mean")
-            self.layers = torch.nn.ModuleList(
-                torch.nn.Linear(dim, dim, bias=False) for _ in range(layers)
-            )
-            for layer in self.layers:
-                torch.nn.init.eye_(layer.weight)
-
-        def forward(self, bags: list[np.ndarray]) -> torch.Tensor:
-            offsets = np.cumsum([0] + [len(ids) for ids in bags[:-1]])
-            ids = np.concatenate([np.zeros(0, np.int64), *bags])
-            x = self.embedding(torch.from_numpy(ids), torch.from_numpy(offsets))
-            for i, layer in enumerate(self.layers):
-                x = layer(torch.tanh(x) if i else x)
-            return x
-
-    return Encoder()
 
 
 def inverse_frequencies(documents: list[np.ndarray], n_ids: int) -> np.ndarray:
@@ -303,10 +285,12 @@ def inverse_frequencies(documents: list[np.ndarray], n_ids: int) -> np.ndarray:
     return (weights / weights.mean()).astype(np.float32)
 
 
-def describe(pairs: TrainingPairs, encoder: "torch.nn.Module", loss: float) -> dict[str, float]:
+def describe(
+    pairs: TrainingPairs, weights: list["torch.Tensor"], loss: float
+) -> dict[str, int | float]:
     """Return the facts that a made ranker's manifest keeps."""
     return {
         "n_train_queries": len(pairs.queries),
-        "n_parameters": sum(parameter.numel() for parameter in encoder.parameters()),
+        "n_parameters": sum(weight.numel() for weight in weights),
         "train_loss": round(loss, 4),
     }

@@ -7,9 +7,10 @@ here, only looked at: its kind, and that weights come as safetensors, because a 
 import json
 import shutil
 import socket
-from collections.abc import Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path, PurePath
 
 from genlab.models import first_line
@@ -20,9 +21,9 @@ from genlab.quiet_tensorflow import import_tensorflow
 MODEL_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 EXPECTED = {
-    "sentence_transformer": "modules.json and model.safetensors (SentenceTransformer.save_pretrained)",
-    "cross_encoder": "config.json with one label and model.safetensors (CrossEncoder.save_pretrained)",
-    "tensorflow_hub": "saved_model.pb and variables/ (tf.saved_model.save)",
+    "sentence_transformer": "a SentenceTransformer's folder: modules.json, model.safetensors, ...",
+    "cross_encoder": "a CrossEncoder's folder: config.json, model.safetensors, ...",
+    "tensorflow_hub": "a SavedModel's folder: saved_model.pb, variables/",
 }
 TIMEOUT_SECONDS = 10  # for a hub to answer
 
@@ -101,7 +102,9 @@ def download_model(kind: str, hub_id: str, revision: str, output: Path, group: s
     `group` is the params group named in messages. Raises InputError if the hub cannot be reached,
     does not know the name, or has no model of `kind` with safetensors there.
     """
-    asked = f"{group}: {hub_id}" + (f" at {revision}" if revision != "none" else "")
+    asked = f"{group}: {hub_id}"
+    if kind != "tensorflow_hub":  # a TF-Hub handle ends in its version
+        asked += f" at {revision}"
     try:
         if kind == "tensorflow_hub":
             folder = resolve_tensorflow_hub(hub_id)
@@ -127,16 +130,15 @@ def download_snapshot(hub_id: str, revision: str, asked: str, expected: str) -> 
     """
     from huggingface_hub import HfApi, snapshot_download
 
+    download = partial(snapshot_download, hub_id, revision=revision, allow_patterns=MODEL_FILES)
     try:
         info = HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT_SECONDS)
     except Exception:
-        try:
-            return Path(snapshot_download(hub_id, revision=revision, local_files_only=True))
-        except Exception:
-            pass
+        with suppress(Exception):
+            return Path(download(local_files_only=True))
         raise
     check_safetensors([PurePath(file.rfilename) for file in info.siblings], asked, expected)
-    return Path(snapshot_download(hub_id, revision=revision, allow_patterns=MODEL_FILES))
+    return Path(download())
 
 
 def resolve_tensorflow_hub(handle: str) -> Path:
@@ -149,8 +151,8 @@ def resolve_tensorflow_hub(handle: str) -> Path:
 
 
 @contextmanager
-def socket_timeout(seconds: float):
-    """Let no connection opened in the block wait for longer than `seconds`: TF-Hub sets no limit."""
+def socket_timeout(seconds: float) -> Iterator[None]:
+    """Let no connection opened in the block wait longer than `seconds`: TF-Hub sets no limit."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

@@ -24,6 +24,7 @@ from genlab.program import InputError
 from genlab.quiet_tensorflow import import_tensorflow
 
 PAIRS_AT_A_TIME = 10_000  # 2 x 10,000 x 768 x 4 bytes = 61 MB of gathered embeddings
+
 Relevance = Callable[[list[str], list[str]], np.ndarray]
 Embed = Callable[[list[str]], np.ndarray]
 
@@ -70,6 +71,11 @@ def fetch_ranker(
     from genlab.mini_rankers import make_ranker, mean_reciprocal_rank
     from genlab.ranker_sources import copy_model, download_model
 
+    if kind == RankerKind.bm25 and source == "hub":
+        raise InputError(
+            f"rankers.{output.name}.source=hub: BM25 is counted from a query table, no hub has it; "
+            "set source to mini and path to the table"
+        )
     made_here = source == "mini" or kind == RankerKind.bm25
     with written_whole(output) as folder:
         folder.mkdir()
@@ -84,7 +90,6 @@ def fetch_ranker(
             manifest |= {"path": str(path)}
         write_json(folder / "ranker.json", manifest)
         ranker = load_ranker(folder, batch_size=64)
-        ranker.relevance(["a query"] * 2, ["a text", ""])
         if made_here:
             manifest |= mean_reciprocal_rank(ranker.relevance, path)
             write_json(folder / "ranker.json", manifest)
@@ -92,9 +97,9 @@ def fetch_ranker(
 
 
 def load_ranker(folder: Path, batch_size: int) -> Ranker:
-    """Return the ranker in `folder`, encoding `batch_size` texts at a time.
+    """Return the ranker in `folder`, tried out; it encodes `batch_size` texts at a time.
 
-    Raises InputError if it is not whole; its `relevance` does if a score is NaN or infinite.
+    Raises InputError if it does not work; so does its `relevance` if a score is NaN or infinite.
     """
     path = folder / "ranker.json"
     try:
@@ -105,14 +110,18 @@ def load_ranker(folder: Path, batch_size: int) -> Ranker:
             f"{path}: no ranker's manifest ({first_line(error)}); run `dvc repro` to fetch it"
         ) from None
     try:
-        relevance, n_unread = open_model(kind, folder, batch_size)
+        model, n_unread = open_model(kind, folder, batch_size)
+        relevance = partial(finite_relevance, name, model)
+        relevance(["a query"] * 2, ["a text", ""])
     except InputError:
         raise
     except Exception as error:  # TensorFlow and tokenizers raise bare Exceptions for broken files
+        origin = manifest.get("path") or manifest.get("hub_id") or folder
         raise InputError(
-            f"ranker {name}: {folder / 'model'} cannot be loaded as a {kind} ({first_line(error)})"
+            f"ranker {name}: {origin} does not work as a {kind} "
+            f"({type(error).__name__}: {first_line(error)})"
         ) from error
-    return Ranker(name, kind, partial(finite_relevance, name, relevance), n_unread)
+    return Ranker(name, kind, relevance, n_unread)
 
 
 def open_model(
@@ -195,7 +204,7 @@ def open_tensorflow_hub(folder: Path, batch_size: int) -> Relevance:
         for start in range(0, len(texts), batch_size):
             batch = [texts[i] for i in by_length[start : start + batch_size]]
             embedded.append(model(tf.constant(batch)).numpy())
-        return np.concatenate(embedded)[np.argsort(by_length)]
+        return np.concatenate(embedded)[np.argsort(by_length)]  # [n, dim]
 
     return partial(cosine_relevance, embed, embed)
 

@@ -4,7 +4,6 @@ In: cleaned queries with passages. Out: the same in order, without duplicates. T
 twice: once for what must be compared across it (queries, validation answers), once to write.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,6 @@ from typer import Argument, Option
 from genlab.duplicates import (
     PASSAGE_REASONS,
     QUERY_REASONS,
-    Counts,
     Rules,
     check_any_left,
     dedup_batch,
@@ -24,7 +22,7 @@ from genlab.duplicates import (
     read_keys,
 )
 from genlab.files import write_json
-from genlab.filtering import flow
+from genlab.filtering import Counts, flow, query_flow, split_sizes
 from genlab.program import run, stage_app
 from genlab.tables import QUERY_SCHEMA, read_batches, write_table
 
@@ -42,7 +40,9 @@ def deduped_batches(corpus: Path, rules: Rules, counts: Counts) -> Iterator[pl.D
     n_rows = 0
     for batch in read_batches(corpus, BATCH_ROWS):
         batch_fates = fates[n_rows : n_rows + batch.height]
-        yield dedup_batch(batch, batch_fates, index, rules, counts)
+        frame, batch_counts = dedup_batch(batch, batch_fates, index, rules)
+        counts.add(batch_counts)
+        yield frame
         n_rows += batch.height
     check_any_left(str(corpus), counts)
 
@@ -75,11 +75,11 @@ def main(
     write_json(
         metrics,
         {
-            "queries": flow(sum(counts.queries.values(), Counter()), QUERY_REASONS),
+            "queries": query_flow(counts, QUERY_REASONS),
             "passages": flow(counts.passages, PASSAGE_REASONS),
             "leaked_answers": counts.leaked_answers,
             "chars": dict(counts.chars),
-            "splits": {split: fates[None] for split, fates in sorted(counts.queries.items())},
+            "splits": split_sizes(counts),
         },
     )
 

@@ -159,7 +159,8 @@ def ranker(
     manifest = fetch_ranker(
         kind, source, path, hub_id, revision, max_queries, dim, epochs, seed, output
     )
-    write_json(metrics, manifest)
+    counts = {name: value for name, value in manifest.items() if isinstance(value, (int, float))}
+    write_json(metrics, counts)  # numbers only: DVC shows no text among metrics
 
 
 if __name__ == "__main__":

@@ -80,8 +80,8 @@ def texts(
     for name in rankers:
         judge = load_ranker(rankers_folder / name, batch_size)
         scored = read_candidates(candidates_folder / f"{name}.parquet", table)
-        scored = scored.with_columns(score=judge.relevance(queries, ranked))
-        rows[name] = ranking.place(scored, legacy=legacy)
+        scores = judge.relevance(queries, ranked)
+        rows[name] = ranking.place(scored.with_columns(score=scores), legacy=legacy)
         headline[name], beside[name] = summarize_with_references(rows[name], scored, legacy, seed)
         headline[name]["unread_rate"] = float((judge.n_unread(ranked) > 0).mean())
 

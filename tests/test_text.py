@@ -1,11 +1,20 @@
 """The comparison form of texts, in Python and in Polars."""
 
+import unicodedata
+
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genlab.text import contains_words, key_expression, normalize_key, normalize_unicode, words
+from genlab.text import (
+    SETTLED,
+    contains_words,
+    key_expression,
+    normalize_key,
+    normalize_unicode,
+    words,
+)
 
 # Characters newer than either library's Unicode tables would be told apart by one of them only.
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cn", "Co"]), max_size=40)
@@ -59,3 +68,14 @@ def test_normalising_touches_non_ascii_texts_only_where_they_differ():
     nfkc = frame.select(normalize_unicode(pl.col("text"), "NFKC"))["text"]
     assert nfc.to_list() == ["plain", "é", "ﬁ", None]
     assert nfkc.to_list() == ["plain", "é", "fi", None]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+def test_settled_characters_change_neither_alone_nor_beside_each_other(form):
+    characters = pl.Series([chr(code) for code in range(0x3000)])
+    settled = characters.filter(characters.str.contains(f"^[{SETTLED[form]}]$")).to_list()
+    assert {"\n", "z", "é", "Ж" if form == "NFC" else "ж", "’"} <= set(settled)
+    assert all(unicodedata.normalize(form, character) == character for character in settled)
+    # Only marks that combine with what stands before them could change a neighbour.
+    assert not any(unicodedata.combining(character) for character in settled)
+    assert unicodedata.is_normalized(form, "".join(settled))
