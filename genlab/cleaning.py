@@ -100,14 +100,14 @@ def clean_batch(batch: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, Counts
     passages = explode_passages(batch.with_row_index("row")).with_row_index("passage")
     n_chars_in = count_characters(batch["query"], passages["text"])
 
+    # The space at the end makes "" one of the query's words: a text of punctuation has no other.
+    query_words = (key_expression(pl.col("query")) + " ").str.split(" ")
     passages = passages.with_columns(clean_texts(passages["text"], rules)).join(
-        queries.select(
-            "row", query_fate="fate", query_words=key_expression(pl.col("query")).str.split(" ")
-        ),
+        queries.select("row", query_words=query_words, query_fate="fate"),
         on="row",
         maintain_order="left",
     )
-    passages = passages.with_columns(fate=first_reason(page_rules(rules)))
+    passages = passages.with_columns(fate=first_reason(switched_on(page_rules(), rules)))
     passages, line_fates = clean_lines(passages, rules)
     passages = passages.with_columns(fate=pl.coalesce("fate", first_reason(length_rules(rules))))
     passages = drop_query_copies(passages, rules.min_new_words)
@@ -228,14 +228,19 @@ def query_rules(rules: Rules) -> list[tuple[str, pl.Expr]]:
     ]
 
 
-def page_rules(rules: Rules) -> list[tuple[str, pl.Expr]]:
+def switched_on(conditions: list[tuple[str, pl.Expr]], rules: Rules) -> list[tuple[str, pl.Expr]]:
+    """Return the conditions whose params key is neither false nor 0; the rest costs no time."""
+    return [(name, condition) for name, condition in conditions if getattr(rules, name, True)]
+
+
+def page_rules() -> list[tuple[str, pl.Expr]]:
     """Return what drops a passage before its lines are looked at."""
     text = pl.col("text")
     return [
         ("query_dropped", pl.col("query_fate").is_not_null()),
         ("empty", text == ""),
-        ("drop_lorem_ipsum", rules.drop_lorem_ipsum & text.str.contains("(?i)lorem ipsum")),
-        ("drop_curly_brackets", rules.drop_curly_brackets & text.str.contains("[{}]")),
+        ("drop_lorem_ipsum", text.str.contains("(?i)lorem ipsum")),
+        ("drop_curly_brackets", text.str.contains("[{}]")),
     ]
 
 
@@ -246,11 +251,8 @@ def line_rules(rules: Rules) -> list[tuple[str, pl.Expr]]:
         r"""(?:\.\.\.|…)["'”’»)\]]*$"""
     )
     return [
-        (
-            "drop_javascript_lines",
-            rules.drop_javascript_lines & line.str.contains("(?i)javascript"),
-        ),
-        ("require_terminal_punctuation", rules.require_terminal_punctuation & ~is_ended),
+        ("drop_javascript_lines", line.str.contains("(?i)javascript")),
+        ("require_terminal_punctuation", ~is_ended),
         ("min_line_words", pl.col("n_words") < rules.min_line_words),
     ]
 
@@ -278,7 +280,7 @@ def clean_lines(passages: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, Cou
         .select("passage", pl.col("text").str.split("\n"))
         .explode("text")
         .with_columns(n_words=count_words(pl.col("text")))
-        .with_columns(fate=first_reason(line_rules(rules)))
+        .with_columns(fate=first_reason(switched_on(line_rules(rules), rules)))
     )
     joined = (
         lines.filter(is_open)
@@ -288,7 +290,9 @@ def clean_lines(passages: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, Cou
     passages = passages.with_columns(
         is_multiline=is_multiline, n_words=pl.when(is_open).then(count_words(pl.col("text")))
     ).with_columns(
-        line_fate=pl.when(is_open & ~pl.col("is_multiline")).then(first_reason(line_rules(rules)))
+        line_fate=pl.when(is_open & ~pl.col("is_multiline")).then(
+            first_reason(switched_on(line_rules(rules), rules))
+        )
     )
     is_one_line = is_open & ~pl.col("is_multiline")
     fates = count_fates(lines["fate"]) + count_fates(passages.filter(is_one_line)["line_fate"])
@@ -309,6 +313,8 @@ def drop_query_copies(passages: pl.DataFrame, min_new_words: int) -> pl.DataFram
 
     Such a passage is the query over again: it answers nothing, and fools rankers.
     """
+    if not min_new_words:
+        return passages
 
     def count_new_words(text: pl.Expr) -> pl.Expr:
         return key_expression(text).str.split(" ").list.set_difference("query_words").list.len()

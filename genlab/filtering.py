@@ -68,7 +68,8 @@ def count_characters(*columns: pl.Series) -> int:
 
 def first_reason(rules: Iterable[tuple[str, pl.Expr]]) -> pl.Expr:
     """Return the fate of each row: the name of the first (name, condition) that is true."""
-    return pl.coalesce(pl.when(condition).then(pl.lit(name)) for name, condition in rules)
+    reasons = [pl.when(condition).then(pl.lit(name)) for name, condition in rules]
+    return pl.coalesce(*reasons, pl.lit(None, pl.String))
 
 
 def flow(fates: Counter, reasons: Iterable[str]) -> dict:

@@ -46,11 +46,20 @@ def blocks(documents: Iterator[tuple], block_size: int, counts: dict) -> Iterato
 def rows(
     documents: Iterator[tuple], block_size: int, body_loss: bool, counts: dict
 ) -> Iterator[tuple]:
-    """Yield a row (input_ids, n_prompt) a document; what is longer than a block is cut."""
+    """Yield a row (input_ids, n_prompt) a document; what is longer than a block is cut.
+
+    With `body_loss` a document whose query fills the block is dropped: a row without any loss
+    would turn its batch's mean into 0 / 0.
+    """
     for prompt, body in documents:
         ids = (prompt + body)[:block_size]
-        counts["tokens_out"] += len(ids)
         counts["tokens_tail"] += len(prompt) + len(body) - len(ids)
+        counts["rows_cut"] += len(prompt) + len(body) > block_size
+        if body_loss and len(prompt) >= block_size:
+            counts["rows_without_body"] += 1
+            counts["tokens_tail"] += len(ids)
+            continue
+        counts["tokens_out"] += len(ids)
         yield ids, len(prompt) if body_loss else 0
 
 
@@ -76,7 +85,8 @@ def main(
         folder.mkdir()
         for split in ("train", "validation"):
             count = counts[split] = dict.fromkeys(
-                ("queries_in", "queries_without_selected", "documents", "rows")
+                ("queries_in", "queries_without_selected", "documents")
+                + ("rows", "rows_cut", "rows_without_body")
                 + ("tokens_in", "tokens_out", "tokens_tail"),
                 0,
             )

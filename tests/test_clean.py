@@ -179,6 +179,7 @@ def test_length_bounds_are_inclusive_and_count_words():
         ("How deep is Lake Varn?", 0),
         ("how deep is lake varn - how deep is lake varn! " * 9, 0),
         ("Lake Varn", 0),
+        ("?!", 0),
         ("Lake Varn: 40 m deep", 2),
         ("Forty forty FORTY: how deep is lake varn", 1),
         ("how deep is lake varn " * 9 + "it is forty", 2),

@@ -3,7 +3,7 @@
 import random
 import subprocess
 import sys
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -96,10 +96,11 @@ def test_the_pairs_found_are_those_of_brute_force():
     texts = made_texts(200)
     pairs = propose_pairs(hash_bands(texts, threshold=0.8, **HASHING))
     found = keep_similar(pairs, texts, texts, 0.8, 5)
+    sets = [shingle_set(text, 5) for text in texts]
     truth = [
         [left, right]
         for left, right in combinations(range(len(texts)), 2)
-        if similarity(texts[left], texts[right]) >= 0.8
+        if jaccard(sets[left], sets[right]) >= 0.8
     ]
     assert len(truth) == 40
     assert found.tolist() == truth
@@ -110,11 +111,11 @@ def test_the_matches_between_two_lists_are_those_of_brute_force():
     ours, others = texts.gather_every(2), texts.gather_every(2, offset=1)
     bands = [hash_bands(part, threshold=0.8, **HASHING) for part in (ours, others)]
     found = keep_similar(propose_matches(*bands), ours, others, 0.8, 5)
+    our_sets, other_sets = ([shingle_set(text, 5) for text in part] for part in (ours, others))
     truth = [
         [left, right]
-        for left in range(len(ours))
-        for right in range(len(others))
-        if similarity(ours[left], others[right]) >= 0.8
+        for left, right in product(range(len(ours)), range(len(others)))
+        if jaccard(our_sets[left], other_sets[right]) >= 0.8
     ]
     assert len(truth) == 20
     assert found.tolist() == truth

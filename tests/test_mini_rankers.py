@@ -46,8 +46,8 @@ def toy(tmp_path_factory):
     rng = np.random.default_rng(1)
 
     def passage(creature, topic):
-        filler = rng.choice(["often", "the", "a", "there", "many", "old", "very", "some"], 4)
-        return " ".join([*filler[:2], creature, *TOPICS[topic], *filler[2:]])
+        filler = rng.choice(["often", "the", "a", "there", "many", "old", "very", "some"], 2)
+        return " ".join([*filler, creature, *TOPICS[topic]])
 
     rows = []
     for i in range(120):
@@ -70,10 +70,11 @@ def made(request, toy, tmp_path_factory):
     return output, manifest, load_ranker(output, batch_size=16)
 
 
-def test_sixty_queries_teach_it_to_find_most_answers(made):
+def test_sixty_queries_teach_it_more_than_the_words_that_query_and_answer_share(made):
     _, manifest, _ = made
     assert manifest["n_train_queries"] == manifest["n_validation_queries"] == 60
-    assert manifest["validation_mrr"] > 0.75
+    # The creature alone leaves three passages: (1 + 1/2 + 1/3) / 3 = 0.61.
+    assert manifest["validation_mrr"] > 0.68
 
 
 def test_the_query_in_front_of_a_strange_text_raises_its_score(made):
