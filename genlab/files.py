@@ -19,7 +19,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     remove(partial)
     try:
         yield partial
-        remove(path)
+        if path.is_dir() or partial.is_dir():
+            remove(path)  # only a file can be replaced, by a file, in one step
         os.replace(partial, path)
     except BaseException:
         remove(partial)
@@ -35,7 +36,7 @@ def remove(path: Path) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write `content` as indented JSON; NaN and infinity raise ValueError (DVC cannot read them)."""
+    """Write `content` as indented JSON; NaN and infinity, which DVC cannot read, raise ValueError."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     with written_whole(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")

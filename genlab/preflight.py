@@ -1,17 +1,19 @@
 """What can be known wrong before anything runs: options, keys, paths, and values that clash.
 
-In: a pipeline's dvc.yaml and params.yaml. Out: nothing, or an InputError naming the stage, the
-key and what to do. Every stage's own Typer command parses its own command line, so there is no
-second list of types and ranges.
+In: a pipeline's dvc.yaml and params.yaml. Out: nothing, or an InputError naming the key and what
+to do. Every stage's own Typer command parses its own command line, so there is no second list of
+types and ranges.
 """
 
 import difflib
 import importlib
+import math
 import os
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import typer
@@ -21,13 +23,17 @@ from typer.exceptions import TyperException
 from genlab.program import InputError
 from genlab.scoring import check_lengths
 
+KEY = r"\$\{([\w.-]+)\}"  # how dvc.yaml writes a params key
+
 
 @dataclass(frozen=True)
 class Stage:
-    """One entry of a pipeline: its name and the command line DVC will run."""
+    """One entry of a pipeline: the command line DVC will run, and what it was made from."""
 
     name: str
     command: str
+    template: str  # the command before DVC fills in the values
+    outputs: frozenset[str]
 
 
 def load_stages(pipeline: Path) -> list[Stage]:
@@ -36,58 +42,121 @@ def load_stages(pipeline: Path) -> list[Stage]:
     from dvc.repo import Repo
 
     try:
-        repo = Repo(pipeline.parent)
-        loaded = repo.stage.load_all(str(pipeline))
+        loaded = Repo(pipeline.parent).stage.load_all(str(pipeline))
     except DvcException as error:
-        raise InputError(f"{pipeline}: {error}") from error
-    return [Stage(stage.name, stage.cmd) for stage in loaded]
+        raise InputError(str(error)) from error
+    entries = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"]
+    return [
+        Stage(
+            stage.name,
+            stage.cmd,
+            command_template(entries[stage.name.partition("@")[0]], stage.name),
+            frozenset(out.def_path for out in stage.outs),
+        )
+        for stage in loaded
+    ]
 
 
-def check_params(pipeline: Path) -> None:
-    """Raise InputError for a key in params.yaml that no command of the pipeline uses."""
-    used = set(re.findall(r"\$\{([\w.]+)\}", pipeline.read_text(encoding="utf-8")))
-    params = pipeline.parent / "params.yaml"
-    for key in leaf_keys(yaml.safe_load(params.read_text(encoding="utf-8"))):
+def command_template(entry: dict, name: str) -> str:
+    """Return an entry's command with ${keys}; in a foreach, with those of the instance `name`."""
+    if "foreach" not in entry:
+        return entry["cmd"]
+    instance = name.partition("@")[2]
+    group = f"{entry['foreach'].strip('${}')}.{instance}"
+    template = entry["do"]["cmd"].replace("${key}", instance)
+    return template.replace("${item}", f"${{{group}}}").replace("${item.", f"${{{group}.")
+
+
+def unpacked_groups(template: str) -> list[str]:
+    """Return the keys that DVC unpacks into `--option value` pairs: those after no option."""
+    words = ["", *template.split()]
+    return [
+        key[1]
+        for before, word in pairwise(words)
+        if (key := re.fullmatch(KEY, word)) and not before.startswith("--")
+    ]
+
+
+def key_of(stage: Stage, option: str) -> str:
+    """Return the params key that fills an option of a stage, for error messages."""
+    option = option.strip("-").replace("-", "_")
+    if given := re.search(rf"--{re.escape(option)}\s+{KEY}", stage.template):
+        return given[1]
+    groups = unpacked_groups(stage.template)
+    return f"{groups[-1]}.{option}" if groups else f"--{option} of stage {stage.name}"
+
+
+def check_params(pipeline: Path, stages: list[Stage]) -> None:
+    """Raise InputError for a key of params.yaml that no stage uses, or a value no option can be."""
+    text = (pipeline.parent / "params.yaml").read_text(encoding="utf-8")
+    values = dict(leaves(yaml.safe_load(text)))
+    used = set(re.findall(KEY, pipeline.read_text(encoding="utf-8")))
+    for key, value in values.items():
         parts = key.split(".")
         if not any(".".join(parts[:n]) in used for n in range(1, len(parts) + 1)):
             siblings = [name for name in used if name.split(".")[0] == parts[0]]
-            close = difflib.get_close_matches(key, siblings, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise InputError(f"{params}: {key} is used by no stage{hint}")
+            raise InputError(f"{key} is used by no stage{did_you_mean(key, siblings)}")
+        check_value(key, value)
+    for stage in stages:
+        for group in unpacked_groups(stage.template):
+            if group in values:
+                raise InputError(f"{group}={values[group]}: must be a group of keys, not a value")
 
 
-def leaf_keys(params: dict, prefix: str = "") -> Iterable[str]:
-    """Yield the dotted names of all values of a nested dict."""
+def leaves(params: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the dotted name and the value of all values of a nested dict."""
     for key, value in params.items():
-        if isinstance(value, dict):
-            yield from leaf_keys(value, f"{prefix}{key}.")
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}"
+            yield f"{prefix}{key}", value
+
+
+def check_value(key: str, value: object) -> None:
+    """Raise InputError for a value that DVC would drop or rewrite on its way to the option."""
+    if value is None or value == [] or value == {}:
+        raise InputError(f"{key} is empty; give a value (where there is to be none: 0, or none)")
+    if not isinstance(value, str | bool | int | float | list):
+        raise InputError(f"{key}={value}: read as a {type(value).__name__}; put it in quotes")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the closest known name, empty if none is close."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def check_stages(stages: list[Stage]) -> None:
-    """Parse every command as its program will, then check what holds between stages."""
-    parsed = {stage.name: parse(stage) for stage in stages}
-    for name, options in parsed.items():
-        check_source(name, options)
-    for options in parsed.values():
+    """Parse every command as its program will, then check what holds between options."""
+    parsed = {stage.name: (stage, parse(stage)) for stage in stages}
+    produced = frozenset().union(*(stage.outputs for stage in stages))
+    fetched = {name.partition("@")[2] for name in parsed if name.startswith("fetch_ranker@")}
+    for stage, options in parsed.values():
+        check_numbers(stage, options)
+        check_source(stage, options, produced)
+        check_rankers(stage, options, fetched)
         if "max_len" in options:
             check_lengths(options["max_len"], options["cap"], options["num_beams"])
-        if "block_size" in options and options["packed"] and options["body_loss"]:
+        if options.get("packed") and options.get("body_loss"):
             raise InputError(
                 "tokenize.body_loss=true needs tokenize.packed=false: blocks cut documents anywhere"
             )
-    check_rankers(parsed)
 
 
 def parse(stage: Stage) -> dict[str, object]:
     """Return the options a stage's program reads from its command line.
 
-    Raises InputError naming the stage and the option.
+    Raises InputError naming the key; {} for a command that is none of our programs.
     """
     words = shlex.split(stage.command)
-    modules = [after for word, after in zip(words, words[1:], strict=False) if word == "-m"]
-    module = next((name for name in modules if "stages." in name or "pipelines." in name), None)
+    module = next(
+        (
+            after
+            for word, after in pairwise(words)
+            if word == "-m" and after.startswith(("stages.", "pipelines."))
+        ),
+        None,
+    )
     if module is None:
         return {}
     rest = words[words.index(module) + 1 :]
@@ -98,46 +167,68 @@ def parse(stage: Stage) -> dict[str, object]:
             _, command, rest = command.resolve_command(context, rest)
             context = command.make_context(command.name, list(rest), parent=context)
     except TyperException as error:
-        option = getattr(getattr(error, "param", None), "name", None) or getattr(
-            error, "option_name", ""
-        )
-        key = f" ({key_of(stage.name, option)})" if option else ""
-        raise InputError(f"params.yaml, stage {stage.name}{key}: {error.format_message()}") from None
+        raise InputError(explain(error, stage, command, rest)) from None
     return context.params
 
 
-def key_of(stage: str, option: str) -> str:
-    """Return the params key that most likely fills an option of a stage, for error messages."""
-    option = option.strip("-").replace("-", "_")
-    entry, _, instance = stage.partition("@")
-    if instance:
-        return f"rankers.{instance}.{option}" if entry.startswith("fetch") else f"score.{option}"
-    group = entry.removeprefix("fetch_")
-    return f"{'gen' if group == 'generate' or option in GEN_OPTIONS else group}.{option}"
+def explain(
+    error: TyperException, stage: Stage, command: typer.core.TyperCommand, words: list[str]
+) -> str:
+    """Return what is wrong with a command line in terms of params keys, not of options."""
+    flags = {
+        flag: param.opts[0]
+        for param in command.params
+        if getattr(param, "is_bool_flag", False)
+        for flag in param.opts
+    }
+    options = {word.replace("_", "-"): after for word, after in pairwise(words)}
+    param = getattr(error, "param", None)
+    option = param.opts[0] if param else getattr(error, "option_name", None)
+    if option is None:
+        # A value after a switch is an argument too many to Typer.
+        for flag in flags:
+            if not options.get(flag, "--").startswith("--"):
+                return f"{key_of(stage, flag)}={options[flag]}: must be true or false"
+        return f"stage {stage.name}: {error.format_message()}"
+    key = key_of(stage, option)
+    if type(error).__name__ == "NoSuchOption":
+        known = [opt.strip("-").replace("-", "_") for param in command.params for opt in param.opts]
+        hint = did_you_mean(option.strip("-").replace("-", "_"), known)
+        return f"{key}: stage {stage.name} has no such option{hint}"
+    if type(error).__name__ == "MissingParameter":
+        return f"{key} is missing; stage {stage.name} needs it"
+    return f"{key}={options.get(option.replace('_', '-'), '')}: {error.message}"
 
 
-GEN_OPTIONS = ("max_len", "cap", "num_beams", "n_queries")  # options of score that gen fills
+def check_numbers(stage: Stage, options: dict) -> None:
+    """Raise InputError for nan or infinity, which no range of Typer's keeps out."""
+    for option, value in options.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{key_of(stage, option)}={value}: must be a finite number")
 
 
-def check_source(stage: str, options: dict) -> None:
-    """Raise InputError if a stage is to read a file or folder that is not there."""
-    if options.get("source") == "file" and not options["path"].exists():
-        raise InputError(f"{key_of(stage, 'path')}: {options['path']}: no such file or folder")
-    tokenizer = options.get("tokenizer_path")
-    if tokenizer is not None and str(tokenizer) != "none" and not tokenizer.is_dir():
-        raise InputError(f"{key_of(stage, 'tokenizer_path')}: {tokenizer}: no such folder")
+def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:
+    """Raise InputError if a file or folder of the user's is to be read that is not there."""
+    if options.get("source") == "file":
+        path = options["path"]
+        if not path.exists() and str(path) not in produced:
+            raise InputError(f"{key_of(stage, 'path')}={path}: no such file or folder")
+    tokenizer = options.get("tokenizer_path", "none")
+    if str(tokenizer) != "none" and not tokenizer.is_dir():
+        raise InputError(f"{key_of(stage, 'tokenizer_path')}={tokenizer}: no such folder")
 
 
-def check_rankers(parsed: dict[str, dict]) -> None:
-    """Raise InputError if a ranker is to score that no stage fetches."""
-    fetched = {name.partition("@")[2] for name in parsed if name.startswith("fetch_ranker@")}
-    for options in parsed.values():
-        for ranker in options.get("rankers") or []:
-            if ranker not in fetched:
-                raise InputError(
-                    f"score.rankers: {ranker} is not among params.yaml's rankers "
-                    f"({', '.join(sorted(fetched))})"
-                )
+def check_rankers(stage: Stage, options: dict, fetched: set[str]) -> None:
+    """Raise InputError if a ranker is to score that no stage fetches, or is to score twice."""
+    rankers = options.get("rankers") or []
+    for ranker in rankers:
+        key = key_of(stage, "rankers")
+        if ranker not in fetched:
+            raise InputError(
+                f"{key}: {ranker} is no ranker of params.yaml ({', '.join(sorted(fetched))})"
+            )
+        if rankers.count(ranker) > 1:
+            raise InputError(f"{key}: {ranker} is named twice")
 
 
 def check_writable(folders: Iterable[Path]) -> None:
@@ -150,5 +241,6 @@ def check_writable(folders: Iterable[Path]) -> None:
             probe.unlink()
         except OSError as error:
             raise InputError(
-                f"{folder}: cannot be written ({error.strerror}); free it or run elsewhere"
+                f"{folder}: cannot be written ({error.strerror}); this must be a folder that "
+                "stages can write to"
             ) from error

@@ -2,13 +2,30 @@
 
 DVC unpacks a params group into `--max_len 50 --lora.r 16`; Typer would name the option
 `--max-len`, hence the token normaliser. A mistake of the user's is raised as `InputError` and
-ends the program with one line on stderr and exit code 1 (2 for a wrong option), no traceback.
+ends the program with one line on stderr and exit code 1 (2 for a wrong option), no traceback;
+so does a disk that cannot be read or written.
 """
 
+import errno
 import sys
 
 import typer
 from typer.exceptions import TyperException
+
+# Other OSErrors (a library's own, a lost connection) keep their traceback.
+DISK_TROUBLE = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ENOENT,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 
 class InputError(Exception):
@@ -35,9 +52,11 @@ def run(app: typer.Typer) -> None:
         fail(f"{error.format_message()} (see --help)", exit_code=2)
     except InputError as error:
         fail(str(error))
-    except PermissionError as error:
-        fail(f"{error.filename}: cannot be written or read ({error.strerror})")
-    except KeyboardInterrupt:
+    except OSError as error:
+        if error.errno not in DISK_TROUBLE:
+            raise
+        fail(f"{error.filename or 'a file'}: cannot be read or written ({error.strerror})")
+    except (KeyboardInterrupt, typer.Abort):
         fail("interrupted", exit_code=130)
 
 

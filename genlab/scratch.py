@@ -16,6 +16,11 @@ from genlab.files import remove
 from genlab.program import InputError
 
 
+def scratch_root() -> Path:
+    """Return the folder of all such work, in the original checkout."""
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".scratch"
+
+
 @contextmanager
 def resumable_folder(
     stage: str, arguments: Iterable[str], inputs: Iterable[Path]
@@ -25,8 +30,7 @@ def resumable_folder(
     Raises InputError if another process is doing the same work now (DVC can be killed and leave
     its stage running).
     """
-    root = Path(os.environ.get("DVC_ROOT", ".")) / ".scratch" / stage
-    folder = root / fingerprint(arguments, inputs)
+    folder = scratch_root() / stage / fingerprint(arguments, inputs)
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "a+") as lock:
         try:
@@ -45,7 +49,7 @@ def resumable_folder(
 
 
 def fingerprint(arguments: Iterable[str], inputs: Iterable[Path]) -> str:
-    """Return 16 hex digits of the arguments and of every byte of the input files and folders."""
+    """Return 16 hex digits of the arguments and of every name and byte of the input files."""
     digest = hashlib.blake2b(digest_size=8)
     for argument in arguments:
         digest.update(argument.encode() + b"\0")
@@ -54,6 +58,7 @@ def fingerprint(arguments: Iterable[str], inputs: Iterable[Path]) -> str:
             sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
         )
         for file in files:
+            digest.update(str(file.relative_to(path)).encode() + b"\0")
             with open(file, "rb") as stream:
                 digest.update(hashlib.file_digest(stream, "blake2b").digest())
     return digest.hexdigest()

@@ -1,10 +1,16 @@
-"""What training needs around transformers' Trainer: a collator, checkpoints by step, the curve."""
+"""What training needs around transformers' Trainer: a collator, an order of rows, token means,
+checkpoints by step and what they need to be resumed from, the curve.
+"""
 
+import json
 import math
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+    from datasets import Dataset
     from transformers import Trainer, TrainerCallback
 
 IGNORED = -100  # the label torch's cross-entropy leaves out
@@ -31,16 +37,54 @@ def collate(rows: list[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
     return {"input_ids": input_ids, "attention_mask": mask, "labels": labels}
 
 
-def causal_trainer(**options) -> "Trainer":
-    """Return a transformers Trainer whose validation loss is a mean over TOKENS.
+class LengthGroupedOrder:
+    """Row numbers with neighbours of similar length, in an order of (seed, epoch) alone.
 
-    The library's own is a mean over batches of the batch's mean, which depends on the batch size
-    and is not the logarithm of the perplexity. Options are the Trainer's.
+    The library's own sampler draws from torch's global random numbers, whose state at the start
+    of an epoch is in no checkpoint: a training killed after its first epoch would go on with
+    other batches than those it was in the middle of.
+    """
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int):
+        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        import torch
+        from transformers.trainer_pt_utils import get_length_grouped_indices
+
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+
+
+def row_lengths(rows: "Dataset") -> list[int]:
+    """Return the number of token ids of every row, without reading the ids."""
+    import pyarrow.compute as pc
+
+    return pc.list_value_length(rows.data.column("input_ids")).to_pylist()
+
+
+def causal_trainer(**options) -> "Trainer":
+    """Return a transformers Trainer with two differences; options are the Trainer's.
+
+    Its validation loss is a mean over TOKENS: the library's is a mean over batches of the batch's
+    mean, which depends on the batch size and is not the logarithm of the perplexity. Its rows
+    come in `LengthGroupedOrder`.
     """
     import torch
     from transformers import Trainer
 
     class CausalTrainer(Trainer):
+        def _get_train_sampler(self, train_dataset=None):
+            rows = self.train_dataset if train_dataset is None else train_dataset
+            batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+            return LengthGroupedOrder(row_lengths(rows), batch_size, self.args.seed)
+
         @torch.inference_mode()
         def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
             self.model.eval()
@@ -61,15 +105,35 @@ def causal_trainer(**options) -> "Trainer":
 
 
 def save_every(n_steps: int) -> "TrainerCallback":
-    """Return a callback that asks for a checkpoint every `n_steps`, beside those at epoch ends."""
+    """Return a callback that asks for a checkpoint every `n_steps`, beside those at epoch ends.
+
+    At an epoch's last step it leaves the checkpoint to the Trainer, which evaluates first: resumed
+    from one that was made before, a training would skip that evaluation.
+    """
     from transformers import TrainerCallback
 
     class SaveEvery(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):
-            if state.global_step % n_steps == 0:
+            if state.global_step % n_steps == 0 and not state.epoch.is_integer():
                 control.should_save = True
 
     return SaveEvery()
+
+
+def last_whole_checkpoint(folder: Path) -> Path | None:
+    """Return the latest checkpoint in `folder` that was written to its end, None if there is none.
+
+    The Trainer writes trainer_state.json last; a kill in the middle leaves it missing or broken.
+    """
+    for path in sorted(
+        folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True
+    ):
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        return path
+    return None
 
 
 def training_curve(log_history: list[dict]) -> list[dict]:

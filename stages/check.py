@@ -6,26 +6,24 @@ after an hour of training. The output never changes, so nothing is run again bec
 
 from pathlib import Path
 
-import typer
-
 from genlab.files import written_whole
 from genlab.preflight import check_params, check_stages, check_writable, load_stages
 from genlab.program import run, stage_app
+from genlab.scratch import scratch_root
+
+PIPELINE = Path("dvc.yaml")  # of the folder that dvc runs in
 
 app = stage_app()
 
 
 @app.command()
-def main(
-    output: Path,
-    pipeline: Path = typer.Option(Path("dvc.yaml"), help="the pipeline to check"),
-) -> None:
+def main(output: Path) -> None:
     """Check every stage's options, and what must hold between them."""
-    stages = load_stages(pipeline)
+    stages = load_stages(PIPELINE)
 
-    check_params(pipeline)
+    check_params(PIPELINE, stages)
     check_stages(stages)
-    check_writable([Path("data"), Path("metrics"), Path(".scratch")])
+    check_writable([Path("data"), Path("metrics"), scratch_root()])
 
     with written_whole(output) as partial:
         partial.write_text("ok\n")

@@ -52,14 +52,15 @@ def rows(
     would turn its batch's mean into 0 / 0.
     """
     for prompt, body in documents:
-        ids = (prompt + body)[:block_size]
-        counts["tokens_tail"] += len(prompt) + len(body) - len(ids)
-        counts["rows_cut"] += len(prompt) + len(body) > block_size
+        document = prompt + body
         if body_loss and len(prompt) >= block_size:
             counts["rows_without_body"] += 1
-            counts["tokens_tail"] += len(ids)
+            counts["tokens_tail"] += len(document)
             continue
+        ids = document[:block_size]
+        counts["rows_cut"] += len(document) > block_size
         counts["tokens_out"] += len(ids)
+        counts["tokens_tail"] += len(document) - len(ids)
         yield ids, len(prompt) if body_loss else 0
 
 
@@ -100,7 +101,7 @@ def main(
                 raise InputError(
                     f"{queries}: {split} gives no training row ({count['documents']} documents, "
                     f"{count['tokens_in']} tokens): no selected passage, or tokenize.block_size="
-                    f"{block_size} is longer than the whole text"
+                    f"{block_size} is longer than the whole text or shorter than every query"
                 )
 
     write_json(metrics, counts)

@@ -14,7 +14,14 @@ import typer
 from genlab.files import write_json, written_whole
 from genlab.program import InputError, run, stage_app
 from genlab.scratch import resumable_folder
-from genlab.training import causal_trainer, collate, perplexity, save_every, training_curve
+from genlab.training import (
+    causal_trainer,
+    collate,
+    last_whole_checkpoint,
+    perplexity,
+    save_every,
+    training_curve,
+)
 
 app = stage_app()
 
@@ -22,6 +29,13 @@ app = stage_app()
 class Method(StrEnum):
     full = "full"
     lora = "lora"
+
+
+class Schedule(StrEnum):
+    linear = "linear"
+    cosine = "cosine"
+    constant = "constant"
+    constant_with_warmup = "constant_with_warmup"
 
 
 @app.command()
@@ -32,9 +46,9 @@ def main(
     metrics: Path = typer.Option(...),
     curve: Path = typer.Option(..., help="loss against epoch, for dvc plots"),
     method: Method = typer.Option(..., help="train all weights, or low-rank adapters"),
-    epochs: float = typer.Option(..., min=0.0),
+    epochs: float = typer.Option(..., min=0.01),
     learning_rate: float = typer.Option(..., min=0.0),
-    lr_scheduler_type: str = typer.Option(..., help="linear, cosine, constant_with_warmup, ..."),
+    lr_scheduler_type: Schedule = typer.Option(..., help="how the learning rate falls"),
     warmup_steps: int = typer.Option(..., min=0),
     weight_decay: float = typer.Option(..., min=0.0),
     batch_size: int = typer.Option(..., min=1, help="rows per device and step"),
@@ -51,11 +65,11 @@ def main(
 ) -> None:
     """Fine-tune, keep the best epoch when early stopping is on, else the last."""
     from datasets import Dataset
-    from transformers import EarlyStoppingCallback, TrainingArguments
-    from transformers.trainer_utils import get_last_checkpoint
+    from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
 
     from genlab.models import load_causal_model, load_tokenizer
 
+    set_seed(seed)  # the adapters' first values are drawn before there is a Trainer
     tokenizer, model = load_tokenizer(base), load_causal_model(base)
     data = {
         split: Dataset.from_file(str(tokens / f"{split}.arrow"), in_memory=False)
@@ -63,6 +77,7 @@ def main(
     }
     if method is Method.lora:
         model = add_lora(model, lora_r, lora_alpha, lora_dropout, lora_target_modules)
+    n_trainable = model.num_parameters(only_trainable=True)
 
     with resumable_folder("train", sys.argv[1:], [tokens, base]) as scratch:
         trainer = causal_trainer(
@@ -77,7 +92,6 @@ def main(
                 per_device_train_batch_size=batch_size,
                 per_device_eval_batch_size=4 * batch_size,  # no gradients to hold
                 gradient_accumulation_steps=gradient_accumulation_steps,
-                train_sampling_strategy="group_by_length",
                 remove_unused_columns=False,
                 eval_strategy="epoch",
                 save_strategy="epoch",
@@ -85,6 +99,7 @@ def main(
                 load_best_model_at_end=early_stopping_patience > 0,
                 metric_for_best_model="eval_loss",
                 greater_is_better=False,
+                restore_callback_states_from_checkpoint=True,  # the patience used up so far
                 logging_steps=20,
                 report_to="none",
                 seed=seed,
@@ -96,21 +111,24 @@ def main(
             callbacks=[save_every(save_steps)]
             + [EarlyStoppingCallback(early_stopping_patience)] * (early_stopping_patience > 0),
         )
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(scratch)))
-        final = trainer.evaluate()
+        checkpoint = last_whole_checkpoint(scratch)
+        trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
         with written_whole(output) as folder:
             tuned = model.merge_and_unload() if method is Method.lora else model
             tuned.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
 
-    write_json(curve, training_curve(trainer.state.log_history))
+    points = training_curve(trainer.state.log_history)
+    losses = [point["validation"] for point in points if "validation" in point]
+    loss = min(losses) if early_stopping_patience else losses[-1]  # of the weights that were kept
+    write_json(curve, points)
     write_json(
         metrics,
         {
-            "validation_loss": final["eval_loss"],
-            "validation_perplexity": perplexity(final["eval_loss"]),
+            "validation_loss": loss,
+            "validation_perplexity": perplexity(loss),
             "steps": trainer.state.global_step,
-            "trainable_parameters": trainer.get_num_trainable_parameters(),
+            "trainable_parameters": n_trainable,
         },
     )
 
