@@ -5,6 +5,7 @@ tokenizer) that later stages load without a network.
 """
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 from genlab.files import written_whole
@@ -13,6 +14,8 @@ from genlab.program import InputError
 
 # No *.bin: a pickle can run code. No model.py: code from a hub is never run.
 HUB_FILES = ["*.json", "*.txt", "*.safetensors", "tokenizer.model"]
+TIMEOUT_SECONDS = 10  # for the Hub to answer
+TOKENIZER_FILES = ["token*", "vocab.*", "merges.txt", "special_tokens*", "added_tokens*"]
 
 
 def copy_base(folder: Path, tokenizer_folder: Path | None, output: Path) -> None:
@@ -28,8 +31,9 @@ def copy_base(folder: Path, tokenizer_folder: Path | None, output: Path) -> None
             for file in folder.glob(pattern):
                 shutil.copyfile(file, partial / file.name)
         if tokenizer_folder is not None:
-            for file in partial.glob("token*"):
-                file.unlink()
+            for pattern in TOKENIZER_FILES:
+                for file in partial.glob(pattern):
+                    file.unlink()
             load_tokenizer(tokenizer_folder).save_pretrained(partial)
         tokenizer, model = load_tokenizer(partial), load_causal_model(partial)
         n_rows = model.get_input_embeddings().num_embeddings
@@ -38,20 +42,33 @@ def copy_base(folder: Path, tokenizer_folder: Path | None, output: Path) -> None
                 f"{tokenizer_folder or folder}: the tokenizer has {len(tokenizer)} tokens, but the "
                 f"model in {folder} has embeddings for {n_rows}"
             )
+        if tokenizer_folder is not None:  # the ids that the model knows are the other tokenizer's
+            for settings in (model.config, model.generation_config):
+                settings.bos_token_id = tokenizer.bos_token_id
+                settings.eos_token_id = tokenizer.eos_token_id
+                settings.save_pretrained(partial)
 
 
 def download_base(hub_id: str, revision: str, tokenizer_folder: Path | None, output: Path) -> None:
-    """Download a model at a pinned revision from the Hub; raise InputError if that fails."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    """Download a model at a pinned revision from the Hub; raise InputError if that fails.
 
+    Without a network, a copy that was downloaded earlier serves.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
+    download = partial(snapshot_download, hub_id, revision=revision, allow_patterns=HUB_FILES)
     try:
-        folder = snapshot_download(hub_id, revision=revision, allow_patterns=HUB_FILES)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        raise InputError(
-            f"base.hub_id={hub_id} at {revision}: cannot be downloaded ({first_line(error)}); "
-            "check the name and the network, or use base.source=file with base.path=FOLDER"
-        ) from error
+        # Asked first, because snapshot_download tries for half a minute before it gives up.
+        HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT_SECONDS)
+        folder = download()
+    except Exception as error:  # huggingface_hub's, its HTTP client's and the disk's
+        try:
+            folder = download(local_files_only=True)
+        except Exception:
+            raise InputError(
+                f"base.hub_id={hub_id} at {revision}: cannot be downloaded ({first_line(error)}); "
+                "check the name and the network, or use base.source=file with base.path=FOLDER"
+            ) from error
     copy_base(Path(folder), tokenizer_folder, output)
 
 
@@ -66,9 +83,10 @@ def make_base(
     **sizes,
 ) -> float:
     """Pretrain a small GPT-2 on the mini corpus's plain text; return its last training loss."""
-    from genlab.mini_base import break_lines, pretrain, train_tokenizer
+    from genlab.mini_base import break_lines, check_sizes, pretrain, train_tokenizer
     from genlab.minicorpus import make_plain_text
 
+    check_sizes(**sizes)
     texts = break_lines(make_plain_text(topics, n_passages, seed), seed)
     if tokenizer_folder is None:
         tokenizer = train_tokenizer(texts, vocab_size)

@@ -87,12 +87,20 @@ def passages_of_others(queries: pl.DataFrame, seed: int) -> pl.Series:
     )
 
 
-def ceiling_scores(candidates: pl.DataFrame) -> pl.DataFrame:
-    """Return the answerable rows with `score` set to that of their first selected passage.
+def with_answer_in_slot(candidates: pl.DataFrame) -> pl.DataFrame:
+    """Return the answerable rows with their first selected passage moved into the text's slot.
 
-    The passage stays among the candidates too, so the ceiling ties with itself and its best place
-    is 1.5: what a copy of the right answer would get.
+    `score` is that passage's, and it leaves the list: beside its own copy it could only tie. Rows
+    that have no other passage are left out, as there is nothing to stand above or below.
     """
-    return candidates.filter(pl.col("candidate_selected").list.any()).with_columns(
-        score=pl.col("candidate_scores").list.get(pl.col("candidate_selected").list.arg_max())
+    scores, selected = pl.col("candidate_scores"), pl.col("candidate_selected")
+    answer = selected.list.arg_max()
+
+    def without_answer(values: pl.Expr) -> pl.Expr:
+        return pl.concat_list(values.list.head(answer), values.list.slice(answer + 1))
+
+    return candidates.filter(selected.list.any() & (selected.list.len() > 1)).with_columns(
+        score=scores.list.get(answer),
+        candidate_scores=without_answer(scores),
+        candidate_selected=without_answer(selected),
     )

@@ -46,9 +46,12 @@ def read_claims(path: Path) -> dict:
 def run_arms(arms: dict[str, dict]) -> None:
     """Run every arm as an experiment, replacing one of the same name."""
     for arm, params in arms.items():
-        changes = [word for key, value in params.items() for word in ("-S", f"{key}={yaml_word(value)}")]
-        command = ["dvc", "exp", "run", "--queue", "--force", "--name", f"claim-{arm}", *changes]
-        subprocess.run(command, check=True)
+        name = f"claim-{arm}"
+        # Not `dvc exp run --force`, which would run every stage again.
+        subprocess.run(["dvc", "exp", "remove", name], capture_output=True)
+        changes = [f"{key}={yaml_word(value)}" for key, value in params.items()]
+        options = [word for change in changes for word in ("-S", change)]
+        subprocess.run(["dvc", "exp", "run", "--queue", "--name", name, *options], check=True)
     subprocess.run(["dvc", "exp", "run", "--run-all"], check=True)
 
 

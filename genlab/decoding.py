@@ -131,7 +131,6 @@ def beam_search(
     ends: set[int],
 ) -> list[list[int]]:
     """Return new tokens of one batch by deterministic beam search (transformers' own)."""
-    import torch
     from transformers import GenerationConfig
 
     ids, mask = pad_left(prompts, model.device)

@@ -51,13 +51,16 @@ def write_arrow(path: Path, rows: Iterable[tuple[list[int], int]], schema: pa.Sc
     """Write (input_ids, n_prompt) rows as one Arrow IPC stream and return how many there were."""
     n_rows = 0
     rows = iter(rows)
-    with written_whole(path) as partial, pa.OSFile(str(partial), "wb") as sink:
-        with pa.ipc.new_stream(sink, schema) as writer:
-            while batch := list(islice(rows, RECORD_BATCH_ROWS)):
-                columns = {
-                    "input_ids": [ids for ids, _ in batch],
-                    "n_prompt": [n for _, n in batch],
-                }
-                writer.write_batch(pa.RecordBatch.from_pydict(columns, schema=schema))
-                n_rows += len(batch)
+    with (
+        written_whole(path) as partial,
+        pa.OSFile(str(partial), "wb") as sink,
+        pa.ipc.new_stream(sink, schema) as writer,
+    ):
+        while batch := list(islice(rows, RECORD_BATCH_ROWS)):
+            columns = {
+                "input_ids": [ids for ids, _ in batch],
+                "n_prompt": [n for _, n in batch],
+            }
+            writer.write_batch(pa.RecordBatch.from_pydict(columns, schema=schema))
+            n_rows += len(batch)
     return n_rows

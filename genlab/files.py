@@ -36,7 +36,7 @@ def remove(path: Path) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write `content` as indented JSON; NaN and infinity, which DVC cannot read, raise ValueError."""
+    """Write `content` as indented JSON; ValueError for NaN and infinity, which DVC cannot read."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     with written_whole(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")

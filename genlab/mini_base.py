@@ -5,8 +5,11 @@ answer. Sizes and rates were found by measurement; LOG.md has what was tried.
 """
 
 import random
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from genlab.program import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -39,10 +42,9 @@ def break_lines(texts: list[str], seed: int) -> list[str]:
     rng = random.Random(seed)
     broken = []
     for text in texts:
-        sentences = text.split(". ")
-        cut = rng.randrange(1, len(sentences)) if len(sentences) > 1 else 0
-        parts = [". ".join(sentences[:cut]), ". ".join(sentences[cut:])]
-        broken.append(".\n ".join(part for part in parts if part))
+        ends = [match.end() - 1 for match in re.finditer(r"\. ", text)]
+        cut = rng.choice(ends) if ends else len(text)
+        broken.append(text[:cut] + "\n" * bool(ends) + text[cut:])
     return broken
 
 
@@ -54,6 +56,17 @@ def length_bucketed_batches(
     batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
     rng.shuffle(batches)
     yield from batches
+
+
+def check_sizes(n_embd: int, n_head: int, n_positions: int, max_offset: int, **others) -> None:
+    """Raise InputError for sizes that make no model."""
+    if n_embd % n_head:
+        raise InputError(f"base.n_embd={n_embd} must be a multiple of base.n_head={n_head}")
+    if max_offset > n_positions // 2:
+        raise InputError(
+            f"base.max_offset={max_offset} leaves less than half of base.n_positions={n_positions} "
+            "to the text; lower the one or raise the other"
+        )
 
 
 def pretrain(
@@ -104,7 +117,10 @@ def pretrain(
         )
     )
     rows = [
-        {"input_ids": ids[: n_positions - max_offset - 1] + [tokenizer.eos_token_id], "n_prompt": 0}
+        {
+            "input_ids": [*ids[: n_positions - max_offset - 1], tokenizer.eos_token_id],
+            "n_prompt": 0,
+        }
         for ids in tokenizer(texts)["input_ids"]
     ]
     lengths = [len(row["input_ids"]) for row in rows]

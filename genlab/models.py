@@ -12,12 +12,24 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
-    """Return the tokenizer in `folder`; raise InputError if there is none or it has no EOS token."""
-    from transformers import AutoTokenizer
+# A folder without any of these gives transformers an empty tokenizer, not an error.
+VOCABULARIES = {"tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model"}
 
+
+def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
+    """Return the tokenizer in `folder`; raise InputError if there is none, or it has no EOS.
+
+    A folder of vocab.json and merges.txt alone is read as GPT-2's kind of tokenizer.
+    """
+    from transformers import AutoTokenizer, GPT2TokenizerFast
+
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    says_its_kind = names & {"tokenizer.json", "tokenizer_config.json", "config.json"}
+    kind = AutoTokenizer if says_its_kind else GPT2TokenizerFast
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        if not names & VOCABULARIES:
+            raise FileNotFoundError("there is no vocabulary")
+        tokenizer = kind.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # tokenizers raises bare Exceptions for broken files
         raise InputError(
             f"{folder}: no tokenizer can be loaded ({first_line(error)}); expected tokenizer.json, "
@@ -37,11 +49,21 @@ def load_causal_model(folder: Path) -> "PreTrainedModel":
 
     check_model_folder(folder)
     try:
-        return AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype="float32"
+        model, found = AutoModelForCausalLM.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype="float32",
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{folder}: not a causal language model ({first_line(error)})") from error
+    if missing := sorted(found["missing_keys"]):  # transformers would fill them with noise
+        raise InputError(
+            f"{folder}: not a whole causal language model, {len(missing)} weights are missing "
+            f"({missing[0]}, ...)"
+        )
+    return model
 
 
 def check_model_folder(folder: Path) -> None:

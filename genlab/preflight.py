@@ -44,7 +44,8 @@ def load_stages(pipeline: Path) -> list[Stage]:
     try:
         loaded = Repo(pipeline.parent).stage.load_all(str(pipeline))
     except DvcException as error:
-        raise InputError(str(error)) from error
+        cause = f": {error.__cause__}" if error.__cause__ else ""
+        raise InputError(f"{error}{cause}") from error
     entries = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"]
     return [
         Stage(
@@ -87,7 +88,7 @@ def key_of(stage: Stage, option: str) -> str:
 
 
 def check_params(pipeline: Path, stages: list[Stage]) -> None:
-    """Raise InputError for a key of params.yaml that no stage uses, or a value no option can be."""
+    """Raise InputError for a key of params.yaml that no stage uses, or one without a value."""
     text = (pipeline.parent / "params.yaml").read_text(encoding="utf-8")
     values = dict(leaves(yaml.safe_load(text)))
     used = set(re.findall(KEY, pipeline.read_text(encoding="utf-8")))
@@ -96,7 +97,10 @@ def check_params(pipeline: Path, stages: list[Stage]) -> None:
         if not any(".".join(parts[:n]) in used for n in range(1, len(parts) + 1)):
             siblings = [name for name in used if name.split(".")[0] == parts[0]]
             raise InputError(f"{key} is used by no stage{did_you_mean(key, siblings)}")
-        check_value(key, value)
+        if value is None or value == [] or value == {}:  # DVC would write "None", or nothing
+            raise InputError(
+                f"{key} is empty; give a value (where there is to be none: 0, or none)"
+            )
     for stage in stages:
         for group in unpacked_groups(stage.template):
             if group in values:
@@ -110,14 +114,6 @@ def leaves(params: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def check_value(key: str, value: object) -> None:
-    """Raise InputError for a value that DVC would drop or rewrite on its way to the option."""
-    if value is None or value == [] or value == {}:
-        raise InputError(f"{key} is empty; give a value (where there is to be none: 0, or none)")
-    if not isinstance(value, str | bool | int | float | list):
-        raise InputError(f"{key}={value}: read as a {type(value).__name__}; put it in quotes")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -175,29 +171,25 @@ def explain(
     error: TyperException, stage: Stage, command: typer.core.TyperCommand, words: list[str]
 ) -> str:
     """Return what is wrong with a command line in terms of params keys, not of options."""
-    flags = {
-        flag: param.opts[0]
-        for param in command.params
-        if getattr(param, "is_bool_flag", False)
-        for flag in param.opts
-    }
     options = {word.replace("_", "-"): after for word, after in pairwise(words)}
     param = getattr(error, "param", None)
     option = param.opts[0] if param else getattr(error, "option_name", None)
     if option is None:
-        # A value after a switch is an argument too many to Typer.
-        for flag in flags:
-            if not options.get(flag, "--").startswith("--"):
-                return f"{key_of(stage, flag)}={options[flag]}: must be true or false"
+        switches = [each.opts[0] for each in command.params if getattr(each, "is_flag", False)]
+        for switch in switches:  # a value after one is an argument too many to Typer
+            if not options.get(switch, "--").startswith("--"):
+                return f"{key_of(stage, switch)}={options[switch]}: must be true or false"
         return f"stage {stage.name}: {error.format_message()}"
     key = key_of(stage, option)
     if type(error).__name__ == "NoSuchOption":
-        known = [opt.strip("-").replace("-", "_") for param in command.params for opt in param.opts]
+        known = [each.opts[0].strip("-").replace("-", "_") for each in command.params]
         hint = did_you_mean(option.strip("-").replace("-", "_"), known)
         return f"{key}: stage {stage.name} has no such option{hint}"
     if type(error).__name__ == "MissingParameter":
         return f"{key} is missing; stage {stage.name} needs it"
-    return f"{key}={options.get(option.replace('_', '-'), '')}: {error.message}"
+    value = options.get(option.replace("_", "-"), "")
+    reason = error.message.removeprefix("Input ").removeprefix("Value error, ")
+    return f"{key}={value}: {reason}"
 
 
 def check_numbers(stage: Stage, options: dict) -> None:
@@ -209,10 +201,9 @@ def check_numbers(stage: Stage, options: dict) -> None:
 
 def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:
     """Raise InputError if a file or folder of the user's is to be read that is not there."""
-    if options.get("source") == "file":
-        path = options["path"]
-        if not path.exists() and str(path) not in produced:
-            raise InputError(f"{key_of(stage, 'path')}={path}: no such file or folder")
+    path = options.get("path")  # a dep of its stage, whatever the source
+    if path is not None and not path.exists() and str(path) not in produced:
+        raise InputError(f"{key_of(stage, 'path')}={path}: no such file or folder")
     tokenizer = options.get("tokenizer_path", "none")
     if str(tokenizer) != "none" and not tokenizer.is_dir():
         raise InputError(f"{key_of(stage, 'tokenizer_path')}={tokenizer}: no such folder")

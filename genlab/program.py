@@ -47,7 +47,7 @@ def run(app: typer.Typer) -> None:
     """Run `app` on sys.argv; a user's mistake becomes one line on stderr and a non-zero exit."""
     command = typer.main.get_command(app)
     try:
-        sys.exit(command.main(standalone_mode=False))
+        sys.exit(command.main(standalone_mode=False))  # Ctrl-C: 130, Typer sees to that
     except TyperException as error:
         fail(f"{error.format_message()} (see --help)", exit_code=2)
     except InputError as error:
@@ -56,8 +56,6 @@ def run(app: typer.Typer) -> None:
         if error.errno not in DISK_TROUBLE:
             raise
         fail(f"{error.filename or 'a file'}: cannot be read or written ({error.strerror})")
-    except (KeyboardInterrupt, typer.Abort):
-        fail("interrupted", exit_code=130)
 
 
 def fail(message: str, exit_code: int = 1) -> None:

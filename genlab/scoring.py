@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from genlab import ranking
-from genlab.candidates import ceiling_scores
+from genlab.candidates import with_answer_in_slot
 from genlab.intervals import bootstrap_interval
 from genlab.program import InputError
 from genlab.tables import read_table
@@ -72,7 +72,7 @@ def read_candidates(path: Path, generated: pl.DataFrame) -> pl.DataFrame:
 
 
 def curve_lengths(step: int, cap: int, num_beams: int) -> list[int]:
-    """Return step, 2 step, ... up to and with `cap`; of a beam, which has no prefixes, only `cap`."""
+    """Return step, 2 step, ... and `cap`; for a beam, which has no prefixes, `cap` alone."""
     return [cap] if num_beams > 1 else sorted({*range(step, cap + 1, step), cap})
 
 
@@ -89,8 +89,12 @@ def summarize_with_references(
     floor = ranking.summarize(
         ranking.place(candidates.rename({"floor_score": "score"}), legacy=legacy)
     )
-    answerable = ceiling_scores(candidates)
-    ceiling = ranking.summarize(ranking.place(answerable, legacy=legacy)) if len(answerable) else {}
+    answers = with_answer_in_slot(candidates)
+    ceiling = {}
+    if len(answers):
+        # An answer with no other answer beside it stands above all of them.
+        above = pl.col("fdaro", "fdaro_any").fill_null(1.0)
+        ceiling = ranking.summarize(ranking.place(answers, legacy=legacy).with_columns(above))
     beside = {
         metric: {
             "low": float(low[i]),

@@ -64,7 +64,7 @@ def corpus(
         split: {"queries": 0, "passages": 0, "answerable": 0} for split in ("train", "validation")
     }
     write_table(output, (counted(frame, counts) for frame in frames), QUERY_SCHEMA)
-    write_json(metrics, counts)
+    write_json(metrics, {"splits": counts})
 
 
 def counted(frame: pl.DataFrame, counts: dict) -> pl.DataFrame:

@@ -65,9 +65,7 @@ def main(
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     asked = evaluated_queries(queries, n_queries)
 
-    decoding = Decoding(
-        cap, temperature, top_k, top_p, num_beams, repetition_penalty, seed
-    )
+    decoding = Decoding(cap, temperature, top_k, top_p, num_beams, repetition_penalty, seed)
     prompts = encode_prompts(tokenizer, asked["query"].to_list())
     with tqdm(total=len(prompts), desc=f"generating ({model})", mininterval=2) as bar:
         tokens, finished = generate(

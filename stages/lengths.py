@@ -35,9 +35,8 @@ def main(
     seed: int = typer.Option(..., min=0, help="of the bootstrap"),
 ) -> None:
     """Cut, score and place the texts at every length."""
-    from genlab.rankers import load_ranker
-
     from genlab.models import load_tokenizer
+    from genlab.rankers import load_ranker
 
     table, tokenizer = read_table(generated), load_tokenizer(base)
     at = curve_lengths(step, cap, num_beams)

@@ -67,9 +67,8 @@ def texts(
     seed: int = SEED,
 ) -> None:
     """Score and place the generated texts."""
-    from genlab.rankers import load_ranker
-
     from genlab.models import load_tokenizer
+    from genlab.rankers import load_ranker
 
     check_lengths(max_len, cap, num_beams)
     table = read_table(generated)
@@ -92,7 +91,8 @@ def texts(
     write_table(output, [placed], placed.schema)
 
     tokens = table["tokens"].list.head(max_len)
-    finished = table["finished"] & (table["tokens"].list.len() <= max_len)
+    # Less than max_len: generated with this cap, the last token would be the end-of-text.
+    finished = table["finished"] & (table["tokens"].list.len() < max_len)
     text_measures = {
         "finished_rate": finished.mean(),
         "mean_new_tokens": tokens.list.len().mean(),

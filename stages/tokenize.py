@@ -18,6 +18,10 @@ from genlab.tables import read_batches
 
 app = stage_app()
 
+# documents = rows + rows_without_body where rows are not packed; tokens in = out + tail.
+COUNTED = ["queries_in", "queries_without_selected", "documents"]
+COUNTED += ["rows", "rows_cut", "rows_without_body", "tokens_in", "tokens_out", "tokens_tail"]
+
 
 def encode_documents(path: Path, split: str, tokenizer, counts: dict) -> Iterator[tuple]:
     """Yield (prompt ids, body ids) of every answerable query of a split, counting as it goes."""
@@ -26,6 +30,8 @@ def encode_documents(path: Path, split: str, tokenizer, counts: dict) -> Iterato
         documents = selected_texts(queries)
         counts["queries_in"] += queries.height
         counts["queries_without_selected"] += queries.height - documents.height
+        if documents.is_empty():
+            continue  # a batch of the other split: tokenizers fail on an empty list
         prompts = encode_prompts(tokenizer, documents["query"].to_list())
         bodies = encode_bodies(tokenizer, documents["body"].to_list())
         counts["documents"] += documents.height
@@ -85,12 +91,7 @@ def main(
     with written_whole(output) as folder:
         folder.mkdir()
         for split in ("train", "validation"):
-            count = counts[split] = dict.fromkeys(
-                ("queries_in", "queries_without_selected", "documents")
-                + ("rows", "rows_cut", "rows_without_body")
-                + ("tokens_in", "tokens_out", "tokens_tail"),
-                0,
-            )
+            count = counts[split] = dict.fromkeys(COUNTED, 0)
             documents = encode_documents(queries, split, tokenizer, count)
             if packed:
                 made, schema = blocks(documents, block_size, count), block_schema(block_size)
@@ -104,7 +105,7 @@ def main(
                     f"{block_size} is longer than the whole text or shorter than every query"
                 )
 
-    write_json(metrics, counts)
+    write_json(metrics, {"splits": counts})
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def run(folder, base, queries=QUERIES, **options):
         split: Dataset.from_file(str(folder / "tokens" / f"{split}.arrow"))
         for split in ("train", "validation")
     }
-    return rows, json.loads((folder / "metrics.json").read_text()), result
+    return rows, json.loads((folder / "metrics.json").read_text())["splits"], result
 
 
 def document(tokenizer, query, body):
@@ -145,7 +145,8 @@ def test_a_longer_row_is_cut_to_the_block_and_counted(tmp_path, base, tokenizer)
     block_size = len(prompt) + len(body) - 2
     rows, counts, _ = run(tmp_path, base, block_size=block_size)
     assert rows["train"][0]["input_ids"] == (prompt + body)[:-2]
-    longer = sum(map(len, document(tokenizer, *("what is old", "The bridge is old. The tower is old."))))
+    other = document(tokenizer, "what is old", "The bridge is old. The tower is old.")
+    longer = sum(map(len, other))
     tail = 2 + max(0, longer - block_size)
     assert counts["train"]["tokens_tail"] == tail
     assert counts["train"]["rows_cut"] == 1 + (longer > block_size)
@@ -158,9 +159,8 @@ def test_a_query_that_fills_the_block_gives_no_row_when_only_bodies_carry_loss(t
     assert counts["train"]["documents"] == 3
     assert counts["train"]["rows_without_body"] == 1
     assert counts["train"]["rows"] == len(rows["train"]) == 2
-    assert counts["train"]["tokens_out"] + counts["train"]["tokens_tail"] == (
-        counts["train"]["tokens_in"]
-    )
+    count = counts["train"]
+    assert count["tokens_out"] + count["tokens_tail"] == count["tokens_in"]
     assert all(row["n_prompt"] < len(row["input_ids"]) for row in rows["train"])
     rows, counts, _ = run(tmp_path, base, queries, block_size=30, body_loss=False)
     assert counts["train"]["rows"] == len(rows["train"]) == 3
@@ -187,10 +187,21 @@ def test_packed_blocks_are_the_joined_documents(tmp_path, base, tokenizer):
     assert counts["train"]["tokens_tail"] == tail
 
 
+def test_splits_may_lie_in_different_batches_of_the_table(tmp_path, base, monkeypatch):
+    from genlab import tables
+
+    whole, whole_counts, _ = run(tmp_path / "whole", base)
+    monkeypatch.setattr(tokenize, "read_batches", lambda path: tables.read_batches(path, 1))
+    rows, counts, _ = run(tmp_path / "one", base)
+    assert counts == whole_counts
+    assert [rows[split][:] for split in rows] == [whole[split][:] for split in whole]
+
+
 def test_a_llama_prompt_begins_with_its_start_token_and_a_body_does_not(tmp_path, tokenizer):
-    from genlab.prompts import encode_bodies, encode_prompts
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
+
+    from genlab.prompts import encode_bodies, encode_prompts
 
     start = tokenizer.convert_tokens_to_ids("Q")
     inner = PreTrainedTokenizerFast(

@@ -8,7 +8,8 @@ that a mistake in masks or positions would not change any token.
 from pathlib import Path
 
 # Every word occurs often enough to become one token.
-WORDS = "red blue green stone river tower bridge garden market north south old new quiet".split()
+WORDS = ["red", "blue", "green", "stone", "river", "tower", "bridge"]
+WORDS += ["garden", "market", "north", "south", "old", "new", "quiet"]
 TEXTS = [
     f"The {first} {second} is near the {third}. It was built by Anna in {year}."
     for year, (first, second, third) in enumerate(

@@ -1,0 +1,341 @@
+"""Every pipeline's dvc.yaml and params.yaml: complete deps, matching options, one order of keys.
+
+A dep that is missing means a stage that is not run again after a change, and numbers that no
+longer belong to the code: hence the care about imports.
+"""
+
+import ast
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from genlab.preflight import Stage, check_params, load_stages, parse
+
+ROOT = Path(__file__).resolve().parent.parent
+PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
+OURS = ("genlab", "stages", "pipelines")
+
+# How outputs are written and errors are shown cannot change a result: no reason to train again.
+WITHOUT_INFLUENCE = {"genlab/files.py", "genlab/program.py"}
+
+ENTRY_KEYS = ["cmd", "deps", "params", "outs", "metrics", "plots"]
+
+
+@pytest.fixture(params=PIPELINES, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def pipeline(request) -> Path:
+    return request.param
+
+
+@cache
+def stages_of(pipeline: Path, folder: Path) -> list[Stage]:
+    """Return the resolved stages, read from a copy: DVC writes beside what it reads."""
+    copy = folder / "pipeline"
+    (copy / ".dvc").mkdir(parents=True)
+    shutil.copy(ROOT / ".dvc/config", copy / ".dvc/config")
+    (copy / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(pipeline.parent / name, copy / name)
+    return load_stages(copy / "dvc.yaml")
+
+
+@pytest.fixture(scope="session")
+def copies(tmp_path_factory) -> dict[Path, list[Stage]]:
+    return {
+        pipeline: stages_of(pipeline, tmp_path_factory.mktemp("copy")) for pipeline in PIPELINES
+    }
+
+
+@pytest.fixture
+def stages(pipeline, copies) -> list[Stage]:
+    return copies[pipeline]
+
+
+# ---- imports
+
+
+@cache
+def syntax_tree(module: str) -> ast.Module:
+    return ast.parse(source_of(module).read_text(encoding="utf-8"))
+
+
+def source_of(module: str) -> Path:
+    path = ROOT / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def definitions(module: str) -> dict[str, ast.AST]:
+    """Return the module's own functions and classes by name."""
+    return {
+        node.name: node
+        for node in syntax_tree(module).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+
+
+def top_statements(module: str) -> list[ast.AST]:
+    """Return what runs when the module is imported: all but definitions and TYPE_CHECKING."""
+    return [
+        node
+        for node in syntax_tree(module).body
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+    ]
+
+
+def our_imports(nodes: list[ast.AST]) -> dict[str, tuple[str, str | None]]:
+    """Return the names that import statements bind: name -> (our module, name there or None)."""
+    names = {}
+    for node in walk(nodes):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in OURS:
+            for alias in node.names:
+                is_module = source_of(f"{node.module}.{alias.name}").is_file()
+                names[alias.asname or alias.name] = (
+                    (f"{node.module}.{alias.name}", None)
+                    if is_module
+                    else (node.module, alias.name)
+                )
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                assert alias.name.split(".")[0] not in OURS, (
+                    f"write `from ... import`: {alias.name}"
+                )
+    return names
+
+
+def walk(nodes: list[ast.AST]) -> Iterator[ast.AST]:
+    for node in nodes:
+        yield from ast.walk(node)
+
+
+def modules_used(module: str, command: str) -> set[str]:
+    """Return our modules that a command of the program `module` can execute anything of.
+
+    Followed by name, also into imports inside functions: what the command uses, what that uses,
+    and so on, and the top-level statements of every module on the way. A class that is used
+    counts with all its methods. An import alone counts for nothing, so that a program with
+    several commands needs for each only what that one uses.
+    """
+    seen = set()
+    pending: list[tuple[str, str | None]] = [(module, command)]
+    while pending:
+        where, name = pending.pop()
+        if (where, name) in seen:
+            continue
+        seen.add((where, name))
+        pending.append((where, None))  # its constants
+        own, imported = definitions(where), our_imports(top_statements(where))
+        if name in own:
+            nodes = [own[name]]
+            imported |= our_imports(nodes)
+        elif name in imported:
+            pending.append(imported[name])
+            continue
+        else:
+            nodes = top_statements(where)
+        for node in walk(nodes):
+            if isinstance(node, ast.Name) and node.id in own:
+                pending.append((where, node.id))
+            elif isinstance(node, ast.Name) and node.id in imported:
+                pending.append(imported[node.id])
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                target, item = imported.get(node.value.id, (None, None))
+                if target and item is None:
+                    pending.append((target, node.attr))
+    return {where for where, _ in seen}
+
+
+def program_of(stage: Stage) -> tuple[str, str]:
+    """Return the module and the function of a stage's command."""
+    words = shlex.split(stage.command)
+    module = words[words.index("-m", words.index("python")) + 1]
+    while not module.startswith(OURS):  # a launcher's -m comes first
+        words = words[words.index(module) + 1 :]
+        module = words[words.index("-m") + 1]
+    after = words[words.index(module) + 1]
+    return module, after if after in definitions(module) else "main"
+
+
+def test_uses_are_followed_through_functions_but_not_into_those_that_are_not_called():
+    candidates = modules_used("stages.score", "candidates")
+    assert {"genlab.rankers", "genlab.bm25", "genlab.tables"} <= candidates
+    assert "genlab.mini_rankers" not in candidates  # fetch_ranker's, and load_ranker is called
+    assert "genlab.ranking" not in candidates  # the other command's
+    assert "genlab.ranking" in modules_used("stages.score", "texts")
+    assert "genlab.bm25" in modules_used("stages.fetch", "ranker")  # by mini_rankers, by rankers
+
+
+def test_importing_a_module_of_ours_only_defines_names():
+    """Or an import that is not used could change a result after all."""
+    for path in sorted((ROOT / "genlab").glob("*.py")):
+        for node in top_statements(f"genlab.{path.stem}"):
+            is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            is_main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+            defines = isinstance(node, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign)
+            assert is_docstring or is_main or defines, f"{path}:{node.lineno}"
+
+
+def test_the_deps_of_every_stage_cover_what_its_program_imports(pipeline, stages):
+    wrong = {}
+    for stage in stages:
+        entry = entry_of(pipeline, stage)
+        listed = {
+            str((pipeline.parent / dep).resolve().relative_to(ROOT))
+            for dep in entry["deps"]
+            if "${" not in dep
+        }
+        program, command = program_of(stage)
+        files = {
+            str(source_of(module).relative_to(ROOT))
+            for module in modules_used(program, command)
+            if source_of(module).name != "__init__.py"
+        } - WITHOUT_INFLUENCE
+        missing = {
+            file
+            for file in files - listed
+            if not any(str(parent) in listed for parent in Path(file).parents)
+        }
+        needless = {
+            file for file in listed - files if file.endswith(".py") or file in WITHOUT_INFLUENCE
+        }
+        if missing or needless:
+            wrong[stage.name] = {"missing": sorted(missing), "needless": sorted(needless)}
+    assert not wrong, json.dumps(wrong, indent=2)
+
+
+def test_check_runs_again_when_any_program_of_the_pipeline_changes(pipeline, stages):
+    """It loads them all by name, which no import shows."""
+    folders = {source_of(program_of(stage)[0]).parent for stage in stages}
+    deps = {(pipeline.parent / dep).resolve() for dep in entries(pipeline)["check"]["deps"]}
+    assert folders <= deps
+
+
+# ---- dvc.yaml
+
+
+def entries(pipeline: Path) -> dict[str, dict]:
+    """Return the entries of a dvc.yaml; of a foreach, what stands under do."""
+    stages = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"]
+    return {name: entry.get("do", entry) for name, entry in stages.items()}
+
+
+def entry_of(pipeline: Path, stage: Stage) -> dict:
+    return entries(pipeline)[stage.name.partition("@")[0]]
+
+
+def test_the_keys_of_every_stage_stand_in_one_order(pipeline):
+    for name, entry in entries(pipeline).items():
+        assert list(entry) == [key for key in ENTRY_KEYS if key in entry], name
+
+
+def test_deps_are_the_program_then_our_modules_in_alphabetical_order_then_data(pipeline):
+    for name, entry in entries(pipeline).items():
+        modules = [dep for dep in entry["deps"] if re.search(r"(^|/)genlab/.*\.py$", dep)]
+        assert modules == sorted(modules), name
+        assert len(set(entry["deps"])) == len(entry["deps"]), name
+
+
+def test_everything_a_stage_writes_lies_under_data_or_metrics(pipeline):
+    for name, entry in entries(pipeline).items():
+        for kind, folders in (
+            ("outs", ("data/", "metrics/")),
+            ("metrics", ("metrics/",)),
+            ("plots", ("metrics/",)),
+        ):
+            for out in entry.get(kind, []):
+                path, settings = next(iter(out.items())) if isinstance(out, dict) else (out, {})
+                assert path.startswith(folders), f"{name}: {path}"
+                # In git, hence not in DVC's cache; data the other way round.
+                assert settings.get("cache", True) == path.startswith("data/"), f"{name}: {path}"
+
+
+def test_an_option_is_filled_by_the_key_of_its_name(pipeline):
+    for name, entry in entries(pipeline).items():
+        for option, key in re.findall(r"--([\w.]+)\s+\$\{([\w.]+)\}", entry["cmd"]):
+            assert option == key.split(".")[-1], name
+
+
+# ---- params.yaml
+
+
+def test_every_stage_is_given_all_its_options_once_and_no_other(stages):
+    for stage in stages:
+        assert parse(stage), f"{stage.name}: not one of our programs"
+        module, command = program_of(stage)
+        app = typer.main.get_command(__import__(module, fromlist=["app"]).app)
+        typer_command = app.commands[command] if hasattr(app, "commands") else app
+        options = {
+            param.opts[0].removeprefix("--").replace("-", "_")
+            for param in typer_command.params
+            if param.param_type_name == "option" and param.name != "help"
+        }
+        words = [word for word in shlex.split(stage.command) if word.startswith("--")]
+        given = [word.removeprefix("--").removeprefix("no-") for word in words]
+        assert set(given) == options, stage.name
+        repeated = {word for word in given if given.count(word) > 1}
+        assert repeated <= {"rankers"}, stage.name
+
+
+def test_every_key_is_used_by_a_stage(pipeline, stages):
+    check_params(pipeline, stages)
+
+
+def value_lines(node: yaml.Node, key: str = "") -> dict[str, int]:
+    """Return the line, from 0, on which each value of a composed YAML tree ends."""
+    if isinstance(node, yaml.MappingNode):
+        lines = {}
+        for name, value in node.value:
+            lines |= value_lines(value, f"{key}.{name.value}".lstrip("."))
+        return lines
+    return {key: node.end_mark.line}
+
+
+def test_every_value_has_a_comment_that_says_where_it_is_from(pipeline):
+    text = (pipeline.parent / "params.yaml").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    bare = [
+        key
+        for key, line in value_lines(yaml.compose(text)).items()
+        if not re.search(r"\S\s+# \S", lines[line])
+    ]
+    assert not bare, f"{pipeline.parent / 'params.yaml'}: without a comment: {', '.join(bare)}"
+
+
+# ---- metrics
+
+
+def groups(metrics: dict) -> set[str]:
+    return {name for name, value in metrics.items() if isinstance(value, dict)}
+
+
+def test_no_metric_group_bears_the_name_of_a_params_group(pipeline):
+    params = groups(yaml.safe_load((pipeline.parent / "params.yaml").read_text(encoding="utf-8")))
+    for file in metrics_files(pipeline):
+        clash = groups(json.loads(file.read_text(encoding="utf-8"))) & params
+        assert not clash, f"{file}: dvc exp show mixes {clash} with the params of that name"
+
+
+def metrics_files(pipeline: Path) -> list[Path]:
+    """Return the files listed under metrics, those of a foreach for every instance there."""
+    listed = [out for entry in entries(pipeline).values() for out in entry.get("metrics", [])]
+    patterns = [re.sub(r"\$\{\w+\}", "*", next(iter(out))) for out in listed]
+    return [file for pattern in patterns for file in sorted(pipeline.parent.glob(pattern))]
+
+
+def test_metrics_are_finite_numbers_in_groups(pipeline):
+    def check(value, where):
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                check(inner, f"{where}.{name}")
+        else:
+            assert isinstance(value, int | float) and not isinstance(value, bool), where
+
+    for file in metrics_files(pipeline):
+        check(json.loads(file.read_text(encoding="utf-8")), str(file.relative_to(ROOT)))
