@@ -44,7 +44,9 @@ def time_pipeline(folder: Path) -> list[tuple[str, str, str]]:
     for change in ("gen.max_len=50", "score.strip_query=false"):
         seconds, output = timed(["dvc", "exp", "run", "-S", change], folder)
         stages = [line.split("'")[1] for line in output.splitlines() if "Running stage" in line]
-        rows.append((f"`dvc exp run -S {change}` ({', '.join(stages)})", f"{seconds:.1f} s", "15 s"))
+        rows.append(
+            (f"`dvc exp run -S {change}` ({', '.join(stages)})", f"{seconds:.1f} s", "15 s")
+        )
         subprocess.run(["git", "checkout", "--quiet", "."], cwd=folder, check=True)
         timed(["dvc", "checkout", "--quiet"], folder)
     return rows
@@ -66,7 +68,7 @@ def time_generation(folder: Path) -> list[tuple[str, str, str]]:
     decoding = Decoding(150, 0.8, 50, 1.0, 1, 1.0, 17)
 
     start = time.perf_counter()
-    ours, _ = generate(
+    generate(
         model, prompts, queries["query_id"].to_list(), decoding, end_tokens(model, tokenizer), 64
     )
     per_query = (time.perf_counter() - start) / len(prompts)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import typer
 import yaml
 
 from genlab.files import write_json
@@ -27,7 +26,7 @@ SEED = 17
 
 
 def read_claims(path: Path) -> dict:
-    """Return claims.yaml; raise InputError for a claim whose arm, metric or direction is unknown."""
+    """Return claims.yaml; raise InputError if a claim's arm, metric or direction is unknown."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, claim in content["claims"].items():
         for key, known in (
@@ -38,7 +37,8 @@ def read_claims(path: Path) -> dict:
         ):
             if claim.get(key) not in known:
                 raise InputError(
-                    f"{path}: claim {name}: {key} is {claim.get(key)}, not one of {', '.join(known)}"
+                    f"{path}: claim {name}: {key} is {claim.get(key)}, not one of "
+                    f"{', '.join(known)}"
                 )
     return content
 

@@ -34,7 +34,9 @@ def arms_table(settled: dict, published: dict) -> str:
         for arm, rankers in arms.items():
             cells = [with_interval(rankers[ranker][metric]) for metric in SHOWN]
             theirs = published.get(ranker, {}).get(arm)
-            cells.append(f"{theirs[published['columns'].index('average_loc')]:.2f}" if theirs else "")
+            cells.append(
+                f"{theirs[published['columns'].index('average_loc')]:.2f}" if theirs else ""
+            )
             lines.append(f"| {ranker} | {arm.replace('_', ' ')} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -73,7 +75,7 @@ def claims_table(settled: dict, claims: dict) -> str:
 
 
 def fill(text: str, tables: dict[str, str]) -> str:
-    """Return `text` with every table between its markers; raise InputError if a marker is missing."""
+    """Return `text` with the tables between their markers; raise InputError if one is missing."""
     for name, table in tables.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if not pattern.search(text):
@@ -84,6 +86,7 @@ def fill(text: str, tables: dict[str, str]) -> str:
 
 def render(folder: Path) -> str:
     """Return README.md of a pipeline's folder with its tables made anew from metrics/."""
+
     def read(name: str) -> dict:
         return json.loads((folder / "metrics" / name).read_text(encoding="utf-8"))
 

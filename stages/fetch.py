@@ -9,11 +9,11 @@ from pathlib import Path
 
 import polars as pl
 import typer
-from genlab.rankers import RankerKind
 
 from genlab.corpora import CorpusFormat
 from genlab.files import write_json
 from genlab.program import run, stage_app
+from genlab.rankers import RankerKind
 from genlab.tables import QUERY_SCHEMA, write_table
 
 app = stage_app()

@@ -152,4 +152,3 @@ def test_the_ceiling_is_the_first_selected_passage_moved_out_of_the_list_into_th
     assert ceiling["candidate_scores"].list.len().to_list() == (before - 1).to_list()
     # q0: "a red river" is above it; q2: the best passage.
     assert place(ceiling)["location"].to_list() == [2.0, 1.0]
-
