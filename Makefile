@@ -1,5 +1,7 @@
 # make        run the pipeline: everything from the corpus to the scores
 # make test   run the tests
+# make show   the experiments so far, narrower than `dvc exp show`
+# make bench  what the pipeline costs, into benchmarks/RESULTS.md
 # Both make the virtual environment first, if requirements.lock is newer than it.
 
 VENV := .venv
@@ -23,8 +25,8 @@ lint: $(VENV)/installed
 bench: $(VENV)/installed
 	python -m benchmarks.run
 
-show: $(VENV)/installed  # experiments, and what they changed
-	dvc exp show --md --only-changed --hide-failed --drop 'stages.*|genlab.*|data.*|Created'
+show: $(VENV)/installed
+	python -m genlab.experiments
 
 $(VENV)/installed: requirements.lock
 	$(PYTHON) -m venv $(VENV)

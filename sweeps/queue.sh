@@ -6,11 +6,12 @@
 queue() {
   local name=$1
   shift
-  dvc exp remove --queue >/dev/null 2>&1 || true
+  # Experiments of an earlier run of this sweep make room; --force would run every stage again.
+  dvc exp list --name-only | { grep -x "$name-[0-9]*" || true; } | xargs -r dvc exp remove
   dvc exp run --queue --name "$name" "$@" "${EXTRA[@]}"
   dvc exp run --run-all
-  dvc exp show --md --only-changed --hide-failed --drop 'stages.*|genlab.*|data.*|Created|.*_low|.*_high'
-  if dvc queue status | grep -w Failed; then
+  python -m genlab.experiments
+  if dvc queue status | grep -w "$name-[0-9]*" | grep -w Failed; then
     echo "error: an experiment failed; see its log with: dvc queue logs NAME" >&2
     return 1
   fi
