@@ -69,7 +69,7 @@ def read_rows(arm: str) -> pl.DataFrame | None:
         content = dvc.api.read("data/score.parquet", rev=f"claim-{arm}", mode="rb")
     except (DvcException, FileNotFoundError):
         return None
-    return pl.read_parquet(io.BytesIO(content)).sort("ranker", "query_id")
+    return pl.read_parquet(io.BytesIO(content))
 
 
 def summarize_arm(rows: pl.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
