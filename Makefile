@@ -2,7 +2,8 @@
 # make test   run the tests
 # make show   the experiments so far, narrower than `dvc exp show`
 # make bench  what the pipeline costs, into benchmarks/RESULTS.md
-# Both make the virtual environment first, if requirements.lock is newer than it.
+# make lint   what ruff has to say
+# All make the virtual environment first, if requirements.lock is newer than it.
 
 VENV := .venv
 PYTHON := python3.11

@@ -97,7 +97,9 @@ def read_collection(folder: Path) -> Collection:
         statistics = json.loads(path.read_text(encoding="utf-8"))
         n_documents, mean_length = statistics["n_documents"], statistics["mean_length"]
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not BM25 statistics ({error}); run `dvc repro fetch`") from None
+        raise InputError(
+            f"{path}: not BM25 statistics ({error}); run `dvc repro fetch_ranker`"
+        ) from None
     frequencies = read_table(folder / "words.parquet")
     return Collection(weigh_words(frequencies, n_documents), n_documents, mean_length)
 

@@ -45,14 +45,26 @@ def read_claims(path: Path) -> dict:
 
 def run_arms(arms: dict[str, dict]) -> None:
     """Run every arm as an experiment, replacing one of the same name."""
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "params.yaml"])
+    if changed.returncode:
+        raise InputError(
+            "params.yaml is changed, so no arm would be what claims.yaml says; commit it, or "
+            "`git checkout params.yaml`"
+        )
     for arm, params in arms.items():
         name = f"claim-{arm}"
         # Not `dvc exp run --force`, which would run every stage again.
         subprocess.run(["dvc", "exp", "remove", name], capture_output=True)
         changes = [f"{key}={yaml_word(value)}" for key, value in params.items()]
         options = [word for change in changes for word in ("-S", change)]
-        subprocess.run(["dvc", "exp", "run", "--queue", "--name", name, *options], check=True)
-    subprocess.run(["dvc", "exp", "run", "--run-all"], check=True)
+        run_dvc("exp", "run", "--queue", "--name", name, *options)
+    run_dvc("exp", "run", "--run-all")
+
+
+def run_dvc(*arguments: str) -> None:
+    """Run DVC, its output to the terminal; raise InputError if it fails."""
+    if subprocess.run(["dvc", *arguments]).returncode:
+        raise InputError(f"`dvc {' '.join(arguments)}` failed; its message is above")
 
 
 def yaml_word(value: object) -> str:
@@ -60,15 +72,17 @@ def yaml_word(value: object) -> str:
     return json.dumps(value) if isinstance(value, (bool, list)) else str(value)
 
 
-def read_rows(arm: str) -> pl.DataFrame | None:
-    """Return the per-query rows of an arm's experiment, or None if it has not been run."""
-    import dvc.api
-    from dvc.exceptions import DvcException
+def names_of_experiments() -> set[str]:
+    """Return the experiments made on the current commit: those of older code do not count."""
+    command = ["dvc", "exp", "list", "--name-only"]
+    return set(subprocess.run(command, capture_output=True, text=True).stdout.split())
 
-    try:
-        content = dvc.api.read("data/score.parquet", rev=f"claim-{arm}", mode="rb")
-    except (DvcException, FileNotFoundError):
-        return None
+
+def read_rows(arm: str) -> pl.DataFrame:
+    """Return the per-query rows of an arm's experiment."""
+    import dvc.api
+
+    content = dvc.api.read("data/score.parquet", rev=f"claim-{arm}", mode="rb")
     return pl.read_parquet(io.BytesIO(content))
 
 
@@ -128,9 +142,14 @@ def run_and_settle(claims: Path = Path("claims.yaml")) -> None:
 def settle(claims: Path = Path("claims.yaml")) -> None:
     """Compare the arms that have been run and write the verdicts."""
     content = read_claims(claims)
-    rows = {arm: read_rows(arm) for arm in content["arms"]}
+    there = names_of_experiments()
+    rows = {arm: read_rows(arm) if f"claim-{arm}" in there else None for arm in content["arms"]}
     settled = {name: settle_claim(claim, rows) for name, claim in content["claims"].items()}
     arms = {arm: summarize_arm(frame) for arm, frame in rows.items() if frame is not None}
+    if not arms:
+        raise InputError(
+            "no arm has been run on this commit; `python -m genlab.claims run` runs them all"
+        )
     write_json(OUTPUT, {"arms": arms, "claims": settled})
 
     for name, rankers in settled.items():

@@ -106,6 +106,11 @@ def decode_batch(
                 logits_to_keep=1,
             )
             cache = output.past_key_values
+            if output.logits.isnan().any():
+                raise InputError(
+                    f"{model.name_or_path}: the model's scores are NaN, its weights are broken; "
+                    "train it again with a lower train.learning_rate"
+                )
             scores = processors(ids, output.logits[:, -1].float())
             token = pick(scores, uniforms[rows, t] if decoding.temperature else None)
             new[rows, t] = token

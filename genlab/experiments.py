@@ -16,19 +16,24 @@ from genlab.program import InputError, run, stage_app
 
 app = stage_app()
 
-SHOW = ["dvc", "exp", "show", "--csv", "--only-changed", "--hide-failed"]
-CODE_AND_DATA = r"(stages|genlab|data)(/.*)?|\.\./.*"  # columns of files, not of params
+SHOW = ["dvc", "exp", "show", "--csv", "--hide-failed"]
 
 
-def columns_to_show(header: list[str], params: list[str], metric: str) -> list[int]:
-    """Return the positions of the changed params and of the metric under every ranker.
+def columns_to_show(rows: list[list[str]], params: list[str], metric: str) -> list[int]:
+    """Return the positions of the metric under every ranker and of the params that differ.
 
-    Raises InputError if there is no such metric.
+    `rows` begins with the header. Raises InputError if there is no such metric.
     """
-    shown = [i for i, name in enumerate(header) if name in params or name.endswith("." + metric)]
-    if not any(header[i].endswith("." + metric) for i in shown):
-        raise InputError(f"no experiment changed a metric named {metric}; see `dvc exp show`")
-    return shown
+    header, *body = rows
+    metrics = [i for i, name in enumerate(header) if name.endswith("." + metric)]
+    if not metrics:
+        raise InputError(f"there is no metric named {metric}; see `dvc metrics show`")
+    differing = [
+        i
+        for i, name in enumerate(header)
+        if name.removeprefix("params.yaml:") in params and len({row[i] for row in body}) > 1
+    ]
+    return metrics + differing
 
 
 def aligned(rows: list[list[str]]) -> str:
@@ -57,11 +62,11 @@ def names_of_params() -> list[str]:
 @app.command()
 def main(metric: str = typer.Option("average_loc", help="shown under every ranker")) -> None:
     """Print the experiments with their changed params and one metric."""
-    shown = subprocess.run([*SHOW, "--drop", CODE_AND_DATA], capture_output=True, text=True)
+    shown = subprocess.run(SHOW, capture_output=True, text=True)
     if shown.returncode:
         raise InputError(shown.stderr)
     header, *rows = csv.reader(shown.stdout.splitlines())
-    positions = columns_to_show(header, names_of_params(), metric)
+    positions = columns_to_show([header, *rows], names_of_params(), metric)
     names = [row[header.index("Experiment")] or row[header.index("rev")] for row in rows]
     print(
         aligned(

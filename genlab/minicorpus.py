@@ -33,7 +33,6 @@ MIN_POOL = 5  # entities per topic to draw from: one asked, four for the negativ
 
 # Every place in a row of ten has a kind; an answerable row and an unanswerable one.
 SELECTED, SAME_ATTRIBUTE, SAME_ENTITY, OTHER_TOPIC = range(4)
-ANSWERABLE = [SELECTED] + [SAME_ATTRIBUTE] * 4 + [SAME_ENTITY] * 3 + [OTHER_TOPIC] * 2
 TWO_SELECTED_SHARE = 0.05  # of the answerable rows
 
 QUESTION_WORDS = ("what", "how", "who", "whom", "which", "where", "when", "why")

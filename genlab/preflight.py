@@ -20,6 +20,8 @@ import typer
 import yaml
 from typer.exceptions import TyperException
 
+from genlab.cleaning import Rules, check_rules
+from genlab.mini_base import check_sizes
 from genlab.program import InputError
 from genlab.scoring import check_lengths
 
@@ -133,9 +135,27 @@ def check_stages(stages: list[Stage]) -> None:
         check_rankers(stage, options, fetched)
         if "max_len" in options:
             check_lengths(options["max_len"], options["cap"], options["num_beams"])
+        if "max_query_words" in options:
+            check_rules(Rules(**{name: options[name] for name in Rules.__annotations__}))
+        if options.get("source") == "mini" and "n_embd" in options:
+            check_sizes(**options)
+            check_cap(options["n_positions"], parsed)
         if options.get("packed") and options.get("body_loss"):
             raise InputError(
                 "tokenize.body_loss=true needs tokenize.packed=false: blocks cut documents anywhere"
+            )
+
+
+def check_cap(n_positions: int, parsed: dict[str, tuple[Stage, dict]]) -> None:
+    """Raise InputError if the mini base has too few positions for what is to be generated.
+
+    Other models' positions are known only once they are fetched; generate checks those.
+    """
+    for _, options in parsed.values():
+        if options.get("cap", 0) >= n_positions:
+            raise InputError(
+                f"gen.cap={options['cap']} new tokens and a prompt exceed base.n_positions="
+                f"{n_positions}; lower the one or raise the other"
             )
 
 

@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow.compute as pc
+
+from genlab.program import InputError
+
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
-    from transformers import Trainer, TrainerCallback
+    from peft import PeftModel
+    from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 IGNORED = -100  # the label torch's cross-entropy leaves out
 
@@ -137,9 +142,14 @@ def last_whole_checkpoint(folder: Path) -> Path | None:
 
 
 def training_curve(log_history: list[dict]) -> list[dict]:
-    """Return the Trainer's log as plot points: epoch, and loss as `train` or as `validation`."""
+    """Return the Trainer's log as plot points: epoch, split, loss (nats per token), perplexity."""
     return [
-        {"epoch": round(entry["epoch"], 4), split: entry[key]}
+        {
+            "epoch": round(entry["epoch"], 4),
+            "split": split,
+            "loss": entry[key],
+            "perplexity": perplexity(entry[key]),
+        }
         for entry in log_history
         for split, key in (("train", "loss"), ("validation", "eval_loss"))
         if key in entry
@@ -149,3 +159,33 @@ def training_curve(log_history: list[dict]) -> list[dict]:
 def perplexity(loss: float) -> float:
     """Return exp of a mean negative log likelihood per token, in nats."""
     return math.exp(min(loss, 700.0))  # 700: above, exp overflows a double
+
+
+def check_rows_fit(tokens: Path, rows: "Dataset", model: "PreTrainedModel") -> None:
+    """Raise InputError if a row of token ids is longer than the model has positions."""
+    n_positions = getattr(model.config, "max_position_embeddings", None)
+    longest = pc.max(pc.list_value_length(rows.data["input_ids"])).as_py()
+    if n_positions and longest > n_positions:
+        raise InputError(
+            f"{tokens}: a row of {longest} tokens exceeds the model's {n_positions} positions; "
+            "lower tokenize.block_size"
+        )
+
+
+def add_lora(
+    model: "PreTrainedModel", r: int, alpha: int, dropout: float, target_modules: str
+) -> "PeftModel":
+    """Return `model` with LoRA adapters (Hu et al. 2021) on the named or on all linear modules."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=r,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=target_modules if target_modules == "all-linear" else [target_modules],
+    )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        raise InputError(f"train.lora.target_modules={target_modules}: {error}") from error

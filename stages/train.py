@@ -5,17 +5,20 @@ folder in Hub layout (LoRA is merged, so later stages need not know), and the lo
 run resumes from its last checkpoint in .scratch/train.
 """
 
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
 
 import typer
 
-from genlab.files import write_json, written_whole
+from genlab.files import remove, write_json, written_whole
 from genlab.program import InputError, run, stage_app
 from genlab.scratch import resumable_folder
 from genlab.training import (
+    add_lora,
     causal_trainer,
+    check_rows_fit,
     collate,
     last_whole_checkpoint,
     perplexity,
@@ -75,6 +78,7 @@ def main(
         split: Dataset.from_file(str(tokens / f"{split}.arrow"), in_memory=False)
         for split in ("train", "validation")
     }
+    check_rows_fit(tokens, data["train"], model)
     if method is Method.lora:
         model = add_lora(model, lora_r, lora_alpha, lora_dropout, lora_target_modules)
     n_trainable = model.num_parameters(only_trainable=True)
@@ -113,14 +117,20 @@ def main(
         )
         checkpoint = last_whole_checkpoint(scratch)
         trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+        points = training_curve(trainer.state.log_history)
+        losses = [point["loss"] for point in points if point["split"] == "validation"]
+        loss = min(losses) if early_stopping_patience else losses[-1]  # of the weights kept
+        if not math.isfinite(loss):
+            remove(scratch)  # nothing to resume from
+            raise InputError(
+                f"the validation loss is {loss}: training diverged; lower train.learning_rate="
+                f"{learning_rate}, or raise train.warmup_steps"
+            )
         with written_whole(output) as folder:
             tuned = model.merge_and_unload() if method is Method.lora else model
             tuned.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
 
-    points = training_curve(trainer.state.log_history)
-    losses = [point["validation"] for point in points if "validation" in point]
-    loss = min(losses) if early_stopping_patience else losses[-1]  # of the weights that were kept
     write_json(curve, points)
     write_json(
         metrics,
@@ -131,23 +141,6 @@ def main(
             "trainable_parameters": n_trainable,
         },
     )
-
-
-def add_lora(model, r: int, alpha: int, dropout: float, target_modules: str):
-    """Return `model` with LoRA adapters (Hu et al. 2021) on the named or on all linear modules."""
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=r,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        target_modules=target_modules if target_modules == "all-linear" else [target_modules],
-    )
-    try:
-        return get_peft_model(model, config)
-    except ValueError as error:
-        raise InputError(f"train.lora.target_modules={target_modules}: {error}") from error
 
 
 if __name__ == "__main__":

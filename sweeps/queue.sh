@@ -6,13 +6,19 @@
 queue() {
   local name=$1
   shift
-  # Experiments of an earlier run of this sweep make room; --force would run every stage again.
-  dvc exp list --name-only | { grep -x "$name-[0-9]*" || true; } | xargs -r dvc exp remove
+  if ! git diff --quiet HEAD -- params.yaml; then
+    echo "error: params.yaml is changed, and every experiment would have that change; commit it," \
+      "or: git checkout params.yaml" >&2
+    return 1
+  fi
+  # An earlier run of this sweep makes room, its failures too; --force would run every stage again.
+  { dvc exp list --name-only; dvc queue status | awk '$3 != "Running" {print $2}'; } |
+    { grep -x "$name-[0-9]*" || true; } | sort -u | xargs -r dvc exp remove
   dvc exp run --queue --name "$name" "$@" "${EXTRA[@]}"
   dvc exp run --run-all
   python -m genlab.experiments
   if dvc queue status | grep -w "$name-[0-9]*" | grep -w Failed; then
-    echo "error: an experiment failed; see its log with: dvc queue logs NAME" >&2
+    echo "error: the experiments above failed; see why with: dvc queue logs THEIR-NAME" >&2
     return 1
   fi
 }

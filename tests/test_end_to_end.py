@@ -213,7 +213,7 @@ def stages_to_run(folder: Path, monkeypatch) -> set[str]:
     ("change", "expected"),
     [
         ({"gen.max_len": 8}, {"score"}),
-        ({"score.strip_query": False}, {"score", "lengths"}),
+        ({"score.strip_query": False}, {"score"}),
         ({"score.rankers": ["use"]}, {"score", "lengths"}),
         ({"lengths.step": 5}, {"lengths"}),
         ({"gen.cap": 30}, {"generate", "score", "lengths"}),

@@ -131,6 +131,12 @@ def test_what_can_run_passes(folder, changes):
         ),
         ({"tokenize.packed": True}, "tokenize.body_loss=true needs tokenize.packed=false"),
         (
+            {"clean.min_query_words": 70},
+            "clean.min_query_words (70) is above clean.max_query_words",
+        ),
+        ({"base.n_head": 5}, "base.n_embd=192 must be a multiple of base.n_head=5"),
+        ({"gen.cap": 600}, "gen.cap=600 new tokens and a prompt exceed base.n_positions=512"),
+        (
             {"score.rankers": ["labse", "bert"]},
             "score.rankers: bert is no ranker of params.yaml (bm25, labse, use)",
         ),

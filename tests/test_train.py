@@ -111,7 +111,7 @@ def metrics(folder):
 
 def curve(folder, split):
     points = json.loads((folder / "curve.json").read_text())
-    return [(point["epoch"], point[split]) for point in points if split in point]
+    return [(point["epoch"], point["loss"]) for point in points if point["split"] == split]
 
 
 def token_losses(model, rows):
@@ -186,8 +186,8 @@ def test_the_curve_has_a_point_for_every_logged_loss():
         {"train_runtime": 9.0, "train_loss": 2.0, "epoch": 1.0, "step": 160},
     ]
     assert training_curve(log) == [
-        {"epoch": 0.1235, "train": 3.0},
-        {"epoch": 1.0, "validation": 2.5},
+        {"epoch": 0.1235, "split": "train", "loss": 3.0, "perplexity": math.exp(3.0)},
+        {"epoch": 1.0, "split": "validation", "loss": 2.5, "perplexity": math.exp(2.5)},
     ]
 
 
