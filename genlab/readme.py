@@ -65,8 +65,8 @@ def claims_table(settled: dict, claims: dict) -> str:
         for ranker in rankers:
             found = settled["claims"][name].get(ranker)
             cells.append(
-                f"**{found['verdict']}** {found['difference']:+.2f} "
-                f"({found['low']:+.2f} to {found['high']:+.2f})"
+                f"**{found['verdict']}** {found['difference']:+.3f} "
+                f"({found['low']:+.3f} to {found['high']:+.3f})"
                 if found
                 else "not run"
             )
