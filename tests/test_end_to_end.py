@@ -214,7 +214,8 @@ def stages_to_run(folder: Path, monkeypatch) -> set[str]:
     [
         ({"gen.max_len": 8}, {"score"}),
         ({"score.strip_query": False}, {"score"}),
-        ({"score.rankers": ["use"]}, {"score", "lengths"}),
+        ({"score.rankers": ["use"]}, {"score"}),
+        ({"lengths.strip_query": False}, {"lengths"}),
         ({"lengths.step": 5}, {"lengths"}),
         ({"gen.cap": 30}, {"generate", "score", "lengths"}),
         ({"gen.seed": 1}, {"generate", "score", "lengths"}),
