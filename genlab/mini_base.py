@@ -106,8 +106,8 @@ def pretrain(
             n_embd=n_embd,
             n_head=n_head,
             n_positions=n_positions,
-            # 0.07 at 192: with GPT-2's 0.02, meant for 768 and more, copying a name from earlier in
-            # the text was learned far later (LOG.md).
+            # 0.07 at 192; GPT-2's 0.02 is meant for 768 and more. Both runs with 0.07 and these
+            # rates copied names best (LOG.md: one seed each, other settings differ too).
             initializer_range=n_embd**-0.5,
             resid_pdrop=0.0,  # one or two passes over the text: nothing to regularise
             embd_pdrop=0.0,
