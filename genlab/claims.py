@@ -17,7 +17,7 @@ import yaml
 from genlab.files import write_json
 from genlab.intervals import bootstrap_interval, paired_difference
 from genlab.program import InputError, run, stage_app
-from genlab.ranking import METRICS
+from genlab.ranking import METRICS, metric_values
 
 app = stage_app()
 
@@ -90,7 +90,7 @@ def summarize_arm(rows: pl.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     """Return ranker -> metric -> value, low, high."""
     summary = {}
     for (ranker,), frame in rows.group_by("ranker", maintain_order=True):
-        values = frame.select(METRICS.values()).cast(pl.Float64).to_numpy()
+        values = metric_values(frame)
         low, high = bootstrap_interval(values, seed=SEED)
         summary[ranker] = {
             metric: {"value": float(value), "low": float(low[i]), "high": float(high[i])}
