@@ -1,6 +1,7 @@
 # make        run the pipeline: everything from the corpus to the scores
 # make test   run the tests
 # make show   the experiments so far, narrower than `dvc exp show`
+# make verify run everything again in a clean copy, compare with the committed numbers
 # make bench  what the pipeline costs, into benchmarks/RESULTS.md
 # make lint   what ruff has to say
 # All make the virtual environment first, if requirements.lock is newer than it.
@@ -12,7 +13,7 @@ export PYTHONPATH :=
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: repro test lint bench show
+.PHONY: repro test lint bench show verify
 repro: $(VENV)/installed
 	dvc repro
 
@@ -25,6 +26,9 @@ lint: $(VENV)/installed
 
 bench: $(VENV)/installed
 	python -m benchmarks.run
+
+verify: $(VENV)/installed
+	python -m genlab.verify
 
 show: $(VENV)/installed
 	python -m genlab.experiments
