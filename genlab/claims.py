@@ -1,165 +1,178 @@
-"""Settle the claims of claims.yaml: run the arms as DVC experiments, compare them query by query.
+"""Settle the claims of the claims.yaml in this folder: compare two arms each, unit by unit.
 
-`run` runs every arm as an experiment named claim-ARM (stages that an arm does not change are not
-run again) and then settles; `settle` reads the experiments that are there. The verdicts go to
-metrics/claims.json, from which the README's tables are made.
+Without a command, what has been run on the current commit is settled; `run` first runs every arm
+that is an experiment (stages that an arm does not change are not run again). genlab.arms says what
+an arm can be. The verdicts go to metrics/claims.json, and what the published numbers say of their
+own claims to metrics/published.json; README's tables are made from both.
+
+A claim is supported, or contradicted, where the 95 % interval of B - A excludes zero and p, by
+Holm's method for all claims and groups of the file, is below 0.05; not run where an arm is missing.
 """
 
-import io
-import json
-import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import polars as pl
+import typer
 import yaml
 
+from genlab.arms import check_arm, is_experiment, read_arms, run_arms, summarize_arm
+from genlab.comparison import (
+    Difference,
+    Layout,
+    compare_group,
+    pair_rows,
+    read_layout,
+    with_verdicts,
+)
 from genlab.files import write_json
-from genlab.intervals import bootstrap_interval, paired_difference
+from genlab.preflight import did_you_mean, leaves
 from genlab.program import InputError, run, stage_app
-from genlab.ranking import METRICS, metric_values
+from genlab.published import check_published, reread_published
+from genlab.revisions import read_params
+from genlab.significance import is_shown
 
 app = stage_app()
 
+CLAIMS = Path("claims.yaml")
 OUTPUT = Path("metrics/claims.json")
-SEED = 17
+PUBLISHED = Path("metrics/published.json")
+
+CLAIM_KEYS = ("claim", "metric", "a", "b", "expect")
+RECORDED = ("base", "other", "difference", "low", "high", "p", "p_adjusted", "n")
 
 
-def read_claims(path: Path) -> dict:
-    """Return claims.yaml; raise InputError if a claim's arm, metric or direction is unknown."""
+def read_claims(path: Path, layout: Layout, params: dict) -> dict:
+    """Return claims.yaml; raise InputError, naming it, for an entry that cannot be settled."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    arms = content["arms"]
+    for name, arm in arms.items():
+        check_arm(f"{path}: arm {name}", arm, arms, [key for key, _ in leaves(params)])
     for name, claim in content["claims"].items():
+        where = f"{path}: claim {name}"
+        if set(claim) != set(CLAIM_KEYS):
+            raise InputError(
+                f"{where}: must have {', '.join(CLAIM_KEYS)}, but has {', '.join(claim)}"
+            )
         for key, known in (
-            ("a", content["arms"]),
-            ("b", content["arms"]),
-            ("metric", METRICS),
+            ("a", arms),
+            ("b", arms),
+            ("metric", layout.metrics),
             ("expect", ("lower", "higher")),
         ):
-            if claim.get(key) not in known:
+            if claim[key] not in known:
                 raise InputError(
-                    f"{path}: claim {name}: {key} is {claim.get(key)}, not one of "
-                    f"{', '.join(known)}"
+                    f"{where}: {key} is {claim[key]}, not one of {', '.join(known)}"
+                    f"{did_you_mean(str(claim[key]), known)}"
                 )
+        if all("value" in arms[claim[key]] for key in ("a", "b")):
+            raise InputError(f"{where}: both arms are plain values; one must be measured")
+    if "published" in content:
+        check_published(path, content["published"], layout, params)
     return content
 
 
-def run_arms(arms: dict[str, dict]) -> None:
-    """Run every arm as an experiment, replacing one of the same name."""
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "params.yaml"])
-    if changed.returncode:
-        raise InputError(
-            "params.yaml is changed, so no arm would be what claims.yaml says; commit it, or "
-            "`git checkout params.yaml`"
-        )
-    for arm, params in arms.items():
-        name = f"claim-{arm}"
-        # Not `dvc exp run --force`, which would run every stage again.
-        subprocess.run(["dvc", "exp", "remove", name], capture_output=True)
-        changes = [f"{key}={yaml_word(value)}" for key, value in params.items()]
-        options = [word for change in changes for word in ("-S", change)]
-        run_dvc("exp", "run", "--queue", "--name", name, *options)
-    run_dvc("exp", "run", "--run-all")
+def compare_arms(
+    layout: Layout, claim: dict, arms: dict[str, dict], rows: dict[str, pl.DataFrame | None]
+) -> list[Difference]:
+    """Return B - A of a claim's metric per group; [] if an arm was not run."""
+    sides = [rows.get(claim[key]) for key in ("a", "b")]
+    column = layout.metrics[claim["metric"]].column
+    for i, key in enumerate(("a", "b")):
+        arm, measured = arms[claim[key]], sides[1 - i]
+        if "value" in arm and measured is not None:
+            value = pl.when(pl.col(column).is_not_null()).then(float(arm["value"]))
+            sides[i] = measured.with_columns(value.alias(column))
+    if any(side is None for side in sides):
+        return []
+    metrics = [claim["metric"]]
+    pairings = pair_rows(layout, *sides, metrics, (f"arm {claim['a']}", f"arm {claim['b']}"))
+    found = [compare_group(layout, group, pairs, metrics)[0] for group, pairs in pairings.items()]
+    return [each for each in found if each.n]
 
 
-def run_dvc(*arguments: str) -> None:
-    """Run DVC, its output to the terminal; raise InputError if it fails."""
-    if subprocess.run(["dvc", *arguments]).returncode:
-        raise InputError(f"`dvc {' '.join(arguments)}` failed; its message is above")
+def verdict(found: Difference, expect: str) -> str:
+    """Say what B - A means for a claim that expects B lower or higher."""
+    if not is_shown(found.low, found.high, found.p_adjusted):
+        return "not significant"
+    went = "lower" if found.difference < 0 else "higher"
+    return "supported" if went == expect else "contradicted"
 
 
-def yaml_word(value: object) -> str:
-    """Return a params value as `dvc exp run -S` reads it."""
-    return json.dumps(value) if isinstance(value, (bool, list)) else str(value)
-
-
-def names_of_experiments() -> set[str]:
-    """Return the experiments made on the current commit: those of older code do not count."""
-    command = ["dvc", "exp", "list", "--name-only"]
-    return set(subprocess.run(command, capture_output=True, text=True).stdout.split())
-
-
-def read_rows(arm: str) -> pl.DataFrame:
-    """Return the per-query rows of an arm's experiment."""
-    import dvc.api
-
-    content = dvc.api.read("data/score.parquet", rev=f"claim-{arm}", mode="rb")
-    return pl.read_parquet(io.BytesIO(content))
-
-
-def summarize_arm(rows: pl.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Return ranker -> metric -> value, low, high."""
-    summary = {}
-    for (ranker,), frame in rows.group_by("ranker", maintain_order=True):
-        values = metric_values(frame)
-        low, high = bootstrap_interval(values, seed=SEED)
-        summary[ranker] = {
-            metric: {"value": float(value), "low": float(low[i]), "high": float(high[i])}
-            for i, (metric, value) in enumerate(zip(METRICS, np.nanmean(values, 0), strict=True))
-        }
-    return summary
-
-
-def settle_claim(claim: dict, rows: dict[str, pl.DataFrame | None]) -> dict[str, dict]:
-    """Return ranker -> difference B - A with its interval, number of queries, and the verdict."""
-    a, b = rows[claim["a"]], rows[claim["b"]]
-    if a is None or b is None:
-        return {}
-    column = METRICS[claim["metric"]]
-    pairs = a.select("ranker", "query_id", a=column).join(
-        b.select("ranker", "query_id", b=column), on=["ranker", "query_id"], maintain_order="left"
-    )
-    settled = {}
-    for (ranker,), pair in pairs.group_by("ranker", maintain_order=True):
-        difference, low, high = paired_difference(
-            pair["a"].to_numpy(), pair["b"].to_numpy(), seed=SEED
-        )
-        settled[ranker] = {
-            "difference": difference,
-            "low": low,
-            "high": high,
-            "n_queries": pair.height,
-            "verdict": verdict(low, high, claim["expect"]),
-        }
+def settle_claims(
+    layout: Layout,
+    claims: dict[str, dict],
+    arms: dict[str, dict],
+    rows: dict[str, pl.DataFrame | None],
+) -> dict[str, dict[str, dict]]:
+    """Return claim -> group -> B - A, how sure it is, and the verdict; {} for one not run."""
+    found = [
+        (name, each)
+        for name, claim in claims.items()
+        for each in compare_arms(layout, claim, arms, rows)
+    ]
+    settled = {name: {} for name in claims}
+    adjusted = with_verdicts([each for _, each in found])
+    for (name, _), each in zip(found, adjusted, strict=True):
+        numbers = {key: value for key, value in asdict(each).items() if key in RECORDED}
+        settled[name][each.group] = numbers | {"verdict": verdict(each, claims[name]["expect"])}
     return settled
 
 
-def verdict(low: float, high: float, expect: str) -> str:
-    """Say what an interval of B - A means for a claim that expects B lower or higher."""
-    if low <= 0 <= high:
-        return "not significant"
-    found = "lower" if high < 0 else "higher"
-    return "supported" if found == expect else "contradicted"
+def print_settled(settled: dict[str, dict[str, dict]]) -> None:
+    """Print a line per claim and group."""
+    width = max(map(len, settled))
+    for name, groups in settled.items():
+        if not groups:
+            print(f"{name:{width}}  not run")
+        for group, found in groups.items():
+            interval = f"[{found['low']:+z.3f}, {found['high']:+z.3f}]"
+            print(
+                f"{name:{width}}  {group:6} {found['difference']:+z8.3f} {interval:18} "
+                f"n {found['n']:<5}p {found['p_adjusted']:<7.4f}{found['verdict']}"
+            )
 
 
-@app.command("run")
-def run_and_settle(claims: Path = Path("claims.yaml")) -> None:
-    """Run every arm of claims.yaml as an experiment, then settle the claims."""
-    run_arms(read_claims(claims)["arms"])
-    settle(claims)
-
-
-@app.command()
-def settle(claims: Path = Path("claims.yaml")) -> None:
-    """Compare the arms that have been run and write the verdicts."""
-    content = read_claims(claims)
-    there = names_of_experiments()
-    rows = {arm: read_rows(arm) if f"claim-{arm}" in there else None for arm in content["arms"]}
-    settled = {name: settle_claim(claim, rows) for name, claim in content["claims"].items()}
-    arms = {arm: summarize_arm(frame) for arm, frame in rows.items() if frame is not None}
+def settle(content: dict, layout: Layout) -> None:
+    """Compare the arms that have been run, write the verdicts and print them."""
+    rows = read_arms(layout, content["arms"])
+    arms = {
+        name: summarize_arm(layout, rows[name])
+        for name, arm in content["arms"].items()
+        if is_experiment(arm) and rows[name] is not None
+    }
     if not arms:
         raise InputError(
             "no arm has been run on this commit; `python -m genlab.claims run` runs them all"
         )
+    settled = settle_claims(layout, content["claims"], content["arms"], rows)
     write_json(OUTPUT, {"arms": arms, "claims": settled})
+    if "published" in content:
+        write_json(PUBLISHED, reread_published(content["published"], content["claims"], layout))
+    print_settled(settled)
 
-    for name, rankers in settled.items():
-        if not rankers:
-            print(f"{name:22} not run")
-        for ranker, found in rankers.items():
-            print(
-                f"{name:22}{ranker:8}{found['difference']:+8.3f} "
-                f"[{found['low']:+.3f}, {found['high']:+.3f}]  {found['verdict']}"
-            )
+
+def read_inputs() -> tuple[dict, Layout]:
+    """Return the claims.yaml of this folder, checked, and its head."""
+    layout = read_layout(CLAIMS)
+    return read_claims(CLAIMS, layout, read_params(None)), layout
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Settle the claims of claims.yaml from the arms that have been run on this commit."""
+    if context.invoked_subcommand is None:
+        settle(*read_inputs())
+
+
+@app.command("run")
+def run_and_settle() -> None:
+    """Run every arm of claims.yaml as an experiment, then settle the claims."""
+    content, layout = read_inputs()
+    failed = run_arms(content["arms"])
+    settle(content, layout)
+    if failed:
+        raise InputError(f"{', '.join(failed)} failed; see why with: dvc queue logs {failed[0]}")
 
 
 if __name__ == "__main__":

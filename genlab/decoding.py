@@ -2,7 +2,8 @@
 
 Every query has its own stream of random numbers, one number per new token, so the text does not
 change with batch size, order, or number of processes; and since a token depends only on what
-stands before it, the first 50 of 300 tokens ARE the generation of length 50.
+stands before it, the first 50 of 300 tokens ARE the generation of length 50. For the same reason
+a text that is driven on past its end-of-text is, up to there, the text that stopped.
 """
 
 import hashlib
@@ -30,6 +31,7 @@ class Decoding:
     num_beams: int
     repetition_penalty: float  # 1.0: none
     seed: int
+    stop_at_end: bool = True  # False: an end-of-text is a token like any other, up to `cap`
 
 
 def random_stream(seed: int, item_id: str, length: int) -> np.ndarray:
@@ -50,24 +52,26 @@ def generate(
     batch_size: int,
     on_progress: Callable[[int], object] = lambda n_done: None,
 ) -> tuple[list[list[int]], list[bool]]:
-    """Return each prompt's new tokens (end-of-text left out) and whether end-of-text was reached.
+    """Return each prompt's new tokens and whether an end-of-text was reached within the cap.
 
+    The end-of-text is left out; without stop_at_end, where it is not the last token, it stays.
     Prompts are taken in order of length, so that batches hold little padding.
     Beams are searched, not sampled: with num_beams > 1 temperature, top_k and top_p are not used.
     Raises InputError if a prompt and `cap` new tokens exceed the model's positions.
     """
-    check_positions(model, prompts, item_ids, decoding.cap)
+    check_positions(model, prompts, item_ids, decoding)
     decode = beam_search if decoding.num_beams > 1 else decode_batch
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     tokens: list[list[int]] = [[]] * len(prompts)
     finished = [False] * len(prompts)
+    stops = ends if decoding.stop_at_end else set()
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
         streams = np.stack([random_stream(decoding.seed, item_ids[i], decoding.cap) for i in batch])
-        new = decode(model, [prompts[i] for i in batch], streams, decoding, ends)
+        new = decode(model, [prompts[i] for i in batch], streams, decoding, stops)
         for i, row in zip(batch, new, strict=True):
             end = next((k for k, token in enumerate(row) if token in ends), None)
-            tokens[i], finished[i] = row[:end], end is not None
+            tokens[i], finished[i] = row[:end] if stops else row, end is not None
         on_progress(len(batch))
     return tokens, finished
 
@@ -79,7 +83,7 @@ def decode_batch(
     decoding: Decoding,
     ends: set[int],
 ) -> list[list[int]]:
-    """Return new tokens of one batch, greedy or sampled; a row stops at its end-of-text.
+    """Return new tokens of one batch, greedy or sampled; a row stops at the first of `ends`.
 
     streams: float64 [b, cap]. Rows that have ended leave the batch: a few long texts then cost
     little. Left padding with a mask and explicit positions gives every row what it would get
@@ -90,7 +94,7 @@ def decode_batch(
     processors = score_processors(decoding)
     with torch.inference_mode():
         ids, mask = pad_left(prompts, model.device)
-        end_ids = torch.tensor(sorted(ends), device=model.device)
+        end_ids = torch.tensor(sorted(ends), dtype=torch.long, device=model.device)
         uniforms = torch.from_numpy(streams).to(model.device)
         new = torch.full(streams.shape, -1, device=model.device)
         rows = torch.arange(len(prompts), device=model.device)  # which prompt a batch row is of
@@ -150,8 +154,8 @@ def beam_search(
             do_sample=False,
             num_beams=decoding.num_beams,
             repetition_penalty=decoding.repetition_penalty,
-            eos_token_id=sorted(ends),
-            pad_token_id=min(ends),
+            eos_token_id=sorted(ends) or None,
+            pad_token_id=min(ends, default=0),  # no ends: no row is ever padded
         )
     finally:
         model.generation_config = settings
@@ -208,14 +212,15 @@ def end_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -
 
 
 def check_positions(
-    model: "PreTrainedModel", prompts: list[list[int]], item_ids: list[str], cap: int
+    model: "PreTrainedModel", prompts: list[list[int]], item_ids: list[str], decoding: Decoding
 ) -> None:
     """Raise InputError if the longest prompt with `cap` new tokens is too long for the model."""
+    cap = "gen.cap" if decoding.stop_at_end else "forced.cap"
     n_positions = getattr(model.config, "max_position_embeddings", None)
     longest = max(range(len(prompts)), key=lambda i: len(prompts[i]))
-    if n_positions and len(prompts[longest]) + cap > n_positions:
+    if n_positions and len(prompts[longest]) + decoding.cap > n_positions:
         raise InputError(
             f"query {item_ids[longest]}: its prompt of {len(prompts[longest])} tokens and "
-            f"gen.cap={cap} new ones exceed the model's {n_positions} positions; lower gen.cap, "
-            "or clean.max_query_words"
+            f"{cap}={decoding.cap} new ones exceed the model's {n_positions} positions; lower "
+            f"{cap}, or clean.max_query_words"
         )

@@ -35,9 +35,15 @@ def bootstrap_interval(
     """
     values = np.asarray(values, dtype=np.float64)
     means = resampled_means(values if values.ndim == 2 else values[:, None], n_resamples, seed)
+    low, high = percentile_ends(means, level)
+    return (low, high) if values.ndim == 2 else (float(low[0]), float(high[0]))
+
+
+def percentile_ends(means: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Return (low, high), each float64[m]: the interval that `resampled_means` give a column."""
     ends = [(1 - level) / 2, (1 + level) / 2]
     low, high = np.array([quantiles_of_numbers(column, ends) for column in means.T]).T
-    return (low, high) if values.ndim == 2 else (float(low[0]), float(high[0]))
+    return low, high
 
 
 def paired_difference(
@@ -62,6 +68,25 @@ def paired_difference(
     return (difference, low, high) if a.ndim == 2 else (float(difference), low, high)
 
 
+def unpaired_difference(
+    a: ArrayLike, b: ArrayLike, n_resamples: int = 10_000, *, seed: int, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mean of b minus the mean of a and its bootstrap interval: (difference, low, high).
+
+    `a` is float[n, m] and `b` float[k, m], m metrics over different queries; NaN does not count.
+    Each sample is resampled on its own (Efron and Tibshirani 1993, section 8.3).
+    """
+    samples = [np.asarray(sample, dtype=np.float64) for sample in (a, b)]
+    # Two streams: with one, samples of equal size would be drawn alike.
+    means_a, means_b = (
+        resampled_means(sample, n_resamples, [seed, stream])
+        for stream, sample in enumerate(samples)
+    )
+    low, high = percentile_ends(means_b - means_a, level)
+    mean_a, mean_b = (np.nanmean(sample, axis=0) for sample in samples)
+    return mean_b - mean_a, low, high
+
+
 def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Return Wilson's score interval (low, high), within [0, 1], for a share of n >= 1 trials.
 
@@ -80,7 +105,7 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float,
     return low, high
 
 
-def resampled_means(values: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:
+def resampled_means(values: np.ndarray, n_resamples: int, seed: int | list[int]) -> np.ndarray:
     """Return float64[n_resamples, m]: the means of `values` (float64[n, m]) in each resample.
 
     Resamples are held as counts per query, float64[chunk, n], so that all metrics of a chunk are

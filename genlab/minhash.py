@@ -56,12 +56,13 @@ def sign(keys: pl.Series, num_perm: int, shingle_chars: int, seed: int) -> np.nd
     The share of equal places of two signatures estimates their texts' Jaccard similarity J, with
     a standard error of sqrt(J (1 - J) / num_perm).
     """
-    chunks = [np.zeros((0, num_perm), dtype=np.uint32)]
+    signatures = np.empty((len(keys), num_perm), dtype=np.uint32)
     for start in range(0, len(keys), CHUNK_TEXTS):
-        hashes, offsets = hash_shingles(keys[start : start + CHUNK_TEXTS], shingle_chars)
+        chunk = slice(start, start + CHUNK_TEXTS)
+        hashes, offsets = hash_shingles(keys[chunk], shingle_chars)
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, num_perm, seed)
-        chunks.append(np.array(matrix.to_rows(), dtype=np.uint32))
-    return np.concatenate(chunks)
+        signatures[chunk] = matrix.to_rows()
+    return signatures
 
 
 def rows_per_band(threshold: float, num_perm: int) -> int:
@@ -82,17 +83,22 @@ def hash_bands(
 ) -> np.ndarray:
     """Return each text's bands, uint64[n, bands]: what is kept of its signature."""
     r = rows_per_band(threshold, num_perm)
-    n_bands = num_perm // r
-    chunks = [np.zeros((0, n_bands), dtype=np.uint64)]
+    chunks = [np.zeros((0, num_perm // r), dtype=np.uint64)]
     for start in range(0, len(keys), CHUNK_TEXTS):
         signatures = sign(keys[start : start + CHUNK_TEXTS], num_perm, shingle_chars, seed)
-        places = signatures[:, : n_bands * r].reshape(-1, n_bands, r).astype(np.uint64)
-        bands = np.zeros(places.shape[:2], dtype=np.uint64)
-        for place in range(r):
-            bands = (bands ^ places[:, :, place]) * np.uint64(0x9E3779B97F4A7C15)
-            bands ^= bands >> np.uint64(32)
-        chunks.append(bands)
+        chunks.append(fold_bands(signatures, r))
     return np.concatenate(chunks)
+
+
+def fold_bands(signatures: np.ndarray, r: int) -> np.ndarray:
+    """Return one hash for every `r` places of each signature, uint64[n, bands]."""
+    n_bands = signatures.shape[1] // r
+    places = signatures[:, : n_bands * r].reshape(-1, n_bands, r)
+    bands = np.zeros(places.shape[:2], dtype=np.uint64)
+    for place in range(r):
+        bands = (bands ^ places[:, :, place]) * np.uint64(0x9E3779B97F4A7C15)
+        bands ^= bands >> np.uint64(32)
+    return bands
 
 
 def propose_pairs(bands: np.ndarray) -> np.ndarray:
@@ -145,6 +151,13 @@ def keep_similar(
     pairs: np.ndarray, left: pl.Series, right: pl.Series, threshold: float, shingle_chars: int
 ) -> np.ndarray:
     """Return the pairs (a row of `left`, a row of `right`) whose true similarity is high enough."""
+    return pairs[true_similarities(pairs, left, right, shingle_chars) >= threshold]
+
+
+def true_similarities(
+    pairs: np.ndarray, left: pl.Series, right: pl.Series, shingle_chars: int
+) -> np.ndarray:
+    """Return each pair's (row of `left`, row of `right`) Jaccard similarity, float64[n]."""
 
     # Texts come back in many pairs, above all in crowded buckets.
     @lru_cache(maxsize=10_000)
@@ -152,8 +165,7 @@ def keep_similar(
         return frozenset(shingle_set(text, shingle_chars))
 
     texts = zip(left.gather(pairs[:, 0]), right.gather(pairs[:, 1]), strict=True)
-    similarities = [jaccard(shingles(one), shingles(other)) for one, other in texts]
-    return pairs[np.array(similarities, dtype=float) >= threshold]
+    return np.array([jaccard(shingles(one), shingles(other)) for one, other in texts], dtype=float)
 
 
 def shingle_set(text: str, shingle_chars: int) -> set[tuple[str, int]]:
@@ -163,13 +175,9 @@ def shingle_set(text: str, shingle_chars: int) -> set[tuple[str, int]]:
     """
     padding = PADDING * (shingle_chars - 1)
     padded = padding + text + padding
-    occurrences: Counter[str] = Counter()
-    shingles = set()
-    for start in range(len(padded) - shingle_chars + 1):
-        shingle = padded[start : start + shingle_chars]
-        occurrences[shingle] += 1
-        shingles.add((shingle, occurrences[shingle]))
-    return shingles
+    n_runs = len(padded) - shingle_chars + 1
+    counts = Counter([padded[start : start + shingle_chars] for start in range(n_runs)])
+    return {(run, number) for run, count in counts.items() for number in range(1, count + 1)}
 
 
 def jaccard(one: set | frozenset, other: set | frozenset) -> float:

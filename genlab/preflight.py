@@ -151,11 +151,11 @@ def check_cap(n_positions: int, parsed: dict[str, tuple[Stage, dict]]) -> None:
 
     Other models' positions are known only once they are fetched; generate checks those.
     """
-    for _, options in parsed.values():
+    for stage, options in parsed.values():
         if options.get("cap", 0) >= n_positions:
             raise InputError(
-                f"gen.cap={options['cap']} new tokens and a prompt exceed base.n_positions="
-                f"{n_positions}; lower the one or raise the other"
+                f"{key_of(stage, 'cap')}={options['cap']} new tokens and a prompt exceed "
+                f"base.n_positions={n_positions}; lower the one or raise the other"
             )
 
 

@@ -1,21 +1,24 @@
 """README's tables, written from metrics/ and claims.yaml: no number is typed by hand.
 
-A README holds markers `<!-- NAME -->` ... `<!-- /NAME -->`; what stands between them is replaced.
-Run `python -m genlab.readme` after new metrics are committed; a test compares.
+A README holds markers `<!-- NAME -->` ... `<!-- /NAME -->` for the tables it wants, of TABLES
+below; what stands between them is replaced. Run `python -m genlab.readme` after new metrics are
+committed; a test compares.
 """
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
 import yaml
 
+from genlab.comparison import Layout, read_layout
+from genlab.preflight import did_you_mean
 from genlab.program import InputError, run, stage_app
+from genlab.published import FLAG, numbers_of
 
 app = stage_app()
-
-SHOWN = ("average_loc", "top_1", "top_3", "fdaro")
 
 
 def with_interval(numbers: dict[str, float]) -> str:
@@ -23,83 +26,189 @@ def with_interval(numbers: dict[str, float]) -> str:
     return f"{numbers['value']:.2f} ({numbers['low']:.2f}-{numbers['high']:.2f})"
 
 
-def arms_table(settled: dict, published: dict) -> str:
-    """Return every arm under every ranker, with intervals, and the source study's average_loc."""
-    lines = [
-        f"| ranker | arm | {' | '.join(SHOWN)} | published average_loc* |",
-        "|---|---|" + "---|" * (len(SHOWN) + 1),
-    ]
-    arms = settled["arms"]
-    for ranker in next(iter(arms.values())):
-        for arm, rankers in arms.items():
-            cells = [with_interval(rankers[ranker][metric]) for metric in SHOWN]
-            theirs = published.get(ranker, {}).get(arm)
-            cells.append(
-                f"{theirs[published['columns'].index('average_loc')]:.2f}" if theirs else ""
-            )
-            lines.append(f"| {ranker} | {arm.replace('_', ' ')} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def as_table(rows: list[list[str]]) -> str:
+    """Return rows, the first of them the header, as Markdown."""
+    rows = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
-def references_table(details: dict, headline: dict) -> str:
+def in_words(name: str) -> str:
+    """Return a name of ours as words."""
+    return name.replace("_", " ")
+
+
+def arms_table(settled: dict, layout: Layout, published: dict) -> str:
+    """Return every arm that is an experiment, with intervals, and what was published for it."""
+    first = layout.shown[0]
+    header = [layout.group or "", "arm", *layout.shown]
+    rows = [[*header, f"published {first}"] if published else header]
+    for group in next(iter(settled["arms"].values())):
+        for arm, groups in settled["arms"].items():
+            cells = [with_interval(groups[group][metric]) for metric in layout.shown]
+            if published:
+                cells.append(published_cell(published, arm, group, first))
+            rows.append([group, in_words(arm), *cells])
+    return as_table(rows)
+
+
+def published_cell(published: dict, arm: str, group: str, metric: str) -> str:
+    """Return an arm's published number and whether it is about the same data and model."""
+    numbers = numbers_of(published, arm, group)
+    if metric not in numbers:
+        return ""
+    world = "same" if published["arms"][arm][FLAG] else "other"
+    return f"{numbers[metric]:.2f} on {world} data and model"
+
+
+def references_table(details: dict, headline: dict, layout: Layout) -> str:
     """Return the default run's metrics beside chance, floor and ceiling."""
     columns = ("chance", "floor", "ceiling")
-    lines = ["| ranker | metric | tuned | chance | floor | ceiling |", "|---|---|---|---|---|---|"]
-    for ranker, metrics in details.items():
-        for metric in SHOWN:
-            numbers = metrics[metric] | {"value": headline[ranker][metric]}
-            cells = [with_interval(numbers), *(f"{numbers[name]:.2f}" for name in columns)]
-            lines.append(f"| {ranker} | {metric} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    rows = [[layout.group or "", "metric", "tuned", *columns]]
+    for group, metrics in details.items():
+        for metric in layout.shown:
+            numbers = metrics[metric] | {"value": headline[group][metric]}
+            references = [f"{numbers[name]:.2f}" if name in numbers else "" for name in columns]
+            rows.append([group, metric, with_interval(numbers), *references])
+    return as_table(rows)
 
 
-def claims_table(settled: dict, claims: dict) -> str:
-    """Return every claim with its paired difference and verdict under every ranker."""
-    rankers = list(next(iter(settled["arms"].values())))
-    lines = [
-        f"| claim | {' | '.join(rankers)} |",
-        "|---|" + "---|" * len(rankers),
-    ]
+def claims_table(settled: dict, claims: dict, reread: dict) -> str:
+    """Return every claim with its paired difference and verdict in every group."""
+    groups = list(next(iter(settled["arms"].values())))
+    beside = ["in the study's own numbers"] if reread else []
+    rows = [["claim", "pairs", *(group or "result" for group in groups), *beside]]
     for name, claim in claims.items():
+        found = settled["claims"].get(name, {})
+        n = "/".join(str(n) for n in dict.fromkeys(found[g]["n"] for g in groups if g in found))
+        cells = [claim_cell(found[group]) if group in found else "not run" for group in groups]
+        if reread:
+            checked = reread["claims"].get(name, {})
+            cells.append(", ".join(f"{g} {agreeing(cells)}" for g, cells in checked.items()))
+        rows.append([claim["claim"], n, *cells])
+    return as_table(rows)
+
+
+def claim_cell(found: dict) -> str:
+    """Return a verdict with its numbers."""
+    interval = f"({found['low']:+z.3f} to {found['high']:+z.3f})"
+    return f"**{found['verdict']}** {found['difference']:+z.3f} {interval}"
+
+
+def agreeing(cells: dict[str, dict]) -> str:
+    """Return "5 of 5": in how many published metrics a claim's direction is seen."""
+    agree = [cell for cell in cells.values() if cell["verdict"].startswith("agrees")]
+    return f"{len(agree)} of {len(cells)}"
+
+
+def published_table(reread: dict, claims: dict) -> str:
+    """Return how the source study's claims, best arms and chance stand in its own numbers."""
+    groups = list(reread["below_chance"])
+    rows = [["claim, checked on the study's own numbers", *groups]]
+    for name, checked in reread["claims"].items():
+        rows.append([claims[name]["claim"], *(own_numbers_cell(checked[g]) for g in groups)])
+    for table, best in reread["best"].items():
         cells = []
-        for ranker in rankers:
-            found = settled["claims"][name].get(ranker)
+        for group in groups:
+            arms: dict[str, list[str]] = {}
+            for metric, arm in best[group].items():
+                arms.setdefault(in_words(arm), []).append(metric)
             cells.append(
-                f"**{found['verdict']}** {found['difference']:+.3f} "
-                f"({found['low']:+.3f} to {found['high']:+.3f})"
-                if found
-                else "not run"
+                "; ".join(f"{arm}: {listed(metrics, best[group])}" for arm, metrics in arms.items())
             )
-        lines.append(f"| {claim['claim']} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([f"best by {table}", *cells])
+    cells = [
+        "; ".join(f"{in_words(arm)}: {', '.join(metrics)}" for arm, metrics in arms.items())
+        for arms in reread["below_chance"].values()
+    ]
+    rows.append(["worse than a random place", *(cell or "none" for cell in cells)])
+    return as_table(rows)
 
 
-def fill(text: str, tables: dict[str, str]) -> str:
-    """Return `text` with the tables between their markers; raise InputError if one is missing."""
-    for name, table in tables.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+def own_numbers_cell(cells: dict[str, dict]) -> str:
+    """Return in how many metrics a claim is seen, and how surely, and in which it is not."""
+    shares = [cell for cell in cells.values() if "low" in cell]
+    sure = [cell for cell in shares if cell["verdict"] == "agrees, significant"]
+    words = (
+        f"holds in {agreeing(cells)} metrics ({len(sure)} of {len(shares)} shares significantly)"
+    )
+    against = [
+        metric + ", not significantly" * cell["verdict"].endswith("not significant")
+        for metric, cell in cells.items()
+        if cell["verdict"].startswith("disagrees")
+    ]
+    return f"{words}; **not in** {'; '.join(against)}" if against else words
+
+
+def listed(metrics: list[str], everything: dict) -> str:
+    """Return metrics by name, or "all"."""
+    return "all" if len(metrics) == len(everything) else ", ".join(metrics)
+
+
+def probes_table(details: dict, layout: Layout) -> str:
+    """Return every probe's first shown metric in every group."""
+    metric = layout.shown[0]
+    probes = list(dict.fromkeys(probe for probes in details.values() for probe in probes))
+    rows = [[f"text in the slot, {metric}", *details]]
+    for probe in probes:
+        cells = [
+            with_interval(found[probe][metric]) if probe in found else ""
+            for found in details.values()
+        ]
+        rows.append([in_words(probe), *cells])
+    return as_table(rows)
+
+
+TABLES = ("claims", "arms", "references", "published", "probes")
+
+
+def fill(text: str, table: Callable[[str], str]) -> str:
+    """Return `text` with table(NAME) between each pair of markers.
+
+    Raises InputError for a marker of no known table, or one without its other half.
+    """
+    names = re.findall(r"^<!-- (\w+) -->$", text, re.MULTILINE)
+    for name in names:
+        if name not in TABLES:
+            raise InputError(f"README.md: <!-- {name} --> is no table{did_you_mean(name, TABLES)}")
+        pattern = re.compile(
+            rf"^(<!-- {name} -->\n).*?^(<!-- /{name} -->)$", re.DOTALL | re.MULTILINE
+        )
         if not pattern.search(text):
-            raise InputError(f"README.md: no markers <!-- {name} --> ... <!-- /{name} -->")
-        text = pattern.sub(lambda match, table=table: f"{match[1]}{table}\n{match[2]}", text)
+            raise InputError(f"README.md: <!-- {name} --> without <!-- /{name} --> below it")
+        made = table(name)
+        text = pattern.sub(lambda match, made=made: f"{match[1]}{made}\n{match[2]}", text)
     return text
 
 
 def render(folder: Path) -> str:
     """Return README.md of a pipeline's folder with its tables made anew from metrics/."""
+    layout = read_layout(folder / "claims.yaml")
+    content = yaml.safe_load((folder / "claims.yaml").read_text(encoding="utf-8"))
+    published = content.get("published", {})
 
     def read(name: str) -> dict:
-        return json.loads((folder / "metrics" / name).read_text(encoding="utf-8"))
+        path = folder / "metrics" / name
+        if not path.is_file():
+            raise InputError(
+                f"{path}: no such file; `dvc repro` and `python -m genlab.claims run` make them"
+            )
+        return json.loads(path.read_text(encoding="utf-8"))
 
-    claims = yaml.safe_load((folder / "claims.yaml").read_text(encoding="utf-8"))
-    settled = read("claims.json")
-    return fill(
-        (folder / "README.md").read_text(encoding="utf-8"),
-        {
-            "arms": arms_table(settled, claims["published"]),
-            "references": references_table(read("score_details.json"), read("score.json")),
-            "claims": claims_table(settled, claims["claims"]),
-        },
-    )
+    def table(name: str) -> str:
+        match name:
+            case "claims":
+                reread = read("published.json") if published else {}
+                return claims_table(read("claims.json"), content["claims"], reread)
+            case "arms":
+                return arms_table(read("claims.json"), layout, published)
+            case "references":
+                return references_table(read("score_details.json"), read("score.json"), layout)
+            case "published":
+                return published_table(read("published.json"), content["claims"])
+            case "probes":
+                return probes_table(read("probe_details.json"), layout)
+
+    return fill((folder / "README.md").read_text(encoding="utf-8"), table)
 
 
 @app.command()

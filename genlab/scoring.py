@@ -1,6 +1,6 @@
 """Generated texts under the rankers: cut, scored, placed among the candidates, summed up."""
 
-from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,28 @@ from genlab import ranking
 from genlab.candidates import with_answer_in_slot
 from genlab.intervals import bootstrap_interval
 from genlab.program import InputError
+from genlab.rankers import number_unique
 from genlab.tables import read_table
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+# One row per query, ranker, stop and length: what lengths writes.
+LENGTH_SCHEMA = pl.Schema(
+    {
+        "query_id": pl.String,
+        "ranker": pl.String,
+        "stop": pl.String,  # "honoured": an end-of-text stops the text; "forced": it does not
+        "max_len": pl.Int64,
+        "n_tokens": pl.Int64,  # of the text at this length
+        "finished": pl.Boolean,  # whether it has reached an end-of-text at this length
+        "n_unread": pl.Int64,  # tokens of the text beyond the ranker's input limit
+        "score": pl.Float32,
+        "n_candidates": pl.Int64,
+        "answerable": pl.Boolean,
+        **{column: pl.Float64 for column in ranking.METRICS.values()},
+    }
+)
 
 
 def check_lengths(max_len: int, cap: int, num_beams: int) -> None:
@@ -46,12 +64,33 @@ def cut_texts(
     The cut is by token count. Whatever the prompt says, only the new tokens are counted.
     """
     tokens = generated["tokens"].list.head(max_len).to_list()
-    texts = tokenizer.batch_decode(tokens, skip_special_tokens=True)
+    texts = decode_texts(tokenizer, tokens)
     if strip_query:
         return [text.strip() for text in texts]
     return [
         (prompt + text).strip() for prompt, text in zip(generated["prompt"], texts, strict=True)
     ]
+
+
+def decode_texts(tokenizer: "PreTrainedTokenizerBase", rows: list[list[int]]) -> list[str]:
+    """Return the text of each row of token ids; special tokens inside it become a line break.
+
+    Only a text that was driven on past its end-of-text has any. Left out, as tokenizers do, they
+    would glue the last word of one text to the first of the next; as "<|endoftext|>", a ranker
+    would read a word. A line break is what rankers treat as any space.
+    """
+    special = special_tokens(tokenizer)
+    parts = [
+        [list(part) for is_special, part in groupby(row, special.__contains__) if not is_special]
+        for row in rows
+    ]
+    decoded = iter(tokenizer.batch_decode([part for row in parts for part in row]))
+    return ["\n".join(next(decoded) for _ in row) for row in parts]
+
+
+def special_tokens(tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Return the ids that are no text: end-of-text, start, padding."""
+    return {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
 
 
 def read_candidates(path: Path, generated: pl.DataFrame) -> pl.DataFrame:
@@ -71,9 +110,52 @@ def read_candidates(path: Path, generated: pl.DataFrame) -> pl.DataFrame:
     return rows
 
 
-def curve_lengths(step: int, cap: int, num_beams: int) -> list[int]:
-    """Return step, 2 step, ... and `cap`; for a beam, which has no prefixes, `cap` alone."""
-    return [cap] if num_beams > 1 else sorted({*range(step, cap + 1, step), cap})
+def curve_lengths(step: int, cap: int, forced_cap: int, num_beams: int) -> dict[str, list[int]]:
+    """Return the lengths to rank honoured and forced texts at: step, 2 step, ... and both caps.
+
+    None beyond the texts' own cap: what stands there was not generated. A beam, which has no
+    prefixes, is ranked at its cap alone.
+    """
+    caps = {"honoured": cap, "forced": forced_cap}
+    if num_beams > 1:
+        return {stop: [most] for stop, most in caps.items()}
+    at = sorted({*range(step, max(cap, forced_cap) + 1, step), cap, forced_cap})
+    return {stop: [length for length in at if length <= most] for stop, most in caps.items()}
+
+
+def cut_at_lengths(
+    generated: pl.DataFrame,
+    tokenizer: "PreTrainedTokenizerBase",
+    stop: str,
+    lengths: list[int],
+    strip_query: bool,
+) -> pl.DataFrame:
+    """Return every text at every length: query_id, query, stop, max_len, n_tokens, finished, text.
+
+    Length by length, each in the order of the texts.
+    """
+    special = special_tokens(tokenizer)
+    n_tokens = generated["tokens"].list.len().cast(pl.Int64)
+    # Where the first end-of-text is, or would be: after the last token of a text that it stopped.
+    end = pl.Series(
+        [
+            next((at for at, token in enumerate(row) if token in special), len(row))
+            for row in generated["tokens"].to_list()
+        ],
+        dtype=pl.Int64,
+    )
+    return pl.concat(
+        generated.select(
+            "query_id",
+            "query",
+            stop=pl.lit(stop),
+            max_len=pl.lit(length, dtype=pl.Int64),
+            n_tokens=n_tokens.clip(upper_bound=length),
+            finished=pl.col("finished") & (end < length),
+            text=pl.Series(cut_texts(generated, tokenizer, length, strip_query), dtype=pl.String),
+        )
+        for length in lengths
+    )
 
 
 def summarize_with_references(
@@ -127,29 +209,60 @@ def place_histogram(rows: dict[str, pl.DataFrame]) -> list[dict[str, int]]:
     ]
 
 
-def score_every_length(
-    generated: pl.DataFrame,
-    texts: dict[int, list[str]],
-    relevance: Callable[[list[str], list[str]], np.ndarray],
-) -> dict[int, np.ndarray]:
-    """Return for each length, in rising order, the scores float32[n] of the texts cut there.
+def unique_pairs(cuts: pl.DataFrame) -> tuple[list[str], list[str], np.ndarray]:
+    """Return the queries and texts of `cut_at_lengths`'s rows, each pair once, and row -> pair.
 
-    A text that ended before a length is the same text at every longer one, and is scored once.
+    A text that ended before a length is the same text at every longer one, and a forced text is
+    the honoured one up to its end: nothing is scored twice.
     """
-    queries = generated["query"].to_list()
-    n_tokens = generated["tokens"].list.len().to_numpy()
-    pairs: list[tuple[str, str]] = []
-    latest = np.zeros(generated.height, dtype=np.int64)  # where each query's text is in `pairs`
-    at = {}
-    previous = -1
-    for length, cut in texts.items():
-        grown = np.flatnonzero(n_tokens > previous)
-        latest[grown] = len(pairs) + np.arange(len(grown))
-        pairs += [(queries[i], cut[i]) for i in grown]
-        at[length] = latest.copy()
-        previous = length
-    scores = relevance([query for query, _ in pairs], [text for _, text in pairs])
-    return {length: scores[where] for length, where in at.items()}
+    pairs, at = number_unique(list(cuts.select("query", "text").iter_rows()))
+    return [query for query, _ in pairs], [text for _, text in pairs], at
+
+
+def place_cuts(
+    cuts: pl.DataFrame,
+    candidates: pl.DataFrame,
+    ranker: str,
+    relevance: np.ndarray,
+    n_unread: np.ndarray,
+    legacy: bool,
+) -> pl.DataFrame:
+    """Return LENGTH_SCHEMA rows of one ranker, in the order of `cut_at_lengths`'s rows.
+
+    candidates: a row per query; relevance and n_unread: [rows of cuts].
+    """
+    scored = cuts.drop("text").with_columns(
+        ranker=pl.lit(ranker),
+        score=pl.Series(relevance, dtype=pl.Float32),
+        n_unread=pl.Series(n_unread, dtype=pl.Int64),
+    )
+    with_candidates = scored.join(candidates, on="query_id", how="left", maintain_order="left")
+    return ranking.place(with_candidates, legacy=legacy).select(LENGTH_SCHEMA.names())
+
+
+def length_curve(rows: pl.DataFrame, seed: int) -> list[dict[str, float | None]]:
+    """Return plot points of LENGTH_SCHEMA rows: per length, each ranker's mean place and interval.
+
+    Every point has the same keys; null where texts of one stop do not reach the length.
+    """
+    lengths = rows["max_len"].unique().sort().to_list()
+    points = {length: {"max_len": length} for length in lengths}
+    for (name,), of_ranker in rows.group_by("ranker", maintain_order=True):
+        for stop, key in (("honoured", name), ("forced", f"{name}_forced")):
+            found = of_ranker.filter(pl.col("stop") == stop)
+            at = found["max_len"].unique(maintain_order=True).to_list()
+            places, top_1 = (
+                found[column].to_numpy().reshape(len(at), -1) for column in ("location", "top_1")
+            )
+            low, high = bootstrap_interval(places.T, seed=seed)  # all lengths on the same draws
+            columns = {key: places.mean(axis=1), f"{key}_low": low, f"{key}_high": high}
+            if stop == "honoured":
+                columns[f"{key}_top_1"] = top_1.mean(axis=1)
+            for column, values in columns.items():
+                value_at = dict(zip(at, values.tolist(), strict=True))
+                for length, point in points.items():
+                    point[column] = value_at.get(length)
+    return list(points.values())
 
 
 def table_of(headline: dict[str, dict], beside: dict[str, dict]) -> str:

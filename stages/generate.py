@@ -1,7 +1,10 @@
-"""generate: one text per validation query, decoded once, to gen.cap new tokens.
+"""generate: one text per validation query, decoded once, to its cap of new tokens.
 
 In: queries, the tuned and the base model's folders. Out: a row per query with its new token ids.
 gen.max_len is not here: score cuts the prefix, so a sweep over lengths costs one generation.
+
+--no-stop_at_end drives every text on past its end-of-text to the cap: up to there it is the text
+that stopped, so the two tell a text's length from its drift.
 """
 
 from enum import StrEnum
@@ -24,8 +27,8 @@ SCHEMA = pl.Schema(
         "query_id": pl.String,
         "query": pl.String,
         "prompt": pl.String,
-        "tokens": pl.List(pl.Int32),  # new tokens only, without the end-of-text
-        "finished": pl.Boolean,  # whether end-of-text was reached within the cap
+        "tokens": pl.List(pl.Int32),  # new ones; an end-of-text only where it did not stop the text
+        "finished": pl.Boolean,  # whether an end-of-text was reached within the cap
     }
 )
 
@@ -52,6 +55,7 @@ def main(
     repetition_penalty: float = typer.Option(..., min=0.01, help="1: off"),
     batch_size: int = typer.Option(..., min=1),
     seed: int = typer.Option(..., min=0),
+    stop_at_end: bool = typer.Option(..., help="no: go on past the end-of-text, to the cap"),
 ) -> None:
     """Generate with the chosen model."""
     import torch
@@ -65,7 +69,9 @@ def main(
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     asked = evaluated_queries(queries, n_queries)
 
-    decoding = Decoding(cap, temperature, top_k, top_p, num_beams, repetition_penalty, seed)
+    decoding = Decoding(
+        cap, temperature, top_k, top_p, num_beams, repetition_penalty, seed, stop_at_end
+    )
     prompts = encode_prompts(tokenizer, asked["query"].to_list())
     with tqdm(total=len(prompts), desc=f"generating ({model})", mininterval=2) as bar:
         tokens, finished = generate(

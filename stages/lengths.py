@@ -1,19 +1,29 @@
-"""lengths: every ranker's mean place against the length of the generated texts.
+"""lengths: every text at every length under every ranker, as rows and as a curve.
 
-One generation gives the whole curve: the first 50 of 300 tokens are the generation of length 50.
-In: generated texts, the rankers and their candidate scores. Out: a plot, a point per length.
+One generation gives all lengths: the first 50 of 300 tokens are the generation of length 50. The
+forced texts, driven on past their end-of-text, tell a text's length from its having ended.
+In: both tables of generated texts, the rankers and their candidate scores. Out: rows, from which
+audit reads what it needs without a ranker; a plot, a point per length.
 """
 
 from pathlib import Path
 
+import polars as pl
 import typer
 
-from genlab import ranking
 from genlab.files import write_json
-from genlab.intervals import bootstrap_interval
-from genlab.program import run, stage_app
-from genlab.scoring import curve_lengths, cut_texts, read_candidates, score_every_length
-from genlab.tables import read_table
+from genlab.panel import rate_texts
+from genlab.program import InputError, run, stage_app
+from genlab.scoring import (
+    LENGTH_SCHEMA,
+    curve_lengths,
+    cut_at_lengths,
+    length_curve,
+    place_cuts,
+    read_candidates,
+    unique_pairs,
+)
+from genlab.tables import read_table, write_table
 
 app = stage_app()
 
@@ -21,12 +31,15 @@ app = stage_app()
 @app.command()
 def main(
     generated: Path,
+    generated_forced: Path,
     base: Path,
     rankers_folder: Path,
     candidates_folder: Path,
     output: Path,
+    curve: Path = typer.Option(..., help="mean places, for dvc plots"),
     rankers: list[str] = typer.Option(..., help="folders of the rankers; repeat the option"),
     cap: int = typer.Option(..., min=1, help="new tokens that were generated"),
+    forced_cap: int = typer.Option(..., min=1, help="new tokens of the forced texts"),
     num_beams: int = typer.Option(..., min=1),
     step: int = typer.Option(..., min=1, help="new tokens between two points of the curve"),
     strip_query: bool = typer.Option(..., help="leave the prompt out of the ranked text"),
@@ -36,27 +49,32 @@ def main(
 ) -> None:
     """Cut, score and place the texts at every length."""
     from genlab.models import load_tokenizer
-    from genlab.rankers import load_ranker
 
-    table, tokenizer = read_table(generated), load_tokenizer(base)
-    at = curve_lengths(step, cap, num_beams)
-    texts = {length: cut_texts(table, tokenizer, length, strip_query) for length in at}
+    honoured, tokenizer = read_table(generated), load_tokenizer(base)
+    # gen.n_queries may be smaller than forced.n_queries; only pairs are of use.
+    forced = read_table(generated_forced).join(
+        honoured.select("query_id"), on="query_id", how="semi", maintain_order="left"
+    )
+    if forced.is_empty():
+        raise InputError(f"{generated_forced}: no query of {generated}; run `dvc repro`")
 
-    points = {length: {"max_len": length} for length in at}
-    for name in rankers:
-        judge = load_ranker(rankers_folder / name, batch_size)
-        scored = read_candidates(candidates_folder / f"{name}.parquet", table)
-        for length, scores in score_every_length(table, texts, judge.relevance).items():
-            rows = ranking.place(scored.with_columns(score=scores), legacy=legacy)
-            low, high = bootstrap_interval(rows["location"].to_numpy(), seed=seed)
-            points[length] |= {
-                name: rows["location"].mean(),
-                f"{name}_low": low,
-                f"{name}_high": high,
-                f"{name}_top_1": rows["top_1"].mean(),
-            }
+    at = curve_lengths(step, cap, forced_cap, num_beams)
+    cuts = pl.concat(
+        cut_at_lengths(table, tokenizer, stop, at[stop], strip_query)
+        for stop, table in (("honoured", honoured), ("forced", forced))
+    )
+    real = {
+        name: read_candidates(candidates_folder / f"{name}.parquet", honoured) for name in rankers
+    }
+    queries, texts, at_pair = unique_pairs(cuts)
+    folders = {name: rankers_folder / name for name in rankers}
+    rows = pl.concat(
+        place_cuts(cuts, real[name], name, relevance[at_pair], n_unread[at_pair], legacy)
+        for name, (relevance, n_unread) in rate_texts(folders, batch_size, queries, texts).items()
+    )
 
-    write_json(output, list(points.values()))
+    write_table(output, [rows], LENGTH_SCHEMA)
+    write_json(curve, length_curve(rows, seed))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import typer
 from genlab import ranking
 from genlab.candidates import SCHEMA, evaluated_queries, score_candidates
 from genlab.files import write_json
+from genlab.panel import rate_texts
 from genlab.program import run, stage_app
 from genlab.scoring import (
     check_lengths,
@@ -68,24 +69,29 @@ def texts(
 ) -> None:
     """Score and place the generated texts."""
     from genlab.models import load_tokenizer
-    from genlab.rankers import load_ranker
 
     check_lengths(max_len, cap, num_beams)
     table = read_table(generated)
     queries = table["query"].to_list()
     ranked = cut_texts(table, load_tokenizer(base), max_len, strip_query)
 
+    real = {name: read_candidates(candidates_folder / f"{name}.parquet", table) for name in rankers}
+    ratings = rate_texts(
+        {name: rankers_folder / name for name in rankers}, batch_size, queries, ranked
+    )
+
     rows, headline, beside = {}, {}, {}
-    for name in rankers:
-        judge = load_ranker(rankers_folder / name, batch_size)
-        scored = read_candidates(candidates_folder / f"{name}.parquet", table)
-        scores = judge.relevance(queries, ranked)
-        rows[name] = ranking.place(scored.with_columns(score=scores), legacy=legacy)
-        headline[name], beside[name] = summarize_with_references(rows[name], scored, legacy, seed)
-        headline[name]["unread_rate"] = float((judge.n_unread(ranked) > 0).mean())
+    for name, (relevance, n_unread) in ratings.items():
+        rows[name] = ranking.place(real[name].with_columns(score=relevance), legacy=legacy)
+        headline[name], beside[name] = summarize_with_references(
+            rows[name], real[name], legacy, seed
+        )
+        headline[name]["unread_rate"] = float((n_unread > 0).mean())
 
     placed = pl.concat(
-        frame.drop("floor_score", "empty_score").with_columns(ranker=pl.lit(name))
+        frame.drop("floor_score", "empty_score").with_columns(
+            ranker=pl.lit(name), text=pl.Series(ranked)
+        )
         for name, frame in rows.items()
     )
     write_table(output, [placed], placed.schema)

@@ -62,7 +62,7 @@ def by_transformers(model, prompt, cap, ends=(END,), **options):
         ids,
         attention_mask=torch.ones_like(ids),
         max_new_tokens=cap,
-        eos_token_id=list(ends),
+        eos_token_id=ends and list(ends),
         pad_token_id=END,
         do_sample=False,
         **options,
@@ -183,6 +183,44 @@ def test_end_of_text_stops_a_row_and_is_left_out():
         assert not ends & set(tokens)
         assert finished == (len(tokens) < 60)
     assert len({finished for _, finished in texts.values()}) == 2
+
+
+@each_model
+@sampled_and_greedy
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_a_text_driven_on_is_up_to_its_first_end_the_text_that_stopped(name, decoding, batch_size):
+    ends = {END, 5, 9, 17, 33}
+    stopped = decode(name, decoding, batch_size=7, ends=ends)
+    driven = decode(name, replace(decoding, stop_at_end=False), batch_size=batch_size, ends=ends)
+    for query, (tokens, finished) in driven.items():
+        assert len(tokens) == 60
+        assert up_to_end(tokens, ends) == stopped[query]
+        assert finished == stopped[query][1]
+    n_ends = [sum(token in ends for token in tokens) for tokens, _ in driven.values()]
+    assert max(n_ends) > 1  # it goes on past further ones, too
+
+
+@sampled_and_greedy
+def test_what_stands_after_an_end_is_what_the_model_alone_would_write(decoding):
+    free = decode("gpt2", decoding, ends=set())
+    driven = decode("gpt2", replace(decoding, stop_at_end=False), ends={5, 9, 17})
+    assert [tokens for tokens, _ in driven.values()] == [tokens for tokens, _ in free.values()]
+
+
+def test_beams_driven_on_are_those_of_transformers_without_an_end():
+    from transformers import GenerationConfig
+
+    beams = replace(GREEDY, num_beams=3, cap=12, stop_at_end=False)
+    ends = {END, 7, 11}
+    model = make_gpt2()
+    model.generation_config = GenerationConfig()
+    alone = []
+    for prompt in PROMPTS:
+        tokens = by_transformers(model, prompt, 12, ends=None, num_beams=3)
+        alone.append((tokens, up_to_end(tokens, ends)[1]))
+    assert list(decode("gpt2", beams, ends=ends).values()) == alone
+    assert all(len(tokens) == 12 for tokens, _ in alone)
+    assert len({finished for _, finished in alone}) == 2
 
 
 def test_rows_that_end_leave_the_batch_without_changing_the_others():
@@ -308,6 +346,9 @@ def test_a_prompt_that_leaves_no_room_is_named():
     assert generate(MODELS["gpt2"](), [[1] * 68], ["q"], GREEDY, {END}, 1)
     with pytest.raises(InputError, match=r"query b: its prompt of 69 tokens.*gen\.cap=60.*128"):
         generate(MODELS["gpt2"](), prompts, ["a", "b", "c"], GREEDY, {END}, 1)
+    driven_on = replace(GREEDY, stop_at_end=False)
+    with pytest.raises(InputError, match=r"forced\.cap=60 new ones .* lower forced\.cap"):
+        generate(MODELS["gpt2"](), prompts, ["a", "b", "c"], driven_on, {END}, 1)
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,16 @@ SIZES = {
     "train.epochs": 1,
     "gen.cap": 24,
     "gen.max_len": 16,
+    "forced.cap": 24,
+    "forced.n_queries": 12,
+    "probe.repeats": [1, 2],
+    "probe.cut_tokens": [10, 20],
 }
 RANKERS = ["labse", "use", "bm25"]
 CANDIDATES = {f"score_candidates@{ranker}" for ranker in RANKERS}
+SCORING = {"score", "leakage"}
+LENGTHS = {"lengths", "audit"}
+GENERATING = {"generate", "generate_forced", *SCORING, *LENGTHS}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +87,7 @@ def read_metrics(folder: Path, name: str) -> dict:
 
 def test_every_output_is_there_and_nothing_half_written(finished):
     lock = yaml.safe_load((finished / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-    assert set(lock) >= {"check", "train", "generate", "score", "lengths"} | CANDIDATES
+    assert set(lock) >= {"check", "train", "probe", "report"} | GENERATING | CANDIDATES
     outs = [out["path"] for stage in lock.values() for out in stage["outs"]]
     assert len(outs) >= 20
     assert all((finished / out).exists() for out in outs)
@@ -91,6 +98,7 @@ def test_every_output_is_there_and_nothing_half_written(finished):
 def test_only_metrics_and_the_lock_file_are_left_for_git(finished):
     tracked = set(call(finished, "git", "ls-files").split())
     assert not [name for name in tracked if name.startswith("data/")]
+    assert not [name for name in tracked if name.startswith("report/")]
     assert {"dvc.lock", "metrics/score.json", "metrics/lengths.json"} <= tracked
     assert call(finished, "git", "status", "--porcelain") == ""
 
@@ -212,45 +220,47 @@ def stages_to_run(folder: Path, monkeypatch) -> set[str]:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"gen.max_len": 8}, {"score"}),
-        ({"score.strip_query": False}, {"score"}),
-        ({"score.rankers": ["use"]}, {"score"}),
-        ({"lengths.strip_query": False}, {"lengths"}),
-        ({"lengths.step": 5}, {"lengths"}),
-        ({"gen.cap": 30}, {"generate", "score", "lengths"}),
-        ({"gen.seed": 1}, {"generate", "score", "lengths"}),
-        ({"gen.model": "base"}, {"generate", "score", "lengths"}),
-        ({"train.learning_rate": 0.1}, {"train", "generate", "score", "lengths"}),
-        ({"train.lora.r": 4}, {"train", "generate", "score", "lengths"}),
-        ({"tokenize.block_size": 32}, {"tokenize", "train", "generate", "score", "lengths"}),
+        ({"gen.max_len": 8}, SCORING),
+        ({"score.strip_query": False}, SCORING),
+        ({"score.rankers": ["use"]}, SCORING),
+        ({"lengths.strip_query": False}, LENGTHS),
+        ({"lengths.step": 5}, LENGTHS),
+        ({"gen.cap": 30}, {"generate", *SCORING, *LENGTHS}),
+        ({"gen.seed": 1}, GENERATING),
+        ({"gen.model": "base"}, GENERATING),
+        ({"forced.cap": 20}, {"generate_forced", *LENGTHS}),
+        ({"probe.repeats": [1, 3]}, {"probe"}),
+        ({"leakage.query_threshold": 0.8}, {"find_leaks", "leakage"}),
+        ({"audit.seed": 1}, {"audit"}),
+        ({"train.learning_rate": 0.1}, {"train", *GENERATING}),
+        ({"train.lora.r": 4}, {"train", *GENERATING}),
+        ({"tokenize.block_size": 32}, {"tokenize", "train", *GENERATING}),
         (
             {"rankers.use.seed": 1},
-            {"fetch_ranker@use", "score_candidates@use", "score", "lengths"},
+            {"fetch_ranker@use", "score_candidates@use", "probe", *SCORING, *LENGTHS},
         ),
-        ({"score.seed": 1}, {"score", "lengths", *CANDIDATES}),
-        (
-            {"base.seed": 1},
-            {"fetch_base", "tokenize", "train", "generate", "score", "lengths"},
-        ),
+        ({"score.seed": 1}, {*CANDIDATES, "probe", *SCORING, *LENGTHS}),
+        ({"base.seed": 1}, {"fetch_base", "tokenize", "train", "probe", *GENERATING}),
     ],
     ids=str,
 )
 def test_a_changed_param_reruns_exactly(editable, monkeypatch, change, expected):
     change_params(editable, change)
-    assert stages_to_run(editable, monkeypatch) == {"check"} | expected
+    assert stages_to_run(editable, monkeypatch) == {"check", "report"} | expected
 
 
-def test_an_experiment_on_the_length_runs_check_and_score_and_its_metrics_can_be_compared(project):
+def test_an_experiment_on_the_length_scores_again_and_its_metrics_can_be_compared(project):
     experiment = dvc(project, "exp", "run", "--name", "len-8", "-S", "gen.max_len=8")
     assert experiment.returncode == 0, experiment.stdout
-    assert stages_run(experiment) == ["check", "score"]
+    assert stages_run(experiment) == ["check", "score", "leakage", "report"]
     assert "average_loc" in experiment.stdout
 
     difference = dvc(project, "metrics", "diff")
     assert difference.returncode == 0, difference.stdout
     lines = [line.split() for line in difference.stdout.splitlines()]
     assert ["metrics/score.json", "texts.mean_new_tokens"] in [line[:2] for line in lines]
-    assert {line[0] for line in lines if line} == {"Path", "metrics/score.json"}
+    changed = {line[0] for line in lines if line} - {"Path", "metrics/leakage.json"}
+    assert changed == {"metrics/score.json"}
 
 
 def test_the_same_seeds_give_the_same_bytes(project):

@@ -26,6 +26,7 @@ OPTIONS = {
     "repetition_penalty": 1.0,
     "batch_size": 4,
     "seed": 9,
+    "stop_at_end": True,
 }
 ASKED = [f"{first} {second}" for first, second in zip(WORDS, WORDS[4:], strict=False)]
 
@@ -62,7 +63,10 @@ def run(folder, tmp_path):
         words = [str(queries), str(folder / "tuned"), str(folder / "base")]
         words += [str(tmp_path / "generated.parquet"), "--metrics", str(tmp_path / "metrics.json")]
         for name, value in (OPTIONS | options).items():
-            words += [f"--{name}", str(value)]
+            if isinstance(value, bool):
+                words.append(f"--{name}" if value else f"--no-{name}")
+            else:
+                words += [f"--{name}", str(value)]
         result = CliRunner().invoke(generate.app, words, catch_exceptions=False)
         if result.exit_code:
             return result
@@ -117,6 +121,27 @@ def test_a_shorter_cap_gives_the_beginning_of_the_longer_text(run):
         finished and len(row) < 10
         for finished, row in zip(long["finished"], long["tokens"].to_list(), strict=True)
     ]
+
+
+def test_texts_driven_on_fill_the_cap_and_keep_their_end_of_text(folder, run):
+    end = load_tokenizer(folder / "tuned").eos_token_id
+    options = {"cap": 100, "temperature": 4.0, "top_k": 0}
+    stopped, _ = run(**options)
+    driven, metrics = run(stop_at_end=False, **options)
+    assert driven.schema == generate.SCHEMA
+    assert driven.drop("tokens").equals(stopped.drop("tokens"))
+    for short, finished, long in zip(
+        stopped["tokens"], stopped["finished"], driven["tokens"].to_list(), strict=True
+    ):
+        assert len(long) == 100
+        assert long[: len(short) + 1] == [*short, end][:100] if finished else long == [*short]
+    assert metrics["mean_new_tokens"] == 100
+    assert 0 < metrics["finished_rate"] == stopped["finished"].mean() < 1
+
+
+def test_a_shorter_forced_cap_gives_the_beginning_too(run):
+    long, short = run(cap=30, stop_at_end=False)[0], run(cap=10, stop_at_end=False)[0]
+    assert short["tokens"].to_list() == [row[:10] for row in long["tokens"].to_list()]
 
 
 def test_beams_are_written_like_any_text(run):

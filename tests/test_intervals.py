@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from genlab import intervals
-from genlab.intervals import bootstrap_interval, paired_difference, wilson_interval
+from genlab.intervals import (
+    bootstrap_interval,
+    paired_difference,
+    unpaired_difference,
+    wilson_interval,
+)
 from genlab.program import InputError
 
 
@@ -129,6 +134,31 @@ def test_pairing_narrows_the_interval_of_arms_that_agree_on_which_queries_are_ha
 def test_arms_over_different_queries_are_refused():
     with pytest.raises(InputError, match=r"cannot pair arms of shapes \(3,\) and \(4,\)"):
         paired_difference([1, 2, 3], [1, 2, 3, 4], seed=0)
+
+
+def test_an_unpaired_difference_is_that_of_the_means_and_close_to_scipys_interval():
+    rng = np.random.default_rng(10)
+    a, b = rng.exponential(size=(300, 2)), 1 + rng.exponential(size=(150, 2))
+    b[::3, 1] = np.nan
+    difference, low, high = unpaired_difference(a, b, seed=0)
+    for column in range(2):
+        one, other = a[:, column], b[:, column][~np.isnan(b[:, column])]
+        expected = stats.bootstrap(
+            (one, other),
+            lambda one, other, axis: other.mean(axis=axis) - one.mean(axis=axis),
+            method="percentile",
+            rng=np.random.default_rng(1),
+        ).confidence_interval
+        assert difference[column] == pytest.approx(other.mean() - one.mean())
+        # Other draws: an end of 10,000 resamples strays by about 0.003.
+        assert low[column] == pytest.approx(expected.low, abs=0.015)
+        assert high[column] == pytest.approx(expected.high, abs=0.015)
+
+
+def test_unpaired_samples_of_equal_size_are_not_drawn_alike():
+    values = np.arange(10.0)[:, None]
+    difference, low, high = unpaired_difference(values, values, 500, seed=0)
+    assert (difference[0], low[0] < -1, high[0] > 1) == (0, True, True)
 
 
 def test_wilson_for_87_of_100_is_the_textbook_interval():

@@ -15,14 +15,19 @@ from genlab.candidates import SCHEMA, score_candidates
 from genlab.program import InputError
 from genlab.rankers import Ranker, RankerKind, finite_relevance, none_unread
 from genlab.scoring import (
+    LENGTH_SCHEMA,
     check_lengths,
     curve_lengths,
+    cut_at_lengths,
     cut_texts,
+    decode_texts,
+    length_curve,
+    place_cuts,
     place_histogram,
     read_candidates,
-    score_every_length,
     summarize_with_references,
     table_of,
+    unique_pairs,
 )
 from genlab.tables import QUERY_SCHEMA, read_table, write_table
 from stages import generate, lengths, score
@@ -51,6 +56,23 @@ def generated(tokenizer):
             for number, n in enumerate(RNG.permutation(12).tolist())
         ],
         schema=generate.SCHEMA,
+    )
+
+
+@pytest.fixture(scope="module")
+def forced(generated, tokenizer):
+    """The same texts driven on to 11 tokens, past an end-of-text where they were finished."""
+    further = [tokenizer(word)["input_ids"][0] for word in WORDS]
+    return generated.with_columns(
+        tokens=pl.Series(
+            [
+                [*row, *[tokenizer.eos_token_id] * finished, *further][:11]
+                for row, finished in zip(
+                    generated["tokens"].to_list(), generated["finished"], strict=True
+                )
+            ],
+            dtype=pl.List(pl.Int32),
+        )
     )
 
 
@@ -139,6 +161,19 @@ def test_a_text_of_no_tokens_is_empty_or_its_prompt(tokenizer):
     assert cut_texts(table, tokenizer, 5, strip_query=False) == ["q"]
 
 
+def test_texts_on_both_sides_of_an_end_of_text_are_not_glued(tokenizer):
+    [end], river, old = ([tokenizer.eos_token_id], *map(tokenizer.encode, ("red river", "old")))
+    rows = [[*river, end, *old], [*river, end, end, *old, end], [end, *old], [end], []]
+    for row in rows:
+        assert "endoftext" not in decode_texts(tokenizer, [row])[0]
+    words = [text.split() for text in decode_texts(tokenizer, rows)]
+    assert words == [["red", "river", "old"], ["red", "river", "old"], ["old"], [], []]
+    # Without a space before it, the next text would go on the last word.
+    letters = tokenizer.convert_tokens_to_ids(["z", "y"])
+    assert decode_texts(tokenizer, [[letters[0], end, letters[1]]]) == ["z\ny"]
+    assert tokenizer.batch_decode(rows[:1])[0] != decode_texts(tokenizer, rows[:1])[0]
+
+
 def test_candidates_come_in_the_order_of_the_generated_texts(tmp_path, queries, generated):
     scored = score_candidates(queries, shared_words, seed=1)
     write_table(tmp_path / "r.parquet", [scored.reverse()], SCHEMA)
@@ -155,40 +190,129 @@ def test_a_query_that_was_never_scored_is_named(tmp_path, queries, generated):
 
 
 @pytest.mark.parametrize(
-    ("step", "cap", "num_beams", "expected"),
+    ("step", "cap", "forced_cap", "num_beams", "honoured", "forced"),
     [
-        (10, 30, 1, [10, 20, 30]),
-        (10, 25, 1, [10, 20, 25]),
-        (50, 25, 1, [25]),
-        (10, 30, 4, [30]),
+        (10, 30, 30, 1, [10, 20, 30], [10, 20, 30]),
+        (10, 25, 25, 1, [10, 20, 25], [10, 20, 25]),
+        (50, 25, 25, 1, [25], [25]),
+        # Both caps are a length of the longer texts, so that the two can be compared there.
+        (10, 30, 15, 1, [10, 15, 20, 30], [10, 15]),
+        (10, 15, 30, 1, [10, 15], [10, 15, 20, 30]),
+        (10, 30, 30, 4, [30], [30]),
+        (10, 30, 20, 4, [30], [20]),
     ],
 )
-def test_the_curve_has_a_point_every_step_and_one_at_the_cap(step, cap, num_beams, expected):
-    assert curve_lengths(step, cap, num_beams) == expected
+def test_the_curve_has_a_point_every_step_and_one_at_each_cap(
+    step, cap, forced_cap, num_beams, honoured, forced
+):
+    expected = {"honoured": honoured, "forced": forced}
+    assert curve_lengths(step, cap, forced_cap, num_beams) == expected
+
+
+def test_a_text_at_a_length_has_its_tokens_and_is_finished_where_its_end_fits(tokenizer):
+    end, red = tokenizer.eos_token_id, tokenizer.encode("red")[0]
+    honoured = pl.DataFrame(
+        [
+            {"query_id": "a", "query": "q", "prompt": "q\n", "tokens": [red] * 3, "finished": True},
+            {
+                "query_id": "b",
+                "query": "r",
+                "prompt": "r\n",
+                "tokens": [red] * 5,
+                "finished": False,
+            },
+            {"query_id": "c", "query": "s", "prompt": "s\n", "tokens": [], "finished": True},
+        ],
+        schema=generate.SCHEMA,
+    )
+    forced = honoured.with_columns(
+        tokens=pl.Series(
+            [[red, red, red, end, red], [red] * 5, [end, red, red, end, end]],
+            dtype=pl.List(pl.Int32),
+        )
+    )
+    columns = ["query_id", "max_len", "n_tokens", "finished", "text"]
+    cut = cut_at_lengths(honoured, tokenizer, "honoured", [3, 4, 5], strip_query=True)
+    assert cut["stop"].unique().to_list() == ["honoured"]
+    assert cut.select(columns).rows() == [
+        ("a", 3, 3, False, "red red red"),
+        ("b", 3, 3, False, "red red red"),
+        ("c", 3, 0, True, ""),
+        ("a", 4, 3, True, "red red red"),
+        ("b", 4, 4, False, "red red red red"),
+        ("c", 4, 0, True, ""),
+        ("a", 5, 3, True, "red red red"),
+        ("b", 5, 5, False, "red red red red red"),
+        ("c", 5, 0, True, ""),
+    ]
+    cut = cut_at_lengths(forced, tokenizer, "forced", [3, 5], strip_query=True)
+    assert cut.select(columns).rows() == [
+        ("a", 3, 3, False, "red red red"),
+        ("b", 3, 3, False, "red red red"),
+        ("c", 3, 3, True, "red red"),
+        ("a", 5, 5, True, "red red red\n red"),
+        ("b", 5, 5, False, "red red red red red"),
+        ("c", 5, 5, True, "red red"),
+    ]
 
 
 @pytest.mark.parametrize("strip_query", [True, False])
-def test_every_length_at_once_equals_every_length_alone(generated, tokenizer, strip_query):
-    asked = []
-
-    def relevance(queries, texts):
-        asked.append(list(zip(queries, texts, strict=True)))
-        return shared_words(queries, texts)
+def test_every_length_at_once_equals_every_length_alone(
+    generated, forced, queries, tokenizer, strip_query
+):
+    def n_unread(texts):
+        return np.array([max(0, len(text.split()) - 6) for text in texts], dtype=np.int32)
 
     at = [2, 4, 7, 11]
-    texts = {length: cut_texts(generated, tokenizer, length, strip_query) for length in at}
-    scores = score_every_length(generated, texts, relevance)
-    assert list(scores) == at
-    for length in at:
-        alone = shared_words(generated["query"].to_list(), texts[length])
-        assert scores[length].dtype == np.float32
-        assert (scores[length] == alone).all()
-    [pairs] = asked
-    assert len(pairs) == len(set(pairs))
-    # A text of n tokens is another one at every length up to the first that holds it whole.
-    n_tokens = generated["tokens"].list.len().to_list()
-    n_texts = [1 + sum(length < n for length in at[:-1]) for n in n_tokens]
-    assert len(pairs) == sum(n_texts)
+    candidates = score_candidates(queries, shared_words, seed=1)
+    tables = {"honoured": generated, "forced": forced}
+    cuts = pl.concat(
+        cut_at_lengths(table, tokenizer, stop, at, strip_query) for stop, table in tables.items()
+    )
+    asked, written, at_pair = unique_pairs(cuts)
+    relevance = shared_words(asked, written)[at_pair]
+    rows = place_cuts(
+        cuts, candidates, "words", relevance, n_unread(written)[at_pair], legacy=False
+    )
+    assert rows.schema == LENGTH_SCHEMA
+    assert rows.height == 2 * 4 * 12
+    for stop, table in tables.items():
+        for length in at:
+            texts = cut_texts(table, tokenizer, length, strip_query)
+            scores = shared_words(table["query"].to_list(), texts)
+            alone = ranking.place(candidates.with_columns(score=pl.Series(scores)))
+            found = rows.filter(pl.col("stop") == stop, pl.col("max_len") == length)
+            assert found["n_unread"].to_list() == n_unread(texts).tolist()
+            for column in ("query_id", "score", "n_candidates", "answerable", "location", "fdaro"):
+                assert found[column].to_list() == alone[column].to_list()
+    pairs = list(zip(asked, written, strict=True))
+    assert len(pairs) == len(set(pairs)) < cuts.height
+    assert set(pairs) == set(cuts.select("query", "text").iter_rows())
+
+
+def test_the_curve_has_the_same_keys_at_every_length_and_null_beyond_a_cap():
+    # Two queries, places 1 and 3 or 2 and 2, honoured at 2 and 4, forced at 2 alone.
+    rows = pl.DataFrame(
+        [
+            {"query_id": query, "ranker": "r", "stop": stop, "max_len": length}
+            | {"location": location, "top_1": float(location == 1)}
+            for stop, length, locations in (
+                ("honoured", 2, (1.0, 3.0)),
+                ("honoured", 4, (2.0, 2.0)),
+                ("forced", 2, (4.0, 4.0)),
+            )
+            for query, location in zip("ab", locations, strict=True)
+        ]
+    )
+    first, second = length_curve(rows, seed=1)
+    assert first == {
+        "max_len": 2, "r": 2.0, "r_low": 1.0, "r_high": 3.0, "r_top_1": 0.5,
+        "r_forced": 4.0, "r_forced_low": 4.0, "r_forced_high": 4.0,
+    }  # fmt: skip
+    assert second == {
+        "max_len": 4, "r": 2.0, "r_low": 2.0, "r_high": 2.0, "r_top_1": 0.0,
+        "r_forced": None, "r_forced_low": None, "r_forced_high": None,
+    }  # fmt: skip
 
 
 def placed(queries, relevance, scores, legacy=False):
@@ -263,12 +387,14 @@ def test_without_any_selected_passage_there_is_no_ceiling(queries):
 
 
 @pytest.fixture
-def stage(tmp_path, monkeypatch, queries, generated, tokenizer):
+def stage(tmp_path, monkeypatch, queries, generated, forced, tokenizer):
     """Return a function that runs a score program with made-up rankers, and its folder."""
-    from genlab import rankers
+    from genlab import panel, rankers
+    from genlab.panel import rate
 
     write_table(tmp_path / "queries.parquet", [queries], QUERY_SCHEMA)
     write_table(tmp_path / "generated.parquet", [generated], generate.SCHEMA)
+    write_table(tmp_path / "forced.parquet", [forced], generate.SCHEMA)
     tokenizer.save_pretrained(tmp_path / "base")
     functions = {
         "flat": constant,
@@ -280,7 +406,13 @@ def stage(tmp_path, monkeypatch, queries, generated, tokenizer):
         relevance = partial(finite_relevance, folder.name, functions[folder.name])
         return Ranker(folder.name, RankerKind.bm25, relevance, none_unread)
 
-    monkeypatch.setattr(rankers, "load_ranker", load_ranker)
+    def rate_here(folders, batch_size, queries, texts):
+        return {name: rate(folder, batch_size, queries, texts) for name, folder in folders.items()}
+
+    for module in (rankers, panel):
+        monkeypatch.setattr(module, "load_ranker", load_ranker)
+    for program in (score, lengths):  # made-up rankers are known in this process alone
+        monkeypatch.setattr(program, "rate_texts", rate_here)
     monkeypatch.chdir(tmp_path)
 
     def run(app, *words, **options):
@@ -312,13 +444,13 @@ def stage(tmp_path, monkeypatch, queries, generated, tokenizer):
 
     def run_lengths(*names, **options):
         values = {
-            "cap": 11, "num_beams": 1, "step": 4, "strip_query": True, "legacy": False,
-            "batch_size": 8, "seed": 1,
+            "curve": "lengths.json", "cap": 11, "forced_cap": 11, "num_beams": 1, "step": 4,
+            "strip_query": True, "legacy": False, "batch_size": 8, "seed": 1,
         }  # fmt: skip
         words = [word for name in names for word in ("--rankers", name)]
         return run(
-            lengths.app, "generated.parquet", "base", "rankers", "candidates", "lengths.json",
-            *words, **(values | options),
+            lengths.app, "generated.parquet", "forced.parquet", "base", "rankers", "candidates",
+            "lengths.parquet", *words, **(values | options),
         )  # fmt: skip
 
     return tmp_path, run_candidates, run_texts, run_lengths
@@ -378,6 +510,74 @@ def test_the_curve_has_the_numbers_that_score_has_at_that_length(stage):
         assert point["words_top_1"] == pytest.approx(found["top_1"])
         assert point["words_low"] == pytest.approx(details["low"])
         assert point["words_high"] == pytest.approx(details["high"])
+
+
+def test_the_curve_can_be_computed_from_the_rows(stage, generated):
+    folder, run_candidates, _, run_lengths = stage
+    for name in ("flat", "words"):
+        run_candidates(name)
+    run_lengths("words", "flat")
+    rows = read_table(folder / "lengths.parquet")
+    assert rows.schema == LENGTH_SCHEMA
+    assert rows.height == 2 * 2 * 3 * 12
+    assert rows["query_id"].head(12).to_list() == generated["query_id"].to_list()
+    for point in json.loads((folder / "lengths.json").read_text()):
+        for name in ("words", "flat"):
+            for stop, key in (("honoured", name), ("forced", f"{name}_forced")):
+                at = rows.filter(
+                    pl.col("ranker") == name,
+                    pl.col("stop") == stop,
+                    pl.col("max_len") == point["max_len"],
+                )
+                assert point[key] == pytest.approx(at["location"].mean())
+                assert point[f"{key}_low"] <= point[key] <= point[f"{key}_high"]
+
+
+def test_forced_texts_of_queries_that_were_not_generated_are_left_out(stage, generated, forced):
+    folder, run_candidates, _, run_lengths = stage
+    run_candidates("words")
+    run_lengths("words")
+    whole = read_table(folder / "lengths.parquet")
+    write_table(folder / "generated.parquet", [generated[2:5]], generate.SCHEMA)
+    run_lengths("words")
+    part = read_table(folder / "lengths.parquet")
+    assert part.equals(whole.filter(pl.col("query_id").is_in(["q2", "q3", "q4"])))
+    write_table(folder / "forced.parquet", [forced[6:]], generate.SCHEMA)
+    with pytest.raises(InputError, match=r"forced\.parquet: no query of generated\.parquet"):
+        run_lengths("words")
+
+
+def test_fewer_and_shorter_forced_texts_leave_the_other_rows_as_they_are(stage, forced):
+    folder, run_candidates, _, run_lengths = stage
+    run_candidates("words")
+    run_lengths("words")
+    whole = read_table(folder / "lengths.parquet")
+    short = forced.head(4).with_columns(pl.col("tokens").list.head(8))
+    write_table(folder / "forced.parquet", [short], generate.SCHEMA)
+    run_lengths("words", forced_cap=8)
+    part = read_table(folder / "lengths.parquet")
+    kept = (pl.col("stop") == "honoured") | (
+        pl.col("query_id").is_in(short["query_id"].implode()) & (pl.col("max_len") <= 8)
+    )
+    assert part.equals(whole.filter(kept))
+
+
+def test_a_beam_is_ranked_at_its_caps_alone(stage):
+    folder, run_candidates, _, run_lengths = stage
+    run_candidates("words")
+    run_lengths("words", num_beams=3)
+    rows = read_table(folder / "lengths.parquet")
+    assert rows["max_len"].unique().to_list() == [11]
+    assert len(json.loads((folder / "lengths.json").read_text())) == 1
+
+
+def test_lengths_of_a_query_that_was_never_scored_names_it_once(stage, queries):
+    folder, _, _, run_lengths = stage
+    scored = score_candidates(queries, shared_words, seed=1)
+    write_table(folder / "candidates" / "words.parquet", [scored[:9]], SCHEMA)
+    with pytest.raises(InputError, match=r"no candidate scores for query q9 and 2 more"):
+        run_lengths("words")
+    assert not (folder / "lengths.json").exists() and not (folder / "lengths.parquet").exists()
 
 
 @pytest.mark.parametrize("max_len", [1, 4, 11])

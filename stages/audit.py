@@ -1,0 +1,100 @@
+"""audit: do the texts stop, run on, get read; and does fluency go with the place?
+
+In: both tables of generated texts, every text at every length under every ranker, and the base
+model, whose surprise at a text is the measure of its fluency. Out: a row per query and ranker,
+numbers, and the curve of cut against finished texts. genlab/audit.py says how to read them.
+"""
+
+from pathlib import Path
+
+import polars as pl
+import typer
+
+from genlab import audit
+from genlab.decoding import end_tokens
+from genlab.files import write_json
+from genlab.perplexity import bits_per_byte, perplexity, token_losses
+from genlab.program import run, stage_app
+from genlab.tables import read_table, write_table
+
+app = stage_app()
+
+SCHEMA = pl.Schema(
+    {
+        "query_id": pl.String,
+        "ranker": pl.String,
+        "n_tokens": pl.Int64,
+        "finished": pl.Boolean,
+        "mean_loss": pl.Float64,  # nats per token under the base model; null for an empty text
+        "perplexity": pl.Float64,
+        "holds_query": pl.Boolean,  # asks another query inside
+        "asks_again": pl.Boolean,  # does so after its end-of-text; null unless driven past it
+        "location": pl.Float64,
+        "best_prefix_tokens": pl.Int64,
+        "best_prefix_location": pl.Float64,
+    }
+)
+
+
+@app.command()
+def main(
+    generated: Path,
+    generated_forced: Path,
+    lengths: Path,
+    base: Path,
+    output: Path,
+    metrics: Path = typer.Option(...),
+    curve: Path = typer.Option(..., help="cut against finished texts, for dvc plots"),
+    batch_size: int = typer.Option(..., min=1, help="texts the base model reads at a time"),
+    seed: int = typer.Option(..., min=0, help="of the bootstrap"),
+) -> None:
+    """Audit the generated texts."""
+    import torch
+
+    from genlab.models import load_causal_model, load_tokenizer
+
+    honoured, rows = read_table(generated), read_table(lengths)
+    forced = read_table(generated_forced).join(
+        honoured.select("query_id"), on="query_id", how="semi", maintain_order="left"
+    )
+    tokenizer, model = load_tokenizer(base), load_causal_model(base).eval()
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+    tokens = honoured["tokens"].to_list()
+    written = tokenizer.batch_decode(tokens, skip_special_tokens=True)
+    # A document's boundary: so that the first token is predicted, too, and by nothing of ours.
+    start = tokenizer.bos_token_id
+    start = tokenizer.eos_token_id if start is None else start
+    losses = token_losses(model, [[start, *row] for row in tokens], [1] * len(tokens), batch_size)
+
+    ends = end_tokens(model, tokenizer)
+    after = [audit.after_end(row, ends) for row in forced["tokens"].to_list()]
+    going_on = tokenizer.batch_decode(after, skip_special_tokens=True)
+    driven_on = {
+        query_id: text
+        for query_id, row, text in zip(forced["query_id"], after, going_on, strict=True)
+        if row
+    }
+    texts = audit.describe_texts(honoured, written, losses, driven_on)
+    honoured_rows = rows.filter(pl.col("stop") == "honoured")
+    placed = audit.best_prefixes(honoured_rows).join(
+        texts, on="query_id", how="left", maintain_order="left"
+    )
+
+    write_table(output, [placed.select(SCHEMA.names())], SCHEMA)
+    write_json(curve, audit.split_curve(honoured_rows))
+
+    likelihood = {
+        "perplexity": perplexity(losses),
+        "bits_per_byte": bits_per_byte(losses, written),
+    }
+    numbers = audit.summarize_texts(honoured, texts)
+    numbers["texts"] |= likelihood
+    for (name,), of_ranker in rows.group_by("ranker", maintain_order=True):
+        of_texts = placed.filter(pl.col("ranker") == name)
+        numbers[name] = audit.audit_ranker(of_texts, of_ranker, seed)
+    write_json(metrics, audit.without_undefined(numbers))
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,84 @@
+"""leakage: what evaluated queries share with the training split, and what that does to the metrics.
+
+`find` looks each evaluated query, its answers and its passages up in the training split, after
+dedup; `compare` puts the metrics of the queries with a leak beside those without. Two stages,
+because finding depends on the corpus alone, and every experiment compares.
+"""
+
+from pathlib import Path
+
+import typer
+
+from genlab.candidates import evaluated_queries
+from genlab.files import write_json
+from genlab.leaks import (
+    LEAK_SCHEMA,
+    check_same_queries,
+    compare_halves,
+    count_leaks,
+    examples_of,
+    find_leaks,
+    table_of,
+)
+from genlab.program import InputError, run, stage_app
+from genlab.tables import read_batches, read_table, write_table
+
+# A tenth of the usual: each passage has its text in comparison form and its signature, and may be
+# proposed as like ten others.
+BATCH_ROWS = 2_000
+
+app = stage_app()
+
+
+@app.command()
+def find(
+    queries: Path,
+    output: Path,
+    metrics: Path = typer.Option(..., help="counts and shares by kind (JSON)"),
+    n_queries: int = typer.Option(..., min=0, help="validation queries to take; 0: all"),
+    query_threshold: float = typer.Option(
+        ..., min=0.5, max=1, help="similarity of near-duplicate queries"
+    ),
+    passage_threshold: float = typer.Option(
+        ..., min=0.5, max=1, help="similarity of near-duplicate passages"
+    ),
+    shingle_chars: int = typer.Option(..., min=2, help="characters per shingle"),
+    num_perm: int = typer.Option(..., min=16, help="places of a MinHash signature"),
+    seed: int = typer.Option(..., min=0, help="of the MinHash permutations"),
+) -> None:
+    """Find the training texts nearest to each evaluated query, its answers and its passages."""
+    asked = evaluated_queries(queries, n_queries)
+    hashing = {"num_perm": num_perm, "shingle_chars": shingle_chars, "seed": seed}
+
+    leaks, n_train = find_leaks(
+        asked, read_batches(queries, BATCH_ROWS), query_threshold, passage_threshold, hashing
+    )
+    if not n_train:
+        raise InputError(
+            f"{queries}: no training query, so nothing can leak; check the dedup stage"
+        )
+
+    write_table(output, [leaks], LEAK_SCHEMA)
+    write_json(metrics, count_leaks(leaks, n_train))
+    print(examples_of(leaks))
+
+
+@app.command()
+def compare(
+    leaks: Path,
+    scored: Path,
+    metrics: Path = typer.Option(..., help="both halves and their difference (JSON)"),
+    seed: int = typer.Option(..., min=0, help="of the bootstrap"),
+) -> None:
+    """Compare the metrics of clean and leaked queries."""
+    found, rows = read_table(leaks), read_table(scored)
+    check_same_queries(found, rows)
+
+    compared = compare_halves(found, rows, seed)
+
+    write_json(metrics, compared)
+    print(table_of(compared))
+
+
+if __name__ == "__main__":
+    run(app)

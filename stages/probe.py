@@ -1,0 +1,92 @@
+"""probe: what does a ranker reward? Texts of known parts in the generated text's slot.
+
+In: the queries with their passages, the base model's tokenizer, the rankers and their candidate
+scores; nothing is generated, and no text is scored twice. Out: a row per query, ranker and probe,
+places gained per repeat of the query, and what else genlab/probes.py makes of it.
+"""
+
+from pathlib import Path
+
+import polars as pl
+import typer
+
+from genlab import probes
+from genlab.candidates import evaluated_queries, passages_of_others
+from genlab.files import write_json
+from genlab.panel import rate_texts
+from genlab.program import run, stage_app
+from genlab.scoring import read_candidates
+from genlab.tables import write_table
+
+app = stage_app()
+
+
+@app.command()
+def main(
+    queries: Path,
+    base: Path,
+    rankers_folder: Path,
+    candidates_folder: Path,
+    output: Path,
+    metrics: Path = typer.Option(..., help="headline numbers"),
+    details: Path = typer.Option(..., help="every probe's metrics and places gained"),
+    repeats_plot: Path = typer.Option(..., help="mean place by repeats of the query"),
+    positions_plot: Path = typer.Option(..., help="by where the query stands"),
+    words_plot: Path = typer.Option(..., help="by what words are there"),
+    cuts_plot: Path = typer.Option(..., help="by the tokens left of a selected passage"),
+    n_queries: int = typer.Option(..., min=0, help="validation queries to take; 0: all"),
+    score_seed: int = typer.Option(..., min=0, help="seed of the candidates' random passages"),
+    rankers: list[str] = typer.Option(..., help="folders of the rankers; repeat the option"),
+    repeats: list[int] = typer.Option(..., min=1, help="times the query stands before a passage"),
+    cut_tokens: list[int] = typer.Option(..., min=1, help="tokens left of a selected passage"),
+    batch_size: int = typer.Option(..., min=1, help="texts a ranker encodes at a time"),
+    seed: int = typer.Option(..., min=0, help="of random words, orders, gaps and the bootstrap"),
+) -> None:
+    """Make, score and place the texts of every probe."""
+    from genlab.models import load_tokenizer
+
+    probes.check_doses("probe.repeats", repeats)
+    probes.check_doses("probe.cut_tokens", cut_tokens)
+    asked = evaluated_queries(queries, n_queries)
+    real = {name: read_candidates(candidates_folder / f"{name}.parquet", asked) for name in rankers}
+
+    strangers = passages_of_others(asked, score_seed).to_list()
+    texts, sizes = probes.make_texts(
+        asked, strangers, load_tokenizer(base), repeats, cut_tokens, seed
+    )
+    scored = probes.scored_pairs(asked, strangers)
+    pairs = probes.unscored_pairs(asked, texts, scored)
+    ratings = rate_texts(
+        {name: rankers_folder / name for name in rankers},
+        batch_size,
+        [query for query, _ in pairs],
+        [text for _, text in pairs],
+    )
+
+    placed, headline, beside = {}, {}, {}
+    for name, (relevance, _) in ratings.items():
+        known = zip(scored, probes.candidate_scores(real[name]), strict=True)
+        scores = dict(known) | dict(zip(pairs, relevance.tolist(), strict=True))
+        placed[name] = probes.place_probes(asked, texts, real[name], scores)
+        headline[name], measured = probes.measure_probes(
+            placed[name], asked["query_id"].to_list(), repeats, seed
+        )
+        beside[name] = {
+            probe: numbers | sizes.get(probe, {}) for probe, numbers in measured.items()
+        }
+
+    rows = (frame.with_columns(ranker=pl.lit(name)) for name, frame in placed.items())
+    write_table(output, (frame.select(probes.SCHEMA.names()) for frame in rows), probes.SCHEMA)
+    write_json(metrics, headline)
+    write_json(details, beside)
+    write_json(repeats_plot, probes.points(beside, "repeats", probes.dose_probes(repeats)))
+    write_json(positions_plot, probes.points(beside, "position", probes.POSITIONS))
+    same = {probe: probe for probe in probes.WORD_PROBES}
+    write_json(words_plot, probes.points(beside, "probe", same))
+    cuts = {length: f"selected_cut_{length}" for length in sorted(cut_tokens)}
+    write_json(cuts_plot, probes.points(beside, "tokens", cuts))
+    print(probes.table_of(headline, beside))
+
+
+if __name__ == "__main__":
+    run(app)

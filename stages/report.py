@@ -1,0 +1,97 @@
+"""report: one page for a browser, and the receipt of the run.
+
+In: the tables and metrics of a run; a metrics file that it does not have is left out. Out: a page
+that needs no network and works from disk, to look at every generated text among the real passages;
+a receipt; and the library that draws `dvc plots show`, which else comes from the network.
+"""
+
+import json
+from pathlib import Path
+
+import typer
+
+from genlab.charts import GRAMMAR, draw_charts
+from genlab.files import write_json, written_whole
+from genlab.program import InputError, run, stage_app
+from genlab.receipts import make_receipt
+from genlab.report_page import leakage_table, make_payload, number_tables, render_page
+from genlab.tables import read_table
+
+app = stage_app()
+
+PLOTS = ["train_curve", "lengths", "place_histogram", "audit_curve"]
+PLOTS += [f"probe_{name}" for name in ("repeats", "positions", "words", "cuts")]
+NUMBERS = {
+    "audit": "Do the texts stop, and are they read?",
+    "probe": "What does repeating the query buy?",
+    "leakage": "Queries that are like one of training",
+}
+
+# What of the data folder a receipt names, where a pipeline has it.
+RECORDED = ("fetch", "dedup.parquet", "train", "generate.parquet", "candidates", "score.parquet")
+
+
+def read_metrics(folder: Path, names: list[str]) -> dict[str, dict | list]:
+    """Return the content of those files NAME.json that are there, by name."""
+    found = {}
+    for name in names:
+        path = folder / f"{name}.json"
+        if path.is_file():
+            try:
+                found[name] = json.loads(path.read_text(encoding="utf-8"))
+            except json.JSONDecodeError as error:
+                raise InputError(f"{path}: no JSON ({error}); run `dvc repro`") from None
+    return found
+
+
+def chance_of(details: dict) -> float | None:
+    """Return the mean place of a random order, which no ranker can change, if it is there."""
+    metrics = next(iter(details.values()), {})
+    return metrics.get("average_loc", {}).get("chance")
+
+
+@app.command()
+def main(
+    queries: Path,
+    candidates: Path,
+    rows: Path,
+    metrics: Path,
+    params: Path,
+    output: Path,
+    receipt: Path = typer.Option(..., help="what the run stood on, as JSON"),
+    plots_library: Path = typer.Option(..., help="JavaScript that draws `dvc plots show`"),
+    n_queries: int = typer.Option(..., min=0, help="evaluated queries on the page; 0: all"),
+) -> None:
+    """Write the page, the receipt and the plots library."""
+    import vl_convert
+
+    found = read_metrics(metrics, ["score", "score_details", *PLOTS, *NUMBERS])
+    scores, details = found.get("score", {}), found.get("score_details", {})
+    payload = make_payload(read_table(rows), queries, candidates, scores, details, n_queries)
+    plots = {name: found[name] for name in PLOTS if name in found}
+    recorded = [path for name in RECORDED if (path := queries.parent / name).exists()]
+
+    stood_on = make_receipt(params, recorded)
+    page = render_page(
+        payload,
+        draw_charts(plots, payload["rankers"], chance_of(details)),
+        {
+            title: [leakage_table(found[name])] if name == "leakage" else number_tables(found[name])
+            for name, title in NUMBERS.items()
+            if name in found
+        },
+        stood_on,
+    )
+
+    for path, content in (
+        (output, page),
+        (plots_library, vl_convert.javascript_bundle(vl_version=GRAMMAR)),
+    ):
+        with written_whole(path) as partial:
+            partial.write_text(content, encoding="utf-8")
+    write_json(receipt, stood_on)
+    print(f"{len(payload['queries'])} queries on {output}; open it in a browser")
+
+
+if __name__ == "__main__":
+    run(app)

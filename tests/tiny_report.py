@@ -1,0 +1,84 @@
+"""A run of three queries under two rankers, with the files that the report stage reads."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from genlab import ranking
+from genlab.candidates import SCHEMA
+from genlab.tables import QUERY_SCHEMA, write_table
+
+# Of every query: id, query, passages (the first is selected if any is), answerable.
+QUERIES = [
+    ("validation-0-lake", "how deep is lake ulben", True),
+    ("validation-1-dog", "weight of the peldrim hound", False),
+    ("validation-2-lake", "what flows into lake hovden", True),
+]
+# Of every query: scores of the three passages, and of the generated text.
+SCORES = {
+    "labse": [([0.9, 0.5, 0.1], 0.5), ([0.3, 0.2, 0.1], 0.4), ([0.8, 0.7, 0.6], 0.2)],
+    "bm25": [([3.0, 2.0, 1.0], 4.0), ([3.0, 2.0, 1.0], 2.5), ([3.0, 2.0, 1.0], 0.0)],
+}
+# By hand: labse ties with the second passage of the first query.
+PLACES = {"labse": [2.5, 1.0, 4.0], "bm25": [1.0, 2.0, 4.0]}
+
+TEXTS = ["Lake Ulben's depth is 40 m.", "the hound runs", "a river of lake hovden"]
+
+
+def write_run(
+    folder: Path, scores: dict = SCORES, texts: list[str] = TEXTS, queries: list = QUERIES
+) -> None:
+    """Write data/, metrics/ and params.yaml into the folder."""
+    table = pl.DataFrame(
+        [
+            {
+                "query_id": query_id,
+                "query": query,
+                "passages": [
+                    {"text": f"passage {i} about {query}", "is_selected": answerable and i == 0}
+                    for i in range(3)
+                ],
+                "split": "validation",
+            }
+            for query_id, query, answerable in queries
+        ],
+        schema=QUERY_SCHEMA,
+    )
+    write_table(folder / "data/dedup.parquet", [table], QUERY_SCHEMA)
+    placed, headline, details = [], {}, {}
+    for ranker, of_queries in scores.items():
+        candidates = pl.DataFrame(
+            {
+                "query_id": table["query_id"],
+                "candidate_scores": [passages for passages, _ in of_queries],
+                "candidate_selected": [[q[2] and i == 0 for i in range(3)] for q in queries],
+                "floor_score": [0.0] * len(queries),
+                "empty_score": [0.0] * len(queries),
+            },
+            schema=SCHEMA,
+        )
+        write_table(folder / f"data/candidates/{ranker}.parquet", [candidates], SCHEMA)
+        rows = ranking.place(
+            candidates.drop("floor_score", "empty_score").with_columns(
+                score=pl.Series([own for _, own in of_queries], dtype=pl.Float32)
+            )
+        ).with_columns(ranker=pl.lit(ranker), text=pl.Series(texts))
+        placed.append(rows)
+        headline[ranker] = ranking.summarize(rows)
+        details[ranker] = {
+            metric: {"low": value, "high": value, "chance": 2.5, "floor": 4.0, "ceiling": 1.0}
+            for metric, value in headline[ranker].items()
+            if metric in ranking.METRICS
+        }
+    write_table(folder / "data/score.parquet", placed, placed[0].schema)
+    lengths = [{"max_len": n, **{ranker: 2.0 for ranker in scores}} for n in (10, 20)]
+    headline["texts"] = {"finished_rate": 1.0, "mean_new_tokens": 4.0}
+    (folder / "metrics").mkdir()
+    for name, content in (
+        ("score", headline),
+        ("score_details", details),
+        ("lengths", lengths),
+    ):
+        (folder / f"metrics/{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    (folder / "params.yaml").write_text("score:\n  seed: 17\n", encoding="utf-8")
