@@ -11,6 +11,7 @@ import os
 import platform
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from importlib.metadata import version
@@ -41,6 +42,13 @@ def time_pipeline(folder: Path) -> list[tuple[str, str, str]]:
     ]
     no_op = min(timed(["dvc", "repro"], folder)[0] for _ in range(3))
     rows.append(("`dvc repro` with nothing to do (best of 3)", f"{no_op:.2f} s", "1 s"))
+    added = ["generate_forced", "audit", "probe", "find_leaks", "leakage", "report"]
+    seconds, _ = timed(["dvc", "repro", "--force", "--single-item", *added], folder)
+    rows.append(
+        (f"probes, audit, leakage and report ({', '.join(added)})", f"{seconds:.0f} s", "60 s")
+    )
+    compared, _ = timed([sys.executable, "-m", "genlab.compare", "HEAD"], folder)
+    rows.append(("`python -m genlab.compare HEAD`, 500 queries", f"{compared:.1f} s", ""))
     for change in ("gen.max_len=50", "score.strip_query=false"):
         seconds, output = timed(["dvc", "exp", "run", "-S", change], folder)
         stages = [line.split("'")[1] for line in output.splitlines() if "Running stage" in line]
