@@ -1,0 +1,107 @@
+"""fetch: the reviews, and a keyword model if one is asked for - all that comes from outside.
+
+In: nothing but options. Out: one table of reviews, made here (`mini`), downloaded (`hub`) or the
+user's own (`file`); and a folder for a keyword model, which holds none unless one is asked for.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+from typer import Option
+
+from genlab.files import write_json
+from genlab.program import run, stage_app
+from genlab.tables import write_table
+from pipelines.reviews.review_files import ReviewFormat
+from pipelines.reviews.review_table import REVIEW_SCHEMA, count_ratings
+
+app = stage_app()
+
+
+class Source(StrEnum):
+    mini = "mini"
+    hub = "hub"
+    file = "file"
+
+
+class BadRowsAre(StrEnum):
+    stop = "stop"
+    drop = "drop"
+
+
+@app.command()
+def corpus(
+    output: Path,
+    metrics: Path = Option(..., help="JSON of counts"),
+    source: Source = Option(...),
+    path: Path = Option(..., help="mini: the vocabulary; file: a file or folder"),
+    format: ReviewFormat = Option(..., help="file: how it is written; auto recognises it"),
+    hub_id: str = Option(...),
+    revision: str = Option(..., help="hub: commit that is downloaded"),
+    id_column: str = Option(..., help="none: rows are numbered"),
+    organisation_column: str = Option(..., help="none: not known"),
+    address_column: str = Option(..., help="none: the name tells the place"),
+    rubrics_column: str = Option(..., help="none: all get the default rubric"),
+    rating_column: str = Option(...),
+    text_column: str = Option(...),
+    rubric_separator: str = Option(..., help="between rubrics of one text"),
+    default_rubric: str = Option(..., help="for a review that has none"),
+    bad_rows: BadRowsAre = Option(..., help="stop at a row that is no review, or drop and count"),
+    n_reviews: int = Option(..., min=0, help="0: all there are; mini: at least 1"),
+    max_text_bytes: int = Option(..., min=1, help="a longer text is a bad row"),
+    seed: int = Option(..., min=0),
+) -> None:
+    """Fetch the reviews as one table."""
+    from pipelines.reviews import mini_reviews, review_files
+
+    options = locals()
+    columns = review_files.Columns(
+        **{name: options[name] for name in review_files.Columns.__annotations__}
+    )
+    bad = review_files.BadRows(are_dropped=bad_rows is BadRowsAre.drop)
+    if source is Source.mini:
+        frames = mini_reviews.make_reviews(path, n_reviews, seed)
+    elif source is Source.hub:
+        frames = review_files.read_hub_reviews(hub_id, revision, columns, n_reviews, bad)
+    else:
+        frames = review_files.read_review_files(path, format, columns, n_reviews, bad)
+
+    ratings: list[pl.Series] = []
+    organisations: set[str] = set()
+
+    def counted(frame: pl.DataFrame) -> pl.DataFrame:
+        ratings.append(frame["rating"])
+        organisations.update(frame["organisation"])
+        return frame
+
+    n_rows = write_table(output, map(counted, frames), REVIEW_SCHEMA)
+
+    write_json(
+        metrics,
+        {
+            "reviews": n_rows,
+            "bad_rows": {"total": bad.counts.total(), **dict(sorted(bad.counts.items()))},
+            "organisations": len(organisations - {""}),
+            "ratings": count_ratings(pl.concat(ratings)),
+        },
+    )
+
+
+@app.command("keyword_model")
+def keyword_model(
+    output: Path,
+    hub_id: str = Option(..., help="a text-to-text model; none: the words are weighed instead"),
+    revision: str = Option(..., help="commit that is downloaded"),
+) -> None:
+    """Fetch a model that writes keywords; a folder without one if there is to be none."""
+    from pipelines.reviews.keyword_model import download_model
+
+    if hub_id == "none":
+        write_json(output / "source.json", {"hub_id": hub_id})
+    else:
+        download_model(hub_id, revision, output)
+
+
+if __name__ == "__main__":
+    run(app)
