@@ -56,7 +56,7 @@ def time_pipeline(folder: Path) -> list[tuple[str, str, str]]:
             (f"`dvc exp run -S {change}` ({', '.join(stages)})", f"{seconds:.1f} s", "15 s")
         )
         subprocess.run(["git", "checkout", "--quiet", "."], cwd=folder, check=True)
-        timed(["dvc", "checkout", "--quiet"], folder)
+        timed(["dvc", "checkout", "--quiet", "dvc.yaml"], folder)
     return rows
 
 
