@@ -202,7 +202,18 @@ def draw(points: list[dict], spec: dict) -> str:
 # ---- the charts of a run
 
 PLACE = "mean place (lower is better)"
-REPEATED = "Probe: the query, repeated"  # in doublings, each as wide as the next
+
+
+@dataclass(frozen=True)
+class PlaceChart:
+    """What a chart of mean places shows, before it is drawn."""
+
+    title: str
+    about: str
+    x_title: str | None  # none: names, each in a row of its own
+    points: list[dict]
+    chance: float | None
+    x_is_ordinal: bool = False  # one x as wide as the next
 
 
 def points_of(
@@ -237,18 +248,6 @@ def draw_charts(
     def points(name: str, x: str, suffix: str = "", kind: str = "") -> list[dict]:
         return points_of(metrics.get(name, []), x, rankers, suffix, kind)
 
-    def place_chart(title: str, about: str, x_title: str | None, shown: list[dict]) -> Chart:
-        if x_title is None:
-            svg = dots_with_intervals(shown, PLACE, chance)
-        else:
-            svg = lines_with_bands(shown, x_title, PLACE, chance, title == REPEATED)
-        notes = [about] if about else []
-        if any("low" in point for point in shown):
-            notes.append(f"{'Lines' if x_title is None else 'Bands'}: 95 % intervals.")
-        if chance is not None:
-            notes.append("Dashed: chance.")
-        return Chart(title, " ".join(notes), svg)
-
     charts = []
     if shown := points("place_histogram", "place"):
         svg = bars_by_series(shown, "place", "generated texts")
@@ -262,43 +261,73 @@ def draw_charts(
         svg = lines_with_bands(shown, "epoch", "loss (nats per token)")
         charts.append(Chart("Training curve", "", svg))
     over_place = [
-        (
+        PlaceChart(
             "Place against length",
             "Every text cut at each length, if it had not ended before.",
             "new tokens",
             points("lengths", "max_len"),
+            chance,
         ),
-        (
+        PlaceChart(
             "Place against length, driven past the end",
             "Texts made to go on where they had ended.",
             "new tokens",
             points("lengths", "max_len", "_forced"),
+            chance,
         ),
-        (
+        PlaceChart(
             "Cut, or finished by itself",
             "At each length, the texts that it cuts and those that had ended.",
             "new tokens",
             points("audit_curve", "max_len", "_cut", "cut")
             + points("audit_curve", "max_len", "_finished", "finished"),
+            chance,
         ),
-        (
-            REPEATED,
+        PlaceChart(
+            "Probe: the query, repeated",
             "Before a passage that has nothing to do with it.",
             "times the query is there",
             points("probe_repeats", "repeats"),
+            chance,
+            x_is_ordinal=True,  # in doublings
         ),
-        (
+        PlaceChart(
             "Probe: a selected passage, cut",
             "Do the rankers like short texts?",
             "tokens",
             points("probe_cuts", "tokens"),
+            None,  # in that passage's own slot: one text fewer, and another chance
         ),
-        (
+        PlaceChart(
             "Probe: where the query stands",
             "In a passage that has nothing to do with it.",
             None,
             points("probe_positions", "position"),
+            chance,
         ),
-        ("Probe: which words are there", "", None, points("probe_words", "probe")),
+        PlaceChart(
+            "Probe: which words are there",
+            "A selected passage and its lead sentence stand beside one passage fewer, which alone "
+            "is half a place.",
+            None,
+            points("probe_words", "probe"),
+            chance,
+        ),
     ]
-    return charts + [place_chart(*chart) for chart in over_place if chart[-1]]
+    return charts + [draw_places(chart) for chart in over_place if chart.points]
+
+
+def draw_places(chart: PlaceChart) -> Chart:
+    """Return a chart of mean places, drawn, with the notes that its marks need."""
+    if chart.x_title is None:
+        svg = dots_with_intervals(chart.points, PLACE, chart.chance)
+    else:
+        svg = lines_with_bands(
+            chart.points, chart.x_title, PLACE, chart.chance, x_is_ordinal=chart.x_is_ordinal
+        )
+    notes = [chart.about]
+    if any("low" in point for point in chart.points):
+        notes.append(f"{'Lines' if chart.x_title is None else 'Bands'}: 95 % intervals.")
+    if chart.chance is not None:
+        notes.append("Dashed: chance.")
+    return Chart(chart.title, " ".join(notes), svg)

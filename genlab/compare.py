@@ -15,6 +15,7 @@ from genlab.comparison import (
     Layout,
     Pairing,
     compare_group,
+    count_asked,
     pair_rows,
     read_layout,
     with_verdicts,
@@ -44,8 +45,9 @@ def compare_revisions(
     rows = [read_rows(layout.path, revision) for revision in (base, other)]
     pairings = pair_rows(layout, *rows, layout.metrics, (named(base), named(other)))
     limits = [read_gate(text, pairings, layout.metrics) for text in gates]
+    n_asked = count_asked(layout, pairings.values(), layout.metrics)
     found = {
-        group: compare_group(layout, group, pairing, layout.metrics)
+        group: compare_group(layout, group, pairing, layout.metrics, n_asked)
         for group, pairing in pairings.items()
     }
     differences = with_verdicts([each for group in found.values() for each in group])

@@ -24,8 +24,11 @@ from genlab.significance import (
     mcnemar_p,
 )
 
-N_RESAMPLES = 10_000
+N_RESAMPLES = 10_000  # at least
+RESAMPLES_PER_ROW = 100  # with fewer than 40, the least bootstrap p could not survive Holm
 SEED = 17
+
+METRICS_FORM = "{top_1: {column: top_1, better: higher}}"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Metric:
 
     column: str
     better: str  # lower | higher
-    kind: str = "mean"  # share: 0 or 1 for every unit
+    kind: str = "mean"  # share: 0 or 1 for every unit, but for ties
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Pairing:
     other: pl.DataFrame
     only_base: int
     only_other: int
+
+    def values(self, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return both sides' columns, float64[pairs, columns]; NaN where a unit does not count."""
+        chosen = [pl.col(column).cast(pl.Float64) for column in columns]
+        return self.base.select(chosen).to_numpy(), self.other.select(chosen).to_numpy()
 
     def other_lists(self) -> int:
         """Return how many pairs stand among another number of candidates on the two sides."""
@@ -83,31 +91,38 @@ class Difference:
     high: float
     p: float
     test: str  # mcnemar | bootstrap | bootstrap*, of a share in which ties made fractions
-    detectable: float
+    detectable: float  # NaN, too, where nothing is told of it
     p_adjusted: float = float("nan")
     verdict: str = ""
 
 
 def read_layout(path: Path) -> Layout:
     """Return the head of a claims.yaml; raise InputError naming the key that is wrong."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; run this in a pipeline's folder")
-    rows = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("rows")
+    rows = read_yaml(path).get("rows")
     if not isinstance(rows, dict):
         raise InputError(f"{path}: no rows: at its head, which says what is compared")
     check_keys(f"{path}: rows", rows, Layout, needed=("path", "unit", "metrics"))
+    for key in ("path", "unit", "group", "units_from"):
+        check_text(f"{path}: rows.{key}", rows.get(key, ""))
+    if not isinstance(rows["metrics"], dict):
+        raise InputError(f"{path}: rows.metrics: must be like {METRICS_FORM}")
     metrics = {}
     for name, fields in rows["metrics"].items():
         where = f"{path}: rows.metrics.{name}"
+        check_text(where, name)
         if not isinstance(fields, dict):
             raise InputError(f"{where}: must be like {{column: {name}, better: higher}}")
         check_keys(where, fields, Metric, needed=("column", "better"))
+        check_text(f"{where}: column", fields["column"])
         metrics[name] = Metric(**fields)
         for key, known in (("better", ("lower", "higher")), ("kind", ("mean", "share"))):
             if (value := getattr(metrics[name], key)) not in known:
                 raise InputError(f"{where}: {key} is {value}, not {' or '.join(known)}")
-    shown = tuple(rows.get("shown", metrics))
+    shown = rows.get("shown", list(metrics))
+    if not isinstance(shown, list) or not shown:
+        raise InputError(f"{path}: rows.shown: must be a list of metrics, like {list(metrics)}")
     for name in shown:
+        check_text(f"{path}: rows.shown", name)
         if name not in metrics:
             raise InputError(f"{path}: rows.shown: no metric {name}{did_you_mean(name, metrics)}")
     origin = rows.get("units_from")
@@ -117,8 +132,27 @@ def read_layout(path: Path) -> Layout:
         metrics=metrics,
         group=rows.get("group"),
         units_from=Path(origin) if origin else None,
-        shown=shown,
+        shown=tuple(shown),
     )
+
+
+def read_yaml(path: Path) -> dict:
+    """Return a claims.yaml; raise InputError if it cannot be read or has no keys."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run this in a pipeline's folder")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must have keys like rows: at its top level")
+    return content
+
+
+def check_text(where: str, value: object) -> None:
+    """Raise InputError for a value that YAML read as something else than text."""
+    if not isinstance(value, str):
+        raise InputError(f"{where}: {value} must be text, not {type(value).__name__}")
 
 
 def check_keys(where: str, given: dict, made: type, needed: tuple[str, ...]) -> None:
@@ -126,7 +160,7 @@ def check_keys(where: str, given: dict, made: type, needed: tuple[str, ...]) -> 
     known = list(made.__dataclass_fields__)
     for key in given:
         if key not in known:
-            raise InputError(f"{where}: no key {key}{did_you_mean(key, known)}")
+            raise InputError(f"{where}: no key {key}{did_you_mean(str(key), known)}")
     for key in needed:
         if not given.get(key):
             raise InputError(f"{where}: {key} is missing")
@@ -141,7 +175,8 @@ def pair_rows(
 ) -> dict[str, Pairing]:
     """Return group -> its pairs, for the groups that both sides have.
 
-    Raises InputError if a side lacks a column or has a unit twice, or if no unit is on both.
+    Raises InputError if a side lacks a column or has a unit twice, if a metric's column holds no
+    numbers, if the units are of two types, or if no unit is on both.
     """
     sides = []
     for frame, name in zip((base, other), names, strict=True):
@@ -151,6 +186,12 @@ def pair_rows(
             "_group", as_dict=True, maintain_order=True
         )
         sides.append({key: rows for (key,), rows in by_group.items()})
+    types = [frame.schema[layout.unit] for frame in (base, other)]
+    if types[0] != types[1] and not all(each.is_integer() for each in types):
+        raise InputError(
+            f"{layout.unit} is {types[0]} in {names[0]} but {types[1]} in {names[1]}, so nothing "
+            "can be paired; write it as one type in both"
+        )
     pairings = {}
     for group, rows in sides[0].items():
         if group in sides[1]:
@@ -171,12 +212,19 @@ def pair_rows(
 
 
 def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name: str) -> None:
-    """Raise InputError if the rows lack a column, or hold a unit twice in one group."""
+    """Raise InputError if a column is missing or no number, or a unit twice in one group."""
     key = [layout.unit, *([layout.group] if layout.group else [])]
     for column in [*key, *(layout.metrics[metric].column for metric in metrics)]:
         if column not in frame.columns:
             raise InputError(
                 f"{name}: its rows have no column {column}{did_you_mean(column, frame.columns)}; "
+                "see rows: in claims.yaml"
+            )
+    for column in (layout.metrics[metric].column for metric in metrics):
+        kind = frame.schema[column]
+        if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
+            raise InputError(
+                f"{name}: column {column} holds {kind}, not numbers, so it cannot be a metric; "
                 "see rows: in claims.yaml"
             )
     twice = frame.filter(frame.select(key).is_duplicated())
@@ -185,17 +233,23 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
         raise InputError(f"{name}: more than one row for {which}")
 
 
-def compare_group(
-    layout: Layout, group: str, pairing: Pairing, metrics: Iterable[str]
-) -> list[Difference]:
-    """Return a Difference per metric, from one set of resamples, yet without a verdict."""
-    metrics = list(metrics)
+def count_asked(layout: Layout, pairings: Iterable[Pairing], metrics: Iterable[str]) -> int:
+    """Return how many rows a comparison has for which any pair counts: what Holm corrects for."""
     columns = [layout.metrics[metric].column for metric in metrics]
-    a, b = (
-        side.select(pl.col(column).cast(pl.Float64) for column in columns).to_numpy()
-        for side in (pairing.base, pairing.other)
-    )
-    means = resampled_means(b - a, N_RESAMPLES, SEED)
+    sides = [pairing.values(columns) for pairing in pairings]
+    return sum(int((~np.isnan(b - a)).any(axis=0).sum()) for a, b in sides)
+
+
+def compare_group(
+    layout: Layout, group: str, pairing: Pairing, metrics: Iterable[str], n_asked: int = 1
+) -> list[Difference]:
+    """Return a Difference per metric, from one set of resamples, yet without a verdict.
+
+    `n_asked` rows are asked at once, in this group and all others.
+    """
+    metrics = list(metrics)
+    a, b = pairing.values([layout.metrics[metric].column for metric in metrics])
+    means = resampled_means(b - a, max(N_RESAMPLES, RESAMPLES_PER_ROW * n_asked), SEED)
     low, high = percentile_ends(means)
     found = []
     for i, metric in enumerate(metrics):
@@ -209,6 +263,9 @@ def compare_group(
             p, test = mcnemar_p(x, y), "mcnemar"
         else:
             p, test = bootstrap_p(y - x, means[:, i]), "bootstrap*" if is_share else "bootstrap"
+        detectable = detectable_difference(y - x, n_asked)
+        if is_share and detectable > 1:
+            detectable = float("nan")  # no two shares differ by as much
         found.append(
             Difference(
                 group=group,
@@ -225,7 +282,7 @@ def compare_group(
                 high=float(high[i]),
                 p=p,
                 test=test,
-                detectable=detectable_difference(y - x),
+                detectable=detectable,
             )
         )
     return found

@@ -11,7 +11,7 @@ SHOWN_CHANGES = 12
 
 LEGEND = """\
 diff is OTHER - BASE. p: exact McNemar for shares, else bootstrap. Holm: p adjusted for all rows.
-detects: the true difference that so many pairs would have shown in 80 of 100 such runs."""
+detects: the true difference that so many pairs show 80 times in 100, after Holm's first step."""
 FRACTIONS = "*: the bootstrap's p, as ties made fractions of this share."
 
 HEADER = ["metric", "BASE", "OTHER", "diff", "95 % interval", "p", "Holm", "detects", "verdict"]
@@ -101,7 +101,7 @@ def cells_of(each: Difference) -> list[str]:
         f"[{each.low:+z.3f}, {each.high:+z.3f}]",
         as_p(each.p) + ("*" if each.test == "bootstrap*" else ""),
         as_p(each.p_adjusted),
-        f"{each.detectable:.3f}" if each.n > 1 else "-",
+        f"{each.detectable:.3f}" if each.detectable == each.detectable else "-",
         each.verdict,
     ]
 

@@ -3,12 +3,14 @@
 Every query has its own stream of random numbers, one number per new token, so the text does not
 change with batch size, order, or number of processes; and since a token depends only on what
 stands before it, the first 50 of 300 tokens ARE the generation of length 50. For the same reason
-a text that is driven on past its end-of-text is, up to there, the text that stopped.
+a text that is driven on past its end-of-text is, up to there, the text that stopped. Neither holds
+for beams.
 """
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +19,12 @@ from genlab.program import InputError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import (
+        GenerationConfig,
+        LogitsProcessorList,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
 
 
 @dataclass(frozen=True)
@@ -206,7 +213,24 @@ def pad_left(prompts: list[list[int]], device: "torch.device") -> tuple:
 
 def end_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> set[int]:
     """Return the ids that end a text: the one training used and those of the generation config."""
-    listed = model.generation_config.eos_token_id
+    return listed_ends(model.generation_config, tokenizer)
+
+
+def end_tokens_in(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Return what `end_tokens` does for the model in a folder, without loading its weights."""
+    from transformers import AutoConfig, GenerationConfig
+
+    if (folder / "generation_config.json").exists():
+        config = GenerationConfig.from_pretrained(folder, local_files_only=True)
+    else:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = GenerationConfig.from_model_config(config)
+    return listed_ends(config, tokenizer)
+
+
+def listed_ends(config: "GenerationConfig", tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Return the end-of-text ids of a generation config and a tokenizer."""
+    listed = config.eos_token_id
     listed = listed if isinstance(listed, list) else [listed]
     return {tokenizer.eos_token_id, *listed} - {None}
 

@@ -36,7 +36,7 @@ def read_gate(text: str, groups: Iterable[str], metrics: Iterable[str]) -> Gate:
     parts = re.fullmatch(r"\s*([^<>=\s]+)\s*(<=|>=|<|>)\s*(\S+)\s*", text)
     if not parts:
         raise InputError(f"--gate {text}: must be like {form}")
-    name, sign, number = parts.groups()
+    name, sign, number = parts[1].removesuffix("."), parts[2], parts[3]
     try:
         limit = float(number)
     except ValueError:
@@ -58,6 +58,11 @@ def read_gate(text: str, groups: Iterable[str], metrics: Iterable[str]) -> Gate:
                     f"{', '.join(FIELDS)}, and none for the difference"
                 )
             return Gate(text, group, metric, field or "difference", sign, limit)
+    if name in groups:
+        raise InputError(
+            f"--gate {text}: names no metric; it must be like {form}, with a metric of "
+            f"{', '.join(metrics)}"
+        )
     group = name.partition(".")[0]
     raise InputError(
         f"--gate {text}: no group {group} on both sides{did_you_mean(group, groups)}; it must be "

@@ -361,8 +361,7 @@ def compare_halves(leaks: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
     """Return by kind of leak and ranker the COMPARED metrics on clean and on leaked queries.
 
     leaks: LEAK_SCHEMA; rows: `ranking.place`'s rows with `ranker`. A query without such a text (an
-    answer) is in neither half. A metric that fewer than two queries of a half count for is left
-    out: nothing could be said of its spread.
+    answer) is in neither half; nor does a metric count a query of which it says nothing.
     """
     rankers = rows["ranker"].unique(maintain_order=True).to_list()
     columns = [ranking.METRICS[metric] for metric in COMPARED]
@@ -382,27 +381,39 @@ def compare_halves(leaks: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
         leak = leaks[f"{kind}_leak"]
         clean = values[(leak == "none").fill_null(False).to_numpy()]
         leaked = values[leak.is_in(["near", "exact"]).fill_null(False).to_numpy()]
-        told = ((~np.isnan(clean)).sum(axis=0) >= 2) & ((~np.isnan(leaked)).sum(axis=0) >= 2)
         n_exact = int((leak == "exact").sum())
-        numbers = iter(halves(clean[:, told], leaked[:, told], seed) if told.any() else [])
-        is_told = iter(told)
+        numbers = iter(halves(clean, leaked, seed))
         compared[kind] = {
             name: {"n_clean": len(clean), "n_leaked": len(leaked), "n_exact": n_exact}
-            | {metric: next(numbers) for metric in COMPARED if next(is_told)}
+            | {metric: found for metric in COMPARED if (found := next(numbers))}
             for name in rankers
         }
     return compared
 
 
 def halves(clean: np.ndarray, leaked: np.ndarray, seed: int) -> list[dict[str, float]]:
-    """Return for each column both means, and leaked - clean with its 95 % bootstrap interval."""
-    means = np.nanmean(clean, axis=0), np.nanmean(leaked, axis=0)
-    difference, low, high = unpaired_difference(clean, leaked, seed=seed)
-    names = ("clean", "leaked", "difference", "low", "high")
-    return [
-        dict(zip(names, map(float, column), strict=True))
-        for column in zip(*means, difference, low, high, strict=True)
-    ]
+    """Return for each column the n and the mean of both halves, and leaked - clean.
+
+    Queries count where they are not NaN. A mean of none is left out, and so is the difference, with
+    its 95 % bootstrap interval, where a half has fewer than two: nothing could be said of its
+    spread. {} for a column that no query counts for.
+    """
+    columns: list[dict[str, float]] = [{} for _ in clean.T]
+    counts = {
+        name: (~np.isnan(half)).sum(axis=0) for name, half in (("clean", clean), ("leaked", leaked))
+    }
+    for i, column in enumerate(columns):
+        if counts["clean"][i] or counts["leaked"][i]:
+            column |= {f"n_{name}": int(n[i]) for name, n in counts.items()}
+            for name, half in (("clean", clean), ("leaked", leaked)):
+                if counts[name][i]:
+                    column[name] = float(np.nanmean(half[:, i]))
+    told = np.flatnonzero((counts["clean"] >= 2) & (counts["leaked"] >= 2))
+    if told.size:
+        found = unpaired_difference(clean[:, told], leaked[:, told], seed=seed)
+        for i, *numbers in zip(told, *found, strict=True):
+            columns[i] |= zip(("difference", "low", "high"), map(float, numbers), strict=True)
+    return columns
 
 
 def table_of(compared: dict) -> str:
@@ -414,9 +425,9 @@ def table_of(compared: dict) -> str:
     for kind, rankers in compared.items():
         for ranker, found in rankers.items():
             n_clean, n_leaked = found["n_clean"], found["n_leaked"]
-            place = found.get("average_loc")
+            place = found.get("average_loc", {})
             clean, leaked = (
-                f"{f'{place[half]:.2f}' if place else '-'} ({n})"
+                f"{f'{place[half]:.2f}' if half in place else '-'} ({n})"
                 for half, n in (("clean", n_clean), ("leaked", n_leaked))
             )
             meaning = in_words(place, n_clean, n_leaked)
@@ -428,11 +439,11 @@ def table_of(compared: dict) -> str:
     return "\n".join(lines)
 
 
-def in_words(place: dict[str, float] | None, n_clean: int, n_leaked: int) -> str:
+def in_words(place: dict[str, float], n_clean: int, n_leaked: int) -> str:
     """Return what the difference of the mean places says, lower being better."""
     if not n_leaked:
         return "no query leaks"
-    if min(n_clean, n_leaked) < FEW or place is None:
+    if min(n_clean, n_leaked) < FEW or "difference" not in place:
         return f"too few {'leaked' if n_leaked < FEW else 'clean'} queries to tell"
     interval = f"{place['difference']:+.2f} [{place['low']:+.2f}, {place['high']:+.2f}]: "
     if place["high"] < 0:

@@ -22,6 +22,7 @@ from typer.exceptions import TyperException
 
 from genlab.cleaning import Rules, check_rules
 from genlab.mini_base import check_sizes
+from genlab.probes import check_doses
 from genlab.program import InputError
 from genlab.scoring import check_lengths
 
@@ -135,6 +136,8 @@ def check_stages(stages: list[Stage]) -> None:
         check_rankers(stage, options, fetched)
         if "max_len" in options:
             check_lengths(options["max_len"], options["cap"], options["num_beams"])
+        for option in ("repeats", "cut_tokens"):
+            check_doses(key_of(stage, option), options.get(option) or [])
         if "max_query_words" in options:
             check_rules(Rules(**{name: options[name] for name in Rules.__annotations__}))
         if options.get("source") == "mini" and "n_embd" in options:

@@ -7,7 +7,9 @@ Two slots. Query words are put to a random passage of another query, which stand
 passages: its natural place is near the last. What is left of a selected passage (its lead sentence,
 its first tokens) takes the place of that passage, as `with_answer_in_slot` has it; beside the whole
 it could only tie or lose. Its fdaro is then about the other selected passages, and counts the
-queries that have one.
+queries that have one. With one passage fewer beside it, chance is another: `chance_selected`.
+
+score.legacy is ignored: a probe's place is always ours, in the real lists.
 
 Probes that differ in one thing are paired by query: the same random passage, the same random words.
 """
@@ -62,7 +64,11 @@ WORD_PROBES = [
 ]
 
 # A full stop after a word of one or two letters is mostly an abbreviation's: "Dr.", "the U.S.".
-SENTENCE_END = re.compile(r"(?:(?<!\b[^\W\d])(?<!\b[^\W\d][^\W\d])\.|[!?…])[.!?…\"'”’)\]]*(?=\s)")
+# Marks that end nothing but sentences need no blank after them, as in Chinese, nor words by blanks.
+SENTENCE_END = re.compile(
+    r"(?:(?<!\b[^\W\d])(?<!\b[^\W\d][^\W\d])\.|[!?؟…])[.!?؟…\"'”’)\]]*(?=\s)"
+    r"|(?P<sure>[。！？।۔]+[\"'”’)\]」』）]*)"
+)
 SENTENCE_WORDS = 3  # "1. Wash it." and "Note. Wash it." do not end at their first full stop
 
 
@@ -80,7 +86,7 @@ def make_texts(
     cut_tokens: list[int],
     seed: int,
 ) -> tuple[Texts, dict[str, dict[str, float]]]:
-    """Return every probe's texts, and how long selected passages are: mean_tokens, cut_share.
+    """Return every probe's texts, and of selected passages' parts mean_tokens and cut_share.
 
     strangers: the random passage of each query. A query's texts depend on (seed, query_id) and on
     the words of the evaluated passages, not on the queries' order. Probes on selected passages are
@@ -104,11 +110,16 @@ def make_texts(
         return [None if answer is None else next(following) for answer in answers]
 
     texts["selected_passage"] = answers
-    texts["lead_sentence"] = as_rows([lead_sentence(answer) for answer in found])
+    leads = [lead_sentence(answer) for answer in found]
+    texts["lead_sentence"] = as_rows(leads)
     tokens = tokenizer(found, add_special_tokens=False, verbose=False)["input_ids"]
     n_tokens = np.array([len(ids) for ids in tokens])
     table = pl.DataFrame({"tokens": tokens}, schema={"tokens": pl.List(pl.Int32)})
-    sizes = {"selected_passage": {"mean_tokens": float(n_tokens.mean())}}
+    n_shortened = sum(lead != answer for lead, answer in zip(leads, found, strict=True))
+    sizes = {
+        "selected_passage": {"mean_tokens": float(n_tokens.mean())},
+        "lead_sentence": {"cut_share": n_shortened / len(found)},
+    }
     for length in sorted(cut_tokens):
         cut = cut_texts(table, tokenizer, length, strip_query=True)
         # Nothing cut: the passage itself, which a tokenizer may not give back to the letter.
@@ -233,9 +244,12 @@ def find_answers(queries: pl.DataFrame) -> list[str | None]:
 
 
 def lead_sentence(text: str) -> str:
-    """Return `text` up to the first mark that ends a sentence of at least three words."""
+    """Return `text` up to the first mark that ends a sentence.
+
+    After a mark that may be something else too, a sentence has at least three words.
+    """
     for end in SENTENCE_END.finditer(text):
-        if len(text[: end.end()].split()) >= SENTENCE_WORDS:
+        if end["sure"] or len(text[: end.end()].split()) >= SENTENCE_WORDS:
             return text[: end.end()]
     return text
 
@@ -325,7 +339,12 @@ def measure_probes(
     """
     at = {query_id: i for i, query_id in enumerate(query_ids)}
     frames = {rows["probe"][0]: rows for rows in placed.partition_by("probe", maintain_order=True)}
-    frames = {"chance": ranking.place_by_chance(frames["random_passage"])} | frames
+    chances = {"chance": "random_passage", "chance_selected": "selected_passage"}
+    frames = {
+        chance: ranking.place_by_chance(frames[probe])
+        for chance, probe in chances.items()
+        if probe in frames
+    } | frames
     columns, n_queries = {}, {}
     for probe, rows in frames.items():
         values = np.full((len(at), len(ranking.METRICS)), np.nan)
@@ -338,7 +357,7 @@ def measure_probes(
 
     for probe in frames:
         baseline = "selected_passage" if is_of_answer(probe) else "random_passage"
-        if probe not in {"chance", baseline}:
+        if probe not in {*chances, baseline}:
             columns[probe, "gain"] = places(baseline) - places(probe)
 
     doses = dose_probes(repeats)
@@ -357,9 +376,6 @@ def measure_probes(
             headline[name] = numbers["value"]
             headline |= {f"{name}_{end}": numbers[end] for end in ("low", "high")}
     headline |= doses_to_first(dose, place_at)
-    first_on_average = [k for k, probe in doses.items() if estimates[probe, "top_1"]["value"] > 0.5]
-    if first_on_average:
-        headline["smallest_dose_mean_first"] = first_on_average[0]
 
     details = {probe: {} for probe in frames}
     for (probe, name), numbers in estimates.items():

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import typer
-import yaml
 
-from genlab.comparison import Layout, read_layout
+from genlab.comparison import Layout, read_layout, read_yaml
 from genlab.preflight import did_you_mean
 from genlab.program import InputError, run, stage_app
 from genlab.published import FLAG, numbers_of
@@ -29,6 +28,7 @@ def with_interval(numbers: dict[str, float]) -> str:
 def as_table(rows: list[list[str]]) -> str:
     """Return rows, the first of them the header, as Markdown."""
     rows = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    rows = [[cell.replace("|", r"\|") for cell in cells] for cells in rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
@@ -37,14 +37,20 @@ def in_words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def keys_of(tables: dict[str, dict]) -> list[str]:
+    """Return every key that one of the tables has, in order of appearance."""
+    return list(dict.fromkeys(key for table in tables.values() for key in table))
+
+
 def arms_table(settled: dict, layout: Layout, published: dict) -> str:
     """Return every arm that is an experiment, with intervals, and what was published for it."""
     first = layout.shown[0]
     header = [layout.group or "", "arm", *layout.shown]
     rows = [[*header, f"published {first}"] if published else header]
-    for group in next(iter(settled["arms"].values())):
+    for group in keys_of(settled["arms"]):
         for arm, groups in settled["arms"].items():
-            cells = [with_interval(groups[group][metric]) for metric in layout.shown]
+            found = groups.get(group, {})
+            cells = [with_interval(found[m]) if m in found else "" for m in layout.shown]
             if published:
                 cells.append(published_cell(published, arm, group, first))
             rows.append([group, in_words(arm), *cells])
@@ -74,7 +80,7 @@ def references_table(details: dict, headline: dict, layout: Layout) -> str:
 
 def claims_table(settled: dict, claims: dict, reread: dict) -> str:
     """Return every claim with its paired difference and verdict in every group."""
-    groups = list(next(iter(settled["arms"].values())))
+    groups = keys_of(settled["arms"])
     beside = ["in the study's own numbers"] if reread else []
     rows = [["claim", "pairs", *(group or "result" for group in groups), *beside]]
     for name, claim in claims.items():
@@ -147,9 +153,8 @@ def listed(metrics: list[str], everything: dict) -> str:
 def probes_table(details: dict, layout: Layout) -> str:
     """Return every probe's first shown metric in every group."""
     metric = layout.shown[0]
-    probes = list(dict.fromkeys(probe for probes in details.values() for probe in probes))
     rows = [[f"text in the slot, {metric}", *details]]
-    for probe in probes:
+    for probe in keys_of(details):
         cells = [
             with_interval(found[probe][metric]) if probe in found else ""
             for found in details.values()
@@ -183,7 +188,7 @@ def fill(text: str, table: Callable[[str], str]) -> str:
 def render(folder: Path) -> str:
     """Return README.md of a pipeline's folder with its tables made anew from metrics/."""
     layout = read_layout(folder / "claims.yaml")
-    content = yaml.safe_load((folder / "claims.yaml").read_text(encoding="utf-8"))
+    content = read_yaml(folder / "claims.yaml")
     published = content.get("published", {})
 
     def read(name: str) -> dict:

@@ -129,17 +129,17 @@ def cut_at_lengths(
     stop: str,
     lengths: list[int],
     strip_query: bool,
+    ends: set[int],
 ) -> pl.DataFrame:
     """Return every text at every length: query_id, query, stop, max_len, n_tokens, finished, text.
 
-    Length by length, each in the order of the texts.
+    Length by length, each in the order of the texts. `ends`: the ids that end a text.
     """
-    special = special_tokens(tokenizer)
     n_tokens = generated["tokens"].list.len().cast(pl.Int64)
     # Where the first end-of-text is, or would be: after the last token of a text that it stopped.
     end = pl.Series(
         [
-            next((at for at, token in enumerate(row) if token in special), len(row))
+            next((at for at, token in enumerate(row) if token in ends), len(row))
             for row in generated["tokens"].to_list()
         ],
         dtype=pl.Int64,

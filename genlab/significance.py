@@ -4,13 +4,14 @@ In: one value per unit (a query, a text) for each of two arms, row i the same un
 numbers to read beside the interval of genlab.intervals, which comes from the same resamples.
 """
 
-from math import comb, sqrt
+from math import sqrt
 from statistics import NormalDist
 
 import numpy as np
 
 LEVEL = 0.05  # of error, two-sided: what a 95 % interval leaves outside
 POWER = 0.8  # Cohen 1988, Statistical Power Analysis, section 2.4
+FEWEST_PAIRS = 6  # the signs of five, all alike, still have p 2 / 2^5 > LEVEL
 
 
 def mcnemar_p(a: np.ndarray, b: np.ndarray) -> float:
@@ -22,7 +23,10 @@ def mcnemar_p(a: np.ndarray, b: np.ndarray) -> float:
     """
     losses, gains = int((a > b).sum()), int((a < b).sum())
     n = losses + gains
-    tail = sum(comb(n, k) for k in range(min(losses, gains) + 1))
+    term = tail = 1  # term: n over k
+    for k in range(min(losses, gains)):
+        term = term * (n - k) // (k + 1)
+        tail += term
     return min(1.0, 2 * tail / 2**n)  # integers of any size: no underflow
 
 
@@ -56,16 +60,17 @@ def adjust_by_holm(p_values: list[float]) -> list[float]:
     return adjusted
 
 
-def detectable_difference(differences: np.ndarray) -> float:
+def detectable_difference(differences: np.ndarray, n_asked: int = 1) -> float:
     """Return the true difference that this many pairs would show in 80 of 100 such experiments.
 
-    (1.96 + 0.84) standard errors of a paired mean, at the two-sided 5 % level, for one question;
-    NaN for fewer than two pairs.
+    (1.96 + 0.84) standard errors of a paired mean for one question; of `n_asked` at once, each at
+    the level of Holm's first step, 5 % / n_asked. NaN for fewer pairs than can show anything, and
+    for differences that are all the same, from which no spread can be told.
     """
     counted = differences[~np.isnan(differences)]
-    if len(counted) < 2:
+    if len(counted) < FEWEST_PAIRS or np.ptp(counted) == 0:
         return float("nan")
-    z = NormalDist().inv_cdf(1 - LEVEL / 2) + NormalDist().inv_cdf(POWER)
+    z = NormalDist().inv_cdf(1 - LEVEL / (2 * n_asked)) + NormalDist().inv_cdf(POWER)
     return z * float(np.std(counted, ddof=1)) / sqrt(len(counted))
 
 

@@ -4,7 +4,7 @@ In: queries, the tuned and the base model's folders. Out: a row per query with i
 gen.max_len is not here: score cuts the prefix, so a sweep over lengths costs one generation.
 
 --no-stop_at_end drives every text on past its end-of-text to the cap: up to there it is the text
-that stopped, so the two tell a text's length from its drift.
+that stopped (not with beams), so the two tell a text's length from its drift.
 """
 
 from enum import StrEnum

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import typer
 
+from genlab.decoding import end_tokens_in
 from genlab.files import write_json
 from genlab.panel import rate_texts
 from genlab.program import InputError, run, stage_app
@@ -58,9 +59,10 @@ def main(
     if forced.is_empty():
         raise InputError(f"{generated_forced}: no query of {generated}; run `dvc repro`")
 
+    ends = end_tokens_in(base, tokenizer)
     at = curve_lengths(step, cap, forced_cap, num_beams)
     cuts = pl.concat(
-        cut_at_lengths(table, tokenizer, stop, at[stop], strip_query)
+        cut_at_lengths(table, tokenizer, stop, at[stop], strip_query, ends)
         for stop, table in (("honoured", honoured), ("forced", forced))
     )
     real = {

@@ -31,6 +31,10 @@ def marks(svg: str, role: str) -> list:
     ]
 
 
+def dashed(svg: str) -> list:
+    return [mark for mark in marks(svg, "mark-rule") if mark.get("stroke-dasharray")]
+
+
 def words(svg: str) -> list[str]:
     return [text.text for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
@@ -70,7 +74,7 @@ def test_a_greater_value_is_drawn_higher():
 
 def test_a_reference_is_one_dashed_line_and_no_series():
     svg = lines_with_bands(POINTS, "x", "y", reference=6.0)
-    (line,) = [mark for mark in marks(svg, "mark-rule") if mark.get("stroke-dasharray")]
+    (line,) = dashed(svg)
     assert line.get("stroke") == "currentColor"
     assert "undefined" not in words(svg)
 
@@ -111,6 +115,26 @@ def test_a_chart_is_drawn_for_each_plot_file_that_is_there():
     charts = draw_charts(metrics, ["labse", "use"], chance=6.0)
     assert [chart.title for chart in charts] == ["Training curve", "Place against length"]
     assert charts[1].caption.endswith("Bands: 95 % intervals. Dashed: chance.")
+
+
+def test_parts_of_a_selected_passage_have_another_chance_and_so_no_line_of_chance():
+    names = [{"probe": "query_alone", "use": 1.0}]
+    cuts = [{"tokens": 5, "use": 3.0}]
+    repeats = [{"repeats": 1, "use": 3.0}]
+    metrics = {"probe_words": names, "probe_cuts": cuts, "probe_repeats": repeats}
+    repeated, cut, named = draw_charts(metrics, ["use"], chance=6.0)
+    assert dashed(cut.svg) == []
+    assert "chance" not in cut.caption
+    assert "one passage fewer" in named.caption
+    for chart in (repeated, named):
+        assert len(dashed(chart.svg)) == 1
+        assert chart.caption.endswith("Dashed: chance.")
+
+
+def test_repeats_are_drawn_each_as_wide_as_the_next():
+    rows = [{"repeats": k, "use": 3.0} for k in (0, 1, 8)]
+    (chart,) = draw_charts({"probe_repeats": rows}, ["use"])
+    assert [word for word in words(chart.svg) if word.isdigit()][:3] == ["0", "1", "8"]
 
 
 def test_without_plot_files_there_is_no_chart():

@@ -49,8 +49,19 @@ def test_what_was_changed_and_what_it_changed_are_told(compare):
     assert good[:4] == ["good", "0.500", "0.450", "-0.050"]
     assert good[6] == "0.5000"
     assert lines[strict + 2].endswith("no difference shown")
+    assert good[7] == "1.0000"  # Holm
     kind = next(i for i, line in enumerate(lines) if line.startswith("kind  "))
     assert lines[kind + 1].endswith("the same rows")
+
+
+def test_what_so_many_pairs_detect_is_told_only_where_it_can_be(compare):
+    """Four rows are asked: z of 1 - 0.05 / 8 is 2.4977. sd of twenty 1 and twenty 0 is 0.5064."""
+    output = compare("HEAD", "claim-tiny-one").output
+    lines = [line.split() for line in output.splitlines()]
+    places = [line for line in lines if line[:1] == ["mean_place"]]
+    assert places[0][-2] == "0.267"  # (2.4977 + 0.8416) x 0.5064 / sqrt(40)
+    assert places[1][-4:] == ["-", "the", "same", "rows"]
+    assert "after Holm's first step" in output
 
 
 def test_without_other_the_workspace_is_compared(compare):

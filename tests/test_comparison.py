@@ -8,13 +8,14 @@ from genlab.comparison import (
     Layout,
     Metric,
     compare_group,
+    count_asked,
     pair_rows,
     read_layout,
     with_verdicts,
 )
 from genlab.intervals import paired_difference
 from genlab.program import InputError
-from genlab.significance import mcnemar_p
+from genlab.significance import detectable_difference, mcnemar_p
 
 LAYOUT = Layout(
     path=Path("rows.parquet"),
@@ -83,6 +84,18 @@ def test_the_head_of_a_claims_file_is_read(tmp_path):
         ("{column: place, better: lower}", "place", "rows.metrics.place: must be like"),
         ("  metrics:", "  shown: [plac]\n  metrics:", r"shown: no metric plac; did you mean place"),
         ("rows:", "row:", "no rows: at its head"),
+        ("path: data/rows.parquet", "path: [a, b]", r"rows.path: \['a', 'b'\] must be text, not l"),
+        ("unit: unit", "unit: 5", "rows.unit: 5 must be text, not int"),
+        ("column: place", "column: 5", "rows.metrics.place: column: 5 must be text"),
+        ("    place: {", "    1: {", "rows.metrics.1: 1 must be text"),
+        ("    place: {column: place, better: lower}", "    [place]", "rows.metrics: must be like"),
+        ("  metrics:", "  shown: place\n  metrics:", "rows.shown: must be a list of metrics, like"),
+        ("  metrics:", "  shown: []\n  metrics:", "rows.shown: must be a list of metrics, like"),
+        ("  metrics:", "  shown: [[a]]\n  metrics:", "rows.shown: .* must be text"),
+        ("  metrics:", "  5: x\n  metrics:", "rows: no key 5"),
+        (HEAD, "- rows\n", "claims.yaml: must have keys"),
+        (HEAD, "", "claims.yaml: must have keys"),
+        (HEAD, "rows: {path: [\n", "claims.yaml: not YAML in UTF-8"),
     ],
 )
 def test_what_is_wrong_with_a_head_is_named(tmp_path, line, replacement, message):
@@ -144,6 +157,24 @@ def test_a_missing_column_is_an_error_that_names_it_and_the_side():
         pair_rows(LAYOUT, rows({"a": 1}), other, ["place"])
 
 
+def test_units_of_two_types_are_an_error_and_integers_of_two_sizes_are_not():
+    base, text = rows({"1": 1}).cast({"unit": pl.Int64}), rows({"1": 1})
+    with pytest.raises(InputError, match="unit is Int64 in BASE but String in OTHER"):
+        pair_rows(LAYOUT, base, text, ["place"])
+    small = base.cast({"unit": pl.Int32})
+    assert pair_rows(LAYOUT, base, small, ["place"])["j"].base.height == 1
+
+
+def test_a_metric_of_text_is_an_error_and_one_of_truth_values_or_nothing_is_not():
+    base = rows({"a": 1})
+    text = base.with_columns(place=pl.lit("first"))
+    with pytest.raises(InputError, match="OTHER: column place holds String, not numbers"):
+        pair_rows(LAYOUT, base, text, ["place"])
+    other = base.with_columns(place=pl.lit(None), good=pl.lit(True))
+    place, good = compare(base, other)
+    assert (place.n, good.other) == (0, 1.0)
+
+
 def test_pairs_that_stand_in_lists_of_other_lengths_are_counted():
     base = rows({"a": 1, "b": 1}, n_candidates=[10, 10])
     pairing = pair_rows(LAYOUT, base, rows({"a": 1, "b": 1}, n_candidates=[10, 9]), ["place"])
@@ -200,6 +231,43 @@ def test_a_verdict_takes_the_metrics_better_side_into_account():
     base, _ = many(60, 0.0)
     best = base.with_columns(good=pl.lit(1.0))
     assert compare(base, best)[1].verdict == "better"  # higher is better
+
+
+def test_what_is_detectable_is_of_all_rows_asked_and_only_told_where_it_can_be():
+    base, other = many(60, 3.0)
+    pairing = pair_rows(LAYOUT, base, other, LAYOUT.metrics)["j"]
+    assert count_asked(LAYOUT, [pairing, pairing], ["place", "good"]) == 4
+    changes = (other["place"] - base["place"]).to_numpy()
+    for n in (1, 4):
+        place = compare_group(LAYOUT, "j", pairing, ["place"], n)[0]
+        assert place.detectable == detectable_difference(changes, n)
+    same = compare_group(LAYOUT, "j", replace(pairing, other=base), ["place"])[0]
+    assert same.detectable != same.detectable
+
+
+def test_a_row_without_a_pair_that_counts_is_not_asked():
+    pairing = pair_rows(LAYOUT, rows({"a": None}), rows({"a": 1}), LAYOUT.metrics)["j"]
+    assert count_asked(LAYOUT, [pairing], ["place", "good"]) == 1
+
+
+def test_no_share_is_said_to_detect_more_than_all():
+    base = rows({f"u{i}": 1.0 for i in range(6)}, good=[0.0, 1.0] * 3)
+    other = base.with_columns(good=1 - pl.col("good"))
+    good = compare(base, other)[1]
+    assert detectable_difference((other["good"] - base["good"]).to_numpy()) > 1
+    assert good.detectable != good.detectable
+
+
+def test_a_sure_difference_survives_holm_among_any_number_of_rows():
+    """With 10,000 resamples no p is below 2 / 10,001, and 300 times that is 0.06."""
+    base, other = many(60, 1.0)
+    pairing = pair_rows(LAYOUT, base, other, ["place"])["j"]
+    place = compare_group(LAYOUT, "j", pairing, ["place"], 300)[0]
+    none = replace(place, p=1.0)
+    assert with_verdicts([place] + [none] * 299)[0].verdict == "worse"
+    usual = compare_group(LAYOUT, "j", pairing, ["place"], 100)[0]
+    alone = compare_group(LAYOUT, "j", pairing, ["place"])[0]
+    assert (usual.low, usual.high, usual.p) == (alone.low, alone.high, alone.p)
 
 
 def test_rows_that_do_not_differ_are_called_the_same():

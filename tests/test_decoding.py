@@ -12,6 +12,7 @@ from genlab.decoding import (
     Decoding,
     decode_batch,
     end_tokens,
+    end_tokens_in,
     generate,
     pad_left,
     pick,
@@ -358,6 +359,17 @@ def test_a_prompt_that_leaves_no_room_is_named():
 def test_texts_end_at_the_tokenizers_and_at_the_models_own_ends(of_model, of_tokenizer, ends):
     model = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=of_model))
     assert end_tokens(model, SimpleNamespace(eos_token_id=of_tokenizer)) == ends
+
+
+@pytest.mark.parametrize("has_generation_config", [True, False])
+def test_the_ends_are_read_from_a_folder_without_the_weights(tmp_path, has_generation_config):
+    model = MODELS["gpt2"]()
+    model.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    if not has_generation_config:
+        (tmp_path / "generation_config.json").unlink()
+    tokenizer = SimpleNamespace(eos_token_id=5)
+    assert end_tokens_in(tmp_path, tokenizer) == end_tokens(model, tokenizer) == {END, 5}
 
 
 def test_progress_is_told_in_prompts():

@@ -87,7 +87,8 @@ def test_a_metric_that_no_pair_counts_for_does_not_pass():
         ("labse.average_loc<=nan", "nan is not a number"),
         ("labse.average_loc=1", "must be like GROUP.METRIC<=0.05"),
         ("labse.average_loc", "must be like"),
-        ("labse<=1", "no group labse on both sides"),
+        ("labse<=1", "labse<=1: names no metric; .* with a metric of average_loc, top_1"),
+        ("labse.<=1", "names no metric"),
     ],
 )
 def test_a_gate_that_cannot_be_read_is_named(text, message):

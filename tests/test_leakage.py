@@ -90,7 +90,12 @@ def test_both_commands_write_and_print_and_a_rerun_gives_the_same_bytes(tmp_path
     counts = json.loads((tmp_path / "find.json").read_text())
     assert (counts["n_evaluated"], counts["n_train"], counts["query"]["exact"]) == (2, 1, 1)
     halves = json.loads((tmp_path / "leakage.json").read_text())
-    assert halves["query"]["use"] == {"n_clean": 1, "n_leaked": 1, "n_exact": 1}
+    one_each = {"n_clean": 1, "n_leaked": 1}
+    assert halves["query"]["use"] == one_each | {
+        "n_exact": 1,
+        "average_loc": one_each | {"clean": 3.0, "leaked": 3.0},
+        "top_1": one_each | {"clean": 0.0, "leaked": 0.0},
+    }
     assert "exact 1.00  here:  how deep is lake varn" in found.stdout
     assert "too few leaked queries to tell" in compared.stdout
 

@@ -304,13 +304,15 @@ def test_halves_are_compared_by_ranker_whatever_the_order_of_the_rows():
     assert compared["bm25"]["top_1"]["difference"] == pytest.approx(1 / 2 - 1 / 3)
 
 
-def test_a_metric_that_fewer_than_two_queries_of_a_half_count_for_is_left_out():
+def test_a_metric_that_fewer_than_two_queries_of_a_half_count_for_has_no_difference():
     leaked = leaked_rows("none", "near", "none", "exact", "none")
     rows = scored_rows(leaked, use=[1.0, 4.0, 3.0, 7.0, 3.0], bm25=[1.0, 1.0, 3.0, 3.0, 5.0])
     compared = compare_halves(leaked, rows, seed=3)["query"]
-    assert "fdaro" not in compared["use"]
+    assert compared["use"]["fdaro"] == {"n_clean": 3, "n_leaked": 1, "clean": 0.5, "leaked": 0.5}
     assert compared["use"]["top_1"]["leaked"] == 0
-    assert compared["bm25"]["fdaro"]["leaked"] == 0.5
+    found = compared["bm25"]["fdaro"]
+    assert (found["n_clean"], found["n_leaked"], found["difference"]) == (3, 2, 0)
+    assert (compared["bm25"]["top_1"]["n_clean"], compared["bm25"]["top_1"]["n_leaked"]) == (3, 2)
 
 
 @pytest.mark.parametrize(
@@ -322,13 +324,20 @@ def test_a_metric_that_fewer_than_two_queries_of_a_half_count_for_is_left_out():
         ([None, "none", None], 1, 0),
     ],
 )
-def test_a_half_of_fewer_than_two_queries_has_counts_only(degrees, n_clean, n_leaked):
+def test_each_half_has_its_mean_and_without_two_in_both_no_difference_is_told(
+    degrees, n_clean, n_leaked
+):
     leaked = leaked_rows(*degrees)
     compared = compare_halves(leaked, scored_rows(leaked, use=[1.0, 2.0, 3.0]), seed=3)
-    assert compared["query"]["use"] == {
-        "n_clean": n_clean,
-        "n_leaked": n_leaked,
-        "n_exact": degrees.count("exact"),
+    found = compared["query"]["use"]
+    assert (found["n_clean"], found["n_leaked"]) == (n_clean, n_leaked)
+    assert found["n_exact"] == degrees.count("exact")
+    places = {}
+    for degree, at in zip(degrees, [1.0, 2.0, 3.0], strict=True):
+        places.setdefault({"none": "clean", None: None}.get(degree, "leaked"), []).append(at)
+    places.pop(None, None)
+    assert found["average_loc"] == {"n_clean": n_clean, "n_leaked": n_leaked} | {
+        half: np.mean(at) for half, at in places.items()
     }
     assert compared["answer"]["use"] == {"n_clean": 0, "n_leaked": 0, "n_exact": 0}
     assert list(compared) == list(leaks.KINDS)
@@ -354,7 +363,7 @@ PLACE = {"difference": -0.5, "low": -0.9, "high": -0.1}
 @pytest.mark.parametrize(
     ("place", "n_clean", "n_leaked", "expected"),
     [
-        (None, 30, 0, "no query leaks"),
+        ({}, 30, 0, "no query leaks"),
         (PLACE, 30, 19, "too few leaked queries to tell"),
         (PLACE, 19, 30, "too few clean queries to tell"),
         (

@@ -141,6 +141,8 @@ def test_what_can_run_passes(folder, changes):
             "score.rankers: bert is no ranker of params.yaml (bm25, labse, use)",
         ),
         ({"score.rankers": ["use", "use"]}, "score.rankers: use is named twice"),
+        ({"probe.repeats": [1, 1]}, "probe.repeats has 1 twice; give each number once"),
+        ({"probe.cut_tokens": [5, 9, 5]}, "probe.cut_tokens has 5 twice"),
         # paths
         (
             {"corpus.source": "file", "corpus.path": "my/corpus.json"},

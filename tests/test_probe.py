@@ -99,7 +99,7 @@ def test_every_number_can_be_computed_from_the_rows(run, tmp_path):
     assert list(details) == ["flat", "words"]
     for name, of_ranker in details.items():
         for probe_name, numbers in of_ranker.items():
-            if probe_name == "chance":
+            if probe_name.startswith("chance"):
                 continue
             of_probe = rows.filter(ranker=name, probe=probe_name)
             assert numbers["n_queries"] == of_probe.height
@@ -108,7 +108,7 @@ def test_every_number_can_be_computed_from_the_rows(run, tmp_path):
                     assert numbers[metric]["value"] == pytest.approx(of_probe[column].mean())
                 else:
                     assert metric not in numbers
-    assert set(details["flat"]) - {"chance"} == set(rows["probe"])
+    assert set(details["flat"]) - {"chance", "chance_selected"} == set(rows["probe"])
     assert rows.group_by("query_id", "ranker", "probe").len()["len"].to_list() == [1] * rows.height
     assert "places_gained_per_repeat" in result.stdout
 
@@ -137,13 +137,15 @@ def test_a_ranker_that_gives_every_text_one_score_rewards_nothing(run, tmp_path)
     for numbers in details.values():
         assert numbers.get("gain", {"value": 0})["value"] == 0
     assert details["query_alone"]["average_loc"] == details["chance"]["average_loc"]
+    for probe_name in ("selected_passage", "lead_sentence", "selected_cut_2"):
+        assert details[probe_name]["average_loc"] == details["chance_selected"]["average_loc"]
 
 
 def test_a_ranker_that_counts_shared_words_rewards_repeats(run, tmp_path):
     run()
     found = read(tmp_path / "metrics/metrics.json")["words"]
     assert found["places_gained_per_repeat_low"] > 0
-    assert found["smallest_dose_mean_first"] <= 2
+    assert found["median_dose_to_first"] <= 2
     details = read(tmp_path / "metrics/details.json")["words"]
     assert details["query_shuffled"]["gain"] == details["query_at_end"]["gain"]
     # Passages of other queries have a query's words by chance, random words never have.
@@ -193,6 +195,7 @@ def test_without_any_selected_passage_the_other_probes_are_made(run, tmp_path):
     run(make_queries(selected=False))
     probes = set(read_table(tmp_path / "probe.parquet")["probe"])
     assert "query_alone" in probes and "lead_sentence" not in probes
+    assert "chance_selected" not in read(tmp_path / "metrics/details.json")["words"]
     assert read(tmp_path / "metrics/cuts_plot.json") == []
     words = [point["probe"] for point in read(tmp_path / "metrics/words_plot.json")]
     assert words == WORD_PROBES[:-2]

@@ -96,6 +96,28 @@ def test_a_claim_is_shown_with_verdict_difference_pairs_and_the_studys_own_numbe
     assert later == ["Later.", "", "not run", ""]
 
 
+def test_a_group_or_metric_that_an_arm_lacks_is_an_empty_cell():
+    settled = {
+        "arms": {"long": {"a": {"place": NUMBERS}}, "late": {"b": {"place": NUMBERS}, "a": {}}},
+        "claims": {"shorter": {"b": FOUND}},
+    }
+    shown = "4.50 (4.25-4.75)"
+    assert lines_of(arms_table(settled, LAYOUT, {}))[1:] == [
+        ["a", "long", shown],
+        ["a", "late", ""],
+        ["b", "long", ""],
+        ["b", "late", shown],
+    ]
+    header, shorter, _ = lines_of(claims_table(settled, CLAIMS, {}))
+    assert header == ["claim", "pairs", "a", "b"]
+    assert shorter[2:] == ["not run", "**supported** -0.500 (-0.750 to +0.000)"]
+
+
+def test_a_bar_in_a_claim_does_not_end_its_cell():
+    claims = {"shorter": {"claim": "P(short | asked) is higher."}}
+    assert r"| P(short \| asked) is higher. | 500 |" in claims_table(SETTLED, claims, {})
+
+
 def test_claims_without_published_numbers_have_no_such_column():
     assert lines_of(claims_table(SETTLED, CLAIMS, {}))[0] == ["claim", "pairs", "a"]
 

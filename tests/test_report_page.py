@@ -358,6 +358,49 @@ def test_the_page_is_not_wider_than_its_window(chromium, page_of_two, width):  #
         assert shown.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_texts_run_from_the_right_where_their_letters_do(chromium, tmp_path):  # noqa: F811
+    arabic = "النهر أحمر"
+    payload = payload_of(tmp_path, texts=[arabic] * 3, queries=[
+        (f"validation-{i}-lake", arabic if i == 0 else "how deep is it", True) for i in range(3)
+    ])  # fmt: skip
+    path = tmp_path / "index.html"
+    path.write_text(render_page(payload), encoding="utf-8")
+    direction = "each => getComputedStyle(each).direction"
+    with opened(chromium, path) as shown:
+        asked = shown.locator("#list .asked")
+        assert [asked.nth(i).evaluate(direction) for i in range(2)] == ["rtl", "ltr"]
+        assert shown.locator("#query h3").evaluate(direction) == "rtl"
+        assert shown.locator("#query li.generated .text").evaluate(direction) == "rtl"
+        assert shown.locator("#query li.generated").evaluate(direction) == "ltr"
+        # The place stays on the left, over that of other queries.
+        lefts = [shown.locator("#list .at").nth(i).bounding_box()["x"] for i in range(2)]
+        assert lefts[0] == lefts[1]
+
+
+def test_where_all_numbers_are_one_the_dot_is_in_the_middle(chromium, payload, tmp_path):  # noqa: F811
+    metric = payload["headline"][0]
+    one = dict.fromkeys(next(iter(metric["under"].values())), 3.0)
+    same = metric | {"under": dict.fromkeys(metric["under"], one)}
+    path = tmp_path / "same.html"
+    path.write_text(render_page(payload | {"headline": [same]}), encoding="utf-8")
+    with opened(chromium, path) as shown:
+        assert shown.locator("#results circle").first.get_attribute("cx") == "136"
+
+
+def test_links_at_the_top_go_to_the_parts_and_keep_the_address(chromium, payload, tmp_path):  # noqa: F811
+    path = tmp_path / "index.html"
+    charts = [Chart("a chart", "", '<svg width="440" height="900"></svg>')]
+    path.write_text(render_page(payload, charts, {"n": [[["", "n"], ["a", "1"]]]}), "utf-8")
+    with opened(chromium, path, "q=validation-1-dog") as shown:
+        names = ["Where they land", "Charts", "More numbers", "Query by query"]
+        assert shown.locator("#parts a").all_text_contents() == names
+        before = shown.url
+        shown.get_by_role("link", name="More numbers").click()
+        assert shown.url == before
+        assert shown.evaluate("scrollY") > 0
+        assert shown.evaluate("document.activeElement.id") == "numbers"
+
+
 def test_every_field_has_a_label(chromium, page):  # noqa: F811
     with opened(chromium, page) as shown:
         unnamed = "all => all.filter(each => !each.labels.length).map(each => each.id)"

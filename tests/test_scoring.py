@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import GenerationConfig
 from typer.testing import CliRunner
 
 from genlab import ranking
@@ -232,7 +233,7 @@ def test_a_text_at_a_length_has_its_tokens_and_is_finished_where_its_end_fits(to
         )
     )
     columns = ["query_id", "max_len", "n_tokens", "finished", "text"]
-    cut = cut_at_lengths(honoured, tokenizer, "honoured", [3, 4, 5], strip_query=True)
+    cut = cut_at_lengths(honoured, tokenizer, "honoured", [3, 4, 5], True, {end})
     assert cut["stop"].unique().to_list() == ["honoured"]
     assert cut.select(columns).rows() == [
         ("a", 3, 3, False, "red red red"),
@@ -245,7 +246,7 @@ def test_a_text_at_a_length_has_its_tokens_and_is_finished_where_its_end_fits(to
         ("b", 5, 5, False, "red red red red red"),
         ("c", 5, 0, True, ""),
     ]
-    cut = cut_at_lengths(forced, tokenizer, "forced", [3, 5], strip_query=True)
+    cut = cut_at_lengths(forced, tokenizer, "forced", [3, 5], True, {end})
     assert cut.select(columns).rows() == [
         ("a", 3, 3, False, "red red red"),
         ("b", 3, 3, False, "red red red"),
@@ -254,6 +255,15 @@ def test_a_text_at_a_length_has_its_tokens_and_is_finished_where_its_end_fits(to
         ("b", 5, 5, False, "red red red red red"),
         ("c", 5, 5, True, "red red"),
     ]
+
+
+def test_only_an_end_of_text_ends_a_text_not_any_special_token(generated, tokenizer):
+    row = generated.head(1).with_columns(
+        tokens=pl.Series([[7, 8, tokenizer.eos_token_id, 9]], dtype=pl.List(pl.Int32)),
+        finished=pl.Series([True]),
+    )
+    cut = cut_at_lengths(row, tokenizer, "forced", [3, 4], True, {9})
+    assert cut["finished"].to_list() == [False, True]
 
 
 @pytest.mark.parametrize("strip_query", [True, False])
@@ -267,7 +277,8 @@ def test_every_length_at_once_equals_every_length_alone(
     candidates = score_candidates(queries, shared_words, seed=1)
     tables = {"honoured": generated, "forced": forced}
     cuts = pl.concat(
-        cut_at_lengths(table, tokenizer, stop, at, strip_query) for stop, table in tables.items()
+        cut_at_lengths(table, tokenizer, stop, at, strip_query, {tokenizer.eos_token_id})
+        for stop, table in tables.items()
     )
     asked, written, at_pair = unique_pairs(cuts)
     relevance = shared_words(asked, written)[at_pair]
@@ -396,6 +407,8 @@ def stage(tmp_path, monkeypatch, queries, generated, forced, tokenizer):
     write_table(tmp_path / "generated.parquet", [generated], generate.SCHEMA)
     write_table(tmp_path / "forced.parquet", [forced], generate.SCHEMA)
     tokenizer.save_pretrained(tmp_path / "base")
+    ends = GenerationConfig(eos_token_id=tokenizer.eos_token_id)
+    ends.save_pretrained(tmp_path / "base")
     functions = {
         "flat": constant,
         "words": shared_words,

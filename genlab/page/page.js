@@ -89,7 +89,7 @@ function showHeadline() {
 function scaleOf(metric, second) {
   const values = [metric, second].flatMap((each) => Object.values(each?.under ?? {}).flatMap(Object.values));
   const low = Math.min(...values), high = Math.max(...values);
-  const share = (value) => (value - low) / (high - low || 1);
+  const share = (value) => (high > low ? (value - low) / (high - low) : 0.5);
   return (value) => 4 + 264 * (metric.lower_is_better ? 1 - share(value) : share(value));
 }
 
@@ -127,7 +127,7 @@ const isCommon = (word) => queriesWith.get(word) > Math.max(3, base.queries.leng
 /** Return an element with `text` in it and the query's words marked. */
 function marked(text, query) {
   const wanted = new Set(query.words);
-  const made = element("div", { class: "text" });
+  const made = element("div", { class: "text", dir: "auto" });
   let from = 0;
   for (const match of text.matchAll(WORD)) {
     const word = comparable(match[0]);
@@ -163,7 +163,7 @@ function showQuery() {
   const [place, score, scores] = under(query);
   const their = theirs(query);
   const facts = [query.id, `${base.group_name}: ${query.group}`, query.answerable ? "answerable" : "no selected passage"];
-  article.replaceChildren(element("h3", {}, query.query), element("p", { class: "note" }, facts.join(" \u00b7 ")));
+  article.replaceChildren(element("h3", { dir: "auto" }, query.query), element("p", { class: "note" }, facts.join(" \u00b7 ")));
 
   const items = query.passages.map(([text, selected], i) => ({ text, selected, score: scores[i], kind: "passage" }));
   const inList = items.length;
@@ -245,7 +245,7 @@ function showList() {
     ...found.map((query) => {
       const places = [query, theirs(query)].map((each) => placeOf(each ?? null)).filter((place) => place !== undefined);
       const at = element("span", { class: "at", title: "place of the generated text" }, places.map(placeText).join(" \u2192 "));
-      const button = element("button", { type: "button", "data-q": query.id }, at, query.query);
+      const button = element("button", { type: "button", "data-q": query.id }, at, element("span", { class: "asked", dir: "auto" }, query.query));
       button.addEventListener("click", () => open(query.id));
       return button;
     }),
@@ -374,6 +374,16 @@ byId("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address holds the state
   byId("browser").focus();
 });
+for (const part of document.querySelectorAll("main > section")) {
+  const link = element("a", { href: `#${part.id}` }, part.querySelector("h2").textContent);
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    part.tabIndex = -1; // the keyboard goes on from there
+    part.focus({ preventScroll: true });
+    part.scrollIntoView();
+  });
+  byId("parts").append(link);
+}
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select, textarea")) return;
   const by = { j: 1, ArrowRight: 1, k: -1, ArrowLeft: -1 }[event.key];
