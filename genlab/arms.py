@@ -5,10 +5,12 @@ An arm of a claims.yaml is one of three things:
   {table: PATH, where: {...}}  rows of a table that the arm {} made: params.yaml as it is. Never the
                                workspace's, which may be of other params
   {value: 0.5}                 this number for every unit of the other arm
-Only experiments made on the current commit count: those of older code do not.
+Only experiments made on the current commit count, and only if their params are what claims.yaml
+says: those of older code, or of an arm that was since changed, do not.
 """
 
 import json
+import math
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -17,9 +19,15 @@ import polars as pl
 
 from genlab.comparison import SEED, Layout
 from genlab.intervals import bootstrap_interval
-from genlab.preflight import did_you_mean
+from genlab.preflight import did_you_mean, leaves
 from genlab.program import InputError
-from genlab.revisions import experiments_of_head, path_in_repository, read_rows
+from genlab.revisions import (
+    experiments_of_head,
+    hash_in_lock,
+    path_in_repository,
+    read_params,
+    read_rows,
+)
 
 
 def check_arm(where: str, arm: dict, arms: dict[str, dict], params: list[str]) -> None:
@@ -27,17 +35,23 @@ def check_arm(where: str, arm: dict, arms: dict[str, dict], params: list[str]) -
     if not isinstance(arm, dict):
         raise InputError(f"{where}: must be params, like {{gen.max_len: 50}}, or {{}} for none")
     if "table" in arm:
-        if set(arm) != {"table", "where"} or not isinstance(arm["where"], dict):
+        kinds = {key: type(value) for key, value in arm.items()}
+        if kinds != {"table": str, "where": dict}:
             raise InputError(f"{where}: must be like {{table: PATH, where: {{COLUMN: VALUE}}}}")
         if {} not in arms.values():
             raise InputError(f"{where}: its table is read from an arm {{}}, and there is none")
     elif "value" in arm:
-        if set(arm) != {"value"} or not isinstance(arm["value"], int | float):
+        if set(arm) != {"value"} or not is_number(arm["value"]):
             raise InputError(f"{where}: must be like {{value: 0.5}}")
     else:
         for key in arm:
             if key not in params:
                 raise InputError(f"{where}: params.yaml has no {key}{did_you_mean(key, params)}")
+
+
+def is_number(value: object) -> bool:
+    """Say whether a value from YAML is a finite number; true and false are none."""
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def is_experiment(arm: dict) -> bool:
@@ -86,25 +100,69 @@ def yaml_word(value: object) -> str:
     return json.dumps(value) if isinstance(value, (bool, list)) else str(value)
 
 
-def read_arms(layout: Layout, arms: dict[str, dict]) -> dict[str, pl.DataFrame | None]:
-    """Return arm -> its rows, None if it was not run on this commit; values have none to read."""
+def find_runs(arms: dict[str, dict]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return arm -> the commit of the experiment that made its rows, and arm -> why there is none.
+
+    A value has neither. An experiment that bears an arm's name may be of other params: claims.yaml
+    was edited since, or the name was taken by hand.
+    """
     there = experiments_of_head()
-    read = cache(read_rows)
+    committed = dict(leaves(read_params("HEAD")))
+    params_of = cache(lambda commit: comparable(dict(leaves(read_params(commit)))))
     default = next((name for name, arm in arms.items() if arm == {}), None)
-    rows: dict[str, pl.DataFrame | None] = {}
+    runs, missing = {}, {}
     for name, arm in arms.items():
         if "value" in arm:
             continue
         experiment = experiment_name(name if is_experiment(arm) else default)
+        changes = arm if is_experiment(arm) else {}
         if experiment not in there:
-            rows[name] = None
-            continue
+            missing[name] = f"no {experiment} on this commit; run `python -m genlab.claims run`"
+        elif params_of(there[experiment]) != comparable(committed | changes):
+            missing[name] = (
+                f"{experiment} was made with other params; run `python -m genlab.claims run`"
+            )
+        else:
+            runs[name] = there[experiment]
+    return runs, missing
+
+
+def comparable(params: dict[str, object]) -> dict[str, object]:
+    """Return params with numbers as numbers: YAML's readers disagree whether 1e-05 is one."""
+    numbers = {}
+    for key, value in params.items():
         try:
-            table = read(Path(arm.get("table", layout.path)), there[experiment])
+            numbers[key] = float(value)
+        except (TypeError, ValueError):
+            numbers[key] = value
+    return numbers
+
+
+def read_arms(
+    layout: Layout, arms: dict[str, dict], runs: dict[str, str]
+) -> tuple[dict[str, pl.DataFrame], dict[str, str]]:
+    """Return arm -> its rows, and arm -> why its experiment has no such rows."""
+    read = cache(read_rows)
+    rows, missing = {}, {}
+    for name, commit in runs.items():
+        arm = arms[name]
+        try:
+            table = read(Path(arm.get("table", layout.path)), commit)
             rows[name] = select_rows(table, arm.get("where", {}))
         except InputError as error:
-            raise InputError(f"arm {name}, of experiment {experiment}: {error}") from None
-    return rows
+            missing[name] = str(error)
+    return rows, missing
+
+
+def read_units(layout: Layout, runs: dict[str, str]) -> dict[str, str | None]:
+    """Return arm -> the hash of the table its units were taken from; {} if a run cannot change it.
+
+    Where two arms' hashes differ, one query_id may stand for two queries.
+    """
+    if layout.units_from is None:
+        return {}
+    hashed = cache(hash_in_lock)
+    return {name: hashed(layout.units_from, commit) for name, commit in runs.items()}
 
 
 def select_rows(rows: pl.DataFrame, where: dict[str, object]) -> pl.DataFrame:

@@ -6,7 +6,8 @@ an arm can be. The verdicts go to metrics/claims.json, and what the published nu
 own claims to metrics/published.json; README's tables are made from both.
 
 A claim is supported, or contradicted, where the 95 % interval of B - A excludes zero and p, by
-Holm's method for all claims and groups of the file, is below 0.05; not run where an arm is missing.
+Holm's method for all claims and groups of the file, is below 0.05; not run where an arm is missing,
+or where its two arms were made from other units. What is missing is printed with the reason.
 """
 
 from dataclasses import asdict
@@ -16,7 +17,15 @@ import polars as pl
 import typer
 import yaml
 
-from genlab.arms import check_arm, is_experiment, read_arms, run_arms, summarize_arm
+from genlab.arms import (
+    check_arm,
+    find_runs,
+    is_experiment,
+    read_arms,
+    read_units,
+    run_arms,
+    summarize_arm,
+)
 from genlab.comparison import (
     Difference,
     Layout,
@@ -45,15 +54,18 @@ RECORDED = ("base", "other", "difference", "low", "high", "p", "p_adjusted", "n"
 def read_claims(path: Path, layout: Layout, params: dict) -> dict:
     """Return claims.yaml; raise InputError, naming it, for an entry that cannot be settled."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    check_head(path, content)
     arms = content["arms"]
     for name, arm in arms.items():
         check_arm(f"{path}: arm {name}", arm, arms, [key for key, _ in leaves(params)])
     for name, claim in content["claims"].items():
         where = f"{path}: claim {name}"
-        if set(claim) != set(CLAIM_KEYS):
-            raise InputError(
-                f"{where}: must have {', '.join(CLAIM_KEYS)}, but has {', '.join(claim)}"
-            )
+        if not isinstance(claim, dict) or set(claim) != set(CLAIM_KEYS):
+            has = ", ".join(map(str, claim)) if isinstance(claim, dict) else str(claim)
+            raise InputError(f"{where}: must have {', '.join(CLAIM_KEYS)}, but has {has}")
+        for key, value in claim.items():
+            if not isinstance(value, str):
+                raise InputError(f"{where}: {key} must be one text, not {value}")
         for key, known in (
             ("a", arms),
             ("b", arms),
@@ -72,10 +84,22 @@ def read_claims(path: Path, layout: Layout, params: dict) -> dict:
     return content
 
 
+def check_head(path: Path, content: dict) -> None:
+    """Raise InputError unless there are arms and claims, each under a name that is text."""
+    for key in ("arms", "claims"):
+        if not isinstance(content.get(key), dict):
+            raise InputError(f"{path}: no {key}: by name; without any claims, write claims: {{}}")
+        for name in content[key]:
+            if not isinstance(name, str):
+                raise InputError(f"{path}: {key}: {name} is no name; put it in quotes")
+    if not content["arms"]:
+        raise InputError(f"{path}: arms: is empty, so nothing can be compared")
+
+
 def compare_arms(
-    layout: Layout, claim: dict, arms: dict[str, dict], rows: dict[str, pl.DataFrame | None]
+    layout: Layout, claim: dict, arms: dict[str, dict], rows: dict[str, pl.DataFrame]
 ) -> list[Difference]:
-    """Return B - A of a claim's metric per group; [] if an arm was not run."""
+    """Return B - A of a claim's metric per group, those in which any pair counts."""
     sides = [rows.get(claim[key]) for key in ("a", "b")]
     column = layout.metrics[claim["metric"]].column
     for i, key in enumerate(("a", "b")):
@@ -83,8 +107,6 @@ def compare_arms(
         if "value" in arm and measured is not None:
             value = pl.when(pl.col(column).is_not_null()).then(float(arm["value"]))
             sides[i] = measured.with_columns(value.alias(column))
-    if any(side is None for side in sides):
-        return []
     metrics = [claim["metric"]]
     pairings = pair_rows(layout, *sides, metrics, (f"arm {claim['a']}", f"arm {claim['b']}"))
     found = [compare_group(layout, group, pairs, metrics)[0] for group, pairs in pairings.items()]
@@ -103,12 +125,14 @@ def settle_claims(
     layout: Layout,
     claims: dict[str, dict],
     arms: dict[str, dict],
-    rows: dict[str, pl.DataFrame | None],
+    rows: dict[str, pl.DataFrame],
+    not_run: dict[str, str],
 ) -> dict[str, dict[str, dict]]:
     """Return claim -> group -> B - A, how sure it is, and the verdict; {} for one not run."""
     found = [
         (name, each)
         for name, claim in claims.items()
+        if name not in not_run
         for each in compare_arms(layout, claim, arms, rows)
     ]
     settled = {name: {} for name in claims}
@@ -119,12 +143,30 @@ def settle_claims(
     return settled
 
 
-def print_settled(settled: dict[str, dict[str, dict]]) -> None:
-    """Print a line per claim and group."""
-    width = max(map(len, settled))
+def explain_not_run(
+    layout: Layout, claims: dict[str, dict], missing: dict[str, str], units: dict[str, str | None]
+) -> dict[str, str]:
+    """Return claim -> why it cannot be settled, for those that cannot."""
+    reasons = {}
+    for name, claim in claims.items():
+        sides = list(dict.fromkeys((claim["a"], claim["b"])))
+        if lacking := [arm for arm in sides if arm in missing]:
+            reasons[name] = f"arm {' and '.join(lacking)}"
+        elif len({units[arm] for arm in sides if arm in units}) > 1:
+            reasons[name] = (
+                f"{layout.units_from} differs between {' and '.join(sides)}, so a {layout.unit} "
+                "need not be the same thing in both"
+            )
+    return reasons
+
+
+def print_settled(settled: dict[str, dict[str, dict]], not_run: dict[str, str]) -> None:
+    """Print a line per claim and group, or why a claim has none."""
+    width = max(map(len, settled), default=0)
     for name, groups in settled.items():
         if not groups:
-            print(f"{name:{width}}  not run")
+            why = f"not run: {not_run[name]}" if name in not_run else "no pair counts"
+            print(f"{name:{width}}  {why}")
         for group, found in groups.items():
             interval = f"[{found['low']:+z.3f}, {found['high']:+z.3f}]"
             print(
@@ -135,27 +177,35 @@ def print_settled(settled: dict[str, dict[str, dict]]) -> None:
 
 def settle(content: dict, layout: Layout) -> None:
     """Compare the arms that have been run, write the verdicts and print them."""
-    rows = read_arms(layout, content["arms"])
+    runs, missing = find_runs(content["arms"])
+    rows, unread = read_arms(layout, content["arms"], runs)
+    missing |= unread
     arms = {
         name: summarize_arm(layout, rows[name])
         for name, arm in content["arms"].items()
-        if is_experiment(arm) and rows[name] is not None
+        if is_experiment(arm) and name in rows
     }
+    reasons = "".join(f"\narm {name}: {why}" for name, why in missing.items())
     if not arms:
         raise InputError(
             "no arm has been run on this commit; `python -m genlab.claims run` runs them all"
+            f"{reasons}"
         )
-    settled = settle_claims(layout, content["claims"], content["arms"], rows)
+    not_run = explain_not_run(layout, content["claims"], missing, read_units(layout, runs))
+    settled = settle_claims(layout, content["claims"], content["arms"], rows, not_run)
     write_json(OUTPUT, {"arms": arms, "claims": settled})
     if "published" in content:
         write_json(PUBLISHED, reread_published(content["published"], content["claims"], layout))
-    print_settled(settled)
+    print_settled(settled, not_run)
+    if missing:
+        print(f"Not run:{reasons}")
 
 
 def read_inputs() -> tuple[dict, Layout]:
     """Return the claims.yaml of this folder, checked, and its head."""
     layout = read_layout(CLAIMS)
-    return read_claims(CLAIMS, layout, read_params(None)), layout
+    committed = read_params("HEAD")  # what the arms are made from, not the workspace's
+    return read_claims(CLAIMS, layout, committed), layout
 
 
 @app.callback(invoke_without_command=True)
@@ -170,7 +220,8 @@ def run_and_settle() -> None:
     """Run every arm of claims.yaml as an experiment, then settle the claims."""
     content, layout = read_inputs()
     failed = run_arms(content["arms"])
-    settle(content, layout)
+    if len(failed) < sum(map(is_experiment, content["arms"].values())):
+        settle(content, layout)
     if failed:
         raise InputError(f"{', '.join(failed)} failed; see why with: dvc queue logs {failed[0]}")
 

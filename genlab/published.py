@@ -1,46 +1,96 @@
 """A published table, read again: its best arms, those below chance, and what its claims rest on.
 
-In: `published` and `claims` of a claims.yaml. Out: a record of numbers and verdicts. A claim in
-prose is checked on every ranker and metric that was published for its two arms, not only on those
-the prose had in mind. Shares get an interval from their size alone, as if the arms were unpaired;
-means get a direction only, because nobody published how they spread.
+In: `published` and `claims` of a claims.yaml, checked before any arm is run. Out: a record of
+numbers and verdicts. A claim in prose is checked on every ranker and metric that was published for
+its two arms, not only on those the prose had in mind. Shares get an interval from their size alone,
+as if the arms were unpaired; means get a direction only, because nobody published how they spread.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from genlab.arms import is_number
 from genlab.comparison import Layout, Metric
 from genlab.preflight import leaves
 from genlab.program import InputError
 from genlab.significance import unpaired_shares_interval
 
 FLAG = "same_data_and_model"
+KEYS = {"n": int, "columns": list, "chance": dict, "tables": dict, "arms": dict}
+SHAPES = {int: "a whole number", list: "a list of metrics", dict: "entries by name"}
 
 
 def check_published(path: Path, published: dict, layout: Layout, params: dict) -> None:
-    """Raise InputError for a metric, arm or list of numbers that does not fit, or a false flag."""
-    for key in ("n", "columns", "chance", "tables", "arms"):
+    """Raise InputError for a metric, arm, table or number that does not fit, or a false flag."""
+    head = f"{path}: published"
+    if not isinstance(published, dict):
+        raise InputError(f"{head}: must have {', '.join(KEYS)}")
+    for key, kind in KEYS.items():
         if key not in published:
-            raise InputError(f"{path}: published: {key} is missing")
-    columns = published["columns"]
-    for name in [*columns, *published["chance"]]:
-        if name not in layout.metrics:
-            raise InputError(f"{path}: published: {name} is no metric of rows")
-    for arm, content in published["arms"].items():
-        where = f"{path}: published arm {arm}"
-        if not isinstance(content.get(FLAG), bool):
-            raise InputError(f"{where}: {FLAG} must be true or false")
-        for group, numbers in groups_of(content).items():
-            if len(numbers) != len(columns):
-                raise InputError(
-                    f"{where}: {group} has {len(numbers)} numbers for {', '.join(columns)}"
-                )
-        made = [key for key, value in leaves(params) if key.endswith(".source") and value == "mini"]
-        if content[FLAG] and made:
-            raise InputError(f"{where}: {FLAG} is true, but params.yaml has {made[0]}=mini")
-    for table, arms in published["tables"].items():
-        for arm in arms:
-            if arm not in published["arms"]:
-                raise InputError(f"{path}: published.tables.{table}: no published arm {arm}")
+            raise InputError(f"{head}: {key} is missing")
+        if type(published[key]) is not kind:
+            raise InputError(f"{head}.{key}: must be {SHAPES[kind]}, not {published[key]}")
+    if published["n"] < 1:
+        raise InputError(f"{head}.n: must be at least 1, not {published['n']}")
+    columns, chance, arms = (published[key] for key in ("columns", "chance", "arms"))
+    for name in [*columns, *chance]:
+        if name not in list(layout.metrics):
+            raise InputError(f"{head}: {name} is no metric of rows")
+    for metric, number in chance.items():
+        check_number(f"{head}.chance: {metric}", number, layout.metrics[metric])
+    for name, arm in arms.items():
+        check_arm_numbers(f"{path}: published arm {name}", arm, columns, layout)
+        if arm[FLAG] and (key := find_own_source(params, groups_of(arm))):
+            raise InputError(
+                f"{path}: published arm {name}: {FLAG} is true, but params.yaml has {key}"
+            )
+    for table, names in published["tables"].items():
+        check_table(f"{head}.tables.{table}", names, arms)
+
+
+def check_arm_numbers(where: str, arm: dict, columns: list[str], layout: Layout) -> None:
+    """Raise InputError unless a published arm has the flag and a number per column and ranker."""
+    if not isinstance(arm, dict) or not isinstance(arm.get(FLAG), bool):
+        raise InputError(f"{where}: {FLAG} must be true or false")
+    if not groups_of(arm):
+        raise InputError(f"{where}: has no numbers")
+    for group, numbers in groups_of(arm).items():
+        if not isinstance(numbers, list) or len(numbers) != len(columns):
+            has = f"{len(numbers)} numbers" if isinstance(numbers, list) else numbers
+            raise InputError(f"{where}: {group} has {has} for {', '.join(columns)}")
+        for metric, number in zip(columns, numbers, strict=True):
+            check_number(f"{where}: {group}: {metric}", number, layout.metrics[metric])
+
+
+def check_number(where: str, number: object, metric: Metric) -> None:
+    """Raise InputError for what is no number, or a share that is none."""
+    if not is_number(number):
+        raise InputError(f"{where} must be a number, not {number}")
+    if metric.kind == "share" and not 0 <= number <= 1:
+        raise InputError(f"{where} must be a share from 0 to 1, not {number}")
+
+
+def check_table(where: str, names: list[str], arms: dict[str, dict]) -> None:
+    """Raise InputError unless a table names published arms that have the same rankers."""
+    if not isinstance(names, list) or not names:
+        raise InputError(f"{where}: must be a list of arms")
+    for name in names:
+        if name not in list(arms):
+            raise InputError(f"{where}: no published arm {name}")
+        if set(groups_of(arms[name])) != set(groups_of(arms[names[0]])):
+            raise InputError(f"{where}: {name} has not the same rankers as {names[0]}")
+
+
+def find_own_source(params: dict, groups: Iterable[str]) -> str:
+    """Return a KEY=VALUE of params.yaml that is not the study's data or model; "" if there is none.
+
+    Rankers that were not published do not count: bm25 is always made from our own table.
+    """
+    for key, value in leaves(params):
+        is_ours = key.startswith("rankers.") and key.split(".")[1] not in groups
+        if key.endswith(".source") and value in ("mini", "file") and not is_ours:
+            return f"{key}={value}"
+    return ""
 
 
 def groups_of(arm: dict) -> dict[str, list[float]]:
@@ -59,7 +109,10 @@ def reread_published(published: dict, claims: dict, layout: Layout) -> dict:
     groups = list(dict.fromkeys(g for arm in published["arms"].values() for g in groups_of(arm)))
     return {
         "best": {
-            table: {group: best_arms(published, arms, group, layout) for group in groups}
+            table: {
+                group: best_arms(published, arms, group, layout)
+                for group in groups_of(published["arms"][arms[0]])
+            }
             for table, arms in published["tables"].items()
         },
         "below_chance": {group: below_chance(published, group, layout) for group in groups},

@@ -7,14 +7,17 @@ import pytest
 from genlab import arms
 from genlab.arms import (
     check_arm,
+    comparable,
     experiment_name,
+    find_runs,
     read_arms,
+    read_units,
     run_arms,
     select_rows,
     summarize_arm,
     yaml_word,
 )
-from genlab.comparison import read_layout
+from genlab.comparison import Layout, read_layout
 from genlab.program import InputError
 from tests.project_copy import call
 from tests.tiny_pipeline import enter, make_repository
@@ -39,6 +42,13 @@ def pipeline(repository, monkeypatch) -> Path:
     return repository
 
 
+def read_all(layout: Layout, content: dict) -> tuple[dict, dict]:
+    """Return arm -> its rows, and arm -> why it has none."""
+    runs, missing = find_runs(content)
+    rows, unread = read_arms(layout, content, runs)
+    return rows, missing | unread
+
+
 @pytest.mark.parametrize(
     "arm", [{}, {"gen.max_len": 50}, TABLE, {"value": 0.5}, {"value": 1}], ids=str
 )
@@ -52,7 +62,10 @@ def test_an_arm_is_params_rows_of_a_table_or_a_value(arm):
         ({"gen.max_ln": 50}, r"params.yaml has no gen.max_ln; did you mean gen.max_len\?"),
         ({"table": "data/x.parquet"}, "must be like {table: PATH, where:"),
         ({"table": "data/x.parquet", "where": "all"}, "must be like {table: PATH, where:"),
+        ({"table": 5, "where": {}}, "must be like {table: PATH, where:"),
         ({"value": "half"}, "must be like {value: 0.5}"),
+        ({"value": True}, "must be like {value: 0.5}"),
+        ({"value": float("nan")}, "must be like {value: 0.5}"),
         ({"value": 0.5, "gen.max_len": 50}, "must be like {value: 0.5}"),
         (None, "must be params, like {gen.max_len: 50}, or {} for none"),
     ],
@@ -85,28 +98,73 @@ def test_arms_are_read_from_their_experiments_and_tables_from_the_default_one(pi
     """The workspace has shift 1, and the default arm 0: tables are not the workspace's."""
     layout = read_layout(Path("claims.yaml"))
     content = {"default": {}, "one": {"rows.shift": 1}, "odd": TABLE, "half": {"value": 0.5}}
-    rows = read_arms(layout, content | {"later": {"rows.shift": 2}})
-    assert list(rows) == ["default", "one", "odd", "later"]
+    rows, missing = read_all(layout, content | {"later": {"rows.shift": 2}})
+    assert list(rows) == ["default", "one", "odd"]
     assert rows["default"]["place"][0] == 1
     assert rows["one"]["place"][0] == 2
     assert rows["odd"]["kind"].unique().to_list() == ["odd"]
     assert rows["odd"].filter(judge="strict")["place"][0] == 1
-    assert rows["later"] is None  # not run
+    assert missing == {
+        "later": "no claim-tiny-later on this commit; run `python -m genlab.claims run`"
+    }
+
+
+def test_an_experiment_of_other_params_than_its_arms_has_not_been_run(pipeline):
+    runs, missing = find_runs({"default": {}, "one": {"rows.shift": 3}, "half": {"value": 0.5}})
+    assert list(runs) == ["default"]
+    assert missing == {
+        "one": "claim-tiny-one was made with other params; run `python -m genlab.claims run`"
+    }
+
+
+def test_a_default_run_of_other_params_makes_no_tables(pipeline):
+    head = call(pipeline, "git", "rev-parse", "HEAD").strip()
+    refs = f"refs/exps/{head[:2]}/{head[2:]}"
+    call(pipeline, "git", "update-ref", f"{refs}/claim-tiny-base", f"{refs}/claim-tiny-one")
+    try:
+        runs, missing = find_runs({"base": {}, "odd": TABLE})
+    finally:
+        call(pipeline, "git", "update-ref", "-d", f"{refs}/claim-tiny-base")
+    assert runs == {}
+    assert all("claim-tiny-base was made with other params" in why for why in missing.values())
+
+
+def test_params_are_the_same_however_a_number_was_written():
+    written = {"a": "1e-5", "b": 300, "c": ["x"], "d": False, "e": None, "f": "none"}
+    assert comparable(written) == comparable(written | {"a": 1e-05, "b": 300.0})
+    assert comparable(written) != comparable(written | {"f": None})
+
+
+def test_the_units_of_an_arm_are_known_by_the_hash_of_their_table(pipeline):
+    layout = read_layout(Path("claims.yaml"))
+    runs, _ = find_runs({"default": {}, "one": {"rows.shift": 1}, "odd": TABLE})
+    units = read_units(layout, runs)
+    assert units["default"] == units["odd"] != units["one"]
+    assert None not in units.values()
+    assert read_units(replace(layout, units_from=None), runs) == {}
 
 
 def test_experiments_of_another_commit_do_not_count(pipeline):
     call(pipeline, "git", "commit", "--quiet", "--allow-empty", "--message", "code")
     try:
-        rows = read_arms(read_layout(Path("claims.yaml")), {"default": {}, "odd": TABLE})
+        runs, missing = find_runs({"default": {}, "odd": TABLE})
     finally:
         call(pipeline, "git", "reset", "--quiet", "--soft", "HEAD~1")
-    assert rows == {"default": None, "odd": None}
+    assert runs == {}
+    assert list(missing) == ["default", "odd"]
 
 
-def test_a_table_that_the_default_run_has_not_made_is_named_with_its_arm(pipeline):
-    arm = {"table": "data/none.parquet", "where": {"kind": "odd"}}
-    with pytest.raises(InputError, match=r"arm x, of experiment claim-tiny-default: data/none"):
-        read_arms(read_layout(Path("claims.yaml")), {"default": {}, "x": arm})
+def test_an_arm_without_such_rows_is_named_and_the_others_are_read(pipeline):
+    content = {
+        "default": {},
+        "no_file": {"table": "data/none.parquet", "where": {"kind": "odd"}},
+        "no_row": {"table": "data/kinds.parquet", "where": {"kind": "even"}},
+        "odd": TABLE,
+    }
+    rows, missing = read_all(read_layout(Path("claims.yaml")), content)
+    assert list(rows) == ["default", "odd"]
+    assert missing["no_file"].startswith("data/none.parquet: ")
+    assert missing["no_row"] == "no row with kind even; there are odd, plain"
 
 
 def test_rows_are_selected_by_the_exact_values_of_their_columns():
@@ -132,7 +190,7 @@ def test_values_that_no_row_has_are_answered_with_those_there_are(where, message
 
 def test_an_arm_is_summed_up_by_group_with_intervals(pipeline):
     layout = read_layout(Path("claims.yaml"))
-    rows = read_arms(layout, {"default": {}})["default"]
+    rows = read_all(layout, {"default": {}})[0]["default"]
     summary = summarize_arm(layout, rows)
     assert summary["kind"]["mean_place"] == {"value": 1.0, "low": 1.0, "high": 1.0}
     found = summary["strict"]["mean_place"]

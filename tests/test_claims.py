@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -6,7 +7,15 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from genlab.claims import app, read_claims, settle_claims, verdict
+from genlab import claims as program
+from genlab.claims import (
+    app,
+    explain_not_run,
+    print_settled,
+    read_claims,
+    settle_claims,
+    verdict,
+)
 from genlab.comparison import Difference, Layout, Metric, read_layout
 from genlab.program import InputError
 from tests.project_copy import call
@@ -34,8 +43,8 @@ def rows(n: int, place: float, ranker: str = "labse", **columns) -> pl.DataFrame
     return pl.DataFrame({"ranker": ranker, "query_id": ids, "location": places} | columns)
 
 
-def settle(claims: dict[str, dict], **arms: pl.DataFrame | None) -> dict:
-    return settle_claims(LAYOUT, claims, ARMS, arms)
+def settle(claims: dict[str, dict], **arms: pl.DataFrame) -> dict:
+    return settle_claims(LAYOUT, claims, ARMS, arms, not_run={})
 
 
 def test_a_claim_is_supported_or_contradicted_by_the_sign_of_a_sure_difference():
@@ -90,7 +99,28 @@ def test_p_is_adjusted_for_all_claims_and_rankers_of_the_file():
 
 
 def test_a_claim_with_an_arm_that_was_not_run_has_no_verdict():
-    assert settle({"claim": CLAIM}, long=rows(3, 1.0), short=None) == {"claim": {}}
+    not_run = explain_not_run(LAYOUT, {"claim": CLAIM}, {"short": "why"}, {})
+    assert not_run == {"claim": "arm short"}
+    settled = settle_claims(LAYOUT, {"claim": CLAIM}, ARMS, {"long": rows(3, 1.0)}, not_run)
+    assert settled == {"claim": {}}
+
+
+def test_a_claim_whose_arms_are_of_other_units_is_not_run():
+    layout = replace(LAYOUT, units_from=Path("data/dedup.parquet"))
+    claims = {"claim": CLAIM, "odds": CLAIM | {"a": "even_odds"}}
+    assert explain_not_run(layout, claims, {}, {"long": "1f", "short": "1f"}) == {}
+    not_run = explain_not_run(layout, claims, {}, {"long": "1f", "short": "2e"})
+    assert not_run == {
+        "claim": "data/dedup.parquet differs between long and short, so a query_id need not be "
+        "the same thing in both"
+    }
+
+
+def test_no_claims_and_claims_without_a_pair_that_counts_can_be_printed(capsys):
+    print_settled({}, {})
+    print_settled({"claim": {}, "other": {}}, {"other": "arm long"})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["claim  no pair counts", "other  not run: arm long"]
 
 
 def test_queries_of_one_arm_alone_are_left_out():
@@ -122,6 +152,11 @@ def test_arms_that_share_no_query_are_an_error_that_names_them():
         ({"expect": "better"}, "claim bold: expect is better, not one of lower, higher"),
         ({"why": "so"}, "claim bold: must have claim, metric, a, b, expect, but has"),
         ({"a": "even_odds", "b": "even_odds"}, "both arms are plain values"),
+        (
+            {"metric": ["average_loc"]},
+            r"claim bold: metric must be one text, not \['average_loc'\]",
+        ),
+        ({"claim": None}, "claim bold: claim must be one text, not None"),
     ],
     ids=str,
 )
@@ -131,6 +166,33 @@ def test_a_claim_that_cannot_be_settled_is_named(tmp_path, change, message):
     path.write_text(yaml.safe_dump({"arms": ARMS, "claims": {"bold": claim | change}}))
     with pytest.raises(InputError, match=message):
         read_claims(path, LAYOUT, {"gen": {"max_len": 150}})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("arms: {a: {}}", "no claims: by name"),
+        ("arms: {a: {}}\nclaims:", "no claims: by name"),
+        ("arms: {a: {}}\nclaims: [x]", "no claims: by name"),
+        ("claims: {}", "no arms: by name"),
+        ("arms: {}\nclaims: {}", "arms: is empty"),
+        ("arms: {50: {}}\nclaims: {}", "arms: 50 is no name; put it in quotes"),
+        ("arms: {a: }\nclaims: {}", "arm a: must be params"),
+        ("arms: {a: {}}\nclaims: {x: }", "claim x: must have claim, .*, but has None"),
+        ("arms: {a: {}}\nclaims: {}\npublished:", "published: must have n, columns"),
+    ],
+)
+def test_a_claims_yaml_without_what_it_needs_is_an_error_that_names_it(tmp_path, text, message):
+    path = tmp_path / "claims.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"claims.yaml: {message}"):
+        read_claims(path, LAYOUT, {"gen": {"max_len": 150}})
+
+
+def test_a_claims_yaml_may_have_arms_alone(tmp_path):
+    path = tmp_path / "claims.yaml"
+    path.write_text("arms: {a: {}}\nclaims: {}")
+    assert read_claims(path, LAYOUT, {})["claims"] == {}
 
 
 def test_the_claims_of_the_flagship_can_be_settled():
@@ -175,16 +237,19 @@ arms:
   one: {rows.shift: 1}
   later: {rows.shift: 2}
   odd: {table: data/kinds.parquet, where: {kind: odd}}
+  even: {table: data/kinds.parquet, where: {kind: even}}
 claims:
   shift: {claim: Worse., metric: mean_place, a: default, b: one, expect: higher}
   kinds: {claim: Odd rows are worse., metric: mean_place, a: default, b: odd, expect: higher}
   more: {claim: More costs more., metric: mean_place, a: one, b: later, expect: higher}
+  evens: {claim: Even rows are worse., metric: mean_place, a: default, b: even, expect: higher}
 """
+SAME_UNITS = HEAD.replace("  units_from: data/kinds.parquet\n", "")
 
 
 def test_without_a_command_what_was_run_is_settled_and_written(repository, monkeypatch):
     enter(repository, monkeypatch)
-    Path("claims.yaml").write_text(HEAD + CLAIMS)
+    Path("claims.yaml").write_text(SAME_UNITS + CLAIMS)
     result = CliRunner().invoke(app, [], catch_exceptions=False)
     assert result.exit_code == 0
     written = json.loads(Path("metrics/claims.json").read_text())
@@ -199,8 +264,46 @@ def test_without_a_command_what_was_run_is_settled_and_written(repository, monke
     assert " ".join(lines[0].split()) == (
         "shift strict +0.500 [+0.350, +0.650] n 40 p 0.0008 supported"
     )
-    assert lines[-1].split() == ["more", "not", "run"]
+    assert lines[-5:] == [
+        "more   not run: arm later",
+        "evens  not run: arm even",
+        "Not run:",
+        "arm later: no claim-tiny-later on this commit; run `python -m genlab.claims run`",
+        "arm even: no row with kind even; there are odd, plain",
+    ]
     assert not Path("metrics/published.json").exists()
+
+
+def test_arms_made_from_other_units_are_not_paired(repository, monkeypatch):
+    enter(repository, monkeypatch)
+    Path("claims.yaml").write_text(HEAD + CLAIMS)  # shift changes data/kinds.parquet, too
+    result = CliRunner().invoke(app, [], catch_exceptions=False)
+    settled = json.loads(Path("metrics/claims.json").read_text())["claims"]
+    assert settled["shift"] == {}
+    assert settled["kinds"]["strict"]["difference"] == 0.0
+    assert "shift  not run: data/kinds.parquet differs between default and one" in result.output
+
+
+def test_claims_are_checked_against_the_committed_params(repository, monkeypatch):
+    enter(repository, monkeypatch)
+    Path("claims.yaml").write_text(HEAD + "arms: {a: {rows.more: 1}}\nclaims: {}")
+    written = Path("params.yaml").read_text()
+    Path("params.yaml").write_text("rows: {shift: 0, more: 0}")
+    try:
+        with pytest.raises(InputError, match=r"arm a: params.yaml has no rows.more"):
+            CliRunner().invoke(app, [], catch_exceptions=False)
+    finally:
+        Path("params.yaml").write_text(written)
+
+
+def test_where_every_arm_failed_that_is_what_is_said(repository, monkeypatch):
+    enter(repository, monkeypatch)
+    Path("claims.yaml").write_text(HEAD + CLAIMS)
+    names = ["claim-tiny-default", "claim-tiny-one", "claim-tiny-later"]
+    monkeypatch.setattr(program, "run_arms", lambda arms: names)
+    monkeypatch.setattr(program, "settle", lambda *inputs: pytest.fail("nothing to settle"))
+    with pytest.raises(InputError, match=r"one, claim-tiny-later failed; .*dvc queue logs claim"):
+        CliRunner().invoke(app, ["run"], catch_exceptions=False)
 
 
 def test_where_nothing_was_run_it_says_what_runs_it(repository, monkeypatch):

@@ -107,6 +107,18 @@ def test_in_the_source_study_the_best_length_depends_on_the_ranker(study):
         (lambda p: p["arms"]["long"]["a"].append(1), "arm long: a has 3 numbers for place, good"),
         (lambda p: p["arms"]["long"].pop("same_data_and_model"), "must be true or false"),
         (lambda p: p["tables"]["length"].append("tiny"), "tables.length: no published arm tiny"),
+        (lambda p: p["tables"]["length"].clear(), "tables.length: must be a list of arms"),
+        (lambda p: p["arms"]["long"].pop("b"), "tables.length: long has not the same rankers"),
+        (lambda p: p.update(n=0), "published.n: must be at least 1, not 0"),
+        (lambda p: p.update(n="many"), "published.n: must be a whole number, not many"),
+        (lambda p: p.update(tables=None), "published.tables: must be entries by name, not None"),
+        (lambda p: p["columns"].insert(0, ["place"]), r"\['place'\] is no metric of rows"),
+        (lambda p: p["chance"].update(good=25), "chance: good must be a share from 0 to 1, not 25"),
+        (lambda p: p["arms"].update(long=None), "arm long: same_data_and_model must be true or"),
+        (lambda p: p["arms"].update(long={"same_data_and_model": False}), "long: has no numbers"),
+        (lambda p: p["arms"]["long"].update(a=7.0), "arm long: a has 7.0 for place, good"),
+        (lambda p: p["arms"]["long"].update(a=["7", 0.2]), "a: place must be a number, not 7"),
+        (lambda p: p["arms"]["long"].update(a=[7.0, 20]), "a: good must be a share from 0 to 1"),
     ],
 )
 def test_what_is_wrong_with_published_numbers_is_named(change, message):
@@ -116,9 +128,31 @@ def test_what_is_wrong_with_published_numbers_is_named(change, message):
         check_published(Path("claims.yaml"), published, LAYOUT, {})
 
 
-def test_a_run_on_anything_mini_cannot_be_called_a_reproduction():
+@pytest.mark.parametrize("source", ["mini", "file"])
+def test_a_run_on_anything_mini_or_of_ones_own_cannot_be_called_a_reproduction(source):
     published = yaml.safe_load(yaml.safe_dump(PUBLISHED))
     published["arms"]["short"]["same_data_and_model"] = True
     check_published(Path("claims.yaml"), published, LAYOUT, {"corpus": {"source": "hub"}})
-    with pytest.raises(InputError, match=r"arm short: .* but params.yaml has corpus.source=mini"):
-        check_published(Path("claims.yaml"), published, LAYOUT, {"corpus": {"source": "mini"}})
+    for params, key in (
+        ({"corpus": {"source": source}}, "corpus.source"),
+        ({"rankers": {"a": {"source": source}}}, "rankers.a.source"),
+    ):
+        with pytest.raises(InputError, match=rf"arm short: .* params.yaml has {key}={source}"):
+            check_published(Path("claims.yaml"), published, LAYOUT, params)
+
+
+def test_a_ranker_that_was_not_published_may_stand_beside_a_reproduction():
+    published = yaml.safe_load(yaml.safe_dump(PUBLISHED))
+    published["arms"]["short"]["same_data_and_model"] = True
+    params = {"corpus": {"source": "hub"}, "rankers": {"bm25": {"source": "mini"}}}
+    check_published(Path("claims.yaml"), published, LAYOUT, params)
+
+
+def test_tables_may_be_of_different_rankers():
+    published = yaml.safe_load(yaml.safe_dump(PUBLISHED))
+    published["arms"]["alone"] = {"same_data_and_model": False, "c": [2.0, 0.4]}
+    published["tables"]["single"] = ["alone"]
+    check_published(Path("claims.yaml"), published, LAYOUT, {})
+    best = reread_published(published, CLAIMS, LAYOUT)["best"]
+    assert list(best["length"]) == ["a", "b"]
+    assert best["single"] == {"c": {"place": "alone", "good": "alone"}}
