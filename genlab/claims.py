@@ -15,7 +15,6 @@ from pathlib import Path
 
 import polars as pl
 import typer
-import yaml
 
 from genlab.arms import (
     check_arm,
@@ -32,6 +31,7 @@ from genlab.comparison import (
     compare_group,
     pair_rows,
     read_layout,
+    read_yaml,
     with_verdicts,
 )
 from genlab.files import write_json
@@ -53,7 +53,7 @@ RECORDED = ("base", "other", "difference", "low", "high", "p", "p_adjusted", "n"
 
 def read_claims(path: Path, layout: Layout, params: dict) -> dict:
     """Return claims.yaml; raise InputError, naming it, for an entry that cannot be settled."""
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = read_yaml(path)
     check_head(path, content)
     arms = content["arms"]
     for name, arm in arms.items():

@@ -1,4 +1,4 @@
-"""A real Chromium for tests of pages, cut off from any network.
+"""A real Chromium for tests of pages, which reaches this machine and no other.
 
 A test module takes the fixture with `from tests.browser import chromium  # noqa: F401` and opens
 files with `opened`.
@@ -26,7 +26,7 @@ OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
 

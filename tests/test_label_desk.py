@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,11 +24,11 @@ from genlab.labelling import (
     sample_texts,
 )
 from genlab.program import InputError
-from tests.browser import NAMES, OPTIONS
+from tests.browser import chromium  # noqa: F401
 from tests.project_copy import ROOT
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 HOSTILE = '<img src=x onerror="document.title=1"><b>Кофе</b> \x1b[2J\u202e & чай'
 QUESTIONNAIRE = (ROOT / "pipelines/reviews/label.yaml").read_text(encoding="utf-8")
@@ -286,25 +285,10 @@ def running(folder: Path, rater: str = "anna") -> Iterator[tuple]:
         process.communicate()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """Yield a headless Chromium that reaches this machine and no other."""
-    from playwright.sync_api import sync_playwright
-
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip(f"no browser: install one of {', '.join(NAMES)} to run the tests of pages")
-    only_here = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # the last one counts
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*OPTIONS, only_here])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def window(browser) -> Iterator:
+def window(chromium) -> Iterator:  # noqa: F811
     """Yield a function that opens an address in a new window; all share one storage."""
-    context = browser.new_context(locale="en-US")
+    context = chromium.new_context(locale="en-US")
     context.set_default_timeout(8_000)
     thrown: list[str] = []
 
