@@ -6,13 +6,11 @@ answer. Sizes and rates were found by measurement; LOG.md has what was tried.
 
 import random
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from genlab.program import InputError
 
 if TYPE_CHECKING:
-    import torch
     from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
 
 END_OF_TEXT = "<|endoftext|>"
@@ -48,16 +46,6 @@ def break_lines(texts: list[str], seed: int) -> list[str]:
     return broken
 
 
-def length_bucketed_batches(
-    lengths: list[int], batch_size: int, rng: random.Random
-) -> Iterator[list[int]]:
-    """Yield every index once, in batches of similar length (little padding), batches shuffled."""
-    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], rng.random()))
-    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-    rng.shuffle(batches)
-    yield from batches
-
-
 def check_sizes(n_embd: int, n_head: int, n_positions: int, max_offset: int, **others) -> None:
     """Raise InputError for sizes that make no model."""
     if n_embd % n_head:
@@ -86,15 +74,13 @@ def pretrain(
 ) -> tuple["GPT2LMHeadModel", float]:
     """Return a GPT-2 trained on one text per row, and the mean loss (nats) of the last 100 steps.
 
-    Muon (Jordan 2024) turns the matrices, AdamW the embeddings and vectors; on so few tokens this
-    learns to name the right entity where AdamW alone is slower (LOG.md). Every row starts at a
-    random position up to `max_offset`, so that a query put in front later does not move the text
-    to positions the model has never seen.
+    Trained as `train_mini` does. Every row starts at a random position up to `max_offset`, so that
+    a query put in front later does not move the text to positions the model has never seen.
     """
     import torch
-    from tqdm import tqdm
-    from transformers import GPT2Config, GPT2LMHeadModel, get_cosine_schedule_with_warmup
+    from transformers import GPT2Config, GPT2LMHeadModel
 
+    from genlab.mini_training import length_bucketed_batches, train_mini
     from genlab.training import collate
 
     torch.manual_seed(seed)
@@ -128,32 +114,13 @@ def pretrain(
         batch for _ in range(epochs) for batch in length_bucketed_batches(lengths, batch_size, rng)
     ]
 
-    matrices = [weight for name, weight in model.named_parameters() if is_matrix(name, weight)]
-    others = [weight for name, weight in model.named_parameters() if not is_matrix(name, weight)]
-    optimizers = [
-        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.0),
-        torch.optim.AdamW(others, lr=embedding_learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
-    ]
-    warmup = len(batches) // 20
-    schedules = [get_cosine_schedule_with_warmup(o, warmup, len(batches)) for o in optimizers]
-
-    losses = []
-    model.train()
-    for batch in tqdm(batches, desc="pretraining", mininterval=5):
+    def inputs_of(batch: list[int]) -> dict:
         inputs = collate([rows[i] for i in batch], tokenizer.eos_token_id)
         offset = rng.randrange(max_offset + 1)
         positions = torch.arange(offset, offset + inputs["input_ids"].shape[1])
-        loss = model(**inputs, position_ids=positions[None]).loss
-        loss.backward()
-        for optimizer, schedule in zip(optimizers, schedules, strict=True):
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-        losses.append(loss.item())
-    model.eval()
-    return model, sum(losses[-100:]) / len(losses[-100:])
+        return inputs | {"position_ids": positions[None]}
 
-
-def is_matrix(name: str, weight: "torch.Tensor") -> bool:
-    """Say whether a weight is a matrix inside a block (Muon's), not an embedding or a vector."""
-    return weight.ndim == 2 and ".h." in name
+    loss = train_mini(
+        model, map(inputs_of, batches), len(batches), learning_rate, embedding_learning_rate
+    )
+    return model, loss

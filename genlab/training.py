@@ -42,6 +42,17 @@ def collate(rows: list[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
     return {"input_ids": input_ids, "attention_mask": mask, "labels": labels}
 
 
+def collate_pairs(rows: list[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
+    """Pad pairs of token ids to the longest: input_ids and attention_mask [b, s], labels [b, t].
+
+    For encoder-decoder models, which shift the labels themselves. Padding is ignored by position,
+    as in `collate`.
+    """
+    inputs = collate([{"input_ids": row["input_ids"], "n_prompt": 0} for row in rows], pad_id)
+    targets = collate([{"input_ids": row["labels"], "n_prompt": 0} for row in rows], pad_id)
+    return inputs | {"labels": targets["labels"]}
+
+
 class LengthGroupedOrder:
     """Row numbers with neighbours of similar length, in an order of (seed, epoch) alone.
 

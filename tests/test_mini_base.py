@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genlab.mini_base import break_lines, is_matrix, length_bucketed_batches, pretrain
+from genlab.mini_base import break_lines, pretrain
+from genlab.mini_training import is_matrix, length_bucketed_batches
 from tests.tiny_models import TEXTS, WORDS, make_tokenizer
 
 SIZES = {

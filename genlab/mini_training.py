@@ -1,0 +1,75 @@
+"""How the small base models made here are trained: in seconds, on a CPU, from nothing.
+
+In: a model with fresh weights and its batches, ready for it. Out: the trained model. Not
+transformers' Trainer: it has no optimizer of two kinds, and at a few hundred steps of 0.05 s its
+own work is felt.
+"""
+
+import random
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+def length_bucketed_batches(
+    lengths: list[int], batch_size: int, rng: random.Random
+) -> Iterator[list[int]]:
+    """Yield every index once, in batches of similar length (little padding), batches shuffled."""
+    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], rng.random()))
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    rng.shuffle(batches)
+    yield from batches
+
+
+def train_mini(
+    model: "PreTrainedModel",
+    batches: Iterable[dict],
+    n_batches: int,
+    learning_rate: float,
+    embedding_learning_rate: float,
+) -> float:
+    """Train `model` on one pass over `batches` of its inputs; return the last 100 steps' mean loss.
+
+    Muon (Jordan 2024) turns the matrices inside blocks, AdamW the embeddings and vectors; on so
+    few tokens this learns to copy from the context where AdamW alone is slower (LOG.md). Both
+    rates rise for a twentieth of the steps and fall as a cosine.
+    """
+    import torch
+    from tqdm import tqdm
+    from transformers import get_cosine_schedule_with_warmup
+
+    named = list(model.named_parameters())
+    matrices = [weight for name, weight in named if is_matrix(name, weight)]
+    others = [weight for name, weight in named if not is_matrix(name, weight)]
+    optimizers = [
+        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.0),
+        torch.optim.AdamW(others, lr=embedding_learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+    warmup = n_batches // 20
+    schedules = [get_cosine_schedule_with_warmup(o, warmup, n_batches) for o in optimizers]
+
+    losses = []
+    model.train()
+    for inputs in tqdm(batches, desc="pretraining", total=n_batches, mininterval=5):
+        loss = model(**inputs).loss
+        loss.backward()
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+        losses.append(loss.item())
+    model.eval()
+    return sum(losses[-100:]) / len(losses[-100:])
+
+
+def is_matrix(name: str, weight: "torch.Tensor") -> bool:
+    """Say whether a weight is a matrix inside a block (Muon's), not an embedding or a vector.
+
+    Blocks are called `h` in GPT-2 and `block` in T5, whose first ones hold a table of position
+    biases beside their matrices.
+    """
+    is_in_block = ".h." in name or ".block." in name
+    return weight.ndim == 2 and is_in_block and "bias" not in name
