@@ -70,10 +70,12 @@ def text_losses(
     positions is read in pieces, each of which begins so again: every token counts, the first of a
     piece with less before it.
     """
+    if not texts:
+        return []
     start = tokenizer.bos_token_id
     start = tokenizer.eos_token_id if start is None else start
     n_positions = getattr(model.config, "max_position_embeddings", None)
-    ids = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
     rows, owners = [], []
     for text, row in enumerate(ids):
         size = n_positions - 1 if n_positions else max(1, len(row))

@@ -39,10 +39,13 @@ def copy_or_make_model(
 
 def read_fluency(judges: Path, texts: list[str], batch_size: int) -> list[np.ndarray]:
     """Return for each text the loss of each token, in nats, under the model among the judges."""
+    import torch
+
     from genlab.models import load_causal_model, load_tokenizer
 
     folder = judges / FOLDER
     tokenizer, model = load_tokenizer(folder), load_causal_model(folder).eval()
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
     return text_losses(model, tokenizer, texts, batch_size)
 
 

@@ -13,7 +13,7 @@ from random import Random
 import polars as pl
 
 from genlab.program import InputError
-from genlab.tables import read_table
+from genlab.tables import read_batches
 from pipelines.reviews.review_table import GENERATE_SCHEMA, STARS
 
 REAL, REAL_OTHER = "real", "real_other"
@@ -28,7 +28,10 @@ def read_generated(path: Path, reviews: pl.DataFrame) -> pl.DataFrame:
     Raises InputError for a column, a value or a row that is missing or there twice, a rating
     outside 1 to 5, and rows that were made from other reviews than these.
     """
-    table = read_table(path)
+    batches = list(read_batches(path))
+    if not batches:
+        raise InputError(f"{path}: it has no row; run `dvc repro generate`")
+    table = pl.concat(batches)
     for name, kind in GENERATE_SCHEMA.items():
         if name not in table.columns:
             raise InputError(f"{path}: it has no column {name}; run `dvc repro generate`")
@@ -36,8 +39,6 @@ def read_generated(path: Path, reviews: pl.DataFrame) -> pl.DataFrame:
         if found != kind and not (found.is_integer() and kind.is_integer()):
             raise InputError(f"{path}: column {name} holds {found}, not {kind}")
     table = table.select(GENERATE_SCHEMA.names())
-    if table.is_empty():
-        raise InputError(f"{path}: it has no row; run `dvc repro generate`")
     check_rows(path, table, reviews)
     check_whole(path, table)
     order = table.select("review_id").unique(maintain_order=True).with_row_index("place")

@@ -68,6 +68,8 @@ def main(
     numbers["reviews"]["train_of_rare_rubrics"] = train.height - known["rubric"].height
     with written_whole(output) as folder:
         folder.mkdir()
+        texts = train["text"].to_list()
+        numbers["fluency"] = copy_or_make_model(fluency_model, folder, texts, vocab_size, sizes)
         for kind, rows in known.items():
             classes = rows.select(OWN_CLASS[kind]).to_series()
             if classes.n_unique() < 2:
@@ -77,8 +79,7 @@ def main(
             judge = train_judge(texts, classes.to_list(), features, inverse_penalty)
             save_judge(judge, folder, kind)
             numbers[kind] = measure_on_reviews(judge, kind, test)
-        loss = copy_or_make_model(fluency_model, folder, train["text"].to_list(), vocab_size, sizes)
-        numbers["fluency"] = loss | measure_fluency(folder, test["text"].to_list(), batch_size)
+        numbers["fluency"] |= measure_fluency(folder, test["text"].to_list(), batch_size)
 
     write_json(metrics, numbers)
 

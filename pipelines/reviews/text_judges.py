@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
@@ -65,6 +66,10 @@ class Judge:
             made.append(vectorizer)
         return made
 
+    def find_terms(self, texts: Sequence[str]) -> "csr_array":
+        """Return the weighted terms of each text, sparse float64[texts, all terms]."""
+        return stack([vectorizer.transform(texts) for vectorizer in self.vectorizers])
+
     def predict(self, texts: Sequence[str]) -> list:
         """Return the likeliest class of each text; None for a text without any known term.
 
@@ -73,7 +78,7 @@ class Judge:
         """
         if not texts:
             return []
-        found = stack([vectorizer.transform(texts) for vectorizer in self.vectorizers])
+        found = self.find_terms(texts)
         best = (found @ self.weights.T + self.bias).argmax(axis=1)
         is_blank = np.diff(found.indptr) == 0
         return [
@@ -166,7 +171,7 @@ def load_judge(folder: Path, name: str) -> Judge | None:
             len(terms) != len(judge.idf[kind]) for kind, terms in judge.terms.items()
         ):
             raise ValueError("its arrays do not fit its lists")
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise InputError(f"{path}: not a whole judge ({error}); run `dvc repro judge`") from None
     return judge
 
