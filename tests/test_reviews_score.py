@@ -15,6 +15,7 @@ from genlab.intervals import bootstrap_interval, wilson_interval
 from genlab.labelling import add_fingerprints, read_questionnaire
 from genlab.program import InputError
 from genlab.tables import read_table, write_table
+from genlab.text import words
 from pipelines.reviews import score
 from pipelines.reviews.generated_reviews import add_references, draw_others, read_generated
 from pipelines.reviews.keywords import Rules, weigh_keywords
@@ -86,18 +87,14 @@ def scores_of(texts: list[str], train=NO_TRAIN, judges=NO_JUDGE, losses=None, **
     ],
 )
 def test_a_keyword_is_found_in_any_of_its_forms(keywords, text, expected):
-    from genlab.text import words
-
     assert keyword_recall(keywords, words(text)) == expected
 
 
 def test_a_reviews_own_keywords_are_all_found_in_it():
     texts = make_table(300)["text"].to_list()
     keywords, _ = weigh_keywords(texts, [True] * 300, Rules(5, 3, 1, 3, dictionary_forms=True))
-    scored = pl.concat(
-        scores_of([text], keywords=k) for text, k in zip(texts, keywords, strict=True)
-    )
-    assert scored["keyword_recall"].drop_nulls().min() == 1.0
+    recalls = [keyword_recall(own, words(text)) for own, text in zip(keywords, texts, strict=True)]
+    assert set(recalls) <= {1.0, None} and 1.0 in recalls
 
 
 def test_measures_of_the_text_alone_are_by_hand():
@@ -168,11 +165,9 @@ def test_the_macro_average_is_the_mean_of_the_ratings_means():
     )
     numbers = summarize(frame, 1000, seed=1)["study"]["full"]
     assert numbers["macro"]["rating_recovered"] == 0.75
-    ends = macro_share([1, 4], [2, 4])[1:]
-    assert (
-        numbers["macro"]["rating_recovered_low"],
-        numbers["macro"]["rating_recovered_high"],
-    ) == (pytest.approx(ends))
+    low, high = macro_share([1, 4], [2, 4])[1:]
+    assert numbers["macro"]["rating_recovered_low"] == pytest.approx(low)
+    assert numbers["macro"]["rating_recovered_high"] == pytest.approx(high)
     of_five = numbers["stars_5"]
     assert of_five["n"] == 4 and of_five["rating_recovered"] == 1
     assert of_five["rating_recovered_low"] == wilson_interval(4, 4)[0]
@@ -318,7 +313,7 @@ def judged(tmp_path_factory) -> Path:
     """Return a folder with mini reviews, their judges and texts of two arms."""
     folder = tmp_path_factory.mktemp("judged")
     table = make_table()
-    run_judge(folder, table)
+    run_judge(folder, table, **{"fluency.epochs": 8})
     inputs = table.filter(split="test").with_columns(prompt=pl.lit(""), finished=pl.lit(True))
     inputs = inputs.group_by("rating", maintain_order=True).head(3)
     texts = inputs["text"].to_list()
