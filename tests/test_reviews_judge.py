@@ -178,17 +178,43 @@ def test_rare_rubrics_have_no_judge_and_are_counted(tmp_path):
     assert "Зоопарк" not in load_judge(tmp_path / "judge", "rubric").classes
 
 
+def fetch_model(folder: Path, **options) -> None:
+    options = {"path": folder / "none", "hub_id": "none", "revision": "none"} | options
+    arguments = ["fluency_model", str(folder / "fetched")]
+    arguments += [f"--{name}={value}" for name, value in options.items()]
+    result = CliRunner().invoke(fetch.app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
 def test_a_fetched_language_model_takes_the_place_of_the_mini_one(tmp_path):
     model = save_base(tmp_path / "model")
-    arguments = ["fluency_model", str(tmp_path / "fetched"), "--source=file", f"--path={model}"]
-    result = CliRunner().invoke(
-        fetch.app, [*arguments, "--hub_id=none", "--revision=none"], catch_exceptions=False
-    )
-    assert result.exit_code == 0, result.output
+    fetch_model(tmp_path, source="file", path=model)
     numbers, _ = run_judge(tmp_path, make_table(60), tmp_path / "fetched")
     assert "train_loss" not in numbers["fluency"] and numbers["fluency"]["perplexity"] > 1
     kept, given = (load_causal_model(each) for each in (tmp_path / "judge/fluency", model))
     assert all((a == b).all() for a, b in zip(kept.parameters(), given.parameters(), strict=True))
+
+
+def test_without_a_model_to_fetch_the_folder_holds_none_and_one_is_made(tmp_path):
+    fetch_model(tmp_path, source="mini")
+    assert [file.name for file in (tmp_path / "fetched").iterdir()] == ["source.json"]
+    numbers, _ = run_judge(tmp_path, make_table(60), tmp_path / "fetched")
+    assert numbers["fluency"]["train_loss"] > 0
+
+
+def test_a_model_that_cannot_be_fetched_is_an_error_that_names_the_key(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    def fail(*_, **__):
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(InputError, match=r"fluency_model.hub_id=some/gpt at abc: .*no network"):
+        fetch_model(tmp_path, source="hub", hub_id="some/gpt", revision="abc")
+    with pytest.raises(InputError, match="none: no such model folder"):
+        fetch_model(tmp_path, source="file")
+    assert not list(tmp_path.iterdir())
 
 
 def test_wrong_sizes_and_splits_without_reviews_are_errors_that_leave_nothing(tmp_path):

@@ -4,9 +4,10 @@ In: the rows of `generated_reviews`, the judges, the real train reviews. Out: SC
 each arm's means over texts, by rating and over ratings; what only a set of texts has (perplexity,
 distinct-n); lines to read and points to plot.
 
-A text without words has recovered nothing and named no keyword; its rating is as wrong as one can
-be, and what divides by its words does not count it. Shares have Wilson's interval, their mean over
-ratings its stratified form; all else resamples texts within each rating.
+A text without words, or without any that the judges know, has recovered nothing and named no
+keyword; its rating is as wrong as one can be, and what divides by its words does not count it. A
+text of one word that some review has is copied whole. Shares have Wilson's interval, their mean
+over ratings its stratified form; all else resamples texts within each rating.
 """
 
 from collections.abc import Sequence
@@ -82,12 +83,15 @@ def score_texts(
     token_lists = [words(text) for text in texts]
     n_words = [len(tokens) for tokens in token_lists]
     copied = longest_copied_spans(texts, train)
-    guesses = {name: judge.predict(texts) if judge else None for name, judge in judges.items()}
+    guesses = {
+        name: judge.predict(texts) if judge else [None] * len(texts)
+        for name, judge in judges.items()
+    }
     asked = rows.select("rating", "rubrics", "keywords").iter_rows()
     columns = [
         {
-            **judge_rating(judges["rating"], guesses["rating"], rating, row),
-            **judge_rubric(judges["rubric"], guesses["rubric"], rubrics, row),
+            **judge_rating(judges["rating"], guesses["rating"][row], rating),
+            **judge_rubric(judges["rubric"], guesses["rubric"][row], rubrics),
             "keyword_recall": keyword_recall(keywords, token_lists[row]),
             "distinct_1": within(token_lists[row], 1),
             "distinct_2": within(token_lists[row], 2),
@@ -110,11 +114,10 @@ def score_texts(
     )
 
 
-def judge_rating(judge: Judge | None, guesses: list | None, asked: int, row: int) -> dict:
-    """Return what the judge made of a text; nothing where it does not know the asked rating."""
+def judge_rating(judge: Judge | None, found: int | None, asked: int) -> dict:
+    """Return what the rating found says; nothing where the judge does not know the asked one."""
     if judge is None or asked not in judge.classes:
         return {"predicted_rating": None, "rating_recovered": None, "rating_error": None}
-    found = guesses[row]
     worst = max(abs(stars - asked) for stars in STARS)
     return {
         "predicted_rating": found,
@@ -123,13 +126,13 @@ def judge_rating(judge: Judge | None, guesses: list | None, asked: int, row: int
     }
 
 
-def judge_rubric(judge: Judge | None, guesses: list | None, asked: list, row: int) -> dict:
+def judge_rubric(judge: Judge | None, found: str | None, asked: list[str]) -> dict:
     """Return whether the judge names one of the asked rubrics; nothing where it knows none."""
     if judge is None or not set(asked) & set(judge.classes):
         return {"predicted_rubric": None, "rubric_recovered": None}
     return {
-        "predicted_rubric": guesses[row],
-        "rubric_recovered": float(guesses[row] in asked),
+        "predicted_rubric": found,
+        "rubric_recovered": float(found in asked),
     }
 
 
