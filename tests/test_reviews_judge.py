@@ -1,5 +1,7 @@
 """pipelines.reviews.judge: what the judges say, how far to trust them, and that they keep it."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
