@@ -139,6 +139,7 @@ def test_judges_come_from_the_train_split_alone_and_twice_with_the_same_bytes(tm
         assert file.read_bytes() == twin.read_bytes(), file.name
     assert first["reviews"] == second["reviews"]
     assert first["rating"]["balanced"] > 0.4 > second["rating"]["balanced"]
+    assert first["rating"]["train_balanced"] > first["rating"]["balanced"]
     assert first["rubric"]["accuracy"] > first["rubric"]["constant"] + 0.3
     assert 1 < first["fluency"]["perplexity"] < second["fluency"]["perplexity"]
 

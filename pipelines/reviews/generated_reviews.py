@@ -2,7 +2,7 @@
 
 In: GENERATE_SCHEMA rows and the real reviews. Out: the same rows, checked: every arm and decoding
 has one text for each of the same test reviews. To them come, under every decoding, the arm `real`
-(the test review itself: what each measure can reach) and `real_other` (one of the other evaluated
+(the test review itself: what people's texts reach) and `real_other` (one of the other evaluated
 test reviews, of another rating and no rubric in common: what a text gets that ignores what was
 asked; a rating by chance would be right more often). References have no token count and no end.
 """

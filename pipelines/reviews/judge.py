@@ -78,7 +78,10 @@ def main(
             texts = rows["text"].to_list()
             judge = train_judge(texts, classes.to_list(), features, inverse_penalty)
             save_judge(judge, folder, kind)
-            numbers[kind] = measure_on_reviews(judge, kind, test)
+            on_train = measure_on_reviews(judge, kind, rows)
+            numbers[kind] = measure_on_reviews(judge, kind, test) | {
+                f"train_{name}": on_train[name] for name in ("accuracy", "balanced")
+            }
         numbers["fluency"] |= measure_fluency(folder, test["text"].to_list(), batch_size)
 
     write_json(metrics, numbers)

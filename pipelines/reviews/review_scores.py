@@ -298,7 +298,7 @@ def plot_by_rating(scored: pl.DataFrame, decoding: str, column: str) -> list[dic
 
 
 def table_of(arms: dict[str, dict]) -> str:
-    """Return each arm's headline metrics with their interval, floor and ceiling, as lines."""
+    """Return each arm's headline metrics with their interval and both references, as lines."""
     merged = merge(arms)
     width = max(map(len, merged)) + 2
     lines = [
@@ -308,11 +308,11 @@ def table_of(arms: dict[str, dict]) -> str:
         for arm in (arm for arm in merged if arm not in REFERENCES and metric in merged[arm]):
             numbers = merged[arm]
             interval = f"[{numbers[f'{metric}_low']:.3f}, {numbers[f'{metric}_high']:.3f}]"
-            floor, ceiling = (
+            other, own = (
                 f"{merged[name][metric]:.3f}" if metric in merged.get(name, {}) else "-"
                 for name in (REAL_OTHER, REAL)
             )
             lines.append(
-                f"{metric:19}{arm:{width}}{numbers[metric]:8.3f}{interval:>19}{floor:>12}{ceiling:>9}"
+                f"{metric:19}{arm:{width}}{numbers[metric]:8.3f}{interval:>19}{other:>12}{own:>9}"
             )
     return "\n".join(lines)
