@@ -1,9 +1,9 @@
 """Judges of generated reviews: classifiers that read a rating, or a rubric, off a text.
 
 In: real reviews of the train split. Out: a classifier (TF-IDF of words and characters, logistic
-regression), and how often it is right about real reviews of the test split. About reviews that it
-was trained on it is right more often: a generator that copies them gains by it, so that is measured,
-too (`train_accuracy`, `train_balanced`). Kept as numbers and a list of terms: no pickle.
+regression), and how often it is right about real reviews of the test split. It is right more often
+about those it was trained on, and a generator that copies them gains by it: that is measured, too
+(`train_accuracy`, `train_balanced`). Kept as numbers and a list of terms: no pickle.
 """
 
 import json
