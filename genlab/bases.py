@@ -49,10 +49,13 @@ def copy_base(folder: Path, tokenizer_folder: Path | None, output: Path) -> None
                 settings.save_pretrained(partial)
 
 
-def download_base(hub_id: str, revision: str, tokenizer_folder: Path | None, output: Path) -> None:
+def download_base(
+    hub_id: str, revision: str, tokenizer_folder: Path | None, output: Path, group: str = "base"
+) -> None:
     """Download a model at a pinned revision from the Hub; raise InputError if that fails.
 
-    Without a network, a copy that was downloaded earlier serves.
+    Without a network, a copy that was downloaded earlier serves. `group`: of the params, for the
+    error.
     """
     from huggingface_hub import HfApi, snapshot_download
 
@@ -66,8 +69,9 @@ def download_base(hub_id: str, revision: str, tokenizer_folder: Path | None, out
             folder = download(local_files_only=True)
         except Exception:
             raise InputError(
-                f"base.hub_id={hub_id} at {revision}: cannot be downloaded ({first_line(error)}); "
-                "check the name and the network, or use base.source=file with base.path=FOLDER"
+                f"{group}.hub_id={hub_id} at {revision}: cannot be downloaded "
+                f"({first_line(error)}); check the name and the network, or use "
+                f"{group}.source=file with {group}.path=FOLDER"
             ) from error
     copy_base(Path(folder), tokenizer_folder, output)
 

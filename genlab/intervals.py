@@ -6,6 +6,7 @@ queries are what was sampled from the world: nothing is assumed about how the va
 a metric over some of the queries only (fdaro: the answerable ones) resamples its own count too.
 """
 
+from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
 
@@ -133,6 +134,25 @@ def resampled_means(values: np.ndarray, n_resamples: int, seed: int | list[int])
     totals[:, partial] = sums[:, n_metrics:]
     with np.errstate(invalid="ignore"):  # 0 / 0: none of the drawn queries counts
         return sums[:, :n_metrics] / totals
+
+
+def resample_strata(
+    values: np.ndarray, strata: Sequence, n_resamples: int = 10_000, *, seed: int
+) -> np.ndarray:
+    """Return float64[strata, n_resamples, m]: each stratum's resampled means, strata sorted.
+
+    values: float64[n, m], NaN where one does not count; strata: one of n units each. Units are
+    drawn within their stratum, as many as it has: for samples that were taken stratum by stratum.
+    The mean over the first axis is the resampled macro average. Davison and Hinkley 1997,
+    Bootstrap Methods and their Application, section 3.2.
+    """
+    names, place = np.unique(np.asarray(strata), return_inverse=True)
+    return np.stack(
+        [
+            resampled_means(values[place == number], n_resamples, [seed, number])
+            for number in range(len(names))
+        ]
+    )
 
 
 def quantiles_of_numbers(values: np.ndarray, levels: list[float]) -> np.ndarray:

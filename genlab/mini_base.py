@@ -46,14 +46,16 @@ def break_lines(texts: list[str], seed: int) -> list[str]:
     return broken
 
 
-def check_sizes(n_embd: int, n_head: int, n_positions: int, max_offset: int, **others) -> None:
-    """Raise InputError for sizes that make no model."""
+def check_sizes(
+    n_embd: int, n_head: int, n_positions: int, max_offset: int, group: str = "base", **others
+) -> None:
+    """Raise InputError, naming the params group, for sizes that make no model."""
     if n_embd % n_head:
-        raise InputError(f"base.n_embd={n_embd} must be a multiple of base.n_head={n_head}")
+        raise InputError(f"{group}.n_embd={n_embd} must be a multiple of {group}.n_head={n_head}")
     if max_offset > n_positions // 2:
         raise InputError(
-            f"base.max_offset={max_offset} leaves less than half of base.n_positions={n_positions} "
-            "to the text; lower the one or raise the other"
+            f"{group}.max_offset={max_offset} leaves less than half of "
+            f"{group}.n_positions={n_positions} to the text; lower the one or raise the other"
         )
 
 

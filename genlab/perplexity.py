@@ -14,7 +14,7 @@ from genlab.program import InputError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # 2**27 float32 scores are 0.5 GB: GPT-2's 50,257 tokens x 300 positions x 8 rows, not 64.
 SCORES_AT_A_TIME = 2**27
@@ -56,6 +56,38 @@ def token_losses(
                 losses[i] = values[n_prompts[i] - 1 : len(rows[i]) - 1].numpy()
             start += len(batch)
     return losses
+
+
+def text_losses(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    texts: list[str],
+    batch_size: int,
+) -> list[np.ndarray]:
+    """Return for each text float64 [its tokens]: -log p of each, in nats; none of an empty text.
+
+    Every text begins after the model's start or end-of-text token. One that exceeds the model's
+    positions is read in pieces, each of which begins so again: every token counts, the first of a
+    piece with less before it.
+    """
+    if not texts:
+        return []
+    start = tokenizer.bos_token_id
+    start = tokenizer.eos_token_id if start is None else start
+    n_positions = getattr(model.config, "max_position_embeddings", None)
+    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    rows, owners = [], []
+    for text, row in enumerate(ids):
+        size = n_positions - 1 if n_positions else max(1, len(row))
+        pieces = [row[at : at + size] for at in range(0, len(row), size)] or [[]]
+        rows += [[start, *piece] for piece in pieces]
+        owners += [text] * len(pieces)
+    parts: list[list[np.ndarray]] = [[] for _ in texts]
+    for owner, part in zip(
+        owners, token_losses(model, rows, [1] * len(rows), batch_size), strict=True
+    ):
+        parts[owner].append(part)
+    return [np.concatenate(each) for each in parts]
 
 
 def batch_losses(model: "PreTrainedModel", rows: list[list[int]]) -> "torch.Tensor":

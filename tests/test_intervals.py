@@ -9,6 +9,7 @@ from genlab import intervals
 from genlab.intervals import (
     bootstrap_interval,
     paired_difference,
+    resample_strata,
     unpaired_difference,
     wilson_interval,
 )
@@ -187,3 +188,28 @@ def test_wilson_equals_scipy_and_stays_within_zero_and_one(trials, level):
 def test_wilson_refuses_impossible_counts(successes, n):
     with pytest.raises(ValueError, match=f"{successes} successes of {n} trials"):
         wilson_interval(successes, n)
+
+
+def test_strata_are_resampled_each_on_its_own_and_their_mean_has_its_textbook_error():
+    """The variance of a mean of strata's means: sum of variance / n over strata, over strata^2."""
+    rng = np.random.default_rng(5)
+    strata = ["b"] * 30 + ["a"] * 10
+    values = np.concatenate([rng.normal(5, 3, (30, 1)), rng.normal(0, 1, (10, 1))])
+    drawn = resample_strata(values, strata, seed=1)
+    assert drawn.shape == (2, 10_000, 1)
+    a, b = values[30:, 0], values[:30, 0]  # sorted: a first
+    assert drawn.mean(axis=1)[:, 0] == pytest.approx([a.mean(), b.mean()], abs=0.02)
+    macro = drawn.mean(axis=0)[:, 0]
+    assert macro.std() == pytest.approx(np.sqrt(a.var() / 10 + b.var() / 30) / 2, rel=0.03)
+
+
+def test_strata_of_equal_sizes_are_not_drawn_alike():
+    values = np.arange(20.0)[:, None] % 10
+    first, second = resample_strata(values, [1] * 10 + [2] * 10, seed=1)[:, :, 0]
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.05
+
+
+def test_a_stratum_in_which_nothing_counts_is_nan_and_disturbs_no_other():
+    values = np.array([[1.0], [3.0], [np.nan]])
+    drawn = resample_strata(values, [1, 1, 2], seed=1)
+    assert np.isnan(drawn[1]).all() and set(drawn[0].ravel()) == {1.0, 2.0, 3.0}

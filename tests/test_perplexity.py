@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from genlab import perplexity
-from genlab.perplexity import bits_per_byte, token_losses
+from genlab.mini_base import train_tokenizer
+from genlab.perplexity import bits_per_byte, text_losses, token_losses
 from genlab.program import InputError
-from tests.tiny_models import make_gpt2, make_llama
+from tests.tiny_models import TEXTS, make_gpt2, make_llama
 
 RNG = random.Random(2)
 ROWS = [[RNG.randrange(60) for _ in range(n)] for n in (5, 1, 19, 2, 12, 12, 40, 3)]
@@ -97,3 +98,23 @@ def test_a_row_longer_than_the_model_reads_is_refused():
 def test_a_first_token_can_not_be_scored():
     with pytest.raises(ValueError, match="n_prompt is at least 1"):
         token_losses(make_gpt2(), [[1, 2]], [0], 4)
+
+
+def test_a_text_is_read_after_the_end_of_text_and_a_long_one_in_pieces():
+    """A model of 8 positions reads 7 tokens a time, each piece after the end-of-text."""
+    tokenizer = train_tokenizer(TEXTS, 320)
+    model = make_gpt2(vocab_size=len(tokenizer), end=tokenizer.eos_token_id, n_positions=8)
+    texts = ["The red river is near the old tower.", "", "river"]
+    ids = [tokenizer(text)["input_ids"] for text in texts]
+    assert len(ids[0]) > 8
+    found = text_losses(model, tokenizer, texts, 2)
+    assert [len(losses) for losses in found] == [len(row) for row in ids]
+    pieces = [ids[0][at : at + 7] for at in range(0, len(ids[0]), 7)]
+    expected = [
+        token_losses(model, [[tokenizer.eos_token_id, *piece]], [1], 1)[0] for piece in pieces
+    ]
+    assert found[0] == pytest.approx(np.concatenate(expected), rel=1e-5)
+
+
+def test_no_texts_have_no_losses():
+    assert text_losses(make_gpt2(), None, [], 1) == []

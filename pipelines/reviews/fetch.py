@@ -1,7 +1,8 @@
-"""fetch: the reviews, and a keyword model if one is asked for - all that comes from outside.
+"""fetch: the reviews, and models that are asked for - all that comes from outside.
 
 In: nothing but options. Out: one table of reviews, made here (`mini`), downloaded (`hub`) or the
-user's own (`file`); and a folder for a keyword model, which holds none unless one is asked for.
+user's own (`file`); and a folder each for a keyword model and for a language model that judges
+fluency, which hold none unless one is asked for.
 """
 
 from enum import StrEnum
@@ -101,6 +102,25 @@ def keyword_model(
         write_json(output / "source.json", {"hub_id": hub_id})
     else:
         download_model(hub_id, revision, output)
+
+
+@app.command("fluency_model")
+def fluency_model(
+    output: Path,
+    source: Source = Option(..., help="mini: judge trains one on the train split"),
+    path: Path = Option(..., help="file: the folder of a causal language model; else unused"),
+    hub_id: str = Option(..., help="hub: a causal language model"),
+    revision: str = Option(..., help="hub: commit that is downloaded"),
+) -> None:
+    """Fetch the language model that judges fluency; a folder without one if it is made later."""
+    from genlab.bases import copy_base, download_base
+
+    if source is Source.mini:
+        write_json(output / "source.json", {"source": source.value})
+    elif source is Source.hub:
+        download_base(hub_id, revision, None, output, "fluency_model")
+    else:
+        copy_base(path, None, output)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,22 @@ REVIEW_SCHEMA = pl.Schema(
 )
 SPLIT_SCHEMA = pl.Schema(REVIEW_SCHEMA | {"split": pl.String})
 KEYWORD_SCHEMA = pl.Schema(SPLIT_SCHEMA | {"keywords": pl.List(pl.String)})
+# One row a generated text: every arm and decoding writes one for each of the same test reviews.
+GENERATE_SCHEMA = pl.Schema(
+    {
+        "text_id": pl.String,  # review_id/arm/decoding
+        "review_id": pl.String,  # the test review whose rubrics, rating and keywords are asked for
+        "arm": pl.String,
+        "decoding": pl.String,  # study | greedy
+        "rubrics": pl.List(pl.String),
+        "rating": pl.Int8,
+        "keywords": pl.List(pl.String),
+        "prompt": pl.String,
+        "text": pl.String,
+        "n_tokens": pl.Int32,  # new tokens
+        "finished": pl.Boolean,  # whether the end was reached
+    }
+)
 
 
 def count_ratings(ratings: Iterable[int]) -> dict[str, int]:
