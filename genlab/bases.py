@@ -5,16 +5,15 @@ tokenizer) that later stages load without a network.
 """
 
 import shutil
-from functools import partial
 from pathlib import Path
 
 from genlab.files import written_whole
-from genlab.models import check_model_folder, first_line, load_causal_model, load_tokenizer
+from genlab.hub import download_snapshot
+from genlab.models import check_model_folder, load_causal_model, load_tokenizer
 from genlab.program import InputError
 
 # No *.bin: a pickle can run code. No model.py: code from a hub is never run.
 HUB_FILES = ["*.json", "*.txt", "*.safetensors", "tokenizer.model"]
-TIMEOUT_SECONDS = 10  # for the Hub to answer
 TOKENIZER_FILES = ["token*", "vocab.*", "merges.txt", "special_tokens*", "added_tokens*"]
 
 
@@ -49,27 +48,20 @@ def copy_base(folder: Path, tokenizer_folder: Path | None, output: Path) -> None
                 settings.save_pretrained(partial)
 
 
-def download_base(hub_id: str, revision: str, tokenizer_folder: Path | None, output: Path) -> None:
-    """Download a model at a pinned revision from the Hub; raise InputError if that fails.
+def download_base(hub_id: str, revision: str, tokenizer_folder: Path | None, output: Path) -> str:
+    """Download a model at a pinned revision from the Hub; return its commit.
 
-    Without a network, a copy that was downloaded earlier serves.
+    Without a network, a copy that was downloaded earlier serves. Raises InputError if that fails.
     """
-    from huggingface_hub import HfApi, snapshot_download
-
-    download = partial(snapshot_download, hub_id, revision=revision, allow_patterns=HUB_FILES)
-    try:
-        # Asked first, because snapshot_download tries for half a minute before it gives up.
-        HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT_SECONDS)
-        folder = download()
-    except Exception as error:  # huggingface_hub's, its HTTP client's and the disk's
-        try:
-            folder = download(local_files_only=True)
-        except Exception:
-            raise InputError(
-                f"base.hub_id={hub_id} at {revision}: cannot be downloaded ({first_line(error)}); "
-                "check the name and the network, or use base.source=file with base.path=FOLDER"
-            ) from error
-    copy_base(Path(folder), tokenizer_folder, output)
+    folder = download_snapshot(
+        hub_id,
+        revision,
+        HUB_FILES,
+        asked=f"base.hub_id={hub_id} at {revision}",
+        instead="use base.source=file with base.path=FOLDER",
+    )
+    copy_base(folder, tokenizer_folder, output)
+    return folder.name
 
 
 def make_base(

@@ -83,8 +83,9 @@ def fetch_ranker(
         if made_here:
             manifest |= make_ranker(kind, path, max_queries, dim, epochs, seed, folder)
         elif source == "hub":
-            download_model(kind, hub_id, revision, folder / "model", f"rankers.{output.name}")
-            manifest |= {"hub_id": hub_id, "revision": revision}
+            group = f"rankers.{output.name}"
+            commit = download_model(kind, hub_id, revision, folder / "model", group)
+            manifest |= {"hub_id": hub_id, "revision": commit}
         else:
             copy_model(kind, path, folder / "model")
             manifest |= {"path": str(path)}
