@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from genlab.files import remove, write_json, written_whole
-from genlab.processes import is_first
+from genlab.processes import best_device, is_first
 from genlab.program import InputError, run, stage_app
 from genlab.scratch import resumable_folder
 from genlab.training import (
@@ -109,6 +109,7 @@ def main(
                 report_to="none",
                 seed=seed,
                 dataloader_pin_memory=False,
+                use_cpu=best_device().type == "cpu",  # must be told, or processes stay alone
             ),
             train_dataset=data["train"],
             eval_dataset=data["validation"],

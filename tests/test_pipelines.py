@@ -164,6 +164,12 @@ def program_of(stage: Stage) -> tuple[str, str]:
     return module, after if after in definitions(module) else "main"
 
 
+@pytest.mark.parametrize("launcher", ["accelerate launch -m", "python -m torch.distributed.run -m"])
+def test_a_program_is_found_behind_what_launches_it(launcher):
+    command = f"PYTHONPATH=../.. {launcher} stages.score texts data/x --seed 1"
+    assert program_of(Stage("score", command, "", frozenset())) == ("stages.score", "texts")
+
+
 def programs_of(stages: list[Stage]) -> set[Path]:
     """Return the files of the stages' programs."""
     return {source_of(program_of(stage)[0]) for stage in stages}
