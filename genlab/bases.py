@@ -5,21 +5,34 @@ tokenizer) that later stages load without a network.
 """
 
 import shutil
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genlab.files import written_whole
-from genlab.models import check_model_folder, first_line, load_causal_model, load_tokenizer
+from genlab.hub import download_snapshot
+from genlab.models import check_model_folder, load_causal_model, load_tokenizer
 from genlab.program import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Loader = Callable[[Path], "PreTrainedModel"]
 
 # No *.bin: a pickle can run code. No model.py: code from a hub is never run.
 HUB_FILES = ["*.json", "*.txt", "*.safetensors", "tokenizer.model"]
-TIMEOUT_SECONDS = 10  # for the Hub to answer
 TOKENIZER_FILES = ["token*", "vocab.*", "merges.txt", "special_tokens*", "added_tokens*"]
 
 
-def copy_base(folder: Path, tokenizer_folder: Path | None, output: Path) -> None:
+def copy_base(
+    folder: Path,
+    tokenizer_folder: Path | None,
+    output: Path,
+    load: Loader = load_causal_model,
+) -> None:
     """Copy a model folder to `output`, with another folder's tokenizer if one is given.
+
+    `load` is what its kind of model is loaded with.
 
     Raises InputError if the model or tokenizer cannot be loaded, or the tokenizer has more
     tokens than the model has embeddings.
@@ -35,7 +48,7 @@ def copy_base(folder: Path, tokenizer_folder: Path | None, output: Path) -> None
                 for file in partial.glob(pattern):
                     file.unlink()
             load_tokenizer(tokenizer_folder).save_pretrained(partial)
-        tokenizer, model = load_tokenizer(partial), load_causal_model(partial)
+        tokenizer, model = load_tokenizer(partial), load(partial)
         n_rows = model.get_input_embeddings().num_embeddings
         if len(tokenizer) > n_rows:
             raise InputError(
@@ -50,30 +63,27 @@ def copy_base(folder: Path, tokenizer_folder: Path | None, output: Path) -> None
 
 
 def download_base(
-    hub_id: str, revision: str, tokenizer_folder: Path | None, output: Path, group: str = "base"
-) -> None:
-    """Download a model at a pinned revision from the Hub; raise InputError if that fails.
+    hub_id: str,
+    revision: str,
+    tokenizer_folder: Path | None,
+    output: Path,
+    group: str = "base",
+    load: Loader = load_causal_model,
+) -> str:
+    """Download a model at a pinned revision from the Hub; return its commit.
 
     Without a network, a copy that was downloaded earlier serves. `group`: of the params, for the
-    error.
+    message of the InputError that is raised if that fails.
     """
-    from huggingface_hub import HfApi, snapshot_download
-
-    download = partial(snapshot_download, hub_id, revision=revision, allow_patterns=HUB_FILES)
-    try:
-        # Asked first, because snapshot_download tries for half a minute before it gives up.
-        HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT_SECONDS)
-        folder = download()
-    except Exception as error:  # huggingface_hub's, its HTTP client's and the disk's
-        try:
-            folder = download(local_files_only=True)
-        except Exception:
-            raise InputError(
-                f"{group}.hub_id={hub_id} at {revision}: cannot be downloaded "
-                f"({first_line(error)}); check the name and the network, or use "
-                f"{group}.source=file with {group}.path=FOLDER"
-            ) from error
-    copy_base(Path(folder), tokenizer_folder, output)
+    folder = download_snapshot(
+        hub_id,
+        revision,
+        HUB_FILES,
+        asked=f"{group}.hub_id={hub_id} at {revision}",
+        instead=f"use {group}.source=file with {group}.path=FOLDER",
+    )
+    copy_base(folder, tokenizer_folder, output, load)
+    return folder.name
 
 
 def make_base(

@@ -9,7 +9,6 @@ memory, and nothing but JSON, tab-separated text and Parquet is ever interpreted
 import codecs
 import gzip
 import json
-import os
 import re
 import zlib
 from collections import Counter
@@ -27,6 +26,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from genlab.hub import load_dataset
 from genlab.program import InputError
 from genlab.tables import BATCH_ROWS, QUERY_SCHEMA
 
@@ -97,7 +97,6 @@ PARQUET_ROWS = 1_000  # turned into Python objects at a time
 MAX_ROW_BYTES = 1 << 28
 MAX_FRAME_BYTES = 1 << 28
 
-HUB_TIMEOUT_SECONDS = 10.0
 BLANKS = re.compile(r"[ \t\n\r]*")  # JSON's white space
 
 # Where a query was found ("train.jsonl, line 3"), and QUERY_SCHEMA's columns without `split`.
@@ -135,20 +134,27 @@ def read_hub_corpus(
     n_train: int,
     n_validation: int,
     max_text_bytes: int,
-) -> Iterator[pl.DataFrame]:
-    """Yield the train and validation queries of a Hub dataset as frames of QUERY_SCHEMA.
+) -> tuple[Iterator[pl.DataFrame], str]:
+    """Return the train and validation queries of a Hub dataset as frames, and the commit.
 
     The dataset has MS MARCO's columns; `hub_name` is its configuration ("v2.1"; empty if it has
     one only), `revision` a commit. `hub_id` may be a local folder in the Hub's layout. Limits and
     errors as in `read_file_corpus`; whatever fails on the way to the Hub is one InputError.
     """
     asked = " ".join(part for part in (hub_id, hub_name) if part)
-    dataset = load_hub_dataset(asked, hub_id, hub_name, revision)
+    dataset, commit = load_dataset(
+        hub_id,
+        hub_name,
+        revision,
+        ["train", "validation"],
+        asked=f"{asked} at revision {revision}",
+        instead="download the files and set corpus.source: file",
+    )
     parts = (
         (f"{asked}, {split}", split, hub_queries(f"{asked}, {split}", rows, max_text_bytes))
         for split, rows in dataset.items()
     )
-    yield from collect_frames(asked, parts, n_train, n_validation, validation_share=0.0)
+    return collect_frames(asked, parts, n_train, n_validation, validation_share=0.0), commit
 
 
 def collect_frames(
@@ -660,46 +666,6 @@ def hub_queries(name: str, rows: Any, max_text_bytes: int) -> Iterator[PlacedQue
             place = f"{name}, row {number} (counted from 0)"
             yield place, check_row(place, row, CorpusFormat.auto, max_text_bytes)
             number += 1
-
-
-def load_hub_dataset(asked: str, hub_id: str, hub_name: str, revision: str) -> dict[str, Any]:
-    """Return splits train and validation of a Hub dataset at exactly `revision`.
-
-    Left to itself, `load_dataset` retries for 23 seconds without a network and then takes ANY
-    revision it finds in its cache. So the commit is asked for first, once, and the cache folder
-    that was used is compared with it.
-    """
-    import datasets
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    is_local = os.path.isdir(hub_id)
-    commit = None
-    try:
-        if not is_local:
-            try:
-                info = HfApi().dataset_info(hub_id, revision=revision, timeout=HUB_TIMEOUT_SECONDS)
-                commit = info.sha
-            except OfflineModeIsEnabled:  # HF_HUB_OFFLINE: what was downloaded before will do
-                commit = revision
-        dataset = datasets.load_dataset(hub_id, hub_name or None, revision=commit)
-    # These libraries raise errors of a dozen unrelated classes, their own and others'.
-    except Exception as error:
-        raise InputError(
-            f"{asked} at revision {revision}: the Hub dataset cannot be read ({one_line(error)}); "
-            "correct corpus.hub_id, hub_name or revision, or download the files and set "
-            "corpus.source: file"
-        ) from error
-    for split in ("train", "validation"):
-        if split not in dataset:
-            raise InputError(f"{asked}: no split {split}, only {', '.join(map(str, dataset))}")
-        for cached in dataset[split].cache_files:
-            if commit and commit not in Path(cached["filename"]).parts:
-                raise InputError(
-                    f"{asked}: another revision than {revision} came out of the cache; run once "
-                    "with a network and without HF_HUB_OFFLINE"
-                )
-    return {split: dataset[split] for split in ("train", "validation")}
 
 
 def check_columns(place: str, there: Iterable[str], needed: Iterable[str] = COLUMNS) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genlab.processes import map_shared
 from genlab.program import InputError
 
 if TYPE_CHECKING:
@@ -72,14 +73,17 @@ def generate(
     tokens: list[list[int]] = [[]] * len(prompts)
     finished = [False] * len(prompts)
     stops = ends if decoding.stop_at_end else set()
-    for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+    def decode_items(batch: list[int]) -> list[list[int]]:
         streams = np.stack([random_stream(decoding.seed, item_ids[i], decoding.cap) for i in batch])
-        new = decode(model, [prompts[i] for i in batch], streams, decoding, stops)
+        return decode(model, [prompts[i] for i in batch], streams, decoding, stops)
+
+    decoded = map_shared(decode_items, batches, lambda batch: on_progress(len(batch)))
+    for batch, new in zip(batches, decoded, strict=True):
         for i, row in zip(batch, new, strict=True):
             end = next((k for k, token in enumerate(row) if token in ends), None)
             tokens[i], finished[i] = row[:end] if stops else row, end is not None
-        on_progress(len(batch))
     return tokens, finished
 
 

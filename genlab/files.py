@@ -12,7 +12,8 @@ from pathlib import Path
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a sibling of `path` to write a file or a folder to; rename it into place at the end.
 
-    If the block raises, the sibling is removed and `path` stays as it was.
+    If the block raises, the sibling is removed and `path` stays as it was. An error of the disk
+    that names no file (Arrow's do not) gets the name of `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
@@ -22,8 +23,10 @@ def written_whole(path: Path) -> Iterator[Path]:
         if path.is_dir() or partial.is_dir():
             remove(path)  # only a file can be replaced, by a file, in one step
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as error:
         remove(partial)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(path)
         raise
 
 

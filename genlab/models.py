@@ -1,4 +1,4 @@
-"""Causal language models and tokenizers in folders of the Hub's layout, loaded safely and offline.
+"""Language models and tokenizers in folders of the Hub's layout, loaded safely and offline.
 
 Safely: weights as safetensors only, never a pickle; no code from the folder is run.
 """
@@ -47,9 +47,21 @@ def load_causal_model(folder: Path) -> "PreTrainedModel":
     """
     from transformers import AutoModelForCausalLM
 
+    return load_whole(AutoModelForCausalLM, folder, "causal language model")
+
+
+def load_text_to_text_model(folder: Path) -> "PreTrainedModel":
+    """Return the encoder-decoder model in `folder` in float32; errors as `load_causal_model`."""
+    from transformers import AutoModelForSeq2SeqLM
+
+    return load_whole(AutoModelForSeq2SeqLM, folder, "text-to-text model")
+
+
+def load_whole(auto_class: type, folder: Path, kind: str) -> "PreTrainedModel":
+    """Return the model in `folder`; raise InputError if it is no whole one of its kind."""
     check_model_folder(folder)
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(
+        model, found = auto_class.from_pretrained(
             folder,
             local_files_only=True,
             use_safetensors=True,
@@ -57,11 +69,10 @@ def load_causal_model(folder: Path) -> "PreTrainedModel":
             output_loading_info=True,
         )
     except Exception as error:  # safetensors and json raise their own kinds for broken files
-        raise InputError(f"{folder}: not a causal language model ({first_line(error)})") from error
+        raise InputError(f"{folder}: not a {kind} ({first_line(error)})") from error
     if missing := sorted(found["missing_keys"]):  # transformers would fill them with noise
         raise InputError(
-            f"{folder}: not a whole causal language model, {len(missing)} weights are missing "
-            f"({missing[0]}, ...)"
+            f"{folder}: not a whole {kind}, {len(missing)} weights are missing ({missing[0]}, ...)"
         )
     return model
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genlab.processes import rank_and_size
 from genlab.program import InputError
 from genlab.rankers import load_ranker
 
@@ -35,7 +36,7 @@ def rate_texts(
     An error of one ranker ends them all.
     """
     work = (batch_size, queries, texts)
-    if len(folders) == 1:
+    if len(folders) == 1 or rank_and_size()[1] > 1:  # several processes share every ranker's work
         return {name: rate(folder, *work) for name, folder in folders.items()}
     n_cores = os.cpu_count() or 1
     at_once = min(len(folders), n_cores)

@@ -11,6 +11,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -73,7 +74,8 @@ def command_template(entry: dict, name: str) -> str:
 
 def unpacked_groups(template: str) -> list[str]:
     """Return the keys that DVC unpacks into `--option value` pairs: those after no option."""
-    words = ["", *template.split()]
+    before, launched, after = template.partition(" -m ")
+    words = ["", *(after if launched else before).split()]  # what launches it is a value
     return [
         key[1]
         for before, word in pairwise(words)
@@ -131,6 +133,7 @@ def check_stages(stages: list[Stage]) -> None:
     produced = frozenset().union(*(stage.outputs for stage in stages))
     fetched = {name.partition("@")[2] for name in parsed if name.startswith("fetch_ranker@")}
     for stage, options in parsed.values():
+        check_launcher(stage)
         check_numbers(stage, options)
         check_source(stage, options, produced)
         check_rankers(stage, options, fetched)
@@ -213,6 +216,17 @@ def explain(
     value = options.get(option.replace("_", "-"), "")
     reason = error.message.removeprefix("Input ").removeprefix("Value error, ")
     return f"{key}={value}: {reason}"
+
+
+def check_launcher(stage: Stage) -> None:
+    """Raise InputError if what a params key gives to launch a stage is no such program."""
+    launcher, launched, _ = stage.command.partition(" -m ")
+    key = re.match(KEY, stage.template)
+    if key and not (launched and shutil.which((launcher.split() or [""])[0])):
+        raise InputError(
+            f"{key[1]}={launcher}: no such program; give python, or accelerate launch with its "
+            "options"
+        )
 
 
 def check_numbers(stage: Stage, options: dict) -> None:

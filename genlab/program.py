@@ -7,6 +7,7 @@ so does a disk that cannot be read or written.
 """
 
 import errno
+import re
 import sys
 
 import typer
@@ -56,6 +57,18 @@ def run(app: typer.Typer) -> None:
         if error.errno not in DISK_TROUBLE:
             raise
         fail(f"{error.filename or 'a file'}: cannot be read or written ({error.strerror})")
+    except Exception as error:
+        if not says_disk_is_full(error):
+            raise
+        fail(f"a model or checkpoint cannot be written ({error}); is the disk full?")
+
+
+def says_disk_is_full(error: Exception) -> bool:
+    """Say whether safetensors or torch, whose errors are no OSErrors, could not write a file."""
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return "inline_container.cc" in str(error) or (  # torch's writer of archives
+        found is not None and int(found[1]) in DISK_TROUBLE
+    )
 
 
 def fail(message: str, exit_code: int = 1) -> None:

@@ -8,12 +8,12 @@ import json
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path, PurePath
 
-from genlab.models import first_line
+from genlab.hub import TIMEOUT_SECONDS, download_snapshot, failure, retried
 from genlab.program import InputError
 from genlab.quiet_tensorflow import import_tensorflow
 
@@ -25,7 +25,6 @@ EXPECTED = {
     "cross_encoder": "a CrossEncoder's folder: config.json, model.safetensors, ...",
     "tensorflow_hub": "a SavedModel's folder: saved_model.pb, variables/",
 }
-TIMEOUT_SECONDS = 10  # for a hub to answer
 
 
 def copy_model(kind: str, folder: Path, output: Path) -> None:
@@ -82,9 +81,9 @@ def read_json(path: Path) -> dict:
     return content if isinstance(content, dict) else {}
 
 
-def check_safetensors(files: Iterable[PurePath], shown: str, expected: str) -> None:
+def check_safetensors(files: Iterable[PurePath | str], shown: str, expected: str) -> None:
     """Raise InputError if there are no safetensors, or a folder holds only pickles."""
-    files = sorted(files)
+    files = sorted(map(PurePath, files))
     safe = {file.parent for file in files if file.suffix == ".safetensors"}
     for file in files:
         if file.suffix in PICKLES and file.parent not in safe:
@@ -96,58 +95,38 @@ def check_safetensors(files: Iterable[PurePath], shown: str, expected: str) -> N
         raise InputError(f"{shown}: no weights (*.safetensors); expected {expected}")
 
 
-def download_model(kind: str, hub_id: str, revision: str, output: Path, group: str) -> None:
-    """Download a model from the Hugging Face Hub, or from TF-Hub, and copy it to `output`.
+def download_model(kind: str, hub_id: str, revision: str, output: Path, group: str) -> str:
+    """Download a model from the Hugging Face Hub, or from TF-Hub, to `output`; return its commit.
 
     `group` is the params group named in messages. Raises InputError if the hub cannot be reached,
     does not know the name, or has no model of `kind` with safetensors there.
     """
-    asked = f"{group}: {hub_id}"
-    if kind != "tensorflow_hub":  # a TF-Hub handle ends in its version
+    asked, instead = f"{group}: {hub_id}", f"set {group}.source to file and .path to a model folder"
+    if kind == "tensorflow_hub":  # a TF-Hub handle ends in its version
+        folder = resolve_tensorflow_hub(hub_id, asked, instead)
+    else:
         asked += f" at {revision}"
-    try:
-        if kind == "tensorflow_hub":
-            folder = resolve_tensorflow_hub(hub_id)
-        else:
-            folder = download_snapshot(hub_id, revision, asked, EXPECTED[kind])
-    except InputError:
-        raise
-    except Exception as error:  # two libraries, three HTTP clients: every failure is the same here
-        raise InputError(
-            f"{asked} cannot be downloaded ({type(error).__name__}: {first_line(error)}); check "
-            f"the name and the network, or set {group}.source to file and .path to a model folder"
-        ) from error
+        # Gigabytes of pickles need not be downloaded to be refused.
+        check_names = partial(check_safetensors, shown=asked, expected=EXPECTED[kind])
+        folder = download_snapshot(
+            hub_id, revision, MODEL_FILES, asked=asked, instead=instead, check_names=check_names
+        )
+        revision = folder.name
     check_kind(kind, folder, asked)
     copy_model(kind, folder, output)
+    return revision
 
 
-def download_snapshot(hub_id: str, revision: str, asked: str, expected: str) -> Path:
-    """Return the local folder of a repository of the Hugging Face Hub at a pinned revision.
-
-    Without a network, a copy that was downloaded earlier serves. Its file list is asked for first:
-    huggingface_hub would try for half a minute before it gives up, and gigabytes of pickles
-    need not be downloaded to be refused.
-    """
-    from huggingface_hub import HfApi, snapshot_download
-
-    download = partial(snapshot_download, hub_id, revision=revision, allow_patterns=MODEL_FILES)
-    try:
-        info = HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT_SECONDS)
-    except Exception:
-        with suppress(Exception):
-            return Path(download(local_files_only=True))
-        raise
-    check_safetensors([PurePath(file.rfilename) for file in info.siblings], asked, expected)
-    return Path(download())
-
-
-def resolve_tensorflow_hub(handle: str) -> Path:
+def resolve_tensorflow_hub(handle: str, asked: str, instead: str) -> Path:
     """Return the local folder of a TF-Hub module, downloaded unless TF-Hub's cache has it."""
     if not handle.startswith("https://"):
         raise InputError(f"{handle}: not a TF-Hub handle; expected https://tfhub.dev/...")
     _, hub = import_tensorflow()
-    with socket_timeout(TIMEOUT_SECONDS):
-        return Path(hub.resolve(handle))
+    try:
+        with socket_timeout(TIMEOUT_SECONDS):
+            return Path(retried(partial(hub.resolve, handle)))
+    except Exception as error:  # urllib's, tarfile's, TensorFlow's and the disk's
+        raise failure(asked, error, instead) from error
 
 
 @contextmanager

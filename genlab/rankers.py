@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from genlab import bm25
 from genlab.files import write_json, written_whole
 from genlab.models import first_line
+from genlab.processes import map_shared
 from genlab.program import InputError
 from genlab.quiet_tensorflow import import_tensorflow
 
@@ -83,8 +85,9 @@ def fetch_ranker(
         if made_here:
             manifest |= make_ranker(kind, path, max_queries, dim, epochs, seed, folder)
         elif source == "hub":
-            download_model(kind, hub_id, revision, folder / "model", f"rankers.{output.name}")
-            manifest |= {"hub_id": hub_id, "revision": revision}
+            group = f"rankers.{output.name}"
+            commit = download_model(kind, hub_id, revision, folder / "model", group)
+            manifest |= {"hub_id": hub_id, "revision": commit}
         else:
             copy_model(kind, path, folder / "model")
             manifest |= {"path": str(path)}
@@ -153,8 +156,8 @@ def open_sentence_transformer(
     options = {"batch_size": batch_size, "show_progress_bar": False}
     relevance = partial(
         cosine_relevance,
-        partial(model.encode_query, **options),
-        partial(model.encode_document, **options),
+        partial(in_batches, partial(model.encode_query, **options), batch_size, len),
+        partial(in_batches, partial(model.encode_document, **options), batch_size, len),
     )
     return relevance, partial(count_unread, model.tokenizer, model.get_max_seq_length())
 
@@ -180,12 +183,13 @@ def open_cross_encoder(
         unique, positions = number_unique(list(zip(queries, texts, strict=True)))
         if not unique:
             return np.zeros(0, np.float32)
-        scores = model.predict(
-            unique,
+        score = partial(
+            model.predict,
             batch_size=batch_size,
             show_progress_bar=False,
             activation_fn=torch.nn.Identity(),
         )
+        scores = in_batches(score, batch_size, lambda pair: len(pair[0]) + len(pair[1]), unique)
         return np.asarray(scores, dtype=np.float32).reshape(-1)[positions]
 
     return relevance, partial(count_unread, model.tokenizer, model.max_seq_length)
@@ -199,14 +203,28 @@ def open_tensorflow_hub(folder: Path, batch_size: int) -> Relevance:
         raise ValueError("it cannot be called on a batch of strings (is it of the TF1 format?)")
 
     def embed(texts: list[str]) -> np.ndarray:
-        by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        embedded = []
-        for start in range(0, len(texts), batch_size):
-            batch = [texts[i] for i in by_length[start : start + batch_size]]
-            embedded.append(model(tf.constant(batch)).numpy())
-        return np.concatenate(embedded)[np.argsort(by_length)]  # [n, dim]
+        return model(tf.constant(texts)).numpy()  # [n, dim]
 
-    return partial(cosine_relevance, embed, embed)
+    embed_all = partial(in_batches, embed, batch_size, len)
+    return partial(cosine_relevance, embed_all, embed_all)
+
+
+def in_batches(
+    compute: Callable[[list], np.ndarray],
+    batch_size: int,
+    length: Callable[[Any], int],
+    items: list,
+) -> np.ndarray:
+    """Return compute(items) [n, ...], by batches of similar length that the processes share.
+
+    The libraries would make such batches, too, but of the part that one process has.
+    """
+    order = sorted(range(len(items)), key=lambda i: length(items[i]))
+    batches = [
+        [items[i] for i in order[start : start + batch_size]]
+        for start in range(0, len(items), batch_size)
+    ]
+    return np.concatenate(map_shared(compute, batches))[np.argsort(order)]
 
 
 def cosine_relevance(

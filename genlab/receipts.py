@@ -29,6 +29,7 @@ from pathlib import Path
 
 import yaml
 
+from genlab.manifests import sha256_of
 from genlab.program import InputError
 
 PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
@@ -110,8 +111,7 @@ def name_below(folder: Path, path: Path) -> str:
 def hash_of(path: Path) -> str:
     """Return the sha256 of a file's bytes, or of a folder's sorted file names and their sha256."""
     if path.is_file():
-        with open(path, "rb") as stream:  # file_digest reads it in pieces
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; `dvc repro` makes it")
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from genlab.files import remove
+from genlab.processes import is_first
 from genlab.program import InputError
 
 
@@ -27,11 +28,14 @@ def resumable_folder(
 ) -> Iterator[Path]:
     """Yield the scratch folder of this very piece of work; remove it when the block succeeds.
 
-    Raises InputError if another process is doing the same work now (DVC can be killed and leave
-    its stage running).
+    Raises InputError if another run is doing the same work now (DVC can be killed and leave its
+    stage running). Of the processes of one run the first one speaks for all.
     """
     folder = scratch_root() / stage / fingerprint(arguments, inputs)
     folder.mkdir(parents=True, exist_ok=True)
+    if not is_first():
+        yield folder
+        return
     with open(folder / "lock", "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

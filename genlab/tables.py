@@ -55,7 +55,8 @@ def read_batches(path: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pl.DataFr
         raise InputError(f"{path}: no such file; run `dvc repro` to make it") from None
     except pa.ArrowInvalid as error:
         raise InputError(
-            f"{path}: not a whole Parquet file ({error}); delete it and run `dvc repro`"
+            f"{path}: not a whole Parquet file ({error}); run `dvc repro`, and if that brings back "
+            "the same, `python -m genlab.cache` in the repository's root"
         ) from None
 
 

@@ -93,19 +93,27 @@ def causal_trainer(**options) -> "Trainer":
     come in `LengthGroupedOrder`.
     """
     import torch
+    from torch.utils.data import DataLoader
     from transformers import Trainer
 
     class CausalTrainer(Trainer):
         def _get_train_sampler(self, train_dataset=None):
             rows = self.train_dataset if train_dataset is None else train_dataset
-            batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps
-            return LengthGroupedOrder(row_lengths(rows), batch_size, self.args.seed)
+            of_each = self.args.train_batch_size * self.args.gradient_accumulation_steps
+            of_all = of_each * self.args.world_size  # the same order for 1 x 8 rows and for 2 x 4
+            return LengthGroupedOrder(row_lengths(rows), of_all, self.args.seed)
 
         @torch.inference_mode()
         def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
             self.model.eval()
             sums = torch.zeros(2, dtype=torch.float64)  # negative log likelihood, tokens
-            for batch in self.get_eval_dataloader(eval_dataset):
+            rows = self.eval_dataset if eval_dataset is None else eval_dataset
+            loader = DataLoader(rows, self.args.eval_batch_size, collate_fn=self.data_collator)
+            # Not the library's, which repeats rows until all processes have equally many.
+            for number, batch in enumerate(loader):
+                if number % self.args.world_size != self.args.process_index:
+                    continue
+                batch = self._prepare_inputs(batch)
                 n_tokens = (batch["labels"][:, 1:] != IGNORED).sum()  # the first has no prediction
                 loss = self.model(**batch).loss  # mean over the batch's tokens
                 each = torch.stack((loss.double() * n_tokens, n_tokens.double()))

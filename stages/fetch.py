@@ -12,6 +12,7 @@ import typer
 
 from genlab.corpora import CorpusFormat
 from genlab.files import write_json
+from genlab.manifests import with_progress, write_manifest
 from genlab.program import run, stage_app
 from genlab.rankers import RankerKind
 from genlab.tables import QUERY_SCHEMA, write_table
@@ -20,6 +21,7 @@ app = stage_app()
 
 OUTPUT = typer.Argument(..., help="where the asset is written")
 METRICS = typer.Option(..., help="JSON of counts")
+MANIFEST = typer.Option(..., help="JSON of source, revision and checksums")
 PATH = typer.Option(..., help="mini: what it is made from; file: the asset itself")
 REVISION = typer.Option(..., help="hub: commit that is downloaded")
 SEED = typer.Option(..., min=0)
@@ -35,6 +37,7 @@ class Source(StrEnum):
 def corpus(
     output: Path = OUTPUT,
     metrics: Path = METRICS,
+    manifest: Path = MANIFEST,
     source: Source = typer.Option(...),
     path: Path = PATH,
     format: CorpusFormat = typer.Option(..., help="file: how it is written; auto recognises it"),
@@ -50,10 +53,11 @@ def corpus(
     """Fetch queries with their passages as one table."""
     from genlab import corpora, minicorpus
 
+    commit = "none"
     if source is Source.mini:
         frames = minicorpus.make_queries(path, n_train, n_validation, seed)
     elif source is Source.hub:
-        frames = corpora.read_hub_corpus(
+        frames, commit = corpora.read_hub_corpus(
             hub_id, hub_name, revision, n_train, n_validation, max_text_bytes
         )
     else:
@@ -63,8 +67,11 @@ def corpus(
     counts = {
         split: {"queries": 0, "passages": 0, "answerable": 0} for split in ("train", "validation")
     }
-    write_table(output, (counted(frame, counts) for frame in frames), QUERY_SCHEMA)
+    shown = with_progress(frames, "fetching the corpus", " queries")
+    n_rows = write_table(output, (counted(frame, counts) for frame in shown), QUERY_SCHEMA)
     write_json(metrics, {"splits": counts})
+    asset = f"{hub_id} {hub_name}".strip() if source is Source.hub else str(path)
+    write_manifest(manifest, source, asset, commit, output, rows=n_rows)
 
 
 def counted(frame: pl.DataFrame, counts: dict) -> pl.DataFrame:
@@ -89,6 +96,7 @@ def counted(frame: pl.DataFrame, counts: dict) -> pl.DataFrame:
 def base(
     output: Path = OUTPUT,
     metrics: Path = METRICS,
+    manifest: Path = MANIFEST,
     source: Source = typer.Option(...),
     path: Path = PATH,
     tokenizer_path: Path = typer.Option(..., help="folder of another tokenizer, or none"),
@@ -112,7 +120,7 @@ def base(
     from genlab.models import load_causal_model
 
     tokenizer_folder = None if str(tokenizer_path) == "none" else tokenizer_path
-    counts = {}
+    counts, commit = {}, "none"
     if source is Source.mini:
         counts["pretraining_loss"] = bases.make_base(
             path,
@@ -132,17 +140,20 @@ def base(
             seed=seed,
         )
     elif source is Source.hub:
-        bases.download_base(hub_id, revision, tokenizer_folder, output)
+        commit = bases.download_base(hub_id, revision, tokenizer_folder, output)
     else:
         bases.copy_base(path, tokenizer_folder, output)
     counts["parameters"] = load_causal_model(output).num_parameters()
     write_json(metrics, counts)
+    asset = hub_id if source is Source.hub else str(path)
+    write_manifest(manifest, source, asset, commit, output)
 
 
 @app.command()
 def ranker(
     output: Path = OUTPUT,
     metrics: Path = METRICS,
+    manifest: Path = MANIFEST,
     kind: RankerKind = typer.Option(...),
     source: Source = typer.Option(...),
     path: Path = PATH,
@@ -156,11 +167,13 @@ def ranker(
     """Fetch one judge of relevance."""
     from genlab.rankers import fetch_ranker
 
-    manifest = fetch_ranker(
+    described = fetch_ranker(
         kind, source, path, hub_id, revision, max_queries, dim, epochs, seed, output
     )
-    counts = {name: value for name, value in manifest.items() if isinstance(value, (int, float))}
+    counts = {name: value for name, value in described.items() if isinstance(value, (int, float))}
     write_json(metrics, counts)  # numbers only: DVC shows no text among metrics
+    asset = hub_id if source is Source.hub else str(path)
+    write_manifest(manifest, source, asset, described.get("revision", "none"), output)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import typer
 from genlab.candidates import evaluated_queries
 from genlab.decoding import Decoding, end_tokens, generate
 from genlab.files import write_json
+from genlab.processes import best_device, is_first, rank_and_size
 from genlab.program import run, stage_app
 from genlab.prompts import encode_prompts, make_prompt
 from genlab.tables import write_table
@@ -58,7 +59,6 @@ def main(
     stop_at_end: bool = typer.Option(..., help="no: go on past the end-of-text, to the cap"),
 ) -> None:
     """Generate with the chosen model."""
-    import torch
     from tqdm import tqdm
 
     from genlab.models import load_causal_model, load_tokenizer
@@ -66,14 +66,19 @@ def main(
     folder = tuned if model is Model.tuned else base
     tokenizer = load_tokenizer(folder)
     network = load_causal_model(folder).eval()
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(best_device())
     asked = evaluated_queries(queries, n_queries)
 
     decoding = Decoding(
         cap, temperature, top_k, top_p, num_beams, repetition_penalty, seed, stop_at_end
     )
     prompts = encode_prompts(tokenizer, asked["query"].to_list())
-    with tqdm(total=len(prompts), desc=f"generating ({model})", mininterval=2) as bar:
+    with tqdm(
+        total=-(-len(prompts) // rank_and_size()[1]),  # this process's part, rounded up
+        desc=f"generating ({model})",
+        mininterval=2,
+        disable=not is_first(),
+    ) as bar:
         tokens, finished = generate(
             network,
             prompts,
@@ -84,6 +89,8 @@ def main(
             bar.update,
         )
 
+    if not is_first():
+        return
     rows = pl.DataFrame(
         {
             "query_id": asked["query_id"],

@@ -13,6 +13,7 @@ from genlab import ranking
 from genlab.candidates import SCHEMA, evaluated_queries, score_candidates
 from genlab.files import write_json
 from genlab.panel import rate_texts
+from genlab.processes import is_first
 from genlab.program import run, stage_app
 from genlab.scoring import (
     check_lengths,
@@ -45,7 +46,9 @@ def candidates(
 
     asked = evaluated_queries(queries, n_queries)
     judge = load_ranker(ranker, batch_size)
-    write_table(output, [score_candidates(asked, judge.relevance, seed)], SCHEMA)
+    scored = score_candidates(asked, judge.relevance, seed)
+    if is_first():
+        write_table(output, [scored], SCHEMA)
 
 
 @app.command()
@@ -79,6 +82,8 @@ def texts(
     ratings = rate_texts(
         {name: rankers_folder / name for name in rankers}, batch_size, queries, ranked
     )
+    if not is_first():
+        return
 
     rows, headline, beside = {}, {}, {}
     for name, (relevance, n_unread) in ratings.items():

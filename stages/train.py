@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 from genlab.files import remove, write_json, written_whole
+from genlab.processes import best_device, is_first
 from genlab.program import InputError, run, stage_app
 from genlab.scratch import resumable_folder
 from genlab.training import (
@@ -54,7 +55,7 @@ def main(
     lr_scheduler_type: Schedule = typer.Option(..., help="how the learning rate falls"),
     warmup_steps: int = typer.Option(..., min=0),
     weight_decay: float = typer.Option(..., min=0.0),
-    batch_size: int = typer.Option(..., min=1, help="rows per device and step"),
+    batch_size: int = typer.Option(..., min=1, help="rows per process and step"),
     gradient_accumulation_steps: int = typer.Option(..., min=1),
     early_stopping_patience: int = typer.Option(..., min=0, help="epochs without gain; 0: off"),
     save_steps: int = typer.Option(..., min=1, help="steps between checkpoints of a killed run"),
@@ -108,6 +109,7 @@ def main(
                 report_to="none",
                 seed=seed,
                 dataloader_pin_memory=False,
+                use_cpu=best_device().type == "cpu",  # must be told, or processes stay alone
             ),
             train_dataset=data["train"],
             eval_dataset=data["validation"],
@@ -117,6 +119,9 @@ def main(
         )
         checkpoint = last_whole_checkpoint(scratch)
         trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+        trainer.accelerator.wait_for_everyone()  # the first process deletes the checkpoints
+        if not is_first():
+            return
         points = training_curve(trainer.state.log_history)
         losses = [point["loss"] for point in points if point["split"] == "validation"]
         loss = min(losses) if early_stopping_patience else losses[-1]  # of the weights kept

@@ -4,3 +4,24 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from pathlib import Path
+
+import pytest
+
+from tests.project_copy import commit, dvc
+from tests.tiny_run import make_project
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """Return the folder of a copy in which `dvc repro` has run and its record is committed.
+
+    Two files of tests share it, as it takes most of a minute: whoever changes it puts it back.
+    """
+    folder = tmp_path_factory.mktemp("run") / "project"
+    make_project(folder)
+    result = dvc(folder, "repro")
+    assert result.returncode == 0, result.stdout
+    commit(folder)
+    return folder

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from genlab.bases import copy_base, download_base, make_base
+from genlab.bases import copy_base, make_base
 from genlab.models import load_causal_model, load_tokenizer
 from genlab.program import InputError
 from tests.tiny_models import TEXTS, make_tokenizer, save_base
@@ -132,6 +132,7 @@ def test_a_hub_name_without_network_is_an_error_with_the_way_out(tmp_path):
     options = [f"--{name}={value}" for name, value in (SIZES | values).items()]
     output = tmp_path / "base"
     program = [sys.executable, "-m", "stages.fetch", "base", str(output)]
+    program += ["--manifest", str(tmp_path / "manifest.json")]
     environment = os.environ | {
         "HF_ENDPOINT": "http://127.0.0.1:9",
         "HF_HOME": str(tmp_path / "hub"),
@@ -152,24 +153,6 @@ def test_a_hub_name_without_network_is_an_error_with_the_way_out(tmp_path):
     assert line.endswith("or use base.source=file with base.path=FOLDER")
     assert not output.exists() and not (tmp_path / "metrics.json").exists()
     assert time.monotonic() - start < 30  # and not the half minute of retries after the imports
-
-
-def test_without_network_an_earlier_download_serves(tmp_path, monkeypatch, model):
-    import huggingface_hub
-
-    def offline(*arguments, **options):
-        raise ConnectionError("no network")
-
-    def snapshot(hub_id, revision, local_files_only=False, **options):
-        assert (hub_id, revision) == ("someone/some-model", "abc")
-        if not local_files_only:
-            offline()
-        return str(model)
-
-    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", offline)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-    download_base("someone/some-model", "abc", None, tmp_path / "base")
-    load_causal_model(tmp_path / "base")
 
 
 def test_a_made_base_is_a_whole_model_with_its_tokenizer(tmp_path):

@@ -1,8 +1,4 @@
-"""The whole pipeline under DVC, in a copy of the repository, at sizes of seconds.
-
-All three rankers are BM25 here: it needs no TensorFlow or sentence-transformers, whose imports
-would take longer than everything else together. tests/test_rankers.py has the neural ones.
-"""
+"""The whole pipeline under DVC, in a copy of the repository, at sizes of seconds."""
 
 import json
 from itertools import chain, pairwise
@@ -14,56 +10,14 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from tests.project_copy import (
-    call,
-    change_params,
-    commit,
-    copy_project,
-    dvc,
-    environment,
-    stages_run,
-    start_git,
-)
+from tests.project_copy import call, change_params, dvc, environment, stages_run
+from tests.tiny_run import SIZES
 
-SIZES = {
-    "corpus.n_train": 120,
-    "corpus.n_validation": 24,
-    "base.n_passages": 120,
-    "base.vocab_size": 400,
-    "base.n_layer": 1,
-    "base.n_embd": 32,
-    "base.n_head": 2,
-    "base.n_positions": 256,
-    "base.epochs": 1,
-    "rankers.labse.kind": "bm25",
-    "rankers.use.kind": "bm25",
-    "tokenize.block_size": 64,
-    "train.epochs": 1,
-    "gen.cap": 24,
-    "gen.max_len": 16,
-    "forced.cap": 24,
-    "forced.n_queries": 12,
-    "probe.repeats": [1, 2],
-    "probe.cut_tokens": [10, 20],
-}
 RANKERS = ["labse", "use", "bm25"]
 CANDIDATES = {f"score_candidates@{ranker}" for ranker in RANKERS}
 SCORING = {"score", "leakage"}
 LENGTHS = {"lengths", "audit"}
 GENERATING = {"generate", "generate_forced", *SCORING, *LENGTHS}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    """Return the folder of a copy in which `dvc repro` has run and its record is committed."""
-    folder = tmp_path_factory.mktemp("run") / "project"
-    copy_project(folder)
-    change_params(folder, SIZES)
-    start_git(folder)
-    result = dvc(folder, "repro")
-    assert result.returncode == 0, result.stdout
-    commit(folder)
-    return folder
 
 
 @pytest.fixture

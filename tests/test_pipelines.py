@@ -11,6 +11,7 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -157,12 +158,16 @@ def modules_used(module: str, command: str) -> set[str]:
 def program_of(stage: Stage) -> tuple[str, str]:
     """Return the module and the function of a stage's command."""
     words = shlex.split(stage.command)
-    module = words[words.index("-m", words.index("python")) + 1]
-    while not module.startswith(OURS):  # a launcher's -m comes first
-        words = words[words.index(module) + 1 :]
-        module = words[words.index("-m") + 1]
+    # A launcher may have an -m of its own before ours.
+    module = next(word for flag, word in pairwise(words) if flag == "-m" and word.startswith(OURS))
     after = words[words.index(module) + 1]
     return module, after if after in definitions(module) else "main"
+
+
+@pytest.mark.parametrize("launcher", ["accelerate launch -m", "python -m torch.distributed.run -m"])
+def test_a_program_is_found_behind_what_launches_it(launcher):
+    command = f"PYTHONPATH=../.. {launcher} stages.score texts data/x --seed 1"
+    assert program_of(Stage("score", command, "", frozenset())) == ("stages.score", "texts")
 
 
 def programs_of(stages: list[Stage]) -> set[Path]:
@@ -284,7 +289,8 @@ def test_every_stage_is_given_all_its_options_once_and_no_other(stages):
             for param in typer_command.params
             if param.param_type_name == "option" and param.name != "help"
         }
-        words = [word for word in shlex.split(stage.command) if word.startswith("--")]
+        words = shlex.split(stage.command.partition(module)[2])
+        words = [word for word in words if word.startswith("--")]
         given = [word.removeprefix("--").removeprefix("no-") for word in words]
         assert set(given) == options, stage.name
         repeated = {word for word in given if given.count(word) > 1}

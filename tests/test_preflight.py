@@ -65,6 +65,7 @@ def test_the_committed_params_pass(folder, capsys):
         {"score.rankers": ["use"]},
         {"rankers.bm25.source": "file"},  # reads data/dedup.parquet, which a stage will write
         {"base.hub_id": 'it\'s in $HOME; or "not"'},
+        {"launch.train": "python -m accelerate.commands.launch --num_processes 2"},
     ],
     ids=str,
 )
@@ -143,6 +144,14 @@ def test_what_can_run_passes(folder, changes):
         ({"score.rankers": ["use", "use"]}, "score.rankers: use is named twice"),
         ({"probe.repeats": [1, 1]}, "probe.repeats has 1 twice; give each number once"),
         ({"probe.cut_tokens": [5, 9, 5]}, "probe.cut_tokens has 5 twice"),
+        (
+            {"launch.train": "acelerate launch --num_processes 2"},
+            "launch.train=acelerate launch --num_processes 2: no such program; give python, or",
+        ),
+        (
+            {"launch.generate": "python -m torch.distributed.run", "gen.max_len": 0},
+            "gen.max_len=0: should be greater than or equal to 1",
+        ),
         # paths
         (
             {"corpus.source": "file", "corpus.path": "my/corpus.json"},

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -179,21 +180,21 @@ def test_a_model_that_cannot_be_downloaded_leaves_nothing(tmp_path, monkeypatch)
     def fail(*_, **__):
         raise ConnectionError("no network")
 
-    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
-    with pytest.raises(InputError, match=r"keyword_model.hub_id=some/t5 at main: .*no network"):
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", fail)
+    with pytest.raises(InputError, match=r"keyword_model.hub_id=some/t5 at main .*no network"):
         keyword_model.download_model("some/t5", "main", tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_model_that_is_a_pickle_is_refused(tmp_path, monkeypatch):
+def test_a_model_without_safetensors_is_refused(tmp_path, monkeypatch):
     import huggingface_hub
 
-    def download(hub_id, revision, local_dir, allow_patterns):
-        (local_dir.mkdir(exist_ok=True), (local_dir / "config.json").write_text("{}"))
-        (local_dir / "pytorch_model.bin").write_bytes(b"")
-
-    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: None)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    with pytest.raises(InputError, match="are a pickle"):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/config.json").write_text("{}")
+    monkeypatch.setattr(
+        huggingface_hub.HfApi, "repo_info", lambda *_, **__: SimpleNamespace(siblings=[])
+    )
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: tmp_path / "cache")
+    with pytest.raises(InputError, match="no weights"):
         keyword_model.download_model("some/t5", "main", tmp_path / "model")
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "model").exists()

@@ -282,7 +282,7 @@ def test_a_hub_dataset_gives_its_train_rows(tmp_path, monkeypatch):
     folder = tmp_path / "hub"
     folder.mkdir()
     pl.DataFrame(ROWS, strict=False).write_parquet(folder / "train.parquet")
-    frames = review_files.read_hub_reviews(str(folder), "main", COLUMNS, 0, BadRows(False))
+    frames, _ = review_files.read_hub_reviews(str(folder), "main", COLUMNS, 0, BadRows(False))
     rows = pl.concat(frames).to_dicts()
     expected = [row | {"review_id": f"hub-{n}"} for n, row in enumerate(EXPECTED)]
     assert rows == expected
@@ -294,9 +294,9 @@ def test_without_a_network_the_hub_is_one_clear_error(monkeypatch):
     def fail(*_, **__):
         raise socket.gaierror("no network")
 
-    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", fail)
-    with pytest.raises(InputError, match=r"some/reviews at revision main: .*no network.*: file"):
-        list(review_files.read_hub_reviews("some/reviews", "main", COLUMNS, 0, BadRows(False)))
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", fail)
+    with pytest.raises(InputError, match=r"some/reviews at revision main .*no network.*: file"):
+        review_files.read_hub_reviews("some/reviews", "main", COLUMNS, 0, BadRows(False))
 
 
 # ---- the command
@@ -308,6 +308,7 @@ def run_corpus(tmp_path: Path, **changes) -> dict:
     options = [f"--{key}={value}" for key, value in params.items()]
     output, metrics = tmp_path / "corpus.parquet", tmp_path / "corpus.json"
     arguments = ["corpus", str(output), f"--metrics={metrics}", *options]
+    arguments.append(f"--manifest={tmp_path / 'manifest.json'}")
     result = CliRunner().invoke(fetch.app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return json.loads(metrics.read_text())
@@ -323,6 +324,8 @@ def test_the_command_counts_what_it_writes(tmp_path):
         "ratings": {"stars_1": 1, "stars_2": 0, "stars_3": 0, "stars_4": 0, "stars_5": 1},
     }
     assert read_table(tmp_path / "corpus.parquet").to_dicts() == EXPECTED
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert (manifest["asset"], manifest["rows"]) == (str(path), 2)
 
 
 def test_two_runs_write_the_same_bytes(tmp_path):

@@ -12,6 +12,7 @@ import polars as pl
 from typer import Option
 
 from genlab.files import write_json
+from genlab.manifests import with_progress, write_manifest
 from genlab.program import run, stage_app
 from genlab.tables import write_table
 from pipelines.reviews.review_files import ReviewFormat
@@ -35,6 +36,7 @@ class BadRowsAre(StrEnum):
 def corpus(
     output: Path,
     metrics: Path = Option(..., help="JSON of counts"),
+    manifest: Path = Option(..., help="JSON of source, revision and checksums"),
     source: Source = Option(...),
     path: Path = Option(..., help="mini: the vocabulary; file: a file or folder"),
     format: ReviewFormat = Option(..., help="file: how it is written; auto recognises it"),
@@ -61,10 +63,11 @@ def corpus(
         **{name: options[name] for name in review_files.Columns.__annotations__}
     )
     bad = review_files.BadRows(are_dropped=bad_rows is BadRowsAre.drop)
+    commit = "none"
     if source is Source.mini:
         frames = mini_reviews.make_reviews(path, n_reviews, seed)
     elif source is Source.hub:
-        frames = review_files.read_hub_reviews(hub_id, revision, columns, n_reviews, bad)
+        frames, commit = review_files.read_hub_reviews(hub_id, revision, columns, n_reviews, bad)
     else:
         frames = review_files.read_review_files(path, format, columns, n_reviews, bad)
 
@@ -76,7 +79,8 @@ def corpus(
         organisations.update(frame["organisation"])
         return frame
 
-    n_rows = write_table(output, map(counted, frames), REVIEW_SCHEMA)
+    shown = with_progress(frames, "fetching the reviews", " reviews")
+    n_rows = write_table(output, map(counted, shown), REVIEW_SCHEMA)
 
     write_json(
         metrics,
@@ -87,6 +91,8 @@ def corpus(
             "ratings": count_ratings(pl.concat(ratings)),
         },
     )
+    asset = hub_id if source is Source.hub else str(path)
+    write_manifest(manifest, source, asset, commit, output, rows=n_rows)
 
 
 @app.command("keyword_model")

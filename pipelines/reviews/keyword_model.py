@@ -5,53 +5,31 @@ is no keyword is dropped later.
 """
 
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from genlab.files import written_whole
-from genlab.models import check_model_folder, first_line, load_tokenizer
-from genlab.program import InputError
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from genlab.hub import download_snapshot
+from genlab.models import check_model_folder, load_text_to_text_model, load_tokenizer
 
 # What a model folder needs. Weights as safetensors only: a pickle could run code.
 FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
-TIMEOUT_SECONDS = 10.0
 MAX_INPUT_TOKENS = 512  # T5's own training length
 
 
 def download_model(hub_id: str, revision: str, output: Path) -> None:
     """Write a keyword model of the Hub to the folder `output`; raise InputError if it can't be."""
-    from huggingface_hub import HfApi, snapshot_download
-
-    with written_whole(output) as partial:
-        try:
-            # Asked first, because snapshot_download tries for half a minute before it gives up.
-            HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT_SECONDS)
-            snapshot_download(hub_id, revision=revision, local_dir=partial, allow_patterns=FILES)
-        except Exception as error:  # huggingface_hub's, its HTTP client's and the disk's
-            raise InputError(
-                f"keyword_model.hub_id={hub_id} at {revision}: cannot be downloaded "
-                f"({first_line(error)}); check the name and the network, or set "
-                "keyword_model.hub_id=none"
-            ) from error
-        check_model_folder(partial)
-
-
-def load_model(folder: Path) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
-    """Return the text-to-text model in `folder` and its tokenizer; raise InputError if none is."""
-    from transformers import AutoModelForSeq2SeqLM
-
+    folder = download_snapshot(
+        hub_id,
+        revision,
+        FILES,
+        asked=f"keyword_model.hub_id={hub_id} at {revision}",
+        instead="set keyword_model.hub_id=none",
+    )
     check_model_folder(folder)
-    try:
-        model = AutoModelForSeq2SeqLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype="float32"
-        )
-    except Exception as error:  # safetensors and json raise their own kinds for broken files
-        raise InputError(f"{folder}: not a text-to-text model ({first_line(error)})") from error
-    return model.eval(), load_tokenizer(folder)
+    with written_whole(output) as partial:
+        shutil.copytree(folder, partial)
 
 
 def write_keywords(
@@ -60,7 +38,7 @@ def write_keywords(
     """Yield for each text what the model writes, greedily, split at `separator`'s characters."""
     import torch
 
-    model, tokenizer = load_model(folder)
+    model, tokenizer = load_text_to_text_model(folder).eval(), load_tokenizer(folder)
     for start in range(0, len(texts), batch_size):
         batch = tokenizer(
             list(texts[start : start + batch_size]),

@@ -24,7 +24,6 @@ import pyarrow.parquet as pq
 from genlab.corpora import (
     FOREIGN_CONTENT,
     HEAD_BYTES,
-    HUB_TIMEOUT_SECONDS,
     PARQUET_ROWS,
     check_columns,
     check_text,
@@ -34,6 +33,7 @@ from genlab.corpora import (
     shown,
     text_lines,
 )
+from genlab.hub import load_dataset
 from genlab.program import InputError
 from genlab.tables import BATCH_ROWS
 from pipelines.reviews.review_table import REVIEW_SCHEMA, STARS
@@ -117,13 +117,21 @@ def read_review_files(
 
 def read_hub_reviews(
     hub_id: str, revision: str, columns: Columns, n_reviews: int, bad_rows: BadRows
-) -> Iterator[pl.DataFrame]:
-    """Yield the reviews of a Hub dataset's split train at `revision`; a folder in its layout too.
+) -> tuple[Iterator[pl.DataFrame], str]:
+    """Return the reviews of a Hub dataset's split train at `revision`, and the commit.
 
-    Whatever fails on the way to the Hub is one InputError.
+    `hub_id` may be a folder in the Hub's layout. Whatever fails on the way is one InputError.
     """
-    rows = hub_rows(f"{hub_id}, train", load_hub_split(hub_id, revision), columns)
-    yield from collect_frames(hub_id, [("hub", rows)], columns, n_reviews, bad_rows)
+    dataset, commit = load_dataset(
+        hub_id,
+        "",
+        revision,
+        ["train"],
+        asked=f"{hub_id} at revision {revision}",
+        instead="download the file and set corpus.source: file",
+    )
+    rows = hub_rows(f"{hub_id}, train", dataset["train"], columns)
+    return collect_frames(hub_id, [("hub", rows)], columns, n_reviews, bad_rows), commit
 
 
 def collect_frames(
@@ -349,36 +357,3 @@ def hub_rows(name: str, rows: Any, columns: Columns) -> Iterator[tuple[str, dict
         for row in table.to_pylist():
             yield f"{name}, row {number} (counted from 0)", row
             number += 1
-
-
-def load_hub_split(hub_id: str, revision: str) -> Any:
-    """Return split train of a Hub dataset at `revision`.
-
-    The Hub is asked for the commit first: load_dataset alone retries for half a minute without a
-    network.
-    """
-    import datasets
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    commit = None
-    try:
-        if not Path(hub_id).is_dir():
-            try:
-                info = HfApi().dataset_info(hub_id, revision=revision, timeout=HUB_TIMEOUT_SECONDS)
-                commit = info.sha
-            except OfflineModeIsEnabled:  # what was downloaded before will do
-                commit = revision
-        rows = datasets.load_dataset(hub_id, revision=commit, split="train")
-    except Exception as error:  # these libraries raise a dozen unrelated classes
-        raise InputError(
-            f"{hub_id} at revision {revision}: the Hub dataset cannot be read ({one_line(error)}); "
-            "correct corpus.hub_id or revision, or download the file and set corpus.source: file"
-        ) from error
-    for cached in rows.cache_files:  # without a network load_dataset takes any revision it has
-        if commit and commit not in Path(cached["filename"]).parts:
-            raise InputError(
-                f"{hub_id}: another revision than {revision} came out of the cache; run once with "
-                "a network and without HF_HUB_OFFLINE, or set corpus.revision to the commit"
-            )
-    return rows
