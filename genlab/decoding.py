@@ -177,15 +177,17 @@ def score_processors(decoding: Decoding) -> "LogitsProcessorList":
     """Return transformers' processors in its own order; greedy decoding needs the penalty alone."""
     from transformers.generation import logits_process as library
 
+    fewest = 1 if decoding.num_beams == 1 else 2  # as there: an end-of-text leaves another token
+
     processors = library.LogitsProcessorList()
     if decoding.repetition_penalty != 1.0:
         processors.append(library.RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty))
     if decoding.temperature not in (0.0, 1.0):
         processors.append(library.TemperatureLogitsWarper(decoding.temperature))
     if decoding.temperature and decoding.top_k > 0:
-        processors.append(library.TopKLogitsWarper(decoding.top_k))
+        processors.append(library.TopKLogitsWarper(decoding.top_k, min_tokens_to_keep=fewest))
     if decoding.temperature and decoding.top_p < 1.0:
-        processors.append(library.TopPLogitsWarper(decoding.top_p))
+        processors.append(library.TopPLogitsWarper(decoding.top_p, min_tokens_to_keep=fewest))
     return processors
 
 

@@ -47,8 +47,8 @@ def pack(documents: Iterable[list[int]], block_size: int) -> Iterator[list[int]]
         yield buffer
 
 
-def write_arrow(path: Path, rows: Iterable[tuple[list[int], int]], schema: pa.Schema) -> int:
-    """Write (input_ids, n_prompt) rows as one Arrow IPC stream and return how many there were."""
+def write_arrow(path: Path, rows: Iterable[tuple], schema: pa.Schema) -> int:
+    """Write rows, a value for every field of `schema`, as one Arrow IPC stream; return how many."""
     n_rows = 0
     rows = iter(rows)
     with (
@@ -57,10 +57,7 @@ def write_arrow(path: Path, rows: Iterable[tuple[list[int], int]], schema: pa.Sc
         pa.ipc.new_stream(sink, schema) as writer,
     ):
         while batch := list(islice(rows, RECORD_BATCH_ROWS)):
-            columns = {
-                "input_ids": [ids for ids, _ in batch],
-                "n_prompt": [n for _, n in batch],
-            }
+            columns = dict(zip(schema.names, zip(*batch, strict=True), strict=True))
             writer.write_batch(pa.RecordBatch.from_pydict(columns, schema=schema))
             n_rows += len(batch)
     return n_rows

@@ -18,18 +18,17 @@ N_SENTINELS = 100  # T5's
 
 
 def train_tokenizer(texts: list[str], vocab_size: int) -> "PreTrainedTokenizerBase":
-    """Return a BPE tokenizer in lower case, of T5's kind: `▁` before words, </s> at the end.
+    """Return a BPE tokenizer of T5's kind: `▁` before words, </s> at the end, sentinels.
 
-    Lower case, and marks that end a sentence as tokens of their own: so a word is one token
-    wherever it stands, and what the input names can be copied. Other marks stay with their words,
-    like the angle brackets of a prompt.
+    Marks that end a sentence are tokens of their own, so that a word is one token wherever it
+    stands, and what the input names can be copied; other marks stay with their words, like the
+    angle brackets of a prompt.
     """
     from tokenizers import (
         Regex,
         Tokenizer,
         decoders,
         models,
-        normalizers,
         pre_tokenizers,
         processors,
         trainers,
@@ -37,7 +36,6 @@ def train_tokenizer(texts: list[str], vocab_size: int) -> "PreTrainedTokenizerBa
     from transformers import PreTrainedTokenizerFast
 
     bpe = Tokenizer(models.BPE(unk_token=UNKNOWN))
-    bpe.normalizer = normalizers.Lowercase()
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Metaspace(), pre_tokenizers.Split(Regex("[.,!?;]"), "isolated")]
     )

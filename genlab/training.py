@@ -4,12 +4,16 @@ checkpoints by step and what they need to be resumed from, the curve.
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
+from genlab.files import remove
+from genlab.processes import best_device, is_first
 from genlab.program import InputError
 
 if TYPE_CHECKING:
@@ -19,6 +23,18 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 IGNORED = -100  # the label torch's cross-entropy leaves out
+
+
+class Method(StrEnum):
+    full = "full"
+    lora = "lora"
+
+
+class Schedule(StrEnum):
+    linear = "linear"
+    cosine = "cosine"
+    constant = "constant"
+    constant_with_warmup = "constant_with_warmup"
 
 
 def collate(rows: list[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
@@ -79,13 +95,13 @@ class LengthGroupedOrder:
 
 
 def row_lengths(rows: "Dataset") -> list[int]:
-    """Return the number of token ids of every row, without reading the ids."""
-    import pyarrow.compute as pc
+    """Return the number of token ids of every row, those of both sides, without reading the ids."""
+    sides = [name for name in ("input_ids", "labels") if name in rows.column_names]
+    lengths = [pc.list_value_length(rows.data.column(name)) for name in sides]
+    return (lengths[0] if len(sides) == 1 else pc.add(*lengths)).to_pylist()
 
-    return pc.list_value_length(rows.data.column("input_ids")).to_pylist()
 
-
-def causal_trainer(**options) -> "Trainer":
+def token_mean_trainer(**options) -> "Trainer":
     """Return a transformers Trainer with two differences; options are the Trainer's.
 
     Its validation loss is a mean over TOKENS: the library's is a mean over batches of the batch's
@@ -96,7 +112,9 @@ def causal_trainer(**options) -> "Trainer":
     from torch.utils.data import DataLoader
     from transformers import Trainer
 
-    class CausalTrainer(Trainer):
+    is_encoder_decoder = options["model"].config.is_encoder_decoder
+
+    class TokenMeanTrainer(Trainer):
         def _get_train_sampler(self, train_dataset=None):
             rows = self.train_dataset if train_dataset is None else train_dataset
             of_each = self.args.train_batch_size * self.args.gradient_accumulation_steps
@@ -114,7 +132,9 @@ def causal_trainer(**options) -> "Trainer":
                 if number % self.args.world_size != self.args.process_index:
                     continue
                 batch = self._prepare_inputs(batch)
-                n_tokens = (batch["labels"][:, 1:] != IGNORED).sum()  # the first has no prediction
+                # A causal model has no prediction for the first.
+                labels = batch["labels"][:, 0 if is_encoder_decoder else 1 :]
+                n_tokens = (labels != IGNORED).sum()
                 loss = self.model(**batch).loss  # mean over the batch's tokens
                 each = torch.stack((loss.double() * n_tokens, n_tokens.double()))
                 sums += self.accelerator.reduce(each, "sum").cpu()
@@ -125,7 +145,94 @@ def causal_trainer(**options) -> "Trainer":
             )
             return metrics
 
-    return CausalTrainer(**options)
+    return TokenMeanTrainer(**options)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast to train; the fields are params of `train` and transformers' own."""
+
+    epochs: float
+    learning_rate: float
+    lr_scheduler_type: str
+    warmup_steps: int
+    weight_decay: float
+    batch_size: int  # rows per process and step
+    gradient_accumulation_steps: int
+    early_stopping_patience: int  # epochs without gain; 0: off, and the last epoch is kept
+    save_steps: int
+    seed: int
+
+
+def train_resumably(
+    model: "PreTrainedModel",
+    data: "dict[str, Dataset]",
+    data_collator: Callable[[list[dict]], dict],
+    recipe: Recipe,
+    scratch: Path,
+    report_to: str = "none",
+    optimizer: "torch.optim.Optimizer | None" = None,
+) -> "Trainer":
+    """Train `model` on data["train"], from a killed run's checkpoint on, and return the trainer.
+
+    With early stopping the model is the best epoch's, by the loss on data["validation"], else the
+    last's. `scratch` is the folder of checkpoints; `report_to` a tracker of transformers' (mlflow);
+    `optimizer` AdamW by default. Raises InputError if the loss ends up infinite or NaN.
+    """
+    from transformers import EarlyStoppingCallback, TrainingArguments
+
+    patience = recipe.early_stopping_patience
+    trainer = token_mean_trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(scratch),
+            num_train_epochs=recipe.epochs,
+            learning_rate=recipe.learning_rate,
+            lr_scheduler_type=recipe.lr_scheduler_type,
+            warmup_steps=recipe.warmup_steps,
+            weight_decay=recipe.weight_decay,
+            per_device_train_batch_size=recipe.batch_size,
+            per_device_eval_batch_size=4 * recipe.batch_size,  # no gradients to hold
+            gradient_accumulation_steps=recipe.gradient_accumulation_steps,
+            remove_unused_columns=False,
+            eval_strategy="epoch",
+            save_strategy="epoch",
+            save_total_limit=2,
+            load_best_model_at_end=patience > 0,
+            metric_for_best_model="eval_loss",
+            greater_is_better=False,
+            restore_callback_states_from_checkpoint=True,  # the patience used up so far
+            logging_steps=20,
+            report_to=report_to,
+            seed=recipe.seed,
+            dataloader_pin_memory=False,
+            use_cpu=best_device().type == "cpu",  # must be told, or processes stay alone
+        ),
+        train_dataset=data["train"],
+        eval_dataset=data["validation"],
+        data_collator=data_collator,
+        optimizers=(optimizer, None),
+        callbacks=[save_every(recipe.save_steps)]
+        + [EarlyStoppingCallback(patience)] * (patience > 0),
+    )
+    checkpoint = last_whole_checkpoint(scratch)
+    trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    trainer.accelerator.wait_for_everyone()  # the first process deletes the checkpoints
+    loss = validation_loss(trainer.state.log_history, recipe)
+    if not math.isfinite(loss):
+        if is_first():
+            remove(scratch)  # nothing to resume from
+        raise InputError(
+            f"the validation loss is {loss}: training diverged; lower the learning_rate "
+            f"({recipe.learning_rate}), or raise warmup_steps"
+        )
+    return trainer
+
+
+def validation_loss(log_history: list[dict], recipe: Recipe) -> float:
+    """Return the validation loss, nats per token, of the weights that a training keeps."""
+    losses = [entry["eval_loss"] for entry in log_history if "eval_loss" in entry]
+    return min(losses) if recipe.early_stopping_patience else losses[-1]
 
 
 def save_every(n_steps: int) -> "TrainerCallback":
@@ -194,15 +301,19 @@ def check_rows_fit(tokens: Path, rows: "Dataset", model: "PreTrainedModel") -> N
 def add_lora(
     model: "PreTrainedModel", r: int, alpha: int, dropout: float, target_modules: str
 ) -> "PeftModel":
-    """Return `model` with LoRA adapters (Hu et al. 2021) on the named or on all linear modules."""
+    """Return `model` with LoRA adapters (Hu et al. 2021) on the named or on all linear modules.
+
+    target_modules: names with commas between them, or all-linear.
+    """
     from peft import LoraConfig, get_peft_model
 
+    names = [name.strip() for name in target_modules.split(",")]
     config = LoraConfig(
-        task_type="CAUSAL_LM",
+        task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
         r=r,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        target_modules=target_modules if target_modules == "all-linear" else [target_modules],
+        target_modules=target_modules if target_modules == "all-linear" else names,
     )
     try:
         return get_peft_model(model, config)

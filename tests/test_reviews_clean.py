@@ -91,6 +91,7 @@ def test_the_command_counts_rows_in_as_rows_out_and_dropped(tmp_path):
         str(tmp_path / "out.parquet"),
         f"--metrics={tmp_path / 'clean.json'}",
         *(f"--{name}" for name in [*switches, "drop_other_characters"]),
+        "--no-lower_case",
         "--min_words=2",
         "--max_chars=512",
     ]
@@ -104,6 +105,7 @@ def test_the_command_counts_rows_in_as_rows_out_and_dropped(tmp_path):
             "drop_number_words": 0,
             "fold_yo": 2,
             "drop_other_characters": 1,
+            "lower_case": 0,
         },
         "chars": {"in": 10 + 1 + 13, "out": 11 + 13},
     }

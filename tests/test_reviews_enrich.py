@@ -117,13 +117,17 @@ def stub_model(monkeypatch, written: list[str]) -> None:
     class Model:
         n_read = 0
 
+        def eval(self):
+            return self
+
         def generate(self, input_ids, **options):
             assert options["max_new_tokens"] == 9 and not options["do_sample"]
             start = self.n_read
             self.n_read += len(input_ids)
             return torch.arange(start, self.n_read)
 
-    monkeypatch.setattr(keyword_model, "load_model", lambda folder: (Model(), Tokenizer()))
+    monkeypatch.setattr(keyword_model, "load_text_to_text_model", lambda folder: Model())
+    monkeypatch.setattr(keyword_model, "load_tokenizer", lambda folder: Tokenizer())
 
 
 def reviews_table(path):

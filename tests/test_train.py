@@ -12,16 +12,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from genlab import training
 from genlab.documents import ROW_SCHEMA, block_schema, write_arrow
 from genlab.program import InputError
 from genlab.training import (
     IGNORED,
     LengthGroupedOrder,
-    causal_trainer,
     collate,
     last_whole_checkpoint,
     perplexity,
     row_lengths,
+    token_mean_trainer,
     training_curve,
 )
 from stages import train
@@ -156,7 +157,7 @@ def test_validation_loss_is_the_mean_over_tokens_whatever_the_batch_size(tmp_pat
         {"input_ids": [2, 4, 0], "n_prompt": 0},
     ]
     model = make_gpt2(10)
-    trainer = causal_trainer(
+    trainer = token_mean_trainer(
         model=model,
         args=TrainingArguments(
             output_dir=str(tmp_path),
@@ -392,9 +393,9 @@ def kill_at(monkeypatch, step, event="on_step_begin"):
     Kill = type("Kill", (TrainerCallback,), {event: die})
 
     def trainer_that_dies(**options):
-        return causal_trainer(**(options | {"callbacks": [*options["callbacks"], Kill()]}))
+        return token_mean_trainer(**(options | {"callbacks": [*options["callbacks"], Kill()]}))
 
-    monkeypatch.setattr(train, "causal_trainer", trainer_that_dies)
+    monkeypatch.setattr(training, "token_mean_trainer", trainer_that_dies)
 
 
 def resumed_from(monkeypatch):

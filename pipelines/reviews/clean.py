@@ -31,6 +31,7 @@ def main(
     drop_number_words: bool = Option(..., help="Numbers written in words."),
     fold_yo: bool = Option(..., help="ё becomes е."),
     drop_other_characters: bool = Option(..., help="All but letters, digits, punctuation."),
+    lower_case: bool = Option(..., help="For a model that is too small for two cases."),
     min_words: int = Option(..., min=1, help="Shorter texts are dropped."),
     max_chars: int = Option(..., min=1, help="Longer texts are dropped."),
 ) -> None:

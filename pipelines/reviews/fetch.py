@@ -27,6 +27,11 @@ class Source(StrEnum):
     file = "file"
 
 
+# What genlab.mini_t5.pretrain takes.
+SIZES = ("d_model", "num_layers", "num_heads", "epochs", "batch_size", "learning_rate")
+SIZES += ("embedding_learning_rate", "seed")
+
+
 class BadRowsAre(StrEnum):
     stop = "stop"
     drop = "drop"
@@ -108,6 +113,45 @@ def keyword_model(
         write_json(output / "source.json", {"hub_id": hub_id})
     else:
         download_model(hub_id, revision, output)
+
+
+@app.command()
+def base(
+    output: Path,
+    metrics: Path = Option(..., help="JSON of its size, and of its training"),
+    manifest: Path = Option(..., help="JSON of source, revision and checksums"),
+    source: Source = Option(...),
+    path: Path = Option(..., help="mini: the vocabulary; file: the folder of a text-to-text model"),
+    hub_id: str = Option(..., help="hub: a text-to-text model"),
+    revision: str = Option(..., help="hub: commit that is downloaded"),
+    n_pages: int = Option(..., min=100, help="mini: texts to pretrain on"),
+    vocab_size: int = Option(..., min=300, help="mini: tokens, 103 of them T5's own"),
+    d_model: int = Option(..., min=8),
+    num_layers: int = Option(..., min=1, help="mini: of the encoder, and of the decoder"),
+    num_heads: int = Option(..., min=1),
+    epochs: int = Option(..., min=1),
+    batch_size: int = Option(..., min=1),
+    learning_rate: float = Option(..., min=0.0, help="mini: Muon's, for the matrices"),
+    embedding_learning_rate: float = Option(..., min=0.0, help="mini: AdamW's"),
+    seed: int = Option(..., min=0),
+) -> None:
+    """Fetch the text-to-text model that is to be fine-tuned."""
+    options = locals()
+    from genlab.bases import copy_base, download_base
+    from genlab.models import load_text_to_text_model
+    from pipelines.reviews.mini_pages import make_base
+
+    commit, counts = "none", {}
+    if source is Source.mini:
+        sizes = {name: options[name] for name in SIZES}
+        counts["pretraining_loss"] = make_base(path, n_pages, vocab_size, output, sizes)
+    elif source is Source.hub:
+        commit = download_base(hub_id, revision, None, output, load=load_text_to_text_model)
+    else:
+        copy_base(path, None, output, load_text_to_text_model)
+    counts["parameters"] = load_text_to_text_model(output).num_parameters()
+    write_json(metrics, {"model": counts})
+    write_manifest(manifest, source, hub_id if source is Source.hub else str(path), commit, output)
 
 
 @app.command("fluency_model")

@@ -60,6 +60,7 @@ class Rules:
     drop_number_words: bool
     fold_yo: bool
     drop_other_characters: bool
+    lower_case: bool
     min_words: int
     max_chars: int
 
@@ -96,6 +97,7 @@ REWRITES: dict[str, Callable[[pl.Series], pl.Series]] = {
     "drop_number_words": lambda texts: drop_matches(texts, NUMBER),
     "fold_yo": lambda texts: texts.str.replace_all("ё", "е").str.replace_all("Ё", "Е"),
     "drop_other_characters": lambda texts: drop_matches(texts, OTHER_CHARACTER),
+    "lower_case": lambda texts: texts.str.to_lowercase(),
 }
 
 

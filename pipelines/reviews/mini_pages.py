@@ -1,0 +1,49 @@
+"""What the mini T5 reads: pages of reviews, as a site prints them.
+
+In: the vocabulary of mini_reviews.yaml. Out: texts of other reviews than the corpus has, each
+under its place's rubrics, its stars and the words that are mentioned. A page has no prompt in it
+and asks for nothing, but like the real web it says what kind of place its text is about.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from genlab.files import written_whole
+from pipelines.reviews.keywords import Rules, weigh_keywords
+from pipelines.reviews.mini_reviews import make_reviews
+
+APART = 1_000_003  # from the corpus's seed, which may be the same number
+
+MENTIONED = Rules(
+    max_keywords=5, min_chars=3, min_reviews=2, min_reviews_unknown=10, dictionary_forms=True
+)
+
+
+def make_pages(path: Path, n_pages: int, seed: int) -> list[str]:
+    """Return `n_pages` texts; the same for the same arguments."""
+    reviews = pl.concat(make_reviews(path, n_pages, seed + APART))
+    texts = [text.lower().replace("ё", "е") for text in reviews["text"]]  # as clean leaves them
+    mentioned, _ = weigh_keywords(texts, [True] * n_pages, MENTIONED)
+    rows = zip(reviews["rubrics"], reviews["rating"], mentioned, texts, strict=True)
+    return [
+        f"{', '.join(rubrics)}. Оценка {rating}. Упоминают: {', '.join(words)}. {text}"
+        for rubrics, rating, words, text in rows
+    ]
+
+
+def make_base(path: Path, n_pages: int, vocab_size: int, output: Path, sizes: dict) -> float:
+    """Pretrain a small T5 on pages into the folder `output`; return its last training loss.
+
+    sizes: the other arguments of `genlab.mini_t5.pretrain`.
+    """
+    from genlab.mini_t5 import check_sizes, pretrain, train_tokenizer
+
+    check_sizes(**sizes)
+    pages = make_pages(path, n_pages, sizes["seed"])
+    tokenizer = train_tokenizer(pages, vocab_size)
+    model, loss = pretrain(pages, tokenizer, **sizes)
+    with written_whole(output) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+    return loss
