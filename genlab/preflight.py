@@ -21,8 +21,8 @@ import typer
 import yaml
 from typer.exceptions import TyperException
 
+from genlab import mini_base, mini_t5
 from genlab.cleaning import Rules, check_rules
-from genlab.mini_base import check_sizes
 from genlab.probes import check_doses
 from genlab.program import InputError
 from genlab.scoring import check_lengths
@@ -131,21 +131,23 @@ def check_stages(stages: list[Stage]) -> None:
     """Parse every command as its program will, then check what holds between options."""
     parsed = {stage.name: (stage, parse(stage)) for stage in stages}
     produced = frozenset().union(*(stage.outputs for stage in stages))
-    fetched = {name.partition("@")[2] for name in parsed if name.startswith("fetch_ranker@")}
     for stage, options in parsed.values():
         check_launcher(stage)
         check_numbers(stage, options)
         check_source(stage, options, produced)
-        check_rankers(stage, options, fetched)
-        if "max_len" in options:
+        check_names(stage, options, "rankers", instances_of("fetch_ranker", parsed))
+        check_names(stage, options, "arms", instances_of("train", parsed))
+        if {"max_len", "cap"} <= options.keys():
             check_lengths(options["max_len"], options["cap"], options["num_beams"])
         for option in ("repeats", "cut_tokens"):
             check_doses(key_of(stage, option), options.get(option) or [])
         if "max_query_words" in options:
             check_rules(Rules(**{name: options[name] for name in Rules.__annotations__}))
         if options.get("source") == "mini" and "n_embd" in options:
-            check_sizes(**options)
+            mini_base.check_sizes(**options)
             check_cap(options["n_positions"], parsed)
+        if options.get("source") == "mini" and "d_model" in options:
+            mini_t5.check_sizes(**options)
         if options.get("packed") and options.get("body_loss"):
             raise InputError(
                 "tokenize.body_loss=true needs tokenize.packed=false: blocks cut documents anywhere"
@@ -246,17 +248,23 @@ def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:
         raise InputError(f"{key_of(stage, 'tokenizer_path')}={tokenizer}: no such folder")
 
 
-def check_rankers(stage: Stage, options: dict, fetched: set[str]) -> None:
-    """Raise InputError if a ranker is to score that no stage fetches, or is to score twice."""
-    rankers = options.get("rankers") or []
-    for ranker in rankers:
-        key = key_of(stage, "rankers")
-        if ranker not in fetched:
+def instances_of(name: str, stages: Iterable[str]) -> set[str]:
+    """Return what a foreach has made instances of: fetch_ranker@use, ... -> use, ..."""
+    return {stage.partition("@")[2] for stage in stages if stage.startswith(f"{name}@")}
+
+
+def check_names(stage: Stage, options: dict, option: str, made: set[str]) -> None:
+    """Raise InputError if a list names a ranker or an arm that no stage makes, or one twice."""
+    names = options.get(option) or []
+    key = key_of(stage, option)
+    for name in names:
+        if name not in made:
             raise InputError(
-                f"{key}: {ranker} is no ranker of params.yaml ({', '.join(sorted(fetched))})"
+                f"{key}: {name} is none of the {option} in params.yaml "
+                f"({', '.join(sorted(made))}){did_you_mean(name, made)}"
             )
-        if rankers.count(ranker) > 1:
-            raise InputError(f"{key}: {ranker} is named twice")
+        if names.count(name) > 1:
+            raise InputError(f"{key}: {name} is named twice")
 
 
 def check_writable(folders: Iterable[Path]) -> None:

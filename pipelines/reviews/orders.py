@@ -43,7 +43,7 @@ def draw_orders(
     asked = reviews.select("review_id", "rubrics", "keywords")
     orders = drawn.sort("place").drop("place").join(asked, on="review_id", maintain_order="left")
     if orders.height != drawn.height:
-        raise InputError(f"{test_tokens}: of other reviews than these; run `dvc repro tokenize`")
+        raise InputError(f"{test_tokens}: of other reviews than these; run `dvc repro encode`")
     return orders
 
 

@@ -1,8 +1,9 @@
-"""tokenize: what is asked for and the review itself, as token ids.
+"""encode: what is asked for and the review itself, as token ids.
 
 In: reviews with keywords, the base model's tokenizer. Out: a folder with train.arrow,
 validation.arrow and test.arrow; a row is a prompt and its review. generate takes its prompts from
-the last, so there is no second place that writes them.
+the last, so there is no second place that writes them. (Not called tokenize: Python looks for its
+own module of that name in this folder first.)
 """
 
 from collections.abc import Iterator
