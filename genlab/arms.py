@@ -166,17 +166,22 @@ def read_units(layout: Layout, runs: dict[str, str]) -> dict[str, str | None]:
 
 
 def select_rows(rows: pl.DataFrame, where: dict[str, object]) -> pl.DataFrame:
-    """Return the rows whose columns have these values; InputError naming those that there are."""
+    """Return the rows whose columns have these values; InputError naming those that there are.
+
+    A list stands for any of its values.
+    """
     for column, value in where.items():
         if column not in rows.columns:
             raise InputError(
                 f"its table has no column {column}{did_you_mean(column, rows.columns)}"
             )
         there = rows[column].unique().sort().to_list()
-        if value not in there:
-            some = ", ".join(map(str, there[:40]))
-            raise InputError(f"no row with {column} {value}; there are {some}")
-        rows = rows.filter(pl.col(column) == value)
+        wanted = value if isinstance(value, list) else [value]
+        for each in wanted:
+            if each not in there:
+                some = ", ".join(map(str, there[:40]))
+                raise InputError(f"no row with {column} {each}; there are {some}")
+        rows = rows.filter(pl.col(column).is_in(wanted))
     return rows
 
 

@@ -139,7 +139,7 @@ def test_what_can_run_passes(folder, changes):
         ({"gen.cap": 600}, "gen.cap=600 new tokens and a prompt exceed base.n_positions=512"),
         (
             {"score.rankers": ["labse", "bert"]},
-            "score.rankers: bert is no ranker of params.yaml (bm25, labse, use)",
+            "score.rankers: bert is none of the rankers in params.yaml (bm25, labse, use)",
         ),
         ({"score.rankers": ["use", "use"]}, "score.rankers: use is named twice"),
         ({"probe.repeats": [1, 1]}, "probe.repeats has 1 twice; give each number once"),

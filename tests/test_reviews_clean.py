@@ -20,6 +20,7 @@ OFF = Rules(
     drop_number_words=False,
     fold_yo=False,
     drop_other_characters=False,
+    lower_case=False,
     min_words=1,
     max_chars=1000,
 )

@@ -21,6 +21,7 @@ from pipelines.reviews.generated_reviews import add_references, draw_others, rea
 from pipelines.reviews.keywords import Rules, weigh_keywords
 from pipelines.reviews.review_scores import (
     SCORE_SCHEMA,
+    five_and_others,
     keyword_recall,
     plot_by_rating,
     score_texts,
@@ -340,7 +341,9 @@ def run_score(judged: Path, output: Path, labels: Path | None = None, **changes)
     outs = {"metrics": "score", "details": "score_details", "label_metrics": "labels"}
     outs |= {"recovered": "recovered", "predicted": "predicted"}
     options = {name: output / f"{file}.json" for name, file in outs.items()}
-    options |= {"decoding": "study", "repetition_words": 3, "distinct_sample": 50}
+    tables = {"arms_output": "score_arms", "stars_output": "score_stars"}
+    options |= {name: output / f"{file}.parquet" for name, file in tables.items()}
+    options |= {"arm": "full", "decoding": "study", "repetition_words": 3, "distinct_sample": 50}
     options |= {"batch_size": 64, "seed": 17} | changes
     result = CliRunner().invoke(
         score.app,
@@ -355,7 +358,7 @@ def test_every_arm_stands_between_the_real_review_and_one_that_ignores_the_reque
     judged, tmp_path
 ):
     output = run_score(judged, tmp_path)
-    rows = read_table(tmp_path / "score.parquet")
+    rows = read_table(tmp_path / "score_arms.parquet")
     assert rows.schema == SCORE_SCHEMA
     assert rows.height == 15 * 4 * 2 and not rows["text_id"].is_duplicated().any()
 
@@ -384,7 +387,7 @@ def test_every_arm_stands_between_the_real_review_and_one_that_ignores_the_reque
 
 def test_claims_can_compare_arms_by_review_under_each_decoding(judged, tmp_path):
     run_score(judged, tmp_path)
-    rows = read_table(tmp_path / "score.parquet")
+    rows = read_table(tmp_path / "score_arms.parquet")
     metrics = {"loss": Metric("loss_per_token", "lower")}
     layout = Layout(Path("score.parquet"), "review_id", metrics, group="decoding")
     arms = (rows.filter(arm=arm) for arm in ("full", "lora_all"))
@@ -392,6 +395,37 @@ def test_claims_can_compare_arms_by_review_under_each_decoding(judged, tmp_path)
     assert set(pairings) == {"study", "greedy"}
     (found,) = compare_group(layout, "study", pairings["study"], ["loss"])
     assert found.n == 15 and found.low > 0  # shuffled words are less likely
+
+
+def test_runs_are_compared_by_the_rows_of_one_arm(judged, tmp_path):
+    run_score(judged, tmp_path, arm="lora_all")
+    rows = read_table(tmp_path / "score.parquet")
+    assert rows.schema == SCORE_SCHEMA
+    assert rows.equals(read_table(tmp_path / "score_arms.parquet").filter(arm="lora_all"))
+    with pytest.raises(InputError, match=r"score.arm=lora: no text .* there is full, lora_all"):
+        run_score(judged, tmp_path, arm="lora")
+
+
+def test_five_stars_stand_beside_the_mean_of_the_other_stars_in_turn():
+    rows = pl.DataFrame(
+        {
+            "decoding": ["study"] * 6,
+            "arm": ["full"] * 6,
+            "review_id": list("abcdef"),
+            "rating": [5, 1, 2, 5, 1, 2],
+            "text": [""] * 6,
+            "recovered": [1, 0, 1, 0, 0, 0],
+        }
+    )
+    found = (
+        five_and_others(rows).select("stars", "review_id", "recovered").sort("stars", "review_id")
+    )
+    assert found.rows() == [
+        ("five", "turn 0", 1.0),
+        ("five", "turn 1", 0.0),
+        ("others", "turn 0", 0.5),
+        ("others", "turn 1", 0.0),
+    ]
 
 
 def test_the_order_of_rows_changes_no_number(judged, tmp_path):
@@ -405,7 +439,7 @@ def test_the_order_of_rows_changes_no_number(judged, tmp_path):
     others = rows.join(first, on="text_id", how="anti").sample(fraction=1, shuffle=True, seed=1)
     write_table(shuffled / "generate.parquet", [first, others], GENERATE_SCHEMA)
     run_score(shuffled, tmp_path / "b")
-    one, two = (read_table(tmp_path / each / "score.parquet").sort("text_id") for each in "ab")
+    one, two = (read_table(tmp_path / each / "score_arms.parquet").sort("text_id") for each in "ab")
     assert one.equals(two)
 
 

@@ -269,6 +269,24 @@ def corpus_fluency(values: np.ndarray, sums: np.ndarray, names: list[str]) -> di
     )
 
 
+def five_and_others(scored: pl.DataFrame) -> pl.DataFrame:
+    """Return each arm's texts of five stars beside those of one to four, to be compared in pairs.
+
+    Row k of `stars` five is an arm's k-th text of five stars, row k of others the mean of its k-th
+    ones of one, two, three and four stars. The reviews were drawn independently, so which are put
+    side by side is arbitrary, and the pairs' differences are those of independent samples.
+    """
+    metrics = [name for name, kind in scored.schema.items() if kind.is_numeric()]
+    turn = pl.int_range(pl.len()).over("decoding", "arm", "rating")
+    stars = pl.when(pl.col("rating") == max(STARS)).then(pl.lit("five")).otherwise(pl.lit("others"))
+    key = ["decoding", "arm", "stars", "review_id"]
+    return (
+        scored.with_columns(stars=stars, review_id=pl.format("turn {}", turn))
+        .group_by(key, maintain_order=True)
+        .agg(pl.col(name).cast(pl.Float64).mean() for name in metrics if name != "rating")
+    )
+
+
 # ---- to read and to plot
 
 

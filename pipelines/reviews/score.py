@@ -19,6 +19,7 @@ from pipelines.reviews.fluency_model import read_fluency
 from pipelines.reviews.generated_reviews import add_references, read_generated
 from pipelines.reviews.review_scores import (
     SCORE_SCHEMA,
+    five_and_others,
     headline_of,
     plot_by_rating,
     score_texts,
@@ -38,11 +39,14 @@ def main(
     questionnaire: Path,
     labels: Path,
     output: Path,
+    arms_output: Path = Option(..., help="rows of all arms"),
+    stars_output: Path = Option(..., help="rows of five stars beside all others"),
     metrics: Path = Option(..., help="headline numbers of the arms"),
     details: Path = Option(..., help="of every decoding, arm and rating, with intervals"),
     label_metrics: Path = Option(..., help="shares of people's labels, and agreement"),
     recovered: Path = Option(..., help="share of recovered ratings by asked rating, for dvc plots"),
     predicted: Path = Option(..., help="mean recovered rating by asked rating, for dvc plots"),
+    arm: str = Option(..., help="Whose rows are compared between runs."),
     decoding: str = Option(..., help="Of the headline, the plots and the printed table."),
     repetition_words: int = Option(..., min=1, help="Words of a run that counts as repeated."),
     distinct_sample: int = Option(..., min=1, help="Word n-grams of which some are distinct."),
@@ -54,9 +58,10 @@ def main(
     answers = read_labels(labels, sheet)
     real = read_table(reviews)
     texts = read_generated(generated, real)
-    if decoding not in texts["decoding"]:
-        known = ", ".join(texts["decoding"].unique().sort())
-        raise InputError(f"score.decoding={decoding}: no text was decoded so; there is {known}")
+    for key, value in (("arm", arm), ("decoding", decoding)):
+        if value not in texts[key]:
+            known = ", ".join(texts[key].unique().sort())
+            raise InputError(f"score.{key}={value}: no text was written so; there is {known}")
 
     rows = add_references(texts, real, seed)
     # References are the same under every decoding: nothing is read twice.
@@ -71,7 +76,10 @@ def main(
     )
     summary = summarize(scored, distinct_sample, seed)
 
-    write_table(output, [scored], SCORE_SCHEMA)
+    write_table(output, [scored.filter(pl.col("arm") == arm)], SCORE_SCHEMA)
+    write_table(arms_output, [scored], SCORE_SCHEMA)
+    stars = five_and_others(scored)
+    write_table(stars_output, [stars], stars.schema)
     write_json(metrics, headline_of(summary[decoding]))
     write_json(details, summary)
     write_json(label_metrics, summarize_labels(read_texts(generated, sheet), answers, sheet))
