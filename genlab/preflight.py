@@ -86,7 +86,7 @@ def unpacked_groups(template: str) -> list[str]:
 def key_of(stage: Stage, option: str) -> str:
     """Return the params key that fills an option of a stage, for error messages."""
     option = option.strip("-").replace("-", "_")
-    if given := re.search(rf"--{re.escape(option)}\s+{KEY}", stage.template):
+    if given := re.search(rf"--{re.escape(option)}\s+'?{KEY}", stage.template):
         return given[1]
     groups = unpacked_groups(stage.template)
     return f"{groups[-1]}.{option}" if groups else f"--{option} of stage {stage.name}"

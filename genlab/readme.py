@@ -163,7 +163,25 @@ def probes_table(details: dict, layout: Layout) -> str:
     return as_table(rows)
 
 
-TABLES = ("claims", "arms", "references", "published", "probes")
+def outcomes_table(details: dict, layout: Layout) -> str:
+    """Return every arm's shown metrics, macro-averaged, under each way of decoding."""
+    rows = [["decoding", "arm", *(in_words(metric) for metric in layout.shown)]]
+    for decoding, arms in details.items():
+        for arm, numbers in arms.items():
+            macro = numbers["macro"]
+            cells = [
+                with_interval(
+                    {"value": macro[m], "low": macro[f"{m}_low"], "high": macro[f"{m}_high"]}
+                )
+                if m in macro
+                else ""
+                for m in layout.shown
+            ]
+            rows.append([decoding, in_words(arm), *cells])
+    return as_table(rows)
+
+
+TABLES = ("claims", "arms", "references", "published", "probes", "outcomes")
 
 
 def fill(text: str, table: Callable[[str], str]) -> str:
@@ -212,6 +230,8 @@ def render(folder: Path) -> str:
                 return published_table(read("published.json"), content["claims"])
             case "probes":
                 return probes_table(read("probe_details.json"), layout)
+            case "outcomes":
+                return outcomes_table(read("score_details.json"), layout)
 
     return fill((folder / "README.md").read_text(encoding="utf-8"), table)
 

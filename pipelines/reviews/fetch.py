@@ -16,6 +16,7 @@ from genlab.manifests import with_progress, write_manifest
 from genlab.program import run, stage_app
 from genlab.tables import write_table
 from pipelines.reviews.review_files import ReviewFormat
+from pipelines.reviews.review_prompts import check_template
 from pipelines.reviews.review_table import REVIEW_SCHEMA, count_ratings
 
 app = stage_app()
@@ -126,6 +127,7 @@ def base(
     revision: str = Option(..., help="hub: commit that is downloaded"),
     n_pages: int = Option(..., min=100, help="mini: texts to pretrain on"),
     vocab_size: int = Option(..., min=300, help="mini: tokens, 103 of them T5's own"),
+    template: str = Option(..., callback=check_template, help="mini: of prompts, for its tokens"),
     d_model: int = Option(..., min=8),
     num_layers: int = Option(..., min=1, help="mini: of the encoder, and of the decoder"),
     num_heads: int = Option(..., min=1),
@@ -144,7 +146,7 @@ def base(
     commit, counts = "none", {}
     if source is Source.mini:
         sizes = {name: options[name] for name in SIZES}
-        counts["pretraining_loss"] = make_base(path, n_pages, vocab_size, output, sizes)
+        counts["pretraining_loss"] = make_base(path, n_pages, vocab_size, template, output, sizes)
     elif source is Source.hub:
         commit = download_base(hub_id, revision, None, output, load=load_text_to_text_model)
     else:

@@ -11,7 +11,7 @@ from typer import Option
 
 from genlab.decoding import Decoding
 from genlab.files import write_json
-from genlab.processes import best_device
+from genlab.processes import best_device, limit_threads
 from genlab.program import run, stage_app
 from genlab.tables import read_table, write_table
 from pipelines.reviews.orders import draw_orders, write_texts
@@ -51,6 +51,7 @@ def main(
     for arm in arms:
         tokenizer = load_tokenizer(models / arm)
         model = load_text_to_text_model(models / arm).eval().to(best_device())
+        limit_threads(model)
         for name, decoding in decodings.items():
             written = write_texts(model, tokenizer, orders, decoding, batch_size, f"{arm}, {name}")
             key = pl.format("{}/{}/{}", "review_id", pl.lit(arm), pl.lit(name))

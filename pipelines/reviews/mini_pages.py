@@ -12,6 +12,7 @@ import polars as pl
 from genlab.files import written_whole
 from pipelines.reviews.keywords import Rules, weigh_keywords
 from pipelines.reviews.mini_reviews import make_reviews
+from pipelines.reviews.review_prompts import write_prompt
 
 APART = 1_000_003  # from the corpus's seed, which may be the same number
 
@@ -20,28 +21,35 @@ MENTIONED = Rules(
 )
 
 
-def make_pages(path: Path, n_pages: int, seed: int) -> list[str]:
-    """Return `n_pages` texts; the same for the same arguments."""
+N_PROMPTS = 500  # that the tokenizer sees, and the model does not
+
+
+def make_pages(path: Path, n_pages: int, seed: int, template: str) -> tuple[list[str], list[str]]:
+    """Return `n_pages` texts, and prompts for some of them; the same for the same arguments."""
     reviews = pl.concat(make_reviews(path, n_pages, seed + APART))
     texts = [text.lower().replace("ё", "е") for text in reviews["text"]]  # as clean leaves them
     mentioned, _ = weigh_keywords(texts, [True] * n_pages, MENTIONED)
-    rows = zip(reviews["rubrics"], reviews["rating"], mentioned, texts, strict=True)
-    return [
+    rows = list(zip(reviews["rubrics"], reviews["rating"], mentioned, texts, strict=True))
+    pages = [
         f"{', '.join(rubrics)}. Оценка {rating}. Упоминают: {', '.join(words)}. {text}"
         for rubrics, rating, words, text in rows
     ]
+    return pages, [write_prompt(template, *asked) for *asked, _ in rows[:N_PROMPTS]]
 
 
-def make_base(path: Path, n_pages: int, vocab_size: int, output: Path, sizes: dict) -> float:
+def make_base(
+    path: Path, n_pages: int, vocab_size: int, template: str, output: Path, sizes: dict
+) -> float:
     """Pretrain a small T5 on pages into the folder `output`; return its last training loss.
 
-    sizes: the other arguments of `genlab.mini_t5.pretrain`.
+    The words of the prompts' template are among its tokens, as they are among a real model's: in
+    pieces, prompts would be twice as long. sizes: the other arguments of `genlab.mini_t5.pretrain`.
     """
     from genlab.mini_t5 import check_sizes, pretrain, train_tokenizer
 
     check_sizes(**sizes)
-    pages = make_pages(path, n_pages, sizes["seed"])
-    tokenizer = train_tokenizer(pages, vocab_size)
+    pages, prompts = make_pages(path, n_pages, sizes["seed"], template)
+    tokenizer = train_tokenizer(pages + prompts, vocab_size)
     model, loss = pretrain(pages, tokenizer, **sizes)
     with written_whole(output) as partial:
         model.save_pretrained(partial)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typer import Option
 
 from genlab.files import write_json, written_whole
-from genlab.processes import is_first
+from genlab.processes import is_first, limit_threads
 from genlab.program import run, stage_app
 from genlab.scratch import resumable_folder
 from genlab.training import (
@@ -72,6 +72,7 @@ def main(
     lora = Lora(lora_r, lora_alpha, lora_dropout, lora_target_modules)
     set_seed(seed)  # the adapters' first values are drawn before there is a Trainer
     tokenizer, model = load_tokenizer(start), load_text_to_text_model(start)
+    limit_threads(model)
     data = {split: read_rows(tokens, split, ratings) for split in ("train", "validation")}
     model = prepare_model(model, method, lora)
     optimizer = optimizer_of(model, learning_rate, embedding_learning_rate, weight_decay)
