@@ -135,7 +135,7 @@ def check_stages(stages: list[Stage]) -> None:
         check_source(stage, options, produced)
         check_rankers(stage, options, fetched)
         if "max_len" in options:
-            check_lengths(options["max_len"], options["cap"], options["num_beams"])
+            check_lengths(options["max_len"], options["cap"], options.get("num_beams", 1))
         for option in ("repeats", "cut_tokens"):
             check_doses(key_of(stage, option), options.get(option) or [])
         if "max_query_words" in options:

@@ -15,7 +15,7 @@ from genlab.program import InputError
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
-    from peft import PeftModel
+    from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 IGNORED = -100  # the label torch's cross-entropy leaves out
@@ -172,20 +172,26 @@ def check_rows_fit(tokens: Path, rows: "Dataset", model: "PreTrainedModel") -> N
         )
 
 
-def add_lora(
-    model: "PreTrainedModel", r: int, alpha: int, dropout: float, target_modules: str
-) -> "PeftModel":
-    """Return `model` with LoRA adapters (Hu et al. 2021) on the named or on all linear modules."""
-    from peft import LoraConfig, get_peft_model
+def lora_config(r: int, alpha: int, dropout: float, target_modules: str) -> "LoraConfig":
+    """Return the settings of LoRA adapters (Hu et al. 2021) on the named or all linear modules."""
+    from peft import LoraConfig
 
-    config = LoraConfig(
+    return LoraConfig(
         task_type="CAUSAL_LM",
         r=r,
         lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules=target_modules if target_modules == "all-linear" else [target_modules],
     )
+
+
+def add_lora(
+    model: "PreTrainedModel", r: int, alpha: int, dropout: float, target_modules: str
+) -> "PeftModel":
+    """Return `model` with LoRA adapters; raise InputError if no module has that name."""
+    from peft import get_peft_model
+
     try:
-        return get_peft_model(model, config)
+        return get_peft_model(model, lora_config(r, alpha, dropout, target_modules))
     except ValueError as error:
         raise InputError(f"train.lora.target_modules={target_modules}: {error}") from error

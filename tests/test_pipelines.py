@@ -26,7 +26,7 @@ OURS = ("genlab", "stages", "pipelines")
 # How outputs are written and errors are shown cannot change a result: no reason to train again.
 WITHOUT_INFLUENCE = {"genlab/files.py", "genlab/program.py"}
 
-LISTS = {"rankers", "repeats", "cut_tokens"}  # options that DVC repeats, once per item
+LISTS = {"arms", "rankers", "repeats", "cut_tokens"}  # options that DVC repeats, once per item
 
 ENTRY_KEYS = ["cmd", "deps", "params", "outs", "metrics", "plots"]
 
