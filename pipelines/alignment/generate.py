@@ -36,7 +36,9 @@ def find_models(trained: Path, arms: list[str]) -> list[tuple[str, str, Path]]:
     for arm in arms:
         folders = sorted((trained / arm).glob("*/"), key=lambda folder: int(folder.name))
         if not folders:
-            raise InputError(f"compared.arms: {arm} was not trained; name it under arms in params.yaml")
+            raise InputError(
+                f"compared.arms: {arm} was not trained; name it under arms in params.yaml"
+            )
         found += [(arm, folder.name, folder) for folder in folders]
     return found
 
@@ -66,7 +68,7 @@ def main(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer, reference = load_tokenizer(base), load_causal_model(base).eval().to(device)
     decoding = Decoding(cap, temperature, top_k, top_p, 1, 1.0, seed)
-    prompts = read_prompts(corpus, "validation")
+    prompts = read_prompts(corpus, "validation", 0)
     models = [(BEFORE, "none", base), *find_models(trained, arms)]
     counts = {"texts": 0, "models": len(models)}
 
@@ -81,7 +83,7 @@ def main(
                 reference,
                 [[*first, *then] for first, then in zip(before, after, strict=True)],
                 list(map(len, before)),
-                batch_size,
+                max(1, batch_size // 8),  # two models' scores of all tokens are held at once
             )
             counts["texts"] += rows.height
             lists = {"divergence": divergence, "surprise": surprise}

@@ -77,46 +77,48 @@ def distinct_numbers(tokens: Sequence[Sequence[int]]) -> dict[str, float]:
 
 def summarize_arm(
     models: list[pl.DataFrame], distinct: list[dict[str, float]], seed: int
-) -> dict[str, dict[str, float]]:
-    """Return metric -> value and intervals of an arm, given a frame of rows a training seed.
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return metric -> its two kinds of interval, given a frame of rows a training seed.
 
-    value: the mean over training seeds. low, high: the bootstrap over the texts of the first seed's
-    model. seeds_low, seeds_high: Student's t over the seeds' values, seeds_deviation their standard
-    deviation; only where there are two and more.
+    texts: the first seed's model, with the bootstrap over its texts (not of distinct-n, which is of
+    the set and falls in every resample). seeds: the mean over training seeds, with Student's t and
+    their standard deviation; only where there are two and more.
     """
     names = [name for name in COLUMNS if models[0][name].null_count() < models[0].height]
     values = np.array([[model[name].mean() for name in names] for model in models])
     low, high = bootstrap_interval(models[0].select(names).to_numpy(), seed=seed)
     summary = {
-        name: {"value": value, "low": float(low[i]), "high": float(high[i])}
+        name: {"texts": {"value": values[0, i], "low": float(low[i]), "high": float(high[i])}}
         | spread_of_seeds(values[:, i])
-        for i, (name, value) in enumerate(zip(names, values.mean(0).tolist(), strict=True))
+        for i, name in enumerate(names)
     }
     for name in distinct[0]:
         of_seeds = np.array([each[name] for each in distinct])
-        summary[name] = {"value": float(of_seeds.mean())} | spread_of_seeds(of_seeds)
+        summary[name] = {"texts": {"value": float(of_seeds[0])}} | spread_of_seeds(of_seeds)
     return summary
 
 
-def spread_of_seeds(values: np.ndarray) -> dict[str, float]:
-    """Return Student's t interval and the standard deviation of a value a seed; {} for one."""
+def spread_of_seeds(values: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return {seeds: mean, Student's t interval and standard deviation}; {} for one seed."""
     n = len(values)
     if n < 2:
         return {}
-    deviation = float(values.std(ddof=1))
+    mean, deviation = float(values.mean()), float(values.std(ddof=1))
     t = T_QUANTILES[n - 2] if n - 2 < len(T_QUANTILES) else 1.96
     half = t * deviation / sqrt(n)
-    mean = float(values.mean())
     return {
-        "seeds_low": mean - half,
-        "seeds_high": mean + half,
-        "seeds_deviation": deviation,
+        "seeds": {"value": mean, "low": mean - half, "high": mean + half, "deviation": deviation}
     }
+
+
+def best_value(numbers: dict[str, dict[str, float]]) -> float:
+    """Return a metric's mean over training seeds, or the one model's value where there is one."""
+    return numbers.get("seeds", numbers["texts"])["value"]
 
 
 def headline(summary: dict[str, dict[str, float]]) -> dict[str, float]:
     """Return an arm's values alone, with a perplexity in the surprise's place."""
-    values = {name: numbers["value"] for name, numbers in summary.items()}
+    values = {name: best_value(numbers) for name, numbers in summary.items()}
     values["perplexity"] = exp(min(values.pop("surprise"), 700.0))
     return values
 
@@ -140,8 +142,8 @@ def front(summaries: dict[str, dict]) -> list[dict]:
     return [
         {
             "arm": arm,
-            "reward": summary["reward"]["value"],
-            "token_entropy": summary["token_entropy"]["value"],
+            "reward": best_value(summary["reward"]),
+            "token_entropy": best_value(summary["token_entropy"]),
         }
         for arm, summary in summaries.items()
     ]
@@ -153,6 +155,6 @@ def table_of(summaries: dict[str, dict]) -> str:
     width = max(map(len, summaries))
     lines = ["  ".join([" " * width, *(f"{name:>13}" for name in shown)])]
     for arm, summary in summaries.items():
-        cells = [f"{summary[name]['value']:13.3f}" for name in shown]
+        cells = [f"{best_value(summary[name]):13.3f}" for name in shown]
         lines.append("  ".join([arm.ljust(width), *cells]))
     return "\n".join(lines)

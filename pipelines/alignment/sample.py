@@ -24,6 +24,7 @@ def main(
     output: Path,
     metrics: Path = Option(...),
     n_texts: int = Option(..., min=2, help="texts in all; prompts are used in turn"),
+    n_prompts: int = Option(..., min=0, help="prompts to take, where there are many; 0: all"),
     cap: int = Option(..., min=1, help="most new tokens"),
     temperature: float = Option(..., min=0.0, help="0: greedy"),
     top_k: int = Option(..., min=0, help="0: off"),
@@ -39,7 +40,7 @@ def main(
     tokenizer, model = load_tokenizer(base), load_causal_model(base).eval()
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     decoding = Decoding(cap, temperature, top_k, top_p, 1, 1.0, seed)
-    prompts = read_prompts(corpus, "train")
+    prompts = read_prompts(corpus, "train", n_prompts)
 
     rows = write_texts(model, tokenizer, prompts, n_texts, decoding, batch_size)
 

@@ -22,7 +22,6 @@ from pipelines.alignment.writing import BEFORE, decode
 app = stage_app()
 
 
-
 @app.command()
 def main(
     generated: Path,
@@ -49,7 +48,9 @@ def main(
     rows = outcome.cut_rows(read_table(generated), max_len)
     names = rows["arm"].unique(maintain_order=True).to_list()
     if arm not in names:
-        raise InputError(f"score.arm={arm} wrote no texts; compared.arms has {', '.join(names[1:])}")
+        raise InputError(
+            f"score.arm={arm} wrote no texts; compared.arms has {', '.join(names[1:])}"
+        )
     texts = decode(load_tokenizer(base), rows["tokens"].to_list())
     rows = rows.with_columns(text=pl.Series(texts))
 

@@ -32,12 +32,13 @@ SCHEMA = pl.Schema(
 )
 
 
-def read_prompts(corpus: Path, split: str) -> list[str]:
-    """Return the different prompts of a split in the corpus' order; [""] where texts have none."""
+def read_prompts(corpus: Path, split: str, n_prompts: int) -> list[str]:
+    """Return the first `n_prompts` prompts of a split (0: all) without repeats; [""] for none."""
     prompts = read_table(corpus).filter(pl.col("split") == split)["prompt"]
     if prompts.is_empty():
         raise InputError(f"{corpus}: no {split} text, so there is no prompt to write after")
-    return prompts.unique(maintain_order=True).to_list()
+    prompts = prompts.unique(maintain_order=True).to_list()
+    return prompts[:n_prompts] if n_prompts else prompts
 
 
 def prompt_ids(tokenizer: "PreTrainedTokenizerBase", prompts: list[str]) -> list[list[int]]:
