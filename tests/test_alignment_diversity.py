@@ -60,7 +60,7 @@ def test_the_interval_is_that_of_resampling_the_texts_and_counting_again():
 
 
 def test_a_mean_per_token_weighs_long_texts_more():
-    """3 + 1 over 3 + 1 tokens is 1, though the texts' own means are 1 and 1; 4 and 0: 1, not 2/3."""
+    """4 and 0 over 1 and 3 tokens: 1, and not the 2 of the texts' own means 4 and 0."""
     assert ratio_by_text(np.array([3.0, 1.0]), np.array([3, 1])).mean() == pytest.approx(1.0)
     values = ratio_by_text(np.array([4.0, 0.0]), np.array([1, 3]))
     assert values.mean() == pytest.approx(1.0)

@@ -95,6 +95,20 @@ def test_a_mistake_in_the_vocabulary_is_named(tmp_path, change, message):
         list(make_reviews(path, 10, 0.1, seed=1))
 
 
+def test_a_vocabulary_that_is_used_up_is_an_error_and_no_endless_loop(tmp_path):
+    one = {name: ["x"] for name in ("openings", "neutral", *mini_films.LISTS)}
+    words = {name: ["x"] for name in (*mini_films.MOOD_LISTS, "sentences", "closings")}
+    world = one | {"titles": {"first": ["x"], "second": ["x"]}, "good": words, "bad": words}
+    (tmp_path / "world.yaml").write_text(yaml.safe_dump(world))
+    with pytest.raises(InputError, match="too few words for 10 different reviews"):
+        list(make_reviews(tmp_path / "world.yaml", 10, 0.1, seed=1))
+
+
+def test_one_review_cannot_be_of_both_moods():
+    with pytest.raises(InputError, match=r"corpus.n_texts=1: .* at least two"):
+        list(make_reviews(WORLD, 1, 0.1, seed=1))
+
+
 # ---- files
 
 

@@ -15,7 +15,7 @@ from typer import Option
 from genlab.files import write_json, written_whole
 from genlab.program import run, stage_app
 from genlab.tables import read_table, write_table
-from pipelines.alignment.text_table import TEXT_SCHEMA
+from pipelines.alignment.text_table import SPLITS, TEXT_SCHEMA
 
 app = stage_app()
 
@@ -48,7 +48,7 @@ def corpus(
     path: Path = Option(..., help="mini: the vocabulary; file, queries: the user's"),
     hub_id: str = Option(...),
     revision: str = Option(..., help="hub: commit that is downloaded"),
-    n_texts: int = Option(..., min=0, help="0: all there are; mini: at least 1; not of queries"),
+    n_texts: int = Option(..., min=0, help="0: all there are; mini: at least 2; not of queries"),
     max_words: int = Option(..., min=1, help="a longer text is cut to its first sentences"),
     validation_share: float = Option(..., min=0.0, max=1.0),
     seed: int = Option(..., min=0),
@@ -76,9 +76,6 @@ def corpus(
 
     write_table(output, map(counted, frames), TEXT_SCHEMA)
     write_json(metrics, dict(counts) | {"left_out": {"total": dropped.total(), **dropped}})
-
-
-SPLITS = ("train", "validation")
 
 
 @app.command()

@@ -23,6 +23,7 @@ MOODS = ("good", "bad")
 SENTENCE_SHARES = {"own": 0.62, "other": 0.13, "neutral": 0.25}
 OPENING_SHARE, CLOSING_SHARE = 0.7, 0.6
 MIN_SENTENCES, MAX_SENTENCES = 1, 4  # between opening and closing
+MOST_DRAFTS = 1000  # before the vocabulary counts as used up
 LISTS = ("genre", "aspect", "person", "place", "companion", "degree", "hero", "task")
 MOOD_LISTS = ("adjective", "verb", "noun")
 
@@ -32,17 +33,20 @@ def make_reviews(
 ) -> Iterator[pl.DataFrame]:
     """Yield `n_texts` different reviews in batches, half of each mood; the same for the same seed.
 
-    Raises InputError for a mistake in the vocabulary at `path`.
+    Raises InputError for a mistake in the vocabulary at `path`, or if it has not so many reviews.
     """
+    if n_texts < 2:
+        raise InputError(f"corpus.n_texts={n_texts}: the mini corpus has at least two, one a mood")
     world = read_world(path)
     rng = Random(seed)
     seen: set[str] = set()
     rows = []
     for number in range(n_texts):
         mood = MOODS[number % 2]
-        text = write_review(world, mood, rng)
-        while text in seen:
-            text = write_review(world, mood, rng)
+        drafts = (write_review(world, mood, rng) for _ in range(MOST_DRAFTS))
+        text = next((draft for draft in drafts if draft not in seen), None)
+        if text is None:
+            raise InputError(f"{path}: too few words for {n_texts} different reviews; add some")
         seen.add(text)
         text_id = f"film-{number:06}"
         rows.append((text_id, "", text, mood == "good", *divide(text_id, validation_share)))
