@@ -2,8 +2,8 @@
 
 `python -m benchmarks.alignment`, in the repository's root. A GPT-2 of 10 million random weights,
 large enough that weights and not libraries fill the memory, and random pairs; every variant in a
-process of its own. Memory is the process's peak above what it held before the models were loaded; the time
-holds loading, what is computed before training, and training.
+process of its own. Memory is the process's peak above what it held before the models were loaded;
+the time holds loading, what is computed before training, and training.
 """
 
 import json
@@ -57,12 +57,10 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
         policy = Path(folder) / "policy"
         GPT2LMHeadModel(GPT2Config(**SIZES)).save_pretrained(policy)
         adapters = lora_config(8, 16, 0.0, "all-linear") if lora else None
-        settings = {
-            "loss": "sigmoid", "slic_delta": 1.0, "slic_weight": 0.1, "sft_weight": 0.1,
-            "beta": 0.1, "optim": "adamw_torch", "learning_rate": 1e-4, "warmup_steps": 0, "seed": 1,
-            "per_device_train_batch_size": BATCH_SIZE, "gradient_accumulation_steps": 1,
-            "logging_steps": 4, "save_steps": 1000,
-        }  # fmt: skip
+        settings = {"loss": "sigmoid", "slic_delta": 1.0, "slic_weight": 0.1, "sft_weight": 0.1}
+        settings |= {"beta": 0.1, "optim": "adamw_torch", "learning_rate": 1e-4, "warmup_steps": 0}
+        settings |= {"per_device_train_batch_size": BATCH_SIZE, "gradient_accumulation_steps": 1}
+        settings |= {"logging_steps": 4, "save_steps": 1000, "seed": 1}
         DPOConfig(output_dir=folder, bf16=False)  # loads the libraries, before what is measured
         before = peak_memory()
         start = time.perf_counter()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # pipelines/alignment with the flagship: does aligning to one ranker fool the others? The flagship's
-# tuned GPT-2 answers its queries; each ranker rewards once, and each judges the others. Runs the
-# flagship first where it was not run.
+# tuned GPT-2 answers its queries; each ranker rewards, and each judges the others. The flagship must
+# have been run (`dvc repro` in the repository's root).
 set -euo pipefail
 . "$(dirname "$0")/queue.sh"
 cd "$(dirname "$0")/../pipelines/alignment"

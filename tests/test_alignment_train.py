@@ -86,19 +86,25 @@ def arguments(output, folder, reference="policy", **options):
 @pytest.fixture
 def run(folder, tmp_path, monkeypatch):
     """Run the program with its scratch folder in tmp_path; return its output folder."""
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    return lambda name, **options: run_program(folder, tmp_path, monkeypatch, name, **options)
 
-    def run(name, **options):
-        output = tmp_path / name
-        words = arguments(output, folder, **options)
-        monkeypatch.setattr("sys.argv", ["train", *words[:4], *words[9:]])  # outputs left out
-        result = CliRunner().invoke(train.app, words)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == 0, result.output
-        return output
 
-    return run
+@pytest.fixture(scope="module")
+def whole(folder, tmp_path_factory):
+    """The output folder of a run that nothing disturbed."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return run_program(folder, tmp_path_factory.mktemp("whole"), monkeypatch, "whole")
+
+
+def run_program(folder, root, monkeypatch, name, **options):
+    words = arguments(root / name, folder, **options)
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    monkeypatch.setattr("sys.argv", ["train", *words[:4], *words[9:]])  # outputs left out
+    result = CliRunner().invoke(train.app, words)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return root / name
 
 
 def weights(folder):
@@ -233,8 +239,8 @@ def test_winners_losers_and_targets_stand_under_one_another():
 # ---- the program
 
 
-def test_every_training_seed_has_a_model_and_a_curve(run, folder):
-    output = run("out")
+def test_every_training_seed_has_a_model_and_a_curve(whole):
+    output = whole
     assert sorted(path.name for path in (output / "models").iterdir()) == ["5", "6"]
     assert weights(output / "models/5") != weights(output / "models/6")
     curve = json.loads((output / "curve.json").read_text())
@@ -243,8 +249,6 @@ def test_every_training_seed_has_a_model_and_a_curve(run, folder):
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["steps"] == 10 and metrics["trainings"] == 2
     assert metrics["margin"] == pytest.approx((curve[9]["margin"] + curve[19]["margin"]) / 2)
-    again = run("again")
-    assert weights(output / "models/5") == weights(again / "models/5")
 
 
 @pytest.mark.parametrize("loss", ["sigmoid", "hinge+sft", "ipo", "slic"])
@@ -263,8 +267,7 @@ def test_adapters_are_merged_and_the_reference_is_the_model_without_them(run, fo
     assert weights(output / "models/5") != weights(folder / "policy")
 
 
-def test_a_reference_computed_before_training_gives_the_same_weights(run):
-    whole = run("whole", n_seeds=1)
+def test_a_reference_computed_before_training_gives_the_same_weights(run, whole):
     before = run("before", n_seeds=1, precompute_reference=True)
     first, second = (load_causal_model(each / "models/5").state_dict() for each in (whole, before))
     for name, weight in first.items():
@@ -289,9 +292,10 @@ def kill_at(monkeypatch, step, seed):
     monkeypatch.setattr(preference_training, "preference_trainer", dies)
 
 
-@pytest.mark.parametrize(("step", "seed"), [(3, 5), (6, 5), (9, 6)])
-def test_a_run_that_died_goes_on_to_the_very_same_weights_and_curve(run, monkeypatch, step, seed):
-    whole = run("whole")
+@pytest.mark.parametrize(("step", "seed"), [(6, 5), (9, 6)])
+def test_a_run_that_died_goes_on_to_the_very_same_weights_and_curve(
+    run, whole, monkeypatch, step, seed
+):
     with monkeypatch.context() as killing:
         kill_at(killing, step, seed)
         with pytest.raises(Killed):
