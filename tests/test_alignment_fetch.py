@@ -241,3 +241,47 @@ def test_the_program_counts_what_it_takes_and_leaves_out(tmp_path):
         "negative": 2,
         "left_out": {"total": 1, "empty": 1, "beyond_n_texts": 0},
     }
+
+
+# ---- models
+
+
+def model_options(folder, name, **options):
+    """Return the command line of fetch reward_model or judge."""
+    settings = {"source": "mini", "path": folder / "corpus", "hub_id": "x", "revision": "main"}
+    settings |= {
+        "reward_model": {"vocab_size": 300, "hidden_size": 32, "max_tokens": 48, "epochs": 1,
+                         "batch_size": 32, "learning_rate": 0.003, "seed": 1},
+        "judge": {"min_texts": 2, "inverse_penalty": 1.0},
+    }[name]  # fmt: skip
+    words = [name, str(folder / "corpus"), str(folder / name), "--metrics", str(folder / "m.json")]
+    for option, value in (settings | options).items():
+        words += [f"--{option}", str(value)]
+    return words
+
+
+@pytest.fixture
+def corpus(tmp_path, mini):
+    write_table(tmp_path / "corpus", [mini.head(400)], mini.schema)
+    return tmp_path
+
+
+def test_reward_and_judge_are_trained_on_two_halves_and_measured_on_neither(corpus):
+    from pipelines.alignment.reward_models import check_two_models
+
+    for name in ("reward_model", "judge"):
+        result = CliRunner().invoke(fetch.app, model_options(corpus, name))
+        assert result.exit_code == 0, result.output
+        measured = yaml.safe_load((corpus / "m.json").read_text())
+        assert 0.4 < measured["validation_accuracy"] <= 1
+    check_two_models(corpus / "reward_model", corpus / "judge")
+
+
+def test_a_classifier_of_three_labels_is_refused_and_not_kept(corpus):
+    from tests.test_alignment_reward_models import save_classifier
+
+    theirs = save_classifier(corpus / "theirs", 3) / "model"
+    words = model_options(corpus, "reward_model", source="file", path=theirs)
+    result = CliRunner().invoke(fetch.app, words)
+    assert isinstance(result.exception, InputError) and "has 3" in str(result.exception)
+    assert not (corpus / "reward_model").exists()

@@ -19,6 +19,12 @@ from pipelines.alignment.text_table import SPLITS, TEXT_SCHEMA
 
 app = stage_app()
 
+METRICS = Option(..., help="JSON of counts")
+MODEL_PATH = Option(..., help="mini: the texts it is trained on; else: the model's folder")
+HUB_ID = Option(...)
+REVISION = Option(..., help="hub: commit that is downloaded")
+SEED = Option(..., min=0)
+
 
 class CorpusSource(StrEnum):
     mini = "mini"
@@ -43,15 +49,15 @@ class RewardSource(StrEnum):
 @app.command()
 def corpus(
     output: Path,
-    metrics: Path = Option(..., help="JSON of counts"),
+    metrics: Path = METRICS,
     source: CorpusSource = Option(...),
     path: Path = Option(..., help="mini: the vocabulary; file, queries: the user's"),
-    hub_id: str = Option(...),
-    revision: str = Option(..., help="hub: commit that is downloaded"),
+    hub_id: str = HUB_ID,
+    revision: str = REVISION,
     n_texts: int = Option(..., min=0, help="0: all there are; mini: at least 2; not of queries"),
     max_words: int = Option(..., min=1, help="a longer text is cut to its first sentences"),
     validation_share: float = Option(..., min=0.0, max=1.0),
-    seed: int = Option(..., min=0),
+    seed: int = SEED,
 ) -> None:
     """Fetch the texts as one table."""
     from pipelines.alignment import labelled_texts, mini_films
@@ -81,11 +87,11 @@ def corpus(
 @app.command()
 def base(
     output: Path,
-    metrics: Path = Option(..., help="JSON of counts"),
+    metrics: Path = METRICS,
     source: BaseSource = Option(...),
-    path: Path = Option(..., help="mini: the texts it is trained on; file: the model's folder"),
-    hub_id: str = Option(...),
-    revision: str = Option(..., help="hub: commit that is downloaded"),
+    path: Path = MODEL_PATH,
+    hub_id: str = HUB_ID,
+    revision: str = REVISION,
     vocab_size: int = Option(..., min=300, help="mini: tokens, 257 of them bytes and EOS"),
     n_layer: int = Option(..., min=1),
     n_embd: int = Option(..., min=8),
@@ -96,7 +102,7 @@ def base(
     learning_rate: float = Option(..., min=0.0, help="mini: Muon's, for the matrices"),
     embedding_learning_rate: float = Option(..., min=0.0, help="mini: AdamW's"),
     max_offset: int = Option(..., min=0, help="mini: first position is drawn up to this"),
-    seed: int = Option(..., min=0),
+    seed: int = SEED,
 ) -> None:
     """Fetch the policy that is to be aligned: a language model that knows both moods."""
     from genlab import bases
@@ -137,18 +143,18 @@ def base(
 def reward_model(
     corpus: Path,
     output: Path,
-    metrics: Path = Option(..., help="JSON of counts"),
+    metrics: Path = METRICS,
     source: RewardSource = Option(...),
-    path: Path = Option(..., help="mini: the texts it is trained on; else: the model's folder"),
-    hub_id: str = Option(...),
-    revision: str = Option(..., help="hub: commit that is downloaded"),
+    path: Path = MODEL_PATH,
+    hub_id: str = HUB_ID,
+    revision: str = REVISION,
     vocab_size: int = Option(..., min=300, help="mini: tokens, 257 of them bytes and EOS"),
     hidden_size: int = Option(..., min=32),
     max_tokens: int = Option(..., min=8, help="mini: what it reads of a text"),
     epochs: int = Option(..., min=1),
     batch_size: int = Option(..., min=1),
     learning_rate: float = Option(..., min=0.0),
-    seed: int = Option(..., min=0),
+    seed: int = SEED,
 ) -> None:
     """Fetch what rewards a text: a classifier of two moods, or a ranker."""
     from pipelines.alignment import reward_models
@@ -177,11 +183,11 @@ def reward_model(
 def judge(
     corpus: Path,
     output: Path,
-    metrics: Path = Option(..., help="JSON of counts"),
+    metrics: Path = METRICS,
     source: RewardSource = Option(...),
-    path: Path = Option(..., help="mini: the texts it is trained on; else: the model's folder"),
-    hub_id: str = Option(...),
-    revision: str = Option(..., help="hub: commit that is downloaded"),
+    path: Path = MODEL_PATH,
+    hub_id: str = HUB_ID,
+    revision: str = REVISION,
     min_texts: int = Option(..., min=1, help="mini: texts that a word stands in, to count"),
     inverse_penalty: float = Option(..., min=1e-6, help="mini: scikit-learn's C"),
 ) -> None:
@@ -204,7 +210,7 @@ def fetch_model(
 ) -> None:
     """Write a classifier's or a ranker's folder from outside to `output`."""
     from genlab.ranker_sources import copy_model, download_model
-    from pipelines.alignment.reward_models import copy_ranker
+    from pipelines.alignment.reward_models import copy_ranker, load_classifier
 
     if source is RewardSource.ranker:
         copy_ranker(path, output)
@@ -215,6 +221,7 @@ def fetch_model(
             download_model(kind, hub_id, revision, folder / "model", name)
         else:
             copy_model(kind, path, folder / "model")
+        load_classifier(folder / "model")  # or one of three labels would stay
         write_json(folder / "reward.json", {"kind": "classifier"})
 
 
