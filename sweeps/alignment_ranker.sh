@@ -12,8 +12,8 @@ JOIN=(
   -S reward_model.source=ranker -S judge.source=ranker
   -S 'compared.arms=[main]' -S train.n_seeds=1
   # Without the other arms and their pairs: a cosine is never 1.0 from another.
-  -S ~arms.hinge_1 -S ~arms.sigmoid_01 -S ~arms.sigmoid_1 -S ~arms.margin -S ~arms.threshold
-  -S ~arms.slic -S ~pairs.margin -S ~pairs.threshold
+  -S '~arms.hinge_1' -S '~arms.sigmoid_01' -S '~arms.sigmoid_1' -S '~arms.margin' -S '~arms.threshold'
+  -S '~arms.slic' -S '~pairs.margin' -S '~pairs.threshold'
 )
 for pair in labse:use labse:bm25 use:labse use:bm25 bm25:labse bm25:use; do
   METRIC=judge_reward queue "alignment-${pair/:/-to-}" "${JOIN[@]}" \
