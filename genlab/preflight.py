@@ -38,6 +38,7 @@ class Stage:
     command: str
     template: str  # the command before DVC fills in the values
     outputs: frozenset[str]
+    inputs: frozenset[str] = frozenset()
 
 
 def load_stages(pipeline: Path) -> list[Stage]:
@@ -57,6 +58,7 @@ def load_stages(pipeline: Path) -> list[Stage]:
             stage.cmd,
             command_template(entries[stage.name.partition("@")[0]], stage.name),
             frozenset(out.def_path for out in stage.outs),
+            frozenset(dep.def_path for dep in stage.deps),
         )
         for stage in loaded
     ]
@@ -134,11 +136,12 @@ def check_stages(stages: list[Stage]) -> None:
     for stage, options in parsed.values():
         check_launcher(stage)
         check_numbers(stage, options)
+        check_inputs(stage, produced)
         check_source(stage, options, produced)
         check_names(stage, options, "rankers", instances_of("fetch_ranker", parsed))
         check_names(stage, options, "arms", instances_of("train", parsed))
         if {"max_len", "cap"} <= options.keys():
-            check_lengths(options["max_len"], options["cap"], options["num_beams"])
+            check_lengths(options["max_len"], options["cap"], options.get("num_beams", 1))
         for option in ("repeats", "cut_tokens"):
             check_doses(key_of(stage, option), options.get(option) or [])
         if "max_query_words" in options:
@@ -236,6 +239,17 @@ def check_numbers(stage: Stage, options: dict) -> None:
     for option, value in options.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{key_of(stage, option)}={value}: must be a finite number")
+
+
+def check_inputs(stage: Stage, produced: frozenset[str]) -> None:
+    """Raise InputError if a stage reads what no stage writes, as by a name in params.yaml."""
+    for path in map(Path, stage.inputs):
+        made = path.parts[:1] == ("data",) and not path.exists()
+        if made and not any(path in (out, *out.parents) for out in map(Path, produced)):
+            raise InputError(
+                f"stage {stage.name} needs {path}, which no stage makes"
+                f"{did_you_mean(str(path), produced)}"
+            )
 
 
 def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:

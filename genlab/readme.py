@@ -181,7 +181,21 @@ def outcomes_table(details: dict, layout: Layout) -> str:
     return as_table(rows)
 
 
-TABLES = ("claims", "arms", "references", "published", "probes", "outcomes")
+def spreads_table(details: dict, layout: Layout) -> str:
+    """Return every arm's shown metrics, over one model's texts and over training seeds."""
+    shown = [in_words(metric) for metric in layout.shown]
+    rows = [["arm", *(f"{m}, {of}" for m in shown for of in ("one model", "training seeds"))]]
+    for arm, metrics in details.items():
+        cells = [
+            with_interval(metrics[metric][of]) if of in metrics[metric] else ""
+            for metric in layout.shown
+            for of in ("texts", "seeds")
+        ]
+        rows.append([in_words(arm), *cells])
+    return as_table(rows)
+
+
+TABLES = ("claims", "arms", "references", "published", "probes", "outcomes", "spreads")
 
 
 def fill(text: str, table: Callable[[str], str]) -> str:
@@ -232,6 +246,8 @@ def render(folder: Path) -> str:
                 return probes_table(read("probe_details.json"), layout)
             case "outcomes":
                 return outcomes_table(read("score_details.json"), layout)
+            case "spreads":
+                return spreads_table(read("score_details.json"), layout)
 
     return fill((folder / "README.md").read_text(encoding="utf-8"), table)
 

@@ -19,7 +19,7 @@ from genlab.program import InputError
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
-    from peft import PeftModel
+    from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 IGNORED = -100  # the label torch's cross-entropy leaves out
@@ -298,24 +298,33 @@ def check_rows_fit(tokens: Path, rows: "Dataset", model: "PreTrainedModel") -> N
         )
 
 
-def add_lora(
-    model: "PreTrainedModel", r: int, alpha: int, dropout: float, target_modules: str
-) -> "PeftModel":
-    """Return `model` with LoRA adapters (Hu et al. 2021) on the named or on all linear modules.
+def lora_config(
+    r: int, alpha: int, dropout: float, target_modules: str, task_type: str = "CAUSAL_LM"
+) -> "LoraConfig":
+    """Return the settings of LoRA adapters (Hu et al. 2021).
 
     target_modules: names with commas between them, or all-linear.
     """
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig
 
     names = [name.strip() for name in target_modules.split(",")]
-    config = LoraConfig(
-        task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
+    return LoraConfig(
+        task_type=task_type,
         r=r,
         lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules=target_modules if target_modules == "all-linear" else names,
     )
+
+
+def add_lora(
+    model: "PreTrainedModel", r: int, alpha: int, dropout: float, target_modules: str
+) -> "PeftModel":
+    """Return `model` with LoRA adapters; raise InputError if no module has that name."""
+    from peft import get_peft_model
+
+    task_type = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
     try:
-        return get_peft_model(model, config)
+        return get_peft_model(model, lora_config(r, alpha, dropout, target_modules, task_type))
     except ValueError as error:
         raise InputError(f"train.lora.target_modules={target_modules}: {error}") from error

@@ -1,7 +1,7 @@
 # Sourced by the sweeps: queue NAME -S KEY=A,B runs one experiment per value, named NAME-1, NAME-2
 # ... (kept under .git as revisions, nothing in the workspace changes), and shows what they changed.
-# Exits non-zero if one failed; the others are kept. Put further `-S KEY=VALUE` after the script's
-# name to set them in every experiment.
+# METRIC names the metric that is shown. Exits non-zero if one failed; the others are kept. Put
+# further `-S KEY=VALUE` after the script's name to set them in every experiment.
 
 queue() {
   local name=$1
@@ -13,11 +13,12 @@ queue() {
   fi
   # An earlier run of this sweep makes room, its failures too; --force would run every stage again.
   { dvc exp list --name-only; dvc queue status | awk '$3 != "Running" {print $2}'; } |
-    { grep -x "$name-[0-9]*" || true; } | sort -u | xargs -r dvc exp remove
+    { grep -x "$name\(-[0-9]*\)\?" || true; } | sort -u | xargs -r dvc exp remove
   dvc exp run --queue --name "$name" "$@" "${EXTRA[@]}"
   dvc exp run --run-all
-  python -m genlab.experiments
-  if dvc queue status | grep -w "$name-[0-9]*" | grep -w Failed; then
+  PYTHONPATH=$(git rev-parse --show-toplevel) python -m genlab.experiments \
+    --metric "${METRIC:-average_loc}"
+  if dvc queue status | grep -w "$name\(-[0-9]*\)\?" | grep -w Failed; then
     echo "error: the experiments above failed; see why with: dvc queue logs THEIR-NAME" >&2
     return 1
   fi

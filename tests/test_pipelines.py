@@ -27,13 +27,8 @@ OURS = ("genlab", "stages", "pipelines")
 # How outputs are written and errors are shown cannot change a result: no reason to train again.
 WITHOUT_INFLUENCE = {"genlab/files.py", "genlab/program.py"}
 
-LISTS = {
-    "rankers",
-    "repeats",
-    "cut_tokens",
-    "ratings",
-    "arms",
-}  # options that DVC repeats, once per item
+# Options that DVC repeats, once per item.
+LISTS = {"arms", "cut_tokens", "rankers", "ratings", "repeats"}
 
 ENTRY_KEYS = ["cmd", "deps", "params", "outs", "metrics", "plots"]
 

@@ -1,0 +1,118 @@
+"""What LoRA and a precomputed reference save in preference training: benchmarks/ALIGNMENT.md.
+
+`python -m benchmarks.alignment`, in the repository's root. A GPT-2 of 10 million random weights,
+large enough that weights and not libraries fill the memory, and random pairs; every variant in a
+process of its own. Memory is the process's peak above what it held before the models were loaded;
+the time holds loading, what is computed before training, and training.
+"""
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from genlab.files import written_whole
+
+RESULTS = Path("benchmarks/ALIGNMENT.md")
+SIZES = {"n_layer": 4, "n_embd": 384, "n_head": 6, "vocab_size": 8192, "n_positions": 128}
+N_PAIRS, N_TOKENS, BATCH_SIZE, EPOCHS = 32, 64, 8, 3
+VARIANTS = {
+    "all weights": {"lora": False, "precompute": False},
+    "all weights, reference precomputed": {"lora": False, "precompute": True},
+    "LoRA (r 8)": {"lora": True, "precompute": False},
+    "LoRA (r 8), reference precomputed": {"lora": True, "precompute": True},
+}
+
+
+def peak_memory() -> float:
+    """Return the most memory this process has held, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(lora: bool, precompute: bool) -> dict[str, float]:
+    """Train in this process; return its memory (MiB) and seconds, both of training alone."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+    from trl import DPOConfig
+
+    from genlab.mini_base import train_tokenizer
+    from genlab.training import lora_config
+    from pipelines.alignment import preference_training
+
+    torch.manual_seed(1)
+    tokenizer = train_tokenizer(["a text"], 300)
+    random_ids = torch.randint(1, SIZES["vocab_size"], (3, N_PAIRS, N_TOKENS)).tolist()
+    rows = {
+        "prompt_ids": [[0]] * N_PAIRS,
+        "chosen_ids": random_ids[0],
+        "rejected_ids": random_ids[1],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        policy = Path(folder) / "policy"
+        GPT2LMHeadModel(GPT2Config(**SIZES)).save_pretrained(policy)
+        adapters = lora_config(8, 16, 0.0, "all-linear") if lora else None
+        settings = {"loss": "sigmoid", "slic_delta": 1.0, "slic_weight": 0.1, "sft_weight": 0.1}
+        settings |= {"beta": 0.1, "optim": "adamw_torch", "learning_rate": 1e-4, "warmup_steps": 0}
+        settings |= {"per_device_train_batch_size": BATCH_SIZE, "gradient_accumulation_steps": 1}
+        settings |= {"logging_steps": 4, "save_steps": 1000, "seed": 1}
+        DPOConfig(output_dir=folder, bf16=False)  # loads the libraries, before what is measured
+        before = peak_memory()
+        start = time.perf_counter()
+        preference_training.train_policy(
+            Path(folder) / "scratch",
+            policy,
+            policy,
+            tokenizer,
+            rows,
+            adapters=adapters,
+            num_train_epochs=EPOCHS,
+            precompute_ref_log_probs=precompute,
+            **settings,
+        )
+        seconds = time.perf_counter() - start
+    return {"memory": peak_memory() - before, "seconds": seconds}
+
+
+def main() -> None:
+    """Measure every variant in its own process, print and write the table."""
+    rows = []
+    for name, options in VARIANTS.items():
+        call = "import json; from benchmarks.alignment import measure; "
+        call += f"print(json.dumps(measure(**{options})))"
+        done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"error: {name}\n{done.stderr}")
+        found = json.loads(done.stdout.splitlines()[-1])
+        rows.append((name, found["memory"], found["seconds"]))
+    packages = ", ".join(
+        f"{each} {version(each)}" for each in ("torch", "transformers", "trl", "peft")
+    )
+    text = "\n".join(
+        [
+            "# What LoRA and a precomputed reference save in preference training",
+            "",
+            f"Measured by `python -m benchmarks.alignment` on {os.cpu_count()} cores "
+            f"({platform.machine()}), Python {platform.python_version()}, {packages}: a GPT-2 of "
+            f"{SIZES['n_layer']} layers x {SIZES['n_embd']}, {N_PAIRS} pairs of {N_TOKENS} tokens, "
+            f"{EPOCHS} epochs in batches of {BATCH_SIZE}, AdamW. Memory: the process's peak above "
+            "that before the models are loaded.",
+            "",
+            "| variant | memory (MiB) | seconds |",
+            "|---|---|---|",
+            *(f"| {name} | {memory:.0f} | {seconds:.1f} |" for name, memory, seconds in rows),
+            "",
+        ]
+    )
+    with written_whole(RESULTS) as partial:
+        partial.write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""How varied a set of texts is, each measure with a value a text, so that arms can be paired.
+
+In: token ids of one arm's texts. Out: numbers. Sets of unequal size do not compare: a larger one
+shows more different tokens; score gives every arm the same number of texts.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from math import exp, log
+
+import numpy as np
+
+
+def token_entropy(texts: Sequence[Sequence[int]]) -> float:
+    """Return the Shannon entropy, in nats, of the tokens of all texts together.
+
+    The source study's diversity. 0 if there is one kind of token, or none.
+    """
+    counts = np.array(list(Counter(token for text in texts for token in text).values()))
+    shares = counts / counts.sum() if len(counts) else np.ones(1)
+    return float(-(shares * np.log(shares)).sum())
+
+
+def entropy_by_text(texts: Sequence[Sequence[int]]) -> np.ndarray:
+    """Return float64 [n]: a value a text whose mean is `token_entropy`, to resample and to pair.
+
+    Entropy belongs to a set and not to a text: a text's value is the mean -log share of a token,
+    over all texts, and what this text does to it.
+    """
+    counts = Counter(token for text in texts for token in text)
+    total = sum(counts.values())
+    surprise = {token: log(total / count) for token, count in counts.items()}
+    sums = np.array([sum(surprise[token] for token in text) for text in texts])
+    return ratio_by_text(sums, np.array([len(text) for text in texts]))
+
+
+def ratio_by_text(sums: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return float64 [n], a value a text, whose mean is sum(sums) / sum(lengths): a mean per token.
+
+    A text's value is that ratio R plus what the text does to it to first order, that is
+    (sum - R * length) * n / sum(lengths): the infinitesimal jackknife's values (Efron and
+    Tibshirani 1993, section 21.2). The interval of their mean is the ratio's, which the mean of
+    the texts' own ratios would miss, as long texts weigh more. Zeros if there is no token.
+    """
+    sums, total = np.asarray(sums, np.float64), lengths.sum()
+    if not total:
+        return np.zeros(len(sums))
+    ratio = sums.sum() / total
+    return ratio + (sums - ratio * lengths) * (len(sums) / total)
+
+
+def self_bleu(texts: Sequence[Sequence[int]], max_n: int = 4) -> np.ndarray:
+    """Return float64 [n]: BLEU of every text against all others; high where texts are alike.
+
+    Zhu et al. 2018, "Texygen", section 3.3: BLEU (Papineni et al. 2002) up to `max_n`-grams with
+    all other texts as references, so the count of an n-gram is clipped at the most any one other
+    text has. A precision of 0 counts as half a match (Chin-Yew Lin and Och 2004's smoothing would
+    count one), texts shorter than n tokens are judged by their shorter n-grams. NaN for an empty
+    text and where there is no other.
+    """
+    grams = [[ngram_counts(text, n) for n in range(1, max_n + 1)] for text in texts]
+    # The most and the second most that any text has of an n-gram: without text i it is the second
+    # where i has the most.
+    most: list[dict] = []
+    for n in range(max_n):
+        best: dict[tuple, tuple[int, int, int]] = {}  # count, text, second count
+        for i, counts in enumerate(grams):
+            for gram, count in counts[n].items():
+                first, owner, second = best.get(gram, (0, -1, 0))
+                if count > first:
+                    best[gram] = (count, i, first)
+                elif count > second:
+                    best[gram] = (first, owner, count)
+        most.append(best)
+    lengths = sorted(len(text) for text in texts)
+    scores = np.full(len(texts), np.nan)
+    for i, counts in enumerate(grams):
+        size = len(texts[i])
+        if not size or len(texts) < 2:
+            continue
+        log_precisions = []
+        for n in range(min(max_n, size)):
+            matches = sum(
+                min(count, most[n][gram][2 if most[n][gram][1] == i else 0])
+                for gram, count in counts[n].items()
+            )
+            log_precisions.append(log(max(matches, 0.5) / (size - n)))
+        closest = closest_length(lengths, size)
+        brevity = 0.0 if size > closest else 1 - closest / size
+        scores[i] = exp(brevity + sum(log_precisions) / len(log_precisions))
+    return scores
+
+
+def closest_length(lengths: Sequence[int], size: int) -> int:
+    """Return the length nearest to `size` among the sorted lengths without one of that size.
+
+    Of two as near, the shorter, as BLEU's brevity penalty wants it.
+    """
+    place = int(np.searchsorted(lengths, size))
+    others = [*lengths[max(0, place - 1) : place], *lengths[place + 1 : place + 2]]
+    return min(others, key=lambda length: (abs(length - size), length))
+
+
+def ngram_counts(text: Sequence[int], n: int) -> Counter:
+    """Return how often each n-gram stands in the text."""
+    return Counter(zip(*(text[start:] for start in range(n)), strict=False))

@@ -1,0 +1,110 @@
+"""The mini corpus: English film reviews of two moods made here, from a vocabulary.
+
+In: a file of words and sentences (mini_films.yaml), a size and a seed. Out: frames of TEXT_SCHEMA.
+A pleased viewer mostly praises, a displeased one mostly complains, but either says a few things of
+the other mood, and some that are of none: so the mood of a text can be told, mostly, and there are
+texts of every degree for a reward to tell apart.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import polars as pl
+import yaml
+
+from genlab.program import InputError
+from genlab.tables import BATCH_ROWS
+from pipelines.alignment.text_table import TEXT_SCHEMA, divide
+
+MOODS = ("good", "bad")
+# Ours: a sentence's mood, in a review of the first or of the second.
+SENTENCE_SHARES = {"own": 0.62, "other": 0.13, "neutral": 0.25}
+OPENING_SHARE, CLOSING_SHARE = 0.7, 0.6
+MIN_SENTENCES, MAX_SENTENCES = 1, 4  # between opening and closing
+MOST_DRAFTS = 1000  # before the vocabulary counts as used up
+LISTS = ("genre", "aspect", "person", "place", "companion", "degree", "hero", "task")
+MOOD_LISTS = ("adjective", "verb", "noun")
+
+
+def make_reviews(
+    path: Path, n_texts: int, validation_share: float, seed: int
+) -> Iterator[pl.DataFrame]:
+    """Yield `n_texts` different reviews in batches, half of each mood; the same for the same seed.
+
+    Raises InputError for a mistake in the vocabulary at `path`, or if it has not so many reviews.
+    """
+    if n_texts < 2:
+        raise InputError(f"corpus.n_texts={n_texts}: the mini corpus has at least two, one a mood")
+    world = read_world(path)
+    rng = Random(seed)
+    seen: set[str] = set()
+    rows = []
+    for number in range(n_texts):
+        mood = MOODS[number % 2]
+        drafts = (write_review(world, mood, rng) for _ in range(MOST_DRAFTS))
+        text = next((draft for draft in drafts if draft not in seen), None)
+        if text is None:
+            raise InputError(f"{path}: too few words for {n_texts} different reviews; add some")
+        seen.add(text)
+        text_id = f"film-{number:06}"
+        rows.append((text_id, "", text, mood == "good", *divide(text_id, validation_share)))
+    for start in range(0, n_texts, BATCH_ROWS):
+        yield pl.DataFrame(rows[start : start + BATCH_ROWS], TEXT_SCHEMA, orient="row")
+
+
+def write_review(world: dict, mood: str, rng: Random) -> str:
+    """Return one review: perhaps an opening, some sentences, perhaps a closing."""
+    other = MOODS[1 - MOODS.index(mood)]
+    kinds = {"own": mood, "other": other, "neutral": "neutral"}
+    sentences = []
+    if rng.random() < OPENING_SHARE:
+        sentences.append(fill(rng.choice(world["openings"]), world, mood, rng))
+    for _ in range(rng.randint(MIN_SENTENCES, MAX_SENTENCES)):
+        kind = kinds[rng.choices(list(SENTENCE_SHARES), list(SENTENCE_SHARES.values()))[0]]
+        forms = world["neutral"] if kind == "neutral" else world[kind]["sentences"]
+        sentences.append(fill(rng.choice(forms), world, kind, rng))
+    if rng.random() < CLOSING_SHARE:
+        sentences.append(fill(rng.choice(world[mood]["closings"]), world, mood, rng))
+    return " ".join(dict.fromkeys(sentences))  # nobody says the very same twice
+
+
+def fill(sentence: str, world: dict, mood: str, rng: Random) -> str:
+    """Return the sentence with a word in every place; `mood` decides between good and bad ones."""
+
+    def word(place: re.Match) -> str:
+        name = place[1]
+        if name == "title":
+            first, second = (rng.choice(world["titles"][part]) for part in ("first", "second"))
+            return f"the {first} {second}"
+        return rng.choice(world[mood][name] if name in MOOD_LISTS else world[name])
+
+    return re.sub(r"\{(\w+)\}", word, sentence)
+
+
+def read_world(path: Path) -> dict:
+    """Return the vocabulary; raise InputError naming the list or sentence that is wrong."""
+    try:
+        world = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
+    if not isinstance(world, dict):
+        raise InputError(f"{path}: must have lists of words by name")
+    places = [("titles", "first"), ("titles", "second"), ("openings",), ("neutral",)]
+    places += [(name,) for name in LISTS]
+    places += [(mood, name) for mood in MOODS for name in (*MOOD_LISTS, "sentences", "closings")]
+    for place in places:
+        found = world
+        for key in place:
+            found = found.get(key) if isinstance(found, dict) else None
+        if not isinstance(found, list) or not all(isinstance(item, str) for item in found or [0]):
+            raise InputError(f"{path}: {'.'.join(place)} must be a list of texts")
+    forms = {"openings": world["openings"], "neutral": world["neutral"]}
+    forms |= {f"{m}.{name}": world[m][name] for m in MOODS for name in ("sentences", "closings")}
+    for where, sentences in forms.items():
+        known = {*LISTS, "title", *(() if where in ("openings", "neutral") else MOOD_LISTS)}
+        for sentence in sentences:
+            if unknown := set(re.findall(r"\{(\w+)\}", sentence)) - known:
+                raise InputError(f"{path}: {where}: '{sentence}' has no list {unknown.pop()}")
+    return world

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# pipelines/alignment at the source study's own size: GPT-2 tuned on IMDB, DistilBERT as the reward,
+# 20,000 pairs of 10,000 texts, RMSprop at 0.005. Needs the network once, and a GPU. The study's
+# number of epochs is not known: one here.
+set -euo pipefail
+. "$(dirname "$0")/queue.sh"
+cd "$(dirname "$0")/../pipelines/alignment"
+METRIC=reward queue alignment-paper \
+  -S corpus.source=hub -S corpus.n_texts=0 -S base.source=hub -S reward_model.source=hub \
+  -S sample.n_texts=10000 -S pairs.random.n_pairs=20000 -S pairs.margin.n_pairs=20000 \
+  -S pairs.threshold.n_pairs=20000 -S gen.n_texts=5000 \
+  -S train.learning_rate=0.005 -S train.warmup_steps=50

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# pipelines/alignment with the flagship: does aligning to one ranker fool the others? The flagship's
+# tuned GPT-2 answers its queries; each ranker rewards, and each judges the others. The flagship must
+# have been run (`dvc repro` in the repository's root).
+set -euo pipefail
+. "$(dirname "$0")/queue.sh"
+cd "$(dirname "$0")/../pipelines/alignment"
+RANKERS=../../data/fetch/rankers
+JOIN=(
+  -S corpus.source=queries -S corpus.path=../../data/dedup.parquet
+  -S base.source=file -S base.path=../../data/train
+  -S reward_model.source=ranker -S judge.source=ranker
+  -S 'compared.arms=[main]' -S train.n_seeds=1
+  # Without the other arms and their pairs: a cosine is never 1.0 from another.
+  -S '~arms.hinge_1' -S '~arms.sigmoid_01' -S '~arms.sigmoid_1' -S '~arms.margin' -S '~arms.threshold'
+  -S '~arms.slic' -S '~pairs.margin' -S '~pairs.threshold'
+)
+for pair in labse:use labse:bm25 use:labse use:bm25 bm25:labse bm25:use; do
+  METRIC=judge_reward queue "alignment-${pair/:/-to-}" "${JOIN[@]}" \
+    -S "reward_model.path=$RANKERS/${pair%:*}" -S "judge.path=$RANKERS/${pair#*:}"
+done
