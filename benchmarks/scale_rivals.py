@@ -98,7 +98,7 @@ def datatrove(source: Path, output: Path) -> None:
         ([MinhashDedupCluster(f"{output}/buckets", f"{output}/removed", config=config)], 1),
         ([reader, MinhashDedupFilter(f"{output}/removed"), ParquetWriter(f"{output}/kept")], 1),
     ):
-        LocalPipelineExecutor(pipeline, tasks=tasks, logging_dir=None).run()
+        LocalPipelineExecutor(pipeline, tasks=tasks, logging_dir=f"{output}/logs").run()
 
 
 def genlab_near(source: Path, output: Path) -> None:
