@@ -4,9 +4,9 @@
 
 The numbers are percent of 808,731 queries with ten passages each. FOLDER takes the corpora (1.3 GB
 at 100 %) and what is made of them, and is kept. TOKENIZER is a folder with GPT-2's tokenizer.json,
-PYTHON an interpreter that has datatrove. Every job is a process of its own: its wall time,
-processor time and peak memory are measured (of the process itself, not of children that datatrove
-starts). The table is merged into benchmarks/SCALE.md: sizes that are not named keep their rows.
+PYTHON an interpreter that has datatrove: without it the ways of others are left out. Every job is
+a process of its own; wall time, processor time and peak memory are measured (not of children that
+datatrove starts). The table is merged into benchmarks/SCALE.md: sizes not named keep their rows.
 """
 
 import datetime
@@ -98,14 +98,13 @@ def jobs(folder: Path, percent: int, rivals: str | None, base: Path) -> dict[str
         ],
         "near-duplicate queries": [*stage, rival, "genlab_near", at("fetch"), at("near")],
     }  # fmt: skip
-    if percent <= RIVALS_UP_TO:
+    if rivals and percent <= RIVALS_UP_TO:
         work["clean + exact dedup: datasets.map and a set"] = [
             *stage, rival, "datasets_clean", at("fetch"), at("datasets")
         ]  # fmt: skip
-        if rivals:
-            work["near-duplicate queries: datatrove"] = [
-                rivals, "-m", rival, "datatrove", at("fetch"), at("datatrove")
-            ]  # fmt: skip
+        work["near-duplicate queries: datatrove"] = [
+            rivals, "-m", rival, "datatrove", at("fetch"), at("datatrove")
+        ]  # fmt: skip
     return work
 
 
