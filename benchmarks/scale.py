@@ -155,7 +155,8 @@ def main() -> None:
         f"Measured {datetime.date.today()} by `python -m benchmarks.scale` on {os.cpu_count()} "
         f"cores ({platform.machine()}), Python {platform.python_version()}, {versions}. 100 % are "
         f"{ALL_QUERIES:,} made queries with ten passages each. A cell is queries per second, in "
-        "brackets queries per second of processor time; and the peak memory in GiB.\n\n"
+        "brackets queries per second of processor time, which is what to compare if the machine "
+        "was shared; and the peak memory in GiB.\n\n"
         f"{table(records)}\n"
     )
     RESULTS.write_text(text, encoding="utf-8")
