@@ -4,6 +4,12 @@ A stage's work is cut into batches that are the same for any number of processes
 n-th, and all get all results. So the numbers are those of one process, to the last bit: a model's
 output for a text can depend on what else is in its batch, but not on who computes the batch. Files
 are written by the first process alone.
+
+    dvc exp run -S 'launch.generate=accelerate launch --num_processes 2'      # two GPUs; on a CPU
+                                                                              # add --multi_gpu
+On two machines that both have the stage's inputs (`dvc pull`) the same command runs on each, on the
+second one by hand; dvc.lock has its options. Both give the launcher --num_machines 2, the total
+--num_processes, --main_process_ip and --main_process_port of the first, and --machine_rank 0 or 1.
 """
 
 import os

@@ -25,6 +25,7 @@ from genlab.minhash import (
     rows_per_band,
     shingle_set,
     sign,
+    true_similarities,
 )
 
 HASHING = {"num_perm": 128, "shingle_chars": 5, "seed": 42}
@@ -52,6 +53,16 @@ def similarity(one, other, shingle_chars=5):
 def test_shingles_are_padded_runs_numbered_by_occurrence():
     assert shingle_set("ab", 2) == {("\0a", 1), ("ab", 1), ("b\0", 1)}
     assert shingle_set("aaa", 2) == {("\0a", 1), ("aa", 1), ("aa", 2), ("a\0", 1)}
+
+
+def test_similarities_of_many_pairs_are_those_of_their_shingle_sets():
+    """Texts of two letters: most of their shingles occur several times."""
+    rng = np.random.default_rng(3)
+    texts = ["", "a", *("".join(rng.choice(["a", "b"], n)) for n in rng.integers(1, 40, 70))]
+    keys, others = pl.Series(texts), pl.Series(texts[::-1])
+    pairs = rng.integers(0, len(texts), (2_500, 2))
+    expected = [similarity(texts[one], texts[-1 - other], 5) for one, other in pairs]
+    assert true_similarities(pairs, keys, others, 5).tolist() == expected
 
 
 def test_jaccard_of_hand_counted_sets():

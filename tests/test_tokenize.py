@@ -241,3 +241,20 @@ def test_a_block_longer_than_the_whole_text_is_refused(tmp_path, base):
     _, _, result = run(tmp_path, base, packed=True, body_loss=False, block_size=4096)
     assert isinstance(result.exception, InputError)
     assert "tokenize.block_size=4096 is longer than the whole text" in str(result.exception)
+
+
+def test_ids_are_those_of_the_library_even_where_the_tokenizer_cuts_and_pads(tokenizer, tmp_path):
+    from genlab.models import load_tokenizer
+    from genlab.prompts import encode
+
+    tokenizer.save_pretrained(tmp_path)
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    content["truncation"] = {"max_length": 3, "strategy": "LongestFirst", "stride": 0}
+    content["truncation"] |= {"direction": "Right"}
+    content["padding"] = {"strategy": {"Fixed": 9}, "direction": "Right", "pad_id": 0}
+    content["padding"] |= {"pad_to_multiple_of": None, "pad_type_id": 0, "pad_token": "x"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    texts = ["", "Anna", "The tower is old. Ünïcode, too.", f"a{tokenizer.eos_token}b" * 3]
+    for special in (True, False):
+        expected = tokenizer(texts, add_special_tokens=special)["input_ids"]
+        assert encode(load_tokenizer(tmp_path), texts, special) == expected
