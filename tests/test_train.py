@@ -407,7 +407,7 @@ def resumed_from(monkeypatch):
         seen.append(checkpoint and checkpoint.name)
         return checkpoint
 
-    monkeypatch.setattr(train, "last_whole_checkpoint", note)
+    monkeypatch.setattr(training, "last_whole_checkpoint", note)
     return seen
 
 
