@@ -316,6 +316,12 @@ def add_lora(
         target_modules=target_modules if target_modules == "all-linear" else names,
     )
     try:
-        return get_peft_model(model, config)
+        adapted = get_peft_model(model, config)
     except ValueError as error:
-        raise InputError(f"train.lora.target_modules={target_modules}: {error}") from error
+        raise InputError(f"lora.target_modules={target_modules}: {error}") from error
+    if target_modules != "all-linear":  # peft asks for one of several names only
+        there = [name[:-7] for name, _ in adapted.named_modules() if name.endswith(".lora_A")]
+        for name in names:
+            if not any(f".{each}".endswith(f".{name}") for each in there):
+                raise InputError(f"lora.target_modules={target_modules}: no module is named {name}")
+    return adapted
