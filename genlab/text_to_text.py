@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-DRAWS = 2  # candidates a beam and step: one of them may end the text, and as many beams go on
+DRAWS = 2  # candidates a beam and step: some may end their text, and as many beams go on
 
 
 @dataclass
@@ -57,7 +57,7 @@ def generate_texts(
     order = sorted(range(len(inputs)), key=lambda i: len(inputs[i]))
     tokens: list[list[int]] = [[]] * len(inputs)
     finished = [False] * len(inputs)
-    n_draws = decoding.cap * DRAWS * decoding.num_beams
+    n_draws = decoding.cap * n_candidates(decoding.num_beams)
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
         streams = np.stack([random_stream(decoding.seed, item_ids[i], n_draws) for i in batch])
@@ -68,12 +68,20 @@ def generate_texts(
     return tokens, finished
 
 
+def n_candidates(num_beams: int) -> int:
+    """Return how many candidates an item has at a step.
+
+    One beam has one: the better of two draws would be no draw from the model's distribution.
+    """
+    return DRAWS * num_beams if num_beams > 1 else 1
+
+
 def decode_batch(
     model: "PreTrainedModel", inputs: list[list[int]], streams: np.ndarray, decoding: Decoding
 ) -> list[tuple[float, list[int], bool]]:
     """Return each input's best text: score per token, token ids, whether it ended.
 
-    streams: float64 [b, cap x 2 x num_beams]. Items that are done leave the batch.
+    streams: float64 [b, cap x candidates]. Items that are done leave the batch.
     """
     import torch
     from transformers.modeling_outputs import BaseModelOutput
@@ -112,7 +120,7 @@ def decode_batch(
             n_tokens = following.shape[1]
             total = (following.view(len(items), k, -1) + scores[:, :, None]).flatten(1)
             draws = uniforms[items, t] if decoding.temperature else None
-            candidates, values = draw_candidates(total, DRAWS * k, draws)
+            candidates, values = draw_candidates(total, n_candidates(k), draws)
             parents, token = candidates // n_tokens, candidates % n_tokens
             ends = token == settings.eos_token_id
             keep_finished(best, items, written.view(len(items), k, -1), parents, values, ends)

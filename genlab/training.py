@@ -307,14 +307,20 @@ def lora_config(
     """
     from peft import LoraConfig
 
-    names = [name.strip() for name in target_modules.split(",")]
     return LoraConfig(
         task_type=task_type,
         r=r,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        target_modules=target_modules if target_modules == "all-linear" else names,
+        target_modules=(
+            target_modules if target_modules == "all-linear" else module_names(target_modules)
+        ),
     )
+
+
+def module_names(target_modules: str) -> list[str]:
+    """Return the names in "q,v"."""
+    return [name.strip() for name in target_modules.split(",")]
 
 
 def add_lora(
@@ -325,6 +331,13 @@ def add_lora(
 
     task_type = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
     try:
-        return get_peft_model(model, lora_config(r, alpha, dropout, target_modules, task_type))
+        config = lora_config(r, alpha, dropout, target_modules, task_type)
+        adapted = get_peft_model(model, config)
     except ValueError as error:
-        raise InputError(f"train.lora.target_modules={target_modules}: {error}") from error
+        raise InputError(f"lora.target_modules={target_modules}: {error}") from error
+    if target_modules != "all-linear":  # peft asks for one of several names only
+        there = [name[:-7] for name, _ in adapted.named_modules() if name.endswith(".lora_A")]
+        for name in module_names(target_modules):
+            if not any(f".{each}".endswith(f".{name}") for each in there):
+                raise InputError(f"lora.target_modules={target_modules}: no module is named {name}")
+    return adapted

@@ -344,7 +344,7 @@ def test_lora_trains_adapters_only_and_saves_them_merged(tmp_path, run, base, mo
 
 
 def test_lora_on_a_module_that_is_not_there_is_an_error_naming_the_key(tmp_path, run):
-    with pytest.raises(InputError, match=r"train\.lora\.target_modules=no_such"):
+    with pytest.raises(InputError, match=r"lora\.target_modules=no_such"):
         run(tmp_path, method="lora", **{"lora.target_modules": "no_such"})
     assert not (tmp_path / "output").exists()
 

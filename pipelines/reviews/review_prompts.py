@@ -18,10 +18,10 @@ def write_prompt(template: str, rubrics: list[str], rating: int, keywords: list[
 def check_template(template: str) -> str:
     """Return the template; raise what Typer shows for an option, unless it has each field once."""
     try:
-        fields = [field for _, field, _, _ in string.Formatter().parse(template)]
+        parts = list(string.Formatter().parse(template))
     except ValueError as error:
         raise typer.BadParameter(f"{error}; a brace of the text itself is written twice") from None
-    named = [field for field in fields if field is not None]
+    named = [field for _, field, _, _ in parts if field is not None]
     for field in FIELDS:
         if named.count(field) != 1:
             raise typer.BadParameter(f"must have {{{field}}} once, not {named.count(field)} times")
@@ -29,4 +29,6 @@ def check_template(template: str) -> str:
         if field not in FIELDS:
             known = ", ".join(f"{{{name}}}" for name in FIELDS)
             raise typer.BadParameter(f"{{{field}}} stands for nothing; there are {known}")
+    if any(layout or conversion for _, _, layout, conversion in parts):
+        raise typer.BadParameter("a field must stand alone in its braces, without : or !")
     return template
