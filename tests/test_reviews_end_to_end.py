@@ -1,0 +1,111 @@
+"""The reviews pipeline under DVC, in a copy of the repository, at sizes of seconds."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.project_copy import (
+    call,
+    change_params,
+    commit,
+    copy_project,
+    dvc,
+    stages_run,
+    start_git,
+)
+
+ARMS = ["full", "lora_low_ratings"]  # the second starts from the first
+SIZES = {
+    "corpus.n_reviews": 700,
+    "base.n_pages": 200,
+    "base.vocab_size": 700,
+    "base.d_model": 16,
+    "base.num_layers": 1,
+    "base.num_heads": 2,
+    "dedup.test_share": 0.3,
+    "arms.full.epochs": 1,
+    "arms.lora_low_ratings.epochs": 1,
+    "arms.lora_all.epochs": 0.05,
+    "arms.lora_low_ratings_same_base.epochs": 0.05,
+    "arms.lora_tuned.epochs": 0.05,
+    "gen.arms": ARMS,
+    "gen.n_per_rating": 3,
+    "gen.max_len": 16,
+    "judge.fluency.vocab_size": 500,
+    "judge.fluency.n_embd": 16,
+    "judge.fluency.n_head": 2,
+    "score.distinct_sample": 20,
+}
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory) -> Path:
+    """Return the pipeline's folder in a repository in which it has been run and committed."""
+    root = tmp_path_factory.mktemp("reviews") / "project"
+    copy_project(root)
+    folder = root / "pipelines/reviews"
+    change_params(folder, SIZES)
+    start_git(root)
+    result = dvc(folder, "repro")
+    assert result.returncode == 0, result.stdout
+    commit(root)
+    return folder
+
+
+def read_metrics(folder: Path, name: str) -> dict:
+    return json.loads((folder / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_every_arm_writes_for_the_same_reviews_in_both_ways(pipeline):
+    texts = pl.read_parquet(pipeline / "data/generate.parquet")
+    assert texts["text_id"].is_unique().all()
+    asked = texts.group_by("arm", "decoding").agg(pl.col("review_id").sort(), pl.len())
+    assert set(asked.select("arm", "decoding").iter_rows()) == {
+        (arm, decoding) for arm in ARMS for decoding in ("study", "greedy")
+    }
+    assert asked["review_id"].n_unique() == 1 and set(asked["len"]) == {15}
+    assert texts.group_by("rating").len()["len"].to_list() == [12] * 5
+    assert texts["n_tokens"].max() <= 16
+
+
+def test_scores_stand_between_real_reviews_and_labels_are_counted(pipeline):
+    assert set(read_metrics(pipeline, "score")) == {*ARMS, "real", "real_other"}
+    assert read_metrics(pipeline, "labels")["labels"]["n"] == 0
+    of_full = pl.read_parquet(pipeline / "data/score.parquet")
+    assert set(of_full["arm"]) == {"full"} and of_full.height == 30
+
+
+def test_a_second_run_does_nothing(pipeline):
+    result = dvc(pipeline, "repro")
+    assert result.returncode == 0 and not stages_run(result)
+    assert call(pipeline, "git", "status", "--porcelain") == ""
+
+
+def test_a_shorter_length_writes_and_scores_again_and_metrics_diff_says_so(pipeline):
+    result = dvc(pipeline, "exp", "run", "-S", "gen.max_len=8")
+    try:
+        assert result.returncode == 0, result.stdout
+        assert stages_run(result) == ["check", "generate", "score"]
+        assert pl.read_parquet(pipeline / "data/generate.parquet")["n_tokens"].max() <= 8
+        assert "full.bits_per_byte" in dvc(pipeline, "metrics", "diff").stdout
+    finally:
+        call(pipeline, "git", "reset", "--quiet", "--hard")
+        assert dvc(pipeline, "checkout", "dvc.yaml").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("encode.template='{rubrics} {rating}'", "encode.template"),
+        ("gen.arms=[full,lora_al]", "did you mean lora_all"),
+        ("arms.full.ratings=[0,1]", "arms.full.ratings"),
+        ("base.num_heads=3", "base.d_model=16 must be a multiple of base.num_heads=3"),
+    ],
+)
+def test_a_wrong_param_stops_before_any_work_and_is_named(pipeline, change, message):
+    result = dvc(pipeline, "exp", "run", "--temp", "-S", change)
+    assert result.returncode != 0
+    assert message in result.stdout
+    assert stages_run(result) == ["check"]
