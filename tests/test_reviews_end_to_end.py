@@ -27,9 +27,9 @@ SIZES = {
     "dedup.test_share": 0.3,
     "arms.full.epochs": 1,
     "arms.lora_low_ratings.epochs": 1,
-    "arms.lora_all.epochs": 0.05,
-    "arms.lora_low_ratings_same_base.epochs": 0.05,
-    "arms.lora_tuned.epochs": 0.05,
+    "arms.lora_all": ...,  # a process each
+    "arms.lora_low_ratings_same_base": ...,
+    "arms.lora_tuned": ...,
     "gen.arms": ARMS,
     "gen.n_per_rating": 3,
     "gen.max_len": 16,
@@ -48,6 +48,9 @@ def pipeline(tmp_path_factory) -> Path:
     folder = root / "pipelines/reviews"
     change_params(folder, SIZES)
     start_git(root)
+    (root / ".git/info/exclude").write_text(
+        "/pipelines/reviews-dvc/\n"
+    )  # DVC's own, see environment
     result = dvc(folder, "repro")
     assert result.returncode == 0, result.stdout
     commit(root)
@@ -83,13 +86,13 @@ def test_a_second_run_does_nothing(pipeline):
     assert call(pipeline, "git", "status", "--porcelain") == ""
 
 
-def test_a_shorter_length_writes_and_scores_again_and_metrics_diff_says_so(pipeline):
+def test_a_shorter_length_writes_and_scores_again_and_metrics_diff_tells(pipeline):
     result = dvc(pipeline, "exp", "run", "-S", "gen.max_len=8")
     try:
         assert result.returncode == 0, result.stdout
         assert stages_run(result) == ["check", "generate", "score"]
         assert pl.read_parquet(pipeline / "data/generate.parquet")["n_tokens"].max() <= 8
-        assert "full.bits_per_byte" in dvc(pipeline, "metrics", "diff").stdout
+        assert "full.greedy.mean_new_tokens" in dvc(pipeline, "metrics", "diff").stdout
     finally:
         call(pipeline, "git", "reset", "--quiet", "--hard")
         assert dvc(pipeline, "checkout", "dvc.yaml").returncode == 0
@@ -99,7 +102,7 @@ def test_a_shorter_length_writes_and_scores_again_and_metrics_diff_says_so(pipel
     ("change", "message"),
     [
         ("encode.template='{rubrics} {rating}'", "encode.template"),
-        ("gen.arms=[full,lora_al]", "did you mean lora_all"),
+        ("gen.arms=[full,lora_low_rating]", "did you mean lora_low_ratings"),
         ("arms.full.ratings=[0,1]", "arms.full.ratings"),
         ("base.num_heads=3", "base.d_model=16 must be a multiple of base.num_heads=3"),
     ],

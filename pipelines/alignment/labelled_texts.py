@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
+from genlab.hub import load_dataset
 from genlab.program import InputError
 from genlab.tables import BATCH_ROWS, read_batches
 from pipelines.alignment.text_table import TEXT_SCHEMA, divide
@@ -122,9 +123,15 @@ def read_hub_texts(
     dropped: Counter,
 ) -> Iterator[pl.DataFrame]:
     """Yield the labelled texts of a Hub data set with columns text and label (0 negative, 1)."""
-    from pipelines.reviews.review_files import load_hub_split
-
-    rows = load_hub_split(hub_id, revision)
+    dataset, _ = load_dataset(
+        hub_id,
+        "",
+        revision,
+        ["train"],
+        asked=f"corpus.hub_id={hub_id} at {revision}",
+        instead="use corpus.source=file with corpus.path=FILE",
+    )
+    rows = dataset["train"]
     if missing := {"text", "label"} - set(rows.column_names):
         raise InputError(
             f"corpus.hub_id={hub_id}: it has no column {' and '.join(sorted(missing))}"

@@ -66,7 +66,8 @@ def make_classifier(
     from tokenizers.processors import TemplateProcessing
     from transformers import BertConfig, BertForSequenceClassification
 
-    from genlab.mini_base import END_OF_TEXT, length_bucketed_batches, train_tokenizer
+    from genlab.mini_base import END_OF_TEXT, train_tokenizer
+    from genlab.mini_training import length_bucketed_batches
 
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(texts, vocab_size)

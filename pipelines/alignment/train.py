@@ -18,7 +18,7 @@ from genlab.files import write_json, written_whole
 from genlab.program import InputError, run, stage_app
 from genlab.scratch import resumable_folder
 from genlab.tables import read_table
-from genlab.training import lora_config
+from genlab.training import Method, lora_config
 from pipelines.alignment.divergence import check_same_tokenizer
 from pipelines.alignment.preference_rows import check_rows_fit, draw_targets, preference_rows
 from pipelines.alignment.preference_training import (
@@ -40,11 +40,6 @@ class Loss(StrEnum):
     hinge_sft = "hinge+sft"
     ipo = "ipo"
     slic = "slic"
-
-
-class Method(StrEnum):
-    full = "full"
-    lora = "lora"
 
 
 class Optimizer(StrEnum):
