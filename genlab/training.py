@@ -335,6 +335,8 @@ def add_lora(
         adapted = get_peft_model(model, config)
     except ValueError as error:
         raise InputError(f"lora.target_modules={target_modules}: {error}") from error
+    settings = adapted.peft_config["default"]
+    settings.target_modules = sorted(settings.target_modules)  # a set, saved in any order
     if target_modules != "all-linear":  # peft asks for one of several names only
         there = [name[:-7] for name, _ in adapted.named_modules() if name.endswith(".lora_A")]
         for name in module_names(target_modules):
