@@ -218,7 +218,9 @@ def explain(
         return f"{key}: stage {stage.name} has no such option{hint}"
     if type(error).__name__ == "MissingParameter":
         return f"{key} is missing; stage {stage.name} needs it"
-    value = options.get(option.replace("_", "-"), "")
+    spelling = option.replace("_", "-")
+    values = [after for word, after in pairwise(words) if word.replace("_", "-") == spelling]
+    value = values[0] if len(values) == 1 else f"[{', '.join(values)}]"
     reason = error.message.removeprefix("Input ").removeprefix("Value error, ")
     return f"{key}={value}: {reason}"
 

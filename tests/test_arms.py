@@ -172,6 +172,14 @@ def test_rows_are_selected_by_the_exact_values_of_their_columns():
     assert select_rows(rows, {"stop": "forced", "max_len": 300}).rows() == [("forced", 300)]
 
 
+def test_a_list_selects_the_rows_of_any_of_its_values():
+    rows = pl.DataFrame({"rating": [1, 2, 5, 1], "arm": ["full", "full", "full", "lora"]})
+    low = select_rows(rows, {"rating": [2, 1], "arm": "full"})
+    assert low.rows() == [(1, "full"), (2, "full")]
+    with pytest.raises(InputError, match="no row with rating 3; there are 1, 2, 5"):
+        select_rows(rows, {"rating": [1, 3]})
+
+
 @pytest.mark.parametrize(
     ("where", "message"),
     [

@@ -16,16 +16,27 @@ from tests.project_copy import ROOT, change_params
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """Return a folder with the pipeline's files, and be in it."""
-    for name in ("dvc.yaml", "params.yaml", ".dvc/config", "genlab/mini_topics.yaml"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    """Return a folder with the flagship's files, and be in it."""
+    return be_in_pipeline(tmp_path, monkeypatch, ROOT, "genlab/mini_topics.yaml")
+
+
+@pytest.fixture
+def reviews_folder(tmp_path, monkeypatch) -> Path:
+    """Return a folder with the reviews pipeline's files, and be in it."""
+    return be_in_pipeline(tmp_path, monkeypatch, ROOT / "pipelines/reviews", "mini_reviews.yaml")
+
+
+def be_in_pipeline(folder: Path, monkeypatch, pipeline: Path, vocabulary: str) -> Path:
+    for name in ("dvc.yaml", "params.yaml", vocabulary):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(pipeline / name, folder / name)
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=lambda *_: {"cache", "tmp"})
+    (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(folder / "site"))
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setattr(sys, "argv", ["check", "data/check.txt"])
-    return tmp_path
+    return folder
 
 
 def run_check() -> int:
@@ -168,6 +179,31 @@ def test_what_can_run_passes(folder, changes):
 def test_a_mistake_is_one_line_that_names_its_key(folder, capsys, changes, expected):
     change_params(folder, changes)
     assert expected in message(capsys)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ""),
+        (
+            {"gen.arms": ["full", "lora_tune"]},
+            "gen.arms: lora_tune is none of the arms in params.yaml (full, lora_all, "
+            "lora_low_ratings, lora_low_ratings_same_base, lora_tuned); did you mean lora_tuned?",
+        ),
+        ({"gen.arms": ["full", "full"]}, "gen.arms: full is named twice"),
+        ({"arms.full.ratings": [0, 5]}, "arms.full.ratings=[0, 5]: should be greater"),
+        ({"arms.lora_all.lora.r": 0}, "arms.lora_all.lora.r=0"),
+        ({"encode.template": "{rubrics} {rating}"}, "encode.template"),
+        ({"base.num_heads": 3}, "num_heads"),
+    ],
+    ids=str,
+)
+def test_a_mistake_in_the_reviews_params_is_named_too(reviews_folder, capsys, changes, expected):
+    change_params(reviews_folder, changes)
+    if changes:
+        assert expected in message(capsys)
+    else:
+        assert run_check() == 0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import socket
 from collections import Counter
 from dataclasses import replace
@@ -12,11 +13,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from genlab.models import load_text_to_text_model, load_tokenizer
 from genlab.program import InputError
 from genlab.tables import read_table
 from pipelines.reviews import fetch, mini_reviews, review_files
+from pipelines.reviews.mini_pages import make_pages
 from pipelines.reviews.mini_reviews import accusative, fill, make_reviews
 from pipelines.reviews.review_files import BadRows, Columns, ReviewFormat, read_review_files
+from tests.tiny_t5 import save_t5
 
 WORLD = Path(mini_reviews.__file__).with_name("mini_reviews.yaml")
 
@@ -333,3 +337,60 @@ def test_two_runs_write_the_same_bytes(tmp_path):
     first = (tmp_path / "corpus.parquet").read_bytes()
     run_corpus(tmp_path)
     assert (tmp_path / "corpus.parquet").read_bytes() == first
+
+
+# ---- what the mini T5 reads, and the base
+
+
+def test_pages_bear_what_their_review_is_about_and_are_none_of_the_corpus(mini):
+    pages, prompts = make_pages(WORLD, 120, 17, "{rubrics} | {rating} | {keywords}")
+    assert (pages, prompts) == make_pages(WORLD, 120, 17, "{rubrics} | {rating} | {keywords}")
+    page = re.compile(r"([^.]+)\. Оценка ([1-5])\. Упоминают: ([^.]*)\. (.+)", re.DOTALL)
+    parts = [page.fullmatch(each).groups() for each in pages]
+    known = {rubric for each in mini["rubrics"] for rubric in each}
+    assert {rubric for rubrics, *_ in parts for rubric in rubrics.split(", ")} <= known
+    assert {rating for _, rating, *_ in parts} == set("12345")
+    assert prompts == [" | ".join(asked) for *asked, _ in parts]
+    # Dictionary forms: "каша" does not stand in the text as it is where there is "кашу".
+    mentioned = [word in text for *_, words, text in parts for word in words.split(", ")]
+    assert sum(mentioned) / len(mentioned) > 0.5
+    texts = {text.lower().replace("ё", "е") for text in mini["text"]}
+    assert not texts & {text for *_, text in parts}
+
+
+def run_base(tmp_path: Path, **changes):
+    params = yaml.safe_load(WORLD.with_name("params.yaml").read_text())
+    params = params["base"] | {"template": params["encode"]["template"], "path": str(WORLD)}
+    sizes = {"n_pages": 120, "vocab_size": 700, "d_model": 16, "num_layers": 1, "num_heads": 2}
+    options = [f"--{key}={value}" for key, value in (params | sizes | changes).items()]
+    files = [f"--metrics={tmp_path / 'base.json'}", f"--manifest={tmp_path / 'manifest.json'}"]
+    return CliRunner().invoke(fetch.app, ["base", str(tmp_path / "base"), *files, *options])
+
+
+def test_the_mini_base_knows_the_words_of_the_template(tmp_path):
+    result = run_base(tmp_path)
+    assert result.exit_code == 0, result.output
+    tokenizer = load_tokenizer(tmp_path / "base")
+    # One token each, as in a real model: in pieces a prompt would be twice as long.
+    words = ["▁<рубрики>:", "▁<оценка>:", "▁<ключевые"]
+    assert [tokenizer.tokenize(each[1:]) for each in words] == [[each] for each in words]
+    counts = json.loads((tmp_path / "base.json").read_text())["model"]
+    model = load_text_to_text_model(tmp_path / "base")
+    assert counts["parameters"] == sum(each.numel() for each in model.parameters())
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["revision"] == "none" and "model.safetensors" in str(manifest)
+
+
+def test_a_folder_is_taken_as_base_as_it_is_and_one_that_is_no_t5_refused(tmp_path):
+    source = save_t5(tmp_path / "t5")
+    result = run_base(tmp_path, source="file", path=source)
+    assert result.exit_code == 0, result.output
+    weights = "model.safetensors"
+    assert (tmp_path / "base" / weights).read_bytes() == (source / weights).read_bytes()
+
+    (tmp_path / "gpt2").mkdir()
+    (tmp_path / "gpt2" / "config.json").write_text('{"model_type": "gpt2"}')
+    result = run_base(tmp_path, source="file", path=tmp_path / "gpt2")
+    assert result.exit_code and isinstance(result.exception, InputError)
+    assert str(tmp_path / "gpt2") in str(result.exception)
+    assert (tmp_path / "base" / weights).read_bytes() == (source / weights).read_bytes()

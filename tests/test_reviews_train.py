@@ -165,6 +165,14 @@ def test_rut5_small_has_the_published_numbers_of_trained_parameters(names, r, ex
     assert model.num_parameters(only_trainable=True) == expected
 
 
+@pytest.mark.parametrize("names", ["v,q,k", "all-linear"])
+def test_adapters_are_saved_with_their_modules_in_one_order(tmp_path, names):
+    add_lora(make_t5(), 4, 16, 0.0, names).save_pretrained(tmp_path)
+    saved = json.loads((tmp_path / "adapter_config.json").read_text())["target_modules"]
+    everything = ["k", "o", "q", "v", "wi_0", "wi_1", "wo"]
+    assert saved == (["k", "q", "v"] if names == "v,q,k" else everything)
+
+
 @pytest.mark.parametrize("names", ["nope", "q,nope"])
 def test_modules_that_are_not_there_are_an_error_naming_the_key(names):
     with pytest.raises(InputError, match=f"lora.target_modules={names}.*nope"):
