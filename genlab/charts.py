@@ -7,6 +7,9 @@ them: one picture for light and dark. Colours and shapes both tell the series ap
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+
+from genlab.files import written_whole
 
 # Each at least three to one in contrast on white and on the page's dark ground.
 COLORS = ["#2f7fc1", "#d1702a", "#2a9d6f", "#a45fc4", "#8f8540", "#d0506f"]
@@ -331,3 +334,11 @@ def draw_places(chart: PlaceChart) -> Chart:
     if chart.chance is not None:
         notes.append("Dashed: chance.")
     return Chart(chart.title, " ".join(notes), svg)
+
+
+def write_plots_library(path: Path) -> None:
+    """Write the JavaScript that draws `dvc plots show`, which else comes from the network."""
+    import vl_convert
+
+    with written_whole(path) as partial:
+        partial.write_text(vl_convert.javascript_bundle(vl_version=GRAMMAR), encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from genlab.charts import GRAMMAR, draw_charts
+from genlab.charts import draw_charts, write_plots_library
 from genlab.files import write_json, written_whole
 from genlab.program import InputError, run, stage_app
 from genlab.receipts import make_receipt
@@ -63,8 +63,6 @@ def main(
     n_queries: int = typer.Option(..., min=0, help="evaluated queries on the page; 0: all"),
 ) -> None:
     """Write the page, the receipt and the plots library."""
-    import vl_convert
-
     found = read_metrics(metrics, ["score", "score_details", *PLOTS, *NUMBERS])
     scores, details = found.get("score", {}), found.get("score_details", {})
     payload = make_payload(read_table(rows), queries, candidates, scores, details, n_queries)
@@ -83,12 +81,9 @@ def main(
         stood_on,
     )
 
-    for path, content in (
-        (output, page),
-        (plots_library, vl_convert.javascript_bundle(vl_version=GRAMMAR)),
-    ):
-        with written_whole(path) as partial:
-            partial.write_text(content, encoding="utf-8")
+    with written_whole(output) as partial:
+        partial.write_text(page, encoding="utf-8")
+    write_plots_library(plots_library)
     write_json(receipt, stood_on)
     print(f"{len(payload['queries'])} queries on {output}; open it in a browser")
 

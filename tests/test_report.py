@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from genlab.program import InputError
 from genlab.report_page import read_payload
-from stages import report
+from stages import bundle, report
 from tests.browser import chromium, opened  # noqa: F401
 from tests.project_copy import ROOT, dvc
 from tests.tiny_report import write_run
@@ -48,6 +48,13 @@ def test_the_same_run_gives_the_same_bytes(run):
     first = run()
     shutil.rmtree("report")
     assert run() == first
+
+
+def test_bundle_gives_other_pipelines_the_library_that_report_writes(run):
+    written = run()["report/vega.js"]
+    result = CliRunner().invoke(bundle.app, ["other/report/vega.js"])
+    assert result.exit_code == 0, result.output
+    assert Path("other/report/vega.js").read_bytes() == written
 
 
 def test_only_so_many_queries_are_on_the_page(run):

@@ -53,7 +53,9 @@ def main(
     gradient_accumulation_steps: int = Option(..., min=1),
     early_stopping_patience: int = Option(..., min=0, help="epochs without gain; 0: off"),
     save_steps: int = Option(..., min=1, help="steps between checkpoints of a killed run"),
-    mlflow_store: str = Option(..., help="SQLite file of the original checkout, or none"),
+    mlflow_store: str = Option(
+        ..., help="none, or a SQLite file of the original checkout; reading it needs all of MLflow"
+    ),
     seed: int = Option(..., min=0),
     lora_r: int = Option(..., "--lora.r", min=1),
     lora_alpha: int = Option(..., "--lora.alpha", min=1, help="scale is alpha / r"),
