@@ -54,7 +54,7 @@ def main(
     early_stopping_patience: int = Option(..., min=0, help="epochs without gain; 0: off"),
     save_steps: int = Option(..., min=1, help="steps between checkpoints of a killed run"),
     mlflow_store: str = Option(
-        ..., help="none, or a SQLite file of the original checkout; reading it needs all of MLflow"
+        ..., help="none, or a SQLite file of the original checkout; read it with all of MLflow"
     ),
     seed: int = Option(..., min=0),
     lora_r: int = Option(..., "--lora.r", min=1),
