@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     )
 
 
+FEW = 1_000  # tokens that top_k and top_p have left, up to which they are sorted out first
+
+
 @dataclass(frozen=True)
 class Decoding:
     """How to turn next-token scores into tokens; the fields are params of `gen`."""
@@ -195,10 +198,20 @@ def pick(scores: "torch.Tensor", uniforms: "torch.Tensor | None") -> "torch.Tens
     """Return a token id per row [b] from scores [b, v]: the best, or one drawn by `uniforms` [b].
 
     Drawn by inverting the cumulative distribution, which needs one number per token. In float64:
-    the sum over 50,000 tokens must not lose the small ones.
+    the sum over 50,000 tokens must not lose the small ones. Where top_k or top_p have left few
+    tokens, only these are summed, in their order: the others add nothing.
     """
     if uniforms is None:
         return scores.argmax(1)
+    most = int((scores > float("-inf")).sum(1).max())
+    if most > FEW:
+        return invert(scores, uniforms)
+    tokens = scores.topk(most).indices.sort(1).values
+    return tokens.gather(1, invert(scores.gather(1, tokens), uniforms)[:, None])[:, 0]
+
+
+def invert(scores: "torch.Tensor", uniforms: "torch.Tensor") -> "torch.Tensor":
+    """Return the column [b] where the cumulative distribution of scores [b, k] passes a number."""
     cumulative = scores.double().softmax(1).cumsum(1)
     return (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(1)
 

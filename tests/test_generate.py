@@ -25,6 +25,7 @@ OPTIONS = {
     "num_beams": 1,
     "repetition_penalty": 1.0,
     "batch_size": 4,
+    "dtype": "float32",
     "seed": 9,
     "stop_at_end": True,
 }

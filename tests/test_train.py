@@ -41,6 +41,7 @@ OPTIONS = {
     "gradient_accumulation_steps": 1,
     "early_stopping_patience": 0,
     "save_steps": 4,
+    "dtype": "float32",
     "seed": 5,
     "lora.r": 2,
     "lora.alpha": 4,
