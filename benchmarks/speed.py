@@ -249,7 +249,7 @@ def save_encoder(folder: Path, tokenizer_file: Path) -> None:
     BertModel(config).save_pretrained(folder / "bert")
     tokenizer.save_pretrained(folder / "bert")
     words = models.Transformer(str(folder / "bert"), max_seq_length=256)
-    SentenceTransformer(modules=[words, models.Pooling(words.get_word_embedding_dimension())]).save(
+    SentenceTransformer(modules=[words, models.Pooling(words.get_embedding_dimension())]).save(
         str(folder / "encoder")
     )
 
@@ -306,7 +306,7 @@ def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[l
     queries = evaluated_queries(folder / "dedup.parquet", 0)
     prompts = encode_prompts(tokenizer, queries["query"].to_list())
     mini = load_causal_model(folder / "train").eval().to(device)
-    rows = Dataset.from_file(str(folder / "tokenize/train.arrow")).to_list()[:512]
+    rows = Dataset.from_file(str(folder / "tokenize/train.arrow")).to_list()[:256]
     table = compare_training(
         "the mini GPT-2 (1.6 M)", mini, tokenizer, rows, 8, repetitions, device
     )[0]
@@ -317,9 +317,9 @@ def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[l
     )
 
     gpt2 = GPT2LMHeadModel(GPT2Config()).eval().to(device)
-    rows = made_rows(2048 if on_gpu else 16, gpt2.config.vocab_size)
+    rows = made_rows(2048 if on_gpu else 8, gpt2.config.vocab_size)
     trained, tokens_per_second = compare_training(
-        "GPT-2 (124 M)", gpt2, tokenizer, rows, 32 if on_gpu else 8, repetitions, device
+        "GPT-2 (124 M)", gpt2, tokenizer, rows, 32 if on_gpu else 4, repetitions, device
     )
     length = sum(len(row["input_ids"]) for row in rows) / len(rows)
     achieved, rate = tokens_per_second * flops_per_token(gpt2, length), matrix_rate(device)
@@ -336,12 +336,12 @@ def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[l
             "0.45 on a GPU",
         ]
     )
-    n_texts, new_tokens, batch_size = (5000, 150, 500) if on_gpu else (64, 60, 64)
+    n_texts, new_tokens, batch_size = (5000, 150, 500) if on_gpu else (64, 40, 64)
     rng = random.Random(18)
     prompts = [
         [rng.randrange(50256) for _ in range(n)] for n in real_lengths(QUERY_TOKENS, n_texts, 3)
     ]
-    ways = generation_ways(gpt2, prompts, {50256}, new_tokens, batch_size, 4)
+    ways = generation_ways(gpt2, prompts, {50256}, new_tokens, batch_size, 2)
     table += compare_generation(
         "with GPT-2 (124 M)", ways, f"{n_texts} texts of {new_tokens}", repetitions, device
     )
@@ -355,7 +355,7 @@ def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[l
     table += compare_scoring("by the default's static encoder", model, pairs, repetitions)
     with tempfile.TemporaryDirectory() as scratch:
         save_encoder(Path(scratch), next(model.rglob("tokenizer.json")))
-        some = pairs if on_gpu else pairs[:640]
+        some = pairs if on_gpu else pairs[:320]
         table += compare_scoring(
             "by an encoder of 6 layers x 384", Path(scratch) / "encoder", some, repetitions
         )
