@@ -84,6 +84,21 @@ def scale_table(folder: Path) -> str:
     return "\n".join(line for line in lines if line.startswith("|"))
 
 
+def pipeline_table(folder: Path) -> str:
+    """Return the table of the pipeline in a fresh clone at `folder`, which stays."""
+    return as_table([["what", "measured", "goal"], *time_pipeline(folder)])
+
+
+def speed_table(folder: Path) -> str:
+    """Return benchmarks/speed.py's table, of the clone's data."""
+    return as_table([HEADER, *speed.measure(folder / "data", "cpu", threads=1, repetitions=3)])
+
+
+def alignment_table() -> str:
+    """Return benchmarks/alignment.py's table."""
+    return as_table(alignment.measure_variants())
+
+
 def reviews_table() -> str:
     """Return the reviews pipeline's table, or why there is none."""
     try:
@@ -96,18 +111,18 @@ def main() -> None:
     """Measure everything, print and write it."""
     stood_on = machine("torch", "transformers", "sentence-transformers", "trl", "polars", "dvc")
     start = time.perf_counter()
+    sections = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "clone"
-        pipeline = [["what", "measured", "goal"], *time_pipeline(folder)]
-        sections = {
-            "The default pipeline": as_table(pipeline),
-            "Training, generation and scoring (benchmarks/speed.py)": as_table(
-                [HEADER, *speed.measure(folder / "data", "cpu", threads=1, repetitions=3)]
-            ),
-            "The reviews pipeline (benchmarks/reviews.py)": reviews_table(),
-            "Preference training (benchmarks/alignment.py)": as_table(alignment.measure_variants()),
-            "The data stages, 8,087 queries (benchmarks/scale.py)": scale_table(folder),
-        }
+        for title, measure in (
+            ("The default pipeline", lambda: pipeline_table(folder)),
+            ("Training, generation and scoring (benchmarks/speed.py)", lambda: speed_table(folder)),
+            ("The reviews pipeline (benchmarks/reviews.py)", reviews_table),
+            ("Preference training (benchmarks/alignment.py)", alignment_table),
+            ("The data stages, 8,087 queries (benchmarks/scale.py)", lambda: scale_table(folder)),
+        ):
+            sections[title] = measure()
+            print(f"{title}\n{sections[title]}", flush=True)
     minutes = (time.perf_counter() - start) / 60
     text = (
         f"# What genlab costs, beside what one would write otherwise\n\n{stood_on} No GPU. `make "

@@ -65,10 +65,25 @@ def made_rows(n_rows: int, vocab_size: int) -> list[dict]:
     ]
 
 
-def trainer_ways(model, tokenizer, rows: list[dict], batch_size: int) -> dict[str, Callable]:
+def sample_batches(rows: list[dict], batch_size: int, n_batches: int) -> list[dict]:
+    """Return the rows of some batches of an epoch in our order, evenly spread over the lengths."""
+    from genlab.training import LengthGroupedOrder
+
+    lengths = [len(row["input_ids"]) for row in rows]
+    order = list(LengthGroupedOrder(lengths, batch_size, seed=17))
+    starts = range(0, len(rows), batch_size)
+    batches = sorted((order[k : k + batch_size] for k in starts), key=lambda b: lengths[b[0]])
+    step = len(batches) // n_batches
+    return [rows[i] for batch in batches[step // 2 :: step] for i in batch]
+
+
+def trainer_ways(
+    model, tokenizer, rows: list[dict], batch_size: int, in_batches: bool
+) -> dict[str, Callable]:
     """Return the ways of training one epoch on `rows`; their units are tokens, without padding.
 
-    All have the same settings; ours differ in collator, order of rows and dtype.
+    All have the same settings; ours differ in collator, order of rows and dtype. With in_batches
+    the rows are in our order already: a few batches of an epoch that has many.
     """
     from datasets import Dataset
     from transformers import DataCollatorForLanguageModeling, Trainer, TrainingArguments
@@ -99,6 +114,8 @@ def trainer_ways(model, tokenizer, rows: list[dict], batch_size: int) -> dict[st
             train_dataset=dataset,
             data_collator=data_collator,
         )
+        if in_batches and make is token_mean_trainer:
+            trainer._get_train_sampler = lambda *_: range(len(rows))
 
         def work() -> int:
             trainer.train()
@@ -117,14 +134,21 @@ def trainer_ways(model, tokenizer, rows: list[dict], batch_size: int) -> dict[st
 
 
 def compare_training(
-    name: str, model, tokenizer, rows: list[dict], batch_size: int, repetitions: int, device: str
+    name: str,
+    model,
+    tokenizer,
+    rows: list[dict],
+    batch_size: int,
+    repetitions: int,
+    device: str,
+    in_batches: bool = False,
 ) -> tuple[list[list[str]], float]:
     """Return rows of HEADER, and our bfloat16 tokens per second."""
-    ways = trainer_ways(model, tokenizer, rows, batch_size)
+    ways = trainer_ways(model, tokenizer, rows, batch_size, in_batches)
     longest = max(len(row["input_ids"]) for row in rows)
     n_tokens = sum(len(row["input_ids"]) for row in rows)
     time_in_turns(  # warms up
-        trainer_ways(model, tokenizer, rows[:batch_size], batch_size), 1, device
+        trainer_ways(model, tokenizer, rows[:batch_size], batch_size, False), 1, device
     )
     times = time_in_turns(ways, repetitions, device)
     what = (
@@ -239,7 +263,8 @@ def compare_scoring(name: str, folder: Path, pairs: list, repetitions: int) -> l
 
 def save_encoder(folder: Path, tokenizer_file: Path) -> None:
     """Write a sentence encoder of MiniLM's size (6 layers x 384), random weights."""
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(tokenizer_file), pad_token="[PAD]")
@@ -247,8 +272,8 @@ def save_encoder(folder: Path, tokenizer_file: Path) -> None:
     config = BertConfig(num_attention_heads=12, vocab_size=len(tokenizer), **sizes)
     BertModel(config).save_pretrained(folder / "bert")
     tokenizer.save_pretrained(folder / "bert")
-    words = models.Transformer(str(folder / "bert"), max_seq_length=256)
-    SentenceTransformer(modules=[words, models.Pooling(words.get_embedding_dimension())]).save(
+    words = Transformer(str(folder / "bert"), max_seq_length=256)
+    SentenceTransformer(modules=[words, Pooling(words.get_embedding_dimension())]).save(
         str(folder / "encoder")
     )
 
@@ -316,9 +341,13 @@ def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[l
     )
 
     gpt2 = GPT2LMHeadModel(GPT2Config()).eval().to(device)
-    rows = made_rows(2048 if on_gpu else 8, gpt2.config.vocab_size)
+    rows, batch_size = made_rows(2000, gpt2.config.vocab_size), 4
+    if on_gpu:
+        batch_size = 32
+    else:
+        rows = sample_batches(rows, batch_size, 2)
     trained, tokens_per_second = compare_training(
-        "GPT-2 (124 M)", gpt2, tokenizer, rows, 32 if on_gpu else 4, repetitions, device
+        "GPT-2 (124 M)", gpt2, tokenizer, rows, batch_size, repetitions, device, not on_gpu
     )
     length = sum(len(row["input_ids"]) for row in rows) / len(rows)
     achieved, rate = tokens_per_second * flops_per_token(gpt2, length), matrix_rate(device)
