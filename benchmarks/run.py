@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks import alignment, reviews, speed
 from benchmarks.side_by_side import HEADER, machine
+from genlab.processes import best_device
 from genlab.program import InputError
 from genlab.readme import as_table
 
@@ -91,7 +92,8 @@ def pipeline_table(folder: Path) -> str:
 
 def speed_table(folder: Path) -> str:
     """Return benchmarks/speed.py's table, of the clone's data."""
-    return as_table([HEADER, *speed.measure(folder / "data", "cpu", threads=1, repetitions=3)])
+    device = best_device().type
+    return as_table([HEADER, *speed.measure(folder / "data", device, threads=1, repetitions=3)])
 
 
 def alignment_table() -> str:
@@ -125,8 +127,8 @@ def main() -> None:
             print(f"{title}\n{sections[title]}", flush=True)
     minutes = (time.perf_counter() - start) / 60
     text = (
-        f"# What genlab costs, beside what one would write otherwise\n\n{stood_on} No GPU. `make "
-        f"bench`, one run of {minutes:.0f} minutes; ratios are of ways timed in turns, on one "
+        f"# What genlab costs, beside what one would write otherwise\n\n{stood_on} `make bench`"
+        f", one run of {minutes:.0f} minutes; ratios are of ways timed in turns, on one "
         "thread where nothing else is said.\n"
     )
     text += "".join(f"\n## {title}\n\n{table}\n" for title, table in sections.items())

@@ -77,9 +77,12 @@ def compare(
 
 def machine(*packages: str) -> str:
     """Return what a measurement stood on: date, cores and how busy they are, versions."""
+    import torch
+
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return (
-        f"Measured {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), "
+        f"Measured {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), {card}, "
         f"load {os.getloadavg()[0]:.1f} at the start, Python {platform.python_version()}, "
         f"{versions}."
     )

@@ -403,12 +403,11 @@ def main(
 
     if device is Device.cuda and not torch.cuda.is_available():
         raise InputError("--device cuda: torch finds no GPU; is its CUDA build installed?")
-    card = f" {torch.cuda.get_device_name()}." if device is Device.cuda else " No GPU."
     stood_on = machine("torch", "transformers", "sentence-transformers")
     table = as_table([HEADER, *measure(Path("data"), device, threads, repetitions)])
     text = (
         "# Training, generation and scoring, side by side\n\n"
-        f"`python -m benchmarks.speed --device {device} --threads {threads}`. {stood_on}{card} "
+        f"`python -m benchmarks.speed --device {device} --threads {threads}`. {stood_on} "
         f"{repetitions} repetitions in turns; rates are the best, the median is that of ratios. "
         "Texts of the 124 M random weights hardly end by themselves: all rows stay to the end. It "
         "has never been run on a GPU so far.\n\n"
