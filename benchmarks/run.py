@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from benchmarks import alignment, reviews, speed
-from benchmarks.side_by_side import HEADER, machine
+from benchmarks.side_by_side import machine
 from genlab.processes import best_device
 from genlab.program import InputError
 from genlab.readme import as_table
@@ -91,9 +91,8 @@ def pipeline_table(folder: Path) -> str:
 
 
 def speed_table(folder: Path) -> str:
-    """Return benchmarks/speed.py's table, of the clone's data."""
-    device = best_device().type
-    return as_table([HEADER, *speed.measure(folder / "data", device, threads=1, repetitions=3)])
+    """Return benchmarks/speed.py's table, of the clone's data; its page is written, too."""
+    return speed.write_page(folder / "data", best_device().type, threads=1, repetitions=3)
 
 
 def alignment_table() -> str:

@@ -82,7 +82,7 @@ def machine(*packages: str) -> str:
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return (
-        f"Measured {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), {card}, "
-        f"load {os.getloadavg()[0]:.1f} at the start, Python {platform.python_version()}, "
+        f"Measured {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), "
+        f"{card}, load {os.getloadavg()[0]:.1f} at the start, Python {platform.python_version()}, "
         f"{versions}."
     )

@@ -390,6 +390,22 @@ def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[l
     return table
 
 
+def write_page(folder: Path, device: str, threads: int, repetitions: int) -> str:
+    """Measure, write benchmarks/SPEED.md and return its table."""
+    stood_on = machine("torch", "transformers", "sentence-transformers")
+    table = as_table([HEADER, *measure(folder, device, threads, repetitions)])
+    text = (
+        "# Training, generation and scoring, side by side\n\n"
+        f"`python -m benchmarks.speed --device {device} --threads {threads}`, or `make bench`. "
+        f"{stood_on} {repetitions} repetitions in turns; rates are the best of them, the median is "
+        "that of their ratios. Texts of the 124 M random weights hardly end by themselves: all "
+        "rows stay to the end. The program can run on a GPU but never has.\n\n"
+        f"{table}\n"
+    )
+    OUTPUT.write_text(text, encoding="utf-8")
+    return table
+
+
 @app.command()
 def main(
     device: Device = typer.Option(Device.cpu, help="cuda: the first GPU"),
@@ -403,18 +419,7 @@ def main(
 
     if device is Device.cuda and not torch.cuda.is_available():
         raise InputError("--device cuda: torch finds no GPU; is its CUDA build installed?")
-    stood_on = machine("torch", "transformers", "sentence-transformers")
-    table = as_table([HEADER, *measure(Path("data"), device, threads, repetitions)])
-    text = (
-        "# Training, generation and scoring, side by side\n\n"
-        f"`python -m benchmarks.speed --device {device} --threads {threads}`. {stood_on} "
-        f"{repetitions} repetitions in turns; rates are the best, the median is that of ratios. "
-        "Texts of the 124 M random weights hardly end by themselves: all rows stay to the end. It "
-        "has never been run on a GPU so far.\n\n"
-        f"{table}\n"
-    )
-    OUTPUT.write_text(text, encoding="utf-8")
-    print(text)
+    print(write_page(Path("data"), device, threads, repetitions))
 
 
 if __name__ == "__main__":
