@@ -4,7 +4,7 @@ Every query has its own stream of random numbers, one number per new token, so t
 change with batch size, order, or number of processes; and since a token depends only on what
 stands before it, the first 50 of 300 tokens ARE the generation of length 50. For the same reason
 a text that is driven on past its end-of-text is, up to there, the text that stopped. Neither holds
-for beams.
+for beams, and batches matter to a model in bfloat16, whose sums round to other tokens in another.
 """
 
 import hashlib
