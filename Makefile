@@ -2,7 +2,7 @@
 # make test   run the tests
 # make show   the experiments so far, narrower than `dvc exp show`
 # make verify run everything again in a clean copy, compare with the committed numbers
-# make bench  what the pipeline costs, into benchmarks/RESULTS.md
+# make bench  every time and ratio that is claimed, into benchmarks/RESULTS.md (20 minutes)
 # make lint   what ruff has to say
 # All make the virtual environment first, if requirements.lock is newer than it.
 

@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from genlab.files import written_whole
+from genlab.readme import as_table
 
 RESULTS = Path("benchmarks/ALIGNMENT.md")
 SIZES = {"n_layer": 4, "n_embd": 384, "n_head": 6, "vocab_size": 8192, "n_positions": 128}
@@ -79,9 +80,10 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
     return {"memory": peak_memory() - before, "seconds": seconds}
 
 
-def main() -> None:
-    """Measure every variant in its own process, print and write the table."""
-    rows = []
+def measure_variants() -> list[list[str]]:
+    """Return a table, its header first: every variant, measured in a process of its own."""
+    rows = [["variant", "memory (MiB)", "of all weights'", "seconds", "of all weights'"]]
+    first = None
     for name, options in VARIANTS.items():
         call = "import json; from benchmarks.alignment import measure; "
         call += f"print(json.dumps(measure(**{options})))"
@@ -89,7 +91,17 @@ def main() -> None:
         if done.returncode:
             raise SystemExit(f"error: {name}\n{done.stderr}")
         found = json.loads(done.stdout.splitlines()[-1])
-        rows.append((name, found["memory"], found["seconds"]))
+        first = first or found
+        row = [name]
+        for key, digits in (("memory", 0), ("seconds", 1)):
+            row += [f"{found[key]:.{digits}f}", f"{found[key] / first[key]:.2f}"]
+        rows.append(row)
+    return rows
+
+
+def main() -> None:
+    """Measure, print and write the table."""
+    rows = measure_variants()
     packages = ", ".join(
         f"{each} {version(each)}" for each in ("torch", "transformers", "trl", "peft")
     )
@@ -103,9 +115,7 @@ def main() -> None:
             f"{EPOCHS} epochs in batches of {BATCH_SIZE}, AdamW. Memory: the process's peak above "
             "that before the models are loaded.",
             "",
-            "| variant | memory (MiB) | seconds |",
-            "|---|---|---|",
-            *(f"| {name} | {memory:.0f} | {seconds:.1f} |" for name, memory, seconds in rows),
+            as_table(rows),
             "",
         ]
     )

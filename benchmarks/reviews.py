@@ -87,6 +87,32 @@ def time_generation(n_texts: int) -> tuple[float, float]:
     return n_texts / seconds[0], n_texts / seconds[1]
 
 
+def measure(n_steps: int, n_texts: int) -> list[list[str]]:
+    """Return a table, its header first; raise InputError if the pipeline has not been run."""
+    import torch
+
+    if not (PIPELINE / "data/train/full").is_dir():
+        raise InputError(f"{PIPELINE}/data/train/full: not there; `dvc repro` in {PIPELINE} first")
+    torch.set_num_threads(1)  # as the stages do with a model of this size
+    ours, naive, padding = time_training(n_steps)
+    batches, calls = time_generation(n_texts)
+    return [
+        ["what", "ours", "what one would write otherwise", "ratio"],
+        [
+            f"training, rows/s ({padding:.0%} padding the other way)",
+            f"{ours:.0f} (grouped by length, padded to the batch's longest)",
+            f"{naive:.0f} (random order, padded to the longest of all)",
+            f"{ours / naive:.1f}",
+        ],
+        [
+            "greedy generation, texts/s",
+            f"{batches:.0f} (batches of 64)",
+            f"{calls:.1f} (one generate call a prompt)",
+            f"{batches / calls:.1f}",
+        ],
+    ]
+
+
 @app.command()
 def main(
     n_steps: int = typer.Option(100, min=1, help="training steps of each side"),
@@ -97,28 +123,7 @@ def main(
 
     import torch
 
-    if not (PIPELINE / "data/train/full").is_dir():
-        raise InputError(f"{PIPELINE}/data/train/full: not there; `dvc repro` in {PIPELINE} first")
-    torch.set_num_threads(1)  # as the stages do with a model of this size
-    ours, naive, padding = time_training(n_steps)
-    batches, calls = time_generation(n_texts)
-    table = as_table(
-        [
-            ["what", "ours", "what one would write otherwise", "ratio"],
-            [
-                f"training, rows/s ({padding:.0%} padding the other way)",
-                f"{ours:.0f} (grouped by length, padded to the batch's longest)",
-                f"{naive:.0f} (random order, padded to the longest of all)",
-                f"{ours / naive:.1f}",
-            ],
-            [
-                "greedy generation, texts/s",
-                f"{batches:.0f} (batches of 64)",
-                f"{calls:.1f} (one generate call a prompt)",
-                f"{batches / calls:.1f}",
-            ],
-        ]
-    )
+    table = as_table(measure(n_steps, n_texts))
     OUTPUT.write_text(
         "# The reviews pipeline, side by side\n\n"
         f"`python -m benchmarks.reviews`, {time.strftime('%Y-%m-%d')}, {platform.machine()}, one "

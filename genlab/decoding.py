@@ -4,7 +4,7 @@ Every query has its own stream of random numbers, one number per new token, so t
 change with batch size, order, or number of processes; and since a token depends only on what
 stands before it, the first 50 of 300 tokens ARE the generation of length 50. For the same reason
 a text that is driven on past its end-of-text is, up to there, the text that stopped. Neither holds
-for beams.
+for beams, and batches matter to a model in bfloat16, whose sums round to other tokens in another.
 """
 
 import hashlib
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
         PreTrainedModel,
         PreTrainedTokenizerBase,
     )
+
+
+FEW = 1_000  # tokens that top_k and top_p have left, up to which they are sorted out first
 
 
 @dataclass(frozen=True)
@@ -195,10 +198,20 @@ def pick(scores: "torch.Tensor", uniforms: "torch.Tensor | None") -> "torch.Tens
     """Return a token id per row [b] from scores [b, v]: the best, or one drawn by `uniforms` [b].
 
     Drawn by inverting the cumulative distribution, which needs one number per token. In float64:
-    the sum over 50,000 tokens must not lose the small ones.
+    the sum over 50,000 tokens must not lose the small ones. Where top_k or top_p have left few
+    tokens, only these are summed, in their order: the others add nothing.
     """
     if uniforms is None:
         return scores.argmax(1)
+    most = int((scores > float("-inf")).sum(1).max())
+    if most > FEW:
+        return invert(scores, uniforms)
+    tokens = scores.topk(most).indices.sort(1).values
+    return tokens.gather(1, invert(scores.gather(1, tokens), uniforms)[:, None])[:, 0]
+
+
+def invert(scores: "torch.Tensor", uniforms: "torch.Tensor") -> "torch.Tensor":
+    """Return the column [b] where the cumulative distribution of scores [b, k] passes a number."""
     cumulative = scores.double().softmax(1).cumsum(1)
     return (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(1)
 

@@ -3,6 +3,7 @@
 Safely: weights as safetensors only, never a pickle; no code from the folder is run.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,13 @@ from genlab.program import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class Dtype(StrEnum):
+    """What a model computes in; bfloat16 is faster only where the CPU or GPU has it (LOG.md)."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
 
 
 # A folder without any of these gives transformers an empty tokenizer, not an error.
@@ -43,7 +51,7 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
 def load_causal_model(folder: Path) -> "PreTrainedModel":
     """Return the causal language model in `folder` in float32; raise InputError if it is not whole.
 
-    float32 because training needs it and a CPU is not faster with less.
+    float32 because an optimizer's small steps are lost in less.
     """
     from transformers import AutoModelForCausalLM
 

@@ -25,6 +25,7 @@ from genlab.processes import map_shared
 from genlab.program import InputError
 from genlab.quiet_tensorflow import import_tensorflow
 
+BATCHES_A_CALL = 8  # a call of encode costs a millisecond, a batch of the static encoder seven
 PAIRS_AT_A_TIME = 10_000  # 2 x 10,000 x 768 x 4 bytes = 61 MB of gathered embeddings
 
 Relevance = Callable[[list[str], list[str]], np.ndarray]
@@ -156,8 +157,10 @@ def open_sentence_transformer(
     options = {"batch_size": batch_size, "show_progress_bar": False}
     relevance = partial(
         cosine_relevance,
-        partial(in_batches, partial(model.encode_query, **options), batch_size, len),
-        partial(in_batches, partial(model.encode_document, **options), batch_size, len),
+        partial(in_parts, partial(model.encode_query, **options), BATCHES_A_CALL * batch_size, len),
+        partial(
+            in_parts, partial(model.encode_document, **options), BATCHES_A_CALL * batch_size, len
+        ),
     )
     return relevance, partial(count_unread, model.tokenizer, model.get_max_seq_length())
 
@@ -189,7 +192,9 @@ def open_cross_encoder(
             show_progress_bar=False,
             activation_fn=torch.nn.Identity(),
         )
-        scores = in_batches(score, batch_size, lambda pair: len(pair[0]) + len(pair[1]), unique)
+        scores = in_parts(
+            score, BATCHES_A_CALL * batch_size, lambda pair: len(pair[0]) + len(pair[1]), unique
+        )
         return np.asarray(scores, dtype=np.float32).reshape(-1)[positions]
 
     return relevance, partial(count_unread, model.tokenizer, model.max_seq_length)
@@ -205,26 +210,27 @@ def open_tensorflow_hub(folder: Path, batch_size: int) -> Relevance:
     def embed(texts: list[str]) -> np.ndarray:
         return model(tf.constant(texts)).numpy()  # [n, dim]
 
-    embed_all = partial(in_batches, embed, batch_size, len)
+    embed_all = partial(in_parts, embed, batch_size, len)
     return partial(cosine_relevance, embed_all, embed_all)
 
 
-def in_batches(
+def in_parts(
     compute: Callable[[list], np.ndarray],
-    batch_size: int,
+    part_size: int,
     length: Callable[[Any], int],
     items: list,
 ) -> np.ndarray:
-    """Return compute(items) [n, ...], by batches of similar length that the processes share.
+    """Return compute(items) [n, ...], by parts of similar length that the processes share.
 
-    The libraries would make such batches, too, but of the part that one process has.
+    The libraries cut a part into batches, but would do so with whatever one process has; the parts
+    are the same for any number of processes.
     """
     order = sorted(range(len(items)), key=lambda i: length(items[i]))
-    batches = [
-        [items[i] for i in order[start : start + batch_size]]
-        for start in range(0, len(items), batch_size)
+    parts = [
+        [items[i] for i in order[start : start + part_size]]
+        for start in range(0, len(items), part_size)
     ]
-    return np.concatenate(map_shared(compute, batches))[np.argsort(order)]
+    return np.concatenate(map_shared(compute, parts))[np.argsort(order)]
 
 
 def cosine_relevance(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 
 from genlab.files import remove
+from genlab.models import Dtype
 from genlab.processes import best_device, is_first
 from genlab.program import InputError
 
@@ -172,12 +173,14 @@ def train_resumably(
     scratch: Path,
     report_to: str = "none",
     optimizer: "torch.optim.Optimizer | None" = None,
+    dtype: Dtype = Dtype.float32,
 ) -> "Trainer":
     """Train `model` on data["train"], from a killed run's checkpoint on, and return the trainer.
 
     With early stopping the model is the best epoch's, by the loss on data["validation"], else the
     last's. `scratch` is the folder of checkpoints; `report_to` a tracker of transformers' (mlflow);
-    `optimizer` AdamW by default. Raises InputError if the loss ends up infinite or NaN.
+    `optimizer` AdamW by default; with bfloat16 products are computed in it, while weights and sums
+    stay float32. Raises InputError if the loss ends up infinite or NaN.
     """
     from transformers import EarlyStoppingCallback, TrainingArguments
 
@@ -194,6 +197,7 @@ def train_resumably(
             per_device_train_batch_size=recipe.batch_size,
             per_device_eval_batch_size=4 * recipe.batch_size,  # no gradients to hold
             gradient_accumulation_steps=recipe.gradient_accumulation_steps,
+            bf16=dtype is Dtype.bfloat16,
             remove_unused_columns=False,
             eval_strategy="epoch",
             save_strategy="epoch",

@@ -16,7 +16,8 @@ import typer
 from genlab.candidates import evaluated_queries
 from genlab.decoding import Decoding, end_tokens, generate
 from genlab.files import write_json
-from genlab.processes import best_device, is_first, rank_and_size
+from genlab.models import Dtype, load_causal_model, load_tokenizer
+from genlab.processes import best_device, is_first, limit_threads, rank_and_size
 from genlab.program import run, stage_app
 from genlab.prompts import encode_prompts, make_prompt
 from genlab.tables import write_table
@@ -55,18 +56,19 @@ def main(
     num_beams: int = typer.Option(..., min=1),
     repetition_penalty: float = typer.Option(..., min=0.01, help="1: off"),
     batch_size: int = typer.Option(..., min=1),
+    dtype: Dtype = typer.Option(..., help="of the model; its scores are float32"),
     seed: int = typer.Option(..., min=0),
     stop_at_end: bool = typer.Option(..., help="no: go on past the end-of-text, to the cap"),
 ) -> None:
     """Generate with the chosen model."""
+    import torch
     from tqdm import tqdm
-
-    from genlab.models import load_causal_model, load_tokenizer
 
     folder = tuned if model is Model.tuned else base
     tokenizer = load_tokenizer(folder)
     network = load_causal_model(folder).eval()
-    network.to(best_device())
+    limit_threads(network)
+    network.to(best_device(), getattr(torch, dtype))
     asked = evaluated_queries(queries, n_queries)
 
     decoding = Decoding(

@@ -11,7 +11,8 @@ from pathlib import Path
 import typer
 
 from genlab.files import write_json, written_whole
-from genlab.processes import is_first
+from genlab.models import Dtype, load_causal_model, load_tokenizer
+from genlab.processes import is_first, limit_threads
 from genlab.program import run, stage_app
 from genlab.scratch import resumable_folder
 from genlab.training import (
@@ -47,6 +48,7 @@ def main(
     gradient_accumulation_steps: int = typer.Option(..., min=1),
     early_stopping_patience: int = typer.Option(..., min=0, help="epochs without gain; 0: off"),
     save_steps: int = typer.Option(..., min=1, help="steps between checkpoints of a killed run"),
+    dtype: Dtype = typer.Option(..., help="of the products; weights and sums are float32"),
     seed: int = typer.Option(..., min=0),
     lora_r: int = typer.Option(..., "--lora.r", min=1),
     lora_alpha: int = typer.Option(..., "--lora.alpha", min=1, help="scale is alpha / r"),
@@ -60,11 +62,10 @@ def main(
     from datasets import Dataset
     from transformers import set_seed
 
-    from genlab.models import load_causal_model, load_tokenizer
-
     recipe = Recipe(**{name: options[name] for name in Recipe.__annotations__})
     set_seed(seed)  # the adapters' first values are drawn before there is a Trainer
     tokenizer, model = load_tokenizer(base), load_causal_model(base)
+    limit_threads(model)
     data = {
         split: Dataset.from_file(str(tokens / f"{split}.arrow"), in_memory=False)
         for split in ("train", "validation")
@@ -76,7 +77,12 @@ def main(
 
     with resumable_folder("train", sys.argv[1:], [tokens, base]) as scratch:
         trainer = train_resumably(
-            model, data, lambda rows: collate(rows, tokenizer.eos_token_id), recipe, scratch
+            model,
+            data,
+            lambda rows: collate(rows, tokenizer.eos_token_id),
+            recipe,
+            scratch,
+            dtype=dtype,
         )
         if not is_first():
             return

@@ -271,6 +271,20 @@ def test_a_draw_inverts_the_cumulative_distribution(uniform, token):
     assert pick(scores, torch.tensor([uniform], dtype=torch.float64)).tolist() == [token]
 
 
+def test_a_draw_among_the_tokens_that_top_k_has_left_is_the_draw_among_all(monkeypatch):
+    import torch
+
+    from genlab import decoding
+
+    scores = torch.randn((500, 2000), generator=torch.Generator().manual_seed(1))
+    kept = scores.masked_fill(scores < scores.topk(50).values[:, -1:], float("-inf"))
+    kept[0, :2] = kept[0].max()  # ties count as well: 52 tokens are left in this row
+    uniforms = torch.from_numpy(random_stream(1, "draws", 500))
+    drawn = pick(kept, uniforms)
+    monkeypatch.setattr(decoding, "FEW", 0)
+    assert drawn.tolist() == pick(kept, uniforms).tolist()
+
+
 def test_sampling_follows_the_models_own_distribution():
     import torch
 

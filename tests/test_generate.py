@@ -25,6 +25,7 @@ OPTIONS = {
     "num_beams": 1,
     "repetition_penalty": 1.0,
     "batch_size": 4,
+    "dtype": "float32",
     "seed": 9,
     "stop_at_end": True,
 }
@@ -90,6 +91,18 @@ def test_every_validation_query_gets_the_chosen_models_tokens(folder, run, name)
     assert rows["prompt"].to_list() == [f"{query}\n" for query in ASKED]
     assert rows["tokens"].to_list() == tokens
     assert rows["finished"].to_list() == finished
+
+
+def test_bfloat16_texts_are_those_of_the_model_in_bfloat16(folder, run):
+    import torch
+
+    rows, _ = run(dtype="bfloat16", temperature=0.0)
+    model, tokenizer = load_causal_model(folder / "tuned").eval(), load_tokenizer(folder / "tuned")
+    prompts = encode_prompts(tokenizer, ASKED)
+    decoding = Decoding(12, 0.0, 50, 1.0, 1, 1.0, 9)
+    arguments = prompts, ASKED, decoding, {tokenizer.eos_token_id}, 4
+    rough = decode(model.to(torch.bfloat16), *arguments)[0]
+    assert rows["tokens"].to_list() == rough
 
 
 def test_the_two_models_write_different_texts(run):
