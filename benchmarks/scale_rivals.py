@@ -13,14 +13,28 @@ import sys
 import unicodedata
 from pathlib import Path
 
-TAGS = re.compile(r"</?(?:a|b|br|div|em|i|li|p|span|strong|td|tr|ul)(?:\s[^<>]*)?/?>", re.I)
+from genlab.cleaning import ATTRIBUTES, BLOCK_TAGS, INLINE_TAGS
+
+APART = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>", re.I | re.S)
+COMMENTS = re.compile(r"<!--.*?-->|<!doctype[^>]*>", re.I | re.S)
+BLOCKS, INLINES = (
+    re.compile(rf"</?(?:{names.replace(' ', '|')}){ATTRIBUTES}\s*/?>", re.I)
+    for names in (BLOCK_TAGS, INLINE_TAGS)
+)
+ENTITIES = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 CITATIONS = re.compile(r"\[(?:\d+|edit|citation needed)\]", re.I)
-INVISIBLE = re.compile(r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\ufeff]")
-MOJIBAKE = re.compile("[\u00c2-\u00df][\u0080-\u00bf]|[\u00e0-\u00ef][\u0080-\u00bf]{2}")
-PUNCTUATION = re.compile(r"[^\w\s#%$+]")
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+)
+MOJIBAKE = re.compile("[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+APOSTROPHES = re.compile("['\u2019\u02bc]")
+PUNCTUATION = re.compile(r"[^\w\s#%$+<=>^`|~]|_")
 
 
 def repair(match: re.Match) -> str:
+    if match[0][0] not in "\xc2\xc3" and not any("\x80" <= c <= "\x9f" for c in match[0]):
+        return match[0]
     try:
         return match[0].encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
@@ -28,29 +42,38 @@ def repair(match: re.Match) -> str:
 
 
 def clean(text: str) -> str:
-    """Clean one text by the rules of params.yaml."""
-    text = html.unescape(TAGS.sub("\n", MOJIBAKE.sub(repair, text)))
-    text = unicodedata.normalize("NFC", INVISIBLE.sub("", text))
-    text = CITATIONS.sub("", text)
+    """Clean one text by the rules of params.yaml; lines stay lines."""
+    text = MOJIBAKE.sub(repair, text)
+    if "<" in text:
+        text = COMMENTS.sub("", APART.sub("\n", text))
+        text = INLINES.sub("", BLOCKS.sub("\n", text))
+    if "&" in text:
+        text = ENTITIES.sub(lambda match: html.unescape(match[0]), text)
+    text = INVISIBLE.sub("", BREAKS.sub("\n", text))
+    text = CITATIONS.sub("", unicodedata.normalize("NFC", text))
     lines = (" ".join(line.split()) for line in text.split("\n"))
-    lines = [line for line in lines if len(line.split()) >= 3 and "javascript" not in line.lower()]
-    return " ".join(lines)
+    return "\n".join(line for line in lines if line)
 
 
 def key(text: str) -> str:
-    return " ".join(PUNCTUATION.sub(" ", unicodedata.normalize("NFKC", text).lower()).split())
+    text = APOSTROPHES.sub("", unicodedata.normalize("NFKC", text).lower())
+    return " ".join(PUNCTUATION.sub(" ", text).split())
 
 
 def clean_row(row: dict) -> dict:
     """Clean a query and its passages; drop passages as clean does."""
-    query = " ".join(row["query"].split())
-    kept, words = [], set(key(query).split())
+    query = clean(row["query"]).replace("\n", " ")
+    kept, query_words = [], set(key(query).split())
     for passage in row["passages"]:
         text = clean(passage["text"])
-        n_words = len(text.split())
         if "{" in text or "}" in text or "lorem ipsum" in text.lower():
             continue
-        if 3 <= n_words <= 1000 and set(key(text).split()) - words:
+        text = " ".join(
+            line
+            for line in text.split("\n")
+            if "javascript" not in line.lower() and len(line.split()) >= 3
+        )
+        if 3 <= len(text.split()) <= 1000 and not set(key(text).split()) <= query_words:
             kept.append({"text": text, "is_selected": passage["is_selected"]})
     return {"query": query, "passages": kept}
 
