@@ -1,10 +1,12 @@
-"""What a user would write instead of clean and dedup, for benchmarks/scale.py: one job a process.
+"""What a user would write instead of clean, dedup and tokenize: one job a process.
 
     python -m benchmarks.scale_rivals JOB INPUT OUTPUT
 
-`datasets_clean` is `datasets.map` with Python functions and a set of the texts seen, at the same
-rules as params.yaml's. `datatrove` and `text_dedup` find near-duplicate queries; they are imported
-from wherever this Python has them.
+`datasets_clean` is `datasets.map` with Python functions and a set of the texts seen, at the rules of
+params.yaml, but for two that cost it time and drop nothing on this corpus (queries in both splits,
+leaked answers); the same rows come out. `datasets_clean_2` gives its maps two processes; the set
+needs one. `bare_encoder` is the `tokenizers` library
+alone, on the texts and with the options of tokenize; OUTPUT is the folder of tokenizer.json.
 """
 
 import html
@@ -78,14 +80,14 @@ def clean_row(row: dict) -> dict:
     return {"query": query, "passages": kept}
 
 
-def datasets_clean(source: Path, output: Path) -> None:
+def datasets_clean(source: Path, output: Path, n_processes: int | None) -> None:
     """Clean, then drop exact duplicates: of queries, and of passages within a list."""
     from datasets import load_dataset
 
     rows = load_dataset(
         "parquet", data_files=str(source), split="train", cache_dir=str(output) + ".cache"
     )
-    rows = rows.map(clean_row)
+    rows = rows.map(clean_row, num_proc=n_processes)
     seen = set()
 
     def is_new(row: dict) -> bool:
@@ -94,52 +96,40 @@ def datasets_clean(source: Path, output: Path) -> None:
         return is_first and bool(row["passages"])
 
     def first_passages(row: dict) -> dict:
-        unique = {key(passage["text"]): passage for passage in reversed(row["passages"])}
-        return {"passages": list(reversed(unique.values()))}
+        # Of equal passages a selected one is kept before any other, then the first.
+        passages, unique = row["passages"], {}
+        for place in sorted(range(len(passages)), key=lambda i: not passages[i]["is_selected"]):
+            unique.setdefault(key(passages[place]["text"]), place)
+        return {"passages": [passages[place] for place in sorted(unique.values())]}
 
-    rows.filter(is_new).map(first_passages).to_parquet(str(output))
-
-
-def datatrove(source: Path, output: Path) -> None:
-    """Find near-duplicate queries with datatrove's four MinHash stages, 14 bands of 8 rows."""
-    from datatrove.executor import LocalPipelineExecutor
-    from datatrove.pipeline.dedup import (
-        MinhashDedupBuckets,
-        MinhashDedupCluster,
-        MinhashDedupFilter,
-        MinhashDedupSignature,
-    )
-    from datatrove.pipeline.dedup.minhash import MinhashConfig
-    from datatrove.pipeline.readers import ParquetReader
-    from datatrove.pipeline.writers import ParquetWriter
-
-    config = MinhashConfig(n_grams=3, num_buckets=14, hashes_per_bucket=8)
-    reader = ParquetReader(str(source), text_key="query", id_key="query_id")
-    for pipeline, tasks in (
-        ([reader, MinhashDedupSignature(f"{output}/signatures", config=config)], 1),
-        ([MinhashDedupBuckets(f"{output}/signatures", f"{output}/buckets", config=config)], 14),
-        ([MinhashDedupCluster(f"{output}/buckets", f"{output}/removed", config=config)], 1),
-        ([reader, MinhashDedupFilter(f"{output}/removed"), ParquetWriter(f"{output}/kept")], 1),
-    ):
-        LocalPipelineExecutor(pipeline, tasks=tasks, logging_dir=f"{output}/logs").run()
+    rows.filter(is_new).map(first_passages, num_proc=n_processes).to_parquet(str(output))
 
 
-def genlab_near(source: Path, output: Path) -> None:
-    """Find near-duplicate queries as the dedup stage does, at params.yaml's values."""
+def bare_encoder(source: Path, folder: Path) -> None:
+    """Encode the queries and the selected passages, a thousand at a time, into lists of ids."""
     import polars as pl
+    from tokenizers import Tokenizer
 
-    from genlab.duplicates import Rules, find_query_fates
-    from genlab.text import key_expression
+    from genlab.documents import selected_texts
 
-    queries = pl.read_parquet(source).select(
-        "split", key=key_expression(pl.col("query")), row=pl.int_range(pl.len(), dtype=pl.UInt32)
-    )
-    fates = find_query_fates(queries, Rules(0.9, 0.9, True, 5, 128, 17))
-    pl.DataFrame({"fate": fates}).write_parquet(output)
+    documents = selected_texts(pl.read_parquet(source))
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    prompts = [query + "\n" for query in documents["query"].to_list()]
+    for texts, special in ((prompts, True), (documents["body"].to_list(), False)):
+        for start in range(0, len(texts), 1_000):
+            encoded = tokenizer.encode_batch_fast(
+                texts[start : start + 1_000], add_special_tokens=special
+            )
+            [each.ids for each in encoded]
 
 
 if __name__ == "__main__":
     job, source, output = sys.argv[1:]
-    {"datasets_clean": datasets_clean, "datatrove": datatrove, "genlab_near": genlab_near}[job](
-        Path(source), Path(output)
-    )
+    source, output = Path(source), Path(output)
+    match job:
+        case "datasets_clean":
+            datasets_clean(source, output, None)
+        case "datasets_clean_2":
+            datasets_clean(source, output, 2)
+        case "bare_encoder":
+            bare_encoder(source, output)
