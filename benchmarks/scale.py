@@ -109,7 +109,7 @@ def jobs(folder: Path, percent: int, near: str | None, base: Path) -> dict[str, 
     for job, name in NEAR_RIVALS.items() if near else ():
         unit = "words" if "words" in job else "characters"
         prepared = at(f"near_{unit}")
-        work[f"(input of {job})"] = [
+        work[f"({NEAR}: input of {job})"] = [
             *stage, "benchmarks.scale_near", unit, at("fetch"), prepared
         ]  # fmt: skip
         work[name] = [near, "-m", "benchmarks.scale_near", job, prepared, at(job)]
@@ -117,7 +117,7 @@ def jobs(folder: Path, percent: int, near: str | None, base: Path) -> dict[str, 
 
 
 def ratio_of(records: dict, ours: list[str], theirs: list[str], seconds: str) -> float | None:
-    """Return how many times the rate of `theirs`, the fastest of them, is ours; None: no figures."""
+    """Return how many times the rate of the fastest of `theirs` is ours; None without figures."""
     rivals = [records[name][seconds] for name in theirs if name in records]
     if not rivals or not set(ours) <= set(records):
         return None
@@ -223,8 +223,8 @@ def main() -> None:
         "was shared; and the peak memory in GiB.\n\n"
         f"{table(records)}\n\n"
         "## Ratios\n\n"
-        "How many times the rate of the other is ours, by processor time, in brackets by wall time; "
-        "without start: from the differences between each job's largest and smallest size.\n\n"
+        "How many times the rate of the other is ours, by processor time, in brackets by wall "
+        "time; without start: from the differences between each job's largest and smallest size.\n\n"
         f"{ratio_table(records)}\n"
     )
     RESULTS.write_text(text, encoding="utf-8")

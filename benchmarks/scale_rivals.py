@@ -2,8 +2,8 @@
 
     python -m benchmarks.scale_rivals JOB INPUT OUTPUT
 
-`datasets_clean` is `datasets.map` with Python functions and a set of the texts seen, at the rules of
-params.yaml, but for two that cost it time and drop nothing on this corpus (queries in both splits,
+`datasets_clean` is `datasets.map` with Python functions and a set of the texts seen, at the rules
+of params.yaml, but for two that cost it time and drop nothing on this corpus (queries in both splits,
 leaked answers); the same rows come out. `datasets_clean_2` gives its maps two processes; the set
 needs one. `bare_encoder` is the `tokenizers` library
 alone, on the texts and with the options of tokenize; OUTPUT is the folder of tokenizer.json.
@@ -11,6 +11,7 @@ alone, on the texts and with the options of tokenize; OUTPUT is the folder of to
 
 import html
 import re
+import shutil
 import sys
 import unicodedata
 from pathlib import Path
@@ -84,9 +85,9 @@ def datasets_clean(source: Path, output: Path, n_processes: int | None) -> None:
     """Clean, then drop exact duplicates: of queries, and of passages within a list."""
     from datasets import load_dataset
 
-    rows = load_dataset(
-        "parquet", data_files=str(source), split="train", cache_dir=str(output) + ".cache"
-    )
+    cache = str(output) + ".cache"
+    shutil.rmtree(cache, ignore_errors=True)  # else nothing is computed a second time
+    rows = load_dataset("parquet", data_files=str(source), split="train", cache_dir=cache)
     rows = rows.map(clean_row, num_proc=n_processes)
     seen = set()
 
