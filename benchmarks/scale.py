@@ -224,7 +224,7 @@ def main() -> None:
         f"{table(records)}\n\n"
         "## Ratios\n\n"
         "How many times the rate of the other is ours, by processor time, in brackets by wall "
-        "time; without start: from the differences between each job's largest and smallest size.\n\n"
+        "time. Without start: from what each job's largest size took more than its smallest.\n\n"
         f"{ratio_table(records)}\n"
     )
     RESULTS.write_text(text, encoding="utf-8")

@@ -3,10 +3,10 @@
     python -m benchmarks.scale_rivals JOB INPUT OUTPUT
 
 `datasets_clean` is `datasets.map` with Python functions and a set of the texts seen, at the rules
-of params.yaml, but for two that cost it time and drop nothing on this corpus (queries in both splits,
-leaked answers); the same rows come out. `datasets_clean_2` gives its maps two processes; the set
-needs one. `bare_encoder` is the `tokenizers` library
-alone, on the texts and with the options of tokenize; OUTPUT is the folder of tokenizer.json.
+of params.yaml, but for two that cost it time and drop nothing on this corpus (queries in both
+splits, leaked answers); the same rows come out. `datasets_clean_2` gives its maps two processes;
+the set needs one. `bare_encoder` is the `tokenizers` library alone, on the texts and with the
+options of tokenize; OUTPUT is the folder of tokenizer.json.
 """
 
 import html
