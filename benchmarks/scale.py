@@ -222,7 +222,7 @@ def find_twins(folder: Path, near: str, size: int) -> str:
     printed = subprocess.run(
         [*prepare, "recall", str(source), *outputs], check=True, capture_output=True, text=True
     )
-    return "".join(f"- {line}\n" for line in printed.stdout.splitlines())
+    return "".join(f"- {line.removeprefix('planted_')}\n" for line in printed.stdout.splitlines())
 
 
 def main() -> None:
