@@ -1,26 +1,43 @@
-"""What a user would write instead of clean and dedup, for benchmarks/scale.py: one job a process.
+"""What a user would write instead of clean, dedup and tokenize: one job a process.
 
     python -m benchmarks.scale_rivals JOB INPUT OUTPUT
 
-`datasets_clean` is `datasets.map` with Python functions and a set of the texts seen, at the same
-rules as params.yaml's. `datatrove` and `text_dedup` find near-duplicate queries; they are imported
-from wherever this Python has them.
+`datasets_clean` is `datasets.map` with Python functions and a set of the texts seen, at the rules
+of params.yaml, but for two that cost it time and drop nothing on this corpus (queries in both
+splits, leaked answers); the same rows come out. `datasets_clean_2` gives its maps two processes;
+the set needs one. `bare_encoder` is the `tokenizers` library alone, on the texts and with the
+options of tokenize; OUTPUT is the folder of tokenizer.json.
 """
 
 import html
 import re
+import shutil
 import sys
 import unicodedata
 from pathlib import Path
 
-TAGS = re.compile(r"</?(?:a|b|br|div|em|i|li|p|span|strong|td|tr|ul)(?:\s[^<>]*)?/?>", re.I)
+from genlab.cleaning import ATTRIBUTES, BLOCK_TAGS, INLINE_TAGS
+
+APART = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>", re.I | re.S)
+COMMENTS = re.compile(r"<!--.*?-->|<!doctype[^>]*>", re.I | re.S)
+BLOCKS, INLINES = (
+    re.compile(rf"</?(?:{names.replace(' ', '|')}){ATTRIBUTES}\s*/?>", re.I)
+    for names in (BLOCK_TAGS, INLINE_TAGS)
+)
+ENTITIES = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 CITATIONS = re.compile(r"\[(?:\d+|edit|citation needed)\]", re.I)
-INVISIBLE = re.compile(r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\ufeff]")
-MOJIBAKE = re.compile("[\u00c2-\u00df][\u0080-\u00bf]|[\u00e0-\u00ef][\u0080-\u00bf]{2}")
-PUNCTUATION = re.compile(r"[^\w\s#%$+]")
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+)
+MOJIBAKE = re.compile("[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+APOSTROPHES = re.compile("['\u2019\u02bc]")
+PUNCTUATION = re.compile(r"[^\w\s#%$+<=>^`|~]|_")
 
 
 def repair(match: re.Match) -> str:
+    if match[0][0] not in "\xc2\xc3" and not any("\x80" <= c <= "\x9f" for c in match[0]):
+        return match[0]
     try:
         return match[0].encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
@@ -28,41 +45,50 @@ def repair(match: re.Match) -> str:
 
 
 def clean(text: str) -> str:
-    """Clean one text by the rules of params.yaml."""
-    text = html.unescape(TAGS.sub("\n", MOJIBAKE.sub(repair, text)))
-    text = unicodedata.normalize("NFC", INVISIBLE.sub("", text))
-    text = CITATIONS.sub("", text)
+    """Clean one text by the rules of params.yaml; lines stay lines."""
+    text = MOJIBAKE.sub(repair, text)
+    if "<" in text:
+        text = COMMENTS.sub("", APART.sub("\n", text))
+        text = INLINES.sub("", BLOCKS.sub("\n", text))
+    if "&" in text:
+        text = ENTITIES.sub(lambda match: html.unescape(match[0]), text)
+    text = INVISIBLE.sub("", BREAKS.sub("\n", text))
+    text = CITATIONS.sub("", unicodedata.normalize("NFC", text))
     lines = (" ".join(line.split()) for line in text.split("\n"))
-    lines = [line for line in lines if len(line.split()) >= 3 and "javascript" not in line.lower()]
-    return " ".join(lines)
+    return "\n".join(line for line in lines if line)
 
 
 def key(text: str) -> str:
-    return " ".join(PUNCTUATION.sub(" ", unicodedata.normalize("NFKC", text).lower()).split())
+    text = APOSTROPHES.sub("", unicodedata.normalize("NFKC", text).lower())
+    return " ".join(PUNCTUATION.sub(" ", text).split())
 
 
 def clean_row(row: dict) -> dict:
     """Clean a query and its passages; drop passages as clean does."""
-    query = " ".join(row["query"].split())
-    kept, words = [], set(key(query).split())
+    query = clean(row["query"]).replace("\n", " ")
+    kept, query_words = [], set(key(query).split())
     for passage in row["passages"]:
         text = clean(passage["text"])
-        n_words = len(text.split())
         if "{" in text or "}" in text or "lorem ipsum" in text.lower():
             continue
-        if 3 <= n_words <= 1000 and set(key(text).split()) - words:
+        text = " ".join(
+            line
+            for line in text.split("\n")
+            if "javascript" not in line.lower() and len(line.split()) >= 3
+        )
+        if 3 <= len(text.split()) <= 1000 and not set(key(text).split()) <= query_words:
             kept.append({"text": text, "is_selected": passage["is_selected"]})
     return {"query": query, "passages": kept}
 
 
-def datasets_clean(source: Path, output: Path) -> None:
+def datasets_clean(source: Path, output: Path, n_processes: int | None) -> None:
     """Clean, then drop exact duplicates: of queries, and of passages within a list."""
     from datasets import load_dataset
 
-    rows = load_dataset(
-        "parquet", data_files=str(source), split="train", cache_dir=str(output) + ".cache"
-    )
-    rows = rows.map(clean_row)
+    cache = str(output) + ".cache"
+    shutil.rmtree(cache, ignore_errors=True)  # else nothing is computed a second time
+    rows = load_dataset("parquet", data_files=str(source), split="train", cache_dir=cache)
+    rows = rows.map(clean_row, num_proc=n_processes)
     seen = set()
 
     def is_new(row: dict) -> bool:
@@ -71,52 +97,40 @@ def datasets_clean(source: Path, output: Path) -> None:
         return is_first and bool(row["passages"])
 
     def first_passages(row: dict) -> dict:
-        unique = {key(passage["text"]): passage for passage in reversed(row["passages"])}
-        return {"passages": list(reversed(unique.values()))}
+        # Of equal passages a selected one is kept before any other, then the first.
+        passages, unique = row["passages"], {}
+        for place in sorted(range(len(passages)), key=lambda i: not passages[i]["is_selected"]):
+            unique.setdefault(key(passages[place]["text"]), place)
+        return {"passages": [passages[place] for place in sorted(unique.values())]}
 
-    rows.filter(is_new).map(first_passages).to_parquet(str(output))
-
-
-def datatrove(source: Path, output: Path) -> None:
-    """Find near-duplicate queries with datatrove's four MinHash stages, 14 bands of 8 rows."""
-    from datatrove.executor import LocalPipelineExecutor
-    from datatrove.pipeline.dedup import (
-        MinhashDedupBuckets,
-        MinhashDedupCluster,
-        MinhashDedupFilter,
-        MinhashDedupSignature,
-    )
-    from datatrove.pipeline.dedup.minhash import MinhashConfig
-    from datatrove.pipeline.readers import ParquetReader
-    from datatrove.pipeline.writers import ParquetWriter
-
-    config = MinhashConfig(n_grams=3, num_buckets=14, hashes_per_bucket=8)
-    reader = ParquetReader(str(source), text_key="query", id_key="query_id")
-    for pipeline, tasks in (
-        ([reader, MinhashDedupSignature(f"{output}/signatures", config=config)], 1),
-        ([MinhashDedupBuckets(f"{output}/signatures", f"{output}/buckets", config=config)], 14),
-        ([MinhashDedupCluster(f"{output}/buckets", f"{output}/removed", config=config)], 1),
-        ([reader, MinhashDedupFilter(f"{output}/removed"), ParquetWriter(f"{output}/kept")], 1),
-    ):
-        LocalPipelineExecutor(pipeline, tasks=tasks, logging_dir=f"{output}/logs").run()
+    rows.filter(is_new).map(first_passages, num_proc=n_processes).to_parquet(str(output))
 
 
-def genlab_near(source: Path, output: Path) -> None:
-    """Find near-duplicate queries as the dedup stage does, at params.yaml's values."""
+def bare_encoder(source: Path, folder: Path) -> None:
+    """Encode the queries and the selected passages, a thousand at a time, into lists of ids."""
     import polars as pl
+    from tokenizers import Tokenizer
 
-    from genlab.duplicates import Rules, find_query_fates
-    from genlab.text import key_expression
+    from genlab.documents import selected_texts
 
-    queries = pl.read_parquet(source).select(
-        "split", key=key_expression(pl.col("query")), row=pl.int_range(pl.len(), dtype=pl.UInt32)
-    )
-    fates = find_query_fates(queries, Rules(0.9, 0.9, True, 5, 128, 17))
-    pl.DataFrame({"fate": fates}).write_parquet(output)
+    documents = selected_texts(pl.read_parquet(source))
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    prompts = [query + "\n" for query in documents["query"].to_list()]
+    for texts, special in ((prompts, True), (documents["body"].to_list(), False)):
+        for start in range(0, len(texts), 1_000):
+            encoded = tokenizer.encode_batch_fast(
+                texts[start : start + 1_000], add_special_tokens=special
+            )
+            [each.ids for each in encoded]
 
 
 if __name__ == "__main__":
     job, source, output = sys.argv[1:]
-    {"datasets_clean": datasets_clean, "datatrove": datatrove, "genlab_near": genlab_near}[job](
-        Path(source), Path(output)
-    )
+    source, output = Path(source), Path(output)
+    match job:
+        case "datasets_clean":
+            datasets_clean(source, output, None)
+        case "datasets_clean_2":
+            datasets_clean(source, output, 2)
+        case "bare_encoder":
+            bare_encoder(source, output)

@@ -27,7 +27,7 @@ from genlab.filtering import (
     implode_passages,
 )
 from genlab.program import InputError
-from genlab.text import key_expression, normalize_unicode
+from genlab.text import SETTLED, key_expression, normalize_unicode
 
 QUERY_REASONS = ("min_query_words", "max_query_words", "no_passage_left")
 PASSAGE_REASONS = (
@@ -64,6 +64,9 @@ MOJIBAKE = (
     r"[\u{C2}-\u{DF}][\u{80}-\u{BF}]|[\u{E0}-\u{EF}][\u{80}-\u{BF}]{2}"
     r"|[\u{F0}-\u{F4}][\u{80}-\u{BF}]{3}"
 )
+# Control and format characters: zero-width spaces and joiners, soft hyphens, byte-order marks.
+INVISIBLE = r"[\p{Cc}\p{Cf}&&[^\n\t]]"
+ODD_SPACE = r"[^\S\n ]"
 # A semicolon is required: "AT&T" and "?a=1&copy=2" are no entities.
 ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
 
@@ -100,12 +103,11 @@ def clean_batch(batch: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, Counts
     passages = explode_passages(batch.with_row_index("row")).with_row_index("passage")
     n_chars_in = count_characters(batch["query"], passages["text"])
 
-    # The space at the end makes "" one of the query's words: a text of punctuation has no other.
-    query_words = (key_expression(pl.col("query")) + " ").str.split(" ")
-    passages = passages.with_columns(clean_texts(passages["text"], rules)).join(
-        queries.select("row", query_words=query_words, query_fate="fate"),
-        on="row",
-        maintain_order="left",
+    query_keys = queries.select(" " + key_expression(pl.col("query")) + " ").to_series()
+    passages = passages.with_columns(
+        clean_texts(passages["text"], rules),
+        query_key=query_keys.gather(passages["row"]),
+        query_fate=queries["fate"].gather(passages["row"]),
     )
     passages = passages.with_columns(fate=first_reason(switched_on(page_rules(), rules)))
     passages, line_fates = clean_lines(passages, rules)
@@ -145,14 +147,23 @@ def clean_unclean(texts: pl.Series, rules: Rules) -> pl.Series:
     if rules.strip_markup:
         texts = rewrite(texts, "<", strip_tags)
         texts = rewrite(texts, "&", partial(replace_matches, pattern=ENTITY, repair=unescape))
-    text = pl.col(texts.name).str.replace_all("\r\n?|[\v\f\x85\u2028\u2029]", "\n")
-    # Control and format characters: zero-width spaces and joiners, soft hyphens, byte-order marks.
-    text = text.str.replace_all(r"[\p{Cc}\p{Cf}&&[^\n\t]]", "")
+    texts = texts.str.replace_all("\r\n?|[\v\f\x85\u2028\u2029]", "\n")
+    # Few texts have any of these, and one look for all of them costs a third of three.
+    odd = rf"{INVISIBLE}|{ODD_SPACE}"
     if rules.unicode_form != "none":
-        text = normalize_unicode(text, rules.unicode_form)
+        odd += f"|[^{SETTLED[rules.unicode_form]}]"
+    texts = rewrite(texts, odd, partial(clean_odd, unicode_form=rules.unicode_form))
     if rules.strip_citations:
-        text = text.str.replace_all(r"(?i)\[(?:[0-9]+|edit|citation needed)\]", "")
-    return texts.to_frame().select(squeeze_spaces(text)).to_series()
+        texts = texts.str.replace_all(r"(?i)\[(?:[0-9]+|edit|citation needed)\]", "")
+    return squeeze_plain_spaces(texts)
+
+
+def clean_odd(texts: pl.Series, unicode_form: str) -> pl.Series:
+    """Return texts without invisible characters, in a Unicode form, with plain spaces."""
+    text = pl.col(texts.name).str.replace_all(INVISIBLE, "")
+    if unicode_form != "none":
+        text = normalize_unicode(text, unicode_form)
+    return texts.to_frame().select(text.str.replace_all(ODD_SPACE, " ")).to_series()
 
 
 def rewrite(
@@ -205,13 +216,13 @@ def repair_encoding(match: str) -> str:
 
 def squeeze_spaces(text: pl.Expr) -> pl.Expr:
     """Return text with single spaces, single line breaks, and nothing at the ends."""
+    return squeeze_plain_spaces(text.str.replace_all(ODD_SPACE, " "))
+
+
+def squeeze_plain_spaces(text: pl.Expr | pl.Series) -> pl.Expr | pl.Series:
+    """Do the work of `squeeze_spaces` on text whose only white space is " " and line breaks."""
     # In three cheap steps: one pattern for all of them matches at every space, 10 times slower.
-    return (
-        text.str.replace_all(r"[^\S\n ]", " ")
-        .str.replace_all("  +", " ")
-        .str.replace_all(r" ?\n[\n ]*", "\n")
-        .str.strip_chars()
-    )
+    return text.str.replace_all("  +", " ").str.replace_all(r" ?\n[\n ]*", "\n").str.strip_chars()
 
 
 def count_words(text: pl.Expr) -> pl.Expr:
@@ -316,12 +327,22 @@ def drop_query_copies(passages: pl.DataFrame, min_new_words: int) -> pl.DataFram
     if not min_new_words:
         return passages
 
-    def count_new_words(text: pl.Expr) -> pl.Expr:
-        return key_expression(text).str.split(" ").list.set_difference("query_words").list.len()
+    is_suspect = pl.col("fate").is_null()
+    if min_new_words == 1:
+        # A new first word acquits nearly all; one of plain letters is its own comparison form.
+        first_word = pl.col("text").str.extract("^([A-Za-z]+)[ ,.:;!?]").str.to_lowercase()
+        is_old = pl.col("query_key").str.contains(" " + first_word + " ", literal=True)
+        is_suspect &= is_old.fill_null(True)
 
-    # The first 32 characters acquit nearly all. Their last word may be cut, hence > and not >=.
-    suspects = passages.filter(
-        pl.col("fate").is_null() & (count_new_words(pl.col("text").str.head(32)) <= min_new_words)
+    def count_new_words(text: pl.Expr) -> pl.Expr:
+        # Both keys end in spaces, so that both have "" among their words.
+        text_words = (key_expression(text) + " ").str.split(" ")
+        query_words = pl.col("query_key").str.split(" ")
+        return text_words.list.set_difference(query_words).list.len()
+
+    # The first 32 characters acquit most others. Their last word may be cut: > and not >=.
+    suspects = passages.filter(is_suspect).filter(
+        count_new_words(pl.col("text").str.head(32)) <= min_new_words
     )
     copies = suspects.filter(count_new_words(pl.col("text")) < min_new_words)
     is_copy = pl.col("passage").is_in(copies["passage"].implode())

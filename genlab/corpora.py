@@ -591,7 +591,7 @@ def parquet_rows(file: Path) -> Iterator[tuple[str, Any]]:
     """Yield the rows of a Parquet file with their places; rows count from 0."""
     number = 0
     try:
-        with pq.ParquetFile(file) as table:
+        with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/tables.py
             check_columns(str(file), table.schema_arrow.names)
             for batch in table.iter_batches(PARQUET_ROWS, columns=list(COLUMNS)):
                 for row in batch.to_pylist():

@@ -6,9 +6,11 @@ which `datasets` memory-maps without a copy.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -34,30 +36,34 @@ def selected_texts(queries: pl.DataFrame) -> pl.DataFrame:
     ).filter(pl.col("body") != "")
 
 
-def pack(documents: Iterable[list[int]], block_size: int) -> Iterator[list[int]]:
-    """Yield blocks of `block_size` token ids cut from the joined documents; the tail is shorter."""
-    buffer: list[int] = []
-    for document in documents:
-        buffer.extend(document)
-        n_whole = len(buffer) // block_size * block_size
-        for start in range(0, n_whole, block_size):
-            yield buffer[start : start + block_size]
-        del buffer[:n_whole]
-    if buffer:
-        yield buffer
+def pack(rest: np.ndarray, ids: np.ndarray, block_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the whole blocks of `rest` and `ids` on end, int32[blocks, block_size], and the rest.
+
+    `ids` are those of any number of documents; the rest is for the next ones.
+    """
+    joined = np.concatenate([rest, ids])
+    n_whole = len(joined) // block_size * block_size
+    return joined[:n_whole].reshape(-1, block_size), joined[n_whole:]
 
 
 def write_arrow(path: Path, rows: Iterable[tuple], schema: pa.Schema) -> int:
     """Write rows, a value for every field of `schema`, as one Arrow IPC stream; return how many."""
     n_rows = 0
     rows = iter(rows)
-    with (
-        written_whole(path) as partial,
-        pa.OSFile(str(partial), "wb") as sink,
-        pa.ipc.new_stream(sink, schema) as writer,
-    ):
+    with arrow_writer(path, schema) as writer:
         while batch := list(islice(rows, RECORD_BATCH_ROWS)):
             columns = dict(zip(schema.names, zip(*batch, strict=True), strict=True))
             writer.write_batch(pa.RecordBatch.from_pydict(columns, schema=schema))
             n_rows += len(batch)
     return n_rows
+
+
+@contextmanager
+def arrow_writer(path: Path, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchStreamWriter]:
+    """Yield a writer of record batches to one Arrow IPC stream; if the block raises, no file."""
+    with (
+        written_whole(path) as partial,
+        pa.OSFile(str(partial), "wb") as sink,
+        pa.ipc.new_stream(sink, schema) as writer,
+    ):
+        yield writer

@@ -27,7 +27,7 @@ from genlab.filtering import (
     implode_passages,
 )
 from genlab.program import InputError
-from genlab.text import key_expression
+from genlab.text import first_words, key_expression
 
 PASSAGE_REASONS = ("query_dropped", "duplicate", "near_duplicate")
 # In the order in which they are looked for, each with what to do if it leaves a split empty.
@@ -163,10 +163,10 @@ def find_passage_fates(passages: pl.DataFrame, rules: Rules) -> pl.Series:
 
     Of equal or similar passages a selected one is kept before any other, then the first.
     """
-    ranked = (
-        passages.with_row_index("place")
-        .with_columns(key=key_expression(pl.col("text")))
-        .sort("row", ~pl.col("is_selected"), "place")
+    placed = passages.with_row_index("place")
+    compared = placed if rules.passage_threshold < 1 else with_equal_starts(placed)
+    ranked = compared.with_columns(key=key_expression(pl.col("text"))).sort(
+        "row", ~pl.col("is_selected"), "place"
     )
     is_first = pl.struct("row", "key").is_first_distinct()
     ranked = ranked.with_columns(fate=first_reason([("duplicate", ~is_first)]))
@@ -183,7 +183,17 @@ def find_passage_fates(passages: pl.DataFrame, rules: Rules) -> pl.Series:
         is_near = pl.col("place").is_in(places.implode())
         near = first_reason([("near_duplicate", is_near)])
         ranked = ranked.with_columns(fate=pl.coalesce("fate", near))
-    return ranked.sort("place")["fate"]
+    fates = pl.repeat(None, passages.height, dtype=pl.String, eager=True)
+    return fates.scatter(ranked["place"], ranked["fate"])
+
+
+def with_equal_starts(passages: pl.DataFrame) -> pl.DataFrame:
+    """Return the passages whose first words another of their row has too: no others can be equal.
+
+    Few are left, and a comparison form costs ten times as much as the start of one.
+    """
+    starts = first_words(passages["text"])
+    return passages.filter(pl.struct("row", start=starts).is_duplicated())
 
 
 def dedup_batch(

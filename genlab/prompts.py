@@ -19,7 +19,9 @@ def encode_prompts(tokenizer: "PreTrainedTokenizerBase", queries: list[str]) -> 
 def encode_bodies(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> list[list[int]]:
     """Return token ids of every passage text, ended by the end-of-text token."""
     ids = encode(tokenizer, texts, add_special_tokens=False)
-    return [[*body, tokenizer.eos_token_id] for body in ids]
+    for body in ids:
+        body.append(tokenizer.eos_token_id)
+    return ids
 
 
 def encode(

@@ -48,7 +48,8 @@ def read_batches(path: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pl.DataFr
     Raises InputError if the file is not there or is not whole Parquet.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        # With pre_buffer, the default, what was read of the file stays in memory until the end.
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(batch_rows):
                 yield pl.DataFrame(pa.table(batch))
     except FileNotFoundError:

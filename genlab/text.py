@@ -16,6 +16,9 @@ APOSTROPHES = "'’ʼ"
 # Unicode calls these two punctuation, but "c#" is not "c" and "5%" is not "5".
 WORD_PUNCTUATION = "#%"
 
+# Enough for four words of any language with spaces, most of the time.
+START_CHARACTERS = 40
+
 # Characters that each form leaves as they are, whatever stands beside them: most texts hold no
 # others. A test compares them with the Unicode tables.
 SETTLED = {
@@ -54,6 +57,19 @@ def key_expression(column: pl.Expr) -> pl.Expr:
         .str.replace_all("  +", " ")
         .str.strip_chars(" ")
     )
+
+
+def first_words(texts: pl.Series) -> pl.Series:
+    """Return the first three words of each text's comparison form; of a shorter one, all."""
+    three_words = "^((?:[^ ]+ ){3})"
+    column = pl.col(texts.name)
+    # Mostly the first characters tell them: three words are whole if a fourth begins.
+    head = key_expression(column.str.head(START_CHARACTERS)).str.extract(three_words + "[^ ]")
+    starts = texts.to_frame().select(head).to_series()
+    is_short = starts.is_null()
+    key = key_expression(column) + " "
+    whole = texts.filter(is_short).to_frame().select(key).to_series()
+    return starts.scatter(is_short.arg_true(), whole.str.extract(three_words).fill_null(whole))
 
 
 def normalize_unicode(column: pl.Expr, form: str) -> pl.Expr:

@@ -22,7 +22,7 @@ from genlab.duplicates import (
     read_keys,
 )
 from genlab.files import write_json
-from genlab.filtering import Counts, flow, query_flow, split_sizes
+from genlab.filtering import Counts, flow, map_ahead, query_flow, split_sizes
 from genlab.program import run, stage_app
 from genlab.tables import QUERY_SCHEMA, read_batches, write_table
 
@@ -37,13 +37,19 @@ def deduped_batches(corpus: Path, rules: Rules, counts: Counts) -> Iterator[pl.D
     queries, answers = read_keys(read_batches(corpus, BATCH_ROWS))
     fates = find_query_fates(queries, rules)
     index = index_answers(answers, fates, rules)
-    n_rows = 0
-    for batch in read_batches(corpus, BATCH_ROWS):
-        batch_fates = fates[n_rows : n_rows + batch.height]
-        frame, batch_counts = dedup_batch(batch, batch_fates, index, rules)
+
+    def with_fates() -> Iterator[tuple[pl.DataFrame, pl.Series]]:
+        n_rows = 0
+        for batch in read_batches(corpus, BATCH_ROWS):
+            yield batch, fates[n_rows : n_rows + batch.height]
+            n_rows += batch.height
+
+    def dedup(batch_fates: tuple[pl.DataFrame, pl.Series]) -> tuple[pl.DataFrame, Counts]:
+        return dedup_batch(*batch_fates, index, rules)
+
+    for frame, batch_counts in map_ahead(dedup, with_fates(), pl.thread_pool_size()):
         counts.add(batch_counts)
         yield frame
-        n_rows += batch.height
     check_any_left(str(corpus), counts)
 
 

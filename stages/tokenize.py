@@ -4,17 +4,24 @@ In: queries with passages, the base model's tokenizer. Out: a folder with train.
 validation.arrow. An end-of-text token closes every document, or generation would never stop.
 """
 
-from collections.abc import Iterator
+import gc
+import os
+from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import typer
 
-from genlab.documents import ROW_SCHEMA, block_schema, pack, selected_texts, write_arrow
+from genlab.documents import ROW_SCHEMA, arrow_writer, block_schema, pack
 from genlab.files import write_json, written_whole
 from genlab.program import InputError, run, stage_app
-from genlab.prompts import encode_bodies, encode_prompts
 from genlab.tables import read_batches
+from genlab.token_rows import encode_documents, make_blocks, make_rows
+
+SPLITS = ("train", "validation")
+# Few enough for their memory, 7 MB of text and as much of ids, to be used again.
+BATCH_ROWS = 2_000
 
 app = stage_app()
 
@@ -23,51 +30,14 @@ COUNTED = ["queries_in", "queries_without_selected", "documents"]
 COUNTED += ["rows", "rows_cut", "rows_without_body", "tokens_in", "tokens_out", "tokens_tail"]
 
 
-def encode_documents(path: Path, split: str, tokenizer, counts: dict) -> Iterator[tuple]:
-    """Yield (prompt ids, body ids) of every answerable query of a split, counting as it goes."""
-    for queries in read_batches(path):
-        queries = queries.filter(pl.col("split") == split)
-        documents = selected_texts(queries)
-        counts["queries_in"] += queries.height
-        counts["queries_without_selected"] += queries.height - documents.height
-        if documents.is_empty():
-            continue  # a batch of the other split: tokenizers fail on an empty list
-        prompts = encode_prompts(tokenizer, documents["query"].to_list())
-        bodies = encode_bodies(tokenizer, documents["body"].to_list())
-        counts["documents"] += documents.height
-        counts["tokens_in"] += sum(map(len, prompts)) + sum(map(len, bodies))
-        yield from zip(prompts, bodies, strict=True)
-
-
-def blocks(documents: Iterator[tuple], block_size: int, counts: dict) -> Iterator[tuple]:
-    """Yield packed blocks (input_ids, 0); what does not fill a last block is counted."""
-    for block in pack((prompt + body for prompt, body in documents), block_size):
-        if len(block) < block_size:
-            counts["tokens_tail"] += len(block)
-            continue
-        counts["tokens_out"] += block_size
-        yield block, 0
-
-
-def rows(
-    documents: Iterator[tuple], block_size: int, body_loss: bool, counts: dict
-) -> Iterator[tuple]:
-    """Yield a row (input_ids, n_prompt) a document; what is longer than a block is cut.
-
-    With `body_loss` a document whose query fills the block is dropped: a row without any loss
-    would turn its batch's mean into 0 / 0.
-    """
-    for prompt, body in documents:
-        document = prompt + body
-        if body_loss and len(prompt) >= block_size:
-            counts["rows_without_body"] += 1
-            counts["tokens_tail"] += len(document)
-            continue
-        ids = document[:block_size]
-        counts["rows_cut"] += len(document) > block_size
-        counts["tokens_out"] += len(ids)
-        counts["tokens_tail"] += len(document) - len(ids)
-        yield ids, len(prompt) if body_loss else 0
+def check_any_rows(queries: Path, split: str, counts: dict, block_size: int) -> None:
+    """Raise InputError if a split has given nothing to train on."""
+    if counts["rows"] == 0:
+        raise InputError(
+            f"{queries}: {split} gives no training row ({counts['documents']} documents, "
+            f"{counts['tokens_in']} tokens): no selected passage, or tokenize.block_size="
+            f"{block_size} is longer than the whole text or shorter than every query"
+        )
 
 
 @app.command()
@@ -83,27 +53,37 @@ def main(
     """Encode the train and validation documents."""
     from genlab.models import load_tokenizer
 
+    os.environ["TOKENIZERS_PARALLELISM"] = "true"  # safe: nothing here forks
     tokenizer = load_tokenizer(base)
+    gc.freeze()  # else the lists of ids let it look at all of transformers again and again
     if packed and body_loss:
         raise InputError("tokenize.body_loss needs tokenize.packed=false: blocks cut documents")
 
-    counts = {}
-    with written_whole(output) as folder:
+    counts = {split: dict.fromkeys(COUNTED, 0) for split in SPLITS}
+    rests = dict.fromkeys(SPLITS, np.zeros(0, dtype=np.int32))
+    schema = block_schema(block_size) if packed else ROW_SCHEMA
+    with written_whole(output) as folder, ExitStack() as files:
         folder.mkdir()
-        for split in ("train", "validation"):
-            count = counts[split] = dict.fromkeys(COUNTED, 0)
-            documents = encode_documents(queries, split, tokenizer, count)
-            if packed:
-                made, schema = blocks(documents, block_size, count), block_schema(block_size)
-            else:
-                made, schema = rows(documents, block_size, body_loss, count), ROW_SCHEMA
-            count["rows"] = write_arrow(folder / f"{split}.arrow", made, schema)
-            if count["rows"] == 0:
-                raise InputError(
-                    f"{queries}: {split} gives no training row ({count['documents']} documents, "
-                    f"{count['tokens_in']} tokens): no selected passage, or tokenize.block_size="
-                    f"{block_size} is longer than the whole text or shorter than every query"
+        writers = {
+            split: files.enter_context(arrow_writer(folder / f"{split}.arrow", schema))
+            for split in SPLITS
+        }
+        for batch in read_batches(queries, BATCH_ROWS):
+            for split, count in counts.items():
+                documents = encode_documents(
+                    batch.filter(pl.col("split") == split), tokenizer, count
                 )
+                if packed:
+                    whole, rests[split] = pack(rests[split], documents[0], block_size)
+                    made = make_blocks(whole, count)
+                else:
+                    made = make_rows(*documents, block_size, body_loss, count)
+                count["rows"] += made.num_rows
+                if made.num_rows:
+                    writers[split].write_batch(made)
+        for split, count in counts.items():
+            count["tokens_tail"] += len(rests[split])
+            check_any_rows(queries, split, count, block_size)
 
     write_json(metrics, {"splits": counts})
 

@@ -107,6 +107,12 @@ def test_citation_marks_go_and_other_brackets_stay():
     assert cleaned_text(text, strip_citations=True) == "Deep. Old lake [sic] [a]"
 
 
+def test_a_citation_mark_goes_even_with_an_odd_space_in_it():
+    texts = pl.Series("text", ["so it was[citation\u00a0needed]\u2003then"])
+    rules = replace(OFF, strip_citations=True)
+    assert clean_texts(texts, rules).to_list() == ["so it was then"]
+
+
 def test_lower_casing_applies_to_queries_and_passages_and_keeps_cyrillic():
     rows, _ = cleaned([("Как ГЛУБОКО", ["Озеро ВАРН"])], lower_case=True)
     assert rows == [("как глубоко", ["озеро варн"])]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from genlab.text import (
     SETTLED,
     contains_words,
+    first_words,
     key_expression,
     normalize_key,
     normalize_unicode,
@@ -79,3 +80,19 @@ def test_settled_characters_change_neither_alone_nor_beside_each_other(form):
     # Only marks that combine with what stands before them could change a neighbour.
     assert not any(unicodedata.combining(character) for character in settled)
     assert unicodedata.is_normalized(form, "".join(settled))
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cn", "Co"]), max_size=9)))
+def test_first_words_are_those_of_the_key_wherever_the_text_is_cut(parts):
+    text = " ".join(parts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("genlab.text.START_CHARACTERS", 12)
+        starts = first_words(pl.Series("text", [text])).to_list()
+    assert starts[0].split() == normalize_key(text).split()[:3]
+
+
+def test_first_words_of_texts_with_the_same_first_three_words_are_equal():
+    texts = pl.Series(
+        "text", ["A b, c d e", "a B c", "a b c-x", "a b", "", "a ... b" + "." * 50 + "c"]
+    )
+    assert first_words(texts).to_list() == ["a b c ", "a b c ", "a b c ", "a b ", " ", "a b c "]

@@ -188,10 +188,8 @@ def test_packed_blocks_are_the_joined_documents(tmp_path, base, tokenizer):
 
 
 def test_splits_may_lie_in_different_batches_of_the_table(tmp_path, base, monkeypatch):
-    from genlab import tables
-
     whole, whole_counts, _ = run(tmp_path / "whole", base)
-    monkeypatch.setattr(tokenize, "read_batches", lambda path: tables.read_batches(path, 1))
+    monkeypatch.setattr(tokenize, "BATCH_ROWS", 1)
     rows, counts, _ = run(tmp_path / "one", base)
     assert counts == whole_counts
     assert [rows[split][:] for split in rows] == [whole[split][:] for split in whole]

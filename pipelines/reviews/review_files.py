@@ -332,7 +332,7 @@ def parquet_rows(file: Path, columns: Columns) -> Iterator[tuple[str, dict]]:
     needed = needed_columns(columns)
     number = 0
     try:
-        with pq.ParquetFile(file) as table:
+        with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/tables.py
             check_column_names(str(file), table.schema_arrow.names, needed)
             for batch in table.iter_batches(PARQUET_ROWS, columns=needed):
                 for row in batch.to_pylist():
