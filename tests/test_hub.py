@@ -102,6 +102,19 @@ def test_a_download_whose_connection_breaks_is_resumed_where_it_broke(hub, tmp_p
     assert ranges == ["", "bytes=10485760-"]  # one whole piece of 10 MiB was kept
 
 
+def test_where_the_storage_of_xet_fails_the_hub_itself_is_asked_for_the_file(hub, tmp_path):
+    """The real Hub keeps large files there, and the library has no way back."""
+    hub.xet = f"{hub.address}/xet"  # 404
+    assert download(hub, tmp_path)["model.safetensors"] == digest(b"new")
+    asked = [path for path in hub.downloads() if path.startswith(("/xet/", "/cdn/"))]
+    assert [path.split("/")[1] for path in asked] == ["xet", "xet", "cdn"]  # two of its versions
+    hub.asked.clear()
+    (tmp_path / "plain").mkdir()
+    plain = download(hub, tmp_path / "plain", HF_HUB_DISABLE_XET="1")
+    assert plain["model.safetensors"] == digest(b"new")
+    assert not any(path.startswith("/xet/") for path in hub.downloads())
+
+
 @pytest.mark.parametrize("where", ["/api/models/some/model/revision/", "/cdn/"])
 @pytest.mark.parametrize(
     ("status", "headers"), [(500, {}), (503, {}), (429, {"Retry-After": "0"}), (429, {})]
