@@ -53,7 +53,7 @@ def commit(folder: Path) -> None:
 def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run dvc in the folder; the result's stdout holds both streams."""
     return subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
+        ["python", "-m", "dvc", *arguments],
         cwd=folder,
         env=environment(folder),
         text=True,

@@ -49,6 +49,8 @@ if words and words[0].startswith("stages."):
             once = ("stages.check", "stages.dedup", "stages.fetch", "stages.leakage")
             if n_done == 2 or program in once or "data/candidates" in words[-1]:
                 die()
+        with open(folder / "in_place", "a") as log:
+            log.write(f"{target}\\n")
         return wrapped(source, target)
 
     def open_(file, mode="r", *arguments, wrapped=open, **options):
@@ -90,6 +92,9 @@ def test_a_run_killed_in_every_stage_ends_with_the_same_bytes(finished, tmp_path
     assert len(kills) == len(mine) == len(reference) == 22, sorted(kills)
     for name, stage in mine.items():
         assert stage["outs"] == reference[name]["outs"], name
+    # There is no other way for an output into its place than to be renamed.
+    in_place = set((killed / "in_place").read_text().splitlines())
+    assert in_place >= {out["path"] for stage in mine.values() for out in stage["outs"]}
     assert not list(folder.rglob("*.partial"))
     # 10 steps: checkpoint-8 died unfinished, and the second process went on from checkpoint-4.
     checkpoints = (killed / "checkpoints").read_text().split()

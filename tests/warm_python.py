@@ -1,15 +1,16 @@
-"""A `python` for stages that has imported torch and transformers already.
+"""A `python` for DVC and its stages that has imported torch, transformers and DVC already.
 
 Their import takes three to four seconds, nearly all the time of a stage of tests' sizes. A server
-imports them once, and forks for every `python -m stages.NAME` that DVC starts in a test; the fork
-has the words, folder, environment and streams of that call, and it ends with its status or signal.
-It has nothing of ours imported: every copy of the repository runs its own code. What is not passed
-on are limits and privileges of the calling process.
+imports them once, and forks for every `python -m stages.NAME` and `python -m dvc` of a test; the
+fork has the words, folder, environment and streams of that call, and it ends with its status or
+signal. It has nothing of ours imported: every copy of the repository runs its own code. What is not
+passed on are limits, privileges and process group of the caller.
 """
 
 import atexit
 import functools
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -22,12 +23,12 @@ import time
 import traceback
 from pathlib import Path
 
-# What DVC starts: it asks the server for a stage, and becomes Python itself for anything else.
+# It asks the server for DVC or a stage, and becomes Python itself for anything else.
 CLIENT = """\
 import json, os, signal, socket, sys
 
 python, address, *words = sys.argv[1:]
-if words[:1] != ["-m"] or not words[1].startswith(("stages.", "pipelines.")):
+if words[:1] != ["-m"] or not words[1].startswith(("dvc", "stages.", "pipelines.")):
     os.execv(python, [python, *words])
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(address)
@@ -90,13 +91,14 @@ def serve(address: str) -> list:
 
 
 def import_heavy() -> None:
-    """Import what most stages do, and nothing that starts threads."""
-    import peft
+    """Import what most calls do; nothing computes here, so a fork inherits no lock of a thread."""
     import transformers
 
     for name in ("AutoModelForCausalLM", "AutoTokenizer", "GPT2LMHeadModel", "Trainer"):
         getattr(transformers, name)  # imported when asked for
-    assert peft
+    wanted = ("peft", "pyarrow.parquet", "typer", "networkx", "pygit2", "ruamel.yaml")
+    for name in (*wanted, "dvc.cli.parser", "dvc.repo", "dvc.repo.experiments"):
+        importlib.import_module(name)
 
 
 if __name__ == "__main__":
