@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any, TypeVar
 
 import yaml
@@ -48,10 +49,10 @@ def download_snapshot(
     for messages: what was asked for, and what else the user could do. `check_names` sees the names
     of all files before any of them is downloaded, and may raise.
     """
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi
 
     download = partial(
-        snapshot_download, hub_id, repo_type=repo_type, revision=revision, allow_patterns=patterns
+        download_files, hub_id, repo_type=repo_type, revision=revision, allow_patterns=patterns
     )
 
     def ask() -> Any:
@@ -75,6 +76,24 @@ def download_snapshot(
             raise failure(asked, error, instead) from error
     check_blobs(folder, asked)
     return folder
+
+
+def download_files(hub_id: str, **options: Any) -> str:
+    """Return snapshot_download's folder; if Xet, where the Hub keeps large files, fails, without.
+
+    Xet is a host of its own, which a proxy may not let through; the Hub serves the same files
+    itself, but the library does not turn to it.
+    """
+    from huggingface_hub import constants, snapshot_download
+
+    os.environ.setdefault("HF_XET_CLIENT_RETRY_MAX_ATTEMPTS", "2")  # 5 seconds; its own 5: minutes
+    try:
+        return snapshot_download(hub_id, **options)
+    except (RuntimeError, OSError) as error:
+        if not any(frame.f_code.co_name == "xet_get" for frame, _ in walk_tb(error.__traceback__)):
+            raise
+        constants.HF_HUB_DISABLE_XET = True  # for what is left to download, too
+        return snapshot_download(hub_id, **options)
 
 
 def load_dataset(

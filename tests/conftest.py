@@ -1,5 +1,6 @@
 """One thread a process: models of a few thousand weights only wait for each other with more."""
 
+import gc
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -11,6 +12,12 @@ import pytest
 
 from tests.project_copy import commit, dvc
 from tests.tiny_run import make_project
+
+
+def pytest_collection_finish(session) -> None:
+    """Spare the garbage collector the million objects of the libraries that tests import."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

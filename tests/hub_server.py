@@ -1,8 +1,8 @@
 """A small Hugging Face Hub on loopback, and TF-Hub beside it: what their client libraries ask for.
 
 As on the real Hub, binary files lie on another host than the rest, under the sha256 of their
-content; text files have git's ids. It never offers Xet. A fault is an answer given in place of the
-right one, so many times.
+content; text files have git's ids. It may offer them by Xet, too, but has no such storage. A fault
+is an answer given in place of the right one, so many times.
 """
 
 import hashlib
@@ -45,6 +45,7 @@ class Hub:
     asked: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, Range
     address: str = ""
     elsewhere: str = ""  # the same server under another host name
+    xet: str = ""  # the address of the Xet storage that is said to have the binary files, if any
 
     def add(self, path: str, commit: str, files: dict[str, bytes]) -> None:
         """Add a commit to a repository; the last one added is its main."""
@@ -74,6 +75,9 @@ class Hub:
                 for content in files.values()
             }
             return 200, {}, contents[path.removeprefix("/cdn/")]
+        if path == "/api/xet-token":
+            given = {"Cas-Url": self.xet, "Access-Token": "open", "Token-Expiration": "9" * 10}
+            return 200, {f"X-Xet-{name}": value for name, value in given.items()}, b"{}"
         if path.count("/") < 4:
             return 404, {}, b"{}"  # the client asks after other things, too
         kind, name, what, revision, file = split_path(path)
@@ -97,6 +101,11 @@ class Hub:
             return 200, headers | {"ETag": f'"{git_id(content)}"'}, content
         digest = hashlib.sha256(content).hexdigest()
         headers |= {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(content))}
+        if self.xet:
+            headers |= {
+                "X-Xet-Hash": digest,
+                "X-Xet-Refresh-Route": f"{self.address}/api/xet-token",
+            }
         return 302, headers | {"Location": f"{self.elsewhere}/cdn/{digest}"}, b""
 
 

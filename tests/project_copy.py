@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.warm_python import warm_python
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -51,7 +53,7 @@ def commit(folder: Path) -> None:
 def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run dvc in the folder; the result's stdout holds both streams."""
     return subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
+        ["python", "-m", "dvc", *arguments],
         cwd=folder,
         env=environment(folder),
         text=True,
@@ -72,11 +74,13 @@ def call(folder: Path, *words: str) -> str:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return an environment where `python` is this one, and nothing of the user's counts."""
+    """Return an environment where `python` is this one, warm, and nothing of the user's counts."""
     beside = folder.parent / f"{folder.name}-dvc"
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "DVC_", "PYTHONPATH"))}
     return kept | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join(
+            map(str, [warm_python(), Path(sys.executable).parent, os.environ["PATH"]])
+        ),
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
         "DVC_NO_ANALYTICS": "1",

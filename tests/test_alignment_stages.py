@@ -1,6 +1,7 @@
 """The stages in a row, at a size of seconds: what each passes on, and what stops it."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,21 @@ def score_texts(made, folder, generated, judge="judge", **options):
            folder / "score", folder / "arms", metrics=folder / "m.json",
            details=folder / "d.json", histogram=folder / "h.json", front=folder / "f.json",
            **settings)  # fmt: skip
+
+
+def test_every_output_comes_into_its_place_when_it_is_whole(made, tmp_path, monkeypatch):
+    """By a rename: so a killed stage leaves nothing that could be taken for whole."""
+    in_place = []
+
+    def replace(source, target, wrapped=os.replace):
+        in_place.append(Path(target))
+        assert source.name == f".{target.name}.partial"
+        wrapped(source, target)
+
+    monkeypatch.setattr("genlab.files.os.replace", replace)
+    generate_texts(made, tmp_path / "generate", n_texts=4)
+    score_texts(made, tmp_path, tmp_path / "generate")
+    assert sorted(in_place) == sorted(tmp_path.iterdir())
 
 
 # ---- sample

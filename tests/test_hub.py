@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from genlab.quiet_tensorflow import import_tensorflow
 from tests.hub_server import Fault, Hub, archive_of, files_of, make_certificate, serving
 from tests.project_copy import ROOT
+from tests.test_rankers import save_tensorflow_model
 from tests.tiny_models import save_base
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -100,6 +102,19 @@ def test_a_download_whose_connection_breaks_is_resumed_where_it_broke(hub, tmp_p
     assert download(hub, tmp_path) == {"model.safetensors": digest(LARGE)}
     ranges = [wanted for method, path, wanted in hub.asked if path.startswith("/cdn/")]
     assert ranges == ["", "bytes=10485760-"]  # one whole piece of 10 MiB was kept
+
+
+def test_where_the_storage_of_xet_fails_the_hub_itself_is_asked_for_the_file(hub, tmp_path):
+    """The real Hub keeps large files there, and the library has no way back."""
+    hub.xet = f"{hub.address}/xet"  # 404
+    assert download(hub, tmp_path)["model.safetensors"] == digest(b"new")
+    asked = [path for path in hub.downloads() if path.startswith(("/xet/", "/cdn/"))]
+    assert [path.split("/")[1] for path in asked] == ["xet", "xet", "cdn"]  # two of its versions
+    hub.asked.clear()
+    (tmp_path / "plain").mkdir()
+    plain = download(hub, tmp_path / "plain", HF_HUB_DISABLE_XET="1")
+    assert plain["model.safetensors"] == digest(b"new")
+    assert not any(path.startswith("/xet/") for path in hub.downloads())
 
 
 @pytest.mark.parametrize("where", ["/api/models/some/model/revision/", "/cdn/"])
@@ -318,25 +333,15 @@ def test_fetch_writes_a_sentence_transformer_of_the_hub_that_works(hub, tmp_path
     assert not any(digest(b"pickle") in path for path in hub.downloads())
 
 
-TENSORFLOW_MODULE = """\
-import sys
-import tensorflow as tf
+def test_fetch_writes_a_module_of_tf_hub_after_a_broken_connection_and_a_pause(tmp_path, params):
+    """A process imports TensorFlow, some four seconds, and two pauses take three."""
+    tf, _ = import_tensorflow()
 
-class Length(tf.Module):
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def __call__(self, texts):
+    def embed(texts):
         length = tf.cast(tf.strings.length(texts), tf.float32)
         return tf.stack([length, tf.ones_like(length)], axis=1)
 
-tf.saved_model.save(Length(), sys.argv[1])
-"""
-
-
-def test_fetch_writes_a_module_of_tf_hub_after_a_broken_connection_and_a_pause(tmp_path, params):
-    """Two processes import TensorFlow, some four seconds each, and two pauses take three."""
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-    made = run(["-c", TENSORFLOW_MODULE, str(tmp_path / "made")], "", tmp_path, **quiet)
-    assert made.returncode == 0, made.stderr
+    save_tensorflow_model(tmp_path / "made", embed)
     certificate = make_certificate(tmp_path / "tls.pem")
     module = archive_of(tmp_path / "made")
     group = params["rankers"]["use"] | {"source": "hub"}

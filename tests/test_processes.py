@@ -1,23 +1,27 @@
 """Stages under `accelerate launch` with two processes: the same as with one.
 
-Each launch imports torch in two processes, some ten seconds; hence two launches for all.
+Each launch imports torch in two processes, some ten seconds; hence three launches for all.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from genlab.files import write_json
 from genlab.tables import QUERY_SCHEMA, write_table
 from tests import test_generate, test_train
+from tests.project_copy import change_params, dvc, stages_run
 from tests.test_rankers import describe, save_bert
 from tests.test_train import base, curve, metrics, tokens  # noqa: F401
 from tests.tiny_models import save_base
+from tests.warm_python import warm_python
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,6 +55,21 @@ def launch(words: list[str], folder: Path, launcher: list[str]) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_dvc_runs_a_launched_stage_that_writes_the_same_bytes(finished, tmp_path):
+    """As README has it: the launcher is a value of params.yaml. Two batches for each process."""
+    project = shutil.copytree(finished, tmp_path / "project", symlinks=True)
+    change_params(project, {"launch.generate": " ".join(TWO), "gen.batch_size": 6})
+    result = dvc(project, "repro", "generate")
+    assert stages_run(result) == ["check", "generate"], result.stdout
+    assert "| 12/12 [" in result.stdout  # the first process's part of 24 queries
+    before, after = (
+        yaml.safe_load((folder / "dvc.lock").read_text())["stages"]["generate"]
+        for folder in (finished, project)
+    )
+    assert after["cmd"].startswith(" ".join(TWO) + " -m stages.generate ")
+    assert after["outs"] == before["outs"]  # hashes, metrics included
 
 
 def options(values: dict) -> list[str]:
@@ -154,7 +173,7 @@ def test_training_with_twice_two_rows_a_step_is_training_with_four(tmp_path, tok
             content = json.dumps(config).encode()
         (folder / file.name).write_bytes(content)
     for name, batch_size, launcher in (
-        ("one", 4, [sys.executable, "-m", "stages.train"]),
+        ("one", 4, [str(warm_python() / "python"), "-m", "stages.train"]),
         ("two", 2, [*TWO, "-m", "stages.train"]),
     ):
         (tmp_path / name).mkdir()

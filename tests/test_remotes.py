@@ -1,11 +1,13 @@
 """DVC remotes carry a run's results: pushed from one clone, in another one nothing is run again."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.project_copy import call, commit, environment, stages_run
+from tests.test_hard_to_kill import cut, object_of
 
 
 def run_dvc(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess:
@@ -44,6 +46,36 @@ def carry(finished: Path, tmp_path: Path, address: str, settings: dict, **variab
 
 def test_a_plain_directory_carries_the_results(finished, tmp_path):
     carry(finished, tmp_path, str(tmp_path / "store"), {})
+    check_broken_object(tmp_path)
+
+
+def check_broken_object(tmp_path: Path) -> None:
+    """An object of the remote that is cut short: DVC believes it, unless it is told to verify.
+
+    Either way `dvc repro` makes the file anew.
+    """
+    here, there, store = (tmp_path / name for name in ("here", "there", "store"))
+    broken = object_of(here, "clean").relative_to(here / ".dvc/cache")
+    whole = (here / "data/clean.parquet").read_bytes()
+    cut(store / broken)
+    for verify in (False, True):
+        shutil.rmtree(there / ".dvc/cache")
+        shutil.rmtree(there / "data")
+        words = ["python", "-m", "dvc", "pull", "--run-cache", "dvc.yaml"]
+        if verify:
+            run_dvc(there, "remote", "modify", "--local", "store", "verify", "true")
+            pull = subprocess.run(
+                words, cwd=there, env=environment(there), capture_output=True, text=True
+            )
+            assert pull.returncode != 0
+            assert "data/clean.parquet" in pull.stderr
+        else:
+            run_dvc(there, *words[3:])
+            assert (there / "data/clean.parquet").read_bytes() != whole
+            assert f"deleted: .dvc/cache/{broken}" in call(there, "python", "-m", "genlab.cache")
+        assert "clean" in stages_run(run_dvc(there, "repro"))
+        assert (there / "data/clean.parquet").read_bytes() == whole
+        assert call(there, "git", "status", "--porcelain") == ""
 
 
 def test_s3_carries_the_results(finished, tmp_path):

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
+from genlab.program import InputError
+from stages.check import main
 from tests.project_copy import (
     call,
     change_params,
@@ -15,6 +18,7 @@ from tests.project_copy import (
     stages_run,
     start_git,
 )
+from tests.tiny_pipeline import enter
 
 ARMS = ["full", "lora_low_ratings"]  # the second starts from the first
 SIZES = {
@@ -40,6 +44,21 @@ SIZES = {
 }
 
 
+# Run before every stage, as it lies in the root, where they look for modules.
+RECORDER = """\
+import os
+from pathlib import Path
+
+def replace(source, target, wrapped=os.replace):
+    if str(source).endswith(".partial"):
+        with open(Path(__file__).with_name("in_place"), "a") as log:
+            log.write(f"{target}\\n")
+    return wrapped(source, target)
+
+os.replace = replace
+"""
+
+
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory) -> Path:
     """Return the pipeline's folder in a repository in which it has been run and committed."""
@@ -47,10 +66,11 @@ def pipeline(tmp_path_factory) -> Path:
     copy_project(root)
     folder = root / "pipelines/reviews"
     change_params(folder, SIZES)
+    (folder / "dvc.lock").unlink()  # the committed run's, of more arms
+    (root / "sitecustomize.py").write_text(RECORDER)
     start_git(root)
-    (root / ".git/info/exclude").write_text(
-        "/pipelines/reviews-dvc/\n"
-    )  # DVC's own, see environment
+    # The first is DVC's own, see environment.
+    (root / ".git/info/exclude").write_text("/pipelines/reviews-dvc/\n/in_place\n")
     result = dvc(folder, "repro")
     assert result.returncode == 0, result.stdout
     commit(root)
@@ -59,6 +79,14 @@ def pipeline(tmp_path_factory) -> Path:
 
 def read_metrics(folder: Path, name: str) -> dict:
     return json.loads((folder / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_every_output_came_into_its_place_when_it_was_whole(pipeline):
+    """By a rename: so a killed stage leaves nothing that could be taken for whole."""
+    in_place = set((pipeline / "../../in_place").read_text().splitlines())
+    lock = yaml.safe_load((pipeline / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    outs = {out["path"] for stage in lock.values() for out in stage["outs"]}
+    assert len(outs) > 20 and outs <= in_place
 
 
 def test_every_arm_writes_for_the_same_reviews_in_both_ways(pipeline):
@@ -98,17 +126,30 @@ def test_a_shorter_length_writes_and_scores_again_and_metrics_diff_tells(pipelin
         assert dvc(pipeline, "checkout", "dvc.yaml").returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ("encode.template='{rubrics} {rating}'", "encode.template"),
-        ("gen.arms=[full,lora_low_rating]", "did you mean lora_low_ratings"),
-        ("arms.full.ratings=[0,1]", "arms.full.ratings"),
-        ("base.num_heads=3", "base.d_model=16 must be a multiple of base.num_heads=3"),
-    ],
-)
-def test_a_wrong_param_stops_before_any_work_and_is_named(pipeline, change, message):
-    result = dvc(pipeline, "exp", "run", "--temp", "-S", change)
+def test_a_wrong_param_stops_before_any_work(pipeline):
+    result = dvc(pipeline, "exp", "run", "--temp", "-S", "encode.template='{rubrics} {rating}'")
     assert result.returncode != 0
-    assert message in result.stdout
+    assert "encode.template" in result.stdout
     assert stages_run(result) == ["check"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gen.arms": ["full", "lora_low_rating"]}, "did you mean lora_low_ratings"),
+        ({"arms.full.ratings": [0, 1]}, "arms.full.ratings"),
+        ({"base.num_heads": 3}, "base.d_model=16 must be a multiple of base.num_heads=3"),
+    ],
+    ids=str,
+)
+def test_a_wrong_param_is_named(pipeline, tmp_path, monkeypatch, changes, message):
+    """By the stage check, here without DVC around it."""
+    enter(pipeline, monkeypatch)
+    change_params(pipeline, changes)
+    try:
+        with pytest.raises(InputError) as error:
+            main(tmp_path / "check.txt")
+    finally:
+        call(pipeline, "git", "checkout", "--quiet", "params.yaml")
+    assert message in str(error.value)
+    assert not (tmp_path / "check.txt").exists()

@@ -22,6 +22,7 @@ SIZES = {
     "rankers.use.kind": "bm25",
     "tokenize.block_size": 64,
     "train.epochs": 1,
+    "train.save_steps": 4,
     "gen.cap": 24,
     "gen.max_len": 16,
     "forced.cap": 24,
