@@ -9,7 +9,6 @@ the time holds loading, what is computed before training, and training.
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -32,8 +31,12 @@ VARIANTS = {
 
 
 def peak_memory() -> float:
-    """Return the most memory this process has held, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the most memory this process has held, in MiB.
+
+    Not ru_maxrss, which starts at what the process that called this one held.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024  # KiB
 
 
 def measure(lora: bool, precompute: bool) -> dict[str, float]:
