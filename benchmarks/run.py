@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import alignment, reviews, speed
+from benchmarks import alignment, reviews, scale, speed
 from benchmarks.side_by_side import machine
 from genlab.processes import best_device
 from genlab.program import InputError
@@ -65,28 +65,10 @@ def time_pipeline(folder: Path) -> list[tuple[str, str, str]]:
     return rows
 
 
-def scale_table(folder: Path) -> str:
-    """Return the table of the data stages at 1 % of MS MARCO's queries, made in the clone `folder`.
-
-    By its command line: benchmarks/scale.py gives every job a process of its own anyway.
-    """
-    scratch, tokenizer = folder / "scale", folder / "data/fetch/base"
-    done = folder / "benchmarks/SCALE.md"
-    done.unlink()  # another size's rows
-    timed(
-        [
-            sys.executable,
-            "-m",
-            "benchmarks.scale",
-            str(scratch),
-            "1",
-            "--tokenizer",
-            str(tokenizer),
-        ],
-        folder,
-    )
-    lines = done.read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in lines if line.startswith("|"))
+def scale_tables(folder: Path) -> str:
+    """Return the tables of the data stages at 1 % of MS MARCO's queries, made in the clone."""
+    records = scale.measure_sizes(folder / "scale", [1], folder / "data/fetch/base")
+    return f"{scale.table(records)}\n\n{scale.ratio_table(records)}"
 
 
 def pipeline_table(folder: Path) -> str:
@@ -124,7 +106,7 @@ def main() -> None:
             ("Training, generation and scoring (benchmarks/speed.py)", lambda: speed_table(folder)),
             ("The reviews pipeline (benchmarks/reviews.py)", reviews_table),
             ("Preference training (benchmarks/alignment.py)", alignment_table),
-            ("The data stages, 8,087 queries (benchmarks/scale.py)", lambda: scale_table(folder)),
+            ("The data stages, 8,087 queries (benchmarks/scale.py)", lambda: scale_tables(folder)),
         ):
             sections[title] = measure()
             print(f"{title}\n{sections[title]}", flush=True)
