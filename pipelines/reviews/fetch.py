@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 from typer import Option
 
-from genlab.files import write_json
+from genlab.files import write_json, written_whole
 from genlab.manifests import with_progress, write_manifest
 from genlab.program import run, stage_app
 from genlab.tables import write_table
@@ -101,6 +101,13 @@ def corpus(
     write_manifest(manifest, source, asset, commit, output, rows=n_rows)
 
 
+def write_without_model(output: Path, reason: dict[str, str]) -> None:
+    """Write a folder that says why no model is in it."""
+    with written_whole(output) as folder:
+        folder.mkdir()
+        write_json(folder / "source.json", reason)
+
+
 @app.command("keyword_model")
 def keyword_model(
     output: Path,
@@ -111,7 +118,7 @@ def keyword_model(
     from pipelines.reviews.keyword_model import download_model
 
     if hub_id == "none":
-        write_json(output / "source.json", {"hub_id": hub_id})
+        write_without_model(output, {"hub_id": hub_id})
     else:
         download_model(hub_id, revision, output)
 
@@ -168,7 +175,7 @@ def fluency_model(
     from genlab.bases import copy_base, download_base
 
     if source is Source.mini:
-        write_json(output / "source.json", {"source": source.value})
+        write_without_model(output, {"source": source.value})
     elif source is Source.hub:
         download_base(hub_id, revision, None, output, "fluency_model")
     else:
