@@ -7,15 +7,13 @@ the time holds loading, what is computed before training, and training.
 """
 
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.side_by_side import machine
 from genlab.files import written_whole
 from genlab.readme import as_table
 
@@ -104,16 +102,13 @@ def measure_variants() -> list[list[str]]:
 
 def main() -> None:
     """Measure, print and write the table."""
+    stood_on = machine("torch", "transformers", "trl", "peft")
     rows = measure_variants()
-    packages = ", ".join(
-        f"{each} {version(each)}" for each in ("torch", "transformers", "trl", "peft")
-    )
     text = "\n".join(
         [
             "# What LoRA and a precomputed reference save in preference training",
             "",
-            f"Measured by `python -m benchmarks.alignment` on {os.cpu_count()} cores "
-            f"({platform.machine()}), Python {platform.python_version()}, {packages}: a GPT-2 of "
+            f"`python -m benchmarks.alignment`. {stood_on} A GPT-2 of "
             f"{SIZES['n_layer']} layers x {SIZES['n_embd']}, {N_PAIRS} pairs of {N_TOKENS} tokens, "
             f"{EPOCHS} epochs in batches of {BATCH_SIZE}, AdamW. Memory: the process's peak above "
             "that before the models are loaded.",
