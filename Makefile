@@ -28,10 +28,10 @@ bench: $(VENV)/installed
 	python -m benchmarks.run
 
 verify: $(VENV)/installed
-	python -m genlab.verify
+	python -m genlab verify
 
 show: $(VENV)/installed
-	python -m genlab.experiments
+	python -m genlab show
 
 $(VENV)/installed: requirements.lock
 	$(PYTHON) -m venv $(VENV)

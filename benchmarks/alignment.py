@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from benchmarks.side_by_side import machine
-from genlab.files import written_whole
-from genlab.readme import as_table
+from genlab.core.files import written_whole
+from genlab.experiments.readme import as_table
 
 RESULTS = Path("benchmarks/ALIGNMENT.md")
 SIZES = {"n_layer": 4, "n_embd": 384, "n_head": 6, "vocab_size": 8192, "n_positions": 128}
@@ -43,9 +43,9 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
     from transformers import GPT2Config, GPT2LMHeadModel
     from trl import DPOConfig
 
-    from genlab.mini_base import train_tokenizer
-    from genlab.training import lora_config
-    from pipelines.alignment import preference_training
+    from genlab.mini.gpt2 import train_tokenizer
+    from genlab.models.training import lora_config
+    from genlab.preference import trainer
 
     torch.manual_seed(1)
     tokenizer = train_tokenizer(["a text"], 300)
@@ -66,7 +66,7 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
         DPOConfig(output_dir=folder, bf16=False)  # loads the libraries, before what is measured
         before = peak_memory()
         start = time.perf_counter()
-        preference_training.train_policy(
+        trainer.train_policy(
             Path(folder) / "scratch",
             policy,
             policy,

@@ -13,8 +13,8 @@ from pathlib import Path
 import typer
 
 from benchmarks.side_by_side import machine
-from genlab.program import InputError, run, stage_app
-from genlab.readme import as_table
+from genlab.core.program import InputError, run, stage_app
+from genlab.experiments.readme import as_table
 
 app = stage_app()
 
@@ -29,10 +29,10 @@ def time_training(n_steps: int) -> tuple[float, float, float]:
     import torch
     from datasets import Dataset
 
-    from genlab.models import load_text_to_text_model
-    from genlab.training import LengthGroupedOrder, collate_pairs, row_lengths
+    from genlab.models.loading import load_text_to_text_model
+    from genlab.models.training import LengthGroupedOrder, collate_pairs, row_lengths
 
-    rows = Dataset.from_file(str(PIPELINE / "data/encode/train.arrow"))
+    rows = Dataset.from_file(str(PIPELINE / "data/tokenize/train.arrow"))
     ordered = list(LengthGroupedOrder(row_lengths(rows), BATCH_SIZE, seed=17))
     shuffled = random.Random(17).sample(range(len(rows)), len(rows))
     pairs = [{"input_ids": row["input_ids"], "labels": row["labels"]} for row in rows]
@@ -66,11 +66,11 @@ def time_generation(n_texts: int) -> tuple[float, float]:
     import torch
     from datasets import Dataset
 
-    from genlab.decoding import Decoding
-    from genlab.models import load_text_to_text_model
-    from genlab.text_to_text import generate_texts
+    from genlab.models.decoding import Decoding
+    from genlab.models.loading import load_text_to_text_model
+    from genlab.models.seq2seq_decoding import generate_texts
 
-    rows = Dataset.from_file(str(PIPELINE / "data/encode/test.arrow")).select(range(n_texts))
+    rows = Dataset.from_file(str(PIPELINE / "data/tokenize/test.arrow")).select(range(n_texts))
     prompts, names = list(rows["input_ids"]), list(rows["review_id"])
     model = load_text_to_text_model(PIPELINE / "data/train/full").eval()
     decoding = Decoding(MAX_NEW_TOKENS, 0.0, 0, 1.0, 1, 1.0, 17)

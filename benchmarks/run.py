@@ -15,9 +15,9 @@ from pathlib import Path
 
 from benchmarks import alignment, reviews, scale, speed
 from benchmarks.side_by_side import machine
-from genlab.processes import best_device
-from genlab.program import InputError
-from genlab.readme import as_table
+from genlab.core.processes import best_device
+from genlab.core.program import InputError
+from genlab.experiments.readme import as_table
 
 RESULTS = Path("benchmarks/RESULTS.md")
 
@@ -52,8 +52,8 @@ def time_pipeline(folder: Path) -> list[tuple[str, str, str]]:
     rows.append(
         (f"probes, audit, leakage and report ({', '.join(added)})", f"{seconds:.0f} s", "60 s")
     )
-    compared, _ = timed([sys.executable, "-m", "genlab.compare", "HEAD"], folder)
-    rows.append(("`python -m genlab.compare HEAD`, 500 queries", f"{compared:.1f} s", ""))
+    compared, _ = timed([sys.executable, "-m", "genlab.experiments.compare", "HEAD"], folder)
+    rows.append(("`python -m genlab compare HEAD`, 500 queries", f"{compared:.1f} s", ""))
     for change in ("gen.max_len=50", "score.strip_query=false"):
         seconds, output = timed(["dvc", "exp", "run", "-S", change], folder)
         stages = [line.split("'")[1] for line in output.splitlines() if "Running stage" in line]

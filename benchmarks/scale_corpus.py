@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from genlab.tables import write_table
+from genlab.core.tables import write_table
 
 # As on the Hub.
 SCHEMA = pl.Schema(

@@ -21,14 +21,14 @@ import sys
 from pathlib import Path
 
 SHINGLE_CHARS, NUM_PERM, THRESHOLD = 5, 128, 0.9
-BANDS, ROWS = 12, 10  # genlab.minhash.rows_per_band(THRESHOLD, NUM_PERM)
+BANDS, ROWS = 12, 10  # genlab.text.minhash.rows_per_band(THRESHOLD, NUM_PERM)
 
 
 def write_units(source: Path, output: Path, unit: str) -> None:
     """Write query_id and text, the comparison form with its units set apart by blanks."""
     import polars as pl
 
-    from genlab.text import key_expression
+    from genlab.text.normal_form import key_expression
 
     key = key_expression(pl.col("query"))
     if unit == "characters":
@@ -42,8 +42,8 @@ def genlab(source: Path, output: Path) -> None:
     """Find near-duplicate queries as the dedup stage does, at params.yaml's values."""
     import polars as pl
 
-    from genlab.duplicates import Rules, find_query_fates
-    from genlab.text import key_expression
+    from genlab.passages.duplicates import Rules, find_query_fates
+    from genlab.text.normal_form import key_expression
 
     table = pl.read_parquet(source, columns=["query_id", "query", "split"])
     queries = table.select(
@@ -137,8 +137,8 @@ def print_recall(source: Path, outputs: list[Path]) -> None:
     import numpy as np
     import polars as pl
 
-    from genlab.minhash import true_similarities
-    from genlab.text import key_expression
+    from genlab.text.minhash import true_similarities
+    from genlab.text.normal_form import key_expression
 
     table = pl.read_parquet(source).with_columns(key=key_expression(pl.col("query")))
     pairs = np.arange(table.height).reshape(-1, 2)

@@ -16,7 +16,7 @@ import sys
 import unicodedata
 from pathlib import Path
 
-from genlab.cleaning import ATTRIBUTES, BLOCK_TAGS, INLINE_TAGS
+from genlab.passages.cleaning import ATTRIBUTES, BLOCK_TAGS, INLINE_TAGS
 
 APART = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>", re.I | re.S)
 COMMENTS = re.compile(r"<!--.*?-->|<!doctype[^>]*>", re.I | re.S)
@@ -111,7 +111,7 @@ def bare_encoder(source: Path, folder: Path) -> None:
     import polars as pl
     from tokenizers import Tokenizer
 
-    from genlab.documents import selected_texts
+    from genlab.passages.documents import selected_texts
 
     documents = selected_texts(pl.read_parquet(source))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

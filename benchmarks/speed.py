@@ -22,8 +22,8 @@ import numpy as np
 import typer
 
 from benchmarks.side_by_side import HEADER, Work, compare, machine, time_in_turns
-from genlab.program import InputError, run, stage_app
-from genlab.readme import as_table
+from genlab.core.program import InputError, run, stage_app
+from genlab.experiments.readme import as_table
 
 app = stage_app()
 
@@ -67,7 +67,7 @@ def made_rows(n_rows: int, vocab_size: int) -> list[dict]:
 
 def sample_batches(rows: list[dict], batch_size: int, n_batches: int) -> list[dict]:
     """Return the rows of some batches of an epoch in our order, evenly spread over the lengths."""
-    from genlab.training import LengthGroupedOrder
+    from genlab.models.training import LengthGroupedOrder
 
     lengths = [len(row["input_ids"]) for row in rows]
     order = list(LengthGroupedOrder(lengths, batch_size, seed=17))
@@ -88,8 +88,8 @@ def trainer_ways(
     from datasets import Dataset
     from transformers import DataCollatorForLanguageModeling, Trainer, TrainingArguments
 
-    from genlab.processes import best_device
-    from genlab.training import collate, token_mean_trainer
+    from genlab.core.processes import best_device
+    from genlab.models.training import collate, token_mean_trainer
 
     n_tokens = sum(len(row["input_ids"]) for row in rows)
     plain = [{"input_ids": row["input_ids"]} for row in rows]
@@ -172,7 +172,7 @@ def generation_ways(
     """
     import torch
 
-    from genlab.decoding import Decoding, generate, pad_left
+    from genlab.models.decoding import Decoding, generate, pad_left
 
     decoding = Decoding(new_tokens, 0.8, 50, 1.0, 1, 1.0, 17)
     order = sorted(prompts, key=len)
@@ -239,7 +239,7 @@ def compare_scoring(name: str, folder: Path, pairs: list, repetitions: int) -> l
     """Return a row of HEADER: a ranker's relevance of (query, text) pairs beside bare encode."""
     from sentence_transformers import SentenceTransformer
 
-    from genlab.rankers import open_sentence_transformer
+    from genlab.ranking.rankers import open_sentence_transformer
 
     relevance, _ = open_sentence_transformer(folder, 64)
     bare = SentenceTransformer(str(folder), local_files_only=True)
@@ -312,10 +312,10 @@ def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[l
     from transformers import GPT2Config, GPT2LMHeadModel
     from transformers.utils import logging
 
-    from genlab.candidates import evaluated_queries
-    from genlab.decoding import end_tokens
-    from genlab.models import load_causal_model, load_tokenizer
-    from genlab.prompts import encode_prompts
+    from genlab.models.decoding import end_tokens
+    from genlab.models.loading import load_causal_model, load_tokenizer
+    from genlab.models.prompts import encode_prompts
+    from genlab.ranking.candidates import evaluated_queries
 
     if not (folder / "train").is_dir():
         raise InputError(f"{folder}/train: not there; run `dvc repro` first")

@@ -2,7 +2,7 @@
 
 In: both tables of generated texts, every text at every length under every ranker, and the base
 model, whose surprise at a text is the measure of its fluency. Out: a row per query and ranker,
-numbers, and the curve of cut against finished texts. genlab/audit.py says how to read them.
+numbers, and the curve of cut against finished texts. genlab/ranking/audit.py says how to read them.
 """
 
 from pathlib import Path
@@ -10,12 +10,12 @@ from pathlib import Path
 import polars as pl
 import typer
 
-from genlab import audit
-from genlab.decoding import end_tokens
-from genlab.files import write_json
-from genlab.perplexity import bits_per_byte, perplexity, token_losses
-from genlab.program import run, stage_app
-from genlab.tables import read_table, write_table
+from genlab.core.files import write_json
+from genlab.core.program import run, stage_app
+from genlab.core.tables import read_table, write_table
+from genlab.models.decoding import end_tokens
+from genlab.models.likelihood import bits_per_byte, perplexity, token_losses
+from genlab.ranking import audit
 
 app = stage_app()
 
@@ -51,7 +51,7 @@ def main(
     """Audit the generated texts."""
     import torch
 
-    from genlab.models import load_causal_model, load_tokenizer
+    from genlab.models.loading import load_causal_model, load_tokenizer
 
     honoured, rows = read_table(generated), read_table(lengths)
     forced = read_table(generated_forced).join(

@@ -11,7 +11,10 @@ from typing import Annotated
 import polars as pl
 from typer import Argument, Option
 
-from genlab.duplicates import (
+from genlab.core.files import write_json
+from genlab.core.program import run, stage_app
+from genlab.core.tables import QUERY_SCHEMA, read_batches, write_table
+from genlab.passages.duplicates import (
     PASSAGE_REASONS,
     QUERY_REASONS,
     Rules,
@@ -21,10 +24,7 @@ from genlab.duplicates import (
     index_answers,
     read_keys,
 )
-from genlab.files import write_json
-from genlab.filtering import Counts, flow, map_ahead, query_flow, split_sizes
-from genlab.program import run, stage_app
-from genlab.tables import QUERY_SCHEMA, read_batches, write_table
+from genlab.text.filtering import Counts, flow, map_ahead, query_flow, split_sizes
 
 # A quarter of the usual: each passage also has its text in comparison form and its signature.
 BATCH_ROWS = 5_000

@@ -10,12 +10,13 @@ from pathlib import Path
 import polars as pl
 import typer
 
-from genlab.corpora import CorpusFormat
-from genlab.files import write_json
-from genlab.manifests import with_progress, write_manifest
-from genlab.program import run, stage_app
-from genlab.rankers import RankerKind
-from genlab.tables import QUERY_SCHEMA, write_table
+from genlab.core.files import write_json
+from genlab.core.program import run, stage_app
+from genlab.core.tables import QUERY_SCHEMA, write_table
+from genlab.mini.gpt2 import check_sizes
+from genlab.passages.corpora import CorpusFormat
+from genlab.ranking.rankers import RankerKind
+from genlab.sources.manifests import with_progress, write_manifest
 
 app = stage_app()
 
@@ -51,11 +52,12 @@ def corpus(
     seed: int = SEED,
 ) -> None:
     """Fetch queries with their passages as one table."""
-    from genlab import corpora, minicorpus
+    from genlab.mini import queries as mini_queries
+    from genlab.passages import corpora
 
     commit = "none"
     if source is Source.mini:
-        frames = minicorpus.make_queries(path, n_train, n_validation, seed)
+        frames = mini_queries.make_queries(path, n_train, n_validation, seed)
     elif source is Source.hub:
         frames, commit = corpora.read_hub_corpus(
             hub_id, hub_name, revision, n_train, n_validation, max_text_bytes
@@ -92,6 +94,12 @@ def counted(frame: pl.DataFrame, counts: dict) -> pl.DataFrame:
     return frame
 
 
+def check_base(source: Source, n_embd: int, n_head: int, n_positions: int, max_offset: int) -> None:
+    """Raise InputError for sizes of the mini model that make none."""
+    if source is Source.mini:
+        check_sizes(n_embd, n_head, n_positions, max_offset)
+
+
 @app.command()
 def base(
     output: Path = OUTPUT,
@@ -116,13 +124,14 @@ def base(
     seed: int = SEED,
 ) -> None:
     """Fetch the pretrained language model that is to be fine-tuned."""
-    from genlab import bases
-    from genlab.models import load_causal_model
+    from genlab.models.loading import load_causal_model
+    from genlab.sources import model_folders
 
+    check_base(source, n_embd, n_head, n_positions, max_offset)
     tokenizer_folder = None if str(tokenizer_path) == "none" else tokenizer_path
     counts, commit = {}, "none"
     if source is Source.mini:
-        counts["pretraining_loss"] = bases.make_base(
+        counts["pretraining_loss"] = model_folders.make_base(
             path,
             tokenizer_folder,
             output,
@@ -140,9 +149,9 @@ def base(
             seed=seed,
         )
     elif source is Source.hub:
-        commit = bases.download_base(hub_id, revision, tokenizer_folder, output)
+        commit = model_folders.download_base(hub_id, revision, tokenizer_folder, output)
     else:
-        bases.copy_base(path, tokenizer_folder, output)
+        model_folders.copy_base(path, tokenizer_folder, output)
     counts["parameters"] = load_causal_model(output).num_parameters()
     write_json(metrics, counts)
     asset = hub_id if source is Source.hub else str(path)
@@ -165,7 +174,7 @@ def ranker(
     seed: int = SEED,
 ) -> None:
     """Fetch one judge of relevance."""
-    from genlab.rankers import fetch_ranker
+    from genlab.ranking.rankers import fetch_ranker
 
     described = fetch_ranker(
         kind, source, path, hub_id, revision, max_queries, dim, epochs, seed, output

@@ -13,14 +13,14 @@ from pathlib import Path
 import polars as pl
 import typer
 
-from genlab.candidates import evaluated_queries
-from genlab.decoding import Decoding, end_tokens, generate
-from genlab.files import write_json
-from genlab.models import Dtype, load_causal_model, load_tokenizer
-from genlab.processes import best_device, is_first, limit_threads, rank_and_size
-from genlab.program import run, stage_app
-from genlab.prompts import encode_prompts, make_prompt
-from genlab.tables import write_table
+from genlab.core.files import write_json
+from genlab.core.processes import best_device, is_first, limit_threads, rank_and_size
+from genlab.core.program import run, stage_app
+from genlab.core.tables import write_table
+from genlab.models.decoding import Decoding, check_cap, end_tokens, generate
+from genlab.models.loading import Dtype, load_causal_model, load_tokenizer
+from genlab.models.prompts import encode_prompts, make_prompt
+from genlab.ranking.candidates import evaluated_queries
 
 app = stage_app()
 
@@ -38,6 +38,11 @@ SCHEMA = pl.Schema(
 class Model(StrEnum):
     tuned = "tuned"
     base = "base"
+
+
+def check(cap: int, base: Path, stop_at_end: bool, made_by: dict) -> None:
+    """Raise InputError if the base model is to be made too short for the texts."""
+    check_cap("gen.cap" if stop_at_end else "forced.cap", cap, base, made_by)
 
 
 @app.command()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import typer
 
-from genlab.candidates import evaluated_queries
-from genlab.files import write_json
-from genlab.leaks import (
+from genlab.core.files import write_json
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.tables import read_batches, read_table, write_table
+from genlab.passages.leaks import (
     LEAK_SCHEMA,
     check_same_queries,
     compare_halves,
@@ -20,8 +21,7 @@ from genlab.leaks import (
     find_leaks,
     table_of,
 )
-from genlab.program import InputError, run, stage_app
-from genlab.tables import read_batches, read_table, write_table
+from genlab.ranking.candidates import evaluated_queries
 
 # A tenth of the usual: each passage has its text in comparison form and its signature, and may be
 # proposed as like ten others.

@@ -11,11 +11,12 @@ from pathlib import Path
 import polars as pl
 import typer
 
-from genlab.decoding import end_tokens_in
-from genlab.files import write_json
-from genlab.panel import rate_texts
-from genlab.program import InputError, run, stage_app
-from genlab.scoring import (
+from genlab.core.files import write_json
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.tables import read_table, write_table
+from genlab.models.decoding import end_tokens_in
+from genlab.ranking.panel import rate_texts
+from genlab.ranking.scoring import (
     LENGTH_SCHEMA,
     curve_lengths,
     cut_at_lengths,
@@ -24,7 +25,6 @@ from genlab.scoring import (
     read_candidates,
     unique_pairs,
 )
-from genlab.tables import read_table, write_table
 
 app = stage_app()
 
@@ -49,7 +49,7 @@ def main(
     seed: int = typer.Option(..., min=0, help="of the bootstrap"),
 ) -> None:
     """Cut, score and place the texts at every length."""
-    from genlab.models import load_tokenizer
+    from genlab.models.loading import load_tokenizer
 
     honoured, tokenizer = read_table(generated), load_tokenizer(base)
     # gen.n_queries may be smaller than forced.n_queries; only pairs are of use.

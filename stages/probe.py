@@ -2,7 +2,7 @@
 
 In: the queries with their passages, the base model's tokenizer, the rankers and their candidate
 scores; nothing is generated, and no text is scored twice. Out: a row per query, ranker and probe,
-places gained per repeat of the query, and what else genlab/probes.py makes of it.
+places gained per repeat of the query, and what else genlab/ranking/probes.py makes of it.
 """
 
 from pathlib import Path
@@ -10,15 +10,21 @@ from pathlib import Path
 import polars as pl
 import typer
 
-from genlab import probes
-from genlab.candidates import evaluated_queries, passages_of_others
-from genlab.files import write_json
-from genlab.panel import rate_texts
-from genlab.program import run, stage_app
-from genlab.scoring import read_candidates
-from genlab.tables import write_table
+from genlab.core.files import write_json
+from genlab.core.program import run, stage_app
+from genlab.core.tables import write_table
+from genlab.ranking import probes
+from genlab.ranking.candidates import evaluated_queries, passages_of_others
+from genlab.ranking.panel import rate_texts
+from genlab.ranking.scoring import read_candidates
 
 app = stage_app()
+
+
+def check(repeats: list[int], cut_tokens: list[int]) -> None:
+    """Raise InputError for a dose that is given twice."""
+    probes.check_doses("probe.repeats", repeats)
+    probes.check_doses("probe.cut_tokens", cut_tokens)
 
 
 @app.command()
@@ -43,10 +49,9 @@ def main(
     seed: int = typer.Option(..., min=0, help="of random words, orders, gaps and the bootstrap"),
 ) -> None:
     """Make, score and place the texts of every probe."""
-    from genlab.models import load_tokenizer
+    from genlab.models.loading import load_tokenizer
 
-    probes.check_doses("probe.repeats", repeats)
-    probes.check_doses("probe.cut_tokens", cut_tokens)
+    check(repeats, cut_tokens)
     asked = evaluated_queries(queries, n_queries)
     real = {name: read_candidates(candidates_folder / f"{name}.parquet", asked) for name in rankers}
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import typer
 
-from genlab.charts import draw_charts, write_plots_library
-from genlab.files import write_json, written_whole
-from genlab.program import InputError, run, stage_app
-from genlab.receipts import make_receipt
-from genlab.report_page import leakage_table, make_payload, number_tables, render_page
-from genlab.tables import read_table
+from genlab.core.files import write_json, written_whole
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.tables import read_table
+from genlab.experiments.receipts import make_receipt
+from genlab.report.charts import draw_charts, write_plots_library
+from genlab.report.page import leakage_table, make_payload, number_tables, render_page
 
 app = stage_app()
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import polars as pl
 import typer
 
-from genlab import ranking
-from genlab.candidates import SCHEMA, evaluated_queries, score_candidates
-from genlab.files import write_json
-from genlab.panel import rate_texts
-from genlab.processes import is_first
-from genlab.program import run, stage_app
-from genlab.scoring import (
+from genlab.core.files import write_json
+from genlab.core.processes import is_first
+from genlab.core.program import run, stage_app
+from genlab.core.tables import read_table, write_table
+from genlab.ranking import places
+from genlab.ranking.candidates import SCHEMA, evaluated_queries, score_candidates
+from genlab.ranking.panel import rate_texts
+from genlab.ranking.scoring import (
     check_lengths,
     cut_texts,
     place_histogram,
@@ -23,8 +24,7 @@ from genlab.scoring import (
     summarize_with_references,
     table_of,
 )
-from genlab.tables import read_table, write_table
-from genlab.textmeasures import distinct_n, query_echo_rate
+from genlab.text.measures import distinct_n, query_echo_rate
 
 app = stage_app()
 
@@ -42,13 +42,18 @@ def candidates(
     seed: int = SEED,
 ) -> None:
     """Score the real passages of every evaluated query under one ranker."""
-    from genlab.rankers import load_ranker
+    from genlab.ranking.rankers import load_ranker
 
     asked = evaluated_queries(queries, n_queries)
     judge = load_ranker(ranker, batch_size)
     scored = score_candidates(asked, judge.relevance, seed)
     if is_first():
         write_table(output, [scored], SCHEMA)
+
+
+def check_texts(max_len: int, cap: int, num_beams: int) -> None:
+    """Raise InputError unless the texts can be cut from what was generated."""
+    check_lengths(max_len, cap, num_beams)
 
 
 @app.command()
@@ -71,9 +76,9 @@ def texts(
     seed: int = SEED,
 ) -> None:
     """Score and place the generated texts."""
-    from genlab.models import load_tokenizer
+    from genlab.models.loading import load_tokenizer
 
-    check_lengths(max_len, cap, num_beams)
+    check_texts(max_len, cap, num_beams)
     table = read_table(generated)
     queries = table["query"].to_list()
     ranked = cut_texts(table, load_tokenizer(base), max_len, strip_query)
@@ -87,7 +92,7 @@ def texts(
 
     rows, headline, beside = {}, {}, {}
     for name, (relevance, n_unread) in ratings.items():
-        rows[name] = ranking.place(real[name].with_columns(score=relevance), legacy=legacy)
+        rows[name] = places.place(real[name].with_columns(score=relevance), legacy=legacy)
         headline[name], beside[name] = summarize_with_references(
             rows[name], real[name], legacy, seed
         )

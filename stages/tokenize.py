@@ -13,11 +13,11 @@ import numpy as np
 import polars as pl
 import typer
 
-from genlab.documents import ROW_SCHEMA, arrow_writer, block_schema, pack
-from genlab.files import write_json, written_whole
-from genlab.program import InputError, run, stage_app
-from genlab.tables import read_batches
-from genlab.token_rows import encode_documents, make_blocks, make_rows
+from genlab.core.files import write_json, written_whole
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.tables import read_batches
+from genlab.passages.documents import ROW_SCHEMA, arrow_writer, block_schema, pack
+from genlab.passages.token_rows import encode_documents, make_blocks, make_rows
 
 SPLITS = ("train", "validation")
 # Few enough for their memory, 7 MB of text and as much of ids, to be used again.
@@ -40,6 +40,14 @@ def check_any_rows(queries: Path, split: str, counts: dict, block_size: int) -> 
         )
 
 
+def check(packed: bool, body_loss: bool) -> None:
+    """Raise InputError for a loss on bodies that blocks, which cut anywhere, cannot tell."""
+    if packed and body_loss:
+        raise InputError(
+            "tokenize.body_loss=true needs tokenize.packed=false: blocks cut documents anywhere"
+        )
+
+
 @app.command()
 def main(
     queries: Path,
@@ -51,13 +59,12 @@ def main(
     body_loss: bool = typer.Option(..., help="rows only: no loss on the query's tokens"),
 ) -> None:
     """Encode the train and validation documents."""
-    from genlab.models import load_tokenizer
+    from genlab.models.loading import load_tokenizer
 
+    check(packed, body_loss)
     os.environ["TOKENIZERS_PARALLELISM"] = "true"  # safe: nothing here forks
     tokenizer = load_tokenizer(base)
     gc.freeze()  # else the lists of ids let it look at all of transformers again and again
-    if packed and body_loss:
-        raise InputError("tokenize.body_loss needs tokenize.packed=false: blocks cut documents")
 
     counts = {split: dict.fromkeys(COUNTED, 0) for split in SPLITS}
     rests = dict.fromkeys(SPLITS, np.zeros(0, dtype=np.int32))

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import typer
 
-from genlab.files import write_json, written_whole
-from genlab.models import Dtype, load_causal_model, load_tokenizer
-from genlab.processes import is_first, limit_threads
-from genlab.program import run, stage_app
-from genlab.scratch import resumable_folder
-from genlab.training import (
+from genlab.core.files import write_json, written_whole
+from genlab.core.processes import is_first, limit_threads
+from genlab.core.program import run, stage_app
+from genlab.core.scratch import resumable_folder
+from genlab.models.loading import Dtype, load_causal_model, load_tokenizer
+from genlab.models.training import (
     Method,
     Recipe,
     Schedule,

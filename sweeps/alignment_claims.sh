@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/../pipelines/alignment"
 export PYTHONPATH=../..
-python -m genlab.claims run
+python -m genlab claims run

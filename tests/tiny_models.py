@@ -60,7 +60,7 @@ def make_llama(vocab_size=60, end=0, seed=0):
 
 def make_tokenizer(vocab_size=300):
     """Return the mini base's kind of tokenizer: 256 bytes, end-of-text and some words."""
-    from genlab.mini_base import train_tokenizer
+    from genlab.mini.gpt2 import train_tokenizer
 
     return train_tokenizer(TEXTS, vocab_size)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
-from genlab import ranking
-from genlab.candidates import SCHEMA
-from genlab.tables import QUERY_SCHEMA, write_table
+from genlab.core.tables import QUERY_SCHEMA, write_table
+from genlab.ranking import places
+from genlab.ranking.candidates import SCHEMA
 
 # Of every query: id, query, passages (the first is selected if any is), answerable.
 QUERIES = [
@@ -59,17 +59,17 @@ def write_run(
             schema=SCHEMA,
         )
         write_table(folder / f"data/candidates/{ranker}.parquet", [candidates], SCHEMA)
-        rows = ranking.place(
+        rows = places.place(
             candidates.drop("floor_score", "empty_score").with_columns(
                 score=pl.Series([own for _, own in of_queries], dtype=pl.Float32)
             )
         ).with_columns(ranker=pl.lit(ranker), text=pl.Series(texts))
         placed.append(rows)
-        headline[ranker] = ranking.summarize(rows)
+        headline[ranker] = places.summarize(rows)
         details[ranker] = {
             metric: {"low": value, "high": value, "chance": 2.5, "floor": 4.0, "ceiling": 1.0}
             for metric, value in headline[ranker].items()
-            if metric in ranking.METRICS
+            if metric in places.METRICS
         }
     write_table(folder / "data/score.parquet", placed, placed[0].schema)
     lengths = [{"max_len": n, **{ranker: 2.0 for ranker in scores}} for n in (10, 20)]

@@ -6,10 +6,11 @@ from pathlib import Path
 import polars as pl
 from typer.testing import CliRunner
 
-from genlab.tables import write_table
-from pipelines.reviews import judge, mini_reviews
+from genlab.core.tables import write_table
+from pipelines.reviews import mini_reviews
 from pipelines.reviews.mini_reviews import make_reviews
-from pipelines.reviews.review_table import KEYWORD_SCHEMA
+from pipelines.reviews.schemas import KEYWORD_SCHEMA
+from pipelines.reviews.stages import judge
 
 OPTIONS = {
     "max_reviews": 0,

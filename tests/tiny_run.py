@@ -1,7 +1,7 @@
 """The whole pipeline at sizes of seconds.
 
 All three rankers are BM25: it needs no TensorFlow or sentence-transformers, whose imports would
-take longer than everything else together. tests/test_rankers.py has the neural ones.
+take longer than everything else together. tests/ranking/test_rankers.py has the neural ones.
 """
 
 from pathlib import Path

@@ -40,7 +40,7 @@ def make_t5(vocab_size=40, seed=0, scale=1.0, d_model=16, num_layers=2, **option
 
 def make_tokenizer():
     """Return the mini T5's kind of tokenizer, trained on TEXTS."""
-    from genlab.mini_t5 import train_tokenizer
+    from genlab.mini.t5 import train_tokenizer
 
     return train_tokenizer(TEXTS, 300)
 

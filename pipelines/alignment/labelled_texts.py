@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from genlab.hub import load_dataset
-from genlab.program import InputError
-from genlab.tables import BATCH_ROWS, read_batches
-from pipelines.alignment.text_table import TEXT_SCHEMA, divide
+from genlab.core.program import InputError
+from genlab.core.tables import BATCH_ROWS, read_batches
+from genlab.sources.hub import load_dataset
+from pipelines.alignment.schemas import TEXT_SCHEMA, divide
 
 MOODS = {"pos": True, "neg": False}
 

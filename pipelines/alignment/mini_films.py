@@ -14,9 +14,9 @@ from random import Random
 import polars as pl
 import yaml
 
-from genlab.program import InputError
-from genlab.tables import BATCH_ROWS
-from pipelines.alignment.text_table import TEXT_SCHEMA, divide
+from genlab.core.program import InputError
+from genlab.core.tables import BATCH_ROWS
+from pipelines.alignment.schemas import TEXT_SCHEMA, divide
 
 MOODS = ("good", "bad")
 # Ours: a sentence's mood, in a review of the first or of the second.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genlab.perplexity import bits_per_byte, perplexity, text_losses
+from genlab.models.likelihood import bits_per_byte, perplexity, text_losses
 
 FOLDER = "fluency"  # in the folder of judges
 
@@ -21,7 +21,7 @@ def copy_or_make_model(
 
     sizes: the arguments of `mini_base.pretrain`. Returns its last training loss, if it was trained.
     """
-    from genlab.mini_base import END_OF_TEXT, check_sizes, pretrain, train_tokenizer
+    from genlab.mini.gpt2 import END_OF_TEXT, check_sizes, pretrain, train_tokenizer
 
     folder = judges / FOLDER
     if (fetched / "config.json").is_file():
@@ -41,7 +41,7 @@ def read_fluency(judges: Path, texts: list[str], batch_size: int) -> list[np.nda
     """Return for each text the loss of each token, in nats, under the model among the judges."""
     import torch
 
-    from genlab.models import load_causal_model, load_tokenizer
+    from genlab.models.loading import load_causal_model, load_tokenizer
 
     folder = judges / FOLDER
     tokenizer, model = load_tokenizer(folder), load_causal_model(folder).eval()

@@ -12,9 +12,9 @@ from random import Random
 
 import polars as pl
 
-from genlab.program import InputError
-from genlab.tables import read_batches
-from pipelines.reviews.review_table import GENERATE_SCHEMA, STARS
+from genlab.core.program import InputError
+from genlab.core.tables import read_batches
+from pipelines.reviews.schemas import GENERATE_SCHEMA, STARS
 
 REAL, REAL_OTHER = "real", "real_other"
 REFERENCES = (REAL, REAL_OTHER)

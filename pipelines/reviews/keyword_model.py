@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from genlab.files import written_whole
-from genlab.hub import download_snapshot
-from genlab.models import check_model_folder, load_text_to_text_model, load_tokenizer
+from genlab.core.files import written_whole
+from genlab.models.loading import check_model_folder, load_text_to_text_model, load_tokenizer
+from genlab.sources.hub import download_snapshot
 
 # What a model folder needs. Weights as safetensors only: a pickle could run code.
 FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]

@@ -18,8 +18,8 @@ from functools import cache
 
 import numpy as np
 
-from genlab.program import InputError
-from genlab.text import words
+from genlab.core.program import InputError
+from genlab.text.normal_form import words
 
 # What becomes of a word that is no keyword, in the order in which it is looked for.
 REASONS = ("not_a_word", "not_a_noun", "min_chars", "duplicate", "min_reviews", "max_keywords")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from genlab.files import written_whole
+from genlab.core.files import written_whole
 from pipelines.reviews.keywords import Rules, weigh_keywords
 from pipelines.reviews.mini_reviews import make_reviews
 from pipelines.reviews.review_prompts import write_prompt
@@ -43,9 +43,9 @@ def make_base(
     """Pretrain a small T5 on pages into the folder `output`; return its last training loss.
 
     The words of the prompts' template are among its tokens, as they are among a real model's: in
-    pieces, prompts would be twice as long. sizes: the other arguments of `genlab.mini_t5.pretrain`.
+    pieces, prompts would be twice as long. sizes: the other arguments of `genlab.mini.t5.pretrain`.
     """
-    from genlab.mini_t5 import check_sizes, pretrain, train_tokenizer
+    from genlab.mini.t5 import check_sizes, pretrain, train_tokenizer
 
     check_sizes(**sizes)
     pages, prompts = make_pages(path, n_pages, sizes["seed"], template)

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import polars as pl
 import yaml
 
-from genlab.program import InputError
-from genlab.tables import BATCH_ROWS
-from pipelines.reviews.review_table import REVIEW_SCHEMA, STARS
+from genlab.core.program import InputError
+from genlab.core.tables import BATCH_ROWS
+from pipelines.reviews.schemas import REVIEW_SCHEMA, STARS
 
 KINDS = ("dish", "place", "work", "staff")
 GENDERS = "mfnp"

@@ -21,7 +21,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genlab.corpora import (
+from genlab.core.program import InputError
+from genlab.core.tables import BATCH_ROWS
+from genlab.passages.corpora import (
     FOREIGN_CONTENT,
     HEAD_BYTES,
     PARQUET_ROWS,
@@ -33,10 +35,8 @@ from genlab.corpora import (
     shown,
     text_lines,
 )
-from genlab.hub import load_dataset
-from genlab.program import InputError
-from genlab.tables import BATCH_ROWS
-from pipelines.reviews.review_table import REVIEW_SCHEMA, STARS
+from genlab.sources.hub import load_dataset
+from pipelines.reviews.schemas import REVIEW_SCHEMA, STARS
 
 
 class ReviewFormat(StrEnum):
@@ -332,7 +332,7 @@ def parquet_rows(file: Path, columns: Columns) -> Iterator[tuple[str, dict]]:
     needed = needed_columns(columns)
     number = 0
     try:
-        with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/tables.py
+        with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/core/tables.py
             check_column_names(str(file), table.schema_arrow.names, needed)
             for batch in table.iter_batches(PARQUET_ROWS, columns=needed):
                 for row in batch.to_pylist():

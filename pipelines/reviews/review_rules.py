@@ -13,10 +13,10 @@ from math import ceil
 
 import polars as pl
 
-from genlab.cleaning import squeeze_spaces
-from genlab.filtering import count_fates, first_reason
-from genlab.program import InputError
-from genlab.text import key_expression
+from genlab.core.program import InputError
+from genlab.passages.cleaning import squeeze_spaces
+from genlab.text.filtering import count_fates, first_reason
+from genlab.text.normal_form import key_expression
 
 REASONS = ("empty", "min_words", "max_chars")
 

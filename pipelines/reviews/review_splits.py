@@ -11,11 +11,11 @@ from hashlib import blake2b
 import numpy as np
 import polars as pl
 
-from genlab import minhash
-from genlab.filtering import first_reason
-from genlab.program import InputError
-from genlab.text import key_expression
-from pipelines.reviews.review_table import SPLITS, STARS
+from genlab.core.program import InputError
+from genlab.text import minhash
+from genlab.text.filtering import first_reason
+from genlab.text.normal_form import key_expression
+from pipelines.reviews.schemas import SPLITS, STARS
 
 # In the order in which they are looked for.
 REASONS = ("same_organisation_and_text", "same_text", "near_duplicate", "near_other_split")

@@ -18,10 +18,10 @@ from zipfile import BadZipFile
 import numpy as np
 import polars as pl
 
-from genlab.agreement import macro_share, with_ends
-from genlab.intervals import wilson_interval
-from genlab.program import InputError
-from pipelines.reviews.review_table import STARS
+from genlab.core.program import InputError
+from genlab.labelling.agreement import macro_share, with_ends
+from genlab.statistics.intervals import wilson_interval
+from pipelines.reviews.schemas import STARS
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -210,7 +210,7 @@ def measure_judge(
     Text i is right if predicted[i] is among accepted[i]. The balanced accuracy is the mean over
     the different `strata` (the text's own class) of the share that is right; `constant` is what
     the best judge that always says the same would have. Intervals: Wilson's, of the mean over
-    strata its stratified form (`genlab.agreement`).
+    strata its stratified form (`genlab.labelling.agreement`).
     """
     hits = np.array([p in among for p, among in zip(predicted, accepted, strict=True)])
     n = len(hits)

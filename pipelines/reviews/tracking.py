@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from genlab.processes import is_first
-from genlab.program import InputError
+from genlab.core.processes import is_first
+from genlab.core.program import InputError
 
 EXPERIMENT = "reviews"
 NONE = "none"

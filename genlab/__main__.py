@@ -1,0 +1,60 @@
+"""genlab: what one does with a pipeline besides running it.
+
+python -m genlab COMMAND ...        # in the pipeline's folder; COMMAND --help says more
+python -m genlab                    # the commands, a line each
+"""
+
+import ast
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+from genlab.core.params import did_you_mean
+from genlab.core.program import InputError, fail, run
+
+# Each is a module with a Typer `app`, imported only when it is called.
+COMMANDS = {
+    "compare": "genlab.experiments.compare",
+    "claims": "genlab.experiments.claims",
+    "show": "genlab.experiments.show",
+    "beside": "genlab.report.beside",
+    "verify": "genlab.experiments.verify",
+    "readme": "genlab.experiments.readme",
+    "cache": "genlab.experiments.cache",
+    "deps": "genlab.core.deps",
+    "check": "genlab.core.checks",
+    "bundle": "genlab.report.bundle",
+}
+
+
+def main() -> None:
+    """Run the command that the first argument names, or list all of them."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("--help", "-h"):
+        print(listing())
+        return
+    if name not in COMMANDS:
+        fail(f"{name} is no command of genlab{did_you_mean(name, COMMANDS)}; see python -m genlab")
+    sys.argv[0:2] = [f"python -m genlab {name}"]
+    run(importlib.import_module(COMMANDS[name]).app)
+
+
+def listing() -> str:
+    """Return the commands with the first sentence of their modules, which are not imported."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {first_sentence(module)}" for name, module in COMMANDS.items()]
+    return "\n".join(["Usage: python -m genlab COMMAND ...", "", *lines])
+
+
+def first_sentence(module: str) -> str:
+    """Return what a module's docstring begins with."""
+    specification = importlib.util.find_spec(module)
+    if specification is None or specification.origin is None:
+        raise InputError(f"{module}: no such module")
+    text = Path(specification.origin).read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(text)) or "").splitlines()[0]
+
+
+if __name__ == "__main__":
+    main()

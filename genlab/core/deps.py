@@ -1,0 +1,229 @@
+"""Write into dvc.yaml which of our files each stage needs, as its program imports them.
+
+    python -m genlab deps [FOLDER]      # of the pipeline in FOLDER, or of all
+    python -m genlab deps --check       # change nothing; exit code 1 if a list is out of date
+
+DVC follows no imports, and a dep that is missing means a stage that is not run again after a
+change. So the lists of code are written by this program: the stage's program, then our modules in
+alphabetical order. Deps on data stay as they are, below, and are kept by hand.
+"""
+
+import ast
+import os
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import typer
+import yaml
+
+from genlab.core.checks import Stage, load_stages, program_of
+from genlab.core.files import written_whole
+from genlab.core.program import InputError, run, stage_app
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ("genlab", "stages", "pipelines")
+
+# How outputs are written and errors are shown cannot change a result: no reason to train again.
+WITHOUT_INFLUENCE = {
+    "genlab/core/checks.py",
+    "genlab/core/files.py",
+    "genlab/core/params.py",
+    "genlab/core/program.py",
+}
+
+app = stage_app()
+
+
+@app.command()
+def main(
+    folder: Path | None = typer.Argument(None, help="of one pipeline; all if left out"),
+    check: bool = typer.Option(False, "--check", help="write nothing, fail if a list is old"),
+) -> None:
+    """Write the code deps of every stage into dvc.yaml."""
+    pipelines = all_pipelines() if folder is None else [folder / "dvc.yaml"]
+    for pipeline in pipelines:
+        if not pipeline.is_file():
+            raise InputError(f"{pipeline}: no such file; give the folder of a pipeline")
+        text = pipeline.read_text(encoding="utf-8")
+        written = with_deps(text, pipeline, code_deps(load_stages(pipeline), pipeline))
+        if written == text:
+            continue
+        if check:
+            old, new = text.splitlines(), written.splitlines()
+            line = next(
+                (i for i, pair in enumerate(zip(old, new, strict=False)) if len(set(pair)) > 1),
+                len(new),
+            )
+            raise InputError(
+                f"{pipeline}: its deps are out of date from line {line + 1} on; run "
+                "`python -m genlab deps`"
+            )
+        with written_whole(pipeline) as partial:
+            partial.write_text(written, encoding="utf-8")
+        print(f"{pipeline}: written")
+
+
+def all_pipelines() -> list[Path]:
+    """Return every dvc.yaml of the repository, the root's first."""
+    return [ROOT / "dvc.yaml", *sorted(ROOT.glob("pipelines/*/dvc.yaml"))]
+
+
+def code_deps(stages: Iterable[Stage], pipeline: Path) -> dict[str, list[str]]:
+    """Return the code deps of every entry that runs a program of ours, relative to its folder."""
+    deps = {}
+    for stage in stages:
+        found = program_of(stage)
+        if found is None:
+            continue
+        module, words = found
+        command = words[0] if words and words[0] in definitions(module) else "main"
+        files = {
+            source_of(used).relative_to(ROOT).as_posix()
+            for used in modules_used(module, command)
+            if source_of(used).name != "__init__.py"
+        } - WITHOUT_INFLUENCE
+        program = source_of(module).relative_to(ROOT).as_posix()
+        folder = pipeline.resolve().parent
+        deps[stage.name.partition("@")[0]] = [
+            os.path.relpath(ROOT / file, folder) for file in [program, *sorted(files - {program})]
+        ]
+    return deps
+
+
+def with_deps(text: str, pipeline: Path, deps: dict[str, list[str]]) -> str:
+    """Return a dvc.yaml's text with the code deps of its entries replaced; nothing else moves."""
+    lines = text.splitlines()
+    for name, node in reversed(entries_of(text).items()):
+        if name not in deps or node is None:
+            continue
+        first, last = node.start_mark.line, node.end_mark.line
+        while not lines[last - 1].strip().startswith("- "):
+            last -= 1  # the mark of a block's end stands where the next key begins
+        kept = [line for line in lines[first:last] if not is_code(line, pipeline)]
+        indent = " " * node.start_mark.column
+        lines[first:last] = [*(f"{indent}- {dep}" for dep in deps[name]), *kept]
+    return "\n".join(lines) + "\n"
+
+
+def entries_of(text: str) -> dict[str, yaml.Node | None]:
+    """Return the node of every entry's list of deps, in the order of the file."""
+    found = {}
+    for name, entry in mapping(mapping(yaml.compose(text))["stages"]).items():
+        keys = mapping(entry)
+        found[name] = (mapping(keys["do"]) if "do" in keys else keys).get("deps")
+    return found
+
+
+def mapping(node: yaml.Node) -> dict[str, yaml.Node]:
+    """Return a YAML mapping's nodes by key."""
+    return {key.value: value for key, value in node.value}
+
+
+def is_code(line: str, pipeline: Path) -> bool:
+    """Say whether a line of a list of deps names a Python file of ours."""
+    found = re.fullmatch(r"\s*- (\S+\.py)\s*", line)
+    return bool(found) and (pipeline.resolve().parent / found[1]).resolve().is_relative_to(ROOT)
+
+
+# ---- imports
+
+
+def source_of(module: str) -> Path:
+    """Return the file of a module of ours."""
+    path = ROOT / module.replace(".", "/")
+    file = path.with_suffix(".py")  # a pipeline has metrics.py beside the folder metrics
+    return path / "__init__.py" if path.is_dir() and not file.is_file() else file
+
+
+@cache
+def syntax_tree(module: str) -> ast.Module:
+    """Return the parsed source of a module of ours."""
+    return ast.parse(source_of(module).read_text(encoding="utf-8"))
+
+
+@cache
+def definitions(module: str) -> dict[str, ast.AST]:
+    """Return a module's own functions and classes by name."""
+    return {
+        node.name: node
+        for node in syntax_tree(module).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+
+
+def top_statements(module: str) -> list[ast.AST]:
+    """Return what runs when a module is imported: all but definitions and TYPE_CHECKING."""
+    return [
+        node
+        for node in syntax_tree(module).body
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+    ]
+
+
+def our_imports(nodes: list[ast.AST]) -> dict[str, tuple[str, str | None]]:
+    """Return the names that import statements bind: name -> (our module, name there or None)."""
+    names: dict[str, tuple[str, str | None]] = {}
+    for node in walk(nodes):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
+            for alias in node.names:
+                is_module = source_of(f"{node.module}.{alias.name}").is_file()
+                names[alias.asname or alias.name] = (
+                    (f"{node.module}.{alias.name}", None)
+                    if is_module
+                    else (str(node.module), alias.name)
+                )
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] in OURS:
+                    raise InputError(f"write `from ... import`, not `import {alias.name}`")
+    return names
+
+
+def walk(nodes: list[ast.AST]) -> Iterator[ast.AST]:
+    """Yield the nodes and all below them."""
+    for node in nodes:
+        yield from ast.walk(node)
+
+
+def modules_used(module: str, command: str) -> set[str]:
+    """Return our modules that a command of the program `module` can execute anything of.
+
+    Followed by name, also into imports inside functions: what the command uses, what that uses,
+    and so on, and the top-level statements of every module on the way. A class that is used
+    counts with all its methods. An import alone counts for nothing, so that a program with
+    several commands needs for each only what that one uses.
+    """
+    seen: set[tuple[str, str | None]] = set()
+    pending: list[tuple[str, str | None]] = [(module, command)]
+    while pending:
+        where, name = pending.pop()
+        if (where, name) in seen:
+            continue
+        seen.add((where, name))
+        pending.append((where, None))  # its constants
+        own, imported = definitions(where), our_imports(top_statements(where))
+        if name in own:
+            nodes = [own[name]]
+            imported |= our_imports(nodes)
+        elif name in imported:
+            pending.append(imported[name])
+            continue
+        else:
+            nodes = top_statements(where)
+        for node in walk(nodes):
+            if isinstance(node, ast.Name) and node.id in own:
+                pending.append((where, node.id))
+            elif isinstance(node, ast.Name) and node.id in imported:
+                pending.append(imported[node.id])
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                target, item = imported.get(node.value.id, (None, None))
+                if target and item is None:
+                    pending.append((target, node.attr))
+    return {where for where, _ in seen}
+
+
+if __name__ == "__main__":
+    run(app)

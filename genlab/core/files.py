@@ -1,0 +1,52 @@
+"""Whole files or none: outputs are written beside their place and renamed when complete."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a sibling of `path` to write a file or a folder to; rename it into place at the end.
+
+    If the block raises, the sibling is removed and `path` stays as it was. An error of the disk
+    that names no file (Arrow's do not) gets the name of `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    remove(partial)
+    try:
+        yield partial
+        if path.is_dir() or partial.is_dir():
+            remove(path)  # only a file can be replaced, by a file, in one step
+        os.replace(partial, path)
+    except BaseException as error:
+        remove(partial)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sha256_of(file: Path) -> str:
+    """Return the hex sha256 of a file's bytes."""
+    with open(file, "rb") as stream:  # file_digest reads it in pieces
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write `content` as indented JSON; ValueError for NaN and infinity, which DVC cannot read."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    with written_whole(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,66 @@
+"""The tables between stages: Parquet (zstd), read and written in batches of bounded size."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from genlab.core.files import written_whole
+from genlab.core.program import InputError
+
+# One row per query: what fetch, clean and dedup write.
+QUERY_SCHEMA = pl.Schema(
+    {
+        "query_id": pl.String,
+        "query": pl.String,
+        "passages": pl.List(pl.Struct({"text": pl.String, "is_selected": pl.Boolean})),
+        "split": pl.String,  # "train" or "validation"
+    }
+)
+
+# About 12 MB of MS MARCO text per batch (20,000 queries x 10 passages x 60 words is 70 MB in
+# memory), small enough for a laptop, large enough to keep Polars busy.
+BATCH_ROWS = 20_000
+
+
+def write_table(path: Path, frames: Iterable[pl.DataFrame], schema: pl.Schema) -> int:
+    """Write frames one after another as one Parquet file and return the number of rows.
+
+    Each frame must have `schema`. Nothing is left at `path` if a frame raises.
+    """
+    arrow_schema = schema.to_frame().to_arrow().schema
+    n_rows = 0
+    with (
+        written_whole(path) as partial,
+        pq.ParquetWriter(partial, arrow_schema, compression="zstd") as writer,
+    ):
+        for frame in frames:
+            writer.write_table(frame.match_to_schema(schema).to_arrow().cast(arrow_schema))
+            n_rows += frame.height
+    return n_rows
+
+
+def read_batches(path: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+    """Yield a Parquet file's rows in order, `batch_rows` at a time.
+
+    Raises InputError if the file is not there or is not whole Parquet.
+    """
+    try:
+        # With pre_buffer, the default, what was read of the file stays in memory until the end.
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            for batch in file.iter_batches(batch_rows):
+                yield pl.DataFrame(pa.table(batch))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `dvc repro` to make it") from None
+    except pa.ArrowInvalid as error:
+        raise InputError(
+            f"{path}: not a whole Parquet file ({error}); run `dvc repro`, and if that brings back "
+            "the same, `python -m genlab cache` in the repository's root"
+        ) from None
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """Return a whole Parquet file, for tables known to fit in memory (evaluation queries)."""
+    return pl.concat(read_batches(path))

@@ -1,0 +1,230 @@
+"""Settle the claims of the claims.yaml in this folder: compare two arms each, unit by unit.
+
+Without a command, what has been run on the current commit is settled; `run` first runs every arm
+that is an experiment (stages that an arm does not change are not run again). arms.py says what an
+arm can be. The verdicts go to metrics/claims.json, and what the published numbers say of their
+own claims to metrics/published.json; README's tables are made from both.
+
+A claim is supported, or contradicted, where the 95 % interval of B - A excludes zero and p, by
+Holm's method for all claims and groups of the file, is below 0.05; not run where an arm is missing,
+or where its two arms were made from other units. What is missing is printed with the reason.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+import typer
+
+from genlab.core.files import write_json
+from genlab.core.params import did_you_mean, leaves
+from genlab.core.program import InputError, run, stage_app
+from genlab.experiments.arms import (
+    check_arm,
+    find_runs,
+    is_experiment,
+    read_arms,
+    read_units,
+    run_arms,
+    summarize_arm,
+)
+from genlab.experiments.comparison import (
+    Difference,
+    Layout,
+    compare_group,
+    pair_rows,
+    read_layout,
+    read_yaml,
+    with_verdicts,
+)
+from genlab.experiments.published import check_published, reread_published
+from genlab.experiments.revisions import read_params
+from genlab.statistics.significance import is_shown
+
+app = stage_app()
+
+CLAIMS = Path("claims.yaml")
+OUTPUT = Path("metrics/claims.json")
+PUBLISHED = Path("metrics/published.json")
+
+CLAIM_KEYS = ("claim", "metric", "a", "b", "expect")
+RECORDED = ("base", "other", "difference", "low", "high", "p", "p_adjusted", "n")
+
+
+def read_claims(path: Path, layout: Layout, params: dict) -> dict:
+    """Return claims.yaml; raise InputError, naming it, for an entry that cannot be settled."""
+    content = read_yaml(path)
+    check_head(path, content)
+    arms = content["arms"]
+    for name, arm in arms.items():
+        check_arm(f"{path}: arm {name}", arm, arms, [key for key, _ in leaves(params)])
+    for name, claim in content["claims"].items():
+        where = f"{path}: claim {name}"
+        if not isinstance(claim, dict) or set(claim) != set(CLAIM_KEYS):
+            has = ", ".join(map(str, claim)) if isinstance(claim, dict) else str(claim)
+            raise InputError(f"{where}: must have {', '.join(CLAIM_KEYS)}, but has {has}")
+        for key, value in claim.items():
+            if not isinstance(value, str):
+                raise InputError(f"{where}: {key} must be one text, not {value}")
+        for key, known in (
+            ("a", arms),
+            ("b", arms),
+            ("metric", layout.metrics),
+            ("expect", ("lower", "higher")),
+        ):
+            if claim[key] not in known:
+                raise InputError(
+                    f"{where}: {key} is {claim[key]}, not one of {', '.join(known)}"
+                    f"{did_you_mean(str(claim[key]), known)}"
+                )
+        if all("value" in arms[claim[key]] for key in ("a", "b")):
+            raise InputError(f"{where}: both arms are plain values; one must be measured")
+    if "published" in content:
+        check_published(path, content["published"], layout, params)
+    return content
+
+
+def check_head(path: Path, content: dict) -> None:
+    """Raise InputError unless there are arms and claims, each under a name that is text."""
+    for key in ("arms", "claims"):
+        if not isinstance(content.get(key), dict):
+            raise InputError(f"{path}: no {key}: by name; without any claims, write claims: {{}}")
+        for name in content[key]:
+            if not isinstance(name, str):
+                raise InputError(f"{path}: {key}: {name} is no name; put it in quotes")
+    if not content["arms"]:
+        raise InputError(f"{path}: arms: is empty, so nothing can be compared")
+
+
+def compare_arms(
+    layout: Layout, claim: dict, arms: dict[str, dict], rows: dict[str, pl.DataFrame]
+) -> list[Difference]:
+    """Return B - A of a claim's metric per group, those in which any pair counts."""
+    sides = [rows.get(claim[key]) for key in ("a", "b")]
+    column = layout.metrics[claim["metric"]].column
+    for i, key in enumerate(("a", "b")):
+        arm, measured = arms[claim[key]], sides[1 - i]
+        if "value" in arm and measured is not None:
+            value = pl.when(pl.col(column).is_not_null()).then(float(arm["value"]))
+            sides[i] = measured.with_columns(value.alias(column))
+    metrics = [claim["metric"]]
+    pairings = pair_rows(layout, *sides, metrics, (f"arm {claim['a']}", f"arm {claim['b']}"))
+    found = [compare_group(layout, group, pairs, metrics)[0] for group, pairs in pairings.items()]
+    return [each for each in found if each.n]
+
+
+def verdict(found: Difference, expect: str) -> str:
+    """Say what B - A means for a claim that expects B lower or higher."""
+    if not is_shown(found.low, found.high, found.p_adjusted):
+        return "not significant"
+    went = "lower" if found.difference < 0 else "higher"
+    return "supported" if went == expect else "contradicted"
+
+
+def settle_claims(
+    layout: Layout,
+    claims: dict[str, dict],
+    arms: dict[str, dict],
+    rows: dict[str, pl.DataFrame],
+    not_run: dict[str, str],
+) -> dict[str, dict[str, dict]]:
+    """Return claim -> group -> B - A, how sure it is, and the verdict; {} for one not run."""
+    found = [
+        (name, each)
+        for name, claim in claims.items()
+        if name not in not_run
+        for each in compare_arms(layout, claim, arms, rows)
+    ]
+    settled = {name: {} for name in claims}
+    adjusted = with_verdicts([each for _, each in found])
+    for (name, _), each in zip(found, adjusted, strict=True):
+        numbers = {key: value for key, value in asdict(each).items() if key in RECORDED}
+        settled[name][each.group] = numbers | {"verdict": verdict(each, claims[name]["expect"])}
+    return settled
+
+
+def explain_not_run(
+    layout: Layout, claims: dict[str, dict], missing: dict[str, str], units: dict[str, str | None]
+) -> dict[str, str]:
+    """Return claim -> why it cannot be settled, for those that cannot."""
+    reasons = {}
+    for name, claim in claims.items():
+        sides = list(dict.fromkeys((claim["a"], claim["b"])))
+        if lacking := [arm for arm in sides if arm in missing]:
+            reasons[name] = f"arm {' and '.join(lacking)}"
+        elif len({units[arm] for arm in sides if arm in units}) > 1:
+            reasons[name] = (
+                f"{layout.units_from} differs between {' and '.join(sides)}, so a {layout.unit} "
+                "need not be the same thing in both"
+            )
+    return reasons
+
+
+def print_settled(settled: dict[str, dict[str, dict]], not_run: dict[str, str]) -> None:
+    """Print a line per claim and group, or why a claim has none."""
+    width = max(map(len, settled), default=0)
+    for name, groups in settled.items():
+        if not groups:
+            why = f"not run: {not_run[name]}" if name in not_run else "no pair counts"
+            print(f"{name:{width}}  {why}")
+        for group, found in groups.items():
+            interval = f"[{found['low']:+z.3f}, {found['high']:+z.3f}]"
+            print(
+                f"{name:{width}}  {group:6} {found['difference']:+z8.3f} {interval:18} "
+                f"n {found['n']:<5}p {found['p_adjusted']:<7.4f}{found['verdict']}"
+            )
+
+
+def settle(content: dict, layout: Layout) -> None:
+    """Compare the arms that have been run, write the verdicts and print them."""
+    runs, missing = find_runs(content["arms"])
+    rows, unread = read_arms(layout, content["arms"], runs)
+    missing |= unread
+    arms = {
+        name: summarize_arm(layout, rows[name])
+        for name, arm in content["arms"].items()
+        if is_experiment(arm) and name in rows
+    }
+    reasons = "".join(f"\narm {name}: {why}" for name, why in missing.items())
+    if not arms:
+        raise InputError(
+            "no arm has been run on this commit; `python -m genlab claims run` runs them all"
+            f"{reasons}"
+        )
+    not_run = explain_not_run(layout, content["claims"], missing, read_units(layout, runs))
+    settled = settle_claims(layout, content["claims"], content["arms"], rows, not_run)
+    write_json(OUTPUT, {"arms": arms, "claims": settled})
+    if "published" in content:
+        write_json(PUBLISHED, reread_published(content["published"], content["claims"], layout))
+    print_settled(settled, not_run)
+    if missing:
+        print(f"Not run:{reasons}")
+
+
+def read_inputs() -> tuple[dict, Layout]:
+    """Return the claims.yaml of this folder, checked, and its head."""
+    layout = read_layout(CLAIMS)
+    committed = read_params("HEAD")  # what the arms are made from, not the workspace's
+    return read_claims(CLAIMS, layout, committed), layout
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Settle the claims of claims.yaml from the arms that have been run on this commit."""
+    if context.invoked_subcommand is None:
+        settle(*read_inputs())
+
+
+@app.command("run")
+def run_and_settle() -> None:
+    """Run every arm of claims.yaml as an experiment, then settle the claims."""
+    content, layout = read_inputs()
+    failed = run_arms(content["arms"])
+    if len(failed) < sum(map(is_experiment, content["arms"].values())):
+        settle(content, layout)
+    if failed:
+        raise InputError(f"{', '.join(failed)} failed; see why with: dvc queue logs {failed[0]}")
+
+
+if __name__ == "__main__":
+    run(app)

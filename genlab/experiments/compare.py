@@ -1,0 +1,173 @@
+"""Compare two runs unit by unit: what was changed, what it changed, and how sure that is.
+
+In: two revisions (commits, branches, tags, experiments, or the workspace), whose rows are read
+as claims.yaml in this folder says. Out: a table with a verdict per group and metric. Two means side
+by side say little; pairing the same query (or text) on both sides says what differs and how surely.
+"""
+
+from pathlib import Path
+
+import polars as pl
+import typer
+
+from genlab.core.params import leaves
+from genlab.core.program import InputError, run, stage_app
+from genlab.experiments.comparison import (
+    Difference,
+    Layout,
+    Pairing,
+    compare_group,
+    count_asked,
+    pair_rows,
+    read_layout,
+    with_verdicts,
+)
+from genlab.experiments.comparison_views import Comparison, as_json, as_markdown, as_text
+from genlab.experiments.gates import explain_miss, read_gate
+from genlab.experiments.revisions import (
+    commit_of,
+    hash_in_lock,
+    named,
+    read_params,
+    read_rows,
+    stages_not_run,
+)
+
+app = stage_app()
+
+GATE_MISSED = 3
+
+
+def compare_revisions(
+    layout: Layout, base: str | None, other: str | None, gates: list[str]
+) -> tuple[Comparison, list[str]]:
+    """Return the comparison and what is wrong with its gates; None is the workspace."""
+    rows = [read_rows(layout.path, revision) for revision in (base, other)]
+    pairings = pair_rows(layout, *rows, layout.metrics, (named(base), named(other)))
+    limits = [read_gate(text, pairings, layout.metrics) for text in gates]
+    n_asked = count_asked(layout, pairings.values(), layout.metrics)
+    found = {
+        group: compare_group(layout, group, pairing, layout.metrics, n_asked)
+        for group, pairing in pairings.items()
+    }
+    differences = with_verdicts([each for group in found.values() for each in group])
+    units: dict[str, list[str]] = {}  # rankers mostly share them
+    for group, pairing in pairings.items():
+        units.setdefault(describe_units(layout, pairing, found[group]), []).append(group)
+    comparison = Comparison(
+        base=described(base),
+        other=described(other),
+        changed=changed_params(read_params(base), read_params(other)),
+        units=[
+            *(
+                f"{', '.join(groups)}: {words}".removeprefix(": ")
+                for words, groups in units.items()
+            ),
+            *lonely_groups(layout, *rows, pairings),
+        ],
+        warnings=doubts(layout, (base, other), pairings),
+        differences=differences,
+    )
+    return comparison, [miss for gate in limits if (miss := explain_miss(gate, differences))]
+
+
+def described(revision: str | None) -> str:
+    """Return a revision's name with its commit."""
+    return f"{revision} ({commit_of(revision)})" if revision else named(revision)
+
+
+def changed_params(base: dict, other: dict) -> dict[str, tuple[object, object]]:
+    """Return dotted key -> (value in BASE, value in OTHER), "-" where a side has no such key."""
+    a, b = dict(leaves(base)), dict(leaves(other))
+    sides = {key: (a.get(key, "-"), b.get(key, "-")) for key in [*a, *b]}
+    return {key: values for key, values in sides.items() if values[0] != values[1]}
+
+
+def describe_units(layout: Layout, pairing: Pairing, found: list[Difference]) -> str:
+    """Return how many units of a group were paired, how many were not, and why."""
+    n = pairing.base.height
+    words = [f"{n} pairs by {layout.unit}"]
+    unpaired = {"BASE": pairing.only_base, "OTHER": pairing.only_other}
+    words += [f"{count} only in {side}" for side, count in unpaired.items() if count]
+    if len(words) == 1:
+        words.append("none unpaired")
+    partial: dict[str, list[str]] = {}  # metrics mostly share it
+    for each in found:
+        if each.n < n:
+            sides = {"BASE alone": each.only_base, "OTHER alone": each.only_other}
+            sides["neither"] = n - each.n - each.only_base - each.only_other
+            why = ", ".join(f"in {side}: {count}" for side, count in sides.items() if count)
+            partial.setdefault(f"over {each.n} (a value {why})", []).append(each.metric)
+    return "; ".join(words + [f"{', '.join(names)} {why}" for why, names in partial.items()])
+
+
+def lonely_groups(
+    layout: Layout, base: pl.DataFrame, other: pl.DataFrame, pairings: dict[str, Pairing]
+) -> list[str]:
+    """Return a line for each group that is not compared."""
+    if layout.group is None:
+        return []
+    sides = [set(rows[layout.group].cast(pl.String)) for rows in (base, other)]
+    lines = []
+    for group in sorted((sides[0] | sides[1]) - set(pairings)):
+        where = [name for name, side in zip(("BASE", "OTHER"), sides, strict=True) if group in side]
+        why = f"only in {where[0]}" if len(where) == 1 else f"no {layout.unit} on both sides"
+        lines.append(f"{group}: not compared, {why}")
+    return lines
+
+
+def doubts(
+    layout: Layout, revisions: tuple[str | None, str | None], pairings: dict[str, Pairing]
+) -> list[str]:
+    """Return what makes the two sides less comparable than they look."""
+    lines = []
+    for revision in revisions:
+        if stages := stages_not_run(layout.path, revision):
+            lines.append(
+                f"params.yaml of {named(revision)} was changed after the run that made its rows "
+                f"(stage {', '.join(stages)}); run `dvc repro`"
+            )
+    if layout.units_from and len({hash_in_lock(layout.units_from, each) for each in revisions}) > 1:
+        lines.append(
+            f"{layout.units_from} differs: a {layout.unit} need not be the same thing on both sides"
+        )
+    for group, pairing in pairings.items():
+        if n := pairing.other_lists():
+            lines.append(
+                f"{group}: {n} of {pairing.base.height} pairs have another number of candidates"
+            )
+    return lines
+
+
+@app.command()
+def main(
+    base: str = typer.Argument(help="commit, branch, tag or experiment"),
+    other: str | None = typer.Argument(None, help="the same; the workspace if not given"),
+    gate: list[str] = typer.Option(
+        [],
+        help="a limit on OTHER - BASE, in quotes: 'labse.average_loc<=0.05' (or >=, <, >); with "
+        ".low, .high, .p, .p_adjusted, .base or .other after the metric a limit on that. May be "
+        "repeated. Exit code 3 if one is not met",
+    ),
+    md: bool = typer.Option(False, "--md", help="print Markdown"),
+    json: bool = typer.Option(False, "--json", help="print JSON"),
+) -> None:
+    """Print each metric's paired difference OTHER - BASE with its interval, p and a verdict.
+
+    Exit code: 0; 1 if something cannot be read; 2 for a wrong option; 3 if a gate is not met.
+    """
+    if md and json:
+        raise InputError("--md and --json are two outputs; choose one")
+    comparison, missed = compare_revisions(read_layout(Path("claims.yaml")), base, other, gate)
+    if json:
+        print(as_json(comparison, missed))
+    else:
+        print(as_markdown(comparison) if md else as_text(comparison))
+    for miss in missed:
+        typer.echo(f"gate not met: {miss}", err=True)
+    if missed:
+        raise typer.Exit(GATE_MISSED)
+
+
+if __name__ == "__main__":
+    run(app)

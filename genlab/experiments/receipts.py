@@ -1,0 +1,180 @@
+"""What a metrics run stood on: hashes of data and params, seeds, versions, hardware.
+
+In: params.yaml and the data files and folders of a run. Out: a dict for metrics/receipt.json,
+which git holds beside the metrics, so that a number that came out otherwise can be explained.
+
+The same data on the same kind of machine must give the same bytes, so there is no time, host, user
+or path of the machine in it, and no git commit: the one that will hold the receipt is not made yet.
+Of the hardware it has what changes the order in which floats are added, and so the last digits:
+- the vector instructions: torch's sums and gradients differ between AVX2 and AVX512 (tried);
+- the maker of the processor: MKL and OpenBLAS choose their kernels by it;
+- the threads torch takes: its sums differ between one and two (tried);
+- the accelerator.
+Left out are the processor's model name and clock, which enter no sum; its cache sizes, by which
+some libraries cut matrices, but which differ within one kind of machine; and how many processors
+there are beyond the threads (TensorFlow and Polars gave the same bytes on one and on two).
+
+Nothing heavy is imported: torch alone would take longer than all the rest.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import tomllib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import yaml
+
+from genlab.core.files import sha256_of
+from genlab.core.params import flatten
+from genlab.core.program import InputError
+
+PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+CPUINFO = Path("/proc/cpuinfo")
+
+# Not in pyproject.toml, as nothing of ours imports them, but they compute what tensorflow-hub and
+# transformers hand out.
+BELOW = ("tensorflow", "tokenizers")
+
+# torch takes a level's kernels where all of its flags are there; best first.
+VECTOR_LEVELS = {
+    "AVX512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"},
+    "AVX2": {"avx2", "fma"},
+    "SVE": {"sve"},
+    "NEON": {"asimd"},
+}
+
+ASK_FOR_ACCELERATORS = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+PATIENCE_SECONDS = 20  # a GPU that was asleep takes some
+
+
+def make_receipt(params: Path, data: list[Path]) -> dict:
+    """Return the receipt of a run: params, data by path, Python, packages, hardware.
+
+    Data are files or folders below the folder of `params`, and are named relative to it. Raises
+    InputError for one that is not there or elsewhere, and if `params` is no YAML mapping.
+    """
+    return {
+        "params": describe_params(params),
+        "data": {name_below(params.parent, path): hash_of(path) for path in sorted(data)},
+        "python": platform.python_version(),
+        "packages": versions_of(required_packages(PYPROJECT.read_text(encoding="utf-8"))),
+        "hardware": describe_hardware(),
+    }
+
+
+def describe_params(path: Path) -> dict:
+    """Return the hash of the parsed values, and every value whose key ends in "seed"."""
+    try:
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: no YAML ({error})") from error
+    if not isinstance(params, dict):
+        raise InputError(f"{path}: must hold groups of values")
+    canonical = json.dumps(params, sort_keys=True, default=str)  # str: dates, which YAML knows
+    seeds = {key: value for key, value in flatten(params).items() if key.endswith("seed")}
+    return {
+        "sha256": hashlib.sha256(canonical.encode()).hexdigest(),
+        "seeds": dict(sorted(seeds.items())),
+    }
+
+
+def name_below(folder: Path, path: Path) -> str:
+    """Return `path` relative to `folder`; raise InputError if it lies elsewhere."""
+    # Not resolve(): a data folder may be a link to another disk.
+    name = os.path.relpath(os.path.abspath(path), os.path.abspath(folder))
+    if name.startswith(".."):
+        raise InputError(
+            f"{path}: lies outside {folder.absolute()}; a receipt would hold a path that other "
+            "machines do not have"
+        )
+    return Path(name).as_posix()
+
+
+def hash_of(path: Path) -> str:
+    """Return the sha256 of a file's bytes, or of a folder's sorted file names and their sha256."""
+    if path.is_file():
+        return sha256_of(path)
+    if not path.is_dir():
+        raise InputError(f"{path}: no such file or folder; `dvc repro` makes it")
+    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    lines = [f"{hash_of(file)}  {name}\n" for name, file in sorted(files.items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def required_packages(pyproject: str) -> list[str]:
+    """Return the names of the packages that a pyproject.toml depends on."""
+    required = tomllib.loads(pyproject)["project"]["dependencies"]
+    return [re.match(r"[\w.-]+", requirement)[0] for requirement in required]
+
+
+def versions_of(packages: list[str]) -> dict[str, str]:
+    """Return the versions of those of `packages` that are installed, and of what lies below."""
+    versions = {}
+    for package in sorted({*packages, *BELOW}):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def describe_hardware() -> dict[str, object]:
+    """Return what of this machine changes numbers; see above."""
+    cpuinfo = CPUINFO.read_text(encoding="utf-8") if CPUINFO.is_file() else ""
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "maker": processor_maker(cpuinfo),
+        "vector_instructions": vector_instructions(cpuinfo),
+        "threads": threads_of_torch(os.environ.get("OMP_NUM_THREADS", ""), usable_processors()),
+        "accelerator": accelerators(),
+    }
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may run on, which a container can make fewer."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def threads_of_torch(omp_num_threads: str, n_processors: int) -> int:
+    """Return how many threads torch takes: as many as it is told to, or all processors."""
+    first = omp_num_threads.split(",")[0].strip()  # "4,2": four, and two in each of them
+    return min(int(first), n_processors) if first.isdecimal() and int(first) else n_processors
+
+
+def processor_maker(cpuinfo: str) -> str:
+    """Return "AuthenticAMD" or the like from the text of /proc/cpuinfo; an ARM maker's number."""
+    found = re.search(r"^(?:vendor_id|CPU implementer)\s*: *(\S+)", cpuinfo, re.MULTILINE)
+    return found[1] if found else "unknown"
+
+
+def vector_instructions(cpuinfo: str) -> str:
+    """Return the best of VECTOR_LEVELS that the text of /proc/cpuinfo has, "none" or "unknown"."""
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
+    if not found:
+        return "unknown"
+    flags = set(found[1].split())
+    return next((level for level, needed in VECTOR_LEVELS.items() if needed <= flags), "none")
+
+
+def accelerators() -> str:
+    """Return the names of NVIDIA GPUs, "none", or "unknown" if the driver does not answer."""
+    try:
+        asked = subprocess.run(
+            ASK_FOR_ACCELERATORS, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+        )
+    except FileNotFoundError:
+        return "none"
+    except subprocess.TimeoutExpired:
+        return "unknown"
+    if asked.returncode:  # the program is there, a working driver is not
+        return "none"
+    names = sorted(line.strip() for line in asked.stdout.splitlines() if line.strip())
+    return ", ".join(names) or "none"

@@ -1,0 +1,147 @@
+"""Files as they were in any run: in a commit, branch, tag or experiment, or in the workspace.
+
+In: a path relative to the current folder (a pipeline's) and a revision; None is the workspace. Out:
+the file's content, from git or from DVC's cache; nothing is checked out. What git and DVC cannot
+find is told apart, because each is mended in another way.
+"""
+
+import io
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import yaml
+
+from genlab.core.params import did_you_mean
+from genlab.core.program import InputError
+
+if TYPE_CHECKING:
+    from dvc.output import Output
+    from dvc.repo import Repo
+
+
+@contextmanager
+def opened(revision: str | None) -> "Iterator[Repo]":
+    """Yield the repository as it is at a revision; what DVC finds wrong becomes an InputError."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.scm import RevError
+
+    try:
+        with Repo.open(None, rev=revision) as repo:
+            yield repo
+    except RevError:
+        raise InputError(
+            f"{revision}: no such commit, branch, tag or experiment"
+            f"{did_you_mean(revision, names_in_git())}; `dvc exp list --all-commits` shows the "
+            "experiments"
+        ) from None
+    except DvcException as error:
+        raise InputError(f"{named(revision)}: {error}") from error
+
+
+def named(revision: str | None) -> str:
+    """Return how a revision is called in messages."""
+    return "the workspace" if revision is None else revision
+
+
+def names_in_git() -> list[str]:
+    """Return the last part of the names of all branches, tags and experiments."""
+    command = ["git", "for-each-ref", "--format=%(refname:lstrip=-1)"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.split()
+
+
+def path_in_repository(path: Path) -> str:
+    """Return a path of the current folder as DVC names it: from the repository's root."""
+    from dvc.repo import Repo
+
+    return (Path.cwd() / path).relative_to(Path(Repo.find_root()).resolve()).as_posix()
+
+
+def read_bytes(path: Path, revision: str | None) -> bytes:
+    """Return a file's content; InputError if the revision, the file or its data are missing."""
+    if revision is None:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file in the workspace; `dvc repro` makes it")
+        return path.read_bytes()
+    from dvc.fs import DVCFileSystem
+
+    with opened(revision) as repo:
+        files, inside = DVCFileSystem(repo=repo), path_in_repository(path)
+        if not files.exists(inside):
+            raise InputError(f"{path}: {revision} has no such file, neither in git nor in DVC")
+        try:
+            return files.read_bytes(inside)
+        except IsADirectoryError:
+            raise InputError(f"{path}: a folder in {revision}; name a file") from None
+        except FileNotFoundError:
+            if files.info(inside).get("md5"):
+                raise InputError(
+                    f"{path}: its data of {revision} are not in DVC's cache; `dvc pull` them, or "
+                    "run it again"
+                ) from None
+            raise InputError(
+                f"{path}: {revision} names it in dvc.yaml, but has no run of it in dvc.lock; "
+                "commit after `dvc repro`"
+            ) from None
+
+
+def read_rows(path: Path, revision: str | None) -> pl.DataFrame:
+    """Return a whole Parquet file, for tables known to fit in memory; errors as in `read_bytes`."""
+    content = read_bytes(path, revision)
+    try:
+        return pl.read_parquet(io.BytesIO(content))
+    except pl.exceptions.ComputeError as error:
+        raise InputError(
+            f"{path} of {named(revision)}: not a whole Parquet file ({error})"
+        ) from None
+
+
+def read_params(revision: str | None) -> dict:
+    """Return the params.yaml of the pipeline in this folder."""
+    return yaml.safe_load(read_bytes(Path("params.yaml"), revision)) or {}
+
+
+def commit_of(revision: str) -> str:
+    """Return the revision's commit, shortened."""
+    with opened(revision) as repo:
+        return repo.get_rev()[:7]
+
+
+def find_output(repo: "Repo", path: Path) -> "Output | None":
+    """Return what dvc.yaml and dvc.lock say of an output of the pipeline; None if not named."""
+    inside = path_in_repository(path)
+    outs = (out for stage in repo.index.stages for out in stage.outs)
+    return next((o for o in outs if repo.fs.relpath(o.fs_path, repo.root_dir) == inside), None)
+
+
+def hash_in_lock(path: Path, revision: str | None) -> str | None:
+    """Return the hash that dvc.lock has of an output; None if it has none."""
+    with opened(revision) as repo:
+        output = find_output(repo, path)
+        return output.hash_info.value if output else None
+
+
+def stages_not_run(path: Path, revision: str | None) -> list[str]:
+    """Return the stages on the way to `path` whose command is not the one that made it.
+
+    Every param is in a command, so these are the stages that params.yaml has changed since.
+    """
+    from networkx import descendants
+
+    with opened(revision) as repo:
+        output = find_output(repo, path)
+        if output is None:
+            return []
+        needed = descendants(repo.index.graph, output.stage) | {output.stage}
+        return sorted(each.addressing.rpartition(":")[2] for each in needed if each.cmd_changed)
+
+
+def experiments_of_head() -> dict[str, str]:
+    """Return name -> commit of the experiments made on the current commit."""
+    with opened(None) as repo:
+        listed = repo.experiments.ls()
+        return {name: commit for found in listed.values() for name, commit in found}

@@ -1,0 +1,276 @@
+"""Run the committed pipeline again in a clean copy, and compare what comes out with the record.
+
+`make verify`, or `python -m genlab verify FOLDER` for the pipeline in another folder. What is
+verified is HEAD, in a clone with a DVC cache of its own, empty, and without the record: every stage
+runs, and no number can be equal because it was never made anew. Compared is every value of the JSON
+files under metrics/ that dvc.yaml produces; the receipt is compared apart, as it may explain a
+difference.
+
+Exit code 0: all numbers agree. On the machine of the record they do to the last byte. Another
+processor or number of threads rounds sums differently, and from there a sampled text may take
+another turn; hence the tolerance, t + t * |committed| with t = 0.02 if not said. A mean place of
+3.4 may so move by 0.09 and a share of 0.35 by 0.03: less than half of what their 95 % intervals
+leave open, so what a reader concludes stays.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import typer
+
+from genlab.core.checks import load_stages
+from genlab.core.files import remove
+from genlab.core.params import flatten
+from genlab.core.program import InputError, run, stage_app
+
+app = stage_app()
+
+RECEIPT = "metrics/receipt.json"
+SHOWN = 20  # entries of a list, and last lines of a run that failed
+GRACE_SECONDS = 10  # for stages to end after Ctrl-C
+# They would lead git, DVC or Python from the copy to the original.
+LEADS_ELSEWHERE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "DVC_ROOT", "PYTHONPATH"}
+
+
+@dataclass
+class Comparison:
+    """How the values of one or all files compare."""
+
+    n_equal: int = 0
+    n_within: int = 0
+    beyond: list[tuple[float, str]] = field(default_factory=list)  # times the tolerance, in words
+    changed: list[str] = field(default_factory=list)  # what is no number
+    missing: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
+
+    @property
+    def agrees(self) -> bool:
+        return not (self.beyond or self.changed or self.missing or self.new)
+
+
+def compare(committed: dict[str, object], made: dict[str, object], tolerance: float) -> Comparison:
+    """Compare flat values by key: numbers with the tolerance, all else exactly."""
+    found = Comparison(
+        missing=[key for key in committed if key not in made],
+        new=[key for key in made if key not in committed],
+    )
+    for key in [key for key in committed if key in made]:
+        before, after = committed[key], made[key]
+        if is_number(before) and is_number(after):
+            allowed = tolerance * (1 + abs(before))
+            if before == after:
+                found.n_equal += 1
+            elif abs(after - before) <= allowed:
+                found.n_within += 1
+            else:
+                times = abs(after - before) / allowed if allowed else float("inf")
+                words = f"{key}: {before} committed, {after} now (allowed +-{allowed:.3g})"
+                found.beyond.append((times, words))
+        elif type(before) is not type(after) or before != after:
+            found.changed.append(f"{key}: {before!r} committed, {after!r} now")
+    found.beyond.sort(reverse=True)
+    return found
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def read_values(files: dict[str, bytes]) -> dict[str, object]:
+    """Return all values of JSON files as "FILE KEY": value; raise InputError if one is no JSON."""
+    values = {}
+    for name, content in files.items():
+        try:
+            flat = flatten(json.loads(content))
+        except ValueError as error:
+            raise InputError(f"{name}: no JSON ({error})") from error
+        values |= {f"{name} {key}": value for key, value in flat.items()}
+    return values
+
+
+def explain(committed: bytes | None, made: bytes | None) -> list[str]:
+    """Return in words what differs between two receipts."""
+    if committed is None or made is None:
+        return ["no receipt to compare" if committed is None else "no receipt was written"]
+    before, after = flatten(json.loads(committed)), flatten(json.loads(made))
+    lines = []
+    for key in sorted({*before, *after}):
+        if before.get(key) == after.get(key):
+            continue
+        if key.startswith("data.") or key.endswith("sha256"):
+            lines.append(f"{key}: other content")  # hashes tell a reader nothing
+        else:
+            lines.append(f"{key}: {before.get(key)} committed, {after.get(key)} now")
+    return lines or ["nothing: the same versions, data and kind of machine"]
+
+
+def report(
+    committed: dict[str, bytes], made: dict[str, bytes], tolerance: float
+) -> tuple[list[str], bool]:
+    """Return what to print of two sets of files, and whether they agree."""
+    receipts = committed.get(RECEIPT), made.get(RECEIPT)
+    committed = {name: content for name, content in committed.items() if name != RECEIPT}
+    made = {name: content for name, content in made.items() if name != RECEIPT}
+    found = compare(read_values(committed), read_values(made), tolerance)
+    same = sum(made.get(name) == content for name, content in committed.items())
+    lines = [
+        f"files: {same} of {len(committed)} equal byte for byte",
+        f"numbers: {found.n_equal} equal, {found.n_within} within the tolerance of {tolerance:g} + "
+        f"{100 * tolerance:g} %, {len(found.beyond)} beyond it",
+    ]
+    for title, entries in (
+        ("beyond the tolerance, worst first", [words for _, words in found.beyond]),
+        ("other values", found.changed),
+        ("committed, but not made", found.missing),
+        ("made, but not committed", found.new),
+        ("what differs between the receipts", explain(*receipts)),
+    ):
+        if entries:
+            lines += [f"{title}:", *(f"  {entry}" for entry in entries[:SHOWN])]
+        if len(entries) > SHOWN:
+            lines.append(f"  and {len(entries) - SHOWN} more")
+    return lines, found.agrees
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Return what a git command prints; raise InputError if it fails."""
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, env=environment(), capture_output=True, text=True
+    )
+    if done.returncode:
+        raise InputError(f"{folder}: `git {arguments[0]}` failed: {done.stderr}")
+    return done.stdout.strip()
+
+
+def environment() -> dict[str, str]:
+    """Return an environment whose `python` is this one, with nothing that leads elsewhere."""
+    kept = {key: value for key, value in os.environ.items() if key not in LEADS_ELSEWHERE}
+    beside = Path(sys.executable).parent  # not resolved: a virtual environment's python is a link
+    return kept | {"PATH": f"{beside}{os.pathsep}{kept.get('PATH', os.defpath)}"}
+
+
+@contextmanager
+def clean_copy(root: Path, keep: bool) -> Iterator[Path]:
+    """Yield a clone of HEAD with a DVC cache of its own; remove it at the end, also on Ctrl-C."""
+    scratch = root / ".scratch"  # on the disk that has room for a run, and unknown to git and DVC
+    scratch.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="verify-", dir=scratch))
+    try:
+        clone = folder / "clone"
+        git(root, "clone", "--quiet", str(root), str(clone))
+        if not (clone / ".dvc").is_dir():
+            raise InputError(f"{root}: no .dvc folder in HEAD; is this the repository's top?")
+        # What is local goes before what is committed, the user's and the machine's: a shared cache
+        # would hand out results.
+        (clone / ".dvc/config.local").write_text(
+            f"[core]\n    site_cache_dir = {folder}/site\n[cache]\n    dir = {folder}/cache\n",
+            encoding="utf-8",
+        )
+        yield clone
+    finally:
+        if keep:
+            print(f"kept: {folder}")
+        else:
+            remove(folder)
+
+
+def read_record(pipeline: Path, outputs: frozenset[str]) -> dict[str, bytes]:
+    """Return those JSON files under the pipeline's metrics/ that its stages write, by path."""
+    files = {
+        path.relative_to(pipeline).as_posix(): path
+        for path in sorted((pipeline / "metrics").rglob("*.json"))
+    }
+    return {
+        name: path.read_bytes()
+        for name, path in files.items()
+        if any(name == output or name.startswith(f"{output}/") for output in outputs)
+    }
+
+
+def run_pipeline(pipeline: Path) -> None:
+    """Run every stage, naming each; raise InputError with its last lines if one fails."""
+    last_lines = deque(maxlen=SHOWN)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "--force"],
+        cwd=pipeline,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that it can be stopped with all its stages
+    )
+    try:
+        for line in process.stdout:
+            last_lines.append(line)
+            if stage := re.match(r"Running stage '(.*)'", line):
+                print(f"  {stage[1]}", flush=True)
+        process.wait()
+    finally:
+        stop(process)
+    if process.returncode:
+        print("".join(last_lines), file=sys.stderr)
+        raise InputError("`dvc repro` failed in the clean copy; its last lines are above")
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End a process and its children if it still runs: as Ctrl-C does, then for certain."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_SECONDS)
+    with suppress(ProcessLookupError):  # all have ended
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@app.command()
+def main(
+    folder: Path = typer.Argument(Path("."), help="folder of the dvc.yaml"),
+    tolerance: float = typer.Option(0.02, min=0, help="t of t + t * |committed number|"),
+    keep: bool = typer.Option(False, "--keep", help="leave the copy there to be looked at"),
+) -> None:
+    """Verify the committed metrics of a pipeline by running it again."""
+    # Tidy up whatever stops us; Ctrl-C, too: once imported, Polars hides it from a waiting read.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    root = Path(git(folder, "rev-parse", "--show-toplevel"))
+    below = folder.resolve().relative_to(root.resolve())
+
+    print(f"verifying {git(root, 'log', '-1', '--format=HEAD, %h (%s)')}, in a clean copy")
+    if changed := git(root, "diff", "--name-only", "HEAD").splitlines():
+        print(f"not verified, as not committed: changes in {', '.join(changed)}")
+    with clean_copy(root, keep) as clone:
+        pipeline = clone / below
+        if not (pipeline / "dvc.yaml").is_file():
+            raise InputError(f"{folder / 'dvc.yaml'}: not in HEAD, so there is nothing to verify")
+        outputs = frozenset().union(
+            *(stage.outputs for stage in load_stages(pipeline / "dvc.yaml"))
+        )
+        committed = read_record(pipeline, outputs)
+        if not committed:
+            raise InputError(f"{folder / 'metrics'}: HEAD holds no metrics of dvc.yaml's stages")
+        for name in committed:  # DVC leaves out a stage whose outputs are there and as recorded
+            (pipeline / name).unlink()
+        run_pipeline(pipeline)
+        lines, agrees = report(committed, read_record(pipeline, outputs), tolerance)
+    print("\n".join(lines))
+    print("verified" if agrees else "NOT verified")
+    sys.exit(0 if agrees else 1)
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,234 @@
+"""What people's labels say: shares with intervals, agreement of two raters, how many more to ask.
+
+In: the texts and the labels of one or two raters (label_files.py). Out: nested numbers for a
+metrics file. A share's interval is Wilson's, and so is that of the macro share, the mean over
+ratings: the mean of their ends, each taken at less than 95 % (stratified Wilson, `macro_share`). It
+keeps a width where all answers are alike, which a bootstrap does not. Kappa's is a bootstrap's.
+"""
+
+from collections.abc import Sequence
+from math import ceil, hypot, sqrt
+from statistics import NormalDist, fmean
+
+import numpy as np
+import polars as pl
+
+from genlab.core.program import InputError
+from genlab.labelling.label_files import ALL, BOTH, DISAGREED, Questionnaire, add_fingerprints
+from genlab.statistics.intervals import percentile_ends, wilson_interval
+
+HALF_WIDTH = 0.05  # +-5 points
+MACRO = "macro"
+N_RESAMPLES = 10_000
+
+
+def summarize_labels(texts: pl.DataFrame, labels: pl.DataFrame, sheet: Questionnaire) -> dict:
+    """Return the numbers of a metrics file about the labels of one or two raters.
+
+    texts: all generated texts (text_id, arm, text and what the questionnaire names); labels: as
+    `read_labels` returns them. Out: `labels` (how many count, and how many are of other texts: a
+    label counts for the very text that was judged, not for what another run writes in its
+    place); `shares`, arm -> rater -> `all`, `macro` and every rating -> n, the share of each answer
+    and its interval, and `more_labels`, how many more would bring all these shares to +-5 points.
+    With two raters also the rater `both`, on the texts that both judged, with the share of texts
+    on which they `disagreed`, and `agreement`, with Cohen's kappa.
+
+    Raises InputError for more than two raters.
+    """
+    raters = labels["rater"].unique().sort().to_list()
+    if len(raters) > 2:
+        raise InputError(
+            f"labels of {len(raters)} raters ({', '.join(raters)}); kappa is about two: move the"
+            " files of the others out of the folder"
+        )
+    known = add_fingerprints(texts, sheet).select("text_id", "fingerprint", "arm", sheet.by)
+    counted = labels.join(known, on=["text_id", "fingerprint"])
+    summary: dict = {
+        "labels": {"n": counted.height, "n_of_other_texts": labels.height - counted.height}
+    }
+    if counted.is_empty():
+        return summary
+
+    answers = list(sheet.choices)
+    judged = {rater: counted.filter(pl.col("rater") == rater) for rater in raters}
+    if len(raters) == 2:
+        first, second = judged.values()
+        pairs = first.join(second.select("text_id", second="answer"), on="text_id")
+        if pairs.height:
+            summary["agreement"] = summarize_agreement(pairs, answers, sheet.seed)
+            judged[BOTH] = pairs.with_columns(
+                answer=pl.when(pl.col("answer") == pl.col("second"))
+                .then("answer")
+                .otherwise(pl.lit(DISAGREED))
+            )
+    summary["shares"] = {}
+    for arm in counted["arm"].unique().sort():
+        groups = known.filter(pl.col("arm") == arm)[sheet.by].unique().sort().to_list()
+        summary["shares"][arm] = {
+            rater: summarize_shares(
+                own.filter(pl.col("arm") == arm),
+                answers + [DISAGREED] * (rater == BOTH),
+                sheet.by,
+                groups,
+            )
+            for rater, own in judged.items()
+            if arm in own["arm"]
+        }
+    return summary
+
+
+def summarize_shares(
+    labels: pl.DataFrame, answers: Sequence[str], by: str, groups: Sequence
+) -> dict[str, dict]:
+    """Return `all`, `macro` and each group's n, shares, their ends, and `more_labels`.
+
+    labels: one rater's answers of one arm. No `macro` while a group has no answer: a mean over
+    other groups would be another quantity.
+    """
+    counts = {
+        group: [int(((labels[by] == group) & (labels["answer"] == name)).sum()) for name in answers]
+        for group in groups
+    }
+    pooled = [sum(column) for column in zip(*counts.values(), strict=True)]
+    summary = {ALL: shares_of(pooled, answers)}
+    sizes = [sum(column) for column in counts.values()]
+    if all(sizes):
+        summary[MACRO] = {"n": sum(sizes)}
+        for name, column in zip(answers, zip(*counts.values(), strict=True), strict=True):
+            summary[MACRO] |= with_ends(name, *macro_share(column, sizes))
+        columns = list(zip(*counts.values(), strict=True))
+        summary[MACRO]["more_labels"] = max(more_labels_for_macro(c, sizes) for c in columns)
+    for group, column in counts.items():
+        if sum(column):
+            summary[f"{by}_{group}"] = shares_of(column, answers)
+    return summary
+
+
+def shares_of(counts: Sequence[int], answers: Sequence[str]) -> dict[str, float]:
+    n = sum(counts)
+    found = {"n": n}
+    for name, count in zip(answers, counts, strict=True):
+        found |= with_ends(name, count / n, *wilson_interval(count, n))
+    return found | {"more_labels": max(more_labels(count, n) for count in counts)}
+
+
+def with_ends(name: str, share: float, low: float, high: float) -> dict[str, float]:
+    return {name: share, f"{name}_low": low, f"{name}_high": high}
+
+
+# ---- the macro share
+
+
+def macro_share(
+    counts: Sequence[float], sizes: Sequence[int], level: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the mean of counts / sizes over groups and its interval (share, low, high).
+
+    The groups' errors partly cancel, so each group's Wilson interval is taken at a smaller z: the
+    one at which the mean of their half-widths is z standard errors of the mean. With equal shares
+    and sizes the interval is Wilson's for all labels in one. Yan and Su 2010, Statistics in
+    Biopharmaceutical Research 2(3), with equal weights. It held the true mean in 92 to 99.6 % of
+    4,000 draws each from seven sets of five shares (.02 to 1) with 3 to 40 labels a group; in
+    90 % for five labels each and all shares .02.
+    """
+    shares = [count / n for count, n in zip(counts, sizes, strict=True)]
+    errors = [sqrt(p * (1 - p) / n) for p, n in zip(shares, sizes, strict=True)]
+    # All shares 0 or 1: as where all groups have one standard error.
+    smaller = hypot(*errors) / sum(errors) if any(errors) else 1 / sqrt(len(shares))
+    normal = NormalDist()
+    level = 2 * normal.cdf(smaller * normal.inv_cdf((1 + level) / 2)) - 1
+    ends = [wilson_interval(count, n, level) for count, n in zip(counts, sizes, strict=True)]
+    low, high = (fmean(end) for end in zip(*ends, strict=True))
+    return fmean(shares), low, high
+
+
+# ---- how many more
+
+
+def labels_needed(share: float, half_width: float = HALF_WIDTH, level: float = 0.95) -> int:
+    """Return the least n at which Wilson's interval of this share is at most 2 half_width wide.
+
+    Half the width is z sqrt(4 n p q + z^2) / (2 (n + z^2)); set equal to half_width it is
+    quadratic in n + z^2. "+-" is half the width: Wilson's interval is not symmetric.
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    pq = share * (1 - share)
+    root = sqrt(pq**2 + half_width**2 * (1 - 4 * pq))
+    return max(1, ceil(z**2 * (pq + root) / (2 * half_width**2) - z**2))
+
+
+def more_labels(count: int, n: int) -> int:
+    """Return how many labels after these n bring the share count / n to +-5 points."""
+    return max(0, labels_needed(count / n) - n)
+
+
+def more_labels_for_macro(counts: Sequence[int], sizes: Sequence[int]) -> int:
+    """Return how many labels bring the mean over groups to +-5 points, if the shares stay.
+
+    They go where they are due for equally many in each group; none if it is known well enough now.
+    """
+    _, low, high = macro_share(counts, sizes)
+    if high - low <= 2 * HALF_WIDTH:
+        return 0
+    shares = [count / n for count, n in zip(counts, sizes, strict=True)]
+    enough = 1
+    while width_of_macro(shares, enough) > 2 * HALF_WIDTH:  # 381 at most, for one group at 0.5
+        enough += 1
+    return sum(max(0, enough - n) for n in sizes)
+
+
+def width_of_macro(shares: Sequence[float], n: int) -> float:
+    """Return the width of the macro share's interval with n labels of each group."""
+    # Wilson's formula holds for counts that are not whole.
+    _, low, high = macro_share([share * n for share in shares], [n] * len(shares))
+    return high - low
+
+
+# ---- two raters
+
+
+def summarize_agreement(pairs: pl.DataFrame, answers: Sequence[str], seed: int) -> dict:
+    """Return n, the share of equal answers and Cohen's kappa, each with its interval.
+
+    pairs: a row a text that both judged, columns answer and second. No kappa where it is not
+    defined: both raters gave one and the same answer to every text.
+    """
+    table = np.array(
+        [
+            [((pairs["answer"] == a) & (pairs["second"] == b)).sum() for b in answers]
+            for a in answers
+        ]
+    )
+    n, n_equal = int(table.sum()), int(np.trace(table))
+    found = {"n": n} | with_ends("observed", n_equal / n, *wilson_interval(n_equal, n))
+    kappa = float(cohens_kappa(table))
+    if np.isnan(kappa):
+        return found
+    return found | with_ends("kappa", kappa, *kappa_interval(table, seed))
+
+
+def cohens_kappa(table: np.ndarray) -> np.ndarray:
+    """Return kappa of int[..., k, k], first rater's answer by second's; NaN if not defined.
+
+    (p_o - p_e) / (1 - p_e): agreement beyond that of two raters who answer independently, each
+    with their own shares. Cohen 1960, Educational and Psychological Measurement 20(1).
+    """
+    shares = table / table.sum(axis=(-2, -1), keepdims=True)
+    observed = np.trace(shares, axis1=-2, axis2=-1)
+    expected = (shares.sum(axis=-1) * shares.sum(axis=-2)).sum(axis=-1)
+    with np.errstate(invalid="ignore"):  # 0 / 0: all answers alike
+        return np.where(expected < 1, (observed - expected) / (1 - expected), np.nan)
+
+
+def kappa_interval(table: np.ndarray, seed: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the percentile bootstrap interval (low, high) of kappa, texts resampled.
+
+    Drawing texts with replacement is drawing the table's cells from a multinomial distribution. A
+    resample where kappa is not defined is left out. Raters who never disagreed get an interval
+    without width: the one of `observed` beside it tells what so few texts can show.
+    """
+    n = int(table.sum())
+    drawn = np.random.default_rng(seed).multinomial(n, table.ravel() / n, N_RESAMPLES)
+    kappas = cohens_kappa(drawn.reshape(-1, *table.shape))
+    low, high = percentile_ends(kappas[:, None], level)
+    return float(low[0]), float(high[0])

@@ -1,0 +1,456 @@
+"""People's labels of texts: what is asked, of which texts, and the file that keeps the answers.
+
+In: a questionnaire (label.yaml) and a table of texts. Out: one JSON Lines file a rater, a line an
+answer, only ever appended to, on disk before the next text is shown. An answer taken back is a
+line of its own, with the answer null. Every line holds a fingerprint of what the rater saw, so
+that an answer is never counted for another text.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+
+import polars as pl
+import yaml
+
+from genlab.core.program import InputError
+from genlab.core.tables import read_table
+
+ALL = "all"
+# What genlab.labelling.agreement calls two raters together, and their different answers.
+BOTH = "both"
+DISAGREED = "disagreed"
+LINE_START = b'{"text_id": "'
+LABEL_SCHEMA = pl.Schema(
+    {
+        "text_id": pl.String,
+        "rater": pl.String,
+        "answer": pl.String,
+        "fingerprint": pl.String,
+        "seconds": pl.Float64,  # from when the text was shown; null if not measured
+        "time": pl.String,  # UTC, ISO 8601
+    }
+)
+
+
+# ---- what is asked
+
+
+@dataclass(frozen=True)
+class Questionnaire:
+    """A label.yaml: wordings are {language: words}, the choices in the order of their keys."""
+
+    n: int
+    seed: int
+    arms: str | list[str]
+    by: str
+    show: dict[str, dict]
+    question: dict[str, str]
+    hint: dict[str, str]
+    choices: dict[str, dict[str, str]]
+
+
+def read_questionnaire(path: Path) -> Questionnaire:
+    """Return a label.yaml; raise InputError naming the key that is wrong."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; it says what is asked of raters") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML in UTF-8 ({error})") from None
+    keys = set(Questionnaire.__annotations__)
+    given = set(content) if isinstance(content, dict) else set()
+    if given != keys:
+        wrong = ", ".join(sorted(map(str, given ^ keys)))
+        raise InputError(f"{path}: it must have the keys {', '.join(sorted(keys))}; see {wrong}")
+    for key, is_right, need in [
+        ("n", is_count, "a whole number, 0 for all"),
+        ("seed", is_count, "a whole number"),
+        ("arms", lambda arms: arms == ALL or is_names(arms), "all, or a list of arms"),
+        ("by", lambda by: isinstance(by, str), "a column"),
+        ("show", is_captions, "columns with their captions, such as rating: {en: Rating, of: 5}"),
+        ("question", is_wording, "words by language, such as {en: ...}"),
+        ("hint", is_wording, "words by language, such as {en: ...}"),
+        ("choices", is_choices, "two to nine answers with words by language: correct: {en: ...}"),
+    ]:
+        if not is_right(content[key]):
+            raise InputError(f"{path}: {key} must be {need}")
+    for answer in content["choices"]:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", answer) or answer == DISAGREED:
+            raise InputError(
+                f"{path}: choices.{answer}: an answer's name is lower-case Latin letters, digits"
+                f" and underscores, and not {DISAGREED}"
+            )
+    return Questionnaire(**content)
+
+
+def is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def is_names(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)
+
+
+def is_wording(value: object) -> bool:
+    return isinstance(value, dict) and bool(value) and is_names([*value, *value.values()])
+
+
+def is_captions(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(column, str)
+        and isinstance(caption, dict)
+        and is_count(caption.get("of", 0))
+        and is_wording({key: words for key, words in caption.items() if key != "of"})
+        for column, caption in value.items()
+    )
+
+
+def is_choices(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and 2 <= len(value) <= 9
+        and is_names(list(value))
+        and all(map(is_wording, value.values()))
+    )
+
+
+# ---- of which texts
+
+
+def read_texts(path: Path, sheet: Questionnaire) -> pl.DataFrame:
+    """Return the table of texts; raise InputError if a column or a text lacks, or an id is twice.
+
+    Columns: text_id, arm, text, and those that the questionnaire names.
+    """
+    texts = read_table(path)
+    needed = ["text_id", "arm", "text", sheet.by, *sheet.show]
+    missing = [name for name in needed if name not in texts.columns]
+    if missing:
+        raise InputError(f"{path}: it has no column {missing[0]}, which the desk needs")
+    for name in ("text_id", "arm", "text", sheet.by):
+        if texts[name].null_count():
+            row = texts[name].is_null().arg_max()
+            raise InputError(f"{path}: row {row + 1} has no {name}; run `dvc repro`")
+    twice = texts.filter(pl.col("text_id").is_duplicated())
+    if twice.height:
+        raise InputError(f"{path}: text_id {twice['text_id'][0]} is there twice; run `dvc repro`")
+    return texts
+
+
+def add_fingerprints(texts: pl.DataFrame, sheet: Questionnaire) -> pl.DataFrame:
+    """Return the texts with the column fingerprint: of the id, the text and what stands beside."""
+    seen = texts.select("text_id", "text", *sheet.show).rows()
+    return texts.with_columns(fingerprint=pl.Series(map(digest, seen), dtype=pl.String))
+
+
+def digest(value: object) -> str:
+    """Return 16 hex digits of any JSON value."""
+    content = json.dumps(value, ensure_ascii=False).encode()
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def sample_texts(texts: pl.DataFrame, sheet: Questionnaire, rater: str) -> pl.DataFrame:
+    """Return the n texts that are to be labelled, in the order in which `rater` sees them.
+
+    Equally many of every arm and every value of the column `by`, at any moment: the order is made
+    of blocks with one text of each, shuffled, so who stops early has a balanced sample too. The
+    texts are the same for all raters, the order within blocks is not. A larger n adds texts at
+    the end. It does not depend on the order of the rows, as each text's place comes from a digest
+    of the seed and its id. Raises InputError if there are too few texts.
+    """
+    if sheet.arms != ALL:
+        unknown = sorted(set(sheet.arms) - set(texts["arm"]))
+        if unknown:
+            known = ", ".join(texts["arm"].unique().sort())
+            raise InputError(
+                f"the questionnaire's arms: there is no arm {unknown[0]} among the texts ({known})"
+            )
+        texts = texts.filter(pl.col("arm").is_in(sheet.arms))
+    stratum = ["arm", sheet.by]
+    ids = texts["text_id"].to_list()
+    drawn = (
+        texts.with_columns(
+            draw=pl.Series([digest([sheet.seed, "draw", name]) for name in ids], dtype=pl.String),
+            turn=pl.Series([digest([sheet.seed, rater, name]) for name in ids], dtype=pl.String),
+        )
+        .sort("draw")
+        .with_columns(block=pl.int_range(pl.len()).over(stratum))
+    )
+    sizes = drawn.group_by(stratum).len()
+    n = sheet.n or drawn.height
+    possible = sizes.height * (sizes["len"].min() or 0)
+    if drawn.is_empty() or (sheet.n and n > possible):
+        raise InputError(
+            f"the questionnaire's n: {n} texts cannot be drawn equally from {drawn.height} texts"
+            f" of {sizes.height} kinds (arm and {sheet.by}); set n to {possible} or less, or to 0"
+            " for all"
+        )
+    # Which texts the last block holds, if it is not a whole one, is a matter of the seed alone.
+    chosen = drawn.sort("block", "draw").head(n)
+    return chosen.sort("block", "turn").drop("draw", "turn", "block")
+
+
+# ---- the file that keeps the answers
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a label file; answer None takes the text's answer back."""
+
+    number: int
+    text_id: str
+    answer: str | None
+    fingerprint: str
+    seconds: float | None
+    time: str
+
+
+def check_rater(name: str) -> str:
+    """Return a rater's name; raise InputError if it cannot name a file and a row of shares."""
+    if not re.fullmatch(r"\w[\w-]{0,39}", name) or name == BOTH:
+        raise InputError(
+            f"rater {name!r}: a name is letters, digits, - and _, at most 40, and not {BOTH}"
+        )
+    return name
+
+
+def read_lines(path: Path, answers: Iterable[str]) -> tuple[list[Line], bytes]:
+    """Return the lines of a rater's file in order, and what a killed process left of its last.
+
+    Raises InputError with file and line for what is no line of this file.
+    """
+    content = path.read_bytes()
+    *whole, last = content.split(b"\n")
+    # A line of ours begins with its id and ends in "}": whatever else lacks a line end was
+    # written by hand, and is read like any other line.
+    is_ours = last.startswith(LINE_START) or LINE_START.startswith(last)
+    torn = last if is_ours and not last.rstrip().endswith(b"}") else b""
+    if last and not torn:
+        whole.append(last)
+    lines = [
+        parse_line(path, number, line, frozenset(answers))
+        for number, line in enumerate(whole, 1)
+        if line.strip()
+    ]
+    return lines, torn
+
+
+def parse_line(path: Path, number: int, content: bytes, answers: frozenset[str]) -> Line:
+    """Return one line; raise InputError saying what is wrong with it."""
+    where = f"{path} line {number}"
+    try:
+        record = json.loads(content.decode("utf-8-sig"))
+    except ValueError as error:
+        raise InputError(f"{where}: not JSON ({error}); mend the line or delete it") from None
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: not an object in braces; mend the line or delete it")
+    for key in ("text_id", "rater", "fingerprint", "time"):
+        if not isinstance(record.get(key), str):
+            raise InputError(f"{where}: it has no {key}; mend the line or delete it")
+    if record["rater"] != path.stem:
+        raise InputError(
+            f"{where}: an answer of {record['rater']} in the file of {path.stem}; a file holds one"
+            f" rater's answers, so move the line to {record['rater']}.jsonl"
+        )
+    answer = record.get("answer", "none")
+    if answer is not None and (not isinstance(answer, str) or answer not in answers):
+        raise InputError(
+            f"{where}: {answer} is no answer ({', '.join(sorted(answers))}); mend the line"
+        )
+    seconds = record.get("seconds")
+    if seconds is not None and not is_duration(seconds):
+        raise InputError(f"{where}: seconds is {seconds}; it must be a number from 0 on, or null")
+    return Line(number, record["text_id"], answer, record["fingerprint"], seconds, record["time"])
+
+
+def is_duration(value: object) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and isfinite(value)
+        and value >= 0
+    )
+
+
+def standing_answers(path: Path, lines: Iterable[Line]) -> dict[str, Line]:
+    """Return text_id -> the line that counts, in the order in which they were given.
+
+    Raises InputError if a text has two answers and none was taken back: which one counts is not
+    for a program to guess.
+    """
+    standing: dict[str, Line] = {}
+    for line in lines:
+        before = standing.get(line.text_id)
+        if line.answer is None:
+            standing.pop(line.text_id, None)
+        elif before is None:
+            standing[line.text_id] = line
+        elif (line.answer, line.fingerprint) != (before.answer, before.fingerprint):
+            raise InputError(
+                f"{path} line {line.number}: text {line.text_id} is {line.answer} here and"
+                f" {before.answer} in line {before.number}; delete the one that is wrong"
+            )
+    return standing
+
+
+def check_labels(path: Path, standing: dict[str, Line], fingerprints: dict[str, str]) -> None:
+    """Raise InputError if an answer is about a text that is not there, or that has changed."""
+    for line in standing.values():
+        where = f"{path} line {line.number}"
+        advice = (
+            "bring the texts of that time back (git checkout and `dvc checkout`), mend the line,"
+            " or label under another name"
+        )
+        if line.text_id not in fingerprints:
+            raise InputError(f"{where}: there is no text {line.text_id}; {advice}")
+        if line.fingerprint != fingerprints[line.text_id]:
+            raise InputError(
+                f"{where}: text {line.text_id}, or what is shown beside it, has changed since it"
+                f" was labelled; {advice}"
+            )
+
+
+class LabelFile:
+    """One rater's answers to these texts, on disk when `answer` and `undo` return.
+
+    The file is locked for one process and only ever appended to, but for a torn last line, which
+    is cut off when it is opened (`notice` says so). Nothing is written if the file was changed by
+    someone else meanwhile.
+    """
+
+    def __init__(self, path: Path, answers: Iterable[str], fingerprints: dict[str, str]) -> None:
+        self.path = path
+        self.rater = check_rater(path.stem)
+        self.fingerprints = fingerprints
+        self.notice = ""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            self.lock()
+            lines, torn = read_lines(path, answers)
+            standing = standing_answers(path, lines)
+            check_labels(path, standing, fingerprints)
+            self.answers = {name: line.answer for name, line in standing.items()}
+            self.mend_end(torn)
+            sync_folder(path.parent)
+            self.state = file_state(os.fstat(self.descriptor))
+        except BaseException:
+            self.close()
+            raise
+
+    def lock(self) -> None:
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{self.path}: another desk has it open; use that one, or end it with Ctrl-C"
+            ) from None
+
+    def mend_end(self, torn: bytes) -> None:
+        """Cut a torn last line off, or end a last line that was written by hand without an end."""
+        size = os.fstat(self.descriptor).st_size
+        if torn:
+            os.ftruncate(self.descriptor, size - len(torn))
+            self.notice = (
+                f"{self.path}: the last line was cut short when it was being written, and is taken"
+                f" out: {torn.decode(errors='replace')!r}. That text is asked again."
+            )
+        elif size and os.pread(self.descriptor, 1, size - 1) != b"\n":
+            os.write(self.descriptor, b"\n")
+        os.fsync(self.descriptor)
+
+    def answer(self, text_id: str, answer: str, seconds: float | None) -> None:
+        """Append an answer to a text that has none."""
+        self.append(text_id, answer, seconds)
+        self.answers[text_id] = answer
+
+    def undo(self, text_id: str) -> None:
+        """Append that the text's answer is taken back."""
+        self.append(text_id, None, None)
+        del self.answers[text_id]
+
+    def append(self, text_id: str, answer: str | None, seconds: float | None) -> None:
+        """Write one line, whole or not at all: OSError if the disk does not take it.
+
+        Raises InputError if the file is not as this process left it (an editor, a git checkout):
+        the answer would go to a file that is gone, or contradict one that was added.
+        """
+        try:
+            state = file_state(os.stat(self.path))
+        except FileNotFoundError:
+            state = None
+        if state != self.state:
+            raise InputError(
+                f"{self.path} was changed by another program; end the desk (Ctrl-C) and start it"
+                " again, so that it reads the file anew"
+            )
+        record = {
+            "text_id": text_id,
+            "rater": self.rater,
+            "answer": answer,
+            "fingerprint": self.fingerprints[text_id],
+            "seconds": seconds,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        try:
+            if os.write(self.descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            os.fsync(self.descriptor)
+        except OSError:
+            # If half a line must stay, the state does not fit any more and no line follows it.
+            with suppress(OSError):
+                os.ftruncate(self.descriptor, state[-1])
+            raise
+        self.state = file_state(os.fstat(self.descriptor))
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+def file_state(status: os.stat_result) -> tuple[int, int, int]:
+    """Return what differs after another program has written or replaced the file; size last."""
+    return status.st_dev, status.st_ino, status.st_size
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries safe from a power cut: a new file is not, by its own fsync."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# ---- for counting
+
+
+def read_labels(folder: Path, sheet: Questionnaire) -> pl.DataFrame:
+    """Return the answers that count, of all NAME.jsonl in a folder (LABEL_SCHEMA).
+
+    No folder, or an empty one, gives no rows. Raises InputError with file and line for what is
+    wrong, a torn last line too.
+    """
+    rows = []
+    for path in sorted(folder.glob("*.jsonl")):
+        check_rater(path.stem)
+        lines, torn = read_lines(path, sheet.choices)
+        if torn:
+            raise InputError(
+                f"{path}: its last line was cut short; open the desk as {path.stem}, which mends it"
+            )
+        rows += [
+            (line.text_id, path.stem, line.answer, line.fingerprint, line.seconds, line.time)
+            for line in standing_answers(path, lines).values()
+        ]
+    return pl.DataFrame(rows, LABEL_SCHEMA, orient="row")

@@ -1,0 +1,274 @@
+"""Batched generation whose text for a query depends on that query alone.
+
+Every query has its own stream of random numbers, one number per new token, so the text does not
+change with batch size, order, or number of processes; and since a token depends only on what
+stands before it, the first 50 of 300 tokens ARE the generation of length 50. For the same reason
+a text that is driven on past its end-of-text is, up to there, the text that stopped. Neither holds
+for beams, and batches matter to a model in bfloat16, whose sums round to other tokens in another.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genlab.core.processes import map_shared
+from genlab.core.program import InputError
+from genlab.core.seeds import random_stream
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import (
+        GenerationConfig,
+        LogitsProcessorList,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
+
+
+FEW = 1_000  # tokens that top_k and top_p have left, up to which they are sorted out first
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How to turn next-token scores into tokens; the fields are params of `gen`."""
+
+    cap: int  # most new tokens
+    temperature: float  # 0: greedy
+    top_k: int  # 0: all tokens
+    top_p: float  # 1.0: all tokens
+    num_beams: int
+    repetition_penalty: float  # 1.0: none
+    seed: int
+    stop_at_end: bool = True  # False: an end-of-text is a token like any other, up to `cap`
+
+
+def generate(
+    model: "PreTrainedModel",
+    prompts: list[list[int]],
+    item_ids: list[str],
+    decoding: Decoding,
+    ends: set[int],
+    batch_size: int,
+    on_progress: Callable[[int], object] = lambda n_done: None,
+) -> tuple[list[list[int]], list[bool]]:
+    """Return each prompt's new tokens and whether an end-of-text was reached within the cap.
+
+    The end-of-text is left out; without stop_at_end, where it is not the last token, it stays.
+    Prompts are taken in order of length, so that batches hold little padding.
+    Beams are searched, not sampled: with num_beams > 1 temperature, top_k and top_p are not used.
+    Raises InputError if a prompt and `cap` new tokens exceed the model's positions.
+    """
+    check_positions(model, prompts, item_ids, decoding)
+    decode = beam_search if decoding.num_beams > 1 else decode_batch
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    tokens: list[list[int]] = [[]] * len(prompts)
+    finished = [False] * len(prompts)
+    stops = ends if decoding.stop_at_end else set()
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+    def decode_items(batch: list[int]) -> list[list[int]]:
+        streams = np.stack([random_stream(decoding.seed, item_ids[i], decoding.cap) for i in batch])
+        return decode(model, [prompts[i] for i in batch], streams, decoding, stops)
+
+    decoded = map_shared(decode_items, batches, lambda batch: on_progress(len(batch)))
+    for batch, new in zip(batches, decoded, strict=True):
+        for i, row in zip(batch, new, strict=True):
+            end = next((k for k, token in enumerate(row) if token in ends), None)
+            tokens[i], finished[i] = row[:end] if stops else row, end is not None
+    return tokens, finished
+
+
+def decode_batch(
+    model: "PreTrainedModel",
+    prompts: list[list[int]],
+    streams: np.ndarray,
+    decoding: Decoding,
+    ends: set[int],
+) -> list[list[int]]:
+    """Return new tokens of one batch, greedy or sampled; a row stops at the first of `ends`.
+
+    streams: float64 [b, cap]. Rows that have ended leave the batch: a few long texts then cost
+    little. Left padding with a mask and explicit positions gives every row what it would get
+    alone.
+    """
+    import torch
+
+    processors = score_processors(decoding)
+    with torch.inference_mode():
+        ids, mask = pad_left(prompts, model.device)
+        end_ids = torch.tensor(sorted(ends), dtype=torch.long, device=model.device)
+        uniforms = torch.from_numpy(streams).to(model.device)
+        new = torch.full(streams.shape, -1, device=model.device)
+        rows = torch.arange(len(prompts), device=model.device)  # which prompt a batch row is of
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        cache, step = None, ids
+        for t in range(decoding.cap):
+            output = model(
+                input_ids=step,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            cache = output.past_key_values
+            if output.logits.isnan().any():
+                raise InputError(
+                    f"{model.name_or_path}: the model's scores are NaN, its weights are broken; "
+                    "train it again with a lower train.learning_rate"
+                )
+            scores = processors(ids, output.logits[:, -1].float())
+            token = pick(scores, uniforms[rows, t] if decoding.temperature else None)
+            new[rows, t] = token
+            alive = ~torch.isin(token, end_ids)
+            if not alive.any():
+                break
+            ids = torch.cat((ids, token[:, None]), 1)
+            mask = torch.nn.functional.pad(mask, (0, 1), value=1)
+            step, positions = token[:, None], positions[:, -1:] + 1
+            if not alive.all():
+                kept = alive.nonzero()[:, 0]
+                cache.batch_select_indices(kept)
+                ids, mask, step = ids[kept], mask[kept], step[kept]
+                positions, rows = positions[kept], rows[kept]
+    return [[token for token in row if token >= 0] for row in new.tolist()]
+
+
+def beam_search(
+    model: "PreTrainedModel",
+    prompts: list[list[int]],
+    streams: np.ndarray,
+    decoding: Decoding,
+    ends: set[int],
+) -> list[list[int]]:
+    """Return new tokens of one batch by deterministic beam search (transformers' own)."""
+    from transformers import GenerationConfig
+
+    ids, mask = pad_left(prompts, model.device)
+    # transformers fills what is not given from the model's own settings (a length penalty, words
+    # that may not be repeated): the params of `gen` are to be all there is.
+    settings, model.generation_config = model.generation_config, GenerationConfig()
+    try:
+        output = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=decoding.cap,
+            do_sample=False,
+            num_beams=decoding.num_beams,
+            repetition_penalty=decoding.repetition_penalty,
+            eos_token_id=sorted(ends) or None,
+            pad_token_id=min(ends, default=0),  # no ends: no row is ever padded
+        )
+    finally:
+        model.generation_config = settings
+    return output[:, ids.shape[1] :].tolist()
+
+
+def score_processors(decoding: Decoding) -> "LogitsProcessorList":
+    """Return transformers' processors in its own order; greedy decoding needs the penalty alone."""
+    from transformers.generation import logits_process as library
+
+    fewest = 1 if decoding.num_beams == 1 else 2  # as there: an end-of-text leaves another token
+
+    processors = library.LogitsProcessorList()
+    if decoding.repetition_penalty != 1.0:
+        processors.append(library.RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty))
+    if decoding.temperature not in (0.0, 1.0):
+        processors.append(library.TemperatureLogitsWarper(decoding.temperature))
+    if decoding.temperature and decoding.top_k > 0:
+        processors.append(library.TopKLogitsWarper(decoding.top_k, min_tokens_to_keep=fewest))
+    if decoding.temperature and decoding.top_p < 1.0:
+        processors.append(library.TopPLogitsWarper(decoding.top_p, min_tokens_to_keep=fewest))
+    return processors
+
+
+def pick(scores: "torch.Tensor", uniforms: "torch.Tensor | None") -> "torch.Tensor":
+    """Return a token id per row [b] from scores [b, v]: the best, or one drawn by `uniforms` [b].
+
+    Drawn by inverting the cumulative distribution, which needs one number per token. In float64:
+    the sum over 50,000 tokens must not lose the small ones. Where top_k or top_p have left few
+    tokens, only these are summed, in their order: the others add nothing.
+    """
+    if uniforms is None:
+        return scores.argmax(1)
+    most = int((scores > float("-inf")).sum(1).max())
+    if most > FEW:
+        return invert(scores, uniforms)
+    tokens = scores.topk(most).indices.sort(1).values
+    return tokens.gather(1, invert(scores.gather(1, tokens), uniforms)[:, None])[:, 0]
+
+
+def invert(scores: "torch.Tensor", uniforms: "torch.Tensor") -> "torch.Tensor":
+    """Return the column [b] where the cumulative distribution of scores [b, k] passes a number."""
+    cumulative = scores.double().softmax(1).cumsum(1)
+    return (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(1)
+
+
+def pad_left(prompts: list[list[int]], device: "torch.device") -> tuple:
+    """Return input ids and attention mask [b, t]. A row is padded with its own first token.
+
+    Padding is masked out of attention; its id still reaches the repetition penalty, where a token
+    of the prompt itself changes nothing but an end-of-text would.
+    """
+    import torch
+
+    longest = max(map(len, prompts))
+    ids = [[prompt[0]] * (longest - len(prompt)) + prompt for prompt in prompts]
+    mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def end_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Return the ids that end a text: the one training used and those of the generation config."""
+    return listed_ends(model.generation_config, tokenizer)
+
+
+def end_tokens_in(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Return what `end_tokens` does for the model in a folder, without loading its weights."""
+    from transformers import AutoConfig, GenerationConfig
+
+    if (folder / "generation_config.json").exists():
+        config = GenerationConfig.from_pretrained(folder, local_files_only=True)
+    else:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = GenerationConfig.from_model_config(config)
+    return listed_ends(config, tokenizer)
+
+
+def listed_ends(config: "GenerationConfig", tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Return the end-of-text ids of a generation config and a tokenizer."""
+    listed = config.eos_token_id
+    listed = listed if isinstance(listed, list) else [listed]
+    return {tokenizer.eos_token_id, *listed} - {None}
+
+
+def check_cap(key: str, cap: int, base: Path, made_by: dict[str, dict]) -> None:
+    """Raise InputError if a mini base is to be made with too few positions for `cap` new tokens.
+
+    made_by: {output: options} of all stages. Other models' positions are known only once they are
+    fetched; `generate` checks those.
+    """
+    options = made_by.get(str(base), {})
+    if options.get("source") == "mini" and cap >= options["n_positions"]:
+        raise InputError(
+            f"{key}={cap} new tokens and a prompt exceed base.n_positions="
+            f"{options['n_positions']}; lower the one or raise the other"
+        )
+
+
+def check_positions(
+    model: "PreTrainedModel", prompts: list[list[int]], item_ids: list[str], decoding: Decoding
+) -> None:
+    """Raise InputError if the longest prompt with `cap` new tokens is too long for the model."""
+    cap = "gen.cap" if decoding.stop_at_end else "forced.cap"
+    n_positions = getattr(model.config, "max_position_embeddings", None)
+    longest = max(range(len(prompts)), key=lambda i: len(prompts[i]))
+    if n_positions and len(prompts[longest]) + decoding.cap > n_positions:
+        raise InputError(
+            f"query {item_ids[longest]}: its prompt of {len(prompts[longest])} tokens and "
+            f"{cap}={decoding.cap} new ones exceed the model's {n_positions} positions; lower "
+            f"{cap}, or clean.max_query_words"
+        )

@@ -1,0 +1,109 @@
+"""Language models and tokenizers in folders of the Hub's layout, loaded safely and offline.
+
+Safely: weights as safetensors only, never a pickle; no code from the folder is run.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genlab.core.program import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class Dtype(StrEnum):
+    """What a model computes in; bfloat16 is faster only where the CPU or GPU has it (LOG.md)."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+# A folder without any of these gives transformers an empty tokenizer, not an error.
+VOCABULARIES = {"tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model"}
+
+
+def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
+    """Return the tokenizer in `folder`; raise InputError if there is none, or it has no EOS.
+
+    A folder of vocab.json and merges.txt alone is read as GPT-2's kind of tokenizer.
+    """
+    from transformers import AutoTokenizer, GPT2TokenizerFast
+
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    says_its_kind = names & {"tokenizer.json", "tokenizer_config.json", "config.json"}
+    kind = AutoTokenizer if says_its_kind else GPT2TokenizerFast
+    try:
+        if not names & VOCABULARIES:
+            raise FileNotFoundError("there is no vocabulary")
+        tokenizer = kind.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # tokenizers raises bare Exceptions for broken files
+        raise InputError(
+            f"{folder}: no tokenizer can be loaded ({first_line(error)}); expected tokenizer.json, "
+            "or vocab.json and merges.txt"
+        ) from error
+    if tokenizer.eos_token_id is None:
+        raise InputError(f"{folder}: the tokenizer has no end-of-text token (eos_token)")
+    return tokenizer
+
+
+def load_causal_model(folder: Path) -> "PreTrainedModel":
+    """Return the causal language model in `folder` in float32; raise InputError if it is not whole.
+
+    float32 because an optimizer's small steps are lost in less.
+    """
+    from transformers import AutoModelForCausalLM
+
+    return load_whole(AutoModelForCausalLM, folder, "causal language model")
+
+
+def load_text_to_text_model(folder: Path) -> "PreTrainedModel":
+    """Return the encoder-decoder model in `folder` in float32; errors as `load_causal_model`."""
+    from transformers import AutoModelForSeq2SeqLM
+
+    return load_whole(AutoModelForSeq2SeqLM, folder, "text-to-text model")
+
+
+def load_whole(auto_class: type, folder: Path, kind: str) -> "PreTrainedModel":
+    """Return the model in `folder`; raise InputError if it is no whole one of its kind."""
+    check_model_folder(folder)
+    try:
+        model, found = auto_class.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype="float32",
+            output_loading_info=True,
+        )
+    except Exception as error:  # safetensors and json raise their own kinds for broken files
+        raise InputError(f"{folder}: not a {kind} ({first_line(error)})") from error
+    if missing := sorted(found["missing_keys"]):  # transformers would fill them with noise
+        raise InputError(
+            f"{folder}: not a whole {kind}, {len(missing)} weights are missing ({missing[0]}, ...)"
+        )
+    return model
+
+
+def check_model_folder(folder: Path) -> None:
+    """Raise InputError unless `folder` holds config.json and safetensors weights."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such model folder")
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder}: not a model folder, config.json is missing")
+    if not any(folder.glob("*.safetensors")):
+        pickles = sorted(path.name for path in folder.glob("*.bin"))
+        why = (
+            f"its weights ({pickles[0]}) are a pickle, which could run code; convert them"
+            if pickles
+            else "save them"
+        )
+        raise InputError(
+            f"{folder}: no weights (*.safetensors); {why} with "
+            "model.save_pretrained(folder, safe_serialization=True)"
+        )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, for one-line messages."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,349 @@
+"""What training needs around transformers' Trainer: a collator, an order of rows, token means,
+checkpoints by step and what they need to be resumed from, the curve.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from genlab.core.files import remove
+from genlab.core.processes import best_device, is_first
+from genlab.core.program import InputError
+from genlab.models.loading import Dtype
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig, PeftModel
+    from transformers import PreTrainedModel, Trainer, TrainerCallback
+
+IGNORED = -100  # the label torch's cross-entropy leaves out
+
+
+class Method(StrEnum):
+    full = "full"
+    lora = "lora"
+
+
+class Schedule(StrEnum):
+    linear = "linear"
+    cosine = "cosine"
+    constant = "constant"
+    constant_with_warmup = "constant_with_warmup"
+
+
+def collate(rows: list[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
+    """Pad rows of token ids to the longest: input_ids, attention_mask and labels, each [b, t].
+
+    Labels are ignored at padding BY POSITION and at the first `n_prompt` tokens. Never by token
+    id: where padding shares its id with end-of-text, that would take end-of-text out of the loss
+    and generation would never stop.
+    """
+    import torch
+
+    longest = max(len(row["input_ids"]) for row in rows)
+    input_ids = torch.full((len(rows), longest), pad_id)
+    labels = torch.full((len(rows), longest), IGNORED)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids = torch.as_tensor(row["input_ids"])
+        input_ids[i, : len(ids)] = ids
+        mask[i, : len(ids)] = 1
+        labels[i, row["n_prompt"] : len(ids)] = ids[row["n_prompt"] :]
+    return {"input_ids": input_ids, "attention_mask": mask, "labels": labels}
+
+
+def collate_pairs(rows: list[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
+    """Pad pairs of token ids to the longest: input_ids and attention_mask [b, s], labels [b, t].
+
+    For encoder-decoder models, which shift the labels themselves. Padding is ignored by position,
+    as in `collate`.
+    """
+    inputs = collate([{"input_ids": row["input_ids"], "n_prompt": 0} for row in rows], pad_id)
+    targets = collate([{"input_ids": row["labels"], "n_prompt": 0} for row in rows], pad_id)
+    return inputs | {"labels": targets["labels"]}
+
+
+class LengthGroupedOrder:
+    """Row numbers with neighbours of similar length, in an order of (seed, epoch) alone.
+
+    The library's own sampler draws from torch's global random numbers, whose state at the start
+    of an epoch is in no checkpoint: a training killed after its first epoch would go on with
+    other batches than those it was in the middle of.
+    """
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int):
+        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        import torch
+        from transformers.trainer_pt_utils import get_length_grouped_indices
+
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+
+
+def row_lengths(rows: "Dataset") -> list[int]:
+    """Return the number of token ids of every row, those of both sides, without reading the ids."""
+    sides = [name for name in ("input_ids", "labels") if name in rows.column_names]
+    lengths = [pc.list_value_length(rows.data.column(name)) for name in sides]
+    return (lengths[0] if len(sides) == 1 else pc.add(*lengths)).to_pylist()
+
+
+def token_mean_trainer(**options) -> "Trainer":
+    """Return a transformers Trainer with two differences; options are the Trainer's.
+
+    Its validation loss is a mean over TOKENS: the library's is a mean over batches of the batch's
+    mean, which depends on the batch size and is not the logarithm of the perplexity. Its rows
+    come in `LengthGroupedOrder`.
+    """
+    import torch
+    from torch.utils.data import DataLoader
+    from transformers import Trainer
+
+    is_encoder_decoder = options["model"].config.is_encoder_decoder
+
+    class TokenMeanTrainer(Trainer):
+        def _get_train_sampler(self, train_dataset=None):
+            rows = self.train_dataset if train_dataset is None else train_dataset
+            of_each = self.args.train_batch_size * self.args.gradient_accumulation_steps
+            of_all = of_each * self.args.world_size  # the same order for 1 x 8 rows and for 2 x 4
+            return LengthGroupedOrder(row_lengths(rows), of_all, self.args.seed)
+
+        @torch.inference_mode()
+        def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+            self.model.eval()
+            sums = torch.zeros(2, dtype=torch.float64)  # negative log likelihood, tokens
+            rows = self.eval_dataset if eval_dataset is None else eval_dataset
+            loader = DataLoader(rows, self.args.eval_batch_size, collate_fn=self.data_collator)
+            # Not the library's, which repeats rows until all processes have equally many.
+            for number, batch in enumerate(loader):
+                if number % self.args.world_size != self.args.process_index:
+                    continue
+                batch = self._prepare_inputs(batch)
+                # A causal model has no prediction for the first.
+                labels = batch["labels"][:, 0 if is_encoder_decoder else 1 :]
+                n_tokens = (labels != IGNORED).sum()
+                loss = self.model(**batch).loss  # mean over the batch's tokens
+                each = torch.stack((loss.double() * n_tokens, n_tokens.double()))
+                sums += self.accelerator.reduce(each, "sum").cpu()
+            metrics = {f"{metric_key_prefix}_loss": float(sums[0] / sums[1])}
+            self.log(metrics)
+            self.control = self.callback_handler.on_evaluate(
+                self.args, self.state, self.control, metrics
+            )
+            return metrics
+
+    return TokenMeanTrainer(**options)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast to train; the fields are params of `train` and transformers' own."""
+
+    epochs: float
+    learning_rate: float
+    lr_scheduler_type: str
+    warmup_steps: int
+    weight_decay: float
+    batch_size: int  # rows per process and step
+    gradient_accumulation_steps: int
+    early_stopping_patience: int  # epochs without gain; 0: off, and the last epoch is kept
+    save_steps: int
+    seed: int
+
+
+def train_resumably(
+    model: "PreTrainedModel",
+    data: "dict[str, Dataset]",
+    data_collator: Callable[[list[dict]], dict],
+    recipe: Recipe,
+    scratch: Path,
+    report_to: str = "none",
+    optimizer: "torch.optim.Optimizer | None" = None,
+    dtype: Dtype = Dtype.float32,
+) -> "Trainer":
+    """Train `model` on data["train"], from a killed run's checkpoint on, and return the trainer.
+
+    With early stopping the model is the best epoch's, by the loss on data["validation"], else the
+    last's. `scratch` is the folder of checkpoints; `report_to` a tracker of transformers' (mlflow);
+    `optimizer` AdamW by default; with bfloat16 products are computed in it, while weights and sums
+    stay float32. Raises InputError if the loss ends up infinite or NaN.
+    """
+    from transformers import EarlyStoppingCallback, TrainingArguments
+
+    patience = recipe.early_stopping_patience
+    trainer = token_mean_trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(scratch),
+            num_train_epochs=recipe.epochs,
+            learning_rate=recipe.learning_rate,
+            lr_scheduler_type=recipe.lr_scheduler_type,
+            warmup_steps=recipe.warmup_steps,
+            weight_decay=recipe.weight_decay,
+            per_device_train_batch_size=recipe.batch_size,
+            per_device_eval_batch_size=4 * recipe.batch_size,  # no gradients to hold
+            gradient_accumulation_steps=recipe.gradient_accumulation_steps,
+            bf16=dtype is Dtype.bfloat16,
+            remove_unused_columns=False,
+            eval_strategy="epoch",
+            save_strategy="epoch",
+            save_total_limit=2,
+            load_best_model_at_end=patience > 0,
+            metric_for_best_model="eval_loss",
+            greater_is_better=False,
+            restore_callback_states_from_checkpoint=True,  # the patience used up so far
+            logging_steps=20,
+            report_to=report_to,
+            seed=recipe.seed,
+            dataloader_pin_memory=False,
+            use_cpu=best_device().type == "cpu",  # must be told, or processes stay alone
+        ),
+        train_dataset=data["train"],
+        eval_dataset=data["validation"],
+        data_collator=data_collator,
+        optimizers=(optimizer, None),
+        callbacks=[save_every(recipe.save_steps)]
+        + [EarlyStoppingCallback(patience)] * (patience > 0),
+    )
+    checkpoint = last_whole_checkpoint(scratch)
+    trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    trainer.accelerator.wait_for_everyone()  # the first process deletes the checkpoints
+    loss = validation_loss(trainer.state.log_history, recipe)
+    if not math.isfinite(loss):
+        if is_first():
+            remove(scratch)  # nothing to resume from
+        raise InputError(
+            f"the validation loss is {loss}: training diverged; lower the learning_rate "
+            f"({recipe.learning_rate}), or raise warmup_steps"
+        )
+    return trainer
+
+
+def validation_loss(log_history: list[dict], recipe: Recipe) -> float:
+    """Return the validation loss, nats per token, of the weights that a training keeps."""
+    losses = [entry["eval_loss"] for entry in log_history if "eval_loss" in entry]
+    return min(losses) if recipe.early_stopping_patience else losses[-1]
+
+
+def save_every(n_steps: int) -> "TrainerCallback":
+    """Return a callback that asks for a checkpoint every `n_steps`, beside those at epoch ends.
+
+    At an epoch's last step it leaves the checkpoint to the Trainer, which evaluates first: resumed
+    from one that was made before, a training would skip that evaluation.
+    """
+    from transformers import TrainerCallback
+
+    class SaveEvery(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step % n_steps == 0 and not state.epoch.is_integer():
+                control.should_save = True
+
+    return SaveEvery()
+
+
+def last_whole_checkpoint(folder: Path) -> Path | None:
+    """Return the latest checkpoint in `folder` that was written to its end, None if there is none.
+
+    The Trainer writes trainer_state.json last; a kill in the middle leaves it missing or broken.
+    """
+    for path in sorted(
+        folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True
+    ):
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        return path
+    return None
+
+
+def training_curve(log_history: list[dict]) -> list[dict]:
+    """Return the Trainer's log as plot points: epoch, split, loss (nats per token), perplexity."""
+    return [
+        {
+            "epoch": round(entry["epoch"], 4),
+            "split": split,
+            "loss": entry[key],
+            "perplexity": perplexity(entry[key]),
+        }
+        for entry in log_history
+        for split, key in (("train", "loss"), ("validation", "eval_loss"))
+        if key in entry
+    ]
+
+
+def perplexity(loss: float) -> float:
+    """Return exp of a mean negative log likelihood per token, in nats."""
+    return math.exp(min(loss, 700.0))  # 700: above, exp overflows a double
+
+
+def check_rows_fit(tokens: Path, rows: "Dataset", model: "PreTrainedModel") -> None:
+    """Raise InputError if a row of token ids is longer than the model has positions."""
+    n_positions = getattr(model.config, "max_position_embeddings", None)
+    longest = pc.max(pc.list_value_length(rows.data["input_ids"])).as_py()
+    if n_positions and longest > n_positions:
+        raise InputError(
+            f"{tokens}: a row of {longest} tokens exceeds the model's {n_positions} positions; "
+            "lower tokenize.block_size"
+        )
+
+
+def lora_config(
+    r: int, alpha: int, dropout: float, target_modules: str, task_type: str = "CAUSAL_LM"
+) -> "LoraConfig":
+    """Return the settings of LoRA adapters (Hu et al. 2021).
+
+    target_modules: names with commas between them, or all-linear.
+    """
+    from peft import LoraConfig
+
+    return LoraConfig(
+        task_type=task_type,
+        r=r,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=(
+            target_modules if target_modules == "all-linear" else module_names(target_modules)
+        ),
+    )
+
+
+def module_names(target_modules: str) -> list[str]:
+    """Return the names in "q,v"."""
+    return [name.strip() for name in target_modules.split(",")]
+
+
+def add_lora(
+    model: "PreTrainedModel", r: int, alpha: int, dropout: float, target_modules: str
+) -> "PeftModel":
+    """Return `model` with LoRA adapters; raise InputError if no module has that name."""
+    from peft import get_peft_model
+
+    task_type = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
+    try:
+        config = lora_config(r, alpha, dropout, target_modules, task_type)
+        adapted = get_peft_model(model, config)
+    except ValueError as error:
+        raise InputError(f"lora.target_modules={target_modules}: {error}") from error
+    settings = adapted.peft_config["default"]
+    settings.target_modules = sorted(settings.target_modules)  # a set, saved in any order
+    if target_modules != "all-linear":  # peft asks for one of several names only
+        there = [name[:-7] for name, _ in adapted.named_modules() if name.endswith(".lora_A")]
+        for name in module_names(target_modules):
+            if not any(f".{each}".endswith(f".{name}") for each in there):
+                raise InputError(f"lora.target_modules={target_modules}: no module is named {name}")
+    return adapted

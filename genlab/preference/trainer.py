@@ -1,0 +1,217 @@
+"""TRL's DPO trainer on token ids, with this pipeline's losses, order of rows and curve.
+
+In: rows of prompt_ids, chosen_ids, rejected_ids and target_ids, and a policy. Token ids and not
+text: TRL would tokenize anew and put an end-of-text behind every text, which teaches a text that
+was cut at the limit to stop there. Which text ends is decided where pairs are made.
+"""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genlab.core.program import InputError
+from genlab.models.loading import load_causal_model
+from genlab.models.training import LengthGroupedOrder, last_whole_checkpoint
+from genlab.preference.losses import slic_loss
+
+if TYPE_CHECKING:
+    import torch
+    from peft import LoraConfig
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from trl import DPOTrainer
+
+# A loss of params.yaml -> TRL's names; slic is ours and only borrows TRL's place for one.
+TRL_LOSSES = {
+    "sigmoid": ["sigmoid"],
+    "hinge": ["hinge"],
+    "hinge+sft": ["hinge", "sft"],
+    "ipo": ["ipo"],
+    "slic": ["hinge"],
+}
+CURVE = {
+    "loss": "loss",
+    "rewards/margins": "margin",
+    "rewards/accuracies": "accuracy",
+    "logps/chosen": "chosen_log_p",
+    "logps/rejected": "rejected_log_p",
+}
+
+
+def preference_trainer(loss: str, slic_delta: float, slic_weight: float, **options) -> "DPOTrainer":
+    """Return a TRL DPOTrainer for `loss`; options are DPOTrainer's, rows as in this module's head.
+
+    Its rows come in an order of (seed, epoch) alone, so that a killed run goes on with the same.
+    """
+    from trl import DPOTrainer
+    from trl.trainer.dpo_trainer import DataCollatorForPreference
+
+    class PreferenceTrainer(DPOTrainer):
+        def _prepare_dataset(self, dataset, *args):
+            return dataset  # token ids already
+
+        def _get_train_sampler(self, train_dataset=None):
+            rows = self.train_dataset if train_dataset is None else train_dataset
+            lengths = [
+                max(map(len, pair))
+                for pair in zip(rows["chosen_ids"], rows["rejected_ids"], strict=True)
+            ]
+            batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+            return LengthGroupedOrder(lengths, batch_size, self.args.seed)
+
+        def create_model_card(self, *args, **kwargs):
+            """Write none: its template names the user's machine and a hub."""
+
+    class SlicTrainer(PreferenceTrainer):
+        def _set_signature_columns_if_needed(self):
+            super()._set_signature_columns_if_needed()
+            if "target_ids" not in self._signature_columns:
+                self._signature_columns.append("target_ids")
+
+        def _compute_loss(self, model, inputs, return_outputs):
+            winner, loser, target = sequence_log_probs(model, inputs).chunk(3)
+            values = slic_loss(winner, loser, target, slic_delta, slic_weight)
+            mode = "train" if model.training else "eval"
+            margins = self.beta * (winner - loser).detach()
+            for name, value in (
+                ("rewards/margins", margins.mean()),
+                ("rewards/accuracies", (margins > 0).float().mean()),
+                ("logps/chosen", winner.mean()),
+                ("logps/rejected", loser.mean()),
+            ):
+                gathered = self.accelerator.gather(value.detach())
+                self._metrics[mode][name].append(gathered.mean().item())
+            return (values.mean(), None) if return_outputs else values.mean()
+
+    tokenizer = options["processing_class"]
+    if loss == "slic":
+        collator = TripleCollator(tokenizer.eos_token_id)
+        return SlicTrainer(data_collator=collator, **options)
+    # Padding is masked by place, so that it may share its id with the end-of-text.
+    collator = DataCollatorForPreference(pad_token_id=tokenizer.eos_token_id)
+    return PreferenceTrainer(data_collator=collator, **options)
+
+
+class TripleCollator:
+    """Winners, losers and targets of a batch, one under the other: padded ids and masks [3b, t]."""
+
+    def __init__(self, pad_id: int):
+        self.pad_id = pad_id
+
+    def __call__(self, rows: list[dict]) -> dict[str, "torch.Tensor"]:
+        import torch
+
+        texts = [
+            (row["prompt_ids"], row[name])
+            for name in ("chosen_ids", "rejected_ids", "target_ids")
+            for row in rows
+        ]
+        longest = max(len(prompt) + len(ids) for prompt, ids in texts)
+        input_ids = torch.full((len(texts), longest), self.pad_id)
+        attention, completion = torch.zeros((2, len(texts), longest), dtype=torch.long)
+        for i, (prompt, ids) in enumerate(texts):
+            end = len(prompt) + len(ids)
+            input_ids[i, :end] = torch.as_tensor([*prompt, *ids])
+            attention[i, :end] = 1
+            completion[i, len(prompt) : end] = 1
+        return {
+            "input_ids": input_ids,
+            "attention_mask": attention,
+            "completion_mask": completion,
+        }
+
+
+def sequence_log_probs(model: "PreTrainedModel", inputs: dict) -> "torch.Tensor":
+    """Return [b]: log p of each row's completion under `model`."""
+    labels = inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, -100)
+    output = model(
+        input_ids=inputs["input_ids"],
+        attention_mask=inputs["attention_mask"],
+        labels=labels,
+        use_cache=False,
+        fused_lm_head=True,  # TRL's: log p of the labels without all the scores
+    )
+    return output.log_probs.sum(1)
+
+
+def train_policy(
+    folder: Path,
+    policy: Path,
+    reference: Path,
+    tokenizer: "PreTrainedTokenizerBase",
+    rows: dict[str, list[list[int]]],
+    *,
+    loss: str,
+    slic_delta: float,
+    slic_weight: float,
+    sft_weight: float,
+    adapters: "LoraConfig | None",
+    **settings,
+) -> tuple["PreTrainedModel", list[dict]]:
+    """Return the policy trained on `rows`, adapters merged, and the Trainer's log.
+
+    `folder` keeps checkpoints, and training goes on from the last one there; `settings` are
+    DPOConfig's. Raises InputError if it diverged.
+    """
+    from datasets import Dataset
+    from trl import DPOConfig
+
+    # Of adapters the reference is the model without them.
+    has_own_reference = adapters is None or policy != reference
+    try:
+        trainer = preference_trainer(
+            loss,
+            slic_delta,
+            slic_weight,
+            model=load_causal_model(policy),
+            ref_model=load_causal_model(reference) if has_own_reference else None,
+            peft_config=adapters,
+            processing_class=tokenizer,
+            train_dataset=Dataset.from_dict(rows),
+            args=DPOConfig(
+                output_dir=str(folder),
+                loss_type=TRL_LOSSES[loss],
+                loss_weights=[1.0, sft_weight] if loss == "hinge+sft" else None,
+                max_length=None,  # TRL would cut where sample.cap has already
+                save_strategy="steps",
+                save_total_limit=2,
+                bf16=False,  # TRL's default is true, even on a CPU; so is the next
+                gradient_checkpointing=False,
+                report_to="none",
+                disable_tqdm=True,
+                dataloader_pin_memory=False,
+                **settings,
+            ),
+        )
+    except ValueError as error:
+        if adapters is None:
+            raise
+        named = ", ".join(adapters.target_modules)
+        raise InputError(f"train.lora.target_modules={named}: {error}") from error
+    checkpoint = last_whole_checkpoint(folder)
+    trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    log, model = trainer.state.log_history, trainer.model
+    values = [value for entry in log for value in entry.values() if isinstance(value, float)]
+    if not all(map(math.isfinite, values)):
+        raise InputError(
+            f"the loss or a margin is not finite: training diverged with seed {settings['seed']}; "
+            f"lower train.learning_rate={settings['learning_rate']}, or raise train.warmup_steps"
+        )
+    return model if adapters is None else model.merge_and_unload(), log
+
+
+def preference_curve(log_history: list[dict], seed: int) -> list[dict]:
+    """Return the Trainer's log as plot points: seed, step, loss, margin (times beta), accuracy."""
+    return [
+        {"seed": str(seed), "step": entry["step"]}
+        | {name: entry[key] for key, name in CURVE.items()}
+        for entry in log_history
+        if "loss" in entry  # the last entry, of the whole run, has none
+    ]
+
+
+def summarize_curves(points: list[dict]) -> dict[str, float]:
+    """Return the last point's numbers, their means over the training seeds, and the steps."""
+    last = {point["seed"]: point for point in points}  # a later point replaces an earlier one
+    names = ("loss", "margin", "accuracy")
+    means = {name: sum(point[name] for point in last.values()) / len(last) for name in names}
+    return means | {"steps": max(point["step"] for point in points), "trainings": len(last)}

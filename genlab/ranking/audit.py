@@ -1,0 +1,296 @@
+"""Do generated texts stop, run on, get read; and does their fluency go with their place?
+
+In: rows of every text at every length (what lengths writes) and each text's likelihood under the
+base model. Out: numbers and a curve; no ranker is needed. Two cautions. A text's best prefix is a
+maximum over some dozens of scores, so it beats the whole text even where scores are noise: the
+place at one fixed length is the fair comparison. And texts that have ended are not the same
+queries as those that have not: between the two curves stands also what kind of query ends soon.
+"""
+
+import numpy as np
+import polars as pl
+
+from genlab.statistics.intervals import CHUNK_DRAWS, paired_difference, wilson_interval
+
+FEWEST_TEXTS = 5  # a mean place of fewer is no point of a curve
+
+
+def holds_query(text: str, max_words: int) -> bool:
+    """Tell whether a line inside the text could be a query: a prompt is a query and a line break.
+
+    Such a line is closed by a line break, has 1 to `max_words` words and does not end like a
+    statement: passages may be broken into lines, too, but after their sentences.
+    """
+    lines = [line.strip() for line in text.split("\n")[:-1]]
+    return any(
+        0 < len(line.split()) <= max_words and not line.endswith((".", "!", ":", ";", ","))
+        for line in lines
+    )
+
+
+def after_end(tokens: list[int], ends: set[int]) -> list[int]:
+    """Return what stands after the first end-of-text; nothing if there is none."""
+    at = next((at for at, token in enumerate(tokens) if token in ends), len(tokens))
+    return tokens[at + 1 :]
+
+
+def describe_texts(
+    honoured: pl.DataFrame, written: list[str], losses: list[np.ndarray], driven_on: dict[str, str]
+) -> pl.DataFrame:
+    """Return a row per text: query_id, mean_loss, perplexity, holds_query, asks_again.
+
+    written and losses: each honoured text and its tokens' losses in nats; mean_loss and perplexity
+    are null without any. driven_on: query -> what follows its forced text's first end-of-text;
+    asks_again, whether that holds a query, is null for other queries.
+    """
+    # As long as the longest query that was asked: longer lines are no queries.
+    most = max(len(query.split()) for query in honoured["query"])
+    asks = {query_id: holds_query(text, most) for query_id, text in driven_on.items()}
+    means = [float(row.mean()) if len(row) else None for row in losses]
+    return honoured.select(
+        "query_id",
+        mean_loss=pl.Series(means, dtype=pl.Float64),
+        perplexity=pl.Series(means, dtype=pl.Float64).exp(),
+        holds_query=pl.Series([holds_query(text, most) for text in written], dtype=pl.Boolean),
+        asks_again=pl.Series([asks.get(key) for key in honoured["query_id"]], dtype=pl.Boolean),
+    )
+
+
+def summarize_texts(honoured: pl.DataFrame, texts: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Return what needs no ranker, of `describe_texts`'s rows: shares with Wilson's intervals."""
+    driven_on = texts["asks_again"].drop_nulls()
+    return {
+        "texts": {
+            "n_texts": texts.height,
+            "mean_new_tokens": honoured["tokens"].list.len().mean(),
+            **share(honoured["finished"], "finished_rate"),
+            **share(texts["holds_query"], "holds_query_rate"),
+        },
+        "forced_texts": {
+            "n_past_end": len(driven_on),
+            **share(driven_on, "asks_again_rate"),
+        },
+    }
+
+
+def best_prefixes(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return per ranker and query the whole text's place and its best-scoring prefix.
+
+    rows: what lengths writes, of honoured texts. Columns: query_id, ranker, n_tokens, finished,
+    location (of the whole text, at the longest length), best_prefix_tokens (the shortest, where
+    several score the same) and best_prefix_location.
+    """
+    best = pl.all().sort_by("score", "n_tokens", descending=[True, False]).first()
+    whole = rows.filter(pl.col("max_len") == pl.col("max_len").max())
+    return whole.select("query_id", "ranker", "n_tokens", "finished", "location").join(
+        rows.group_by("query_id", "ranker")
+        .agg(best)
+        .select(
+            "query_id",
+            "ranker",
+            best_prefix_tokens="n_tokens",
+            best_prefix_location="location",
+        ),
+        on=["query_id", "ranker"],
+        how="left",
+        maintain_order="left",
+    )
+
+
+def audit_ranker(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict[str, float]:
+    """Return one ranker's numbers; NaN where one is not defined.
+
+    texts: `best_prefixes`'s rows with mean_loss; rows: what lengths writes, both stops.
+    """
+    read = texts.filter(pl.col("mean_loss").is_not_null())
+    correlation, low, high = correlate_ranks(
+        read["mean_loss"].to_numpy(), read["location"].to_numpy(), seed
+    )
+    return (
+        audit_prefixes(texts, rows.filter(pl.col("stop") == "honoured"), seed)
+        | compare_stops(rows, seed)
+        | measure_unread(rows)
+        | {
+            "loss_correlation": correlation,
+            "loss_correlation_low": low,
+            "loss_correlation_high": high,
+            "n_correlated": read.height,
+        }
+    )
+
+
+def audit_prefixes(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict[str, float]:
+    """Return what one ranker makes of going on: best prefixes, and the best fixed length.
+
+    texts: `best_prefixes`'s rows of the ranker, rows: those they were made from. A text of no
+    tokens is its own best prefix. With a single query there is no fair best length.
+    """
+    lost = texts["location"] - texts["best_prefix_location"]
+    share = (texts["best_prefix_tokens"] / texts["n_tokens"]).fill_nan(1.0)
+    numbers = {
+        "whole_loc": texts["location"].mean(),
+        "best_prefix_loc": texts["best_prefix_location"].mean(),
+        "best_prefix_places_lost": lost.mean(),
+        "best_prefix_share": share.mean(),
+        "best_prefix_shorter_rate": (texts["best_prefix_tokens"] < texts["n_tokens"]).mean(),
+    }
+    at = rows["max_len"].unique(maintain_order=True).to_list()
+    places = rows["location"].to_numpy().reshape(len(at), -1)  # [lengths, queries]
+    if places.shape[1] > 1:
+        fixed = places_at_best_length(places)
+        difference, low, high = paired_difference(fixed, places[-1], seed=seed)
+        numbers |= {
+            "best_fixed_len": at[int(places.mean(axis=1).argmin())],
+            "best_fixed_loc": float(fixed.mean()),
+            "best_fixed_places_lost": difference,
+            "best_fixed_places_lost_low": low,
+            "best_fixed_places_lost_high": high,
+        }
+    return numbers
+
+
+def places_at_best_length(places: np.ndarray) -> np.ndarray:
+    """Return float64 [queries] of [lengths, queries]: each at one length, chosen without it.
+
+    The length is the best for the other half of the queries (every second one), so that no text
+    has a say in the length it is measured at.
+    """
+    is_odd = np.arange(places.shape[1]) % 2 == 1
+    best_of_odd = places[:, is_odd].mean(axis=1).argmin()
+    best_of_even = places[:, ~is_odd].mean(axis=1).argmin()
+    return np.where(is_odd, places[best_of_even], places[best_of_odd])
+
+
+def compare_stops(rows: pl.DataFrame, seed: int) -> dict[str, float]:
+    """Return one ranker's places of honoured and forced texts of the same queries and length.
+
+    The length is the longest that both were ranked at. Beams of different caps have none: {}.
+    """
+    honoured, forced = (
+        rows.filter(pl.col("stop") == stop).select("query_id", "max_len", "location")
+        for stop in ("honoured", "forced")
+    )
+    pairs = forced.join(
+        honoured, on=["query_id", "max_len"], suffix="_honoured", maintain_order="left"
+    ).filter(pl.col("max_len") == pl.col("max_len").max())
+    if pairs.is_empty():
+        return {}
+    difference, low, high = paired_difference(
+        pairs["location_honoured"].to_numpy(), pairs["location"].to_numpy(), seed=seed
+    )
+    return {
+        "honoured_loc": pairs["location_honoured"].mean(),
+        "forced_loc": pairs["location"].mean(),
+        "forced_minus_honoured": difference,
+        "forced_minus_honoured_low": low,
+        "forced_minus_honoured_high": high,
+        "forced_len": pairs["max_len"][0],
+        "n_forced": pairs.height,
+    }
+
+
+def measure_unread(rows: pl.DataFrame) -> dict[str, float]:
+    """Return how much of the whole texts one ranker never read, honoured and forced ones.
+
+    The unread tokens are the ranker's, all tokens the generator's: a share to within how finely
+    the two split words.
+    """
+    numbers = {}
+    for stop, prefix in (("honoured", ""), ("forced", "forced_")):
+        whole = rows.filter(pl.col("stop") == stop)
+        whole = whole.filter(pl.col("max_len") == pl.col("max_len").max())
+        share = (whole["n_unread"] / whole["n_tokens"]).fill_nan(0.0).clip(upper_bound=1.0)
+        numbers |= {
+            f"{prefix}unread_share": share.mean(),
+            f"{prefix}unread_rate": (whole["n_unread"] > 0).mean(),
+        }
+    return numbers
+
+
+def correlate_ranks(
+    a: np.ndarray, b: np.ndarray, seed: int, n_resamples: int = 10_000, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Return Spearman's rank correlation of a and b, float[n], and its bootstrap interval.
+
+    Every resample of the queries is ranked anew. NaN where it is not defined: all values of a or
+    of b equal. A resample in which they are is left out.
+    """
+    n = len(a)
+    if n == 0:
+        return np.nan, np.nan, np.nan
+    value = correlate_counted(a, b, np.ones((1, n)))[0]
+    rng = np.random.default_rng(seed)
+    chunk = max(1, CHUNK_DRAWS // n)
+    resampled = np.concatenate(
+        [
+            correlate_counted(a, b, rng.multinomial(n, np.full(n, 1 / n), size).astype(float))
+            for size in [chunk] * (n_resamples // chunk) + [n_resamples % chunk]
+        ]
+    )
+    if np.isnan(value):
+        return np.nan, np.nan, np.nan
+    low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    return float(value), float(low), float(high)
+
+
+def correlate_counted(a: np.ndarray, b: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return float64 [r]: the rank correlations where query i counts counts[r, i] times."""
+    n = counts.sum(axis=1, keepdims=True)
+    # Mid-ranks have the mean (n + 1) / 2 whatever the ties.
+    a, b = (counted_ranks(values, counts) - (n + 1) / 2 for values in (a, b))
+    covariance, of_a, of_b = (
+        np.einsum("rn,rn,rn->r", counts, x, y) for x, y in ((a, b), (a, a), (b, b))
+    )
+    with np.errstate(invalid="ignore"):  # 0 / 0: all values equal
+        return covariance / np.sqrt(of_a * of_b)
+
+
+def counted_ranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return float64 [r, n]: each value's mid-rank among the values, each counted `counts` times.
+
+    Of k equal values after m lower ones all have the rank m + (k + 1) / 2.
+    """
+    order = np.argsort(values, kind="stable")
+    starts = np.flatnonzero(np.diff(values[order], prepend=np.nan))
+    equal = np.add.reduceat(counts[:, order], starts, axis=1)  # [r, groups of equal values]
+    ranks = equal.cumsum(axis=1) - (equal - 1) / 2
+    return ranks[:, np.searchsorted(values[order][starts], values)]
+
+
+def share(successes: pl.Series, name: str) -> dict[str, float]:
+    """Return the share of a Boolean series with Wilson's interval; {} for an empty one."""
+    if successes.is_empty():
+        return {}
+    low, high = wilson_interval(int(successes.sum()), len(successes))
+    return {name: successes.mean(), f"{name}_low": low, f"{name}_high": high}
+
+
+def split_curve(rows: pl.DataFrame) -> list[dict[str, float | None]]:
+    """Return plot points of honoured rows: mean places of texts cut there and of finished ones.
+
+    Per length max_len, n_cut, n_finished and each ranker's NAME_cut and NAME_finished; null where
+    fewer than FEWEST_TEXTS are of the kind. A text that is whole but for its end-of-text is cut.
+    """
+    points = []
+    for (length,), at in rows.group_by("max_len", maintain_order=True):
+        finished = at.filter(pl.col("ranker") == at["ranker"][0])["finished"]
+        point = {
+            "max_len": length,
+            "n_cut": int((~finished).sum()),
+            "n_finished": int(finished.sum()),
+        }
+        for (name,), of_ranker in at.group_by("ranker", maintain_order=True):
+            cut, ended = of_ranker.filter(~pl.col("finished")), of_ranker.filter("finished")
+            for kind, texts in (("cut", cut), ("finished", ended)):
+                enough = texts.height >= FEWEST_TEXTS
+                point[f"{name}_{kind}"] = texts["location"].mean() if enough else None
+        points.append(point)
+    return sorted(points, key=lambda point: point["max_len"])
+
+
+def without_undefined(metrics: dict) -> dict:
+    """Return groups of numbers without those that are NaN, which JSON can not hold."""
+    return {
+        group: {name: value for name, value in numbers.items() if not np.isnan(value)}
+        for group, numbers in metrics.items()
+    }

@@ -1,0 +1,106 @@
+"""The evaluated queries with their real passages, scored once per ranker for every experiment.
+
+References come with them: what a text that has nothing to do with the query scores (floor), and
+an empty one (the source study filled short lists with those). The ceiling needs no score of its
+own: it is a selected passage's.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from genlab.core.program import InputError
+from genlab.core.tables import read_batches
+
+Relevance = Callable[[list[str], list[str]], np.ndarray]
+
+SCHEMA = pl.Schema(
+    {
+        "query_id": pl.String,
+        "candidate_scores": pl.List(pl.Float32),
+        "candidate_selected": pl.List(pl.Boolean),
+        "floor_score": pl.Float32,  # a random passage of another query
+        "empty_score": pl.Float32,  # the empty text
+    }
+)
+
+
+def evaluated_queries(path: Path, n_queries: int) -> pl.DataFrame:
+    """Return the first `n_queries` validation rows of a query table in its order; 0 means all.
+
+    Raises InputError if there is none.
+    """
+    kept: list[pl.DataFrame] = []
+    for batch in read_batches(path):
+        kept.append(batch.filter(pl.col("split") == "validation"))
+        if n_queries and sum(frame.height for frame in kept) >= n_queries:
+            break
+    queries = pl.concat(kept) if kept else pl.DataFrame()
+    queries = queries.head(n_queries) if n_queries else queries
+    if queries.is_empty():
+        raise InputError(f"{path}: no validation query to evaluate")
+    return queries
+
+
+def score_candidates(queries: pl.DataFrame, relevance: Relevance, seed: int) -> pl.DataFrame:
+    """Return SCHEMA rows: every passage of every query scored, and the reference texts."""
+    passages = (
+        queries.select("query_id", "query", "passages").explode("passages").unnest("passages")
+    )
+    strangers = passages_of_others(queries, seed)
+    texts = pl.concat(
+        [
+            passages["text"],
+            strangers,
+            pl.Series([""], dtype=pl.String).new_from_index(0, queries.height),
+        ]
+    )
+    asked = pl.concat([passages["query"], queries["query"], queries["query"]])
+    scores = relevance(asked.to_list(), texts.to_list())
+    of_passages, floor, empty = np.split(
+        scores, [passages.height, passages.height + queries.height]
+    )
+    return (
+        passages.with_columns(score=of_passages)
+        .group_by("query_id", maintain_order=True)
+        .agg(candidate_scores="score", candidate_selected="is_selected")
+        .with_columns(floor_score=floor, empty_score=empty)
+        .match_to_schema(SCHEMA)
+    )
+
+
+def passages_of_others(queries: pl.DataFrame, seed: int) -> pl.Series:
+    """Return for each query one passage, drawn at random, of another query."""
+    if queries.height < 2:
+        raise InputError("the floor needs at least two evaluated queries; raise gen.n_queries")
+    rng = np.random.default_rng(seed)
+    n = queries.height
+    others = (np.arange(n) + rng.integers(1, n, n)) % n
+    lengths = queries["passages"].list.len().to_numpy()
+    chosen = (rng.random(n) * lengths[others]).astype(np.int64)
+    return (
+        queries[others]
+        .select(pl.col("passages").list.get(pl.Series(chosen)).struct.field("text"))
+        .to_series()
+    )
+
+
+def with_answer_in_slot(candidates: pl.DataFrame) -> pl.DataFrame:
+    """Return the answerable rows with their first selected passage moved into the text's slot.
+
+    `score` is that passage's, and it leaves the list: beside its own copy it could only tie. Rows
+    that have no other passage are left out, as there is nothing to stand above or below.
+    """
+    scores, selected = pl.col("candidate_scores"), pl.col("candidate_selected")
+    answer = selected.list.arg_max()
+
+    def without_answer(values: pl.Expr) -> pl.Expr:
+        return pl.concat_list(values.list.head(answer), values.list.slice(answer + 1))
+
+    return candidates.filter(selected.list.any() & (selected.list.len() > 1)).with_columns(
+        score=scores.list.get(answer),
+        candidate_scores=without_answer(scores),
+        candidate_selected=without_answer(selected),
+    )

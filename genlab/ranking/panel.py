@@ -1,0 +1,80 @@
+"""A panel of rankers at work: each in a process of its own, as many at once as there are cores.
+
+In: the rankers' folders, queries and texts. Out: every ranker's relevance, and what it left unread.
+Importing sentence-transformers or TensorFlow costs a process four to five seconds of one core; in
+one process after the other an experiment would wait for both.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from genlab.core.processes import rank_and_size
+from genlab.core.program import InputError
+from genlab.ranking.rankers import load_ranker
+
+
+class Ratings(NamedTuple):
+    """What one ranker makes of n texts."""
+
+    relevance: np.ndarray  # float32 [n], higher is better
+    n_unread: np.ndarray  # int32 [n], tokens beyond the ranker's input limit
+
+
+def rate_texts(
+    folders: dict[str, Path], batch_size: int, queries: list[str], texts: list[str]
+) -> dict[str, Ratings]:
+    """Return name -> ratings of texts[i] for queries[i], in the order of `folders`.
+
+    An error of one ranker ends them all.
+    """
+    work = (batch_size, queries, texts)
+    if len(folders) == 1 or rank_and_size()[1] > 1:  # several processes share every ranker's work
+        return {name: rate(folder, *work) for name, folder in folders.items()}
+    n_cores = os.cpu_count() or 1
+    at_once = min(len(folders), n_cores)
+    pool = ProcessPoolExecutor(
+        at_once,
+        multiprocessing.get_context("spawn"),  # a fork of a process with threads may hang
+        initializer=join_panel,
+        initargs=(max(1, n_cores // at_once),),
+    )
+    with pool:
+        try:
+            asked = {name: pool.submit(rate, folder, *work) for name, folder in folders.items()}
+            return {name: ratings.result() for name, ratings in asked.items()}
+        except BaseException as error:
+            for process in multiprocessing.active_children():
+                process.terminate()  # Ctrl-C and errors do not wait for the other rankers
+            if isinstance(error, BrokenProcessPool):
+                raise InputError(
+                    f"a process of the rankers {', '.join(folders)} was killed, most likely for "
+                    "want of memory; lower the batch_size or name fewer rankers"
+                ) from error
+            raise
+
+
+def rate(folder: Path, batch_size: int, queries: list[str], texts: list[str]) -> Ratings:
+    """Load one ranker and return its ratings."""
+    ranker = load_ranker(folder, batch_size)
+    return Ratings(ranker.relevance(queries, texts), ranker.n_unread(texts))
+
+
+def join_panel(n_threads: int) -> None:
+    """Prepare this process: its share of the cores, and an end together with its parent's."""
+    # PyTorch's threads wait spinning: more of them than cores are ten times slower.
+    os.environ.setdefault("OMP_NUM_THREADS", str(n_threads))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it, too, and decides
+
+    def end_with_parent() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()

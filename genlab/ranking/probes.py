@@ -1,0 +1,457 @@
+"""Texts of known parts in the generated text's slot: what does a ranker reward?
+
+In: the evaluated queries with their passages, and each ranker's candidate scores. Out: the texts of
+every probe, their places among the candidates, and what the query's words gained or a cut lost.
+
+Two slots. Query words are put to a random passage of another query, which stands beside all real
+passages: its natural place is near the last. What is left of a selected passage (its lead sentence,
+its first tokens) takes the place of that passage, as `with_answer_in_slot` has it; beside the whole
+it could only tie or lose. Its fdaro is then about the other selected passages, and counts the
+queries that have one. With one passage fewer beside it, chance is another: `chance_selected`.
+
+score.legacy is ignored: a probe's place is always ours, in the real lists.
+
+Probes that differ in one thing are paired by query: the same random passage, the same random words.
+"""
+
+import re
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from genlab.core.program import InputError
+from genlab.core.seeds import random_stream
+from genlab.ranking import places
+from genlab.ranking.candidates import with_answer_in_slot
+from genlab.ranking.scoring import cut_texts
+from genlab.statistics.intervals import bootstrap_interval
+from genlab.text.normal_form import key_expression, words
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+SCHEMA = pl.Schema(
+    {
+        "query_id": pl.String,
+        "ranker": pl.String,
+        "probe": pl.String,
+        "score": pl.Float32,
+        "n_candidates": pl.Int64,
+        "answerable": pl.Boolean,
+        **dict.fromkeys(places.METRICS.values(), pl.Float64),
+    }
+)
+
+# Probe -> its text for each query; None where the query has no such text.
+Texts = dict[str, list[str | None]]
+# (probe, measure) -> its value, low and high
+Estimates = dict[tuple[str, str], dict[str, float]]
+
+POSITIONS = {"start": "query_repeated_1", "middle": "query_in_middle", "end": "query_at_end"}
+WORD_PROBES = [
+    "random_passage",
+    "random_words",
+    "query_shuffled",
+    "query_repeated_1",
+    "query_and_random_words",
+    "keywords_stuffed",
+    "query_alone",
+    "lead_sentence",
+    "selected_passage",
+]
+
+# A full stop after a word of one or two letters is mostly an abbreviation's: "Dr.", "the U.S.".
+# Marks that end nothing but sentences need no blank after them, as in Chinese, nor words by blanks.
+SENTENCE_END = re.compile(
+    r"(?:(?<!\b[^\W\d])(?<!\b[^\W\d][^\W\d])\.|[!?؟…])[.!?؟…\"'”’)\]]*(?=\s)"
+    r"|(?P<sure>[。！？।۔]+[\"'”’)\]」』）]*)"
+)
+SENTENCE_WORDS = 3  # "1. Wash it." and "Note. Wash it." do not end at their first full stop
+
+
+def check_doses(key: str, doses: list[int]) -> None:
+    """Raise InputError, naming the params key, if a dose is given twice."""
+    if twice := [dose for dose in sorted(set(doses)) if doses.count(dose) > 1]:
+        raise InputError(f"{key} has {twice[0]} twice; give each number once")
+
+
+def make_texts(
+    queries: pl.DataFrame,
+    strangers: list[str],
+    tokenizer: "PreTrainedTokenizerBase",
+    repeats: list[int],
+    cut_tokens: list[int],
+    seed: int,
+) -> tuple[Texts, dict[str, dict[str, float]]]:
+    """Return every probe's texts, and of selected passages' parts mean_tokens and cut_share.
+
+    strangers: the random passage of each query. A query's texts depend on (seed, query_id) and on
+    the words of the evaluated passages, not on the queries' order. Probes on selected passages are
+    left out if there is no selected passage.
+    """
+    vocabulary = count_vocabulary(queries)
+    rows = [
+        combine(query_id, query, stranger, vocabulary, repeats, seed)
+        for query_id, query, stranger in zip(
+            queries["query_id"], queries["query"], strangers, strict=True
+        )
+    ]
+    texts: Texts = {probe: [row[probe] for row in rows] for probe in rows[0]}
+    answers = find_answers(queries)
+    found = [answer for answer in answers if answer is not None]
+    if not found:
+        return texts, {}
+
+    def as_rows(shortened: list[str]) -> list[str | None]:
+        following = iter(shortened)
+        return [None if answer is None else next(following) for answer in answers]
+
+    texts["selected_passage"] = answers
+    leads = [lead_sentence(answer) for answer in found]
+    texts["lead_sentence"] = as_rows(leads)
+    tokens = tokenizer(found, add_special_tokens=False, verbose=False)["input_ids"]
+    n_tokens = np.array([len(ids) for ids in tokens])
+    table = pl.DataFrame({"tokens": tokens}, schema={"tokens": pl.List(pl.Int32)})
+    n_shortened = sum(lead != answer for lead, answer in zip(leads, found, strict=True))
+    sizes = {
+        "selected_passage": {"mean_tokens": float(n_tokens.mean())},
+        "lead_sentence": {"cut_share": n_shortened / len(found)},
+    }
+    for length in sorted(cut_tokens):
+        cut = cut_texts(table, tokenizer, length, strip_query=True)
+        # Nothing cut: the passage itself, which a tokenizer may not give back to the letter.
+        whole = n_tokens <= length
+        texts[f"selected_cut_{length}"] = as_rows(
+            [found[i] if whole[i] else cut[i] for i in range(len(found))]
+        )
+        sizes[f"selected_cut_{length}"] = {
+            "mean_tokens": float(np.minimum(n_tokens, length).mean()),
+            "cut_share": float((~whole).mean()),
+        }
+    return texts, sizes
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words of the evaluated passages in comparison form, and how many passages hold each."""
+
+    words: list[str]
+    n_passages: np.ndarray  # int64, as long
+    number: dict[str, int]  # word -> its place in both
+
+
+def count_vocabulary(queries: pl.DataFrame) -> Vocabulary:
+    """Count in how many of the queries' passages each word occurs."""
+    counted = (
+        queries.select(pl.col("passages").explode().struct.field("text"))
+        .select(word=key_expression(pl.col("text")).str.split(" ").list.unique())
+        .explode("word")
+        .filter(pl.col("word") != "")
+        .group_by("word")
+        .len()
+        .sort("word")
+    )
+    held = counted["word"].to_list()
+    return Vocabulary(
+        held, counted["len"].cast(pl.Int64).to_numpy(), {w: i for i, w in enumerate(held)}
+    )
+
+
+def combine(
+    query_id: str, query: str, passage: str, vocabulary: Vocabulary, repeats: list[int], seed: int
+) -> dict[str, str]:
+    """Return each probe's text of one query and one random passage."""
+    query_words, n_words = query.split(), len(passage.split())
+
+    def draw(what: str, n: int) -> np.ndarray:
+        return random_stream(seed, f"{query_id} {what}", n)
+
+    noise = " ".join(draw_words(vocabulary, query, draw("words", len(query_words))))
+    keywords = rarer_half(vocabulary, query)
+    gaps = (draw("gaps", len(keywords)) * (n_words + 1)).astype(int)
+    shuffled = " ".join(shuffle(query_words, draw("order", len(query_words))))
+    return {
+        "random_passage": passage,
+        # Once is always there: it is the query at the start, beside the middle and the end.
+        **{f"query_repeated_{k}": join(*[query] * k, passage) for k in sorted({1, *repeats})},
+        "query_in_middle": insert(passage, [query], [n_words // 2]),
+        "query_at_end": join(passage, query),
+        "query_shuffled": join(shuffled, passage),
+        "random_words": join(noise, passage),
+        "query_and_random_words": join(query, noise, passage),
+        "keywords_stuffed": insert(passage, keywords, gaps.tolist()),
+        "query_alone": query,
+    }
+
+
+def join(*texts: str) -> str:
+    """Return the texts, those that are not empty, with a blank between."""
+    return " ".join(text for text in texts if text)
+
+
+def insert(text: str, inserted: list[str], gaps: list[int]) -> str:
+    """Return `text` with inserted[i] before its word number gaps[i] (from 0; last: at the end)."""
+    held = text.split()
+    for gap, piece in sorted(zip(gaps, inserted, strict=True), reverse=True):
+        held.insert(gap, piece)
+    return " ".join(held)
+
+
+def shuffle(items: list[str], uniforms: np.ndarray) -> list[str]:
+    """Return the items in random order; in one that differs from theirs, if there is any."""
+    shuffled = [items[i] for i in np.argsort(uniforms)]
+    return shuffled[1:] + shuffled[:1] if shuffled == items else shuffled
+
+
+def draw_words(vocabulary: Vocabulary, query: str, uniforms: np.ndarray) -> list[str]:
+    """Return a word per uniform number, none of them of the query, often ones more often.
+
+    Words are as common as in a passage: rare ones alone would be a stronger dose than a query's.
+    """
+    weights = vocabulary.n_passages.copy()
+    weights[[vocabulary.number[w] for w in set(words(query)) if w in vocabulary.number]] = 0
+    ends = np.cumsum(weights)
+    if not weights.any():
+        raise InputError(
+            f"query {query!r}: no evaluated passage holds a word that is not in it, so there is no "
+            "random word to draw; raise gen.n_queries"
+        )
+    return [vocabulary.words[i] for i in np.searchsorted(ends, uniforms * ends[-1], side="right")]
+
+
+def rarer_half(vocabulary: Vocabulary, query: str) -> list[str]:
+    """Return the half (rounded up) of the query's different words that fewest passages hold.
+
+    "what", "the" and "of" go, in any language and without a list of stop words or a threshold.
+    """
+    different = list(dict.fromkeys(words(query)))
+
+    def n_passages(word: str) -> int:
+        return vocabulary.n_passages[vocabulary.number[word]] if word in vocabulary.number else 0
+
+    return sorted(different, key=n_passages)[: ceil(len(different) / 2)]
+
+
+def find_answers(queries: pl.DataFrame) -> list[str | None]:
+    """Return each query's first selected passage; None as in `with_answer_in_slot`."""
+    return [
+        next((p["text"] for p in passages if p["is_selected"]), None) if len(passages) > 1 else None
+        for passages in queries["passages"].to_list()
+    ]
+
+
+def lead_sentence(text: str) -> str:
+    """Return `text` up to the first mark that ends a sentence.
+
+    After a mark that may be something else too, a sentence has at least three words.
+    """
+    for end in SENTENCE_END.finditer(text):
+        if end["sure"] or len(text[: end.end()].split()) >= SENTENCE_WORDS:
+            return text[: end.end()]
+    return text
+
+
+def scored_pairs(queries: pl.DataFrame, strangers: list[str]) -> list[tuple[str, str]]:
+    """Return the (query, text) pairs that candidate scores hold, passages first, then strangers."""
+    passages = queries.select("query", "passages").explode("passages").unnest("passages")
+    return [
+        *passages.select("query", "text").iter_rows(),
+        *zip(queries["query"], strangers, strict=True),
+    ]
+
+
+def candidate_scores(candidates: pl.DataFrame) -> list[float]:
+    """Return the scores of `scored_pairs`, in its order, from one ranker's candidate rows."""
+    return [*candidates["candidate_scores"].explode(), *candidates["floor_score"]]
+
+
+def unscored_pairs(
+    queries: pl.DataFrame, texts: Texts, scored: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Return the different (query, text) pairs of all probes that have no score yet."""
+    asked = dict.fromkeys(
+        (query, text)
+        for column in texts.values()
+        for query, text in zip(queries["query"], column, strict=True)
+        if text is not None
+    )
+    known = set(scored)
+    return [pair for pair in asked if pair not in known]
+
+
+def place_probes(
+    queries: pl.DataFrame,
+    texts: Texts,
+    candidates: pl.DataFrame,
+    scores: dict[tuple[str, str], float],
+) -> pl.DataFrame:
+    """Return `ranking.place`'s rows, with a column `probe`, of every text of one ranker.
+
+    candidates: its candidate rows in the order of the queries; scores: of each (query, text).
+    """
+    beside = ["query_id", "candidate_scores", "candidate_selected"]
+    lists = candidates.select(beside)
+    lists_without_answer = with_answer_in_slot(candidates).select(beside)
+    frames = []
+    for probe, column in texts.items():
+        of_answer = is_of_answer(probe)
+        frames.append(
+            pl.DataFrame(
+                {
+                    "query_id": queries["query_id"],
+                    "score": [
+                        None if text is None else scores[query, text]
+                        for query, text in zip(queries["query"], column, strict=True)
+                    ],
+                },
+                schema_overrides={"score": pl.Float32},
+            )
+            .drop_nulls("score")
+            .join(
+                lists_without_answer if of_answer else lists,
+                on="query_id",
+                how="left",
+                maintain_order="left",
+            )
+            .with_columns(probe=pl.lit(probe), of_answer=pl.lit(of_answer))
+        )
+    # A query stays answerable when its answer is the text that is placed.
+    return places.place(pl.concat(frames)).with_columns(
+        answerable=pl.col("answerable") | pl.col("of_answer")
+    )
+
+
+def is_of_answer(probe: str) -> bool:
+    """Say whether a probe's texts are parts of the selected passage, in its slot."""
+    return probe == "lead_sentence" or probe.startswith("selected_")
+
+
+def measure_probes(
+    placed: pl.DataFrame, query_ids: list[str], repeats: list[int], seed: int
+) -> tuple[dict[str, float], dict[str, dict]]:
+    """Return one ranker's headline numbers, and each probe's metrics and gain with intervals.
+
+    gain: places gained, query by query, against the bare random passage, or against the whole
+    selected passage for its parts. A measure that no query counts for is left out.
+    """
+    at = {query_id: i for i, query_id in enumerate(query_ids)}
+    frames = {rows["probe"][0]: rows for rows in placed.partition_by("probe", maintain_order=True)}
+    chances = {"chance": "random_passage", "chance_selected": "selected_passage"}
+    frames = {
+        chance: places.place_by_chance(frames[probe])
+        for chance, probe in chances.items()
+        if probe in frames
+    } | frames
+    columns, n_queries = {}, {}
+    for probe, rows in frames.items():
+        values = np.full((len(at), len(places.METRICS)), np.nan)
+        values[[at[query_id] for query_id in rows["query_id"]]] = places.metric_values(rows)
+        columns |= {(probe, metric): values[:, i] for i, metric in enumerate(places.METRICS)}
+        n_queries[probe] = rows.height
+
+    def places_of(probe: str) -> np.ndarray:
+        return columns[probe, "average_loc"]
+
+    for probe in frames:
+        baseline = "selected_passage" if is_of_answer(probe) else "random_passage"
+        if probe not in {*chances, baseline}:
+            columns[probe, "gain"] = places_of(baseline) - places_of(probe)
+
+    doses = dose_probes(repeats)
+    place_at = np.stack([places_of(probe) for probe in doses.values()])  # [doses, queries]
+    dose = np.array(list(doses))
+    centered = dose - dose.mean()
+    # The slope of the mean places is the mean of the queries' own slopes: these are resampled. It
+    # flattens where doses go on after first place is reached; the first repeat's gain does not.
+    columns["", "places_gained_per_repeat"] = -(centered @ place_at) / (centered @ centered)
+    columns["", "places_gained_first_repeat"] = columns["query_repeated_1", "gain"]
+
+    estimates = estimate(columns, seed)
+    headline = {}
+    for (probe, name), numbers in estimates.items():
+        if not probe:
+            headline[name] = numbers["value"]
+            headline |= {f"{name}_{end}": numbers[end] for end in ("low", "high")}
+    headline |= doses_to_first(dose, place_at)
+
+    details = {probe: {} for probe in frames}
+    for (probe, name), numbers in estimates.items():
+        if probe:
+            details[probe][name] = numbers
+    return headline, {
+        probe: measures | {"n_queries": n_queries[probe]} for probe, measures in details.items()
+    }
+
+
+def dose_probes(repeats: list[int]) -> dict[int, str]:
+    """Return how often the query stands before the random passage -> probe, from 0 upwards."""
+    return {0: "random_passage"} | {k: f"query_repeated_{k}" for k in sorted(repeats)}
+
+
+def doses_to_first(dose: np.ndarray, place_at: np.ndarray) -> dict[str, float]:
+    """Return the median of the queries' smallest doses that reach first place, unshared.
+
+    place_at: float64[doses, queries]. The median is left out if half of the queries never get
+    there; never_first_share says how many do not. Dose 0 is a random passage that is first anyway.
+    """
+    is_first = place_at < 1.5
+    ever = is_first.any(axis=0)
+    smallest = np.where(ever, dose[is_first.argmax(axis=0)], np.inf)
+    median = float(np.median(smallest))
+    found = {"median_dose_to_first": median} if np.isfinite(median) else {}
+    return found | {"never_first_share": float((~ever).mean())}
+
+
+def estimate(columns: dict[tuple[str, str], np.ndarray], seed: int) -> Estimates:
+    """Return the mean of each column over the queries that count (not NaN), and its interval.
+
+    Columns that no query counts for are left out. All share one set of resamples.
+    """
+    columns = {key: column for key, column in columns.items() if not np.isnan(column).all()}
+    low, high = bootstrap_interval(np.stack(list(columns.values()), axis=1), seed=seed)
+    return {
+        key: {"value": float(np.nanmean(column)), "low": float(low[i]), "high": float(high[i])}
+        for i, (key, column) in enumerate(columns.items())
+    }
+
+
+def points(details: dict[str, dict], x: str, probes: dict[str | int, str]) -> list[dict]:
+    """Return plot points: for each x, the mean place of its probe under every ranker.
+
+    details: ranker -> what `measure_probes` says. A probe that has no text is left out.
+    """
+    rows = []
+    for at, probe in probes.items():
+        row: dict[str, str | int | float] = {x: at}
+        for name, of_ranker in details.items():
+            if probe in of_ranker:
+                numbers = of_ranker[probe]["average_loc"]
+                row |= {name: numbers["value"]}
+                row |= {f"{name}_{end}": numbers[end] for end in ("low", "high")}
+        if len(row) > 1:
+            rows.append(row)
+    return rows
+
+
+def table_of(headline: dict[str, dict], details: dict[str, dict]) -> str:
+    """Return every probe's mean place and the headline numbers as lines to read in a terminal."""
+    lines = [f"{'mean place':24}" + "".join(f"{name:>24}" for name in details)]
+    for probe in next(iter(details.values())):
+        shown = [of_ranker[probe]["average_loc"] for of_ranker in details.values()]
+        lines.append(
+            f"{probe:24}"
+            + "".join(
+                f"{n['value']:8.2f}" + f"[{n['low']:.2f}, {n['high']:.2f}]".rjust(16) for n in shown
+            )
+        )
+    names = dict.fromkeys(name for numbers in headline.values() for name in numbers)
+    for name in names:
+        if not name.endswith(("_low", "_high")):
+            values = [numbers.get(name) for numbers in headline.values()]
+            lines.append(
+                f"{name:27}" + "".join(f"{'-' if v is None else f'{v:.3f}':>24}" for v in values)
+            )
+    return "\n".join(lines)

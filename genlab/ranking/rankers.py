@@ -1,0 +1,316 @@
+"""Rankers: judges of how relevant a text is to a query, each of them one function.
+
+A ranker is a folder with `ranker.json` (kind, where it is from) and, beside BM25's statistics, a
+`model` folder in its library's own layout. `fetch_ranker` makes such a folder: from our own
+training, from a hub at a pinned revision, or from a folder of the user's. `load_ranker` needs no
+network and runs no code from the folder: weights are safetensors, never pickles. A SavedModel is a
+graph of TensorFlow's operations, which can read and write files: take it from a source you trust.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genlab.core.files import write_json, written_whole
+from genlab.core.processes import map_shared
+from genlab.core.program import InputError
+from genlab.models.loading import first_line
+from genlab.models.quiet_tensorflow import import_tensorflow
+from genlab.ranking import bm25
+
+BATCHES_A_CALL = 8  # a call of encode costs a millisecond, a batch of the static encoder seven
+PAIRS_AT_A_TIME = 10_000  # 2 x 10,000 x 768 x 4 bytes = 61 MB of gathered embeddings
+
+Relevance = Callable[[list[str], list[str]], np.ndarray]
+Embed = Callable[[list[str]], np.ndarray]
+
+
+class RankerKind(StrEnum):
+    sentence_transformer = "sentence_transformer"
+    tensorflow_hub = "tensorflow_hub"
+    bm25 = "bm25"
+    cross_encoder = "cross_encoder"
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """`relevance(queries, texts)`: float32 [n], of texts[i] to queries[i]; higher is better.
+
+    `n_unread(texts)`: int32 [n], how many tokens at each text's end lie beyond the input limit
+    (0 where there is none; a cross-encoder's limit holds the query too, so it reads even less).
+    """
+
+    name: str
+    kind: RankerKind
+    relevance: Relevance
+    n_unread: Callable[[list[str]], np.ndarray]
+
+
+def fetch_ranker(
+    kind: RankerKind,
+    source: str,
+    path: Path,
+    hub_id: str,
+    revision: str,
+    max_queries: int,
+    dim: int,
+    epochs: int,
+    seed: int,
+    output: Path,
+) -> dict[str, str | int | float]:
+    """Write the ranker folder `output`, whole or not at all, and return its manifest.
+
+    source: "mini" (made here from the query table at `path`), "hub" (hub_id at revision), "file"
+    (the model folder at `path`; for BM25, which is nothing but counts, the same as mini). Raises
+    InputError for whatever the user can mend. The ranker is loaded and tried before it is kept.
+    """
+    from genlab.mini.rankers import make_ranker, mean_reciprocal_rank
+    from genlab.sources.ranker_folders import copy_model, download_model
+
+    if kind == RankerKind.bm25 and source == "hub":
+        raise InputError(
+            f"rankers.{output.name}.source=hub: BM25 is counted from a query table, no hub has it; "
+            "set source to mini and path to the table"
+        )
+    made_here = source == "mini" or kind == RankerKind.bm25
+    with written_whole(output) as folder:
+        folder.mkdir()
+        manifest = {"name": output.name, "kind": str(kind), "source": str(source)}
+        if made_here:
+            manifest |= make_ranker(kind, path, max_queries, dim, epochs, seed, folder)
+        elif source == "hub":
+            group = f"rankers.{output.name}"
+            commit = download_model(kind, hub_id, revision, folder / "model", group)
+            manifest |= {"hub_id": hub_id, "revision": commit}
+        else:
+            copy_model(kind, path, folder / "model")
+            manifest |= {"path": str(path)}
+        write_json(folder / "ranker.json", manifest)
+        ranker = load_ranker(folder, batch_size=64)
+        if made_here:
+            manifest |= mean_reciprocal_rank(ranker.relevance, path)
+            write_json(folder / "ranker.json", manifest)
+    return manifest
+
+
+def load_ranker(folder: Path, batch_size: int) -> Ranker:
+    """Return the ranker in `folder`, tried out; it encodes `batch_size` texts at a time.
+
+    Raises InputError if it does not work; so does its `relevance` if a score is NaN or infinite.
+    """
+    path = folder / "ranker.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        name, kind = manifest["name"], RankerKind(manifest["kind"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: no ranker's manifest ({first_line(error)}); run `dvc repro` to fetch it"
+        ) from None
+    try:
+        model, n_unread = open_model(kind, folder, batch_size)
+        relevance = partial(finite_relevance, name, model)
+        relevance(["a query"] * 2, ["a text", ""])
+    except InputError:
+        raise
+    except Exception as error:  # TensorFlow and tokenizers raise bare Exceptions for broken files
+        origin = manifest.get("path") or manifest.get("hub_id") or folder
+        raise InputError(
+            f"ranker {name}: {origin} does not work as a {kind} "
+            f"({type(error).__name__}: {first_line(error)})"
+        ) from error
+    return Ranker(name, kind, relevance, n_unread)
+
+
+def open_model(
+    kind: RankerKind, folder: Path, batch_size: int
+) -> tuple[Relevance, Callable[[list[str]], np.ndarray]]:
+    """Return the unchecked relevance function and n_unread of a ranker of `kind`."""
+    if kind is RankerKind.sentence_transformer:
+        return open_sentence_transformer(folder / "model", batch_size)
+    if kind is RankerKind.tensorflow_hub:
+        return open_tensorflow_hub(folder / "model", batch_size), none_unread
+    if kind is RankerKind.cross_encoder:
+        return open_cross_encoder(folder / "model", batch_size)
+    return partial(bm25.score_pairs, bm25.read_collection(folder)), none_unread
+
+
+def open_sentence_transformer(
+    folder: Path, batch_size: int
+) -> tuple[Relevance, Callable[[list[str]], np.ndarray]]:
+    """Return cosine relevance and n_unread of a sentence-transformers model.
+
+    A model's own prompts for queries and for documents, if it has any, are put in front.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    with progress_bars_off():
+        model = SentenceTransformer(
+            str(folder), local_files_only=True, model_kwargs={"use_safetensors": True}
+        )
+    options = {"batch_size": batch_size, "show_progress_bar": False}
+    relevance = partial(
+        cosine_relevance,
+        partial(in_parts, partial(model.encode_query, **options), BATCHES_A_CALL * batch_size, len),
+        partial(
+            in_parts, partial(model.encode_document, **options), BATCHES_A_CALL * batch_size, len
+        ),
+    )
+    return relevance, partial(count_unread, model.tokenizer, model.get_max_seq_length())
+
+
+def open_cross_encoder(
+    folder: Path, batch_size: int
+) -> tuple[Relevance, Callable[[list[str]], np.ndarray]]:
+    """Return relevance and n_unread of a cross-encoder: its logit, query and text read together.
+
+    The logit and not its sigmoid, which in float32 is exactly 1 for all good texts: false ties.
+    """
+    import torch
+    from sentence_transformers import CrossEncoder
+
+    with progress_bars_off():
+        model = CrossEncoder(
+            str(folder), local_files_only=True, model_kwargs={"use_safetensors": True}
+        )
+    if model.num_labels != 1:
+        raise ValueError(f"it has {model.num_labels} labels; a ranker has one")
+
+    def relevance(queries: list[str], texts: list[str]) -> np.ndarray:
+        unique, positions = number_unique(list(zip(queries, texts, strict=True)))
+        if not unique:
+            return np.zeros(0, np.float32)
+        score = partial(
+            model.predict,
+            batch_size=batch_size,
+            show_progress_bar=False,
+            activation_fn=torch.nn.Identity(),
+        )
+        scores = in_parts(
+            score, BATCHES_A_CALL * batch_size, lambda pair: len(pair[0]) + len(pair[1]), unique
+        )
+        return np.asarray(scores, dtype=np.float32).reshape(-1)[positions]
+
+    return relevance, partial(count_unread, model.tokenizer, model.max_seq_length)
+
+
+def open_tensorflow_hub(folder: Path, batch_size: int) -> Relevance:
+    """Return cosine relevance of a SavedModel that maps strings [n] to embeddings [n, dim]."""
+    tf, hub = import_tensorflow()
+    model = hub.load(str(folder))
+    if not callable(model):
+        raise ValueError("it cannot be called on a batch of strings (is it of the TF1 format?)")
+
+    def embed(texts: list[str]) -> np.ndarray:
+        return model(tf.constant(texts)).numpy()  # [n, dim]
+
+    embed_all = partial(in_parts, embed, batch_size, len)
+    return partial(cosine_relevance, embed_all, embed_all)
+
+
+def in_parts(
+    compute: Callable[[list], np.ndarray],
+    part_size: int,
+    length: Callable[[Any], int],
+    items: list,
+) -> np.ndarray:
+    """Return compute(items) [n, ...], by parts of similar length that the processes share.
+
+    The libraries cut a part into batches, but would do so with whatever one process has; the parts
+    are the same for any number of processes.
+    """
+    order = sorted(range(len(items)), key=lambda i: length(items[i]))
+    parts = [
+        [items[i] for i in order[start : start + part_size]]
+        for start in range(0, len(items), part_size)
+    ]
+    return np.concatenate(map_shared(compute, parts))[np.argsort(order)]
+
+
+def cosine_relevance(
+    embed_queries: Embed, embed_texts: Embed, queries: list[str], texts: list[str]
+) -> np.ndarray:
+    """Return float32 [n]: the cosine of each query's and its text's embedding.
+
+    Equal strings are embedded once. A zero vector (an empty text's) has the cosine 0 with all.
+    """
+    unique_queries, query_at = number_unique(queries)
+    unique_texts, text_at = number_unique(texts)
+    if not unique_texts:
+        return np.zeros(0, np.float32)
+    query_vectors = normalize_rows(embed_queries(unique_queries))
+    text_vectors = normalize_rows(embed_texts(unique_texts))
+    parts = []
+    for start in range(0, len(texts), PAIRS_AT_A_TIME):
+        pairs = slice(start, start + PAIRS_AT_A_TIME)
+        parts.append(
+            np.einsum("nd,nd->n", query_vectors[query_at[pairs]], text_vectors[text_at[pairs]])
+        )
+    return np.concatenate(parts)
+
+
+def number_unique(items: list) -> tuple[list, np.ndarray]:
+    """Return the different items in order of appearance, and int64 [n]: where each one is."""
+    numbers: dict = {}
+    positions = [numbers.setdefault(item, len(numbers)) for item in items]
+    return list(numbers), np.array(positions, dtype=np.int64)
+
+
+def normalize_rows(vectors: np.ndarray) -> np.ndarray:
+    """Return float32 [n, dim] with rows of length 1; zero rows stay zero."""
+    vectors = np.asarray(vectors, dtype=np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths == 0, 1, lengths)
+
+
+def count_unread(tokenizer, limit: float | None, texts: list[str]) -> np.ndarray:
+    """Return int32 [n]: how many tokens of each text lie beyond `limit` (None or inf: none)."""
+    if limit is None or np.isinf(limit) or not texts:
+        return none_unread(texts)
+    tokens = tokenizer(texts, truncation=False, padding=False, verbose=False)["input_ids"]
+    return np.array([max(0, len(ids) - limit) for ids in tokens], dtype=np.int32)
+
+
+def none_unread(texts: list[str]) -> np.ndarray:
+    """Return int32 [n] zeros: of a ranker that reads texts of any length."""
+    return np.zeros(len(texts), dtype=np.int32)
+
+
+def finite_relevance(
+    name: str, relevance: Relevance, queries: list[str], texts: list[str]
+) -> np.ndarray:
+    """Return relevance(queries, texts); raise InputError if a score is NaN or infinite."""
+    scores = np.asarray(relevance(queries, texts), dtype=np.float32)
+    bad = np.flatnonzero(~np.isfinite(scores))
+    if bad.size:
+        query, text = shorten(queries[bad[0]]), shorten(texts[bad[0]])
+        raise InputError(
+            f"ranker {name}: {bad.size} of {len(texts)} scores are NaN or infinite, the first for "
+            f"query {query!r} and text {text!r}; the model is broken, or breaks on such texts"
+        )
+    return scores
+
+
+def shorten(text: str, length: int = 60) -> str:
+    """Return at most `length` characters of `text`."""
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+@contextmanager
+def progress_bars_off() -> Iterator[None]:
+    """Load models without transformers' progress bars, which fill a log with control characters."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -1,0 +1,284 @@
+"""Generated texts under the rankers: cut, scored, placed among the candidates, summed up."""
+
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from genlab.core.program import InputError
+from genlab.core.tables import read_table
+from genlab.ranking import places
+from genlab.ranking.candidates import with_answer_in_slot
+from genlab.ranking.rankers import number_unique
+from genlab.statistics.intervals import bootstrap_interval
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# One row per query, ranker, stop and length: what lengths writes.
+LENGTH_SCHEMA = pl.Schema(
+    {
+        "query_id": pl.String,
+        "ranker": pl.String,
+        "stop": pl.String,  # "honoured": an end-of-text stops the text; "forced": it does not
+        "max_len": pl.Int64,
+        "n_tokens": pl.Int64,  # of the text at this length
+        "finished": pl.Boolean,  # whether it has reached an end-of-text at this length
+        "n_unread": pl.Int64,  # tokens of the text beyond the ranker's input limit
+        "score": pl.Float32,
+        "n_candidates": pl.Int64,
+        "answerable": pl.Boolean,
+        **{column: pl.Float64 for column in places.METRICS.values()},
+    }
+)
+
+
+def check_lengths(max_len: int, cap: int, num_beams: int) -> None:
+    """Raise InputError unless `max_len` tokens can be cut from what was generated.
+
+    A prefix of greedy or sampled text is the shorter generation. A prefix of a beam is not: the
+    best 50 tokens are not the first 50 of the best 300.
+    """
+    if max_len > cap:
+        raise InputError(
+            f"gen.max_len={max_len} is more than the gen.cap={cap} new tokens that are generated; "
+            "raise gen.cap (generates again) or lower gen.max_len"
+        )
+    if num_beams > 1 and max_len != cap:
+        raise InputError(
+            f"gen.num_beams={num_beams} needs gen.max_len={max_len} equal to gen.cap={cap}: a "
+            "beam's prefix is not the shorter beam; set both to the length you want"
+        )
+
+
+def cut_texts(
+    generated: pl.DataFrame,
+    tokenizer: "PreTrainedTokenizerBase",
+    max_len: int,
+    strip_query: bool,
+) -> list[str]:
+    """Return the texts of at most `max_len` new tokens, with their prompt before unless stripped.
+
+    The cut is by token count. Whatever the prompt says, only the new tokens are counted.
+    """
+    tokens = generated["tokens"].list.head(max_len).to_list()
+    texts = decode_texts(tokenizer, tokens)
+    if strip_query:
+        return [text.strip() for text in texts]
+    return [
+        (prompt + text).strip() for prompt, text in zip(generated["prompt"], texts, strict=True)
+    ]
+
+
+def decode_texts(tokenizer: "PreTrainedTokenizerBase", rows: list[list[int]]) -> list[str]:
+    """Return the text of each row of token ids; special tokens inside it become a line break.
+
+    Only a text that was driven on past its end-of-text has any. Left out, as tokenizers do, they
+    would glue the last word of one text to the first of the next; as "<|endoftext|>", a ranker
+    would read a word. A line break is what rankers treat as any space.
+    """
+    special = special_tokens(tokenizer)
+    parts = [
+        [list(part) for is_special, part in groupby(row, special.__contains__) if not is_special]
+        for row in rows
+    ]
+    decoded = iter(tokenizer.batch_decode([part for row in parts for part in row]))
+    return ["\n".join(next(decoded) for _ in row) for row in parts]
+
+
+def special_tokens(tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Return the ids that are no text: end-of-text, start, padding."""
+    return {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+
+
+def read_candidates(path: Path, generated: pl.DataFrame) -> pl.DataFrame:
+    """Return one ranker's candidate rows in the order of the generated texts.
+
+    Raises InputError if a generated query was never scored.
+    """
+    rows = generated.select("query_id").join(
+        read_table(path), on="query_id", how="left", maintain_order="left"
+    )
+    missing = rows.filter(pl.col("candidate_scores").is_null())
+    if missing.height:
+        raise InputError(
+            f"{path}: no candidate scores for query {missing['query_id'][0]} and "
+            f"{missing.height - 1} more; run `dvc repro score_candidates`"
+        )
+    return rows
+
+
+def curve_lengths(step: int, cap: int, forced_cap: int, num_beams: int) -> dict[str, list[int]]:
+    """Return the lengths to rank honoured and forced texts at: step, 2 step, ... and both caps.
+
+    None beyond the texts' own cap: what stands there was not generated. A beam, which has no
+    prefixes, is ranked at its cap alone.
+    """
+    caps = {"honoured": cap, "forced": forced_cap}
+    if num_beams > 1:
+        return {stop: [most] for stop, most in caps.items()}
+    at = sorted({*range(step, max(cap, forced_cap) + 1, step), cap, forced_cap})
+    return {stop: [length for length in at if length <= most] for stop, most in caps.items()}
+
+
+def cut_at_lengths(
+    generated: pl.DataFrame,
+    tokenizer: "PreTrainedTokenizerBase",
+    stop: str,
+    lengths: list[int],
+    strip_query: bool,
+    ends: set[int],
+) -> pl.DataFrame:
+    """Return every text at every length: query_id, query, stop, max_len, n_tokens, finished, text.
+
+    Length by length, each in the order of the texts. `ends`: the ids that end a text.
+    """
+    n_tokens = generated["tokens"].list.len().cast(pl.Int64)
+    # Where the first end-of-text is, or would be: after the last token of a text that it stopped.
+    end = pl.Series(
+        [
+            next((at for at, token in enumerate(row) if token in ends), len(row))
+            for row in generated["tokens"].to_list()
+        ],
+        dtype=pl.Int64,
+    )
+    return pl.concat(
+        generated.select(
+            "query_id",
+            "query",
+            stop=pl.lit(stop),
+            max_len=pl.lit(length, dtype=pl.Int64),
+            n_tokens=n_tokens.clip(upper_bound=length),
+            finished=pl.col("finished") & (end < length),
+            text=pl.Series(cut_texts(generated, tokenizer, length, strip_query), dtype=pl.String),
+        )
+        for length in lengths
+    )
+
+
+def summarize_with_references(
+    rows: pl.DataFrame, candidates: pl.DataFrame, legacy: bool, seed: int
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Return the headline metrics, and beside each its 95 % interval, chance, floor and ceiling.
+
+    rows: `ranking.place`'s rows of one ranker; candidates: the same queries' candidate rows.
+    """
+    headline = places.summarize(rows)
+    low, high = bootstrap_interval(places.metric_values(rows), seed=seed)
+    chance = places.summarize(places.place_by_chance(rows))
+    floor = places.summarize(
+        places.place(candidates.rename({"floor_score": "score"}), legacy=legacy)
+    )
+    answers = with_answer_in_slot(candidates)
+    ceiling = {}
+    if len(answers):
+        # An answer with no other answer beside it stands above all of them.
+        above = pl.col("fdaro", "fdaro_any").fill_null(1.0)
+        ceiling = places.summarize(places.place(answers, legacy=legacy).with_columns(above))
+    beside = {
+        metric: {
+            "low": float(low[i]),
+            "high": float(high[i]),
+            "chance": chance[metric],
+            "floor": floor[metric],
+            "ceiling": ceiling.get(metric),
+        }
+        for i, metric in enumerate(places.METRICS)
+        if metric in headline
+    }
+    return headline, {
+        metric: {name: value for name, value in numbers.items() if value is not None}
+        for metric, numbers in beside.items()
+    }
+
+
+def place_histogram(rows: dict[str, pl.DataFrame]) -> list[dict[str, int]]:
+    """Return plot points: for each place (rounded down), how many texts each ranker put there."""
+    n_places = max(int(frame["n_candidates"].max()) + 1 for frame in rows.values())
+    return [
+        {
+            "place": place,
+            **{
+                name: int((frame["location"].floor() == place).sum())
+                for name, frame in rows.items()
+            },
+        }
+        for place in range(1, n_places + 1)
+    ]
+
+
+def unique_pairs(cuts: pl.DataFrame) -> tuple[list[str], list[str], np.ndarray]:
+    """Return the queries and texts of `cut_at_lengths`'s rows, each pair once, and row -> pair.
+
+    A text that ended before a length is the same text at every longer one, and a forced text is
+    the honoured one up to its end: nothing is scored twice.
+    """
+    pairs, at = number_unique(list(cuts.select("query", "text").iter_rows()))
+    return [query for query, _ in pairs], [text for _, text in pairs], at
+
+
+def place_cuts(
+    cuts: pl.DataFrame,
+    candidates: pl.DataFrame,
+    ranker: str,
+    relevance: np.ndarray,
+    n_unread: np.ndarray,
+    legacy: bool,
+) -> pl.DataFrame:
+    """Return LENGTH_SCHEMA rows of one ranker, in the order of `cut_at_lengths`'s rows.
+
+    candidates: a row per query; relevance and n_unread: [rows of cuts].
+    """
+    scored = cuts.drop("text").with_columns(
+        ranker=pl.lit(ranker),
+        score=pl.Series(relevance, dtype=pl.Float32),
+        n_unread=pl.Series(n_unread, dtype=pl.Int64),
+    )
+    with_candidates = scored.join(candidates, on="query_id", how="left", maintain_order="left")
+    return places.place(with_candidates, legacy=legacy).select(LENGTH_SCHEMA.names())
+
+
+def length_curve(rows: pl.DataFrame, seed: int) -> list[dict[str, float | None]]:
+    """Return plot points of LENGTH_SCHEMA rows: per length, each ranker's mean place and interval.
+
+    Every point has the same keys; null where texts of one stop do not reach the length.
+    """
+    lengths = rows["max_len"].unique().sort().to_list()
+    points = {length: {"max_len": length} for length in lengths}
+    for (name,), of_ranker in rows.group_by("ranker", maintain_order=True):
+        for stop, key in (("honoured", name), ("forced", f"{name}_forced")):
+            found = of_ranker.filter(pl.col("stop") == stop)
+            at = found["max_len"].unique(maintain_order=True).to_list()
+            places, top_1 = (
+                found[column].to_numpy().reshape(len(at), -1) for column in ("location", "top_1")
+            )
+            low, high = bootstrap_interval(places.T, seed=seed)  # all lengths on the same draws
+            columns = {key: places.mean(axis=1), f"{key}_low": low, f"{key}_high": high}
+            if stop == "honoured":
+                columns[f"{key}_top_1"] = top_1.mean(axis=1)
+            for column, values in columns.items():
+                value_at = dict(zip(at, values.tolist(), strict=True))
+                for length, point in points.items():
+                    point[column] = value_at.get(length)
+    return list(points.values())
+
+
+def table_of(headline: dict[str, dict], beside: dict[str, dict]) -> str:
+    """Return the headline numbers of every ranker as lines to read in a terminal."""
+    lines = [
+        f"{'ranker':8}{'metric':17}{'value':>8}{'95 % interval':>19}"
+        + "".join(f"{name:>9}" for name in ("chance", "floor", "ceiling"))
+    ]
+    for ranker, metrics in beside.items():
+        for metric, numbers in metrics.items():
+            interval = f"[{numbers['low']:.3f}, {numbers['high']:.3f}]"
+            references = "".join(
+                f"{numbers[name]:9.3f}" if name in numbers else f"{'-':>9}"
+                for name in ("chance", "floor", "ceiling")
+            )
+            lines.append(
+                f"{ranker:8}{metric:17}{headline[ranker][metric]:8.3f}{interval:>19}{references}"
+            )
+    return "\n".join(lines)

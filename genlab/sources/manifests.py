@@ -1,0 +1,46 @@
+"""What a fetched asset is: where it came from, at which revision, and the checksum of every file.
+
+A JSON file in git beside the metrics. DVC's metrics are numbers only, so it is listed as an output
+that is not cached.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import polars as pl
+
+from genlab.core.files import sha256_of, write_json
+
+
+def write_manifest(path: Path, source: str, asset: str, revision: str, output: Path, **counts):
+    """Describe the file or folder `output` in `path`; `counts` are its rows or parameters.
+
+    `asset` is a hub's name or a path, `revision` the commit that was downloaded, or "none".
+    """
+    write_json(
+        path,
+        {"source": source, "asset": asset, "revision": revision, **counts}
+        | {"files": describe_files(output)},
+    )
+
+
+def describe_files(path: Path) -> dict[str, dict[str, int | str]]:
+    """Return {name: {bytes, sha256}} of a file, or of every file below a folder."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    return {
+        str(file.relative_to(path.parent if file == path else path)): {
+            "bytes": file.stat().st_size,
+            "sha256": sha256_of(file),
+        }
+        for file in files
+    }
+
+
+def with_progress(frames: Iterable[pl.DataFrame], what: str, unit: str) -> Iterator[pl.DataFrame]:
+    """Yield the frames, and show how many rows went by; nothing is shown of the first seconds."""
+    from tqdm import tqdm
+
+    with tqdm(desc=what, unit=unit, mininterval=2, delay=2) as bar:
+        for frame in frames:
+            yield frame
+            bar.update(frame.height)

@@ -1,0 +1,140 @@
+"""Model folders of rankers from outside: copied from a folder, or downloaded from a hub.
+
+In: a folder or a hub's name. Out: a model folder that can be loaded offline. Nothing is loaded
+here, only looked at: its kind, and that weights come as safetensors, because a pickle can run code.
+"""
+
+import json
+import shutil
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from functools import partial
+from pathlib import Path, PurePath
+
+from genlab.core.program import InputError
+from genlab.models.quiet_tensorflow import import_tensorflow
+from genlab.sources.hub import TIMEOUT_SECONDS, download_snapshot, failure, retried
+
+# What sentence-transformers reads; no pickles, no *.py: code from a hub is never run.
+MODEL_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
+EXPECTED = {
+    "sentence_transformer": "a SentenceTransformer's folder: modules.json, model.safetensors, ...",
+    "cross_encoder": "a CrossEncoder's folder: config.json, model.safetensors, ...",
+    "tensorflow_hub": "a SavedModel's folder: saved_model.pb, variables/",
+}
+
+
+def copy_model(kind: str, folder: Path, output: Path) -> None:
+    """Copy a user's model folder to `output`, without the files that are not read.
+
+    Raises InputError if the folder is missing, holds a model of another kind or no safetensors.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected {EXPECTED[kind]}")
+    check_kind(kind, folder, str(folder))
+    if kind == "tensorflow_hub":
+        shutil.copytree(folder, output)
+        return
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    check_safetensors(files, str(folder), EXPECTED[kind])
+    for file in files:
+        if any(fnmatch(file.name, pattern) for pattern in MODEL_FILES):
+            (output / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / file, output / file)
+
+
+def check_kind(kind: str, folder: Path, shown: str) -> None:
+    """Raise InputError if what lies in `folder` is not a model of `kind`."""
+    found = recognise_kind(folder)
+    if found is None:
+        raise InputError(f"{shown}: no {kind} model; expected {EXPECTED[kind]}")
+    if found != kind:
+        raise InputError(
+            f"{shown}: this looks like a {found} model, but kind is {kind}; "
+            f"change the kind, or give a folder with {EXPECTED[kind]}"
+        )
+
+
+def recognise_kind(folder: Path) -> str | None:
+    """Return the kind of model that lies in `folder`, None if none is recognised."""
+    if (folder / "saved_model.pb").is_file():
+        return "tensorflow_hub"
+    config = read_json(folder / "config.json")
+    described = read_json(folder / "config_sentence_transformers.json").get("model_type")
+    architectures = config.get("architectures") or [""]
+    if described == "CrossEncoder" or architectures[0].endswith("ForSequenceClassification"):
+        return "cross_encoder"
+    if (folder / "modules.json").is_file():
+        return "sentence_transformer" if described in (None, "SentenceTransformer") else described
+    return "plain transformers" if config else None
+
+
+def read_json(path: Path) -> dict:
+    """Return the JSON object in a file, {} if there is no such file or no object in it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def check_safetensors(files: Iterable[PurePath | str], shown: str, expected: str) -> None:
+    """Raise InputError if there are no safetensors, or a folder holds only pickles."""
+    files = sorted(map(PurePath, files))
+    safe = {file.parent for file in files if file.suffix == ".safetensors"}
+    for file in files:
+        if file.suffix in PICKLES and file.parent not in safe:
+            raise InputError(
+                f"{shown}: {file} is a pickle, which could run code, and no safetensors file lies "
+                "beside it; convert the model with save_pretrained(folder, safe_serialization=True)"
+            )
+    if not safe:
+        raise InputError(f"{shown}: no weights (*.safetensors); expected {expected}")
+
+
+def download_model(kind: str, hub_id: str, revision: str, output: Path, group: str) -> str:
+    """Download a model from the Hugging Face Hub, or from TF-Hub, to `output`; return its commit.
+
+    `group` is the params group named in messages. Raises InputError if the hub cannot be reached,
+    does not know the name, or has no model of `kind` with safetensors there.
+    """
+    asked, instead = f"{group}: {hub_id}", f"set {group}.source to file and .path to a model folder"
+    if kind == "tensorflow_hub":  # a TF-Hub handle ends in its version
+        folder = resolve_tensorflow_hub(hub_id, asked, instead)
+    else:
+        asked += f" at {revision}"
+        # Gigabytes of pickles need not be downloaded to be refused.
+        check_names = partial(check_safetensors, shown=asked, expected=EXPECTED[kind])
+        folder = download_snapshot(
+            hub_id, revision, MODEL_FILES, asked=asked, instead=instead, check_names=check_names
+        )
+        revision = folder.name
+    check_kind(kind, folder, asked)
+    copy_model(kind, folder, output)
+    return revision
+
+
+def resolve_tensorflow_hub(handle: str, asked: str, instead: str) -> Path:
+    """Return the local folder of a TF-Hub module, downloaded unless TF-Hub's cache has it."""
+    if not handle.startswith("https://"):
+        raise InputError(f"{handle}: not a TF-Hub handle; expected https://tfhub.dev/...")
+    _, hub = import_tensorflow()
+    try:
+        with socket_timeout(TIMEOUT_SECONDS):
+            return Path(retried(partial(hub.resolve, handle)))
+    except Exception as error:  # urllib's, tarfile's, TensorFlow's and the disk's
+        raise failure(asked, error, instead) from error
+
+
+@contextmanager
+def socket_timeout(seconds: float) -> Iterator[None]:
+    """Let no connection opened in the block wait longer than `seconds`: TF-Hub sets no limit."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,89 @@
+"""Is a paired difference more than chance: p values, Holm's correction, the detectable difference.
+
+In: one value per unit (a query, a text) for each of two arms, row i the same unit in both. Out:
+numbers to read beside the interval of intervals.py, which comes from the same resamples.
+"""
+
+from math import sqrt
+from statistics import NormalDist
+
+import numpy as np
+
+LEVEL = 0.05  # of error, two-sided: what a 95 % interval leaves outside
+POWER = 0.8  # Cohen 1988, Statistical Power Analysis, section 2.4
+FEWEST_PAIRS = 6  # the signs of five, all alike, still have p 2 / 2^5 > LEVEL
+
+
+def mcnemar_p(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the exact two-sided McNemar p of two columns of 0 and 1.
+
+    Only the units on which the arms disagree tell anything: without a difference, as many of them
+    would go one way as the other. McNemar 1947, Psychometrika 12(2), with the binomial
+    distribution in place of chi-square.
+    """
+    losses, gains = int((a > b).sum()), int((a < b).sum())
+    n = losses + gains
+    term = tail = 1  # term: n over k
+    for k in range(min(losses, gains)):
+        term = term * (n - k) // (k + 1)
+        tail += term
+    return min(1.0, 2 * tail / 2**n)  # integers of any size: no underflow
+
+
+def bootstrap_p(differences: np.ndarray, means: np.ndarray) -> float:
+    """Return the two-sided p of the resampled `means` of the differences of units.
+
+    Twice the share of means on zero's other side, counted with one more on both: below 0.05 where
+    the 95 % percentile interval excludes zero, and never 0 (Davison and Hinkley 1997, Bootstrap
+    Methods and their Application, section 4.2.3). Nor is it below 2^(1 - k) for k differences
+    that are not zero, the least that a test of their signs can give: resamples of a few equal
+    differences are all on one side, and prove nothing.
+    """
+    means = means[~np.isnan(means)]
+    beyond = min((means <= 0).sum(), (means >= 0).sum())
+    n_different = int((np.nan_to_num(differences) != 0).sum())
+    return float(min(1.0, max(2 * (beyond + 1) / (len(means) + 1), 2.0 ** (1 - n_different))))
+
+
+def adjust_by_holm(p_values: list[float]) -> list[float]:
+    """Return p values for asking them all at once, in the order given; NaN stays and is not asked.
+
+    Holm 1979, Scandinavian Journal of Statistics 6(2): the k-th smallest of m is multiplied by
+    m - k + 1, and none is below a smaller one's.
+    """
+    asked = sorted((p, i) for i, p in enumerate(p_values) if p == p)
+    adjusted = list(p_values)
+    highest = 0.0
+    for rank, (p, i) in enumerate(asked):
+        highest = max(highest, min(1.0, p * (len(asked) - rank)))
+        adjusted[i] = highest
+    return adjusted
+
+
+def detectable_difference(differences: np.ndarray, n_asked: int = 1) -> float:
+    """Return the true difference that this many pairs would show in 80 of 100 such experiments.
+
+    (1.96 + 0.84) standard errors of a paired mean for one question; of `n_asked` at once, each at
+    the level of Holm's first step, 5 % / n_asked. NaN for fewer pairs than can show anything, and
+    for differences that are all the same, from which no spread can be told.
+    """
+    counted = differences[~np.isnan(differences)]
+    if len(counted) < FEWEST_PAIRS or np.ptp(counted) == 0:
+        return float("nan")
+    z = NormalDist().inv_cdf(1 - LEVEL / (2 * n_asked)) + NormalDist().inv_cdf(POWER)
+    return z * float(np.std(counted, ddof=1)) / sqrt(len(counted))
+
+
+def unpaired_shares_interval(a: float, b: float, n: int) -> tuple[float, float]:
+    """Return the 95 % interval (low, high) of b - a for two shares of n units each.
+
+    Wald's, for shares whose pairing nobody published: wider than a paired one where the arms agree
+    on which units are hard.
+    """
+    half = NormalDist().inv_cdf(1 - LEVEL / 2) * sqrt((a * (1 - a) + b * (1 - b)) / n)
+    return b - a - half, b - a + half
+
+
+def is_shown(low: float, high: float, p_adjusted: float) -> bool:
+    """Say whether a difference is more than chance: its adjusted p and its interval must agree."""
+    return p_adjusted < LEVEL and not low <= 0 <= high

@@ -1,0 +1,109 @@
+"""generate: texts of the policy before and after, from the same streams of random numbers.
+
+In: the corpus, for its prompts, the base policy, and every arm's models, one a training seed. Out:
+a row a text and model, with how far the model stands from the base at each of its tokens. Decoded
+once, to gen.cap; score cuts to gen.max_len.
+"""
+
+from pathlib import Path
+
+import polars as pl
+from typer import Option
+
+from genlab.core.files import write_json
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.tables import write_table
+from genlab.models.decoding import Decoding, check_cap
+from genlab.preference.divergence import check_same_tokenizer, token_divergences
+from pipelines.alignment.sampling import BEFORE, SCHEMA, read_prompts, write_texts
+
+app = stage_app()
+
+MODEL_SCHEMA = pl.Schema(
+    {
+        "arm": pl.String,
+        "seed": pl.String,
+        **SCHEMA,
+        "divergence": pl.List(pl.Float32),  # KL to the base at each token, nats
+        "surprise": pl.List(pl.Float32),  # -log p of each token under the base, nats
+    }
+)
+
+
+def find_models(trained: Path, arms: list[str]) -> list[tuple[str, str, Path]]:
+    """Return (arm, seed, folder) of every model of the arms; InputError if an arm has none."""
+    found = []
+    for arm in arms:
+        folders = sorted((trained / arm).glob("*/"), key=lambda folder: int(folder.name))
+        if not folders:
+            raise InputError(
+                f"compared.arms: {arm} was not trained; name it under arms in params.yaml"
+            )
+        found += [(arm, folder.name, folder) for folder in folders]
+    return found
+
+
+def check(cap: int, base: Path, made_by: dict) -> None:
+    """Raise InputError if the base model is to be made too short for the texts."""
+    check_cap("gen.cap", cap, base, made_by)
+
+
+@app.command()
+def main(
+    corpus: Path,
+    base: Path,
+    trained: Path,
+    output: Path,
+    metrics: Path = Option(...),
+    arms: list[str] = Option(..., help="arms whose models write; repeat the option"),
+    n_texts: int = Option(..., min=2, help="texts of every model; prompts are used in turn"),
+    cap: int = Option(..., min=1, help="most new tokens"),
+    temperature: float = Option(..., min=0.0, help="0: greedy"),
+    top_k: int = Option(..., min=0, help="0: off"),
+    top_p: float = Option(..., min=0.01, max=1.0, help="1: off"),
+    batch_size: int = Option(..., min=1),
+    seed: int = Option(..., min=0),
+) -> None:
+    """Write the texts of every model, and measure its distance from the base on them."""
+    import torch
+    from tqdm import tqdm
+
+    from genlab.models.loading import load_causal_model, load_tokenizer
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    tokenizer, reference = load_tokenizer(base), load_causal_model(base).eval().to(device)
+    decoding = Decoding(cap, temperature, top_k, top_p, 1, 1.0, seed)
+    prompts = read_prompts(corpus, "validation", 0)
+    models = [(BEFORE, "none", base), *find_models(trained, arms)]
+    counts = {"texts": 0, "models": len(models)}
+
+    def written() -> pl.DataFrame:
+        for arm, training_seed, folder in tqdm(models, desc="generating", mininterval=2):
+            check_same_tokenizer(folder, base)
+            model = load_causal_model(folder).eval().to(device)
+            rows = write_texts(model, tokenizer, prompts, n_texts, decoding, batch_size)
+            before, after = rows["prompt_tokens"].to_list(), rows["tokens"].to_list()
+            divergence, surprise = token_divergences(
+                model,
+                reference,
+                [[*first, *then] for first, then in zip(before, after, strict=True)],
+                list(map(len, before)),
+                max(1, batch_size // 8),  # two models' scores of all tokens are held at once
+            )
+            counts["texts"] += rows.height
+            lists = {"divergence": divergence, "surprise": surprise}
+            yield rows.with_columns(
+                arm=pl.lit(arm),
+                seed=pl.lit(training_seed),
+                **{
+                    name: pl.Series([row.tolist() for row in values], dtype=pl.List(pl.Float32))
+                    for name, values in lists.items()
+                },
+            ).select(MODEL_SCHEMA.names())
+
+    write_table(output, written(), MODEL_SCHEMA)
+    write_json(metrics, counts)
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,56 @@
+"""reward: what the reward model makes of every sampled text.
+
+In: the sampled texts and the reward model. Out: the same rows with their reward.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from typer import Option
+
+from genlab.core.files import write_json
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.tables import read_table, write_table
+from genlab.preference.rewards import load_reward
+from pipelines.alignment.sampling import SCHEMA
+
+app = stage_app()
+
+REWARD_SCHEMA = pl.Schema(SCHEMA | {"reward": pl.Float32})
+
+
+@app.command()
+def main(
+    texts: Path,
+    reward_model: Path,
+    output: Path,
+    metrics: Path = Option(...),
+    batch_size: int = Option(..., min=1, help="texts the model reads at a time"),
+) -> None:
+    """Rate the texts; an error if all are rated alike, as no pair could be made of them."""
+    rows = read_table(texts)
+    rates = load_reward(reward_model, batch_size)
+
+    rewards = rates(rows["prompt"].to_list(), rows["text"].to_list())
+    if np.ptp(rewards) == 0:
+        raise InputError(
+            f"{reward_model}: all {len(rewards)} texts have the same reward, {rewards[0]:.4f}, so "
+            "none can be preferred; train the reward model longer, or give another"
+        )
+
+    write_table(output, [rows.with_columns(reward=rewards)], REWARD_SCHEMA)
+    numbers = rewards.astype(np.float64)
+    write_json(
+        metrics,
+        {
+            "mean_reward": numbers.mean(),
+            "reward_deviation": numbers.std(),
+            "below_zero": (numbers < 0).mean(),
+            "below_minus_one": (numbers < -1).mean(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(app)

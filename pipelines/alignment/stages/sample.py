@@ -1,0 +1,66 @@
+"""sample: the texts that preference pairs are made of, written by the policy itself.
+
+In: the corpus, for its prompts, and the base policy. Out: a row a text, and whether it came to an
+end by itself.
+"""
+
+from pathlib import Path
+
+from typer import Option
+
+from genlab.core.files import write_json
+from genlab.core.program import run, stage_app
+from genlab.core.tables import write_table
+from genlab.models.decoding import Decoding, check_cap
+from pipelines.alignment.sampling import SCHEMA, read_prompts, write_texts
+
+app = stage_app()
+
+
+def check(cap: int, base: Path, made_by: dict) -> None:
+    """Raise InputError if the base model is to be made too short for the texts."""
+    check_cap("sample.cap", cap, base, made_by)
+
+
+@app.command()
+def main(
+    corpus: Path,
+    base: Path,
+    output: Path,
+    metrics: Path = Option(...),
+    n_texts: int = Option(..., min=2, help="texts in all; prompts are used in turn"),
+    n_prompts: int = Option(..., min=0, help="prompts to take, where there are many; 0: all"),
+    cap: int = Option(..., min=1, help="most new tokens"),
+    temperature: float = Option(..., min=0.0, help="0: greedy"),
+    top_k: int = Option(..., min=0, help="0: off"),
+    top_p: float = Option(..., min=0.01, max=1.0, help="1: off"),
+    batch_size: int = Option(..., min=1),
+    seed: int = Option(..., min=0),
+) -> None:
+    """Write the texts."""
+    import torch
+
+    from genlab.models.loading import load_causal_model, load_tokenizer
+
+    tokenizer, model = load_tokenizer(base), load_causal_model(base).eval()
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    decoding = Decoding(cap, temperature, top_k, top_p, 1, 1.0, seed)
+    prompts = read_prompts(corpus, "train", n_prompts)
+
+    rows = write_texts(model, tokenizer, prompts, n_texts, decoding, batch_size)
+
+    write_table(output, [rows], SCHEMA)
+    write_json(
+        metrics,
+        {
+            "texts": rows.height,
+            "prompts": min(len(prompts), n_texts),
+            "finished_rate": rows["finished"].mean(),
+            "mean_new_tokens": rows["tokens"].list.len().mean(),
+            "duplicate_rate": 1 - rows.select("prompt", "text").unique().height / rows.height,
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,133 @@
+"""train: move the policy towards the winners, once for every training seed.
+
+In: the pairs, the corpus (texts to be written, for slic), the policy and its reference. Out: a
+folder with a model a seed, and the curves. One program for all seeds of an arm, because loading the
+libraries takes longer than training a small model. A killed run resumes: finished seeds are kept
+in .scratch/alignment, the one it was in goes on from its last checkpoint.
+"""
+
+import json
+import shutil
+import sys
+from enum import StrEnum
+from pathlib import Path
+
+from typer import Option
+
+from genlab.core.files import write_json, written_whole
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.scratch import resumable_folder
+from genlab.core.tables import read_table
+from genlab.models.training import Method, lora_config
+from genlab.preference.divergence import check_same_tokenizer
+from genlab.preference.rows import check_rows_fit, draw_targets, preference_rows
+from genlab.preference.trainer import (
+    preference_curve,
+    summarize_curves,
+    train_policy,
+)
+
+app = stage_app()
+
+# Options that train_policy, or TRL's DPOConfig, calls the same.
+SAME_NAME = ("loss", "beta", "slic_delta", "slic_weight", "sft_weight", "learning_rate")
+SAME_NAME += ("warmup_steps", "gradient_accumulation_steps", "logging_steps", "save_steps")
+
+
+class Loss(StrEnum):
+    sigmoid = "sigmoid"
+    hinge = "hinge"
+    hinge_sft = "hinge+sft"
+    ipo = "ipo"
+    slic = "slic"
+
+
+class Optimizer(StrEnum):
+    rmsprop = "rmsprop"
+    adamw = "adamw_torch"
+
+
+@app.command()
+def main(
+    pairs: Path,
+    corpus: Path,
+    policy: Path,
+    reference: Path,
+    output: Path,
+    metrics: Path = Option(...),
+    curve: Path = Option(..., help="loss, margin and accuracy against steps, for dvc plots"),
+    loss: Loss = Option(...),
+    beta: float = Option(..., min=1e-6, help="how much a margin counts; not of slic"),
+    slic_delta: float = Option(..., "--slic.delta", min=0.0, help="margin in nats that is enough"),
+    slic_weight: float = Option(..., "--slic.weight", min=0.0, help="lambda, of the target text"),
+    sft_weight: float = Option(..., min=0.0, help="hinge+sft: of the winner's cross-entropy"),
+    method: Method = Option(..., help="train all weights, or low-rank adapters"),
+    optimizer: Optimizer = Option(...),
+    epochs: float = Option(..., min=0.01),
+    learning_rate: float = Option(..., min=0.0),
+    warmup_steps: int = Option(..., min=0),
+    batch_size: int = Option(..., min=1, help="pairs per device and step"),
+    gradient_accumulation_steps: int = Option(..., min=1),
+    precompute_reference: bool = Option(..., help="the reference's log p once, before training"),
+    logging_steps: int = Option(..., min=1),
+    save_steps: int = Option(..., min=1, help="a multiple of logging_steps"),
+    n_seeds: int = Option(..., min=1, help="trainings: seed, seed + 1, ..."),
+    seed: int = Option(..., min=0),
+    lora_r: int = Option(..., "--lora.r", min=1),
+    lora_alpha: int = Option(..., "--lora.alpha", min=1, help="scale is alpha / r"),
+    lora_dropout: float = Option(..., "--lora.dropout", min=0.0, max=1.0),
+    lora_target_modules: str = Option(..., "--lora.target_modules", help="name, or all-linear"),
+) -> None:
+    """Train one arm."""
+    from genlab.models.loading import load_causal_model, load_tokenizer
+
+    options = locals()
+    if save_steps % logging_steps:
+        raise InputError(
+            f"train.save_steps={save_steps} must be a multiple of train.logging_steps="
+            f"{logging_steps}, or the curve of a resumed run would differ"
+        )
+    check_same_tokenizer(policy, reference)
+    tokenizer, table = load_tokenizer(policy), read_table(pairs)
+    rows = preference_rows(table, tokenizer.eos_token_id)
+    if loss is Loss.slic:
+        longest = max(map(len, rows["chosen_ids"] + rows["rejected_ids"]))
+        rows["target_ids"] = draw_targets(table, corpus, tokenizer, longest, seed)
+    check_rows_fit(rows, load_causal_model(policy).config)
+    adapters = lora_config(lora_r, lora_alpha, lora_dropout, lora_target_modules)
+
+    points, seeds = [], range(seed, seed + n_seeds)
+    inputs = [pairs, corpus, policy, reference]
+    with resumable_folder("alignment", sys.argv[1:], inputs) as scratch:
+        for each in seeds:
+            finished = scratch / f"finished-{each}"
+            if not finished.is_dir():
+                model, log = train_policy(
+                    scratch / f"{each}",
+                    policy,
+                    reference,
+                    tokenizer,
+                    rows,
+                    adapters=adapters if method is Method.lora else None,
+                    optim=optimizer,
+                    num_train_epochs=epochs,
+                    per_device_train_batch_size=batch_size,
+                    precompute_ref_log_probs=precompute_reference,
+                    seed=each,
+                    **{name: options[name] for name in SAME_NAME},
+                )
+                with written_whole(finished) as folder:
+                    model.save_pretrained(folder / "model")
+                    tokenizer.save_pretrained(folder / "model")
+                    write_json(folder / "curve.json", preference_curve(log, each))
+            points += json.loads((finished / "curve.json").read_text(encoding="utf-8"))
+        with written_whole(output) as folder:
+            for each in seeds:
+                shutil.copytree(scratch / f"finished-{each}" / "model", folder / f"{each}")
+
+    write_json(curve, points)
+    write_json(metrics, summarize_curves(points))
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,113 @@
+"""What the arms of the comparison differ in: which weights are trained, on which reviews.
+
+In: a text-to-text model, an arm's options. Out: the model with what is to be trained, its rows,
+and what is reported of its training.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genlab.core.program import InputError
+from genlab.mini.training import is_matrix
+from genlab.models.training import Method, Recipe, add_lora, perplexity, validation_loss
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedModel, Trainer
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank adapters (Hu et al. 2021); their output is scaled by alpha / r."""
+
+    r: int
+    alpha: int
+    dropout: float
+    target_modules: str
+
+
+def read_rows(tokens: Path, split: str, ratings: list[int]) -> "Dataset":
+    """Return a split's rows of these ratings; raise InputError if there are none."""
+    from datasets import Dataset
+
+    rows = Dataset.from_file(str(tokens / f"{split}.arrow"), in_memory=False)
+    chosen = np.flatnonzero(np.isin(rows.data.column("rating").to_numpy(), ratings))
+    if not len(chosen):
+        stars = ", ".join(map(str, sorted(ratings)))
+        raise InputError(
+            f"{tokens / split}.arrow: no review is rated {stars}; see metrics/dedup.json, and set "
+            "the arm's ratings to some that are there"
+        )
+    # A copy of what is left, so that row numbers are places in the table.
+    return Dataset(rows.data.table.take(chosen))
+
+
+def prepare_model(model: "PreTrainedModel", method: Method, lora: Lora) -> "PreTrainedModel":
+    """Return the model with what is to be trained, and print how much that is."""
+    if method is Method.lora:
+        model = add_lora(model, lora.r, lora.alpha, lora.dropout, lora.target_modules)
+    trained, all_weights = model.num_parameters(only_trainable=True), model.num_parameters()
+    line = f"{trained:,} of {all_weights:,} parameters are trained ({trained / all_weights:.1%})"
+    if method is Method.lora:
+        line += (
+            f": LoRA of rank {lora.r} on {lora.target_modules}, {n_adapted(model)} matrices, "
+            f"scale {lora.alpha}/{lora.r} = {lora.alpha / lora.r:g}"
+        )
+    print(line)
+    return model
+
+
+def n_adapted(model: "PreTrainedModel") -> int:
+    """Return how many matrices have an adapter."""
+    return sum(name.endswith("lora_A") for name, _ in model.named_modules())
+
+
+def optimizer_of(
+    model: "PreTrainedModel",
+    learning_rate: float,
+    embedding_learning_rate: float,
+    weight_decay: float,
+) -> "torch.optim.Optimizer":
+    """Return AdamW on what is trained, with a rate of its own for what is no matrix of a block.
+
+    That is embeddings, norms and position biases; adapters are all matrices.
+    """
+    import torch
+
+    groups: tuple[list, list] = ([], [])
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            groups["lora_" in name or is_matrix(name, weight)].append(weight)
+    others, matrices = groups
+    return torch.optim.AdamW(
+        [
+            {"params": matrices, "lr": learning_rate},
+            {"params": others, "lr": embedding_learning_rate},
+        ],
+        weight_decay=weight_decay,
+    )
+
+
+def summarize_training(
+    model: "PreTrainedModel", trainer: "Trainer", recipe: Recipe, method: Method, lora: Lora
+) -> dict[str, float]:
+    """Return what metrics say of an arm: its loss, its best epoch, what was trained."""
+    log = trainer.state.log_history
+    loss = validation_loss(log, recipe)
+    losses = {entry["eval_loss"]: entry["epoch"] for entry in reversed(log) if "eval_loss" in entry}
+    found = {
+        "validation_loss": loss,
+        "validation_perplexity": perplexity(loss),
+        "best_epoch": losses[min(losses)],
+        "epochs": trainer.state.epoch,
+        "steps": trainer.state.global_step,
+        "train_rows": len(trainer.train_dataset),
+        "trained_parameters": model.num_parameters(only_trainable=True),
+    }
+    if method is Method.lora:
+        found |= {"lora_scale": lora.alpha / lora.r, "lora_matrices": n_adapted(model)}
+    return found

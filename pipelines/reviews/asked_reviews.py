@@ -1,0 +1,74 @@
+"""What is asked for: test reviews, equally many of every rating, as prompts; and what is written.
+
+In: the tokenized test split and its reviews. Out: one table of orders, the same for every arm,
+and a model's texts beside it.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+
+from genlab.core.program import InputError
+from genlab.models.seq2seq_decoding import generate_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from genlab.models.decoding import Decoding
+
+ASKED = ["review_id", "rating", "prompt", "input_ids"]
+
+
+def draw_orders(
+    test_tokens: Path, reviews: pl.DataFrame, n_per_rating: int, seed: int
+) -> pl.DataFrame:
+    """Return n reviews of every rating, drawn by the seed, in the order of the table.
+
+    Columns: review_id, rating, prompt, input_ids, rubrics, keywords. Raises InputError, naming the
+    rating, if there are fewer.
+    """
+    with pa.memory_map(str(test_tokens)) as source:
+        table = pl.DataFrame(pa.ipc.open_stream(source).read_all()).select(ASKED)
+    drawn = table.with_row_index("place").sample(fraction=1.0, shuffle=True, seed=seed)
+    drawn = drawn.filter(pl.int_range(pl.len()).over("rating") < n_per_rating)
+    counts = drawn["rating"].value_counts().sort("count")
+    if counts["count"][0] < n_per_rating:
+        raise InputError(
+            f"{test_tokens}: only {counts['count'][0]} test reviews are rated "
+            f"{counts['rating'][0]}; set gen.n_per_rating to that or less (it is {n_per_rating}), "
+            "or raise dedup.test_share"
+        )
+    asked = reviews.select("review_id", "rubrics", "keywords")
+    orders = drawn.sort("place").drop("place").join(asked, on="review_id", maintain_order="left")
+    if orders.height != drawn.height:
+        raise InputError(f"{test_tokens}: of other reviews than these; run `dvc repro tokenize`")
+    return orders
+
+
+def write_texts(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    orders: pl.DataFrame,
+    decoding: "Decoding",
+    batch_size: int,
+    label: str,
+) -> pl.DataFrame:
+    """Return the orders without input_ids, and with text, n_tokens and finished."""
+    from tqdm import tqdm
+
+    with tqdm(total=orders.height, desc=f"generating ({label})", mininterval=2) as bar:
+        tokens, finished = generate_texts(
+            model,
+            orders["input_ids"].to_list(),
+            orders["review_id"].to_list(),
+            decoding,
+            batch_size,
+            bar.update,
+        )
+    return orders.drop("input_ids").with_columns(
+        text=pl.Series(tokenizer.batch_decode(tokens, skip_special_tokens=True), dtype=pl.String),
+        n_tokens=pl.Series([len(row) for row in tokens], dtype=pl.Int32),
+        finished=pl.Series(finished, dtype=pl.Boolean),
+    )

@@ -1,0 +1,62 @@
+"""Clean the reviews by the source study's rules: every rewrite and every drop counted.
+
+In: reviews as fetched. Out: the same in order, texts rewritten, without those too short or too
+long. A reason in the metrics bears the name of its params key.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+from typer import Option
+
+from genlab.core.files import write_json
+from genlab.core.program import run, stage_app
+from genlab.core.tables import read_batches, write_table
+from genlab.text.filtering import flow
+from pipelines.reviews.review_rules import REASONS, REWRITES, Rules, check_any_left, clean_batch
+from pipelines.reviews.schemas import REVIEW_SCHEMA
+
+app = stage_app()
+
+
+@app.command()
+def main(
+    reviews: Path,
+    output: Path,
+    metrics: Path = Option(..., help="JSON of counts"),
+    marks_to_words: bool = Option(..., help='"5 из 5" becomes "отлично".'),
+    drop_dates: bool = Option(..., help="12.05.2023, 3 марта, 2019 год."),
+    drop_number_words: bool = Option(..., help="Numbers written in words."),
+    fold_yo: bool = Option(..., help="ё becomes е."),
+    drop_other_characters: bool = Option(..., help="All but letters, digits, punctuation."),
+    lower_case: bool = Option(..., help="For a model that is too small for two cases."),
+    min_words: int = Option(..., min=1, help="Shorter texts are dropped."),
+    max_chars: int = Option(..., min=1, help="Longer texts are dropped."),
+) -> None:
+    """Rewrite texts, drop what is too short or too long, count both."""
+    options = locals()
+    rules = Rules(**{name: options[name] for name in Rules.__annotations__})
+    fates: Counter[str | None] = Counter()
+    n_changed: Counter[str] = Counter()
+    chars = {"in": 0, "out": 0}
+
+    def cleaned() -> Iterator[pl.DataFrame]:
+        for batch in read_batches(reviews):
+            kept, batch_fates, batch_changed = clean_batch(batch, rules)
+            fates.update(batch_fates)
+            n_changed.update(batch_changed)
+            chars["in"] += int(batch["text"].str.len_chars().sum())
+            chars["out"] += int(kept["text"].str.len_chars().sum())
+            yield kept
+        check_any_left(str(reviews), fates)
+
+    write_table(output, cleaned(), REVIEW_SCHEMA)
+
+    rewritten = {name: n_changed[name] for name in REWRITES}
+    write_json(metrics, {"reviews": flow(fates, REASONS), "rewritten": rewritten, "chars": chars})
+
+
+if __name__ == "__main__":
+    run(app)

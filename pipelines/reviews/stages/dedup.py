@@ -1,0 +1,76 @@
+"""Drop copies of reviews, and divide the rest: train, validation, test.
+
+In: cleaned reviews. Out: the same in order, without copies, each with its split; no organisation
+and no near-duplicate is in two splits. The corpus is held in memory: half a million reviews of
+the source study's data take about 1 GB.
+"""
+
+from pathlib import Path
+
+import polars as pl
+from typer import Option
+
+from genlab.core.files import write_json
+from genlab.core.program import run, stage_app
+from genlab.core.tables import BATCH_ROWS, read_table, write_table
+from genlab.text.filtering import count_fates, flow
+from pipelines.reviews.review_splits import (
+    REASONS,
+    Rules,
+    check_any_left,
+    check_rules,
+    split_reviews,
+)
+from pipelines.reviews.schemas import SPLIT_SCHEMA, SPLITS, count_ratings
+
+app = stage_app()
+
+
+@app.command()
+def main(
+    reviews: Path,
+    output: Path,
+    metrics: Path = Option(..., help="JSON of counts"),
+    threshold: float = Option(..., min=0.5, max=1, help="Similarity of copies; 1: equal only."),
+    split_threshold: float = Option(
+        ..., min=0.5, max=1, help="Similarity not allowed between two splits."
+    ),
+    validation_share: float = Option(..., min=0, max=1, help="Share of reviews, by organisation."),
+    test_share: float = Option(..., min=0, max=1, help="The same; the rest is for training."),
+    shingle_chars: int = Option(..., min=2, help="Characters per shingle."),
+    num_perm: int = Option(..., min=16, help="Places of a MinHash signature."),
+    seed: int = Option(..., min=0, help="Of MinHash and of ties between organisations."),
+) -> None:
+    """Drop exact and near copies, split by organisation, count both."""
+    options = locals()
+    rules = Rules(**{name: options[name] for name in Rules.__annotations__})
+    check_rules(rules)
+    table = read_table(reviews)
+
+    fates = split_reviews(table, rules)
+    kept = table.with_columns(fates).filter(pl.col("fate").is_null()).drop("fate")
+    sizes = {split: int((kept["split"] == split).sum()) for split in SPLITS}
+    check_any_left(str(reviews), sizes, rules)
+
+    write_table(output, kept.iter_slices(BATCH_ROWS), SPLIT_SCHEMA)
+
+    splits = {split: kept.filter(split=split) for split in SPLITS}
+    known = pl.col("organisation") != ""
+    write_json(
+        metrics,
+        {
+            "reviews": flow(count_fates(fates["fate"]), REASONS),
+            "splits": {
+                split: {
+                    "reviews": rows.height,
+                    "organisations": rows.filter(known)["organisation"].n_unique(),
+                    **count_ratings(rows["rating"]),
+                }
+                for split, rows in splits.items()
+            },
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(app)

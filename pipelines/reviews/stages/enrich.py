@@ -1,0 +1,71 @@
+"""Give every review keywords: what a reader would type to ask for such a review.
+
+In: reviews with their splits, and the folder of a keyword model. Out: the same in order with
+keywords: the most telling nouns, or, if the folder holds a model, what it writes.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+from typer import Option
+
+from genlab.core.files import write_json
+from genlab.core.program import run, stage_app
+from genlab.core.tables import BATCH_ROWS, read_table, write_table
+from genlab.text.filtering import flow
+from pipelines.reviews.keyword_model import write_keywords
+from pipelines.reviews.keywords import REASONS, Rules, tidy_keywords, weigh_keywords
+from pipelines.reviews.schemas import KEYWORD_SCHEMA
+
+app = stage_app()
+
+
+@app.command()
+def main(
+    reviews: Path,
+    keyword_model: Path,
+    output: Path,
+    metrics: Path = Option(..., help="JSON of counts"),
+    max_keywords: int = Option(..., min=1, help="Per review."),
+    min_chars: int = Option(..., min=1, help="Shorter keywords are dropped."),
+    min_reviews: int = Option(..., min=1, help="Nouns in fewer train reviews are dropped."),
+    min_reviews_unknown: int = Option(
+        ..., min=1, help="The same for nouns that are not in the dictionary."
+    ),
+    dictionary_forms: bool = Option(..., help="солянка; else as in the text: солянку."),
+    separator: str = Option(..., help="Model: between its keywords; any of these characters."),
+    batch_size: int = Option(..., min=1, help="Model: texts at a time."),
+    max_new_tokens: int = Option(..., min=1, help="Model: per text."),
+) -> None:
+    """Find keywords, drop duplicates and non-words, count why."""
+    rules = Rules(max_keywords, min_chars, min_reviews, min_reviews_unknown, dictionary_forms)
+    table = read_table(reviews)
+    texts = table["text"].to_list()
+
+    if (keyword_model / "config.json").is_file():
+        fates: Counter[str | None] = Counter()
+        written = write_keywords(texts, keyword_model, separator, batch_size, max_new_tokens)
+        keywords = [tidy_keywords(proposed, rules, fates) for proposed in written]
+    else:
+        keywords, fates = weigh_keywords(texts, (table["split"] == "train").to_list(), rules)
+    enriched = table.with_columns(keywords=pl.Series(keywords, dtype=pl.List(pl.String)))
+
+    write_table(output, enriched.iter_slices(BATCH_ROWS), KEYWORD_SCHEMA)
+
+    counts = enriched["keywords"].list.len()
+    write_json(
+        metrics,
+        {
+            "reviews": {"out": table.height, "without_keywords": int((counts == 0).sum())},
+            "words": flow(fates, REASONS),
+            "keywords": {
+                "per_review": round(float(counts.mean()), 3),
+                "different": enriched["keywords"].explode().n_unique(),
+            },
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,194 @@
+"""fetch: the reviews, and models that are asked for - all that comes from outside.
+
+In: nothing but options. Out: one table of reviews, made here (`mini`), downloaded (`hub`) or the
+user's own (`file`); and a folder each for a keyword model and for a language model that judges
+fluency, which hold none unless one is asked for.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+from typer import Option
+
+from genlab.core.files import write_json, written_whole
+from genlab.core.program import run, stage_app
+from genlab.core.tables import write_table
+from genlab.mini.t5 import check_sizes
+from genlab.sources.manifests import with_progress, write_manifest
+from pipelines.reviews.review_files import ReviewFormat
+from pipelines.reviews.review_prompts import check_template
+from pipelines.reviews.schemas import REVIEW_SCHEMA, count_ratings
+
+app = stage_app()
+
+
+class Source(StrEnum):
+    mini = "mini"
+    hub = "hub"
+    file = "file"
+
+
+# What genlab.mini.t5.pretrain takes.
+SIZES = ("d_model", "num_layers", "num_heads", "epochs", "batch_size", "learning_rate")
+SIZES += ("embedding_learning_rate", "seed")
+
+
+class BadRowsAre(StrEnum):
+    stop = "stop"
+    drop = "drop"
+
+
+@app.command()
+def corpus(
+    output: Path,
+    metrics: Path = Option(..., help="JSON of counts"),
+    manifest: Path = Option(..., help="JSON of source, revision and checksums"),
+    source: Source = Option(...),
+    path: Path = Option(..., help="mini: the vocabulary; file: a file or folder"),
+    format: ReviewFormat = Option(..., help="file: how it is written; auto recognises it"),
+    hub_id: str = Option(...),
+    revision: str = Option(..., help="hub: commit that is downloaded"),
+    id_column: str = Option(..., help="none: rows are numbered"),
+    organisation_column: str = Option(..., help="none: not known"),
+    address_column: str = Option(..., help="none: the name tells the place"),
+    rubrics_column: str = Option(..., help="none: all get the default rubric"),
+    rating_column: str = Option(...),
+    text_column: str = Option(...),
+    rubric_separator: str = Option(..., help="between rubrics of one text"),
+    default_rubric: str = Option(..., help="for a review that has none"),
+    bad_rows: BadRowsAre = Option(..., help="stop at a row that is no review, or drop and count"),
+    n_reviews: int = Option(..., min=0, help="0: all there are; mini: at least 1"),
+    max_text_bytes: int = Option(..., min=1, help="a longer text is a bad row"),
+    seed: int = Option(..., min=0),
+) -> None:
+    """Fetch the reviews as one table."""
+    from pipelines.reviews import mini_reviews, review_files
+
+    options = locals()
+    columns = review_files.Columns(
+        **{name: options[name] for name in review_files.Columns.__annotations__}
+    )
+    bad = review_files.BadRows(are_dropped=bad_rows is BadRowsAre.drop)
+    commit = "none"
+    if source is Source.mini:
+        frames = mini_reviews.make_reviews(path, n_reviews, seed)
+    elif source is Source.hub:
+        frames, commit = review_files.read_hub_reviews(hub_id, revision, columns, n_reviews, bad)
+    else:
+        frames = review_files.read_review_files(path, format, columns, n_reviews, bad)
+
+    ratings: list[pl.Series] = []
+    organisations: set[str] = set()
+
+    def counted(frame: pl.DataFrame) -> pl.DataFrame:
+        ratings.append(frame["rating"])
+        organisations.update(frame["organisation"])
+        return frame
+
+    shown = with_progress(frames, "fetching the reviews", " reviews")
+    n_rows = write_table(output, map(counted, shown), REVIEW_SCHEMA)
+
+    write_json(
+        metrics,
+        {
+            "reviews": n_rows,
+            "bad_rows": {"total": bad.counts.total(), **dict(sorted(bad.counts.items()))},
+            "organisations": len(organisations - {""}),
+            "ratings": count_ratings(pl.concat(ratings)),
+        },
+    )
+    asset = hub_id if source is Source.hub else str(path)
+    write_manifest(manifest, source, asset, commit, output, rows=n_rows)
+
+
+def write_without_model(output: Path, reason: dict[str, str]) -> None:
+    """Write a folder that says why no model is in it."""
+    with written_whole(output) as folder:
+        folder.mkdir()
+        write_json(folder / "source.json", reason)
+
+
+@app.command("keyword_model")
+def keyword_model(
+    output: Path,
+    hub_id: str = Option(..., help="a text-to-text model; none: the words are weighed instead"),
+    revision: str = Option(..., help="commit that is downloaded"),
+) -> None:
+    """Fetch a model that writes keywords; a folder without one if there is to be none."""
+    from pipelines.reviews.keyword_model import download_model
+
+    if hub_id == "none":
+        write_without_model(output, {"hub_id": hub_id})
+    else:
+        download_model(hub_id, revision, output)
+
+
+def check_base(source: Source, d_model: int, num_heads: int) -> None:
+    """Raise InputError for sizes of the mini model that make none."""
+    if source is Source.mini:
+        check_sizes(d_model, num_heads)
+
+
+@app.command()
+def base(
+    output: Path,
+    metrics: Path = Option(..., help="JSON of its size, and of its training"),
+    manifest: Path = Option(..., help="JSON of source, revision and checksums"),
+    source: Source = Option(...),
+    path: Path = Option(..., help="mini: the vocabulary; file: the folder of a text-to-text model"),
+    hub_id: str = Option(..., help="hub: a text-to-text model"),
+    revision: str = Option(..., help="hub: commit that is downloaded"),
+    n_pages: int = Option(..., min=100, help="mini: texts to pretrain on"),
+    vocab_size: int = Option(..., min=300, help="mini: tokens, 103 of them T5's own"),
+    template: str = Option(..., callback=check_template, help="mini: of prompts, for its tokens"),
+    d_model: int = Option(..., min=8),
+    num_layers: int = Option(..., min=1, help="mini: of the encoder, and of the decoder"),
+    num_heads: int = Option(..., min=1),
+    epochs: int = Option(..., min=1),
+    batch_size: int = Option(..., min=1),
+    learning_rate: float = Option(..., min=0.0, help="mini: Muon's, for the matrices"),
+    embedding_learning_rate: float = Option(..., min=0.0, help="mini: AdamW's"),
+    seed: int = Option(..., min=0),
+) -> None:
+    """Fetch the text-to-text model that is to be fine-tuned."""
+    options = locals()
+    from genlab.models.loading import load_text_to_text_model
+    from genlab.sources.model_folders import copy_base, download_base
+    from pipelines.reviews.mini_pages import make_base
+
+    check_base(source, d_model, num_heads)
+    commit, counts = "none", {}
+    if source is Source.mini:
+        sizes = {name: options[name] for name in SIZES}
+        counts["pretraining_loss"] = make_base(path, n_pages, vocab_size, template, output, sizes)
+    elif source is Source.hub:
+        commit = download_base(hub_id, revision, None, output, load=load_text_to_text_model)
+    else:
+        copy_base(path, None, output, load_text_to_text_model)
+    counts["parameters"] = load_text_to_text_model(output).num_parameters()
+    write_json(metrics, {"model": counts})
+    write_manifest(manifest, source, hub_id if source is Source.hub else str(path), commit, output)
+
+
+@app.command("fluency_model")
+def fluency_model(
+    output: Path,
+    source: Source = Option(..., help="mini: judge trains one on the train split"),
+    path: Path = Option(..., help="file: the folder of a causal language model; else unused"),
+    hub_id: str = Option(..., help="hub: a causal language model"),
+    revision: str = Option(..., help="hub: commit that is downloaded"),
+) -> None:
+    """Fetch the language model that judges fluency; a folder without one if it is made later."""
+    from genlab.sources.model_folders import copy_base, download_base
+
+    if source is Source.mini:
+        write_without_model(output, {"source": source.value})
+    elif source is Source.hub:
+        download_base(hub_id, revision, None, output, "fluency_model")
+    else:
+        copy_base(path, None, output)
+
+
+if __name__ == "__main__":
+    run(app)

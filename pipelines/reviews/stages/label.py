@@ -1,0 +1,66 @@
+"""label: people judge generated reviews, one after another, without knowing the arm.
+
+In: the generated texts and label.yaml. Out: labels/NAME.jsonl, one rater's answers, only ever
+appended to and meant for git; `score` counts them. Run in this folder, once a rater:
+
+    PYTHONPATH=../.. python -m pipelines.reviews.stages.label --rater NAME
+"""
+
+import webbrowser
+from pathlib import Path
+from threading import Thread
+from typing import Literal
+
+import typer
+
+from genlab.core.program import run, stage_app
+from genlab.labelling.desk import Desk, ask_in_terminal, open_server, serve
+from genlab.labelling.label_files import (
+    LabelFile,
+    add_fingerprints,
+    check_rater,
+    read_questionnaire,
+    read_texts,
+    sample_texts,
+)
+
+app = stage_app()
+
+
+@app.command()
+def main(
+    rater: str = typer.Option(..., help="who labels: names the file and the shares"),
+    texts: Path = typer.Option(Path("data/generate.parquet"), help="texts with id and arm"),
+    questionnaire: Path = typer.Option(Path("label.yaml"), help="what is asked, of how many"),
+    labels: Path = typer.Option(Path("labels"), help="folder of the answers"),
+    terminal: bool = typer.Option(False, "--terminal", help="ask here, not in a browser"),
+    language: Literal["ru", "en"] = typer.Option("ru", help="of the terminal's questions"),
+    port: int = typer.Option(0, min=0, max=65535, help="of the page; 0: last time's, or any"),
+    browser: bool = typer.Option(True, help="open the page in this machine's browser"),
+) -> None:
+    """Ask a rater about the texts that have no answer of theirs yet."""
+    sheet = read_questionnaire(questionnaire)
+    known = add_fingerprints(read_texts(texts, sheet), sheet)
+    sample = sample_texts(known, sheet, check_rater(rater))
+    fingerprints = dict(known.select("text_id", "fingerprint").iter_rows())
+
+    file = LabelFile(labels / f"{rater}.jsonl", sheet.choices, fingerprints)
+    desk = Desk(sample, sheet, file)
+    if file.notice:
+        print(f"notice: {file.notice}")
+    n_left = sum(n for _, n in desk.view()["left"])
+    print(f"{sample.height - n_left} of {sample.height} texts have an answer in {file.path}")
+
+    if terminal:
+        ask_in_terminal(desk, language)
+        return
+    server = open_server(desk, port)
+    print(f"The page: {server.address}\nEvery answer is on disk at once; Ctrl-C ends.", flush=True)
+    if browser:
+        # A browser that runs in the terminal returns when it ends, and wants the page before.
+        Thread(target=webbrowser.open, args=[server.address], daemon=True).start()
+    serve(server)
+
+
+if __name__ == "__main__":
+    run(app)

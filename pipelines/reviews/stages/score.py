@@ -1,0 +1,92 @@
+"""Score the generated reviews: is what was asked for in them, and how well are they written?
+
+In: the generated texts, the real reviews, the judges, and people's labels if there are any. Out: a
+row per text; each arm's numbers with their intervals, between what real reviews reach and what
+reviews get that ignore the request; shares of the labels.
+"""
+
+from pathlib import Path
+
+import polars as pl
+from typer import Option
+
+from genlab.core.files import write_json
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.tables import read_table, write_table
+from genlab.labelling.agreement import summarize_labels
+from genlab.labelling.label_files import read_labels, read_questionnaire, read_texts
+from pipelines.reviews.fluency_model import read_fluency
+from pipelines.reviews.generated_reviews import add_references, read_generated
+from pipelines.reviews.metrics import (
+    SCORE_SCHEMA,
+    five_and_others,
+    headline_of,
+    plot_by_rating,
+    score_texts,
+    summarize,
+    table_of,
+)
+from pipelines.reviews.text_judges import load_judge
+
+app = stage_app()
+
+
+@app.command()
+def main(
+    generated: Path,
+    reviews: Path,
+    judges: Path,
+    questionnaire: Path,
+    labels: Path,
+    output: Path,
+    arms_output: Path = Option(..., help="rows of all arms"),
+    stars_output: Path = Option(..., help="rows of five stars beside all others"),
+    metrics: Path = Option(..., help="headline numbers of the arms"),
+    details: Path = Option(..., help="of every decoding, arm and rating, with intervals"),
+    label_metrics: Path = Option(..., help="shares of people's labels, and agreement"),
+    recovered: Path = Option(..., help="share of recovered ratings by asked rating, for dvc plots"),
+    predicted: Path = Option(..., help="mean recovered rating by asked rating, for dvc plots"),
+    arm: str = Option(..., help="Whose rows are compared between runs."),
+    decoding: str = Option(..., help="Of the headline, the plots and the printed table."),
+    repetition_words: int = Option(..., min=1, help="Words of a run that counts as repeated."),
+    distinct_sample: int = Option(..., min=1, help="Word n-grams of which some are distinct."),
+    batch_size: int = Option(..., min=1, help="Texts the fluency judge reads at a time."),
+    seed: int = Option(..., min=0, help="Of the bootstrap and of real_other."),
+) -> None:
+    """Score the texts, sum them up, count the labels."""
+    sheet = read_questionnaire(questionnaire)
+    answers = read_labels(labels, sheet)
+    real = read_table(reviews)
+    texts = read_generated(generated, real)
+    for key, value in (("arm", arm), ("decoding", decoding)):
+        if value not in texts[key]:
+            known = ", ".join(texts[key].unique().sort())
+            raise InputError(f"score.{key}={value}: no text was written so; there is {known}")
+
+    rows = add_references(texts, real, seed)
+    # References are the same under every decoding: nothing is read twice.
+    different = rows["text"].unique(maintain_order=True).to_list()
+    losses = dict(zip(different, read_fluency(judges, different, batch_size), strict=True))
+    scored = score_texts(
+        rows,
+        real.filter(pl.col("split") == "train")["text"],
+        {name: load_judge(judges, name) for name in ("rating", "rubric")},
+        [losses[text] for text in rows["text"]],
+        repetition_words,
+    )
+    summary = summarize(scored, distinct_sample, seed)
+
+    write_table(output, [scored.filter(pl.col("arm") == arm)], SCORE_SCHEMA)
+    write_table(arms_output, [scored], SCORE_SCHEMA)
+    stars = five_and_others(scored)
+    write_table(stars_output, [stars], stars.schema)
+    write_json(metrics, headline_of(summary[decoding]))
+    write_json(details, summary)
+    write_json(label_metrics, summarize_labels(read_texts(generated, sheet), answers, sheet))
+    write_json(recovered, plot_by_rating(scored, decoding, "rating_recovered"))
+    write_json(predicted, plot_by_rating(scored, decoding, "predicted_rating"))
+    print(table_of(summary[decoding]))
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,94 @@
+"""tokenize: what is asked for and the review itself, as token ids.
+
+In: reviews with keywords, the base model's tokenizer. Out: a folder with train.arrow,
+validation.arrow and test.arrow; a row is a prompt and its review. generate takes its prompts from
+the last, so there is no second place that writes them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+from typer import Option
+
+from genlab.core.files import write_json, written_whole
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.tables import read_batches
+from genlab.passages.documents import write_arrow
+from pipelines.reviews.review_prompts import check_template, write_prompt
+from pipelines.reviews.schemas import SPLITS
+
+app = stage_app()
+
+SCHEMA = pa.schema(
+    [
+        ("review_id", pa.string()),
+        ("rating", pa.int8()),
+        ("prompt", pa.string()),
+        ("input_ids", pa.list_(pa.int32())),
+        ("labels", pa.list_(pa.int32())),
+    ]
+)
+COUNTED = ["rows", "prompts_cut", "texts_cut", "prompt_tokens", "text_tokens"]
+
+
+def encode_reviews(
+    path: Path, split: str, tokenizer, template: str, longest: tuple[int, int], counts: dict
+) -> Iterator[tuple]:
+    """Yield the rows of a split, both sides cut to `longest` ids, counting as it goes."""
+    for reviews in read_batches(path):
+        rows = reviews.filter(pl.col("split") == split)
+        if rows.is_empty():
+            continue
+        fields = rows.select("rubrics", "rating", "keywords").iter_rows()
+        prompts = [write_prompt(template, *values) for values in fields]
+        sides = [tokenizer(texts)["input_ids"] for texts in (prompts, rows["text"].to_list())]
+        for key, prompt, *ids in zip(
+            rows.select("review_id", "rating").iter_rows(), prompts, *sides, strict=True
+        ):
+            kept = [
+                # The end-of-text stays: a prompt ends in it, and a text that lost it teaches
+                # that reviews go on.
+                side if len(side) <= most else [*side[: most - 1], tokenizer.eos_token_id]
+                for side, most in zip(ids, longest, strict=True)
+            ]
+            counts["rows"] += 1
+            counts["prompts_cut"] += len(ids[0]) > longest[0]
+            counts["texts_cut"] += len(ids[1]) > longest[1]
+            counts["prompt_tokens"] += len(kept[0])
+            counts["text_tokens"] += len(kept[1])
+            yield *key, prompt, *kept
+
+
+@app.command()
+def main(
+    reviews: Path,
+    base: Path,
+    output: Path,
+    metrics: Path = Option(..., help="JSON of counts"),
+    template: str = Option(
+        ..., callback=check_template, help="Has {rubrics}, {rating} and {keywords} once each."
+    ),
+    max_prompt_tokens: int = Option(..., min=8, help="Longer prompts are cut, and counted."),
+    max_text_tokens: int = Option(..., min=8, help="Longer reviews are cut, and counted."),
+) -> None:
+    """Encode the reviews of every split."""
+    from genlab.models.loading import load_tokenizer
+
+    tokenizer = load_tokenizer(base)
+    longest = (max_prompt_tokens, max_text_tokens)
+    counts = {}
+    with written_whole(output) as folder:
+        folder.mkdir()
+        for split in SPLITS:
+            counts[split] = dict.fromkeys(COUNTED, 0)
+            rows = encode_reviews(reviews, split, tokenizer, template, longest, counts[split])
+            if write_arrow(folder / f"{split}.arrow", rows, SCHEMA) == 0:
+                raise InputError(f"{reviews}: no review in split {split}; see metrics/dedup.json")
+
+    write_json(metrics, {"splits": counts})
+
+
+if __name__ == "__main__":
+    run(app)

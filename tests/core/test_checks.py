@@ -1,0 +1,240 @@
+"""Every mistake in params.yaml that can be known: one line naming the key, before any work.
+
+tests/whole/test_end_to_end.py has how DVC stops at it.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from genlab.core import checks, program
+from tests.project_copy import ROOT, change_params
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """Return a folder with the flagship's files, and be in it."""
+    return be_in_pipeline(tmp_path, monkeypatch, ROOT, "genlab/mini/topics.yaml")
+
+
+@pytest.fixture
+def reviews_folder(tmp_path, monkeypatch) -> Path:
+    """Return a folder with the reviews pipeline's files, and be in it."""
+    return be_in_pipeline(tmp_path, monkeypatch, ROOT / "pipelines/reviews", "mini_reviews.yaml")
+
+
+def be_in_pipeline(folder: Path, monkeypatch, pipeline: Path, vocabulary: str) -> Path:
+    for name in ("dvc.yaml", "params.yaml", vocabulary):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(pipeline / name, folder / name)
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=lambda *_: {"cache", "tmp"})
+    (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(folder / "site"))
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr(sys, "argv", ["check", "data/check.txt"])
+    return folder
+
+
+def run_check() -> int:
+    with pytest.raises(SystemExit) as exit:
+        program.run(checks.app)
+    return exit.value.code or 0
+
+
+def message(capsys) -> str:
+    """Run check, which must fail, and return its message."""
+    assert run_check() != 0
+    assert not Path("data/check.txt").exists()
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("error: ")
+    assert output.err.count("\n") == 1
+    return output.err.removeprefix("error: ").strip()
+
+
+def test_the_committed_params_pass(folder, capsys):
+    assert run_check() == 0
+    assert Path("data/check.txt").read_text() == "ok\n"
+    assert capsys.readouterr().err == ""
+    assert sorted(path.name for path in Path("data").iterdir()) == ["check.txt"]  # no probe is left
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gen.max_len": 50},
+        {"gen.max_len": 300},
+        {"gen.num_beams": 4, "gen.max_len": 300},
+        {"corpus.source": "hub", "base.source": "hub", "rankers.labse.source": "hub"},
+        {"corpus.source": "file", "corpus.path": "genlab"},
+        {"tokenize.packed": True, "tokenize.body_loss": False},
+        {"train.method": "lora", "train.learning_rate": 1e-5},
+        {"score.rankers": ["use"]},
+        {"rankers.bm25.source": "file"},  # reads data/dedup.parquet, which a stage will write
+        {"base.hub_id": 'it\'s in $HOME; or "not"'},
+        {"launch.train": "python -m accelerate.commands.launch --num_processes 2"},
+    ],
+    ids=str,
+)
+def test_what_can_run_passes(folder, changes):
+    change_params(folder, changes)
+    assert run_check() == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        # misspelt, missing, unknown
+        (
+            {"clean.min_query_words": ..., "clean.min_query_word": 1},
+            "clean.min_query_word: stage clean has no such option; did you mean min_query_words?",
+        ),
+        (
+            {"train.lora.r": ..., "train.lora.rr": 8},
+            "train.lora.rr: stage train has no such option; did you mean lora.r?",
+        ),
+        ({"gen.max_length": 50}, "gen.max_length is used by no stage; did you mean gen.max_len?"),
+        ({"extra.value": 1}, "extra.value is used by no stage"),
+        ({"clean.min_query_words": ...}, "clean.min_query_words is missing; stage clean needs it"),
+        (
+            {"rankers.use.dim": ...},
+            "rankers.use.dim is missing; stage fetch_ranker@use needs it",
+        ),
+        ({"gen.cap": ...}, "'stages.generate.cmd' in 'dvc.yaml': Could not find 'gen.cap'"),
+        ({"corpus": ...}, "'stages.fetch_corpus.cmd' in 'dvc.yaml': Could not find 'corpus'"),
+        ({"rankers": ...}, "Could not find 'rankers'"),
+        # of the wrong type
+        ({"gen.max_len": 50.5}, "gen.max_len=50.5: should be a valid integer"),
+        ({"gen.max_len": True}, "gen.max_len=true: should be a valid integer"),
+        ({"gen.max_len": "fifty"}, "gen.max_len=fifty: should be a valid integer"),
+        ({"gen.max_len": [50, 150]}, "Cannot interpolate data of type 'list'"),
+        ({"gen.max_len": None}, "gen.max_len is empty; give a value"),
+        ({"score.rankers": []}, "score.rankers is empty; give a value"),
+        ({"train.learning_rate": "1e-x"}, "train.learning_rate=1e-x: should be a valid number"),
+        ({"clean.strip_markup": "yes"}, "clean.strip_markup=yes: must be true or false"),
+        ({"score.legacy": 0}, "score.legacy=0: must be true or false"),
+        ({"train.lora": 8}, "train.lora: stage train has no such option; did you mean lora.r?"),
+        ({"dedup": 5}, "dedup=5: must be a group of keys, not a value"),
+        ({"dedup": None}, "dedup is empty; give a value"),
+        ({"score.rankers": {"first": "use"}}, "score.rankers.first: stage score has no such"),
+        # out of range
+        ({"gen.max_len": -5}, "gen.max_len=-5: should be greater than or equal to 1"),
+        ({"gen.max_len": 0}, "gen.max_len=0: should be greater than or equal to 1"),
+        ({"gen.top_p": 1.5}, "gen.top_p=1.5: should be less than or equal to 1"),
+        ({"train.lora.r": 0}, "train.lora.r=0: should be greater than or equal to 1"),
+        ({"rankers.labse.dim": 0}, "rankers.labse.dim=0: should be greater than or equal to 1"),
+        ({"score.batch_size": 0}, "score.batch_size=0: should be greater than or equal to 1"),
+        ({"train.learning_rate": float("inf")}, "train.learning_rate=inf: must be a finite number"),
+        ({"gen.model": "tund"}, "gen.model=tund: 'tund' is not one of 'tuned', 'base'"),
+        ({"corpus.source": "web"}, "corpus.source=web: 'web' is not one of 'mini', 'hub', 'file'"),
+        ({"corpus.format": "xml"}, "corpus.format=xml: 'xml' is not one of 'auto', 'hub'"),
+        # values that clash
+        (
+            {"gen.max_len": 301},
+            "gen.max_len=301 is more than the gen.cap=300 new tokens that are generated; raise",
+        ),
+        (
+            {"gen.num_beams": 4},
+            "gen.num_beams=4 needs gen.max_len=150 equal to gen.cap=300",
+        ),
+        ({"tokenize.packed": True}, "tokenize.body_loss=true needs tokenize.packed=false"),
+        (
+            {"clean.min_query_words": 70},
+            "clean.min_query_words (70) is above clean.max_query_words",
+        ),
+        ({"base.n_head": 5}, "base.n_embd=192 must be a multiple of base.n_head=5"),
+        ({"gen.cap": 600}, "gen.cap=600 new tokens and a prompt exceed base.n_positions=512"),
+        (
+            {"score.rankers": ["labse", "bert"]},
+            "score.rankers: bert is none of the rankers in params.yaml (bm25, labse, use)",
+        ),
+        ({"score.rankers": ["use", "use"]}, "score.rankers: use is named twice"),
+        ({"probe.repeats": [1, 1]}, "probe.repeats has 1 twice; give each number once"),
+        ({"probe.cut_tokens": [5, 9, 5]}, "probe.cut_tokens has 5 twice"),
+        (
+            {"launch.train": "acelerate launch --num_processes 2"},
+            "launch.train=acelerate launch --num_processes 2: no such program; give python, or",
+        ),
+        (
+            {"launch.generate": "python -m torch.distributed.run", "gen.max_len": 0},
+            "gen.max_len=0: should be greater than or equal to 1",
+        ),
+        # paths
+        (
+            {"corpus.source": "file", "corpus.path": "my/corpus.json"},
+            "corpus.path=my/corpus.json: no such file or folder",
+        ),
+        (
+            {"rankers.use.source": "file", "rankers.use.path": "my/model"},
+            "rankers.use.path=my/model: no such file or folder",
+        ),
+        ({"base.tokenizer_path": "my/tok"}, "base.tokenizer_path=my/tok: no such folder"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_a_mistake_is_one_line_that_names_its_key(folder, capsys, changes, expected):
+    change_params(folder, changes)
+    assert expected in message(capsys)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ""),
+        (
+            {"gen.arms": ["full", "lora_tune"]},
+            "gen.arms: lora_tune is none of the arms in params.yaml (full, lora_all, "
+            "lora_low_ratings, lora_low_ratings_same_base, lora_tuned); did you mean lora_tuned?",
+        ),
+        ({"gen.arms": ["full", "full"]}, "gen.arms: full is named twice"),
+        ({"arms.full.ratings": [0, 5]}, "arms.full.ratings=[0, 5]: should be greater"),
+        ({"arms.lora_all.lora.r": 0}, "arms.lora_all.lora.r=0"),
+        ({"tokenize.template": "{rubrics} {rating}"}, "tokenize.template"),
+        ({"base.num_heads": 3}, "num_heads"),
+    ],
+    ids=str,
+)
+def test_a_mistake_in_the_reviews_params_is_named_too(reviews_folder, capsys, changes, expected):
+    change_params(reviews_folder, changes)
+    if changes:
+        assert expected in message(capsys)
+    else:
+        assert run_check() == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("gen: [1", "params.yaml"),
+        ("gen:\n\tcap: 3", "params.yaml"),
+        ("gen:\n  cap: 3\n  cap: 4", 'duplicate key "cap"'),
+        ("", "Could not find 'rankers'"),
+        ("- a list", "params.yaml"),
+    ],
+    ids=repr,
+)
+def test_a_params_file_that_is_no_mapping_is_one_line_too(folder, capsys, text, expected):
+    Path("params.yaml").write_text(text)
+    assert expected in message(capsys)
+
+
+def test_a_missing_params_file_is_one_line_too(folder, capsys):
+    Path("params.yaml").unlink()
+    assert "Could not find 'rankers'" in message(capsys)
+
+
+@pytest.mark.parametrize("name", ["data", "metrics", ".scratch"])
+def test_a_file_where_a_folder_must_be_is_named(folder, capsys, name):
+    Path(name).write_text("in the way")
+    assert message(capsys) == (
+        f"{name}: cannot be written (File exists); this must be a folder that stages can write to"
+    )
+
+
+def test_an_option_of_dvc_yaml_that_no_key_fills_is_named_with_its_stage(folder, capsys):
+    pipeline = Path("dvc.yaml")
+    pipeline.write_text(pipeline.read_text().replace("--metrics metrics/train.json ", ""))
+    assert message(capsys) == "train.metrics is missing; stage train needs it"

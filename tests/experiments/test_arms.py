@@ -1,0 +1,240 @@
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from genlab.core.program import InputError
+from genlab.experiments import arms
+from genlab.experiments.arms import (
+    check_arm,
+    comparable,
+    experiment_name,
+    find_runs,
+    read_arms,
+    read_units,
+    run_arms,
+    select_rows,
+    summarize_arm,
+    yaml_word,
+)
+from genlab.experiments.comparison import Layout, read_layout
+from tests.project_copy import call
+from tests.tiny_pipeline import enter, make_repository
+
+PARAMS = ["gen.max_len", "gen.model"]
+TABLE = {"table": "data/kinds.parquet", "where": {"kind": "odd"}}
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    """Return a pipeline on whose commit the arms `one` and `default` have been run."""
+    folder = make_repository(tmp_path_factory.mktemp("arms") / "project")
+    head = call(folder, "git", "rev-parse", "HEAD").strip()
+    ref = f"refs/exps/{head[:2]}/{head[2:]}/claim-tiny-default"
+    call(folder, "git", "update-ref", ref, "HEAD")
+    return folder
+
+
+@pytest.fixture
+def pipeline(repository, monkeypatch) -> Path:
+    enter(repository, monkeypatch)
+    return repository
+
+
+def read_all(layout: Layout, content: dict) -> tuple[dict, dict]:
+    """Return arm -> its rows, and arm -> why it has none."""
+    runs, missing = find_runs(content)
+    rows, unread = read_arms(layout, content, runs)
+    return rows, missing | unread
+
+
+@pytest.mark.parametrize(
+    "arm", [{}, {"gen.max_len": 50}, TABLE, {"value": 0.5}, {"value": 1}], ids=str
+)
+def test_an_arm_is_params_rows_of_a_table_or_a_value(arm):
+    check_arm("here", arm, {"a": arm, "default": {}}, PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        ({"gen.max_ln": 50}, r"params.yaml has no gen.max_ln; did you mean gen.max_len\?"),
+        ({"table": "data/x.parquet"}, "must be like {table: PATH, where:"),
+        ({"table": "data/x.parquet", "where": "all"}, "must be like {table: PATH, where:"),
+        ({"table": 5, "where": {}}, "must be like {table: PATH, where:"),
+        ({"value": "half"}, "must be like {value: 0.5}"),
+        ({"value": True}, "must be like {value: 0.5}"),
+        ({"value": float("nan")}, "must be like {value: 0.5}"),
+        ({"value": 0.5, "gen.max_len": 50}, "must be like {value: 0.5}"),
+        (None, "must be params, like {gen.max_len: 50}, or {} for none"),
+    ],
+    ids=str,
+)
+def test_an_arm_that_is_none_of_these_is_named(arm, message):
+    with pytest.raises(InputError, match=f"here: {message}"):
+        check_arm("here", arm, {"a": arm, "default": {}}, PARAMS)
+
+
+def test_a_table_needs_the_arm_that_made_it():
+    with pytest.raises(InputError, match=r"its table is read from an arm \{\}"):
+        check_arm("here", TABLE, {"a": TABLE}, PARAMS)
+
+
+def test_experiments_of_a_pipeline_in_a_folder_bear_its_name(pipeline, monkeypatch):
+    assert experiment_name("tuned") == "claim-tiny-tuned"
+    monkeypatch.chdir(pipeline.parent.parent)
+    assert experiment_name("tuned") == "claim-tuned"
+
+
+def test_params_values_are_written_as_dvc_reads_them():
+    assert yaml_word(False) == "false"
+    assert yaml_word(50) == "50"
+    assert yaml_word("base") == "base"
+    assert yaml_word(["labse"]) == '["labse"]'
+
+
+def test_arms_are_read_from_their_experiments_and_tables_from_the_default_one(pipeline):
+    """The workspace has shift 1, and the default arm 0: tables are not the workspace's."""
+    layout = read_layout(Path("claims.yaml"))
+    content = {"default": {}, "one": {"rows.shift": 1}, "odd": TABLE, "half": {"value": 0.5}}
+    rows, missing = read_all(layout, content | {"later": {"rows.shift": 2}})
+    assert list(rows) == ["default", "one", "odd"]
+    assert rows["default"]["place"][0] == 1
+    assert rows["one"]["place"][0] == 2
+    assert rows["odd"]["kind"].unique().to_list() == ["odd"]
+    assert rows["odd"].filter(judge="strict")["place"][0] == 1
+    assert missing == {
+        "later": "no claim-tiny-later on this commit; run `python -m genlab claims run`"
+    }
+
+
+def test_an_experiment_of_other_params_than_its_arms_has_not_been_run(pipeline):
+    runs, missing = find_runs({"default": {}, "one": {"rows.shift": 3}, "half": {"value": 0.5}})
+    assert list(runs) == ["default"]
+    assert missing == {
+        "one": "claim-tiny-one was made with other params; run `python -m genlab claims run`"
+    }
+
+
+def test_a_default_run_of_other_params_makes_no_tables(pipeline):
+    head = call(pipeline, "git", "rev-parse", "HEAD").strip()
+    refs = f"refs/exps/{head[:2]}/{head[2:]}"
+    call(pipeline, "git", "update-ref", f"{refs}/claim-tiny-base", f"{refs}/claim-tiny-one")
+    try:
+        runs, missing = find_runs({"base": {}, "odd": TABLE})
+    finally:
+        call(pipeline, "git", "update-ref", "-d", f"{refs}/claim-tiny-base")
+    assert runs == {}
+    assert all("claim-tiny-base was made with other params" in why for why in missing.values())
+
+
+def test_params_are_the_same_however_a_number_was_written():
+    written = {"a": "1e-5", "b": 300, "c": ["x"], "d": False, "e": None, "f": "none"}
+    assert comparable(written) == comparable(written | {"a": 1e-05, "b": 300.0})
+    assert comparable(written) != comparable(written | {"f": None})
+
+
+def test_the_units_of_an_arm_are_known_by_the_hash_of_their_table(pipeline):
+    layout = read_layout(Path("claims.yaml"))
+    runs, _ = find_runs({"default": {}, "one": {"rows.shift": 1}, "odd": TABLE})
+    units = read_units(layout, runs)
+    assert units["default"] == units["odd"] != units["one"]
+    assert None not in units.values()
+    assert read_units(replace(layout, units_from=None), runs) == {}
+
+
+def test_experiments_of_another_commit_do_not_count(pipeline):
+    call(pipeline, "git", "commit", "--quiet", "--allow-empty", "--message", "code")
+    try:
+        runs, missing = find_runs({"default": {}, "odd": TABLE})
+    finally:
+        call(pipeline, "git", "reset", "--quiet", "--soft", "HEAD~1")
+    assert runs == {}
+    assert list(missing) == ["default", "odd"]
+
+
+def test_an_arm_without_such_rows_is_named_and_the_others_are_read(pipeline):
+    content = {
+        "default": {},
+        "no_file": {"table": "data/none.parquet", "where": {"kind": "odd"}},
+        "no_row": {"table": "data/kinds.parquet", "where": {"kind": "even"}},
+        "odd": TABLE,
+    }
+    rows, missing = read_all(read_layout(Path("claims.yaml")), content)
+    assert list(rows) == ["default", "odd"]
+    assert missing["no_file"].startswith("data/none.parquet: ")
+    assert missing["no_row"] == "no row with kind even; there are odd, plain"
+
+
+def test_rows_are_selected_by_the_exact_values_of_their_columns():
+    rows = pl.DataFrame({"stop": ["forced", "forced", "honoured"], "max_len": [50, 300, 300]})
+    assert select_rows(rows, {"stop": "forced", "max_len": 300}).rows() == [("forced", 300)]
+
+
+def test_a_list_selects_the_rows_of_any_of_its_values():
+    rows = pl.DataFrame({"rating": [1, 2, 5, 1], "arm": ["full", "full", "full", "lora"]})
+    low = select_rows(rows, {"rating": [2, 1], "arm": "full"})
+    assert low.rows() == [(1, "full"), (2, "full")]
+    with pytest.raises(InputError, match="no row with rating 3; there are 1, 2, 5"):
+        select_rows(rows, {"rating": [1, 3]})
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ({"stop": "force"}, "no row with stop force; there are forced, honoured"),
+        ({"max_len": "300"}, "no row with max_len 300; there are 50, 300"),  # text, not a number
+        ({"stop": "honoured", "max_len": 50}, "no row with max_len 50; there are 300"),
+        ({"stopp": "forced"}, r"no column stopp; did you mean stop\?"),
+    ],
+    ids=str,
+)
+def test_values_that_no_row_has_are_answered_with_those_there_are(where, message):
+    rows = pl.DataFrame({"stop": ["forced", "forced", "honoured"], "max_len": [50, 300, 300]})
+    with pytest.raises(InputError, match=message):
+        select_rows(rows, where)
+
+
+def test_an_arm_is_summed_up_by_group_with_intervals(pipeline):
+    layout = read_layout(Path("claims.yaml"))
+    rows = read_all(layout, {"default": {}})[0]["default"]
+    summary = summarize_arm(layout, rows)
+    assert summary["kind"]["mean_place"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    found = summary["strict"]["mean_place"]
+    assert found["value"] == 5.5  # of 1 ... 10
+    assert found["low"] < 5.5 < found["high"]
+    ungrouped = summarize_arm(replace(layout, group=None), rows.filter(judge="strict"))
+    assert ungrouped == {"": summary["strict"]}
+
+
+def test_a_metric_that_counts_nowhere_is_left_out_of_the_sum(pipeline):
+    layout = read_layout(Path("claims.yaml"))
+    rows = pl.DataFrame({"judge": "j", "unit": ["a", "b"], "place": [1, 2], "good": [None, None]})
+    assert list(summarize_arm(layout, rows)["j"]) == ["mean_place"]
+
+
+def test_only_arms_of_params_are_run_each_with_its_values(pipeline, monkeypatch):
+    call(pipeline, "git", "stash", "--quiet")
+    commands = []
+    monkeypatch.setattr(arms, "run_dvc", lambda *words: commands.append(" ".join(words)))
+    monkeypatch.setattr(arms, "experiments_of_head", lambda: {"claim-tiny-base": "0123"})
+    monkeypatch.setattr(arms, "remove_experiment", lambda name: commands.append(f"remove {name}"))
+    try:
+        content = {"base": {}, "two": {"rows.shift": 2, "x.y": False}, "odd": TABLE}
+        failed = run_arms(content | {"half": {"value": 0.5}})
+    finally:
+        call(pipeline, "git", "stash", "pop", "--quiet")
+    assert commands == [
+        "remove claim-tiny-base",
+        "exp run --queue --name claim-tiny-base",
+        "remove claim-tiny-two",
+        "exp run --queue --name claim-tiny-two -S rows.shift=2 -S x.y=false",
+        "exp run --run-all",
+    ]
+    assert failed == ["claim-tiny-two"]
+
+
+def test_no_arm_is_run_on_changed_params(pipeline):
+    with pytest.raises(InputError, match=r"params.yaml is changed.*commit it"):
+        run_arms({"default": {}})

@@ -1,0 +1,324 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from genlab.core.program import InputError
+from genlab.experiments import claims as program
+from genlab.experiments.claims import (
+    app,
+    explain_not_run,
+    print_settled,
+    read_claims,
+    settle_claims,
+    verdict,
+)
+from genlab.experiments.comparison import Difference, Layout, Metric, read_layout
+from tests.project_copy import ROOT, call
+from tests.tiny_pipeline import HEAD, enter, make_repository
+
+LAYOUT = Layout(
+    path=Path("rows.parquet"),
+    unit="query_id",
+    group="ranker",
+    metrics={
+        "average_loc": Metric("location", "lower"),
+        "fdaro": Metric("fdaro", "higher", "share"),
+    },
+)
+CLAIM = {"metric": "average_loc", "a": "long", "b": "short", "expect": "lower"}
+ARMS = {"long": {}, "short": {"gen.max_len": 50}, "even_odds": {"value": 0.5}}
+
+
+def rows(n: int, place: float, ranker: str = "labse", **columns) -> pl.DataFrame:
+    """Return n queries at places around `place`."""
+    places = [place + (i % 3) for i in range(n)]
+    ids = [f"q{i}" for i in range(n)]
+    return pl.DataFrame({"ranker": ranker, "query_id": ids, "location": places} | columns)
+
+
+def settle(claims: dict[str, dict], **arms: pl.DataFrame) -> dict:
+    return settle_claims(LAYOUT, claims, ARMS, arms, not_run={})
+
+
+def test_a_claim_is_supported_or_contradicted_by_the_sign_of_a_sure_difference():
+    arms = {"long": rows(30, 5.0), "short": rows(30, 4.0)}
+    found = settle({"claim": CLAIM}, **arms)["claim"]["labse"]
+    assert (found["difference"], found["n"], found["verdict"]) == (-1.0, 30, "supported")
+    assert (found["base"], found["other"]) == (6.0, 5.0)
+    against = settle({"claim": CLAIM | {"expect": "higher"}}, **arms)["claim"]["labse"]
+    assert against["verdict"] == "contradicted"
+
+
+def test_a_difference_of_nothing_is_not_significant():
+    found = settle({"claim": CLAIM}, long=rows(30, 5.0), short=rows(30, 5.0))
+    assert found["claim"]["labse"]["verdict"] == "not significant"
+
+
+@pytest.mark.parametrize(("low", "p"), [(-0.4, 0.2), (0.4, 0.04), (-0.4, 0.04), (0.4, 0.2)])
+def test_a_verdict_needs_both_the_interval_and_the_adjusted_p(low, p):
+    found = Difference(
+        group="",
+        metric="average_loc",
+        better="lower",
+        n=9,
+        only_base=0,
+        only_other=0,
+        n_different=9,
+        base=0.0,
+        other=0.5,
+        difference=0.5,
+        low=low,
+        high=0.9,
+        p=0.01,
+        test="bootstrap",
+        detectable=0.5,
+        p_adjusted=p,
+    )
+    expected = "supported" if low > 0 and p < 0.05 else "not significant"
+    assert verdict(found, "higher") == expected
+
+
+def test_p_is_adjusted_for_all_claims_and_rankers_of_the_file():
+    one = {"long": rows(30, 5.0), "short": rows(30, 4.0)}
+    two = {
+        name: pl.concat([frame, frame.with_columns(ranker=pl.lit("use"))])
+        for name, frame in one.items()
+    }
+    alone = settle({"claim": CLAIM}, **one)["claim"]["labse"]
+    among = settle({"claim": CLAIM, "again": CLAIM}, **two)
+    assert alone["p_adjusted"] == alone["p"]
+    adjusted = [found["p_adjusted"] for groups in among.values() for found in groups.values()]
+    assert adjusted == pytest.approx([4 * alone["p"]] * 4)
+
+
+def test_a_claim_with_an_arm_that_was_not_run_has_no_verdict():
+    not_run = explain_not_run(LAYOUT, {"claim": CLAIM}, {"short": "why"}, {})
+    assert not_run == {"claim": "arm short"}
+    settled = settle_claims(LAYOUT, {"claim": CLAIM}, ARMS, {"long": rows(3, 1.0)}, not_run)
+    assert settled == {"claim": {}}
+
+
+def test_a_claim_whose_arms_are_of_other_units_is_not_run():
+    layout = replace(LAYOUT, units_from=Path("data/dedup.parquet"))
+    claims = {"claim": CLAIM, "odds": CLAIM | {"a": "even_odds"}}
+    assert explain_not_run(layout, claims, {}, {"long": "1f", "short": "1f"}) == {}
+    not_run = explain_not_run(layout, claims, {}, {"long": "1f", "short": "2e"})
+    assert not_run == {
+        "claim": "data/dedup.parquet differs between long and short, so a query_id need not be "
+        "the same thing in both"
+    }
+
+
+def test_no_claims_and_claims_without_a_pair_that_counts_can_be_printed(capsys):
+    print_settled({}, {})
+    print_settled({"claim": {}, "other": {}}, {"other": "arm long"})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["claim  no pair counts", "other  not run: arm long"]
+
+
+def test_queries_of_one_arm_alone_are_left_out():
+    found = settle({"claim": CLAIM}, long=rows(30, 5.0), short=rows(20, 4.0))
+    assert found["claim"]["labse"]["n"] == 20
+
+
+def test_a_value_stands_against_every_query_that_counts():
+    """Ten wins and two losses of twelve answerable queries: 0.833 against 0.5."""
+    fdaro = [1.0] * 10 + [0.0] * 2 + [None] * 8
+    claim = {"metric": "fdaro", "a": "even_odds", "b": "long", "expect": "higher"}
+    found = settle({"claim": claim}, long=rows(20, 1.0, fdaro=fdaro))["claim"]["labse"]
+    assert (found["base"], found["n"]) == (0.5, 12)
+    assert found["difference"] == pytest.approx(10 / 12 - 0.5)
+
+
+def test_arms_that_share_no_query_are_an_error_that_names_them():
+    other = rows(3, 1.0).with_columns(query_id="x" + pl.col("query_id"))
+    with pytest.raises(InputError, match="in both arm long and arm short"):
+        settle({"claim": CLAIM}, long=rows(3, 1.0), short=other)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"a": "nobody"}, "claim bold: a is nobody, not one of"),
+        ({"b": "shrt"}, r"b is shrt, .*did you mean short\?"),
+        ({"metric": "bleu"}, "claim bold: metric is bleu"),
+        ({"expect": "better"}, "claim bold: expect is better, not one of lower, higher"),
+        ({"why": "so"}, "claim bold: must have claim, metric, a, b, expect, but has"),
+        ({"a": "even_odds", "b": "even_odds"}, "both arms are plain values"),
+        (
+            {"metric": ["average_loc"]},
+            r"claim bold: metric must be one text, not \['average_loc'\]",
+        ),
+        ({"claim": None}, "claim bold: claim must be one text, not None"),
+    ],
+    ids=str,
+)
+def test_a_claim_that_cannot_be_settled_is_named(tmp_path, change, message):
+    path = tmp_path / "claims.yaml"
+    claim = {"claim": "It is so.", **CLAIM}
+    path.write_text(yaml.safe_dump({"arms": ARMS, "claims": {"bold": claim | change}}))
+    with pytest.raises(InputError, match=message):
+        read_claims(path, LAYOUT, {"gen": {"max_len": 150}})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("arms: {a: {}}", "no claims: by name"),
+        ("arms: {a: {}}\nclaims:", "no claims: by name"),
+        ("arms: {a: {}}\nclaims: [x]", "no claims: by name"),
+        ("claims: {}", "no arms: by name"),
+        ("arms: {}\nclaims: {}", "arms: is empty"),
+        ("arms: {50: {}}\nclaims: {}", "arms: 50 is no name; put it in quotes"),
+        ("arms: {a: }\nclaims: {}", "arm a: must be params"),
+        ("arms: {a: {}}\nclaims: {x: }", "claim x: must have claim, .*, but has None"),
+        ("arms: {a: {}}\nclaims: {}\npublished:", "published: must have n, columns"),
+    ],
+)
+def test_a_claims_yaml_without_what_it_needs_is_an_error_that_names_it(tmp_path, text, message):
+    path = tmp_path / "claims.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"claims.yaml: {message}"):
+        read_claims(path, LAYOUT, {"gen": {"max_len": 150}})
+
+
+def test_a_claims_yaml_may_have_arms_alone(tmp_path):
+    path = tmp_path / "claims.yaml"
+    path.write_text("arms: {a: {}}\nclaims: {}")
+    assert read_claims(path, LAYOUT, {})["claims"] == {}
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "shown_only"),
+    [
+        ("", set()),
+        ("pipelines/alignment", {"sigmoid_01", "sigmoid_1"}),
+        ("pipelines/reviews", set()),
+    ],
+)
+def test_the_claims_of_every_pipeline_can_be_settled(pipeline, shown_only):
+    params = yaml.safe_load((ROOT / pipeline / "params.yaml").read_text(encoding="utf-8"))
+    path = ROOT / pipeline / "claims.yaml"
+    content = read_claims(path, read_layout(path), params)
+    used = {claim[side] for claim in content["claims"].values() for side in ("a", "b")}
+    assert set(content["arms"]) - used == shown_only
+
+
+def test_the_tables_of_the_flagships_arms_are_outputs_and_their_probes_are_made():
+    content = yaml.safe_load((ROOT / "claims.yaml").read_text(encoding="utf-8"))
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    tables = [arm for arm in content["arms"].values() if "table" in arm]
+    assert {arm["table"] for arm in tables} <= {out for out in outs if isinstance(out, str)}
+    for arm in tables:
+        length, probe = arm["where"].get("max_len"), arm["where"].get("probe", "")
+        assert length is None or length % params["lengths"]["step"] == 0
+        family, _, number = probe.rpartition("_")
+        if family in ("query_repeated", "selected_cut"):
+            key = {"query_repeated": "repeats", "selected_cut": "cut_tokens"}[family]
+            assert int(number) in params["probe"][key]
+
+
+# ---- the program
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    """Return a pipeline on whose commit the arms `one` and `default` have been run."""
+    folder = make_repository(tmp_path_factory.mktemp("claims") / "project")
+    head = call(folder, "git", "rev-parse", "HEAD").strip()
+    ref = f"refs/exps/{head[:2]}/{head[2:]}/claim-tiny-default"
+    call(folder, "git", "update-ref", ref, "HEAD")
+    return folder
+
+
+CLAIMS = """
+arms:
+  default: {}
+  one: {rows.shift: 1}
+  later: {rows.shift: 2}
+  odd: {table: data/kinds.parquet, where: {kind: odd}}
+  even: {table: data/kinds.parquet, where: {kind: even}}
+claims:
+  shift: {claim: Worse., metric: mean_place, a: default, b: one, expect: higher}
+  kinds: {claim: Odd rows are worse., metric: mean_place, a: default, b: odd, expect: higher}
+  more: {claim: More costs more., metric: mean_place, a: one, b: later, expect: higher}
+  evens: {claim: Even rows are worse., metric: mean_place, a: default, b: even, expect: higher}
+"""
+SAME_UNITS = HEAD.replace("  units_from: data/kinds.parquet\n", "")
+
+
+def test_without_a_command_what_was_run_is_settled_and_written(repository, monkeypatch):
+    enter(repository, monkeypatch)
+    Path("claims.yaml").write_text(SAME_UNITS + CLAIMS)
+    result = CliRunner().invoke(app, [], catch_exceptions=False)
+    assert result.exit_code == 0
+    written = json.loads(Path("metrics/claims.json").read_text())
+    assert set(written["arms"]) == {"default", "one"}
+    settled = written["claims"]
+    assert settled["shift"]["strict"]["verdict"] == "supported"
+    assert settled["shift"]["strict"]["difference"] == 0.5
+    assert settled["shift"]["kind"]["verdict"] == "not significant"
+    assert settled["kinds"]["strict"]["difference"] == 0.0
+    assert settled["more"] == {}
+    lines = result.output.splitlines()
+    assert " ".join(lines[0].split()) == (
+        "shift strict +0.500 [+0.350, +0.650] n 40 p 0.0008 supported"
+    )
+    assert lines[-5:] == [
+        "more   not run: arm later",
+        "evens  not run: arm even",
+        "Not run:",
+        "arm later: no claim-tiny-later on this commit; run `python -m genlab claims run`",
+        "arm even: no row with kind even; there are odd, plain",
+    ]
+    assert not Path("metrics/published.json").exists()
+
+
+def test_arms_made_from_other_units_are_not_paired(repository, monkeypatch):
+    enter(repository, monkeypatch)
+    Path("claims.yaml").write_text(HEAD + CLAIMS)  # shift changes data/kinds.parquet, too
+    result = CliRunner().invoke(app, [], catch_exceptions=False)
+    settled = json.loads(Path("metrics/claims.json").read_text())["claims"]
+    assert settled["shift"] == {}
+    assert settled["kinds"]["strict"]["difference"] == 0.0
+    assert "shift  not run: data/kinds.parquet differs between default and one" in result.output
+
+
+def test_claims_are_checked_against_the_committed_params(repository, monkeypatch):
+    enter(repository, monkeypatch)
+    Path("claims.yaml").write_text(HEAD + "arms: {a: {rows.more: 1}}\nclaims: {}")
+    written = Path("params.yaml").read_text()
+    Path("params.yaml").write_text("rows: {shift: 0, more: 0}")
+    try:
+        with pytest.raises(InputError, match=r"arm a: params.yaml has no rows.more"):
+            CliRunner().invoke(app, [], catch_exceptions=False)
+    finally:
+        Path("params.yaml").write_text(written)
+
+
+def test_where_every_arm_failed_that_is_what_is_said(repository, monkeypatch):
+    enter(repository, monkeypatch)
+    Path("claims.yaml").write_text(HEAD + CLAIMS)
+    names = ["claim-tiny-default", "claim-tiny-one", "claim-tiny-later"]
+    monkeypatch.setattr(program, "run_arms", lambda arms: names)
+    monkeypatch.setattr(program, "settle", lambda *inputs: pytest.fail("nothing to settle"))
+    with pytest.raises(InputError, match=r"one, claim-tiny-later failed; .*dvc queue logs claim"):
+        CliRunner().invoke(app, ["run"], catch_exceptions=False)
+
+
+def test_where_nothing_was_run_it_says_what_runs_it(repository, monkeypatch):
+    enter(repository, monkeypatch)
+    Path("claims.yaml").write_text(HEAD + CLAIMS)
+    call(repository, "git", "commit", "--quiet", "--allow-empty", "--message", "code")
+    try:
+        with pytest.raises(InputError, match=r"no arm has been run on this commit; .*claims run"):
+            CliRunner().invoke(app, [], catch_exceptions=False)
+    finally:
+        call(repository, "git", "reset", "--quiet", "--soft", "HEAD~1")

@@ -1,0 +1,292 @@
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from genlab.core.program import InputError
+from genlab.experiments.comparison import (
+    Layout,
+    Metric,
+    compare_group,
+    count_asked,
+    pair_rows,
+    read_layout,
+    with_verdicts,
+)
+from genlab.statistics.intervals import paired_difference
+from genlab.statistics.significance import detectable_difference, mcnemar_p
+
+LAYOUT = Layout(
+    path=Path("rows.parquet"),
+    unit="unit",
+    group="judge",
+    metrics={
+        "place": Metric("place", "lower"),
+        "good": Metric("good", "higher", "share"),
+    },
+)
+HEAD = """\
+rows:
+  path: data/rows.parquet
+  unit: unit
+  metrics:
+    place: {column: place, better: lower}
+"""
+
+
+def rows(places: dict[str, float | None], judge: str = "j", good=None, **columns) -> pl.DataFrame:
+    good = good or [0.0 if place is None else float(place < 3) for place in places.values()]
+    return pl.DataFrame(
+        {"judge": judge, "unit": list(places), "place": list(places.values()), "good": good}
+        | columns,
+        schema_overrides={"place": pl.Float64},
+    )
+
+
+def compare(base: pl.DataFrame, other: pl.DataFrame, layout: Layout = LAYOUT) -> list:
+    pairings = pair_rows(layout, base, other, layout.metrics)
+    found = [
+        each
+        for group, pairing in pairings.items()
+        for each in compare_group(layout, group, pairing, layout.metrics)
+    ]
+    return with_verdicts(found)
+
+
+def many(n: int, change: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return n units at places 1 ... 10, and the same with every other one changed."""
+    base = {f"u{i}": float(1 + i % 10) for i in range(n)}
+    other = {unit: place + change * (i % 2) for i, (unit, place) in enumerate(base.items())}
+    return rows(base), rows(other)
+
+
+# ---- the head of claims.yaml
+
+
+def test_the_head_of_a_claims_file_is_read(tmp_path):
+    path = tmp_path / "claims.yaml"
+    path.write_text(HEAD)
+    layout = read_layout(path)
+    assert (layout.path, layout.unit, layout.group) == (Path("data/rows.parquet"), "unit", None)
+    assert layout.metrics == {"place": Metric("place", "lower", "mean")}
+    assert layout.shown == ("place",)
+
+
+@pytest.mark.parametrize(
+    ("line", "replacement", "message"),
+    [
+        ("  unit: unit\n", "", "rows: unit is missing"),
+        ("  unit: unit", "  units: unit", r"rows: no key units; did you mean unit\?"),
+        ("better: lower", "better: down", "rows.metrics.place: better is down, not lower or"),
+        ("better: lower", "better: lower, kind: odds", "kind is odds, not mean or share"),
+        ("column: place, ", "", "rows.metrics.place: column is missing"),
+        ("{column: place, better: lower}", "place", "rows.metrics.place: must be like"),
+        ("  metrics:", "  shown: [plac]\n  metrics:", r"shown: no metric plac; did you mean place"),
+        ("rows:", "row:", "no rows: at its head"),
+        ("path: data/rows.parquet", "path: [a, b]", r"rows.path: \['a', 'b'\] must be text, not l"),
+        ("unit: unit", "unit: 5", "rows.unit: 5 must be text, not int"),
+        ("column: place", "column: 5", "rows.metrics.place: column: 5 must be text"),
+        ("    place: {", "    1: {", "rows.metrics.1: 1 must be text"),
+        ("    place: {column: place, better: lower}", "    [place]", "rows.metrics: must be like"),
+        ("  metrics:", "  shown: place\n  metrics:", "rows.shown: must be a list of metrics, like"),
+        ("  metrics:", "  shown: []\n  metrics:", "rows.shown: must be a list of metrics, like"),
+        ("  metrics:", "  shown: [[a]]\n  metrics:", "rows.shown: .* must be text"),
+        ("  metrics:", "  5: x\n  metrics:", "rows: no key 5"),
+        (HEAD, "- rows\n", "claims.yaml: must have keys"),
+        (HEAD, "", "claims.yaml: must have keys"),
+        (HEAD, "rows: {path: [\n", "claims.yaml: not YAML in UTF-8"),
+    ],
+)
+def test_what_is_wrong_with_a_head_is_named(tmp_path, line, replacement, message):
+    path = tmp_path / "claims.yaml"
+    path.write_text(HEAD.replace(line, replacement))
+    with pytest.raises(InputError, match=message):
+        read_layout(path)
+
+
+def test_a_folder_without_claims_is_no_pipelines_folder(tmp_path):
+    with pytest.raises(InputError, match="run this in a pipeline's folder"):
+        read_layout(tmp_path / "claims.yaml")
+
+
+# ---- pairing
+
+
+def test_rows_are_paired_by_unit_whatever_their_order():
+    base, other = rows({"a": 3, "b": 9, "c": 5}), rows({"c": 4, "a": 2, "b": 8})
+    place, _ = compare(base, other)
+    assert (place.n, place.base, place.other) == (3, 17 / 3, 14 / 3)
+    assert (place.difference, place.low, place.high) == (-1.0, -1.0, -1.0)
+
+
+def test_units_of_one_side_are_left_out_and_counted():
+    pairing = pair_rows(LAYOUT, rows({"a": 3, "b": 9}), rows({"a": 1, "y": 1, "z": 1}), ["place"])
+    assert (pairing["j"].only_base, pairing["j"].only_other) == (1, 2)
+    assert pairing["j"].base["unit"].to_list() == ["a"]
+
+
+def test_groups_are_paired_on_their_own_and_those_of_one_side_left_out():
+    base = pl.concat([rows({"a": 1}, "j"), rows({"a": 5}, "k")])
+    other = pl.concat([rows({"a": 6}, "k"), rows({"a": 1}, "l")])
+    pairings = pair_rows(LAYOUT, base, other, ["place"])
+    assert list(pairings) == ["k"]
+    assert pairings["k"].base["place"].to_list() == [5.0]
+
+
+def test_rows_need_no_group():
+    layout = replace(LAYOUT, group=None)
+    found = compare(rows({"a": 1, "b": 2}), rows({"a": 2, "b": 2}), layout)
+    assert [(each.group, each.metric) for each in found] == [("", "place"), ("", "good")]
+
+
+def test_nothing_in_common_is_an_error():
+    with pytest.raises(InputError, match="no unit is in both BASE and OTHER"):
+        pair_rows(LAYOUT, rows({"a": 1}), rows({"b": 1}), ["place"])
+
+
+def test_a_unit_twice_is_an_error_that_names_it():
+    twice = pl.concat([rows({"a": 1}), rows({"a": 2})])
+    with pytest.raises(InputError, match="OTHER: more than one row for unit a and judge j"):
+        pair_rows(LAYOUT, rows({"a": 1}), twice, ["place"])
+
+
+def test_a_missing_column_is_an_error_that_names_it_and_the_side():
+    other = rows({"a": 1}).rename({"place": "places"})
+    with pytest.raises(InputError, match=r"OTHER: .* no column place; did you mean places\?"):
+        pair_rows(LAYOUT, rows({"a": 1}), other, ["place"])
+
+
+def test_units_of_two_types_are_an_error_and_integers_of_two_sizes_are_not():
+    base, text = rows({"1": 1}).cast({"unit": pl.Int64}), rows({"1": 1})
+    with pytest.raises(InputError, match="unit is Int64 in BASE but String in OTHER"):
+        pair_rows(LAYOUT, base, text, ["place"])
+    small = base.cast({"unit": pl.Int32})
+    assert pair_rows(LAYOUT, base, small, ["place"])["j"].base.height == 1
+
+
+def test_a_metric_of_text_is_an_error_and_one_of_truth_values_or_nothing_is_not():
+    base = rows({"a": 1})
+    text = base.with_columns(place=pl.lit("first"))
+    with pytest.raises(InputError, match="OTHER: column place holds String, not numbers"):
+        pair_rows(LAYOUT, base, text, ["place"])
+    other = base.with_columns(place=pl.lit(None), good=pl.lit(True))
+    place, good = compare(base, other)
+    assert (place.n, good.other) == (0, 1.0)
+
+
+def test_pairs_that_stand_in_lists_of_other_lengths_are_counted():
+    base = rows({"a": 1, "b": 1}, n_candidates=[10, 10])
+    pairing = pair_rows(LAYOUT, base, rows({"a": 1, "b": 1}, n_candidates=[10, 9]), ["place"])
+    assert pairing["j"].other_lists() == 1
+    assert pair_rows(LAYOUT, base, rows({"a": 1}), ["place"])["j"].other_lists() == 0
+
+
+# ---- differences
+
+
+def test_a_metric_counts_where_both_sides_have_a_value():
+    base = rows({"a": 1, "b": None, "c": 3, "d": None})
+    other = rows({"a": 2, "b": 2, "c": None, "d": None})
+    place, good = compare(base, other)
+    assert (place.n, place.only_base, place.only_other) == (1, 1, 1)
+    assert (place.base, place.other) == (1.0, 2.0)
+    assert good.n == 4
+
+
+def test_a_metric_that_no_pair_counts_for_says_so_and_is_not_asked():
+    base, other = rows({"a": None, "b": None}, good=[0, 0]), rows({"a": 1, "b": 1}, good=[0, 0])
+    place, good = compare(base, other)
+    assert (place.n, place.verdict) == (0, "no pair counts")
+    assert place.p != place.p and place.p_adjusted != place.p_adjusted
+    assert good.verdict == "the same rows"
+
+
+def test_the_interval_is_that_of_paired_differences():
+    base, other = many(60, 1.0)
+    place, _ = compare(base, other)
+    expected = paired_difference(base["place"], other["place"], seed=17)
+    assert (place.difference, place.low, place.high) == pytest.approx(expected, abs=1e-12)
+    assert place.test == "bootstrap"
+
+
+def test_shares_of_zero_and_one_are_tested_by_mcnemar():
+    base, other = many(60, 3.0)
+    good = compare(base, other)[1]
+    assert good.test == "mcnemar"
+    assert good.p == mcnemar_p(base["good"].to_numpy(), other["good"].to_numpy())
+
+
+def test_a_share_in_which_ties_made_a_fraction_is_tested_by_the_bootstrap_and_marked():
+    base, other = many(60, 3.0)
+    half = other.with_columns(good=pl.when(pl.col("unit") == "u0").then(0.5).otherwise("good"))
+    good = compare(base, half)[1]
+    assert good.test == "bootstrap*"
+
+
+def test_a_verdict_takes_the_metrics_better_side_into_account():
+    up = compare(*many(60, 1.0))
+    down = compare(*many(60, -1.0))
+    assert [up[0].verdict, down[0].verdict] == ["worse", "better"]  # lower is better
+    base, _ = many(60, 0.0)
+    best = base.with_columns(good=pl.lit(1.0))
+    assert compare(base, best)[1].verdict == "better"  # higher is better
+
+
+def test_what_is_detectable_is_of_all_rows_asked_and_only_told_where_it_can_be():
+    base, other = many(60, 3.0)
+    pairing = pair_rows(LAYOUT, base, other, LAYOUT.metrics)["j"]
+    assert count_asked(LAYOUT, [pairing, pairing], ["place", "good"]) == 4
+    changes = (other["place"] - base["place"]).to_numpy()
+    for n in (1, 4):
+        place = compare_group(LAYOUT, "j", pairing, ["place"], n)[0]
+        assert place.detectable == detectable_difference(changes, n)
+    same = compare_group(LAYOUT, "j", replace(pairing, other=base), ["place"])[0]
+    assert same.detectable != same.detectable
+
+
+def test_a_row_without_a_pair_that_counts_is_not_asked():
+    pairing = pair_rows(LAYOUT, rows({"a": None}), rows({"a": 1}), LAYOUT.metrics)["j"]
+    assert count_asked(LAYOUT, [pairing], ["place", "good"]) == 1
+
+
+def test_no_share_is_said_to_detect_more_than_all():
+    base = rows({f"u{i}": 1.0 for i in range(6)}, good=[0.0, 1.0] * 3)
+    other = base.with_columns(good=1 - pl.col("good"))
+    good = compare(base, other)[1]
+    assert detectable_difference((other["good"] - base["good"]).to_numpy()) > 1
+    assert good.detectable != good.detectable
+
+
+def test_a_sure_difference_survives_holm_among_any_number_of_rows():
+    """With 10,000 resamples no p is below 2 / 10,001, and 300 times that is 0.06."""
+    base, other = many(60, 1.0)
+    pairing = pair_rows(LAYOUT, base, other, ["place"])["j"]
+    place = compare_group(LAYOUT, "j", pairing, ["place"], 300)[0]
+    none = replace(place, p=1.0)
+    assert with_verdicts([place] + [none] * 299)[0].verdict == "worse"
+    usual = compare_group(LAYOUT, "j", pairing, ["place"], 100)[0]
+    alone = compare_group(LAYOUT, "j", pairing, ["place"])[0]
+    assert (usual.low, usual.high, usual.p) == (alone.low, alone.high, alone.p)
+
+
+def test_rows_that_do_not_differ_are_called_the_same():
+    base, other = many(60, 0.0)
+    assert {each.verdict for each in compare(base, other)} == {"the same rows"}
+
+
+def test_a_difference_that_is_not_significant_is_not_called_none():
+    base = rows({f"u{i}": 5.0 for i in range(40)})
+    other = rows({f"u{i}": 5.0 + (1 if i % 2 else -1) for i in range(40)})
+    place = compare(base, other)[0]
+    assert (place.difference, place.verdict) == (0.0, "no difference shown")
+
+
+def test_asking_more_questions_asks_more_of_each():
+    """Alone p = 0.03 is a difference; together with ten that are none it may be chance."""
+    one = replace(compare(*many(60, 1.0))[0], p=0.03)
+    none = compare(*many(60, 0.0))[0]
+    assert with_verdicts([one])[0].verdict == "worse"
+    together = with_verdicts([one] + [none] * 10)[0]
+    assert together.p_adjusted == pytest.approx(0.33)
+    assert together.verdict == "no difference shown"

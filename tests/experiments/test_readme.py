@@ -1,0 +1,233 @@
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from genlab.core.program import InputError
+from genlab.experiments.comparison import Layout, Metric
+from genlab.experiments.readme import (
+    TABLES,
+    arms_table,
+    claims_table,
+    fill,
+    probes_table,
+    published_table,
+    references_table,
+    render,
+    spreads_table,
+    with_interval,
+)
+from tests.project_copy import ROOT
+
+LAYOUT = Layout(
+    path=Path("rows.parquet"),
+    unit="query_id",
+    group="ranker",
+    metrics={"place": Metric("place", "lower"), "good": Metric("good", "higher", "share")},
+    shown=("place",),
+)
+NUMBERS = {"value": 4.5, "low": 4.25, "high": 4.75}
+FOUND = {"difference": -0.5, "low": -0.75, "high": -0.0001, "n": 500, "verdict": "supported"}
+SETTLED = {
+    "arms": {"long": {"a": {"place": NUMBERS}}, "short_text": {"a": {"place": NUMBERS}}},
+    "claims": {"shorter": {"a": FOUND}},
+}
+CLAIMS = {"shorter": {"claim": "Shorter is better."}, "later": {"claim": "Later."}}
+PUBLISHED = {
+    "columns": ["place", "good"],
+    "arms": {
+        "long": {"same_data_and_model": False, "a": [7.0, 0.2]},
+        "short_text": {"same_data_and_model": True, "a": [5.0, 0.3]},
+    },
+}
+REREAD = {
+    "best": {"length": {"a": {"place": "short_text", "good": "long"}}},
+    "below_chance": {"a": {"long": ["place"]}, "b": {}},
+    "claims": {
+        "shorter": {
+            "a": {
+                "place": {"difference": -2.0, "verdict": "agrees"},
+                "good": {"low": -1, "high": 1, "verdict": "disagrees, not significant"},
+            }
+        }
+    },
+}
+
+
+def lines_of(table: str) -> list[list[str]]:
+    """Return the cells of a table's rows, without the line below the header."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    return [rows[0], *rows[2:]]
+
+
+def test_the_readme_says_what_the_committed_metrics_say():
+    assert (ROOT / "README.md").read_text(encoding="utf-8") == render(ROOT)
+
+
+def test_the_committed_claims_belong_to_the_committed_run():
+    settled = json.loads((ROOT / "metrics/claims.json").read_text())
+    headline = json.loads((ROOT / "metrics/score.json").read_text())
+    for ranker, metrics in settled["arms"]["tuned"].items():
+        for metric, numbers in metrics.items():
+            assert numbers["value"] == pytest.approx(headline[ranker][metric], abs=1e-12)
+
+
+def test_the_committed_verdicts_are_of_the_claims_in_claims_yaml():
+    settled = json.loads((ROOT / "metrics/claims.json").read_text())
+    claims = yaml.safe_load((ROOT / "claims.yaml").read_text(encoding="utf-8"))["claims"]
+    assert list(settled["claims"]) == list(claims)
+
+
+# ---- tables
+
+
+def test_a_claim_is_shown_with_verdict_difference_pairs_and_the_studys_own_numbers():
+    header, shorter, later = lines_of(claims_table(SETTLED, CLAIMS, REREAD))
+    assert header == ["claim", "pairs", "a", "in the study's own numbers"]
+    assert shorter == [
+        "Shorter is better.",
+        "500",
+        "**supported** -0.500 (-0.750 to +0.000)",
+        "a 1 of 2",
+    ]
+    assert later == ["Later.", "", "not run", ""]
+
+
+def test_a_group_or_metric_that_an_arm_lacks_is_an_empty_cell():
+    settled = {
+        "arms": {"long": {"a": {"place": NUMBERS}}, "late": {"b": {"place": NUMBERS}, "a": {}}},
+        "claims": {"shorter": {"b": FOUND}},
+    }
+    shown = "4.50 (4.25-4.75)"
+    assert lines_of(arms_table(settled, LAYOUT, {}))[1:] == [
+        ["a", "long", shown],
+        ["a", "late", ""],
+        ["b", "long", ""],
+        ["b", "late", shown],
+    ]
+    header, shorter, _ = lines_of(claims_table(settled, CLAIMS, {}))
+    assert header == ["claim", "pairs", "a", "b"]
+    assert shorter[2:] == ["not run", "**supported** -0.500 (-0.750 to +0.000)"]
+
+
+def test_a_bar_in_a_claim_does_not_end_its_cell():
+    claims = {"shorter": {"claim": "P(short | asked) is higher."}}
+    assert r"| P(short \| asked) is higher. | 500 |" in claims_table(SETTLED, claims, {})
+
+
+def test_claims_without_published_numbers_have_no_such_column():
+    assert lines_of(claims_table(SETTLED, CLAIMS, {}))[0] == ["claim", "pairs", "a"]
+
+
+def test_a_published_number_says_whether_data_and_model_are_the_same():
+    header, long, short = lines_of(arms_table(SETTLED, LAYOUT, PUBLISHED))
+    assert header == ["ranker", "arm", "place", "published place"]
+    assert long == ["a", "long", "4.50 (4.25-4.75)", "7.00 on other data and model"]
+    assert short == ["a", "short text", "4.50 (4.25-4.75)", "5.00 on same data and model"]
+    assert len(lines_of(arms_table(SETTLED, LAYOUT, {}))[0]) == 3
+
+
+def test_a_metric_stands_beside_its_references_where_there_are_any():
+    details = {"a": {"place": {"low": 4.25, "high": 4.75, "chance": 6.0, "floor": 9.0}}}
+    header, row = lines_of(references_table(details, {"a": {"place": 4.5}}, LAYOUT))
+    assert header == ["ranker", "metric", "tuned", "chance", "floor", "ceiling"]
+    assert row == ["a", "place", "4.50 (4.25-4.75)", "6.00", "9.00", ""]
+
+
+def test_the_studys_own_numbers_are_told_with_what_speaks_against_its_prose():
+    rows = lines_of(published_table({**REREAD, "below_chance": {"a": {"long": ["place"]}}}, CLAIMS))
+    assert rows[0] == ["claim, checked on the study's own numbers", "a"]
+    assert rows[1][1] == (
+        "holds in 1 of 2 metrics (0 of 1 shares significantly); **not in** good, not significantly"
+    )
+    assert rows[2] == ["best by length", "short text: place; long: good"]
+    assert rows[3] == ["worse than a random place", "long: place"]
+
+
+def test_a_probe_is_a_row_and_a_ranker_a_column():
+    details = {"a": {"query_alone": {"place": NUMBERS}}, "b": {"random_words": {"place": NUMBERS}}}
+    assert lines_of(probes_table(details, LAYOUT)) == [
+        ["text in the slot, place", "a", "b"],
+        ["query alone", "4.50 (4.25-4.75)", ""],
+        ["random words", "", "4.50 (4.25-4.75)"],
+    ]
+
+
+def test_an_arm_has_both_spreads_side_by_side_and_none_of_seeds_for_one_model():
+    details = {
+        "before": {"place": {"texts": NUMBERS}},
+        "hinge_1": {"place": {"texts": NUMBERS, "seeds": {"value": 4.6, "low": 4, "high": 5.2}}},
+    }
+    assert lines_of(spreads_table(details, LAYOUT)) == [
+        ["arm", "place, one model", "place, training seeds"],
+        ["before", "4.50 (4.25-4.75)", ""],
+        ["hinge 1", "4.50 (4.25-4.75)", "4.60 (4.00-5.20)"],
+    ]
+
+
+def test_numbers_carry_their_interval():
+    assert with_interval({"value": 4.555, "low": 4.3, "high": 4.8}) == "4.55 (4.30-4.80)"
+
+
+# ---- markers
+
+
+def test_a_table_replaces_what_stood_between_its_markers_and_others_are_not_made():
+    text = "a\n<!-- arms -->\nold\n<!-- /arms -->\nb\n"
+    made = []
+    assert fill(text, lambda name: made.append(name) or "new") == text.replace("old", "new")
+    assert made == ["arms"]
+
+
+def test_empty_markers_are_filled_and_a_text_without_any_stays():
+    text = "<!-- arms -->\n<!-- /arms -->\n"
+    assert fill(text, lambda name: "new") == "<!-- arms -->\nnew\n<!-- /arms -->\n"
+    assert fill("nothing here\n", lambda name: "new") == "nothing here\n"
+
+
+def test_a_marker_of_no_known_table_or_without_its_other_half_is_an_error():
+    with pytest.raises(InputError, match=r"<!-- arm --> is no table; did you mean arms\?"):
+        fill("<!-- arm -->\n<!-- /arm -->\n", lambda name: "new")
+    with pytest.raises(InputError, match="<!-- arms --> without <!-- /arms --> below it"):
+        fill("<!-- /arms -->\n<!-- arms -->\n", lambda name: "new")
+
+
+def test_a_pipeline_needs_only_the_files_of_the_tables_it_shows(tmp_path):
+    shutil.copy(ROOT / "claims.yaml", tmp_path)
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "README.md").write_text("<!-- probes -->\n<!-- /probes -->\n")
+    with pytest.raises(InputError, match=r"probe_details.json: no such file; `dvc repro` and"):
+        render(tmp_path)
+    details = {"labse": {"query_alone": {"average_loc": NUMBERS}}}
+    (tmp_path / "metrics/probe_details.json").write_text(json.dumps(details))
+    assert "| query alone | 4.50 (4.25-4.75) |" in render(tmp_path)
+
+
+def test_every_table_can_be_rendered(tmp_path):
+    """Or a name in TABLES without a table would leave "None" in a README."""
+    shutil.copy(ROOT / "claims.yaml", tmp_path)
+    (tmp_path / "metrics").mkdir()
+    for name in TABLES:
+        (tmp_path / "README.md").write_text(f"<!-- {name} -->\n<!-- /{name} -->\n")
+        with pytest.raises(InputError, match="no such file"):
+            render(tmp_path)
+
+
+# ---- the README itself
+
+
+def test_every_file_the_readme_names_is_there():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(?:sweeps|stages|genlab|tests|benchmarks)/[\w/.]+\.\w+", text))
+    assert named, "the README names no file, so this test proves nothing"
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+    modules = set(re.findall(r"python -m ([\w.]+)", text))
+    missing = [m for m in sorted(modules) if not (ROOT / (m.replace(".", "/") + ".py")).exists()]
+    assert missing == []
+
+
+def test_the_readme_is_at_most_200_lines():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 200

@@ -1,0 +1,233 @@
+"""Shares, intervals, kappa: against numbers worked out by hand, published, or of scikit-learn."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import cohen_kappa_score
+
+from genlab.core.files import write_json
+from genlab.core.program import InputError
+from genlab.labelling.agreement import (
+    cohens_kappa,
+    kappa_interval,
+    labels_needed,
+    macro_share,
+    more_labels,
+    more_labels_for_macro,
+    summarize_labels,
+)
+from genlab.labelling.label_files import LABEL_SCHEMA, add_fingerprints
+from genlab.statistics.intervals import wilson_interval
+from tests.labelling.test_label_files import sheet_with, table
+
+SHEET = sheet_with()
+
+
+def labels_of(texts: pl.DataFrame, **raters: list[str | None]) -> pl.DataFrame:
+    """Return each rater's answers to the texts in their order; None: not judged."""
+    known = add_fingerprints(texts, SHEET)
+    rows = [
+        (text_id, rater, answer, fingerprint, None, "2026-01-01T00:00:00+00:00")
+        for rater, answers in raters.items()
+        for (text_id, fingerprint), answer in zip(
+            known.select("text_id", "fingerprint").rows(), answers, strict=True
+        )
+        if answer
+    ]
+    return pl.DataFrame(rows, LABEL_SCHEMA, orient="row")
+
+
+# ---- shares
+
+
+def test_87_of_100_correct_has_the_published_interval():
+    texts = table(ratings=(1, 2, 3, 4, 5), each=20)
+    answers = ["correct"] * 87 + ["wrong"] * 13
+    every = summarize_labels(texts, labels_of(texts, anna=answers), SHEET)["shares"]["a"]["anna"]
+    assert every["all"]["n"] == 100
+    assert every["all"]["correct"] == pytest.approx(0.87)
+    assert round(every["all"]["correct_low"], 2) == 0.79
+    assert round(every["all"]["correct_high"], 2) == 0.92
+
+
+def test_shares_are_counted_by_rating_and_the_macro_share_is_the_mean_of_ratings():
+    texts = table(ratings=(1, 2), each=4)
+    answers = ["correct", "correct", "correct", "wrong", "wrong", "correct", None, None]
+    summary = summarize_labels(texts, labels_of(texts, anna=answers), SHEET)
+    shares = summary["shares"]["a"]["anna"]
+    assert summary["labels"] == {"n": 6, "n_of_other_texts": 0}
+    assert (shares["rating_1"]["n"], shares["rating_1"]["correct"]) == (4, 0.75)
+    assert (shares["rating_2"]["n"], shares["rating_2"]["correct"]) == (2, 0.5)
+    assert shares["all"]["correct"] == pytest.approx(4 / 6)
+    assert shares["macro"]["correct"] == pytest.approx((0.75 + 0.5) / 2)
+    assert shares["rating_1"]["wrong_low"] == wilson_interval(1, 4)[0]
+    assert "agreement" not in summary
+
+
+def test_there_is_no_macro_share_while_a_rating_has_no_answer():
+    texts = table(ratings=(1, 2), each=2)
+    labels = labels_of(texts, anna=["correct", "wrong", None, None])
+    shares = summarize_labels(texts, labels, SHEET)["shares"]["a"]["anna"]
+    assert set(shares) == {"all", "rating_1"}
+
+
+def test_arms_are_counted_apart():
+    texts = table(arms=("a", "b"), ratings=(1,), each=2)
+    labels = labels_of(texts, anna=["correct", "correct", "wrong", "correct"])
+    shares = summarize_labels(texts, labels, SHEET)["shares"]
+    assert {arm: shares[arm]["anna"]["all"]["correct"] for arm in shares} == {"a": 1.0, "b": 0.5}
+
+
+def test_labels_of_texts_that_another_run_wrote_are_not_counted_for_these():
+    texts = table(ratings=(1,), each=3)
+    labels = labels_of(texts, anna=["correct", "correct", "wrong"])
+    rewritten = texts.with_columns(
+        text=pl.when(pl.col("text_id") == "a-1-0").then(pl.lit("other")).otherwise("text")
+    ).filter(pl.col("text_id") != "a-1-1")
+    summary = summarize_labels(rewritten, labels, SHEET)
+    assert summary["labels"] == {"n": 1, "n_of_other_texts": 2}
+    assert summary["shares"]["a"]["anna"]["all"]["wrong"] == 1.0
+    assert summarize_labels(texts.clear(), labels, SHEET) == {
+        "labels": {"n": 0, "n_of_other_texts": 3}
+    }
+
+
+def test_the_summary_is_numbers_that_a_metrics_file_can_hold(tmp_path):
+    texts = table(ratings=(1, 2), each=2)
+    labels = labels_of(texts, anna=["correct"] * 4, bea=["correct"] * 3 + ["wrong"])
+    path = tmp_path / "score.json"
+    write_json(path, summarize_labels(texts, labels, SHEET))
+
+    def check(value):
+        if isinstance(value, dict):
+            for each in value.values():
+                check(each)
+        else:
+            assert type(value) in (int, float)
+
+    check(json.loads(path.read_text()))
+
+
+# ---- the macro share
+
+
+def test_with_equal_shares_and_sizes_the_macro_interval_is_wilsons_of_all_labels():
+    for count in (0, 9, 18, 20):
+        expected = (count / 20, *wilson_interval(5 * count, 100))
+        assert macro_share([count] * 5, [20] * 5) == pytest.approx(expected)
+    assert macro_share([87], [100]) == pytest.approx((0.87, *wilson_interval(87, 100)))
+
+
+def test_the_macro_interval_is_the_mean_of_wilsons_at_a_smaller_z():
+    # Standard errors sqrt(.5 * .5 / 4) = .25 and sqrt(.2 * .8 / 16) = .1, so z shrinks by
+    # sqrt(.0625 + .01) / .35 = .7693 to 1.5078. Wilson at that z, z^2 = 2.2735, by hand:
+    # 2 of 4: .5 -+ 1.5078 / 1.5684 * sqrt(.0625 + .03552) = .5 -+ .3010.
+    # 3.2 of 16: (.2 + .07105) / 1.1421 = .2373 -+ 1.3202 * sqrt(.01 + .002220) = .1459.
+    share, low, high = macro_share([2, 3.2], [4, 16])
+    assert share == pytest.approx(0.35)
+    assert (low, high) == pytest.approx(((0.199 + 0.0914) / 2, (0.801 + 0.3832) / 2), abs=2e-4)
+
+
+def test_the_macro_interval_holds_the_true_mean_about_95_times_in_100():
+    rng = np.random.default_rng(0)
+    shares, sizes = [0.95, 0.9, 0.9, 0.8, 0.6], [30, 20, 20, 20, 10]
+    held = 0
+    for counts in rng.binomial(sizes, shares, (2000, 5)).tolist():
+        _, low, high = macro_share(counts, sizes)
+        held += low <= np.mean(shares) <= high
+    assert 0.94 <= held / 2000 <= 0.97
+
+
+# ---- how many more
+
+
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.25, 0.5, 0.87, 1.0])
+def test_the_labels_needed_are_the_fewest_whose_interval_is_ten_points_wide(share):
+    n = labels_needed(share)
+
+    def width(n):
+        low, high = wilson_interval(share * n, n)
+        return high - low
+
+    assert width(n) <= 0.1 < width(n - 1)
+
+
+def test_after_87_of_100_another_75_labels_give_five_points_either_way():
+    # 1.96^2 * (.1131 + sqrt(.1131^2 + .05^2 * (1 - .4524))) / (2 * .05^2) - 1.96^2 = 174.5
+    assert more_labels(87, 100) == 75
+    assert more_labels(150, 175) == 14  # .1224 + .1276 = .25, times 768.3, less 3.84: 188.2
+    assert more_labels(870, 1000) == 0
+
+
+def test_more_labels_for_the_macro_share_go_where_equal_numbers_need_them():
+    assert more_labels_for_macro([87], [100]) == 75
+    # 381 labels at a share of one half, 77 of each of five ratings: 57 more of each.
+    assert more_labels_for_macro([10] * 5, [20] * 5) == 5 * 57
+    assert more_labels_for_macro([10, 10, 10, 10, 50], [20, 20, 20, 20, 100]) == 4 * 57
+    assert more_labels_for_macro([500] * 2, [1000] * 2) == 0
+
+
+# ---- two raters
+
+
+def test_kappa_of_a_table_worked_out_by_hand():
+    # p_o = (20 + 15) / 50 = .7; p_e = .5 * .6 + .5 * .4 = .5; kappa = .2 / .5.
+    assert cohens_kappa(np.array([[20, 5], [10, 15]])) == pytest.approx(0.4)
+
+
+def test_kappa_equals_scikit_learns():
+    first, second = np.random.default_rng(0).integers(0, 4, (2, 60))
+    counts = np.zeros((4, 4), int)
+    np.add.at(counts, (first, second), 1)
+    assert cohens_kappa(counts) == pytest.approx(cohen_kappa_score(first, second))
+
+
+def test_the_bootstrap_interval_of_kappa_is_near_the_asymptotic_one_of_fleiss():
+    # 31, 12, 4, 58: kappa .6757, standard error .0734, interval .5317 to .8196, as published in
+    # the documentation of R's statpsych (ci.kappa).
+    counts = np.array([[31, 12], [4, 58]])
+    assert cohens_kappa(counts) == pytest.approx(0.6756757)
+    assert kappa_interval(counts, seed=1) == pytest.approx((0.5317, 0.8196), abs=0.015)
+    assert kappa_interval(counts, seed=1) == kappa_interval(counts, seed=1)
+
+
+def test_two_raters_agree_where_both_judged_and_their_common_answers_have_shares():
+    texts = table(ratings=(1,), each=6)
+    labels = labels_of(
+        texts,
+        anna=["correct", "correct", "wrong", "correct", "wrong", None],
+        bea=["correct", "wrong", "wrong", "correct", None, "wrong"],
+    )
+    summary = summarize_labels(texts, labels, SHEET)
+    # Both judged four, three alike; anna 3 of 4 correct, bea 2: p_e = .375 + .125 = .5.
+    assert summary["agreement"]["n"] == 4
+    assert summary["agreement"]["observed"] == 0.75
+    assert summary["agreement"]["kappa"] == pytest.approx((0.75 - 0.5) / 0.5)
+    both = summary["shares"]["a"]["both"]["all"]
+    assert (both["n"], both["correct"], both["wrong"], both["disagreed"]) == (4, 0.5, 0.25, 0.25)
+    assert summary["shares"]["a"]["anna"]["all"]["n"] == 5
+
+
+def test_raters_who_gave_one_answer_only_have_no_kappa():
+    texts = table(ratings=(1,), each=3)
+    labels = labels_of(texts, anna=["correct"] * 3, bea=["correct"] * 3)
+    agreement = summarize_labels(texts, labels, SHEET)["agreement"]
+    assert set(agreement) == {"n", "observed", "observed_low", "observed_high"}
+
+
+def test_raters_without_a_common_text_have_no_agreement():
+    texts = table(ratings=(1,), each=2)
+    summary = summarize_labels(
+        texts, labels_of(texts, a=["correct", None], b=[None, "wrong"]), SHEET
+    )
+    assert "agreement" not in summary
+    assert set(summary["shares"]["a"]) == {"a", "b"}
+
+
+def test_three_raters_are_one_too_many():
+    texts = table(ratings=(1,), each=1)
+    labels = labels_of(texts, a=["correct"], b=["correct"], c=["correct"])
+    with pytest.raises(InputError, match=r"3 raters \(a, b, c\)"):
+        summarize_labels(texts, labels, SHEET)

@@ -1,0 +1,480 @@
+"""The desk in a real browser, over plain HTTP and in a terminal: no answer is lost or invented."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from genlab.core.program import InputError
+from genlab.labelling import desk as label_desk
+from genlab.labelling.desk import Desk, Refused, ask_in_terminal, open_server
+from genlab.labelling.label_files import (
+    LabelFile,
+    add_fingerprints,
+    read_questionnaire,
+    sample_texts,
+)
+from tests.browser import chromium  # noqa: F401
+from tests.project_copy import ROOT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+HOSTILE = '<img src=x onerror="document.title=1"><b>Кофе</b> \x1b[2J\u202e & чай'
+QUESTIONNAIRE = (ROOT / "pipelines/reviews/label.yaml").read_text(encoding="utf-8")
+
+
+def texts(each: int = 2) -> pl.DataFrame:
+    """Return texts of two arms with ratings 1-5; ids as a careless stage would write them."""
+    rows = [
+        {
+            "text_id": f"{arm}-{rating}-{i}",
+            "arm": arm,
+            "rubrics": ["Кафе", "Пекарня"],
+            "rating": rating,
+            "text": f"{HOSTILE} {arm[:1]}{rating}{i}",
+        }
+        for arm in ("secret_arm", "other_arm")
+        for rating in range(1, 6)
+        for i in range(each)
+    ]
+    return pl.DataFrame(rows, schema_overrides={"rating": pl.Int8})
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """Return the folder of a pipeline with 20 generated texts, and go there."""
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    texts().write_parquet(tmp_path / "data/generate.parquet")
+    (tmp_path / "label.yaml").write_text(QUESTIONNAIRE.replace("n: 100 ", "n: 20 "))
+    return tmp_path
+
+
+@pytest.fixture
+def desk(folder) -> Iterator[Desk]:
+    sheet = read_questionnaire(folder / "label.yaml")
+    known = add_fingerprints(texts(), sheet)
+    prints = dict(known.select("text_id", "fingerprint").iter_rows())
+    file = LabelFile(folder / "labels/anna.jsonl", sheet.choices, prints)
+    yield Desk(sample_texts(known, sheet, "anna"), sheet, file)
+    file.close()
+
+
+def labels(folder: Path, rater: str = "anna") -> list[dict]:
+    path = folder / f"labels/{rater}.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+# ---- the desk itself
+
+
+def test_the_rater_sees_neither_arm_nor_id(desk):
+    seen = json.dumps(desk.view()) + json.dumps(
+        desk.answer(desk.view()["text"]["id"], "correct", 1)
+    )
+    assert "arm" not in seen
+    assert desk.view()["text"]["beside"].keys() == {"rubrics", "rating"}
+
+
+def test_what_is_left_is_counted_by_rating(desk):
+    first = desk.view()
+    assert first["left"] == [[rating, 4] for rating in range(1, 6)]
+    rating = first["text"]["beside"]["rating"]
+    after = desk.answer(first["text"]["id"], "correct", None)
+    assert after["left"] == [[r, 3 if r == rating else 4] for r in range(1, 6)]
+
+
+def test_an_answer_sent_twice_is_kept_once_and_another_one_is_refused(desk, folder):
+    name = desk.view()["text"]["id"]
+    assert desk.answer(name, "correct", 1) == desk.answer(name, "correct", 1)
+    with pytest.raises(Refused, match="correct"):
+        desk.answer(name, "incoherent", 1)
+    assert [each["answer"] for each in labels(folder)] == ["correct"]
+
+
+def test_an_answer_taken_back_twice_is_taken_back_once_and_its_text_is_shown_again(desk, folder):
+    first = desk.view()["text"]
+    second = desk.answer(first["id"], "correct", 1)["text"]
+    desk.answer(second["id"], "correct", 1)
+    assert desk.undo(second["id"])["text"] == second
+    assert desk.undo(second["id"])["last"]["id"] == first["id"]
+    assert [each["answer"] for each in labels(folder)] == ["correct", "correct", None]
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [({"id": "0"}, 410), ({"answer": "fine"}, 400), ({"seconds": -1}, 400), ({"id": None}, 410)],
+)
+def test_what_is_no_answer_is_refused(desk, change, status):
+    given = {"id": desk.view()["text"]["id"], "answer": "correct", "seconds": 1} | change
+    with pytest.raises(Refused) as caught:
+        desk.answer(given["id"], given["answer"], given["seconds"])
+    assert caught.value.status == status
+    assert desk.file.answers == {}
+
+
+# ---- over HTTP
+
+
+@pytest.fixture
+def server(desk) -> Iterator[label_desk.Server]:
+    server = open_server(desk, 0)
+    thread = Thread(target=server.serve_forever, args=[0.01])
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def ask(server, method="POST", path="/view", body="{}", **headers) -> tuple[int, str]:
+    """Return status and body of a request as the desk's own page sends it, but for `headers`."""
+    given = {"Host": f"127.0.0.1:{server.server_port}", "X-Desk-Token": server.token} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
+    connection.putrequest(method, path, skip_host=True)
+    for name, value in ({"Content-Length": str(len(body))} | given).items():
+        connection.putheader(name, value)
+    connection.endheaders(body.encode())
+    reply = connection.getresponse()
+    return reply.status, reply.read().decode()
+
+
+def test_only_the_page_with_the_token_at_this_address_is_answered(server):
+    assert ask(server)[0] == 200
+    assert ask(server, X_Desk_Token="")[0] == 403
+    assert ask(server, X_Desk_Token="wrong" * 7)[0] == 403
+    assert ask(server, Host="evil.example")[0] == 403
+    assert ask(server, Host=f"evil.example:{server.server_port}")[0] == 403
+    assert ask(server, "GET", "/", Host="evil.example")[0] == 403
+    assert ask(server, "OPTIONS")[0] == 501  # so no other site's page may send the token's header
+
+
+def test_only_the_pages_own_three_files_are_served(server):
+    status, page = ask(server, "GET", "/")
+    assert (status, "label desk" in page) == (200, True)
+    for path in ("/label.py", "/../labelling.py", "/label_page/../labelling.py", "//etc/passwd"):
+        assert ask(server, "GET", path)[0] == 404
+    assert server.token not in page
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ("", {}),
+        ("[]", {}),
+        ("{", {}),
+        ('{"id": [1]}', {}),
+        ("{}", {"Content_Length": "99999"}),
+        ("{}", {"Content_Length": "-1"}),
+        ('{"id": "1", "answer": "correct"}', {}),
+    ],
+)
+def test_a_body_that_is_no_answer_gets_an_error_and_leaves_no_label(server, body, headers):
+    assert 400 <= ask(server, path="/answer", body=body, **headers)[0] < 500
+    assert server.desk.file.answers == {}
+
+
+def test_an_answer_that_the_disk_does_not_take_is_to_be_sent_again(server, monkeypatch):
+    body = json.dumps({"id": server.desk.view()["text"]["id"], "answer": "correct", "seconds": 1})
+    monkeypatch.setattr(os, "write", lambda *_: 0)
+    status, reply = ask(server, path="/answer", body=body)
+    assert (status, "No space left" in reply) == (503, True)
+    monkeypatch.undo()
+    assert ask(server, path="/answer", body=body)[0] == 200
+
+
+def test_the_address_is_the_same_after_a_restart_and_known_to_its_user_alone(desk, folder):
+    first = open_server(desk, 0)
+    address = first.address
+    first.server_close()
+    again = open_server(desk, 0)
+    assert again.address == address
+    moved = open_server(desk, 0)  # the port is taken meanwhile
+    assert (moved.token, moved.address == address) == (again.token, False)
+    with pytest.raises(InputError, match="is taken"):
+        open_server(desk, again.server_port)
+    again.server_close()
+    moved.server_close()
+    assert (folder / ".scratch/label").stat().st_mode & 0o077 == 0
+
+
+# ---- in a terminal
+
+
+def answers_typed(desk: Desk, keys: str) -> None:
+    """Answer the desk's prompts with one key after another, then Ctrl-C."""
+    typed = iter(keys)
+
+    def reply(_: str) -> str:
+        try:
+            return next(typed)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    ask_in_terminal(desk, "en", reply)
+
+
+def test_the_terminal_asks_the_same_texts_and_keeps_the_answers_in_the_same_file(
+    desk, folder, capsys
+):
+    order = list(desk.texts.values())
+    answers_typed(desk, "b1x5b29")
+    said = capsys.readouterr().out
+    assert "There is no answer to take back." in said
+    assert "'x' is no answer." in said and "'9' is no answer." in said
+    assert "2 of 20 texts have an answer, all in" in said
+    assert [(each["text_id"], each["answer"]) for each in labels(folder)] == [
+        (order[0]["text_id"], "correct"),
+        (order[1]["text_id"], "incoherent"),
+        (order[1]["text_id"], None),
+        (order[1]["text_id"], "any_rubric"),
+    ]
+
+
+def test_a_text_cannot_command_the_terminal(desk, capsys):
+    answers_typed(desk, "")
+    said = capsys.readouterr().out
+    assert "<b>Кофе</b> \ufffd[2J\ufffd & чай" in said
+    assert "\x1b" not in said
+
+
+def test_the_terminal_ends_when_all_texts_have_an_answer(desk, capsys):
+    answers_typed(desk, "1" * 30)
+    assert "20 of 20 texts have an answer" in capsys.readouterr().out
+
+
+# ---- the program and its page in a browser
+
+
+@contextmanager
+def running(folder: Path, rater: str = "anna") -> Iterator[tuple]:
+    """Yield the desk's process and its page's address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.reviews.stages.label", "--rater", rater, "--no-browser"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("The page: "):
+                break
+        else:
+            raise AssertionError("".join(said) + process.stderr.read())
+        yield process, line.split()[-1]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def window(chromium) -> Iterator:  # noqa: F811
+    """Yield a function that opens an address in a new window; all share one storage."""
+    context = chromium.new_context(locale="en-US")
+    context.set_default_timeout(8_000)
+    thrown: list[str] = []
+
+    def opened(address: str) -> "Page":
+        page = context.new_page()
+        page.on("pageerror", lambda error: thrown.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield opened
+    context.close()
+    assert not thrown, thrown
+
+
+def see(page: "Page", words: str) -> None:
+    page.get_by_text(words).first.wait_for()
+
+
+def press(page: "Page", key: str) -> None:
+    """Press a key after the third of a second in which the page takes none for an answer."""
+    page.wait_for_timeout(350)
+    page.keyboard.press(key)
+
+
+def test_answers_by_keyboard_survive_a_killed_desk_and_the_kept_one_is_saved_when_it_is_back(
+    folder, window
+):
+    with running(folder) as (process, address):
+        page = window(address)
+        see(page, "0 of 20 labelled")
+        for n, key in enumerate("125", 1):
+            press(page, key)
+            see(page, f"{n} of 20 labelled")
+            assert len(labels(folder)) == n
+        press(page, "Backspace")
+        see(page, "2 of 20 labelled")
+        undone = page.locator("#words").inner_text()
+        press(page, "4")
+        see(page, "3 of 20 labelled")
+        process.kill()
+        process.wait()
+        assert page.locator("#words").inner_text() != undone
+        press(page, "3")
+        see(page, "The desk does not answer")
+        see(page, "Not saved yet: “Positive text with a low rating (1-2)”")
+        kept = page.locator("#words").inner_text()
+        press(page, "1")  # no answer while one is kept
+    assert [each["answer"] for each in labels(folder)] == [
+        "correct",
+        "any_rubric",
+        "incoherent",
+        None,
+        "negative_at_high",
+    ]
+    with running(folder) as (process, again):
+        assert again == address
+        see(page, "4 of 20 labelled")
+        assert page.locator("#words").inner_text() != kept
+        assert page.locator("#message").is_hidden()
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+    last = labels(folder)[-1]
+    assert last["answer"] == "positive_at_low"
+    written = dict(texts().select("text_id", "text").iter_rows())
+    assert written[last["text_id"]].split()[-1] == kept.split()[-1]
+    assert len({each["text_id"] for each in labels(folder)}) == 4
+
+
+def test_an_answer_kept_in_a_window_that_was_closed_is_handed_in_by_the_next_one(folder, window):
+    with running(folder) as (process, address):
+        page = window(address)
+        see(page, "0 of 20 labelled")
+        process.kill()
+        process.wait()
+        press(page, "5")
+        see(page, "The desk does not answer")
+        page.close()
+    with running(folder) as (process, again):
+        see(window(again), "1 of 20 labelled")
+    assert [each["answer"] for each in labels(folder)] == ["incoherent"]
+
+
+def test_of_two_windows_the_first_answer_to_a_text_stands_and_the_second_is_told(folder, window):
+    with running(folder) as (_, address):
+        first, second = window(address), window(address)
+        see(first, "0 of 20 labelled")
+        see(second, "0 of 20 labelled")
+        press(first, "1")
+        see(first, "1 of 20 labelled")
+        press(second, "2")
+        see(second, "given another answer in a second window, which stands: “Correct")
+        see(second, "1 of 20 labelled")
+        press(second, "2")
+        see(second, "2 of 20 labelled")
+        assert second.locator("#message").is_hidden()
+    assert [each["answer"] for each in labels(folder)] == ["correct", "any_rubric"]
+
+
+def test_two_raters_label_at_the_same_time_and_each_has_a_file(folder, window):
+    with running(folder) as (_, annas), running(folder, rater="bea") as (_, beas):
+        for address, key in ((annas, "1"), (beas, "2")):
+            page = window(address)
+            see(page, "0 of 20 labelled")
+            press(page, key)
+            see(page, "1 of 20 labelled")
+    assert [each["answer"] for each in labels(folder)] == ["correct"]
+    assert [each["answer"] for each in labels(folder, "bea")] == ["any_rubric"]
+
+
+def test_texts_are_shown_as_text_and_a_held_or_a_quick_second_key_is_no_answer(folder, window):
+    with running(folder) as (_, address):
+        page = window(address)
+        see(page, "0 of 20 labelled")
+        assert (
+            '<img src=x onerror="document.title=1"><b>Кофе</b>'
+            in page.locator("#words").inner_text()
+        )
+        assert page.locator("#text img, #text b").count() == 0
+        assert page.title() == "genlab label desk"
+        page.wait_for_timeout(350)
+        page.keyboard.down("1")
+        for _ in range(5):
+            page.keyboard.down("1")  # held: repeats
+        see(page, "1 of 20 labelled")
+        page.keyboard.up("1")
+        page.keyboard.press("2")
+        press(page, "Control+3")
+        press(page, "9")
+        press(page, "2")
+        see(page, "2 of 20 labelled")
+        page.locator("#choices button").nth(4).click(delay=350)
+        see(page, "3 of 20 labelled")
+    answers = [each["answer"] for each in labels(folder)]
+    assert answers == ["correct", "any_rubric", "incoherent"]
+
+
+def test_a_wrong_address_says_so_and_the_language_can_be_changed(folder, window):
+    with running(folder) as (_, address):
+        see(window(address[:-3]), "open the one that the program prints")
+        page = window(address)
+        page.get_by_role("button", name="русский").click()
+        see(page, "размечено 0 из 20")
+        see(page, "Бессвязный")
+
+
+def test_the_page_says_when_all_texts_have_an_answer_and_the_last_can_still_be_taken_back(
+    folder, window
+):
+    (folder / "label.yaml").write_text(QUESTIONNAIRE.replace("n: 100 ", "n: 2 "))
+    with running(folder) as (_, address):
+        page = window(address)
+        for key in "12":
+            see(page, "Which is true of this review?")
+            press(page, key)
+        see(page, "All texts have an answer.")
+        press(page, "Backspace")
+        see(page, "1 of 2 labelled")
+        see(page, "Which is true of this review?")
+
+
+def program(folder: Path, *options: str, typed: str = "") -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.reviews.stages.label", "--rater", "anna", *options],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        input=typed,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_terminal_mode_resumes_where_the_page_ended_and_names_what_a_hand_has_broken(folder):
+    assert "2 of 20" in program(folder, "--terminal", typed="1\n2\n").stdout
+    done = program(folder, "--terminal", typed="3\nq\n")
+    assert (done.returncode, "3 of 20 texts have an answer, all in" in done.stdout) == (0, True)
+    path = folder / "labels/anna.jsonl"
+    with path.open("a") as stream:
+        stream.write('{"text_id": "secret')
+    assert (
+        "notice: labels/anna.jsonl: the last line was cut short"
+        in program(folder, "--terminal").stdout
+    )
+    changed = texts().with_columns(text=pl.col("text") + "!")
+    changed.write_parquet(folder / "data/generate.parquet")
+    before = path.read_bytes()
+    failed = program(folder, "--terminal")
+    assert (failed.returncode, path.read_bytes()) == (1, before)
+    assert failed.stderr.startswith("error: labels/anna.jsonl line 1: text ")
+    assert "has changed since it was labelled" in failed.stderr

@@ -1,0 +1,194 @@
+"""Model and tokenizer folders: what is loaded, and what each broken folder is told."""
+
+import json
+import shutil
+
+import pytest
+
+from genlab.core.program import InputError
+from genlab.models.loading import check_model_folder, first_line, load_causal_model, load_tokenizer
+from tests.tiny_models import make_gpt2, make_tokenizer, save_base
+
+TEXT = "The river is near the old tower.\n Anna built it."
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    return save_base(tmp_path_factory.mktemp("models") / "base", n_embd=16)
+
+
+@pytest.fixture
+def folder(tmp_path, saved):
+    """A copy of the saved folder, for a test to break."""
+    return shutil.copytree(saved, tmp_path / "model")
+
+
+def edit(path, **changes):
+    content = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+
+def test_a_model_comes_back_with_its_weights_in_float32(folder):
+    import torch
+
+    model = load_causal_model(folder)
+    expected = make_gpt2(len(make_tokenizer()), n_embd=16).state_dict()
+    for name, weight in model.state_dict().items():
+        assert weight.dtype == torch.float32
+        assert (weight == expected[name]).all()
+
+
+def test_half_precision_weights_become_float32(tmp_path):
+    import torch
+
+    make_gpt2(20, n_embd=16).half().save_pretrained(tmp_path)
+    assert {weight.dtype for weight in load_causal_model(tmp_path).parameters()} == {torch.float32}
+
+
+def test_tied_output_weights_are_not_missing(tmp_path):
+    model = make_gpt2(20, n_embd=16, tie_word_embeddings=True)
+    model.save_pretrained(tmp_path)
+    loaded = load_causal_model(tmp_path)
+    assert (loaded.lm_head.weight == model.transformer.wte.weight).all()
+
+
+def test_weights_in_several_files_are_a_model(folder):
+    model = load_causal_model(folder)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="20KB")
+    assert len(list(folder.glob("*.safetensors"))) > 1
+    again = load_causal_model(folder).state_dict()
+    assert all((again[name] == weight).all() for name, weight in model.state_dict().items())
+
+
+def test_no_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere: no such model folder"):
+        load_causal_model(tmp_path / "nowhere")
+
+
+def test_a_missing_configuration_is_named(folder):
+    (folder / "config.json").unlink()
+    with pytest.raises(InputError, match=r"not a model folder, config\.json is missing"):
+        load_causal_model(folder)
+
+
+def test_a_folder_without_weights_says_how_to_save_them(folder):
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"no weights \(\*\.safetensors\); save them with"):
+        load_causal_model(folder)
+
+
+def test_pickled_weights_are_refused_with_the_way_out(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"never read")
+    with pytest.raises(
+        InputError, match=r"\(pytorch_model\.bin\) are a pickle, which could run code; convert them"
+    ):
+        load_causal_model(folder)
+
+
+def test_a_pickle_beside_safetensors_is_not_read(folder):
+    (folder / "pytorch_model.bin").write_bytes(b"never read")
+    check_model_folder(folder)
+    load_causal_model(folder)
+
+
+@pytest.mark.parametrize("n_bytes", [0, 4, 3000, 20_000])
+def test_weights_cut_off_are_refused(folder, n_bytes):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:n_bytes])
+    with pytest.raises(InputError, match=r"model: not a causal language model \("):
+        load_causal_model(folder)
+
+
+@pytest.mark.parametrize(
+    "content", ["{", '{"model_type": "no_such_model"}', '{"n_embd": 16}', "[]", ""]
+)
+def test_a_broken_configuration_is_refused(folder, content):
+    (folder / "config.json").write_text(content)
+    with pytest.raises(InputError, match=r"model: not a causal language model \("):
+        load_causal_model(folder)
+
+
+def test_an_encoder_decoder_is_refused(folder):
+    edit(folder / "config.json", model_type="t5", architectures=["T5ForConditionalGeneration"])
+    with pytest.raises(InputError, match="not a causal language model"):
+        load_causal_model(folder)
+
+
+def test_weights_of_another_size_are_refused(folder):
+    edit(folder / "config.json", n_embd=32)
+    with pytest.raises(InputError, match="not a causal language model"):
+        load_causal_model(folder)
+
+
+def test_missing_weights_are_refused_where_transformers_would_draw_them_at_random(folder):
+    edit(folder / "config.json", n_layer=3)
+    with pytest.raises(
+        InputError, match=r"not a whole causal language model, 12 weights are missing \(transformer"
+    ):
+        load_causal_model(folder)
+
+
+def test_code_in_the_folder_is_not_run(folder):
+    (folder / "modeling_own.py").write_text("raise SystemExit('code was run')")
+    edit(
+        folder / "config.json",
+        model_type="own",
+        auto_map={
+            "AutoConfig": "modeling_own.OwnConfig",
+            "AutoModelForCausalLM": "modeling_own.OwnModel",
+        },
+    )
+    with pytest.raises(InputError, match="not a causal language model"):
+        load_causal_model(folder)
+
+
+def test_a_saved_tokenizer_is_the_same_tokenizer(folder):
+    tokenizer, loaded = make_tokenizer(), load_tokenizer(folder)
+    assert loaded(TEXT)["input_ids"] == tokenizer(TEXT)["input_ids"]
+    assert loaded.decode(loaded(TEXT)["input_ids"]) == " " + TEXT
+    assert loaded.eos_token_id == tokenizer.eos_token_id
+
+
+def test_a_vocabulary_and_merges_alone_are_a_tokenizer_of_gpt2s_kind(tmp_path):
+    tokenizer = make_tokenizer()
+    tokenizer.backend_tokenizer.model.save(str(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["merges.txt", "vocab.json"]
+    loaded = load_tokenizer(tmp_path)
+    # GPT-2 puts no space before the first word; ours does.
+    assert loaded(" " + TEXT)["input_ids"] == tokenizer(TEXT)["input_ids"]
+    assert loaded.eos_token == "<|endoftext|>"
+    assert loaded.eos_token_id == tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize("beside", ["config.json", "tokenizer_config.json", None])
+def test_no_vocabulary_is_an_error_and_not_an_empty_tokenizer(folder, beside):
+    for path in folder.iterdir():
+        if path.name != beside:
+            path.unlink()
+    with pytest.raises(InputError, match=r"no tokenizer can be loaded .*vocab\.json and merges"):
+        load_tokenizer(folder)
+
+
+def test_no_tokenizer_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere: no tokenizer can be loaded"):
+        load_tokenizer(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("content", ["{", "{}", ""])
+def test_a_broken_tokenizer_is_refused(folder, content):
+    (folder / "tokenizer.json").write_text(content)
+    with pytest.raises(InputError, match="model: no tokenizer can be loaded"):
+        load_tokenizer(folder)
+
+
+def test_a_tokenizer_without_end_of_text_is_refused(folder):
+    edit(folder / "tokenizer_config.json", eos_token=None)
+    with pytest.raises(InputError, match=r"no end-of-text token \(eos_token\)"):
+        load_tokenizer(folder)
+
+
+def test_an_error_is_told_in_its_first_line():
+    assert first_line(ValueError("\n one\ntwo")) == "one"
+    assert first_line(ValueError()) == "ValueError"

@@ -1,0 +1,742 @@
+"""corpora: every format gives the same queries, and every bad input one clear error."""
+
+import gzip
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from genlab.core.program import InputError
+from genlab.core.tables import QUERY_SCHEMA, write_table
+from genlab.passages import corpora
+from genlab.passages.corpora import (
+    CorpusFormat,
+    JsonText,
+    read_file_corpus,
+    read_hub_corpus,
+    split_by_hash,
+)
+from tests.project_copy import ROOT
+
+
+def hub_row(number: int, **changes) -> dict:
+    """Return a row as on the Hub: two passages, the second selected."""
+    row = {
+        "answers": [f"answer {number}"],
+        "passages": {
+            "is_selected": [0, 1],
+            "passage_text": [f"wrong {number}", f"right {number}"],
+            "url": ["http://a", "http://b"],
+        },
+        "query": f"what is {number}",
+        "query_id": number,
+    }
+    return row | changes
+
+
+def official_row(number: int, **changes) -> dict:
+    """Return the same row in MS MARCO's own layout: a list of passages."""
+    passages = hub_row(number)["passages"]
+    names = ("is_selected", "passage_text", "url")
+    listed = [
+        dict(zip(names, values, strict=True)) for values in zip(*passages.values(), strict=True)
+    ]
+    return hub_row(number) | {"passages": listed} | changes
+
+
+def expected_row(number: int, split: str) -> dict:
+    """Return the query that both layouts mean."""
+    return {
+        "query_id": str(number),
+        "query": f"what is {number}",
+        "passages": [
+            {"text": f"wrong {number}", "is_selected": False},
+            {"text": f"right {number}", "is_selected": True},
+        ],
+        "split": split,
+    }
+
+
+def columns_text(rows: list[dict]) -> str:
+    """Return rows as one JSON object of columns keyed by row number."""
+    return json.dumps({c: {str(i): r[c] for i, r in enumerate(rows)} for c in rows[0]})
+
+
+def lines_text(rows: list) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(path: Path, format: str = "auto", **changes) -> list[dict]:
+    options = {"n_train": 0, "n_validation": 0, "validation_share": 0.5, "max_text_bytes": 1000}
+    frames = list(read_file_corpus(path, format, **options | changes))
+    assert all(frame.schema == QUERY_SCHEMA for frame in frames)
+    return pl.concat(frames).to_dicts()
+
+
+def error_of(path: Path, format: str = "auto", **changes) -> str:
+    with pytest.raises(InputError) as caught:
+        read(path, format, **changes)
+    message = str(caught.value)
+    assert str(path) in message and len(message) < 700
+    return message
+
+
+def folder_with(tmp_path: Path, name: str, content: str | bytes) -> Path:
+    """Return a folder with good validation rows and `content` as its training file."""
+    write(tmp_path / "corpus" / "dev.jsonl", lines_text([hub_row(1000)]))
+    write(tmp_path / "corpus" / name, content)
+    return tmp_path / "corpus"
+
+
+ROWS, OFFICIAL_ROWS = [hub_row(0), hub_row(1)], [official_row(0), official_row(1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "format"),
+    [
+        ("train.json", json.dumps(ROWS), "hub"),
+        ("train.json", json.dumps(ROWS, indent=2), "hub"),
+        ("train.jsonl", lines_text(ROWS), "hub"),
+        ("train.json", lines_text(ROWS), "hub"),
+        ("train.json", columns_text(OFFICIAL_ROWS), "official"),
+        ("train.json", lines_text(OFFICIAL_ROWS), "official"),
+        ("train.jsonl", "\ufeff" + lines_text(ROWS).replace("\n", "\r\n\r\n"), "hub"),
+        ("train.json", "\ufeff \r\n" + json.dumps(ROWS, indent=1).replace("\n", "\r\n"), "hub"),
+        ("train.json.gz", gzip.compress(json.dumps(ROWS).encode()), "hub"),
+        ("train.jsonl.GZ", gzip.compress(lines_text(OFFICIAL_ROWS).encode()), "official"),
+    ],
+)
+def test_every_json_layout_gives_the_same_queries_named_or_recognised(
+    tmp_path, name, content, format
+):
+    folder = folder_with(tmp_path, name, content)
+    expected = [expected_row(0, "train"), expected_row(1, "train")]
+    assert read(folder)[:2] == expected
+    (tmp_path / "corpus" / "dev.jsonl").write_text(
+        lines_text([official_row(1000) if format == "official" else hub_row(1000)])
+    )
+    assert read(folder, format)[:2] == expected
+
+
+@pytest.mark.parametrize("rows", [ROWS, OFFICIAL_ROWS])
+def test_parquet_gives_the_same_queries_as_json(tmp_path, rows):
+    folder = folder_with(tmp_path, "notes.md", "")
+    pq.write_table(pa.Table.from_pylist(rows), folder / "train.parquet")
+    assert read(folder)[:2] == [expected_row(0, "train"), expected_row(1, "train")]
+
+
+def test_columns_may_come_in_any_order_with_further_columns_between(tmp_path):
+    columns = json.loads(columns_text(OFFICIAL_ROWS))
+    mixed = {"answers": columns["answers"], "passages": columns["passages"], "version": 2.1}
+    mixed |= {"query_id": dict(reversed(columns["query_id"].items())), "query": columns["query"]}
+    folder = folder_with(tmp_path, "train.json", json.dumps(mixed))
+    assert read(folder)[:2] == [expected_row(0, "train"), expected_row(1, "train")]
+
+
+def test_consecutive_lines_with_one_question_are_one_query(tmp_path):
+    folder = tmp_path / "qa"
+    write(folder / "QA-train.txt", "a ?\tone\t0\na ?\ttwo\t1\n\nb ?\tthree\t0\r\na ?\tfour\t0\n")
+    write(
+        folder / "QA-dev.tsv",
+        "QuestionID\tQuestion\tDocumentID\tDocumentTitle\tSentenceID\tSentence\tLabel\n"
+        'Q8\tc?\tD8\tTitle\tD8-0\t"quoted, as is\t1\n'
+        "Q9\tc?\tD8\tTitle\tD8-1\tfive\t0\n",
+    )
+    assert read(folder) == read(folder, "labelled")
+    assert [
+        (row["query_id"], row["query"], [tuple(p.values()) for p in row["passages"]], row["split"])
+        for row in read(folder)
+    ] == [
+        ("QA-train-0", "a ?", [("one", False), ("two", True)], "train"),
+        ("QA-train-1", "b ?", [("three", False)], "train"),
+        ("QA-train-2", "a ?", [("four", False)], "train"),
+        ("Q8", "c?", [('"quoted, as is', True)], "validation"),
+        ("Q9", "c?", [("five", False)], "validation"),
+    ]
+
+
+@pytest.mark.parametrize("flags", [[0, 1], [0.0, 1.0], [False, True]])
+def test_zero_and_one_may_be_written_as_numbers_or_booleans(tmp_path, flags):
+    row = hub_row(0, passages={"is_selected": flags, "passage_text": ["wrong 0", "right 0"]})
+    assert read(folder_with(tmp_path, "train.jsonl", lines_text([row])))[0] == expected_row(
+        0, "train"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(7, "7"), (7.0, "7"), ("0007", "0007"), ("q-é", "q-é")]
+)
+def test_ids_become_text(tmp_path, value, text):
+    folder = folder_with(tmp_path, "train.jsonl", lines_text([hub_row(0, query_id=value)]))
+    assert read(folder)[0]["query_id"] == text
+
+
+def test_nul_characters_and_line_separators_inside_texts_are_kept(tmp_path):
+    query = "a\x00b\u2028c\u0085d"
+    row = json.dumps(hub_row(0, query=query), ensure_ascii=False)
+    assert read(folder_with(tmp_path, "train.jsonl", row))[0]["query"] == query
+
+
+# Which files of a folder count.
+
+
+def test_file_names_tell_the_split_and_other_files_are_left_out(tmp_path):
+    for number, name in enumerate(
+        ["train-00000-of-00002.jsonl", "train-00001-of-00002.jsonl", "msmarcoValidation.jsonl"]
+    ):
+        write(tmp_path / name, lines_text([hub_row(number)]))
+    for name in ("test.jsonl", "README-train.txt", "LICENSE.txt", "x.ref", ".train.json", "a.json"):
+        write(tmp_path / name, "not a corpus")
+    write(tmp_path / "train" / "nested.jsonl", "not a corpus")
+    assert read(tmp_path) == [
+        expected_row(0, "train"),
+        expected_row(1, "train"),
+        expected_row(2, "validation"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("WikiQA-train.txt", "train"),
+        ("train_v2.1.json.gz", "train"),
+        ("TRAIN.tsv", "train"),
+        ("QATrain.tsv", "train"),
+        ("mytrain.tsv", "train"),
+        ("training-set.json", "train"),
+        ("dev_v1.1.json", "validation"),
+        ("valid.jsonl", "validation"),
+        ("validation-00000-of-00001.parquet", "validation"),
+        ("val.json", "validation"),
+        ("WikiQA-test.tsv", "test"),
+        ("eval_v2.1_public.json", "test"),
+        ("device_reviews.json", None),
+        ("constraints.json", None),
+        ("latest.json", None),
+        ("invalid.json", None),
+    ],
+)
+def test_the_split_is_a_word_of_the_name(name, split):
+    assert corpora.split_in_name(Path(name)) == split
+
+
+def test_of_one_name_with_several_extensions_the_preferred_counts(tmp_path):
+    write(tmp_path / "dev.json", json.dumps([hub_row(9)]))
+    for number, extension in enumerate((".jsonl", ".json", ".tsv", ".txt")):
+        write(tmp_path / f"train{extension}", lines_text([hub_row(number)]))
+    write(tmp_path / "train.jsonl.gz", gzip.compress(lines_text([hub_row(5)]).encode()))
+    assert [row["query_id"] for row in read(tmp_path)] == ["0", "9"]
+    (tmp_path / "train.jsonl").unlink()
+    assert [row["query_id"] for row in read(tmp_path)] == ["5", "9"]
+    (tmp_path / "train.jsonl.gz").unlink()
+    assert [row["query_id"] for row in read(tmp_path)] == ["1", "9"]
+
+
+def test_a_folder_without_data_files_is_an_error_that_lists_what_is_there(tmp_path):
+    write(tmp_path / "model.bin", "")
+    write(tmp_path / "v2.1" / "train.parquet", "")
+    assert "it holds model.bin, v2.1/; give files ending in" in error_of(tmp_path)
+
+
+def test_an_empty_folder_a_missing_path_and_a_device_are_errors(tmp_path):
+    assert "it holds nothing" in error_of(tmp_path)
+    assert "no such file or folder" in error_of(tmp_path / "absent.json")
+    assert "neither a file nor a folder" in error_of(Path(os.devnull))
+
+
+# Splits and limits.
+
+
+def test_one_file_is_divided_by_a_hash_of_the_query_so_that_repeats_stay_on_one_side(tmp_path):
+    queries = [f"Question {number}?" for number in range(40)]
+    variants = [f"  question\t{number}" for number in range(40)]
+    rows = [hub_row(i, query=query) for i, query in enumerate(queries + variants)]
+    found = read(write(tmp_path / "train.jsonl", lines_text(rows)), validation_share=0.3)
+    splits = [row["split"] for row in found]
+    assert splits[:40] == splits[40:]
+    assert set(splits) == {"train", "validation"}
+
+
+def test_the_share_of_validation_is_that_asked_for():
+    splits = [split_by_hash(f"query {number}", 0.1) for number in range(20_000)]
+    # Standard error of 0.1 over 20,000: 0.0021.
+    assert splits.count("validation") / len(splits) == pytest.approx(0.1, abs=0.007)
+
+
+def test_a_query_in_validation_stays_there_when_the_share_grows():
+    queries = [f"query {number}" for number in range(500)]
+    small = {query for query in queries if split_by_hash(query, 0.1) == "validation"}
+    large = {query for query in queries if split_by_hash(query, 0.3) == "validation"}
+    assert small < large
+
+
+def test_limits_take_the_first_of_each_split_in_file_order(tmp_path):
+    rows = [hub_row(number) for number in range(60)]
+    everything = read(write(tmp_path / "all.jsonl", lines_text(rows)))
+    some = read(tmp_path / "all.jsonl", n_train=7, n_validation=3)
+    for split, n in (("train", 7), ("validation", 3)):
+        ids = [row["query_id"] for row in everything if row["split"] == split]
+        assert [row["query_id"] for row in some if row["split"] == split] == ids[:n]
+    assert [row["query_id"] for row in everything] == [str(number) for number in range(60)]
+
+
+def test_what_lies_behind_the_limits_is_not_read(tmp_path):
+    folder = folder_with(tmp_path, "train.jsonl", lines_text([hub_row(0)]) + "broken\n")
+    assert [row["query_id"] for row in read(folder, n_train=1)] == ["0", "1000"]
+
+
+def test_frames_go_out_in_batches_and_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpora, "BATCH_ROWS", 2)
+    folder = folder_with(tmp_path, "train.jsonl", lines_text([hub_row(i) for i in range(4)]))
+    frames = list(read_file_corpus(folder, "auto", 0, 0, 0.5, 1000))
+    assert [frame["query_id"].to_list() for frame in frames] == [["0", "1"], ["2", "3"], ["1000"]]
+
+
+def test_an_empty_split_is_an_error(tmp_path):
+    write(tmp_path / "train.jsonl", lines_text(ROWS))
+    write(tmp_path / "test.jsonl", lines_text([hub_row(3)]))
+    assert "no query for split validation (2 for the other)" in error_of(tmp_path)
+    single = tmp_path / "train.jsonl"
+    assert "no query for split validation" in error_of(single, validation_share=0.0)
+    assert "no query for split train" in error_of(single, validation_share=1.0)
+
+
+def test_a_corpus_without_any_selected_passage_is_an_error(tmp_path):
+    folder = tmp_path / "qa"
+    write(folder / "train.tsv", "a\tone\t0\n")
+    write(folder / "dev.tsv", "b\ttwo\t0\n")
+    assert "none of the 2 queries has a selected passage" in error_of(folder)
+    write(folder / "dev.tsv", "b\ttwo\t1\n")
+    assert len(read(folder)) == 2
+
+
+def test_an_id_met_twice_names_both_rows_within_and_across_files(tmp_path):
+    folder = folder_with(tmp_path, "train.jsonl", lines_text([hub_row(5), hub_row(5)]))
+    message = error_of(folder)
+    assert "query_id '5' occurs twice" in message
+    assert "train.jsonl, line 1; and" in message and "train.jsonl, line 2;" in message
+    write(folder / "train.jsonl", lines_text([hub_row(1000)]))
+    message = error_of(folder)
+    assert "train.jsonl, line 1; and" in message and "dev.jsonl, line 1;" in message
+
+
+def test_a_bad_row_leaves_no_table_behind(tmp_path):
+    folder = folder_with(tmp_path, "train.jsonl", lines_text([hub_row(0)]) + "broken\n")
+    with pytest.raises(InputError):
+        frames = read_file_corpus(folder, "auto", 0, 0, 0.5, 1000)
+        write_table(tmp_path / "out" / "fetch.parquet", frames, QUERY_SCHEMA)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+# Bad rows: file, row, reason.
+
+PASSAGES = hub_row(1)["passages"]
+BAD_ROWS = [
+    ([1, 2], "a list where an object with query_id, query, passages belongs"),
+    ("text", "'text' where an object"),
+    (None, "null where an object"),
+    ({"query_id": 1, "query": "x"}, "column 'passages' is missing (there: 'query_id', 'query')"),
+    ({"query": "x", "passages": PASSAGES}, "column 'query_id' is missing"),
+    (hub_row(1, query_id=None), "query_id is null, not text or a whole number"),
+    (hub_row(1, query_id=True), "query_id is True, not text"),
+    (hub_row(1, query_id=1.5), "query_id is 1.5, not text"),
+    (hub_row(1, query_id=float("inf")), "query_id is inf, not text"),
+    (hub_row(1, query_id=[]), "query_id is a list, not text"),
+    (hub_row(1, query_id=""), "query_id is '', not text"),
+    (hub_row(1, query=""), "query is empty"),
+    (hub_row(1, query=" \t\u3000"), "query is empty"),
+    (hub_row(1, query=None), "query is null, not text"),
+    (hub_row(1, query=["what"]), "query is a list, not text"),
+    (hub_row(1, query="x\ud800"), "query has half a surrogate pair (\\ud800) at character 1"),
+    (hub_row(1, query="é" * 501), "query has 1002 bytes, corpus.max_text_bytes allows 1000"),
+    (hub_row(1, passages=None), "passages is null, not a list of objects, or an object of lists"),
+    (hub_row(1, passages=[]), "the query has no passages"),
+    (
+        hub_row(1, passages={"is_selected": [], "passage_text": []}),
+        "the query has no passages",
+    ),
+    (hub_row(1, passages={"is_selected": [1]}), "passages: column 'passage_text' is missing"),
+    (hub_row(1, passages=PASSAGES | {"is_selected": [1]}), "1 is_selected but 2 passage_text"),
+    (hub_row(1, passages=PASSAGES | {"is_selected": 1}), "is_selected is 1, not a list"),
+    (hub_row(1, passages=["text"]), "passage 0 (counted from 0) is 'text', not an object"),
+    (hub_row(1, passages=[{"passage_text": "x"}]), "passage 0: column 'is_selected' is missing"),
+    *(
+        (
+            hub_row(1, passages=PASSAGES | {"is_selected": [0, flag]}),
+            f"is_selected 1 (counted from 0) is {shown}, not 0 or 1",
+        )
+        for flag, shown in [
+            (2, "2"),
+            (-1, "-1"),
+            (0.5, "0.5"),
+            (None, "null"),
+            ("1", "'1'"),
+            (float("nan"), "nan"),
+            ([1], "a list"),
+        ]
+    ),
+    (
+        hub_row(1, passages=PASSAGES | {"passage_text": ["a", None]}),
+        "passage_text 1 (counted from 0) is null, not text",
+    ),
+    (
+        hub_row(1, passages=PASSAGES | {"passage_text": ["a", "b" * 1001]}),
+        "passage_text 1 (counted from 0) has 1001 bytes, corpus.max_text_bytes allows 1000",
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "reason"), BAD_ROWS)
+def test_a_bad_row_is_named_with_its_file_place_and_reason(tmp_path, row, reason):
+    folder = folder_with(
+        tmp_path, "train.jsonl", lines_text([hub_row(0)]) + "\n" + lines_text([row])
+    )
+    message = error_of(folder)
+    assert message.startswith(f"{folder}/train.jsonl, line 3") and reason in message
+    (folder / "train.jsonl").unlink()
+    write(folder / "train.json", json.dumps([hub_row(0), row]))
+    message = error_of(folder)
+    assert message.startswith(f"{folder}/train.json, row 1 (counted from 0)") and reason in message
+
+
+def test_a_text_of_exactly_the_limit_passes(tmp_path):
+    row = hub_row(0, query="é" * 500)
+    assert read(folder_with(tmp_path, "train.jsonl", lines_text([row])))[0]["query"] == "é" * 500
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("a\tone\t0\na\ttwo\t2\n", "line 2: label '2' is not 0 or 1"),
+        ("question\tsentence\tlabel\n", "line 1: label 'label' is not 0 or 1; a three-column"),
+        ("a\tone\t0\n\na\ttwo\n", "line 3: 2 tab-separated columns, 3 expected"),
+        ("a\tone\ttwo\t0\n", "line 1: 4 tab-separated columns, 3 expected"),
+        ("a\tone\t0\n \ttwo\t0\n", "line 2: question is empty"),
+        (f"a\tone\t0\na\t{'x' * 1001}\t0\n", "line 2: sentence has 1001 bytes"),
+        ("QuestionID\tQuestion\tSentence\n", "line 1: column 'Label' is missing"),
+        (
+            "QuestionID\tQuestion\tSentence\tLabel\nQ1\ta\tone\n",
+            "line 2: 3 tab-separated columns, 4 expected (as in the header)",
+        ),
+        (
+            "QuestionID\tQuestion\tSentence\tLabel\n\ta\tone\t1\n",
+            "line 2: query_id is '', not text",
+        ),
+        ("QuestionID\tQuestion\tSentence\tLabel\n", "there are no queries in it"),
+    ],
+)
+def test_a_bad_labelled_line_is_named_with_its_number(tmp_path, content, reason):
+    assert reason in error_of(folder_with(tmp_path, "train.tsv", content))
+
+
+# Bad files.
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("train.json", b"", "the file is empty"),
+        ("train.json", b"\xef\xbb\xbf \r\n\n", "the file is empty"),
+        ("train.json", b"[]", "there are no queries in it"),
+        ("train.json", b"[ \n", "broken JSON at line 2, column 1"),
+        ("train.json", b"nonsense", "broken JSON at line 1, column 1: [ expected"),
+        ("train.txt", b"nonsense", "not recognised as any format; set corpus.format to hub"),
+        ("train.jsonl", b"nonsense", "line 1: broken JSON at column 1: Expecting value"),
+        ("train.json", b'{\n "query_id": 1\n}', "line 1: broken JSON at column 2"),
+        ("train.jsonl", lines_text(ROWS) + '{"query_id": 1,', "line 3: broken JSON at column 16"),
+        (
+            "train.json",
+            json.dumps(ROWS)[:-20],
+            "in row 1 (counted from 0): Unterminated string starting at; the file ends too early",
+        ),
+        ("train.json", json.dumps(ROWS)[:-1], ": , or ] expected; the file ends too early"),
+        ("train.json", json.dumps(ROWS) + "\n[]", "line 2, column 1: text after the end"),
+        (
+            "train.json",
+            json.dumps(ROWS, indent=1).replace('"query": "what is 1"', "'query': 1"),
+            "in row 1 (counted from 0): Expecting property name",
+        ),
+        ("train.json", b"[" * 100_000, "nested too deeply"),
+        ("train.jsonl", b'{"a":' * 100_000, "line 1: broken JSON: nested too deeply"),
+        ("train.json", b'[{"query_id": ' + b"9" * 5000 + b"}]", "Exceeds the limit"),
+        ("train.jsonl", b'{"query_id": ' + b"9" * 5000 + b"}", "line 1: broken JSON: Exceeds"),
+        ("train.jsonl", b'{"query": "\xff"}', "line 1: invalid UTF-8 at byte 11 of the line"),
+        ("train.json", b'\xef\xbb\xbf[{"query": "\xff"}]', "invalid UTF-8 at byte 15"),
+        ("train.json", b'[{"query": "\xe2\x82', "invalid UTF-8 at byte 12 (unexpected end"),
+        ("train.tsv", b"a\tone\t0\na\t\xff\t1\n", "line 2: invalid UTF-8 at byte 2 of the line"),
+        ("train.json", "[]".encode("utf-16"), "UTF-16 text; save it as UTF-8"),
+        ("train.json", pickle.dumps(ROWS), "a Python pickle, which is never loaded"),
+        ("train.json", pickle.dumps(ROWS, protocol=0), "broken JSON at line 1, column 1"),
+        ("train.json", b"PK\x03\x04...", "a zip archive; unpack it"),
+        ("train.json", b"<!DOCTYPE html><html>", "a web page, not the data"),
+        ("train.json", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+        ("train.json.gz", gzip.compress(lines_text(ROWS).encode())[:-20], "damaged gzip"),
+        ("train.json.gz", gzip.compress(gzip.compress(b"[]")), "compressed twice"),
+        ("train.parquet", b"PAR1 but no more", "not a whole Parquet file"),
+        ("train.parquet", b"nonsense", "not a whole Parquet file"),
+        ("train.json", columns_text([{"query": "x"}]), "column 'query_id' is missing"),
+        (
+            "train.json",
+            b'{"query": {"0": "a", "1": "b"}, "query_id": {"0": 1}, "passages": {"0": [], "1": []}',
+            "line 1, column 85, in column 'passages': , or } expected; the file ends too early",
+        ),
+        (
+            "train.json",
+            b'{"query": {"0": "x"}, "query_id": {"0": 1}, "passages": []}',
+            "in column 'passages': { expected",
+        ),
+    ],
+)
+def test_a_bad_file_is_one_clear_error(tmp_path, name, content, reason):
+    assert reason in error_of(folder_with(tmp_path, name, content))
+
+
+def test_a_zip_named_json_is_recognised(tmp_path):
+    with zipfile.ZipFile(tmp_path / "train.json", "w") as archive:
+        archive.writestr("train.json", json.dumps(ROWS))
+    assert "a zip archive; unpack it" in error_of(tmp_path / "train.json")
+
+
+def test_columns_of_unequal_rows_name_the_row(tmp_path):
+    columns = json.loads(columns_text(OFFICIAL_ROWS))
+    passages = columns["passages"].pop("1")
+    folder = folder_with(tmp_path, "train.json", json.dumps(columns))
+    assert "row '1': it has a query_id but no passages" in error_of(folder)
+    columns["passages"]["1"] = passages
+    del columns["query"]["1"]
+    write(folder / "train.json", json.dumps(columns))
+    assert "row '1': it has passages but no query" in error_of(folder)
+
+
+def test_parquet_without_a_column_or_with_invalid_text_is_an_error(tmp_path):
+    folder = folder_with(tmp_path, "notes.md", "")
+    pq.write_table(pa.table({"query_id": [1], "query": ["x"]}), folder / "train.parquet")
+    assert "column 'passages' is missing" in error_of(folder)
+    table = pa.Table.from_pylist([hub_row(0)]).set_column(
+        2, "query", pa.array([b"\xff"]).view(pa.string())
+    )
+    pq.write_table(table, folder / "train.parquet")
+    assert "invalid UTF-8" in error_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "format", "reason"),
+    [
+        (json.dumps(ROWS), "labelled", "this is a JSON array, which corpus.format labelled"),
+        (lines_text(ROWS), "official", "passages is an object, not a list of objects"),
+        (lines_text(OFFICIAL_ROWS), "hub", "passages is a list, not an object with lists"),
+        (columns_text(OFFICIAL_ROWS), "hub", "this is JSON columns, which corpus.format hub"),
+        ("a\tone\t0\n", "hub", "this is tab-separated, which corpus.format hub"),
+        ("a\tone\t0\n", "official", "set corpus.format to auto, or hub (MS MARCO"),
+    ],
+)
+def test_a_file_of_another_format_than_set_is_an_error(tmp_path, content, format, reason):
+    assert reason in error_of(write(tmp_path / "corpus.txt", content), format)
+
+
+def test_a_row_without_an_end_stops_at_a_bound(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpora, "MAX_ROW_BYTES", 1000)
+    monkeypatch.setattr(corpora, "PIECE_BYTES", 100)
+    packed = gzip.compress(b'{"query": "' + b"x" * 100_000)
+    folder = folder_with(tmp_path, "train.jsonl.gz", packed)
+    assert "train.jsonl.gz, line 1: longer than 1000 bytes" in error_of(folder)
+    (folder / "train.jsonl.gz").unlink()
+    write(folder / "train.json.gz", gzip.compress(b'[{"query": "' + b"x" * 100_000))
+    assert "in row 0 (counted from 0): one value is longer than 1000" in error_of(folder)
+
+
+# The decoder of JSON in pieces, against the standard library's.
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+IN_ONE_FOLDER = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@IN_ONE_FOLDER
+@given(
+    values=st.lists(JSON_VALUES, min_size=1, max_size=5),
+    piece_bytes=st.integers(1, 40),
+    indent=st.sampled_from([None, 0, 1]),
+    ascii_only=st.booleans(),
+)
+def test_pieces_of_any_size_decode_to_what_the_json_module_gives(
+    tmp_path, values, piece_bytes, indent, ascii_only
+):
+    text = json.dumps(values, indent=indent, ensure_ascii=ascii_only)
+    file = write(tmp_path / "a.json", text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpora, "PIECE_BYTES", piece_bytes)
+        assert [row for _, row in corpora.array_rows(file)] == json.loads(text)
+
+
+@IN_ONE_FOLDER
+@given(rows=st.lists(JSON_VALUES, min_size=1, max_size=3), data=st.data())
+def test_an_array_cut_off_anywhere_is_an_error_and_never_a_shorter_array(tmp_path, rows, data):
+    text = json.dumps(rows)
+    file = write(tmp_path / "a.json", text[: data.draw(st.integers(0, len(text) - 1))])
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError, match="broken JSON"):
+        patch.setattr(corpora, "PIECE_BYTES", 7)
+        list(corpora.array_rows(file))
+
+
+@pytest.mark.parametrize("piece_bytes", range(1, 8))
+def test_numbers_cut_anywhere_are_whole(tmp_path, monkeypatch, piece_bytes):
+    monkeypatch.setattr(corpora, "PIECE_BYTES", piece_bytes)
+    text = "[0.5, 1e+5, -2.5E-3, 10, -Infinity, true]"
+    rows = [row for _, row in corpora.array_rows(write(tmp_path / "a.json", text))]
+    assert rows == [0.5, 1e5, -0.0025, 10, float("-inf"), True]
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 5, 1000])
+def test_the_position_of_an_error_is_that_of_the_json_module(tmp_path, monkeypatch, piece_bytes):
+    monkeypatch.setattr(corpora, "PIECE_BYTES", piece_bytes)
+    text = '[\n {"a": 1},\n {"b": "é\\n",  oops}\n]'
+    with pytest.raises(json.JSONDecodeError) as expected:
+        json.loads(text)
+    with pytest.raises(InputError) as found:
+        list(corpora.array_rows(write(tmp_path / "a.json", text)))
+    position = f"line {expected.value.lineno}, column {expected.value.colno}"
+    assert f"broken JSON at {position}, in row 1 (counted from 0)" in str(found.value)
+
+
+def test_one_value_at_a_time_is_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpora, "PIECE_BYTES", 1000)
+    stream = JsonText(write(tmp_path / "a.json", json.dumps(["x" * 90] * 10_000)))
+    stream.take("[")
+    for _ in range(10_000):
+        stream.value()
+        assert len(stream.text) <= 2000
+        stream.take(",]")
+    stream.end()
+
+
+# The Hub.
+
+
+@pytest.fixture
+def hub_folder(tmp_path, monkeypatch):
+    """Return a dataset in the Hub's layout, and keep the datasets cache in tmp_path."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "ms_marco"
+    (folder / "v2.1").mkdir(parents=True)
+    for split, rows in {
+        "train": [hub_row(0), hub_row(1)],
+        "validation": [hub_row(2)],
+        "test": [hub_row(3, query="")],
+    }.items():
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"v2.1/{split}-00000-of-00001.parquet")
+    paths = "".join(
+        f"  - split: {split}\n    path: v2.1/{split}-*\n"
+        for split in ("validation", "train", "test")
+    )
+    (folder / "README.md").write_text(
+        f"---\nconfigs:\n- config_name: v2.1\n  data_files:\n{paths}---\n"
+    )
+    return folder
+
+
+def read_hub(hub_id: Path | str, name: str = "v2.1", **changes) -> list[dict]:
+    options = {"n_train": 0, "n_validation": 0, "max_text_bytes": 1000} | changes
+    frames, _ = read_hub_corpus(str(hub_id), name, "a" * 40, **options)
+    return pl.concat(frames).to_dicts()
+
+
+def test_a_hub_dataset_gives_its_train_and_validation_rows(hub_folder):
+    expected = [expected_row(0, "train"), expected_row(1, "train"), expected_row(2, "validation")]
+    assert read_hub(hub_folder) == expected
+    assert read_hub(hub_folder, n_train=1) == [expected[0], expected[2]]
+
+
+def test_an_unknown_configuration_a_missing_split_and_a_bad_row_are_errors(hub_folder):
+    with pytest.raises(InputError, match=r"ms_marco v9 .*'v9' not found. Available: \['v2.1'\]"):
+        read_hub(hub_folder, "v9")
+    with pytest.raises(InputError, match=r"train, row 0 \(counted from 0\): query has 9 bytes"):
+        read_hub(hub_folder, max_text_bytes=8)
+    readme = (hub_folder / "README.md").read_text()
+    (hub_folder / "README.md").write_text(readme.replace("split: validation", "split: other"))
+    with pytest.raises(InputError, match="no split validation, only other, train, test"):
+        read_hub(hub_folder)
+
+
+def hub_errors(hub_ids: list[str], endpoint: str, home: Path) -> list[str]:
+    """Return the lines on stderr of reading each of `hub_ids` from `endpoint`.
+
+    In a program of its own: the libraries read HF_ENDPOINT when they are imported.
+    """
+    program = (
+        "import sys; from genlab.passages.corpora import *\n"
+        "for hub_id in sys.argv[1:]:\n"
+        "    try: read_hub_corpus(hub_id, 'v2.1', 'main', 0, 0, 1000)\n"
+        "    except InputError as error: print(error, file=sys.stderr)"
+    )
+    environment = {
+        name: value for name, value in os.environ.items() if "proxy" not in name.lower()
+    } | {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *hub_ids],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,  # left to themselves the libraries retry for 23 seconds
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr.splitlines()
+
+
+def test_without_a_network_the_hub_is_one_line_at_once(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (line,) = hub_errors(["microsoft/ms_marco"], f"http://127.0.0.1:{port}", tmp_path)
+    assert line.startswith("microsoft/ms_marco v2.1 at revision main cannot be downloaded")
+    assert "Connection refused" in line and "corpus.source: file" in line
+
+
+def test_a_dataset_that_is_missing_or_closed_is_one_line(tmp_path):
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(404 if "missing" in self.path else 401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    endpoint = f"http://127.0.0.1:{server.server_port}"
+    missing, closed = hub_errors(["some/missing", "some/closed"], endpoint, tmp_path)
+    server.shutdown()
+    assert missing.startswith("some/missing v2.1") and "404" in missing
+    assert closed.startswith("some/closed v2.1") and "401" in closed
+
+
+def test_the_formats_are_those_of_the_parameter():
+    assert [str(format) for format in CorpusFormat] == ["auto", "hub", "official", "labelled"]

@@ -1,0 +1,288 @@
+"""fetch: the made-up reviews, other texts, and the flagship's queries."""
+
+import socket
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from genlab.core.program import InputError
+from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
+from pipelines.alignment import labelled_texts, mini_films
+from pipelines.alignment.labelled_texts import (
+    first_sentences,
+    mood_of,
+    read_queries,
+    read_text_files,
+)
+from pipelines.alignment.mini_films import fill, make_reviews
+from pipelines.alignment.schemas import divide
+from pipelines.alignment.stages import fetch
+
+WORLD = Path(mini_films.__file__).with_name("mini_films.yaml")
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return pl.concat(make_reviews(WORLD, 2000, 0.1, seed=17))
+
+
+def read(path, max_words=20, n_texts=0):
+    dropped = Counter()
+    frames = list(read_text_files(path, max_words, n_texts, 0.2, dropped))
+    rows = pl.concat(frames).sort("text_id")
+    return dict(rows.select("text", "is_positive").iter_rows()), +dropped
+
+
+# ---- the made-up corpus
+
+
+def test_the_same_seed_gives_the_same_reviews_and_another_other_ones(mini):
+    assert mini.equals(pl.concat(make_reviews(WORLD, 2000, 0.1, seed=17)))
+    assert not mini.equals(pl.concat(make_reviews(WORLD, 2000, 0.1, seed=18)))
+
+
+def test_half_of_the_reviews_are_pleased_all_differ_and_no_place_is_unfilled(mini):
+    assert mini["is_positive"].mean() == 0.5
+    assert mini["text"].n_unique() == 2000 and not mini["text"].str.contains(r"[{}]").any()
+
+
+def test_the_mood_can_be_told_from_the_words_but_not_always(mini):
+    world = yaml.safe_load(WORLD.read_text())
+    good = mini["text"].str.count_matches("|".join(set(world["good"]["adjective"])))
+    bad = mini["text"].str.count_matches("|".join(set(world["bad"]["adjective"])))
+    right = ((good > bad) == mini["is_positive"]).filter(good != bad).mean()
+    assert 0.8 < right < 0.99
+
+
+def test_a_word_of_the_sentences_own_mood_is_put_in(mini):
+    from random import Random
+
+    world = {"good": {"adjective": ["fine"]}, "bad": {"adjective": ["poor"]}, "aspect": ["plot"]}
+    sentence = "the {aspect} is {adjective}."
+    assert fill(sentence, world, "good", Random(1)) == "the plot is fine."
+    assert fill(sentence, world, "bad", Random(1)) == "the plot is poor."
+
+
+def test_splits_and_halves_depend_on_the_id_alone_and_have_their_shares(mini):
+    assert all(
+        (split, half) == divide(text_id, 0.1)
+        for text_id, split, half in mini.select("text_id", "split", "half").iter_rows()
+    )
+    assert 0.08 < (mini["split"] == "validation").mean() < 0.12
+    assert 0.45 < (mini["half"] == "reward").mean() < 0.55
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda world: world.pop("genre"), "genre must be a list of texts"),
+        (lambda world: world["titles"].pop("second"), "titles.second must be a list of texts"),
+        (lambda world: world["good"].update(verb=[1]), "good.verb must be a list of texts"),
+        (lambda world: world["bad"].update(closings=[]), "bad.closings must be a list of texts"),
+        (lambda world: world["neutral"].append("so {adjective}"), "'so {adjective}' has no list"),
+    ],
+)
+def test_a_mistake_in_the_vocabulary_is_named(tmp_path, change, message):
+    world = yaml.safe_load(WORLD.read_text())
+    change(world)
+    path = tmp_path / "world.yaml"
+    path.write_text(yaml.safe_dump(world))
+    with pytest.raises(InputError, match=message):
+        list(make_reviews(path, 10, 0.1, seed=1))
+
+
+def test_a_vocabulary_that_is_used_up_is_an_error_and_no_endless_loop(tmp_path):
+    one = {name: ["x"] for name in ("openings", "neutral", *mini_films.LISTS)}
+    words = {name: ["x"] for name in (*mini_films.MOOD_LISTS, "sentences", "closings")}
+    world = one | {"titles": {"first": ["x"], "second": ["x"]}, "good": words, "bad": words}
+    (tmp_path / "world.yaml").write_text(yaml.safe_dump(world))
+    with pytest.raises(InputError, match="too few words for 10 different reviews"):
+        list(make_reviews(tmp_path / "world.yaml", 10, 0.1, seed=1))
+
+
+def test_one_review_cannot_be_of_both_moods():
+    with pytest.raises(InputError, match=r"corpus.n_texts=1: .* at least two"):
+        list(make_reviews(WORLD, 1, 0.1, seed=1))
+
+
+# ---- files
+
+
+def write_folder(folder):
+    for name, text in {
+        "pos/a.txt": "Loved it.\nTruly.",
+        "neg/b.txt": "Hated it. " + "Very long sentence that nobody reads to the end. " * 9,
+        "neg/c.txt": " \n",
+        "neg/readme.md": "No.",
+        "other/d.txt": "no mood",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_a_folder_tells_the_mood_and_a_long_text_is_cut_to_whole_sentences(tmp_path):
+    texts, dropped = read(write_folder(tmp_path), max_words=12)
+    assert texts == {
+        "Loved it. Truly.": True,
+        "Hated it. Very long sentence that nobody reads to the end.": False,
+        "No.": False,
+    }
+    assert dropped == {"empty": 1}
+
+
+def test_a_zip_is_read_where_it_lies_a_text_a_line_and_latin_1_too(tmp_path):
+    with zipfile.ZipFile(tmp_path / "lines.zip", "w") as archive:
+        archive.writestr("set/rt.pos", "très bien\ngood\ngood\n".encode("latin-1"))
+        archive.writestr("set/rt.neg", "bad\nworse\n")
+        archive.writestr("set/README", "about")
+    assert read(tmp_path / "lines.zip") == (
+        {"bad": False, "worse": False, "très bien": True, "good": True},
+        {"duplicate": 1},
+    )
+    assert read(tmp_path) == read(tmp_path / "lines.zip")
+
+
+def test_as_many_of_either_mood_are_taken(tmp_path):
+    (tmp_path / "x.pos").write_text("one\ntwo\nthree")
+    (tmp_path / "x.neg").write_text("four\nfive\nsix")
+    texts, dropped = read(tmp_path, n_texts=4)
+    assert texts == {"one": True, "two": True, "four": False, "five": False}
+    assert dropped == {"beyond_n_texts": 2}
+
+
+def test_texts_in_are_texts_out_and_dropped(tmp_path):
+    (tmp_path / "x.pos").write_text("one\n\none\ntwo two two two two two two\nthree")
+    (tmp_path / "x.neg").write_text("four")
+    texts, dropped = read(tmp_path, max_words=6, n_texts=2)
+    assert len(texts) + dropped.total() == 6
+    assert dropped == {
+        "empty": 1,
+        "duplicate": 1,
+        "first_sentence_too_long": 1,
+        "beyond_n_texts": 1,
+    }
+
+
+@pytest.mark.parametrize("content", [{}, {"pos/a.txt": "good"}])
+def test_texts_of_one_mood_or_none_are_refused(tmp_path, content):
+    for name, text in content.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=rf"{len(content)} positive and 0 negative texts"):
+        read(tmp_path)
+
+
+def test_a_broken_archive_is_named(tmp_path):
+    (tmp_path / "x.zip").write_bytes(b"PK no")
+    with pytest.raises(InputError, match=r"x.zip: not a zip archive"):
+        read(tmp_path)
+
+
+def test_a_mood_is_a_whole_part_of_the_path_or_its_ending():
+    assert mood_of("aclImdb/train/pos/1_8.txt") is True and mood_of("rt.neg") is False
+    assert mood_of("positive/1.txt") is None and mood_of("pos") is None
+
+
+def test_a_first_sentence_that_is_too_long_leaves_nothing():
+    assert first_sentences("one two three. four", 2) == ""
+    assert first_sentences("one two. three four. five", 4) == "one two. three four."
+
+
+# ---- the Hub and the flagship
+
+
+def test_a_hub_that_cannot_be_reached_is_one_error_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *a, **k: (_ for _ in ()).throw(OSError("off"))
+    )
+    with pytest.raises(InputError, match="stanfordnlp/nosuch"):
+        list(labelled_texts.read_hub_texts("stanfordnlp/nosuch", "main", 9, 0, 0.1, Counter()))
+
+
+def test_a_data_set_of_texts_and_labels_is_read_and_its_breaks_are_lines(tmp_path):
+    rows = {"text": ["Fine.<br /><br />Good.", "Bad.", "x", "Poor."], "label": [1, 0, -1, 0]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "train.parquet")
+    dropped = Counter()
+    frames = labelled_texts.read_hub_texts(str(tmp_path), "main", 9, 2, 0.1, dropped)
+    found = pl.concat(frames).select("text", "is_positive").rows()
+    assert found == [("Fine. Good.", True), ("Bad.", False)]
+    assert dropped == {"no_label": 1, "beyond_n_texts": 1}
+
+
+def test_a_query_is_a_prompt_and_its_first_answer_the_text(tmp_path):
+    passages = [
+        {"text": "no", "is_selected": False},
+        {"text": "yes", "is_selected": True},
+        {"text": "too", "is_selected": True},
+    ]
+    rows = [("1", "why", passages, "train"), ("2", "how", passages[:1], "validation")]
+    write_table(tmp_path / "q", [pl.DataFrame(rows, QUERY_SCHEMA, orient="row")], QUERY_SCHEMA)
+    found = pl.concat(read_queries(tmp_path / "q"))
+    assert found.rows() == [("1", "why", "yes", None, "train", "reward")]
+
+
+def test_the_program_counts_what_it_takes_and_leaves_out(tmp_path):
+    words = ["corpus", str(tmp_path / "out"), "--metrics", str(tmp_path / "m"), "--source", "file"]
+    words += ["--path", str(write_folder(tmp_path / "in")), "--hub_id", "x", "--revision", "main"]
+    words += ["--n_texts", "0", "--max_words", "12", "--validation_share", "0", "--seed", "1"]
+    result = CliRunner().invoke(fetch.app, words)
+    assert result.exit_code == 0, result.output
+    assert read_table(tmp_path / "out").height == 3
+    counts = yaml.safe_load((tmp_path / "m").read_text())
+    assert counts == {
+        "train_texts": 3,
+        "validation_texts": 0,
+        "positive": 1,
+        "negative": 2,
+        "left_out": {"total": 1, "empty": 1, "beyond_n_texts": 0},
+    }
+
+
+# ---- models
+
+
+def model_options(folder, name, **options):
+    """Return the command line of fetch reward_model or judge."""
+    settings = {"source": "mini", "path": folder / "corpus", "hub_id": "x", "revision": "main"}
+    settings |= {
+        "reward_model": {"vocab_size": 300, "hidden_size": 32, "max_tokens": 48, "epochs": 1,
+                         "batch_size": 32, "learning_rate": 0.003, "seed": 1},
+        "judge": {"min_texts": 2, "inverse_penalty": 1.0},
+    }[name]  # fmt: skip
+    words = [name, str(folder / "corpus"), str(folder / name), "--metrics", str(folder / "m.json")]
+    for option, value in (settings | options).items():
+        words += [f"--{option}", str(value)]
+    return words
+
+
+@pytest.fixture
+def corpus(tmp_path, mini):
+    write_table(tmp_path / "corpus", [mini.head(400)], mini.schema)
+    return tmp_path
+
+
+def test_reward_and_judge_are_trained_on_two_halves_and_measured_on_neither(corpus):
+    from genlab.preference.rewards import check_two_models
+
+    for name in ("reward_model", "judge"):
+        result = CliRunner().invoke(fetch.app, model_options(corpus, name))
+        assert result.exit_code == 0, result.output
+        measured = yaml.safe_load((corpus / "m.json").read_text())
+        assert 0.4 < measured["validation_accuracy"] <= 1
+    check_two_models(corpus / "reward_model", corpus / "judge")
+
+
+def test_a_classifier_of_three_labels_is_refused_and_not_kept(corpus):
+    from tests.preference.test_rewards import save_classifier
+
+    theirs = save_classifier(corpus / "theirs", 3) / "model"
+    words = model_options(corpus, "reward_model", source="file", path=theirs)
+    result = CliRunner().invoke(fetch.app, words)
+    assert isinstance(result.exception, InputError) and "has 3" in str(result.exception)
+    assert not (corpus / "reward_model").exists()

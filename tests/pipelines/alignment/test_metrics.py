@@ -1,0 +1,108 @@
+"""What alignment did: rows whose means are the metrics, and the two kinds of spread."""
+
+from math import log, sqrt
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipelines.alignment.metrics import (
+    cut_rows,
+    front,
+    headline,
+    measure_model,
+    reward_histogram,
+    spread_of_seeds,
+    summarize_arm,
+)
+
+
+def rows_of(tokens, prompt="", finished=None):
+    n = len(tokens)
+    return pl.DataFrame(
+        {
+            "text_id": [f"t{i}" for i in range(n)],
+            "arm": "main",
+            "seed": "17",
+            "prompt": prompt,
+            "text": [" ".join(map(str, row)) for row in tokens],
+            "tokens": tokens,
+            "finished": finished or [True] * n,
+            "divergence": [[0.5] * len(row) for row in tokens],
+            "surprise": [[log(2)] * len(row) for row in tokens],
+        },
+        schema_overrides={"divergence": pl.List(pl.Float64), "surprise": pl.List(pl.Float64)},
+    )
+
+
+def measured(tokens, reward, **options):
+    values = np.array(reward, np.float32)
+    return measure_model(rows_of(tokens, **options), values, -values)
+
+
+def test_a_text_of_max_len_tokens_was_cut_and_one_less_ended_by_itself():
+    cut = cut_rows(rows_of([[1, 2], [1, 2, 3], [1]], finished=[True, True, False]), max_len=2)
+    assert cut["tokens"].to_list() == [[1, 2], [1, 2], [1]]
+    assert cut["finished"].to_list() == [False, False, False]
+    assert cut["divergence"].list.len().to_list() == [2, 2, 1]
+    assert cut_rows(rows_of([[1, 2]]), max_len=3)["finished"].to_list() == [True]
+
+
+def test_the_tail_is_counted_below_zero_and_below_minus_one():
+    model = measured([[1, 2], [3], [4], [5]], [2.0, -0.5, -1.0, -3.0])
+    assert model["below_zero"].mean() == 0.75 and model["below_minus_one"].mean() == 0.25
+    assert model["reward"].mean() == pytest.approx(-0.625)
+    assert model["judge_reward"].mean() == pytest.approx(0.625)
+
+
+def test_kl_and_surprise_are_per_token_and_the_perplexity_is_of_the_whole_set():
+    model = measured([[1, 2, 3, 4], [5]], [1.0, 2.0])
+    assert model["divergence"].mean() == pytest.approx(0.5)
+    summary = summarize_arm([model], [{"distinct_1": 0.5}], seed=1)
+    assert headline(summary)["perplexity"] == pytest.approx(2.0)
+    assert headline(summary)["token_entropy"] == pytest.approx(log(5))
+
+
+def test_copies_of_the_query_are_counted_where_there_is_one():
+    model = measured([[7, 8], [8, 7]], [1.0, 2.0], prompt="7 8")
+    assert model["query_copied"].to_list() == [1.0, 0.0]
+    assert measured([[7, 8]], [1.0])["query_copied"].to_list() == [None]
+    assert "query_copied" not in summarize_arm([measured([[7], [8]], [1.0, 2.0])], [{}], seed=1)
+
+
+def test_the_spread_of_seeds_is_students_t():
+    """1, 2, 3: mean 2, deviation 1, t of two degrees 4.303: half 4.303 / sqrt 3."""
+    found = spread_of_seeds(np.array([1.0, 2.0, 3.0]))["seeds"]
+    assert found == pytest.approx(
+        {
+            "value": 2.0,
+            "low": 2 - 4.303 / sqrt(3),
+            "high": 2 + 4.303 / sqrt(3),
+            "deviation": 1.0,
+        }
+    )
+    assert spread_of_seeds(np.array([1.0])) == {}
+
+
+def test_an_arm_has_the_interval_of_one_models_texts_beside_that_of_its_trainings():
+    tokens = [[i % 5, 1] for i in range(60)]
+    models = [measured(tokens, [mean + i % 3 for i in range(60)]) for mean in (0.0, 4.0)]
+    found = summarize_arm(models, [{"distinct_1": 0.1}, {"distinct_1": 0.3}], seed=1)
+    texts, seeds = found["reward"]["texts"], found["reward"]["seeds"]
+    assert texts["value"] == pytest.approx(1.0) and 0.7 < texts["low"] < texts["high"] < 1.3
+    assert seeds["value"] == pytest.approx(3.0) and seeds["deviation"] == pytest.approx(sqrt(8))
+    assert found["distinct_1"]["seeds"]["value"] == pytest.approx(0.2)
+    assert "low" not in found["distinct_1"]["texts"]
+    assert headline(found)["reward"] == pytest.approx(3.0)
+    assert front({"main": found}) == [
+        {"arm": "main", "reward": pytest.approx(3.0), "token_entropy": pytest.approx(
+            headline(found)["token_entropy"])}
+    ]  # fmt: skip
+
+
+def test_the_histogram_has_the_same_bins_for_all_arms_and_shares_that_add_up():
+    points = reward_histogram({"before": np.array([0.0, 1.0]), "after": np.array([4.0])}, n_bins=4)
+    before, after = points[:4], points[4:]
+    assert [p["reward"] for p in before] == [p["reward"] for p in after] == [0.5, 1.5, 2.5, 3.5]
+    assert [p["share"] for p in before] == [0.5, 0.5, 0, 0]
+    assert [p["share"] for p in after] == [0, 0, 0, 1]

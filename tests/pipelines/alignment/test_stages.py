@@ -1,0 +1,246 @@
+"""The stages in a row, at a size of seconds: what each passes on, and what stops it."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from genlab.core.files import write_json
+from genlab.core.program import InputError
+from genlab.core.tables import read_table, write_table
+from genlab.models.loading import load_causal_model, load_tokenizer
+from pipelines.alignment.sampling import SCHEMA, prompt_ids, read_prompts, write_texts
+from pipelines.alignment.schemas import TEXT_SCHEMA
+from pipelines.alignment.stages import generate, pairs, reward, sample, score
+from tests.project_copy import ROOT
+from tests.tiny_models import TEXTS, save_base
+
+PIPELINE = ROOT / "pipelines/alignment"
+DECODING = {"cap": 12, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "batch_size": 16, "seed": 1}
+
+
+def invoke(app, *positional, **options):
+    """Run a program and raise what it raises."""
+    words = [str(each) for each in positional]
+    for name, value in options.items():
+        for each in value if isinstance(value, list) else [value]:
+            words += [f"--{name}", str(each)]
+    result = CliRunner().invoke(app, words)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+
+
+def write_corpus(path, prompts):
+    rows = [
+        (f"t{i}", prompts[i % len(prompts)], text, i % 2 == 0, ("train", "validation")[i % 3 == 0],
+         "reward")
+        for i, text in enumerate(TEXTS[:30])
+    ]  # fmt: skip
+    write_table(path, [pl.DataFrame(rows, TEXT_SCHEMA, orient="row")], TEXT_SCHEMA)
+
+
+def bag(folder, **weights):
+    """Write a bag of words that likes and dislikes these words; each text holds their share."""
+    write_json(
+        folder / "reward.json",
+        {"kind": "bag_of_words", "words": list(weights), "idf": [1.0] * len(weights),
+         "weights": list(weights.values()), "bias": 0.0},
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Corpus, base, samples, rewards, and two arms of one and two models (not really trained)."""
+    folder = tmp_path_factory.mktemp("stages")
+    write_corpus(folder / "corpus", [""])
+    base = save_base(folder / "base", initializer_range=0.2)
+    invoke(sample.app, folder / "corpus", base, folder / "sample", metrics=folder / "sample.json",
+           n_texts=60, n_prompts=0, **DECODING)  # fmt: skip
+    bag(folder / "reward_model", the=1.0, is_=0.5, near=-1.0, red=2.0, a=0.7, e=-0.8, t=0.4, i=-0.3)
+    bag(folder / "judge", the=0.5, near=-2.0, old=1.0, s=1.0, r=-0.6)
+    for arm, seeds in (("main", (5, 11)), ("other", (5,))):
+        for seed in seeds:
+            save_base(folder / f"train/{arm}/{seed}", initializer_range=0.2, seed=seed)
+    return folder
+
+
+def generate_texts(made, output, arms=("main", "other"), **options):
+    invoke(generate.app, made / "corpus", made / "base", made / "train", output,
+           metrics=output.with_suffix(".json"), arms=list(arms),
+           **({"n_texts": 24} | DECODING | options))  # fmt: skip
+
+
+def score_texts(made, folder, generated, judge="judge", **options):
+    settings = {"arm": "main", "max_len": 12, "cap": 12, "batch_size": 8, "seed": 1} | options
+    invoke(score.app, generated, made / "base", made / "reward_model", made / judge,
+           folder / "score", folder / "arms", metrics=folder / "m.json",
+           details=folder / "d.json", histogram=folder / "h.json", front=folder / "f.json",
+           **settings)  # fmt: skip
+
+
+def test_every_output_comes_into_its_place_when_it_is_whole(made, tmp_path, monkeypatch):
+    """By a rename: so a killed stage leaves nothing that could be taken for whole."""
+    in_place = []
+
+    def replace(source, target, wrapped=os.replace):
+        in_place.append(Path(target))
+        assert source.name == f".{target.name}.partial"
+        wrapped(source, target)
+
+    monkeypatch.setattr("genlab.core.files.os.replace", replace)
+    generate_texts(made, tmp_path / "generate", n_texts=4)
+    score_texts(made, tmp_path, tmp_path / "generate")
+    assert sorted(in_place) == sorted(tmp_path.iterdir())
+
+
+# ---- sample
+
+
+def test_a_text_does_not_depend_on_how_many_are_written(made):
+    tokenizer, model = load_tokenizer(made / "base"), load_causal_model(made / "base").eval()
+    from genlab.models.decoding import Decoding
+
+    few = write_texts(model, tokenizer, [""], 5, Decoding(12, 1.0, 0, 1.0, 1, 1.0, 1), 2)
+    assert few.equals(read_table(made / "sample").head(5))
+    assert few.schema == SCHEMA
+
+
+def test_without_a_prompt_a_text_begins_after_the_start_of_a_document(made):
+    tokenizer = load_tokenizer(made / "base")
+    assert prompt_ids(tokenizer, ["", "red"]) == [
+        [tokenizer.bos_token_id],
+        tokenizer("red\n")["input_ids"],
+    ]
+
+
+def test_prompts_are_used_in_turn_and_each_once_in_the_list(tmp_path, made):
+    write_corpus(tmp_path / "corpus", ["why", "how", "who"])
+    assert read_prompts(tmp_path / "corpus", "train", 0) == ["how", "who"]
+    assert read_prompts(tmp_path / "corpus", "train", 1) == ["how"]
+    invoke(sample.app, tmp_path / "corpus", made / "base", tmp_path / "out",
+           metrics=tmp_path / "m", n_texts=5, n_prompts=0, **DECODING)  # fmt: skip
+    assert read_table(tmp_path / "out")["prompt"].to_list() == ["how", "who", "how", "who", "how"]
+
+
+# ---- reward, pairs
+
+
+def test_rewards_that_are_all_equal_are_an_error(made, tmp_path):
+    bag(tmp_path / "indifferent", zebra=1.0)
+    with pytest.raises(InputError, match=r"all 60 texts have the same reward, 0.0000"):
+        invoke(reward.app, made / "sample", tmp_path / "indifferent", tmp_path / "out",
+               metrics=tmp_path / "m", batch_size=8)  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def test_pairs_hold_the_tokens_and_rewards_of_the_texts_they_name(made, tmp_path):
+    invoke(reward.app, made / "sample", made / "reward_model", tmp_path / "rewarded",
+           metrics=tmp_path / "m", batch_size=8)  # fmt: skip
+    invoke(pairs.app, tmp_path / "rewarded", tmp_path / "pairs", metrics=tmp_path / "p.json",
+           strategy="random", n_pairs=9, margin=0, threshold=0, seed=1)  # fmt: skip
+    texts = {row["text_id"]: row for row in read_table(tmp_path / "rewarded").to_dicts()}
+    found = read_table(tmp_path / "pairs")
+    assert found.height == 9 and (found["chosen_reward"] > found["rejected_reward"]).all()
+    for row in found.to_dicts():
+        for side in ("chosen", "rejected"):
+            for name in ("tokens", "finished", "reward"):
+                assert row[f"{side}_{name}"] == texts[row[f"{side}_id"]][name]
+
+
+# ---- generate, score
+
+
+def test_before_and_after_are_written_from_the_same_streams(made, tmp_path):
+    """A model equal to the base writes the base's texts, and does not diverge from it."""
+    import shutil
+
+    shutil.copytree(made / "base", made / "train/same/5")
+    generate_texts(made, tmp_path / "texts", arms=["same"])
+    before, after = read_table(tmp_path / "texts").partition_by("arm", maintain_order=True)
+    assert before["tokens"].to_list() == after["tokens"].to_list()
+    assert abs(after["divergence"].explode()).max() < 1e-5
+
+
+def test_an_arm_that_was_not_trained_is_named(made, tmp_path):
+    with pytest.raises(InputError, match=r"compared\.arms: third was not trained"):
+        generate_texts(made, tmp_path / "texts", arms=["third"])
+
+
+@pytest.fixture(scope="module")
+def scored(made):
+    generate_texts(made, made / "texts")
+    score_texts(made, made, made / "texts")
+    return made
+
+
+def test_every_arm_and_seed_stands_beside_the_texts_before_it(scored):
+    rows = read_table(scored / "arms")
+    counts = dict(rows.group_by("arm", "seed").len().sort("arm", "seed").rows_by_key(["arm"]))
+    assert counts == {
+        "before": [("11", 24), ("5", 24)],
+        "main": [("11", 24), ("5", 24)],
+        "other": [("5", 24)],
+    }
+    assert read_table(scored / "score").equals(rows.filter(pl.col("arm") == "main"))
+
+
+def test_the_headline_is_the_mean_over_rows_before_and_after(scored):
+    rows = read_table(scored / "arms")
+    metrics = json.loads((scored / "m.json").read_text())
+    for arm, name in (("before", "before"), ("main", "after")):
+        mine = rows.filter(pl.col("arm") == arm)
+        for metric in ("reward", "token_entropy", "below_zero", "self_bleu", "judge_reward"):
+            assert metrics[name][metric] == pytest.approx(mine[metric].mean()), (arm, metric)
+    assert {point["arm"] for point in json.loads((scored / "h.json").read_text())} == {
+        "before",
+        "main",
+    }
+
+
+def test_a_shorter_max_len_cuts_and_needs_no_new_texts(scored, tmp_path):
+    score_texts(scored, tmp_path, scored / "texts", max_len=4)
+    rows = read_table(tmp_path / "arms")
+    assert rows["new_tokens"].max() == 4 and np.isfinite(rows["divergence"].to_numpy()).all()
+
+
+def test_the_headline_may_be_of_another_arm_or_of_the_base(scored, tmp_path):
+    for arm in ("other", "before"):
+        score_texts(scored, tmp_path, scored / "texts", arm=arm)
+        assert set(read_table(tmp_path / "score")["arm"]) == {arm}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"arm": "third"}, "score.arm=third wrote no texts; compared.arms has main, other"),
+        ({"max_len": 13}, "gen.max_len=13 is more than the gen.cap=12"),
+        ({"judge": "reward_model"}, "the judge is the reward model itself"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(scored, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        score_texts(scored, tmp_path, scored / "texts", **options)
+
+
+# ---- the committed run
+
+
+def test_the_committed_claims_and_table_are_of_the_arms_in_params():
+    params = yaml.safe_load((PIPELINE / "params.yaml").read_text())
+    details = json.loads((PIPELINE / "metrics/score_details.json").read_text())
+    assert list(details) == ["before", *params["compared"]["arms"]]
+    assert set(params["compared"]["arms"]) <= set(params["arms"])
+    assert {arm["pairs"] for arm in params["arms"].values()} <= set(params["pairs"])
+
+
+def test_the_readme_says_what_the_committed_metrics_say():
+    from genlab.experiments.readme import render
+
+    assert (PIPELINE / "README.md").read_text(encoding="utf-8") == render(PIPELINE)

@@ -1,0 +1,397 @@
+"""fetch: the made-up corpus, and every format and every bad row of real files."""
+
+import gzip
+import json
+import re
+import socket
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from genlab.core.program import InputError
+from genlab.core.tables import read_table
+from genlab.models.loading import load_text_to_text_model, load_tokenizer
+from pipelines.reviews import mini_reviews, review_files
+from pipelines.reviews.mini_pages import make_pages
+from pipelines.reviews.mini_reviews import accusative, fill, make_reviews
+from pipelines.reviews.review_files import BadRows, Columns, ReviewFormat, read_review_files
+from pipelines.reviews.stages import fetch
+from tests.tiny_t5 import save_t5
+
+WORLD = Path(mini_reviews.__file__).with_name("mini_reviews.yaml")
+
+COLUMNS = Columns(
+    id_column="none",
+    organisation_column="name_ru",
+    address_column="address",
+    rubrics_column="rubrics",
+    rating_column="rating",
+    text_column="text",
+    rubric_separator=";",
+    default_rubric="Место",
+    max_text_bytes=100,
+)
+EXPECTED = [
+    {
+        "review_id": "a-0",
+        "organisation": "Уют, ул. Мира, 1",
+        "rubrics": ["Кафе", "Бар"],
+        "rating": 5,
+        "text": "Вкусно.\nПридём!",
+    },
+    {"review_id": "a-1", "organisation": "", "rubrics": ["Место"], "rating": 1, "text": "Ужас"},
+]
+
+
+@pytest.fixture(scope="module")
+def mini() -> pl.DataFrame:
+    return pl.concat(make_reviews(WORLD, 3000, seed=17))
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(path: Path, *, columns=COLUMNS, drop=False, n=0, layout=ReviewFormat.auto):
+    bad = BadRows(are_dropped=drop)
+    rows = pl.concat(read_review_files(path, layout, columns, n, bad)).to_dicts()
+    return (rows, bad.counts) if drop else rows
+
+
+# ---- the made-up corpus
+
+
+def test_the_same_seed_gives_the_same_reviews_and_another_other_ones(mini):
+    assert mini.equals(pl.concat(make_reviews(WORLD, 3000, seed=17)))
+    assert not mini.equals(pl.concat(make_reviews(WORLD, 3000, seed=18)))
+
+
+def test_four_reviews_in_five_have_five_stars_and_two_stars_are_rarest(mini):
+    counts = Counter(mini["rating"])
+    assert 0.75 < counts[5] / 3000 < 0.81
+    assert min(counts, key=counts.get) == 2 and set(counts) == {1, 2, 3, 4, 5}
+
+
+def test_every_text_has_10_to_60_words_and_no_unfilled_place(mini):
+    n_words = mini["text"].str.split(" ").list.len()
+    assert n_words.min() >= 10 and n_words.max() <= 60
+    assert not mini["text"].str.contains(r"[{}\[\]|]").any()
+
+
+def test_an_organisation_has_one_list_of_rubrics(mini):
+    assert mini.group_by("organisation").agg(pl.col("rubrics").n_unique())["rubrics"].max() == 1
+    assert mini["review_id"].n_unique() == 3000
+
+
+def test_the_rating_can_be_told_from_the_text_but_not_always(mini):
+    """Of the words that are only said at one star, none at five but by the confused 3 %."""
+    is_angry = mini["text"].str.contains("хам|Обходите стороной|шарашк")
+    shares = mini.with_columns(is_angry=is_angry).group_by("rating").agg(pl.col("is_angry").mean())
+    share = dict(shares.iter_rows())
+    assert share[1] > 0.2 > 0.02 > share[5] > 0
+
+
+@pytest.mark.parametrize(
+    ("noun", "gender", "expected"),
+    [
+        ("борщ", "m", "взяли борщ, он вкусный"),
+        ("пицца", "f", "взяли пиццу, он вкусная"),
+        ("замена масла", "f", "взяли замену масла, он вкусная"),
+        ("лазанья", "f", "взяли лазанью, он вкусная"),
+        ("вино", "n", "взяли вино, он вкусное"),
+        ("сырники", "p", "взяли сырники, он вкусные"),
+    ],
+)
+def test_a_sentence_agrees_with_its_detail(noun, gender, expected):
+    sentence = "взяли {a}, он [вкусный|вкусная|вкусное|вкусные]"
+    assert fill(sentence, noun, gender) == expected
+
+
+def test_only_a_feminine_noun_changes_in_the_accusative():
+    assert accusative("сауна", "f") == "сауну" and accusative("плита", "m") == "плита"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda world: world.pop("names"), "names must be a list"),
+        (lambda world: world["openings"].pop(3), "openings must have a list of texts under 3"),
+        (lambda world: world["sentences"].pop("dish"), r"sentences.dish must have .* under 1"),
+        (lambda world: world["sentences"]["dish"][5].append("вкусно"), "'вкусно' names no detail"),
+        (
+            lambda world: world["sentences"]["dish"][5].append("{d} [a|b]"),
+            r"\[a\|b\] must have four forms",
+        ),
+        (lambda world: world["rubrics"]["Кафе"]["dish"].append("суп"), "'суп' must end in its"),
+        (lambda world: world["rubrics"].update(Баня={}), "rubrics.Баня: visits and some of"),
+    ],
+)
+def test_a_mistake_in_the_vocabulary_is_named(tmp_path, change, message):
+    world = yaml.safe_load(WORLD.read_text())
+    change(world)
+    path = write(tmp_path / "world.yaml", yaml.safe_dump(world, allow_unicode=True))
+    with pytest.raises(InputError, match=message):
+        list(make_reviews(path, 10, seed=1))
+
+
+# ---- files
+
+TSKV = (
+    "address=ул. Мира, 1\tname_ru=Уют\trating=5.\trubrics=Кафе;Бар\ttext=Вкусно.\\nПридём!\n"
+    "rating=1.\ttext=Ужас\n"
+)
+CSV = (
+    "address,name_ru,rating,rubrics,text\n"
+    '"ул. Мира, 1",Уют,5,Кафе;Бар,"Вкусно.\nПридём!"\n'
+    ",,1,,Ужас\n"
+)
+ROWS = [
+    {
+        "address": "ул. Мира, 1",
+        "name_ru": "Уют",
+        "rating": 5.0,
+        "rubrics": "Кафе;Бар",
+        "text": "Вкусно.\nПридём!",
+    },
+    {"address": None, "name_ru": None, "rating": 1, "rubrics": None, "text": "Ужас"},
+]
+
+
+@pytest.mark.parametrize("content", [TSKV, "tskv\t" + TSKV, CSV, CSV.replace(",", ";")])
+@pytest.mark.parametrize("pack", [str.encode, lambda text: gzip.compress(text.encode())])
+def test_tskv_and_csv_packed_or_not_give_the_same_reviews(tmp_path, content, pack):
+    if content.startswith("address;"):  # with ; between columns, another sign between rubrics
+        content = content.replace('"ул. Мира; 1"', '"ул. Мира, 1"').replace("Кафе;Бар", "Кафе/Бар")
+        columns = replace(COLUMNS, rubric_separator="/")
+    else:
+        columns = COLUMNS
+    assert read(write(tmp_path / "a", pack(content)), columns=columns) == EXPECTED
+
+
+def test_json_lines_and_parquet_give_the_same_reviews(tmp_path):
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS)
+    assert read(write(tmp_path / "a.jsonl", lines)) == EXPECTED
+    pl.DataFrame(ROWS, strict=False).write_parquet(tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet") == EXPECTED
+
+
+def test_a_folder_gives_the_reviews_of_its_data_files_and_n_reviews_the_first(tmp_path):
+    write(tmp_path / "a.tskv", TSKV)
+    write(tmp_path / "b.csv.gz", gzip.compress(CSV.encode()))
+    write(tmp_path / "SOURCE.md", "no data")
+    assert [row["review_id"] for row in read(tmp_path)] == ["a-0", "a-1", "b-0", "b-1"]
+    assert [row["review_id"] for row in read(tmp_path, n=3)] == ["a-0", "a-1", "b-0"]
+
+
+def test_tskv_escapes_are_undone_and_other_backslashes_stay(tmp_path):
+    path = write(tmp_path / "a", r"rating=3.	text=a\\nb\tc\=d\e")
+    assert read(path)[0]["text"] == "a\\nb\tc=d\\e"
+
+
+def test_reviews_of_texts_and_ratings_alone_get_the_default_rubric(tmp_path):
+    path = write(tmp_path / "a.jsonl", '{"id": 7, "stars": "4", "body": "Да"}')
+    columns = replace(
+        COLUMNS,
+        id_column="id",
+        organisation_column="none",
+        address_column="none",
+        rubrics_column="none",
+        rating_column="stars",
+        text_column="body",
+    )
+    expected = {"organisation": "", "rubrics": ["Место"], "rating": 4, "text": "Да"}
+    assert read(path, columns=columns) == [{"review_id": "7"} | expected]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "message"),
+    [
+        ({"rating": 0}, "rating", "line 2: rating is 0, not a whole number 1 to 5"),
+        ({"rating": 6}, "rating", "line 2: rating is 6"),
+        ({"rating": 4.5}, "rating", "line 2: rating is 4.5"),
+        ({"rating": True}, "rating", "line 2: rating is True"),
+        ({"rating": "много"}, "rating", "line 2: rating is 'много'"),
+        ({"rating": None}, "rating", "line 2: rating is null"),
+        ({"text": " \n"}, "text", "line 2: text is empty"),
+        ({"text": 5}, "text", "line 2: text is 5, not text"),
+        ({"text": "я" * 51}, "text", "line 2: text has 102 bytes"),
+        ({"name_ru": 5}, "organisation", "line 2: name_ru is 5"),
+        ({"rubrics": [1]}, "rubrics", "line 2: rubrics is a list"),
+    ],
+)
+def test_a_bad_row_stops_with_file_row_and_reason_or_is_dropped_and_counted(
+    tmp_path, capsys, change, reason, message
+):
+    lines = [json.dumps(row) for row in (ROWS[0], ROWS[1] | change, ROWS[1])]
+    path = write(tmp_path / "a.jsonl", "\n".join(lines))
+    with pytest.raises(InputError, match=rf"a.jsonl, {message}.*corpus.bad_rows=drop"):
+        read(path)
+    rows, counts = read(path, drop=True)
+    assert [row["rating"] for row in rows] == [5, 1] and counts == {reason: 1}
+    assert f"left out: {path}, {message}" in capsys.readouterr().err
+
+
+def test_an_id_met_twice_is_a_bad_row(tmp_path):
+    path = write(tmp_path / "a.jsonl", "\n".join([json.dumps(ROWS[0] | {"id": 1})] * 2))
+    with pytest.raises(InputError, match="line 2: id '1' occurs twice"):
+        read(path, columns=replace(COLUMNS, id_column="id"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "stars,text\n5,Да\n", r"'rating' is missing \(there: 'stars', 'text'\); name"),
+        ("a.csv", "rating,text\n5,Да\n", r"'name_ru' is missing .*none: without"),
+        ("a.csv", CSV + '5,"', "broken CSV after line"),
+        ("a.jsonl", '{"text": ', "line 1: broken JSON"),
+        ("a.jsonl", "  \n", "the file is empty"),
+        ("a.parquet", b"PAR1 and no more", "not a whole Parquet file"),
+        ("a.zip", b"PK\x03\x04", "a zip archive"),
+        ("a.tskv", b"rating=5.\ttext=\xff", "line 1: invalid UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path, name, content, message):
+    with pytest.raises(InputError, match=message):
+        read(write(tmp_path / name, content))
+
+
+def test_a_csv_row_with_a_column_too_many_is_a_bad_row(tmp_path):
+    path = write(tmp_path / "a.csv", CSV + "x,y,5,z,Да,?\n")
+    with pytest.raises(InputError, match=r"line 5: a list where an object belongs"):
+        read(path)
+
+
+def test_nothing_there_and_nothing_but_bad_rows_are_errors(tmp_path):
+    with pytest.raises(InputError, match=r"no such file or folder; correct corpus.path"):
+        read(tmp_path / "none")
+    with pytest.raises(InputError, match=r"no data file in this folder \(there: nothing\)"):
+        read(tmp_path)
+    path = write(tmp_path / "a.tskv", "rating=0.\ttext=Да\n" * 12)
+    with pytest.raises(InputError, match=r"no reviews in it \(12 rows are bad\)"):
+        read(path, drop=True)
+
+
+# ---- the Hub
+
+
+def test_a_hub_dataset_gives_its_train_rows(tmp_path, monkeypatch):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    pl.DataFrame(ROWS, strict=False).write_parquet(folder / "train.parquet")
+    frames, _ = review_files.read_hub_reviews(str(folder), "main", COLUMNS, 0, BadRows(False))
+    rows = pl.concat(frames).to_dicts()
+    expected = [row | {"review_id": f"hub-{n}"} for n, row in enumerate(EXPECTED)]
+    assert rows == expected
+
+
+def test_without_a_network_the_hub_is_one_clear_error(monkeypatch):
+    import huggingface_hub
+
+    def fail(*_, **__):
+        raise socket.gaierror("no network")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", fail)
+    with pytest.raises(InputError, match=r"some/reviews at revision main .*no network.*: file"):
+        review_files.read_hub_reviews("some/reviews", "main", COLUMNS, 0, BadRows(False))
+
+
+# ---- the command
+
+
+def run_corpus(tmp_path: Path, **changes) -> dict:
+    params = yaml.safe_load(WORLD.with_name("params.yaml").read_text())["corpus"]
+    params |= {"path": str(WORLD), "n_reviews": 50} | changes
+    options = [f"--{key}={value}" for key, value in params.items()]
+    output, metrics = tmp_path / "corpus.parquet", tmp_path / "corpus.json"
+    arguments = ["corpus", str(output), f"--metrics={metrics}", *options]
+    arguments.append(f"--manifest={tmp_path / 'manifest.json'}")
+    result = CliRunner().invoke(fetch.app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(metrics.read_text())
+
+
+def test_the_command_counts_what_it_writes(tmp_path):
+    path = write(tmp_path / "a.tskv", TSKV + "rating=0.\ttext=Да\n")
+    counts = run_corpus(tmp_path, source="file", path=path, bad_rows="drop")
+    assert counts == {
+        "reviews": 2,
+        "bad_rows": {"total": 1, "rating": 1},
+        "organisations": 1,
+        "ratings": {"stars_1": 1, "stars_2": 0, "stars_3": 0, "stars_4": 0, "stars_5": 1},
+    }
+    assert read_table(tmp_path / "corpus.parquet").to_dicts() == EXPECTED
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert (manifest["asset"], manifest["rows"]) == (str(path), 2)
+
+
+def test_two_runs_write_the_same_bytes(tmp_path):
+    run_corpus(tmp_path)
+    first = (tmp_path / "corpus.parquet").read_bytes()
+    run_corpus(tmp_path)
+    assert (tmp_path / "corpus.parquet").read_bytes() == first
+
+
+# ---- what the mini T5 reads, and the base
+
+
+def test_pages_bear_what_their_review_is_about_and_are_none_of_the_corpus(mini):
+    pages, prompts = make_pages(WORLD, 120, 17, "{rubrics} | {rating} | {keywords}")
+    assert (pages, prompts) == make_pages(WORLD, 120, 17, "{rubrics} | {rating} | {keywords}")
+    page = re.compile(r"([^.]+)\. Оценка ([1-5])\. Упоминают: ([^.]*)\. (.+)", re.DOTALL)
+    parts = [page.fullmatch(each).groups() for each in pages]
+    known = {rubric for each in mini["rubrics"] for rubric in each}
+    assert {rubric for rubrics, *_ in parts for rubric in rubrics.split(", ")} <= known
+    assert {rating for _, rating, *_ in parts} == set("12345")
+    assert prompts == [" | ".join(asked) for *asked, _ in parts]
+    # Dictionary forms: "каша" does not stand in the text as it is where there is "кашу".
+    mentioned = [word in text for *_, words, text in parts for word in words.split(", ")]
+    assert sum(mentioned) / len(mentioned) > 0.5
+    texts = {text.lower().replace("ё", "е") for text in mini["text"]}
+    assert not texts & {text for *_, text in parts}
+
+
+def run_base(tmp_path: Path, **changes):
+    params = yaml.safe_load(WORLD.with_name("params.yaml").read_text())
+    params = params["base"] | {"template": params["tokenize"]["template"], "path": str(WORLD)}
+    sizes = {"n_pages": 120, "vocab_size": 700, "d_model": 16, "num_layers": 1, "num_heads": 2}
+    options = [f"--{key}={value}" for key, value in (params | sizes | changes).items()]
+    files = [f"--metrics={tmp_path / 'base.json'}", f"--manifest={tmp_path / 'manifest.json'}"]
+    return CliRunner().invoke(fetch.app, ["base", str(tmp_path / "base"), *files, *options])
+
+
+def test_the_mini_base_knows_the_words_of_the_template(tmp_path):
+    result = run_base(tmp_path)
+    assert result.exit_code == 0, result.output
+    tokenizer = load_tokenizer(tmp_path / "base")
+    # One token each, as in a real model: in pieces a prompt would be twice as long.
+    words = ["▁<рубрики>:", "▁<оценка>:", "▁<ключевые"]
+    assert [tokenizer.tokenize(each[1:]) for each in words] == [[each] for each in words]
+    counts = json.loads((tmp_path / "base.json").read_text())["model"]
+    model = load_text_to_text_model(tmp_path / "base")
+    assert counts["parameters"] == sum(each.numel() for each in model.parameters())
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["revision"] == "none" and "model.safetensors" in str(manifest)
+
+
+def test_a_folder_is_taken_as_base_as_it_is_and_one_that_is_no_t5_refused(tmp_path):
+    source = save_t5(tmp_path / "t5")
+    result = run_base(tmp_path, source="file", path=source)
+    assert result.exit_code == 0, result.output
+    weights = "model.safetensors"
+    assert (tmp_path / "base" / weights).read_bytes() == (source / weights).read_bytes()
+
+    (tmp_path / "gpt2").mkdir()
+    (tmp_path / "gpt2" / "config.json").write_text('{"model_type": "gpt2"}')
+    result = run_base(tmp_path, source="file", path=tmp_path / "gpt2")
+    assert result.exit_code and isinstance(result.exception, InputError)
+    assert str(tmp_path / "gpt2") in str(result.exception)
+    assert (tmp_path / "base" / weights).read_bytes() == (source / weights).read_bytes()

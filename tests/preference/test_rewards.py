@@ -1,0 +1,171 @@
+"""Reward models: what is refused, which logit is the reward, and two builds on two halves."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from genlab.core.files import write_json
+from genlab.core.program import InputError
+from genlab.preference.rewards import (
+    accuracy,
+    check_two_models,
+    copy_ranker,
+    load_reward,
+    make_bag_of_words,
+    make_classifier,
+    positive_label,
+    training_texts,
+)
+from pipelines.alignment.schemas import TEXT_SCHEMA
+
+GOOD = [f"a wonderful film and a lovely {noun}" for noun in ("plot", "cast", "score", "end")]
+BAD = [f"an awful film and a boring {noun}" for noun in ("plot", "cast", "score", "end")]
+TEXTS, LABELS = GOOD * 8 + BAD * 8, np.array([1.0] * 32 + [0.0] * 32, np.float32)
+SIZES = {"vocab_size": 300, "hidden_size": 32, "max_tokens": 48, "epochs": 6}
+SIZES |= {"batch_size": 8, "learning_rate": 0.003, "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reward") / "classifier"
+    make_classifier(TEXTS, LABELS, folder, **SIZES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reward") / "bag"
+    make_bag_of_words(TEXTS, LABELS, folder, min_texts=2, inverse_penalty=1.0)
+    return folder
+
+
+def save_classifier(folder, n_labels):
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    from tests.tiny_models import make_tokenizer
+
+    torch.manual_seed(1)
+    tokenizer = make_tokenizer()
+    tokenizer.pad_token = tokenizer.eos_token
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=32,
+        num_labels=n_labels,
+    )
+    BertForSequenceClassification(config).save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    write_json(folder / "reward.json", {"kind": "classifier"})
+    return folder
+
+
+@pytest.mark.parametrize("n_labels", [1, 3])
+def test_a_reward_model_with_one_or_three_labels_is_refused(tmp_path, n_labels):
+    folder = save_classifier(tmp_path, n_labels)
+    with pytest.raises(InputError, match=rf"has two labels.*this one has {n_labels} \("):
+        load_reward(folder, batch_size=4)
+
+
+def test_the_reward_is_the_logit_of_the_label_that_is_named_positive():
+    assert positive_label({0: "POSITIVE", 1: "NEGATIVE"}) == 0
+    assert positive_label({0: "neg", 1: "pos"}) == 1
+    assert positive_label({0: "LABEL_0", 1: "LABEL_1"}) == 1
+
+
+def test_a_classifiers_rates_do_not_depend_on_the_batch(classifier):
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    texts = ["a wonderful film", "an awful film and a boring plot, awful", "film"]
+    rates = load_reward(classifier, batch_size=2)([""] * 3, texts)
+    model = AutoModelForSequenceClassification.from_pretrained(classifier / "model").eval()
+    tokenizer = AutoTokenizer.from_pretrained(classifier / "model")
+    with torch.inference_mode():
+        alone = [
+            model(**tokenizer(text, return_tensors="pt")).logits[0, 1].item() for text in texts
+        ]
+    assert rates == pytest.approx(alone, abs=1e-5)
+
+
+def test_both_kinds_tell_the_moods_apart(classifier, bag):
+    for folder in (classifier, bag):
+        rates = load_reward(folder, batch_size=16)([""] * 8, GOOD + BAD)
+        assert rates[:4].min() > 0 > rates[4:].max(), folder.name
+
+
+def test_the_same_seed_trains_the_same_classifier(classifier, tmp_path):
+    make_classifier(TEXTS, LABELS, tmp_path / "again", **SIZES)
+    with pytest.raises(InputError, match="the judge is the reward model itself"):
+        check_two_models(classifier, tmp_path / "again")
+
+
+def test_a_judge_of_another_build_is_no_reward_model(classifier, bag):
+    check_two_models(classifier, bag)
+
+
+def test_the_bag_of_words_is_scikit_learns_pipeline_as_plain_numbers(bag):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    vectorizer = TfidfVectorizer(analyzer=str.split, min_df=2)
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(vectorizer.fit_transform(TEXTS), LABELS)
+    texts = [*GOOD, *BAD, "wonderful wonderful awful", "nothing known"]
+    expected = model.decision_function(vectorizer.transform(texts))
+    assert load_reward(bag, 4)([""] * 10, texts) == pytest.approx(expected, abs=1e-5)
+
+
+def test_no_text_teaches_both_models():
+    rows = [("1", "", "a", True, "train", "reward"), ("2", "", "b", False, "train", "reward")]
+    rows += [("3", "", "c", True, "train", "judge"), ("4", "", "d", False, "train", "judge")]
+    rows += [("5", "", "e", True, "validation", "reward")]
+    table = pl.DataFrame(rows, TEXT_SCHEMA, orient="row")
+    assert training_texts(table, "reward", "reward_model")[0] == ["a", "b"]
+    texts, labels = training_texts(table, "judge", "judge")
+    assert texts == ["c", "d"] and labels.tolist() == [1.0, 0.0]
+    with pytest.raises(InputError, match=r"reward_model.source=mini.*1 texts of 1; give another"):
+        training_texts(table.head(1), "reward", "reward_model")
+
+
+def test_accuracy_is_the_share_on_the_right_side(bag):
+    rows = [(str(i), "", text, i < 4, "train", "judge") for i, text in enumerate(GOOD + BAD)]
+    rows[0] = ("0", "", GOOD[0], False, "train", "judge")
+    table = pl.DataFrame(rows, TEXT_SCHEMA, orient="row")
+    assert accuracy(load_reward(bag, 4), table, 0.0) == 7 / 8
+
+
+def test_a_folder_that_is_no_ranker_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"ranker.json is missing.*data/fetch/rankers"):
+        copy_ranker(tmp_path, tmp_path / "out")
+
+
+def test_a_ranker_rates_a_text_for_its_prompt(tmp_path):
+    from genlab.core.tables import QUERY_SCHEMA, write_table
+    from genlab.ranking.rankers import RankerKind, fetch_ranker
+
+    passages = [
+        {"text": "the river is long", "is_selected": True},
+        {"text": "a tower of stone", "is_selected": False},
+    ]
+    rows = [(f"q{i}", "river", passages, ("train", "validation")[i % 2]) for i in range(4)]
+    write_table(
+        tmp_path / "q.parquet", [pl.DataFrame(rows, QUERY_SCHEMA, orient="row")], QUERY_SCHEMA
+    )
+    fetch_ranker(
+        RankerKind.bm25,
+        "mini",
+        tmp_path / "q.parquet",
+        "none",
+        "none",
+        4,
+        1,
+        1,
+        1,
+        tmp_path / "bm25",
+    )
+    copy_ranker(tmp_path / "bm25", tmp_path / "reward")
+    rates = load_reward(tmp_path / "reward", 4)
+    found = rates(["river", "tower"], ["a long river", "a long river"])
+    assert found[0] > found[1] == 0

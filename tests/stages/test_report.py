@@ -1,0 +1,121 @@
+"""The report stage: its three files, from whatever metrics a run has; and plots without network."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from genlab.core.program import InputError
+from genlab.report.page import read_payload
+from stages import bundle, report
+from tests.browser import chromium, opened  # noqa: F401
+from tests.project_copy import ROOT, dvc
+from tests.tiny_report import write_run
+
+WRITTEN = ["report/index.html", "report/vega.js", "metrics/receipt.json"]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a function that runs the stage in a folder of its own and returns what it wrote."""
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path)
+
+    def run_stage(n_queries: int = 0) -> dict[str, bytes]:
+        arguments = ["data/dedup.parquet", "data/candidates", "data/score.parquet", "metrics"]
+        arguments += ["params.yaml", "report/index.html", "--receipt", "metrics/receipt.json"]
+        arguments += ["--plots_library", "report/vega.js", "--n_queries", str(n_queries)]
+        CliRunner().invoke(report.app, arguments, catch_exceptions=False, standalone_mode=False)
+        return {name: Path(name).read_bytes() for name in WRITTEN}
+
+    return run_stage
+
+
+def test_the_page_shows_the_run_with_its_charts_and_its_receipt(run):
+    written = run()
+    page = written["report/index.html"].decode()
+    assert len(read_payload(page, "index.html")["queries"]) == 3
+    assert "<h3>Place against length</h3><svg" in page
+    receipt = json.loads(written["metrics/receipt.json"])
+    named = ["data/candidates", "data/dedup.parquet", "data/score.parquet"]
+    assert sorted(receipt["data"]) == named  # of what a receipt names, those that are there
+    assert receipt["params"]["sha256"] in page
+
+
+def test_the_same_run_gives_the_same_bytes(run):
+    first = run()
+    shutil.rmtree("report")
+    assert run() == first
+
+
+def test_bundle_gives_other_pipelines_the_library_that_report_writes(run):
+    written = run()["report/vega.js"]
+    result = CliRunner().invoke(bundle.app, ["other/report/vega.js"])
+    assert result.exit_code == 0, result.output
+    assert Path("other/report/vega.js").read_bytes() == written
+
+
+def test_only_so_many_queries_are_on_the_page(run):
+    page = run(n_queries=1)["report/index.html"].decode()
+    assert [query["id"] for query in read_payload(page, "p")["queries"]] == ["validation-0-lake"]
+
+
+def test_a_run_without_any_metrics_file_still_has_its_texts(run):
+    for path in Path("metrics").iterdir():
+        path.unlink()
+    page = run()["report/index.html"].decode()
+    assert '<section id="charts"' not in page
+    payload = read_payload(page, "index.html")
+    assert (payload["headline"], len(payload["queries"])) == ([], 3)
+
+
+def test_the_page_of_the_stage_opens_without_an_error(run, chromium):  # noqa: F811
+    Path("metrics/audit.json").write_text('{"labse": {"rate": 0.5}}', encoding="utf-8")
+    run()
+    with opened(chromium, Path("report/index.html")) as shown:
+        assert shown.locator("figure svg").count() == 1
+        assert shown.locator("#numbers td").all_inner_texts() == ["0.500"]
+        assert shown.locator("#count").inner_text() == "3 of 3 queries"
+
+
+def test_a_broken_metrics_file_is_an_error_that_names_it(run):
+    Path("metrics/score.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"metrics/score.json: no JSON"):
+        run()
+
+
+@pytest.fixture
+def plots_page(run, tmp_path) -> Path:
+    """Return the page of `dvc plots show` in a pipeline with our settings and templates."""
+    run()
+    shutil.copytree(ROOT / ".dvc/plots", tmp_path / ".dvc/plots")
+    shutil.copy(ROOT / ".dvc/config", tmp_path / ".dvc/config")
+    (tmp_path / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    (tmp_path / "dvc.yaml").write_text(
+        "plots:\n- lengths:\n    x: max_len\n    y:\n      metrics/lengths.json: [labse, bm25]\n"
+        "    template: by_ranker\n"
+    )
+    shown = dvc(tmp_path, "plots", "show")
+    assert shown.returncode == 0, shown.stdout
+    return tmp_path / "dvc_plots/index.html"
+
+
+def test_dvc_plots_are_drawn_without_a_network(plots_page, chromium):  # noqa: F811
+    with opened(chromium, plots_page) as shown:
+        drawn = shown.locator(".vega-embed canvas, .vega-embed svg.marks")
+        drawn.first.wait_for()
+        assert drawn.count() == 1
+
+
+def test_before_a_first_report_dvc_plots_ask_the_network_as_they_do_without_us(
+    plots_page,
+    chromium,  # noqa: F811
+):
+    (plots_page.parent.parent / "report/vega.js").unlink()
+    with (
+        pytest.raises(AssertionError, match=r"cdn\.jsdelivr\.net/npm/vega-embed"),
+        opened(chromium, plots_page) as shown,
+    ):
+        shown.wait_for_load_state()

@@ -1,0 +1,146 @@
+from time import perf_counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from genlab.statistics.intervals import percentile_ends, resampled_means
+from genlab.statistics.significance import (
+    adjust_by_holm,
+    bootstrap_p,
+    detectable_difference,
+    is_shown,
+    mcnemar_p,
+    unpaired_shares_interval,
+)
+
+
+def bootstrap_of(differences: np.ndarray, n: int = 2000) -> tuple[float, float, float]:
+    means = resampled_means(differences[:, None], n, 17)
+    low, high = percentile_ends(means)
+    return bootstrap_p(differences, means[:, 0]), low[0], high[0]
+
+
+def test_mcnemar_worked_by_hand():
+    # One loss, five gains: 2 (C(6,0) + C(6,1)) / 2^6 = 14/64; the agreeing units do not matter.
+    a = np.array([1, 0, 0, 0, 0, 0, 1, 0])
+    b = np.array([0, 1, 1, 1, 1, 1, 1, 0])
+    assert mcnemar_p(a, b) == 14 / 64 == mcnemar_p(b, a)
+
+
+def test_mcnemar_of_arms_that_never_or_equally_disagree_is_one():
+    assert mcnemar_p(np.array([1, 0]), np.array([1, 0])) == 1.0
+    assert mcnemar_p(np.array([1, 0]), np.array([0, 1])) == 1.0
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_mcnemar_equals_scipys_binomial_test_of_the_disagreements(losses, gains):
+    a, b = np.repeat([1, 0], [losses, gains]), np.repeat([0, 1], [losses, gains])
+    expected = stats.binomtest(losses, losses + gains).pvalue if losses + gains else 1.0
+    assert mcnemar_p(a, b) == pytest.approx(expected, rel=1e-9)
+
+
+def test_mcnemar_of_thousands_that_all_went_one_way_is_tiny_not_an_overflow():
+    assert mcnemar_p(np.zeros(5000), np.ones(5000)) < 1e-300
+
+
+def test_mcnemar_of_twenty_thousand_disagreements_takes_no_time():
+    losses, gains = 9_900, 10_100
+    a, b = np.repeat([1, 0], [losses, gains]), np.repeat([0, 1], [losses, gains])
+    start = perf_counter()
+    p = mcnemar_p(a, b)
+    assert perf_counter() - start < 2  # 0.02 s; 17 s with each binomial made anew
+    assert p == pytest.approx(stats.binomtest(losses, losses + gains).pvalue, rel=1e-9)
+
+
+def test_bootstrap_p_counts_the_smaller_side_and_one_more():
+    means = np.array([-1.0, 0.0, *[1.0] * 97])  # 99 resamples, 2 of them not above zero
+    assert bootstrap_p(np.ones(50), means) == 2 * (2 + 1) / (99 + 1)
+
+
+def test_bootstrap_p_is_never_zero_and_never_above_one():
+    assert bootstrap_p(np.ones(50), np.ones(999)) == 2 / 1000
+    assert bootstrap_p(np.zeros(50), np.zeros(999)) == 1.0
+
+
+def test_a_few_differences_on_one_side_prove_no_more_than_their_signs():
+    # All resamples of three equal differences are equal; three signs alike have p 2 / 2^3.
+    p, low, high = bootstrap_of(np.ones(3))
+    assert (low, high) == (1.0, 1.0)
+    assert p == 0.25
+    assert not is_shown(low, high, p)
+
+
+def test_units_that_do_not_differ_add_nothing_to_what_signs_can_prove():
+    assert bootstrap_p(np.array([1.0, 1.0, *[0.0] * 500]), np.ones(999)) == 0.5
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bootstrap_p_is_below_5_percent_where_the_interval_excludes_zero(seed):
+    values = np.random.default_rng(seed).normal(0.25, 1.0, size=60)
+    p, low, high = bootstrap_of(values, 1999)
+    if abs(p - 0.05) > 0.003:  # at the edge, quantiles interpolate
+        assert (p < 0.05) == (low > 0 or high < 0)
+
+
+def test_bootstrap_p_is_close_to_the_t_test_on_many_units():
+    values = np.random.default_rng(3).normal(0.1, 1.0, size=400)
+    p, _, _ = bootstrap_of(values, 10_000)
+    assert p == pytest.approx(stats.ttest_1samp(values, 0).pvalue, abs=0.01)
+
+
+def test_resamples_in_which_nothing_counts_are_left_out():
+    means = np.array([np.nan] * 5 + [1.0] * 99)
+    assert bootstrap_p(np.ones(50), means) == 2 / 100
+
+
+def test_holm_worked_by_hand():
+    # Sorted: 0.005 x 4, 0.01 x 3, 0.03 x 2, 0.04 x 1 -> raised to the one before.
+    adjusted = adjust_by_holm([0.01, 0.04, 0.03, 0.005])
+    assert adjusted == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_holm_stops_at_one_and_passes_over_what_was_not_asked():
+    adjusted = adjust_by_holm([0.9, float("nan"), 0.8, 0.01])
+    assert adjusted[0] == adjusted[2] == 1.0
+    assert np.isnan(adjusted[1])
+    assert adjusted[3] == pytest.approx(0.03)  # three were asked
+    assert adjust_by_holm([]) == []
+
+
+def test_the_detectable_difference_worked_by_hand():
+    # sd of 1, 2, ... 9 is 2.73861; 2.80159 x 2.73861 / 3.
+    values = np.arange(1.0, 10.0)
+    assert detectable_difference(values) == pytest.approx(2.55749, abs=1e-4)
+    # Of ten questions each at 0.5 %: z 2.80703 + 0.84162.
+    assert detectable_difference(values, 10) == pytest.approx(3.33075, abs=1e-4)
+
+
+def test_the_detectable_difference_counts_only_numbers_and_needs_six_that_differ():
+    values = np.array([1.0, np.nan, 2.0, 1.0, 2.0, 1.0])
+    assert np.isnan(detectable_difference(values))
+    assert detectable_difference(np.append(values, 2.0)) > 0
+    assert np.isnan(detectable_difference(np.zeros(500)))
+
+
+def test_the_detectable_difference_is_found_in_about_80_of_100_experiments():
+    rng = np.random.default_rng(0)
+    sd, n, trials = 1.0, 100, 400
+    true = detectable_difference(rng.normal(0, sd, size=100_000)) * np.sqrt(100_000 / n)
+    found = sum(stats.ttest_1samp(rng.normal(true, sd, n), 0).pvalue < 0.05 for _ in range(trials))
+    assert 0.74 <= found / trials <= 0.86  # three standard errors of 0.02
+
+
+def test_the_interval_of_unpaired_shares_worked_by_hand():
+    # sqrt(0.2 x 0.8 / 100 + 0.3 x 0.7 / 100) = 0.060828; times 1.95996 = 0.11922.
+    low, high = unpaired_shares_interval(0.2, 0.3, 100)
+    assert (low, high) == pytest.approx((0.1 - 0.11922, 0.1 + 0.11922), abs=1e-5)
+
+
+def test_a_difference_is_shown_only_where_p_and_interval_agree():
+    assert is_shown(0.1, 0.3, 0.01) and is_shown(-0.3, -0.1, 0.01)
+    assert not is_shown(0.1, 0.3, 0.06)
+    assert not is_shown(0.0, 0.3, 0.01)
+    assert not is_shown(0.1, 0.3, float("nan"))

@@ -1,0 +1,232 @@
+"""Every pipeline's dvc.yaml and params.yaml: complete deps, matching options, one order of keys.
+
+A dep that is missing means a stage that is not run again after a change, and numbers that no
+longer belong to the code: hence the care about imports.
+"""
+
+import ast
+import json
+import re
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from genlab.core.checks import Stage, check_params, load_stages, parse, program_of
+from genlab.core.deps import code_deps, modules_used, top_statements, with_deps
+from tests.project_copy import ROOT
+
+PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
+OURS = ("genlab", "stages", "pipelines")
+
+# How outputs are written and errors are shown cannot change a result: no reason to train again.
+WITHOUT_INFLUENCE = {"genlab/core/files.py", "genlab/core/program.py"}
+
+# Options that DVC repeats, once per item.
+LISTS = {"arms", "cut_tokens", "rankers", "ratings", "repeats"}
+
+ENTRY_KEYS = ["cmd", "deps", "params", "outs", "metrics", "plots"]
+
+
+@pytest.fixture(params=PIPELINES, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def pipeline(request) -> Path:
+    return request.param
+
+
+@cache
+def stages_of(pipeline: Path, folder: Path) -> list[Stage]:
+    """Return the resolved stages, read from a copy: DVC writes beside what it reads."""
+    copy = folder / "pipeline"
+    (copy / ".dvc").mkdir(parents=True)
+    shutil.copy(ROOT / ".dvc/config", copy / ".dvc/config")
+    (copy / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(pipeline.parent / name, copy / name)
+    return load_stages(copy / "dvc.yaml")
+
+
+@pytest.fixture(scope="session")
+def copies(tmp_path_factory) -> dict[Path, list[Stage]]:
+    return {
+        pipeline: stages_of(pipeline, tmp_path_factory.mktemp("copy")) for pipeline in PIPELINES
+    }
+
+
+@pytest.fixture
+def stages(pipeline, copies) -> list[Stage]:
+    return copies[pipeline]
+
+
+# ---- imports
+
+
+@pytest.mark.parametrize("launcher", ["accelerate launch -m", "python -m torch.distributed.run -m"])
+def test_a_program_is_found_behind_what_launches_it(launcher):
+    command = f"PYTHONPATH=../.. {launcher} stages.score texts data/x --seed 1"
+    stage = Stage("score", command, "", frozenset())
+    assert program_of(stage) == ("stages.score", ["texts", "data/x", "--seed", "1"])
+
+
+def test_uses_are_followed_through_functions_but_not_into_those_that_are_not_called():
+    candidates = modules_used("stages.score", "candidates")
+    assert {"genlab.ranking.rankers", "genlab.ranking.bm25", "genlab.core.tables"} <= candidates
+    assert "genlab.mini.rankers" not in candidates  # fetch_ranker's, and load_ranker is called
+    assert "genlab.ranking.places" not in candidates  # the other command's
+    assert "genlab.ranking.places" in modules_used("stages.score", "texts")
+    assert "genlab.ranking.bm25" in modules_used(
+        "stages.fetch", "ranker"
+    )  # by mini_rankers, by rankers
+
+
+def test_importing_a_module_of_ours_only_defines_names():
+    """Or an import that is not used could change a result after all."""
+    for path in sorted((ROOT / "genlab").rglob("*.py")):
+        module = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+        for node in top_statements(module.removesuffix(".__init__")):
+            is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            is_main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+            defines = isinstance(node, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign)
+            assert is_docstring or is_main or defines, f"{path}:{node.lineno}"
+
+
+def test_the_deps_in_every_dvc_yaml_are_those_that_genlab_deps_writes(pipeline, stages):
+    text = pipeline.read_text(encoding="utf-8")
+    assert with_deps(text, pipeline, code_deps(stages, pipeline)) == text
+
+
+def test_check_runs_again_when_any_code_changes(pipeline):
+    """It loads every program by name, which no import shows."""
+    deps = {(pipeline.parent / dep).resolve() for dep in entries(pipeline)["check"]["deps"]}
+    assert deps == {ROOT / "genlab", pipeline.parent / "stages"}
+
+
+# ---- dvc.yaml
+
+
+def entries(pipeline: Path) -> dict[str, dict]:
+    """Return the entries of a dvc.yaml; of a foreach, what stands under do."""
+    stages = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"]
+    return {name: entry.get("do", entry) for name, entry in stages.items()}
+
+
+def entry_of(pipeline: Path, stage: Stage) -> dict:
+    return entries(pipeline)[stage.name.partition("@")[0]]
+
+
+def test_the_keys_of_every_stage_stand_in_one_order(pipeline):
+    for name, entry in entries(pipeline).items():
+        assert list(entry) == [key for key in ENTRY_KEYS if key in entry], name
+
+
+def test_deps_are_the_program_then_our_modules_in_alphabetical_order_then_data(pipeline):
+    for name, entry in entries(pipeline).items():
+        modules = [dep for dep in entry["deps"] if re.search(r"(^|/)genlab/.*\.py$", dep)]
+        assert modules == sorted(modules), name
+        assert len(set(entry["deps"])) == len(entry["deps"]), name
+
+
+def test_everything_a_stage_writes_lies_under_data_metrics_or_report(pipeline):
+    for name, entry in entries(pipeline).items():
+        for kind, folders in (
+            ("outs", ("data/", "metrics/", "report/")),
+            ("metrics", ("metrics/",)),
+            ("plots", ("metrics/",)),
+        ):
+            for out in entry.get(kind, []):
+                path, settings = next(iter(out.items())) if isinstance(out, dict) else (out, {})
+                assert path.startswith(folders), f"{name}: {path}"
+                # In git, hence not in DVC's cache; data the other way round.
+                assert settings.get("cache", True) != path.startswith("metrics/"), f"{name}: {path}"
+
+
+def test_an_option_is_filled_by_the_key_of_its_name(pipeline):
+    for name, entry in entries(pipeline).items():
+        for option, key in re.findall(r"--([\w.]+)\s+\$\{([\w.]+)\}", entry["cmd"]):
+            assert option in (key.split(".")[-1], key.replace(".", "_")), name
+
+
+# ---- params.yaml
+
+
+def test_every_stage_is_given_all_its_options_once_and_no_other(stages):
+    for stage in stages:
+        if stage.command.split(" -m ")[-1].startswith("genlab "):
+            continue
+        options, _ = parse(stage)
+        assert options, f"{stage.name}: not one of our programs"
+        module, words = program_of(stage)
+        command = words[0]
+        app = typer.main.get_command(__import__(module, fromlist=["app"]).app)
+        typer_command = app.commands[command] if hasattr(app, "commands") else app
+        options = {
+            param.opts[0].removeprefix("--").replace("-", "_")
+            for param in typer_command.params
+            if param.param_type_name == "option" and param.name != "help"
+        }
+        words = [word for word in words if word.startswith("--")]
+        given = [word.removeprefix("--").removeprefix("no-") for word in words]
+        assert set(given) == options, stage.name
+        repeated = {word for word in given if given.count(word) > 1}
+        assert repeated <= LISTS, stage.name
+
+
+def test_every_key_is_used_by_a_stage(pipeline, stages):
+    check_params(pipeline, stages)
+
+
+def value_lines(node: yaml.Node, key: str = "") -> dict[str, int]:
+    """Return the line, from 0, on which each value of a composed YAML tree ends."""
+    if isinstance(node, yaml.MappingNode):
+        lines = {}
+        for name, value in node.value:
+            lines |= value_lines(value, f"{key}.{name.value}".lstrip("."))
+        return lines
+    return {key: node.end_mark.line}
+
+
+def test_every_value_has_a_comment_that_says_where_it_is_from(pipeline):
+    text = (pipeline.parent / "params.yaml").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    bare = [
+        key
+        for key, line in value_lines(yaml.compose(text)).items()
+        if not re.search(r"\S\s+# \S", lines[line])
+    ]
+    assert not bare, f"{pipeline.parent / 'params.yaml'}: without a comment: {', '.join(bare)}"
+
+
+# ---- metrics
+
+
+def groups(metrics: dict) -> set[str]:
+    return {name for name, value in metrics.items() if isinstance(value, dict)}
+
+
+def test_no_metric_group_bears_the_name_of_a_params_group(pipeline):
+    params = groups(yaml.safe_load((pipeline.parent / "params.yaml").read_text(encoding="utf-8")))
+    for file in metrics_files(pipeline):
+        clash = groups(json.loads(file.read_text(encoding="utf-8"))) & params
+        assert not clash, f"{file}: dvc exp show mixes {clash} with the params of that name"
+
+
+def metrics_files(pipeline: Path) -> list[Path]:
+    """Return the files listed under metrics, those of a foreach for every instance there."""
+    listed = [out for entry in entries(pipeline).values() for out in entry.get("metrics", [])]
+    patterns = [re.sub(r"\$\{\w+\}", "*", next(iter(out))) for out in listed]
+    files = [file for pattern in patterns for file in sorted(pipeline.parent.glob(pattern))]
+    return [file for file in files if not file.stem.endswith("_manifest")]  # outs, with texts
+
+
+def test_metrics_are_finite_numbers_in_groups(pipeline):
+    def check(value, where):
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                check(inner, f"{where}.{name}")
+        else:
+            assert isinstance(value, int | float) and not isinstance(value, bool), where
+
+    for file in metrics_files(pipeline):
+        check(json.loads(file.read_text(encoding="utf-8")), str(file.relative_to(ROOT)))
