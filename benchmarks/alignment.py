@@ -44,7 +44,7 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
     from trl import DPOConfig
 
     from genlab.mini.gpt2 import train_tokenizer
-    from genlab.models.training import lora_config
+    from genlab.models.training import Lora, lora_config
     from genlab.preference import trainer
 
     torch.manual_seed(1)
@@ -58,7 +58,7 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         policy = Path(folder) / "policy"
         GPT2LMHeadModel(GPT2Config(**SIZES)).save_pretrained(policy)
-        adapters = lora_config(8, 16, 0.0, "all-linear") if lora else None
+        adapters = lora_config(Lora(8, 16, 0.0, "all-linear")) if lora else None
         settings = {"loss": "sigmoid", "slic_delta": 1.0, "slic_weight": 0.1, "sft_weight": 0.1}
         settings |= {"beta": 0.1, "optim": "adamw_torch", "learning_rate": 1e-4, "warmup_steps": 0}
         settings |= {"per_device_train_batch_size": BATCH_SIZE, "gradient_accumulation_steps": 1}

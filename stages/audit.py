@@ -6,9 +6,10 @@ numbers, and the curve of cut against finished texts. genlab/ranking/audit.py sa
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
-import typer
+from typer import Option
 
 from genlab.core.files import write_json
 from genlab.core.program import run, stage_app
@@ -43,10 +44,10 @@ def main(
     lengths: Path,
     base: Path,
     output: Path,
-    metrics: Path = typer.Option(...),
-    curve: Path = typer.Option(..., help="cut against finished texts, for dvc plots"),
-    batch_size: int = typer.Option(..., min=1, help="texts the base model reads at a time"),
-    seed: int = typer.Option(..., min=0, help="of the bootstrap"),
+    metrics: Annotated[Path, Option()],
+    curve: Annotated[Path, Option(help="cut against finished texts, for dvc plots")],
+    batch_size: Annotated[int, Option(min=1, help="texts the base model reads at a time")],
+    seed: Annotated[int, Option(min=0, help="of the bootstrap")],
 ) -> None:
     """Audit the generated texts."""
     import torch

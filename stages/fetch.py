@@ -6,9 +6,10 @@ at a pinned revision) or `file` (a path of the user's). Everything later runs of
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
-import typer
+from typer import Argument, Option
 
 from genlab.core.files import write_json
 from genlab.core.program import run, stage_app
@@ -20,12 +21,12 @@ from genlab.sources.manifests import with_progress, write_manifest
 
 app = stage_app()
 
-OUTPUT = typer.Argument(..., help="where the asset is written")
-METRICS = typer.Option(..., help="JSON of counts")
-MANIFEST = typer.Option(..., help="JSON of source, revision and checksums")
-PATH = typer.Option(..., help="mini: what it is made from; file: the asset itself")
-REVISION = typer.Option(..., help="hub: commit that is downloaded")
-SEED = typer.Option(..., min=0)
+Output = Annotated[Path, Argument(help="where the asset is written")]
+Metrics = Annotated[Path, Option(help="JSON of counts")]
+Manifest = Annotated[Path, Option(help="JSON of source, revision and checksums")]
+SourcePath = Annotated[Path, Option(help="mini: what it is made from; file: the asset itself")]
+Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
+Seed = Annotated[int, Option(min=0)]
 
 
 class Source(StrEnum):
@@ -36,20 +37,20 @@ class Source(StrEnum):
 
 @app.command()
 def corpus(
-    output: Path = OUTPUT,
-    metrics: Path = METRICS,
-    manifest: Path = MANIFEST,
-    source: Source = typer.Option(...),
-    path: Path = PATH,
-    format: CorpusFormat = typer.Option(..., help="file: how it is written; auto recognises it"),
-    hub_id: str = typer.Option(...),
-    hub_name: str = typer.Option(..., help="hub: configuration of the data set"),
-    revision: str = REVISION,
-    n_train: int = typer.Option(..., min=0, help="train queries; 0: all there are"),
-    n_validation: int = typer.Option(..., min=0, help="validation queries; 0: all there are"),
-    validation_share: float = typer.Option(..., min=0.0, max=1.0, help="file without splits"),
-    max_text_bytes: int = typer.Option(..., min=1, help="a longer text is an error"),
-    seed: int = SEED,
+    output: Output,
+    metrics: Metrics,
+    manifest: Manifest,
+    source: Annotated[Source, Option()],
+    path: SourcePath,
+    format: Annotated[CorpusFormat, Option(help="file: how it is written; auto recognises it")],
+    hub_id: Annotated[str, Option()],
+    hub_name: Annotated[str, Option(help="hub: configuration of the data set")],
+    revision: Revision,
+    n_train: Annotated[int, Option(min=0, help="train queries; 0: all there are")],
+    n_validation: Annotated[int, Option(min=0, help="validation queries; 0: all there are")],
+    validation_share: Annotated[float, Option(min=0.0, max=1.0, help="file without splits")],
+    max_text_bytes: Annotated[int, Option(min=1, help="a longer text is an error")],
+    seed: Seed,
 ) -> None:
     """Fetch queries with their passages as one table."""
     from genlab.mini import queries as mini_queries
@@ -102,26 +103,26 @@ def check_base(source: Source, n_embd: int, n_head: int, n_positions: int, max_o
 
 @app.command()
 def base(
-    output: Path = OUTPUT,
-    metrics: Path = METRICS,
-    manifest: Path = MANIFEST,
-    source: Source = typer.Option(...),
-    path: Path = PATH,
-    tokenizer_path: Path = typer.Option(..., help="folder of another tokenizer, or none"),
-    hub_id: str = typer.Option(...),
-    revision: str = REVISION,
-    n_passages: int = typer.Option(..., min=1, help="mini: texts to pretrain on"),
-    vocab_size: int = typer.Option(..., min=300, help="mini: tokens, 257 of them bytes and EOS"),
-    n_layer: int = typer.Option(..., min=1),
-    n_embd: int = typer.Option(..., min=8),
-    n_head: int = typer.Option(..., min=1),
-    n_positions: int = typer.Option(..., min=64),
-    epochs: int = typer.Option(..., min=1),
-    batch_size: int = typer.Option(..., min=1),
-    learning_rate: float = typer.Option(..., min=0.0, help="mini: Muon's, for the matrices"),
-    embedding_learning_rate: float = typer.Option(..., min=0.0, help="mini: AdamW's"),
-    max_offset: int = typer.Option(..., min=0, help="mini: first position is drawn up to this"),
-    seed: int = SEED,
+    output: Output,
+    metrics: Metrics,
+    manifest: Manifest,
+    source: Annotated[Source, Option()],
+    path: SourcePath,
+    tokenizer_path: Annotated[Path, Option(help="folder of another tokenizer, or none")],
+    hub_id: Annotated[str, Option()],
+    revision: Revision,
+    n_passages: Annotated[int, Option(min=1, help="mini: texts to pretrain on")],
+    vocab_size: Annotated[int, Option(min=300, help="mini: tokens, 257 of them bytes and EOS")],
+    n_layer: Annotated[int, Option(min=1)],
+    n_embd: Annotated[int, Option(min=8)],
+    n_head: Annotated[int, Option(min=1)],
+    n_positions: Annotated[int, Option(min=64)],
+    epochs: Annotated[int, Option(min=1)],
+    batch_size: Annotated[int, Option(min=1)],
+    learning_rate: Annotated[float, Option(min=0.0, help="mini: Muon's, for the matrices")],
+    embedding_learning_rate: Annotated[float, Option(min=0.0, help="mini: AdamW's")],
+    max_offset: Annotated[int, Option(min=0, help="mini: first position is drawn up to this")],
+    seed: Seed,
 ) -> None:
     """Fetch the pretrained language model that is to be fine-tuned."""
     from genlab.models.loading import load_causal_model
@@ -160,18 +161,18 @@ def base(
 
 @app.command()
 def ranker(
-    output: Path = OUTPUT,
-    metrics: Path = METRICS,
-    manifest: Path = MANIFEST,
-    kind: RankerKind = typer.Option(...),
-    source: Source = typer.Option(...),
-    path: Path = PATH,
-    hub_id: str = typer.Option(...),
-    revision: str = REVISION,
-    max_queries: int = typer.Option(..., min=1, help="mini: training pairs"),
-    dim: int = typer.Option(..., min=1, help="mini: embedding size"),
-    epochs: int = typer.Option(..., min=1),
-    seed: int = SEED,
+    output: Output,
+    metrics: Metrics,
+    manifest: Manifest,
+    kind: Annotated[RankerKind, Option()],
+    source: Annotated[Source, Option()],
+    path: SourcePath,
+    hub_id: Annotated[str, Option()],
+    revision: Revision,
+    max_queries: Annotated[int, Option(min=1, help="mini: training pairs")],
+    dim: Annotated[int, Option(min=1, help="mini: embedding size")],
+    epochs: Annotated[int, Option(min=1)],
+    seed: Seed,
 ) -> None:
     """Fetch one judge of relevance."""
     from genlab.ranking.rankers import fetch_ranker

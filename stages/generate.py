@@ -3,36 +3,32 @@
 In: queries, the tuned and the base model's folders. Out: a row per query with its new token ids.
 gen.max_len is not here: score cuts the prefix, so a sweep over lengths costs one generation.
 
---no-stop_at_end drives every text on past its end-of-text to the cap: up to there it is the text
+--ignore_eos drives every text on past its end-of-text to the cap: up to there it is the text
 that stopped (not with beams), so the two tell a text's length from its drift.
 """
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
-import typer
+from typer import Option
 
 from genlab.core.files import write_json
-from genlab.core.processes import best_device, is_first, limit_threads, rank_and_size
+from genlab.core.options import grouped_options
+from genlab.core.processes import is_first, rank_and_size
 from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.models.decoding import Decoding, check_cap, end_tokens, generate
-from genlab.models.loading import Dtype, load_causal_model, load_tokenizer
+from genlab.models.loading import Dtype, load_for_inference
 from genlab.models.prompts import encode_prompts, make_prompt
+from genlab.models.token_texts import GENERATED
 from genlab.ranking.candidates import evaluated_queries
 
 app = stage_app()
 
-SCHEMA = pl.Schema(
-    {
-        "query_id": pl.String,
-        "query": pl.String,
-        "prompt": pl.String,
-        "tokens": pl.List(pl.Int32),  # new ones; an end-of-text only where it did not stop the text
-        "finished": pl.Boolean,  # whether an end-of-text was reached within the cap
-    }
-)
+SCHEMA = pl.Schema({"query_id": pl.String, "query": pl.String, **GENERATED})
 
 
 class Model(StrEnum):
@@ -40,45 +36,33 @@ class Model(StrEnum):
     base = "base"
 
 
-def check(cap: int, base: Path, stop_at_end: bool, made_by: dict) -> None:
+def check(cap: int, base: Path, ignore_eos: bool, made_by: dict) -> None:
     """Raise InputError if the base model is to be made too short for the texts."""
-    check_cap("gen.cap" if stop_at_end else "forced.cap", cap, base, made_by)
+    check_cap("forced.cap" if ignore_eos else "gen.cap", cap, base, made_by)
 
 
 @app.command()
+@grouped_options
 def main(
     queries: Path,
     tuned: Path,
     base: Path,
     output: Path,
-    metrics: Path = typer.Option(...),
-    model: Model = typer.Option(..., help="the fine-tuned model, or the one it was made from"),
-    cap: int = typer.Option(..., min=1, help="most new tokens"),
-    n_queries: int = typer.Option(..., min=0, help="validation queries to take; 0: all"),
-    temperature: float = typer.Option(..., min=0.0, help="0: greedy"),
-    top_k: int = typer.Option(..., min=0, help="0: off"),
-    top_p: float = typer.Option(..., min=0.01, max=1.0, help="1: off"),
-    num_beams: int = typer.Option(..., min=1),
-    repetition_penalty: float = typer.Option(..., min=0.01, help="1: off"),
-    batch_size: int = typer.Option(..., min=1),
-    dtype: Dtype = typer.Option(..., help="of the model; its scores are float32"),
-    seed: int = typer.Option(..., min=0),
-    stop_at_end: bool = typer.Option(..., help="no: go on past the end-of-text, to the cap"),
+    metrics: Annotated[Path, Option()],
+    model: Annotated[Model, Option(help="the fine-tuned model, or the one it was made from")],
+    decoding: Decoding,
+    n_queries: Annotated[int, Option(min=0, help="validation queries to take; 0: all")],
+    batch_size: Annotated[int, Option(min=1)],
+    dtype: Annotated[Dtype, Option(help="of the model; its scores are float32")],
+    ignore_eos: Annotated[bool, Option(help="go on past the end-of-text, to the cap")],
 ) -> None:
     """Generate with the chosen model."""
-    import torch
     from tqdm import tqdm
 
     folder = tuned if model is Model.tuned else base
-    tokenizer = load_tokenizer(folder)
-    network = load_causal_model(folder).eval()
-    limit_threads(network)
-    network.to(best_device(), getattr(torch, dtype))
+    tokenizer, network = load_for_inference(folder, dtype)
     asked = evaluated_queries(queries, n_queries)
 
-    decoding = Decoding(
-        cap, temperature, top_k, top_p, num_beams, repetition_penalty, seed, stop_at_end
-    )
     prompts = encode_prompts(tokenizer, asked["query"].to_list())
     with tqdm(
         total=-(-len(prompts) // rank_and_size()[1]),  # this process's part, rounded up
@@ -90,7 +74,7 @@ def main(
             network,
             prompts,
             asked["query_id"].to_list(),
-            decoding,
+            replace(decoding, ignore_eos=ignore_eos),
             end_tokens(network, tokenizer),
             batch_size,
             bar.update,

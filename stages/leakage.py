@@ -6,8 +6,9 @@ because finding depends on the corpus alone, and every experiment compares.
 """
 
 from pathlib import Path
+from typing import Annotated
 
-import typer
+from typer import Option
 
 from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
@@ -34,17 +35,17 @@ app = stage_app()
 def find(
     queries: Path,
     output: Path,
-    metrics: Path = typer.Option(..., help="counts and shares by kind (JSON)"),
-    n_queries: int = typer.Option(..., min=0, help="validation queries to take; 0: all"),
-    query_threshold: float = typer.Option(
-        ..., min=0.5, max=1, help="similarity of near-duplicate queries"
-    ),
-    passage_threshold: float = typer.Option(
-        ..., min=0.5, max=1, help="similarity of near-duplicate passages"
-    ),
-    shingle_chars: int = typer.Option(..., min=2, help="characters per shingle"),
-    num_perm: int = typer.Option(..., min=16, help="places of a MinHash signature"),
-    seed: int = typer.Option(..., min=0, help="of the MinHash permutations"),
+    metrics: Annotated[Path, Option(help="counts and shares by kind (JSON)")],
+    n_queries: Annotated[int, Option(min=0, help="validation queries to take; 0: all")],
+    query_threshold: Annotated[
+        float, Option(min=0.5, max=1, help="similarity of near-duplicate queries")
+    ],
+    passage_threshold: Annotated[
+        float, Option(min=0.5, max=1, help="similarity of near-duplicate passages")
+    ],
+    shingle_chars: Annotated[int, Option(min=2, help="characters per shingle")],
+    num_perm: Annotated[int, Option(min=16, help="places of a MinHash signature")],
+    seed: Annotated[int, Option(min=0, help="of the MinHash permutations")],
 ) -> None:
     """Find the training texts nearest to each evaluated query, its answers and its passages."""
     asked = evaluated_queries(queries, n_queries)
@@ -67,8 +68,8 @@ def find(
 def compare(
     leaks: Path,
     scored: Path,
-    metrics: Path = typer.Option(..., help="both halves and their difference (JSON)"),
-    seed: int = typer.Option(..., min=0, help="of the bootstrap"),
+    metrics: Annotated[Path, Option(help="both halves and their difference (JSON)")],
+    seed: Annotated[int, Option(min=0, help="of the bootstrap")],
 ) -> None:
     """Compare the metrics of clean and leaked queries."""
     found, rows = read_table(leaks), read_table(scored)

@@ -7,9 +7,10 @@ audit reads what it needs without a ranker; a plot, a point per length.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
-import typer
+from typer import Option
 
 from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
@@ -37,16 +38,16 @@ def main(
     rankers_folder: Path,
     candidates_folder: Path,
     output: Path,
-    curve: Path = typer.Option(..., help="mean places, for dvc plots"),
-    rankers: list[str] = typer.Option(..., help="folders of the rankers; repeat the option"),
-    cap: int = typer.Option(..., min=1, help="new tokens that were generated"),
-    forced_cap: int = typer.Option(..., min=1, help="new tokens of the forced texts"),
-    num_beams: int = typer.Option(..., min=1),
-    step: int = typer.Option(..., min=1, help="new tokens between two points of the curve"),
-    strip_query: bool = typer.Option(..., help="leave the prompt out of the ranked text"),
-    legacy: bool = typer.Option(..., help="the source study's ties and missing answers"),
-    batch_size: int = typer.Option(..., min=1, help="texts a ranker encodes at a time"),
-    seed: int = typer.Option(..., min=0, help="of the bootstrap"),
+    curve: Annotated[Path, Option(help="mean places, for dvc plots")],
+    rankers: Annotated[list[str], Option(help="folders of the rankers; repeat the option")],
+    cap: Annotated[int, Option(min=1, help="new tokens that were generated")],
+    forced_cap: Annotated[int, Option(min=1, help="new tokens of the forced texts")],
+    num_beams: Annotated[int, Option(min=1)],
+    step: Annotated[int, Option(min=1, help="new tokens between two points of the curve")],
+    strip_query: Annotated[bool, Option(help="leave the prompt out of the ranked text")],
+    legacy: Annotated[bool, Option(help="the source study's ties and missing answers")],
+    batch_size: Annotated[int, Option(min=1, help="texts a ranker encodes at a time")],
+    seed: Annotated[int, Option(min=0, help="of the bootstrap")],
 ) -> None:
     """Cut, score and place the texts at every length."""
     from genlab.models.loading import load_tokenizer

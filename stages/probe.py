@@ -6,9 +6,10 @@ places gained per repeat of the query, and what else genlab/ranking/probes.py ma
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
-import typer
+from typer import Option
 
 from genlab.core.files import write_json
 from genlab.core.program import run, stage_app
@@ -34,19 +35,19 @@ def main(
     rankers_folder: Path,
     candidates_folder: Path,
     output: Path,
-    metrics: Path = typer.Option(..., help="headline numbers"),
-    details: Path = typer.Option(..., help="every probe's metrics and places gained"),
-    repeats_plot: Path = typer.Option(..., help="mean place by repeats of the query"),
-    positions_plot: Path = typer.Option(..., help="by where the query stands"),
-    words_plot: Path = typer.Option(..., help="by what words are there"),
-    cuts_plot: Path = typer.Option(..., help="by the tokens left of a selected passage"),
-    n_queries: int = typer.Option(..., min=0, help="validation queries to take; 0: all"),
-    score_seed: int = typer.Option(..., min=0, help="seed of the candidates' random passages"),
-    rankers: list[str] = typer.Option(..., help="folders of the rankers; repeat the option"),
-    repeats: list[int] = typer.Option(..., min=1, help="times the query stands before a passage"),
-    cut_tokens: list[int] = typer.Option(..., min=1, help="tokens left of a selected passage"),
-    batch_size: int = typer.Option(..., min=1, help="texts a ranker encodes at a time"),
-    seed: int = typer.Option(..., min=0, help="of random words, orders, gaps and the bootstrap"),
+    metrics: Annotated[Path, Option(help="headline numbers")],
+    details: Annotated[Path, Option(help="every probe's metrics and places gained")],
+    repeats_plot: Annotated[Path, Option(help="mean place by repeats of the query")],
+    positions_plot: Annotated[Path, Option(help="by where the query stands")],
+    words_plot: Annotated[Path, Option(help="by what words are there")],
+    cuts_plot: Annotated[Path, Option(help="by the tokens left of a selected passage")],
+    n_queries: Annotated[int, Option(min=0, help="validation queries to take; 0: all")],
+    score_seed: Annotated[int, Option(min=0, help="seed of the candidates' random passages")],
+    rankers: Annotated[list[str], Option(help="folders of the rankers; repeat the option")],
+    repeats: Annotated[list[int], Option(min=1, help="times the query stands before a passage")],
+    cut_tokens: Annotated[list[int], Option(min=1, help="tokens left of a selected passage")],
+    batch_size: Annotated[int, Option(min=1, help="texts a ranker encodes at a time")],
+    seed: Annotated[int, Option(min=0, help="of random words, orders, gaps and the bootstrap")],
 ) -> None:
     """Make, score and place the texts of every probe."""
     from genlab.models.loading import load_tokenizer

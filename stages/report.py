@@ -7,8 +7,9 @@ a receipt; and the library that draws `dvc plots show`, which else comes from th
 
 import json
 from pathlib import Path
+from typing import Annotated
 
-import typer
+from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
@@ -58,9 +59,9 @@ def main(
     metrics: Path,
     params: Path,
     output: Path,
-    receipt: Path = typer.Option(..., help="what the run stood on, as JSON"),
-    plots_library: Path = typer.Option(..., help="JavaScript that draws `dvc plots show`"),
-    n_queries: int = typer.Option(..., min=0, help="evaluated queries on the page; 0: all"),
+    receipt: Annotated[Path, Option(help="what the run stood on, as JSON")],
+    plots_library: Annotated[Path, Option(help="JavaScript that draws `dvc plots show`")],
+    n_queries: Annotated[int, Option(min=0, help="evaluated queries on the page; 0: all")],
 ) -> None:
     """Write the page, the receipt and the plots library."""
     found = read_metrics(metrics, ["score", "score_details", *PLOTS, *NUMBERS])

@@ -5,20 +5,20 @@
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
-import typer
+from typer import Option
 
 from genlab.core.files import write_json
 from genlab.core.processes import is_first
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
+from genlab.models.token_texts import check_lengths, cut_texts
 from genlab.ranking import places
 from genlab.ranking.candidates import SCHEMA, evaluated_queries, score_candidates
 from genlab.ranking.panel import rate_texts
 from genlab.ranking.scoring import (
-    check_lengths,
-    cut_texts,
     place_histogram,
     read_candidates,
     summarize_with_references,
@@ -28,8 +28,8 @@ from genlab.text.measures import distinct_n, query_echo_rate
 
 app = stage_app()
 
-BATCH_SIZE = typer.Option(..., min=1, help="texts a ranker encodes at a time")
-SEED = typer.Option(..., min=0, help="of the references and the bootstrap")
+BatchSize = Annotated[int, Option(min=1, help="texts a ranker encodes at a time")]
+Seed = Annotated[int, Option(min=0, help="of the references and the bootstrap")]
 
 
 @app.command()
@@ -37,9 +37,9 @@ def candidates(
     queries: Path,
     ranker: Path,
     output: Path,
-    n_queries: int = typer.Option(..., min=0, help="validation queries to take; 0: all"),
-    batch_size: int = BATCH_SIZE,
-    seed: int = SEED,
+    n_queries: Annotated[int, Option(min=0, help="validation queries to take; 0: all")],
+    batch_size: BatchSize,
+    seed: Seed,
 ) -> None:
     """Score the real passages of every evaluated query under one ranker."""
     from genlab.ranking.rankers import load_ranker
@@ -63,17 +63,17 @@ def texts(
     rankers_folder: Path,
     candidates_folder: Path,
     output: Path,
-    metrics: Path = typer.Option(..., help="headline numbers"),
-    details: Path = typer.Option(..., help="interval, chance, floor and ceiling of each"),
-    histogram: Path = typer.Option(..., help="places, for dvc plots"),
-    rankers: list[str] = typer.Option(..., help="folders of the rankers; repeat the option"),
-    max_len: int = typer.Option(..., min=1, help="new tokens of each text that are ranked"),
-    cap: int = typer.Option(..., min=1, help="new tokens that were generated"),
-    num_beams: int = typer.Option(..., min=1),
-    strip_query: bool = typer.Option(..., help="leave the prompt out of the ranked text"),
-    legacy: bool = typer.Option(..., help="the source study's ties and missing answers"),
-    batch_size: int = BATCH_SIZE,
-    seed: int = SEED,
+    metrics: Annotated[Path, Option(help="headline numbers")],
+    details: Annotated[Path, Option(help="interval, chance, floor and ceiling of each")],
+    histogram: Annotated[Path, Option(help="places, for dvc plots")],
+    rankers: Annotated[list[str], Option(help="folders of the rankers; repeat the option")],
+    max_len: Annotated[int, Option(min=1, help="new tokens of each text that are ranked")],
+    cap: Annotated[int, Option(min=1, help="new tokens that were generated")],
+    num_beams: Annotated[int, Option(min=1)],
+    strip_query: Annotated[bool, Option(help="leave the prompt out of the ranked text")],
+    legacy: Annotated[bool, Option(help="the source study's ties and missing answers")],
+    batch_size: BatchSize,
+    seed: Seed,
 ) -> None:
     """Score and place the generated texts."""
     from genlab.models.loading import load_tokenizer

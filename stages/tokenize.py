@@ -8,10 +8,11 @@ import gc
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import polars as pl
-import typer
+from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
@@ -53,10 +54,10 @@ def main(
     queries: Path,
     base: Path,
     output: Path,
-    metrics: Path = typer.Option(...),
-    block_size: int = typer.Option(..., min=8, help="tokens per block, or most tokens per row"),
-    packed: bool = typer.Option(..., help="join documents into full blocks, or one row each"),
-    body_loss: bool = typer.Option(..., help="rows only: no loss on the query's tokens"),
+    metrics: Annotated[Path, Option()],
+    block_size: Annotated[int, Option(min=8, help="tokens per block, or most tokens per row")],
+    packed: Annotated[bool, Option(help="join documents into full blocks, or one row each")],
+    body_loss: Annotated[bool, Option(help="rows only: no loss on the query's tokens")],
 ) -> None:
     """Encode the train and validation documents."""
     from genlab.models.loading import load_tokenizer

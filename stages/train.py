@@ -7,18 +7,20 @@ run resumes from its last checkpoint in .scratch/train.
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
-import typer
+from typer import Option
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.options import grouped_options
 from genlab.core.processes import is_first, limit_threads
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.models.loading import Dtype, load_causal_model, load_tokenizer
 from genlab.models.training import (
+    Lora,
     Method,
     Recipe,
-    Schedule,
     add_lora,
     check_rows_fit,
     collate,
@@ -32,38 +34,23 @@ app = stage_app()
 
 
 @app.command()
+@grouped_options
 def main(
     tokens: Path,
     base: Path,
     output: Path,
-    metrics: Path = typer.Option(...),
-    curve: Path = typer.Option(..., help="loss against epoch, for dvc plots"),
-    method: Method = typer.Option(..., help="train all weights, or low-rank adapters"),
-    epochs: float = typer.Option(..., min=0.01),
-    learning_rate: float = typer.Option(..., min=0.0),
-    lr_scheduler_type: Schedule = typer.Option(..., help="how the learning rate falls"),
-    warmup_steps: int = typer.Option(..., min=0),
-    weight_decay: float = typer.Option(..., min=0.0),
-    batch_size: int = typer.Option(..., min=1, help="rows per process and step"),
-    gradient_accumulation_steps: int = typer.Option(..., min=1),
-    early_stopping_patience: int = typer.Option(..., min=0, help="epochs without gain; 0: off"),
-    save_steps: int = typer.Option(..., min=1, help="steps between checkpoints of a killed run"),
-    dtype: Dtype = typer.Option(..., help="of the products; weights and sums are float32"),
-    seed: int = typer.Option(..., min=0),
-    lora_r: int = typer.Option(..., "--lora.r", min=1),
-    lora_alpha: int = typer.Option(..., "--lora.alpha", min=1, help="scale is alpha / r"),
-    lora_dropout: float = typer.Option(..., "--lora.dropout", min=0.0, max=1.0),
-    lora_target_modules: str = typer.Option(
-        ..., "--lora.target_modules", help="name, or all-linear"
-    ),
+    metrics: Annotated[Path, Option()],
+    curve: Annotated[Path, Option(help="loss against epoch, for dvc plots")],
+    method: Annotated[Method, Option(help="train all weights, or low-rank adapters")],
+    recipe: Recipe,
+    lora: Lora,
+    dtype: Annotated[Dtype, Option(help="of the products; weights and sums are float32")],
 ) -> None:
     """Fine-tune, keep the best epoch when early stopping is on, else the last."""
-    options = locals()
     from datasets import Dataset
     from transformers import set_seed
 
-    recipe = Recipe(**{name: options[name] for name in Recipe.__annotations__})
-    set_seed(seed)  # the adapters' first values are drawn before there is a Trainer
+    set_seed(recipe.seed)  # the adapters' first values are drawn before there is a Trainer
     tokenizer, model = load_tokenizer(base), load_causal_model(base)
     limit_threads(model)
     data = {
@@ -72,7 +59,7 @@ def main(
     }
     check_rows_fit(tokens, data["train"], model)
     if method is Method.lora:
-        model = add_lora(model, lora_r, lora_alpha, lora_dropout, lora_target_modules)
+        model = add_lora(model, lora)
     n_trainable = model.num_parameters(only_trainable=True)
 
     with resumable_folder("train", sys.argv[1:], [tokens, base]) as scratch:

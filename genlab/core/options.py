@@ -9,7 +9,8 @@
     def main(output: Path, lora: Lora) -> None: ...
 
 The command line has `--lora.r`, as DVC writes the params group; `main` gets a Lora. A field whose
-Option has no name of its own is called by the field's: `batch_size` is `--batch_size`.
+Option has no name of its own is called by the field's: `batch_size` is `--batch_size`. A field
+without an Option is none, and keeps its default.
 """
 
 import dataclasses
@@ -71,7 +72,10 @@ def option_names(group: str, dataclass: type) -> dict[str, str]:
     """Return {parameter: field}: `lora_r` where the option is --lora.r, else the field's name."""
     names = {}
     for field, hint in typing.get_type_hints(dataclass, include_extras=True).items():
-        options = [o for o in hint.__metadata__ if isinstance(o, typer.models.OptionInfo)]
-        named_whole = any(name.startswith(f"--{group}.") for name in options[0].param_decls or ())
-        names[f"{group}_{field}" if named_whole else field] = field
+        metadata = getattr(hint, "__metadata__", ())
+        options = [each for each in metadata if isinstance(each, typer.models.OptionInfo)]
+        if options:
+            declared = options[0].param_decls or ()
+            named_whole = any(name.startswith(f"--{group}.") for name in declared)
+            names[f"{group}_{field}" if named_whole else field] = field
     return names

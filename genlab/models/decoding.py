@@ -10,9 +10,10 @@ for beams, and batches matter to a model in bfloat16, whose sums round to other 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from typer import Option
 
 from genlab.core.processes import map_shared
 from genlab.core.program import InputError
@@ -35,14 +36,14 @@ FEW = 1_000  # tokens that top_k and top_p have left, up to which they are sorte
 class Decoding:
     """How to turn next-token scores into tokens; the fields are params of `gen`."""
 
-    cap: int  # most new tokens
-    temperature: float  # 0: greedy
-    top_k: int  # 0: all tokens
-    top_p: float  # 1.0: all tokens
-    num_beams: int
-    repetition_penalty: float  # 1.0: none
-    seed: int
-    stop_at_end: bool = True  # False: an end-of-text is a token like any other, up to `cap`
+    cap: Annotated[int, Option(min=1, help="most new tokens")]
+    temperature: Annotated[float, Option(min=0.0, help="0: greedy")]
+    top_k: Annotated[int, Option(min=0, help="0: all tokens")]
+    top_p: Annotated[float, Option(min=0.01, max=1.0, help="1: all tokens")]
+    num_beams: Annotated[int, Option(min=1)]
+    repetition_penalty: Annotated[float, Option(min=0.01, help="1: none")]
+    seed: Annotated[int, Option(min=0)]
+    ignore_eos: bool = False  # an end-of-text is a token like any other, up to `cap`
 
 
 def generate(
@@ -56,7 +57,7 @@ def generate(
 ) -> tuple[list[list[int]], list[bool]]:
     """Return each prompt's new tokens and whether an end-of-text was reached within the cap.
 
-    The end-of-text is left out; without stop_at_end, where it is not the last token, it stays.
+    The end-of-text is left out; with ignore_eos, where it is not the last token, it stays.
     Prompts are taken in order of length, so that batches hold little padding.
     Beams are searched, not sampled: with num_beams > 1 temperature, top_k and top_p are not used.
     Raises InputError if a prompt and `cap` new tokens exceed the model's positions.
@@ -66,7 +67,7 @@ def generate(
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     tokens: list[list[int]] = [[]] * len(prompts)
     finished = [False] * len(prompts)
-    stops = ends if decoding.stop_at_end else set()
+    stops = set() if decoding.ignore_eos else ends
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
     def decode_items(batch: list[int]) -> list[list[int]]:
@@ -263,7 +264,7 @@ def check_positions(
     model: "PreTrainedModel", prompts: list[list[int]], item_ids: list[str], decoding: Decoding
 ) -> None:
     """Raise InputError if the longest prompt with `cap` new tokens is too long for the model."""
-    cap = "gen.cap" if decoding.stop_at_end else "forced.cap"
+    cap = "forced.cap" if decoding.ignore_eos else "gen.cap"
     n_positions = getattr(model.config, "max_position_embeddings", None)
     longest = max(range(len(prompts)), key=lambda i: len(prompts[i]))
     if n_positions and len(prompts[longest]) + decoding.cap > n_positions:

@@ -3,10 +3,12 @@
 Safely: weights as safetensors only, never a pickle; no code from the folder is run.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genlab.core.processes import best_device, limit_threads
 from genlab.core.program import InputError
 
 if TYPE_CHECKING:
@@ -63,6 +65,23 @@ def load_text_to_text_model(folder: Path) -> "PreTrainedModel":
     from transformers import AutoModelForSeq2SeqLM
 
     return load_whole(AutoModelForSeq2SeqLM, folder, "text-to-text model")
+
+
+def load_for_inference(
+    folder: Path,
+    dtype: Dtype = Dtype.float32,
+    load: Callable[[Path], "PreTrainedModel"] = load_causal_model,
+) -> tuple["PreTrainedTokenizerBase", "PreTrainedModel"]:
+    """Return the tokenizer and the model in `folder`, ready to compute on this process's device.
+
+    The model is in evaluation mode and in `dtype`; a small one computes on one thread of a CPU
+    (`limit_threads`). `load` is load_causal_model or load_text_to_text_model.
+    """
+    import torch
+
+    tokenizer, model = load_tokenizer(folder), load(folder).eval()
+    limit_threads(model)
+    return tokenizer, model.to(best_device(), getattr(torch, dtype))
 
 
 def load_whole(auto_class: type, folder: Path, kind: str) -> "PreTrainedModel":

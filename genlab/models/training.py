@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import pyarrow.compute as pc
+from typer import Option
 
 from genlab.core.files import remove
 from genlab.core.processes import best_device, is_first
@@ -153,16 +154,30 @@ def token_mean_trainer(**options) -> "Trainer":
 class Recipe:
     """How long and how fast to train; the fields are params of `train` and transformers' own."""
 
-    epochs: float
-    learning_rate: float
-    lr_scheduler_type: str
-    warmup_steps: int
-    weight_decay: float
-    batch_size: int  # rows per process and step
-    gradient_accumulation_steps: int
-    early_stopping_patience: int  # epochs without gain; 0: off, and the last epoch is kept
-    save_steps: int
-    seed: int
+    epochs: Annotated[float, Option(min=0.01, help="at most, with early stopping")]
+    learning_rate: Annotated[float, Option(min=0.0)]
+    lr_scheduler_type: Annotated[Schedule, Option(help="how the learning rate falls")]
+    warmup_steps: Annotated[int, Option(min=0)]
+    weight_decay: Annotated[float, Option(min=0.0)]
+    batch_size: Annotated[int, Option(min=1, help="rows per process and step")]
+    gradient_accumulation_steps: Annotated[int, Option(min=1)]
+    early_stopping_patience: Annotated[
+        int, Option(min=0, help="epochs without gain; 0: off, and the last epoch is kept")
+    ]
+    save_steps: Annotated[int, Option(min=1, help="steps between checkpoints of a killed run")]
+    seed: Annotated[int, Option(min=0)]
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank adapters (Hu et al. 2021); their output is scaled by alpha / r."""
+
+    r: Annotated[int, Option("--lora.r", min=1)]
+    alpha: Annotated[int, Option("--lora.alpha", min=1, help="scale is alpha / r")]
+    dropout: Annotated[float, Option("--lora.dropout", min=0.0, max=1.0)]
+    target_modules: Annotated[
+        str, Option("--lora.target_modules", help="names with commas between, or all-linear")
+    ]
 
 
 def train_resumably(
@@ -302,23 +317,17 @@ def check_rows_fit(tokens: Path, rows: "Dataset", model: "PreTrainedModel") -> N
         )
 
 
-def lora_config(
-    r: int, alpha: int, dropout: float, target_modules: str, task_type: str = "CAUSAL_LM"
-) -> "LoraConfig":
-    """Return the settings of LoRA adapters (Hu et al. 2021).
-
-    target_modules: names with commas between them, or all-linear.
-    """
+def lora_config(lora: Lora, task_type: str = "CAUSAL_LM") -> "LoraConfig":
+    """Return peft's settings of the adapters."""
     from peft import LoraConfig
 
+    every = lora.target_modules == "all-linear"
     return LoraConfig(
         task_type=task_type,
-        r=r,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        target_modules=(
-            target_modules if target_modules == "all-linear" else module_names(target_modules)
-        ),
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.target_modules if every else module_names(lora.target_modules),
     )
 
 
@@ -327,16 +336,14 @@ def module_names(target_modules: str) -> list[str]:
     return [name.strip() for name in target_modules.split(",")]
 
 
-def add_lora(
-    model: "PreTrainedModel", r: int, alpha: int, dropout: float, target_modules: str
-) -> "PeftModel":
+def add_lora(model: "PreTrainedModel", lora: Lora) -> "PeftModel":
     """Return `model` with LoRA adapters; raise InputError if no module has that name."""
     from peft import get_peft_model
 
+    target_modules = lora.target_modules
     task_type = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
     try:
-        config = lora_config(r, alpha, dropout, target_modules, task_type)
-        adapted = get_peft_model(model, config)
+        adapted = get_peft_model(model, lora_config(lora, task_type))
     except ValueError as error:
         raise InputError(f"lora.target_modules={target_modules}: {error}") from error
     settings = adapted.peft_config["default"]

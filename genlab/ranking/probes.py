@@ -24,9 +24,9 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
+from genlab.models.token_texts import cut_texts
 from genlab.ranking import places
 from genlab.ranking.candidates import with_answer_in_slot
-from genlab.ranking.scoring import cut_texts
 from genlab.statistics.intervals import bootstrap_interval
 from genlab.text.normal_form import key_expression, words
 

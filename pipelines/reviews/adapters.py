@@ -4,7 +4,6 @@ In: a text-to-text model, an arm's options. Out: the model with what is to be tr
 and what is reported of its training.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,22 +11,12 @@ import numpy as np
 
 from genlab.core.program import InputError
 from genlab.mini.training import is_matrix
-from genlab.models.training import Method, Recipe, add_lora, perplexity, validation_loss
+from genlab.models.training import Lora, Method, Recipe, add_lora, perplexity, validation_loss
 
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
     from transformers import PreTrainedModel, Trainer
-
-
-@dataclass(frozen=True)
-class Lora:
-    """Low-rank adapters (Hu et al. 2021); their output is scaled by alpha / r."""
-
-    r: int
-    alpha: int
-    dropout: float
-    target_modules: str
 
 
 def read_rows(tokens: Path, split: str, ratings: list[int]) -> "Dataset":
@@ -49,7 +38,7 @@ def read_rows(tokens: Path, split: str, ratings: list[int]) -> "Dataset":
 def prepare_model(model: "PreTrainedModel", method: Method, lora: Lora) -> "PreTrainedModel":
     """Return the model with what is to be trained, and print how much that is."""
     if method is Method.lora:
-        model = add_lora(model, lora.r, lora.alpha, lora.dropout, lora.target_modules)
+        model = add_lora(model, lora)
     trained, all_weights = model.num_parameters(only_trainable=True), model.num_parameters()
     line = f"{trained:,} of {all_weights:,} parameters are trained ({trained / all_weights:.1%})"
     if method is Method.lora:

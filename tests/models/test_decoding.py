@@ -192,7 +192,7 @@ def test_end_of_text_stops_a_row_and_is_left_out():
 def test_a_text_driven_on_is_up_to_its_first_end_the_text_that_stopped(name, decoding, batch_size):
     ends = {END, 5, 9, 17, 33}
     stopped = decode(name, decoding, batch_size=7, ends=ends)
-    driven = decode(name, replace(decoding, stop_at_end=False), batch_size=batch_size, ends=ends)
+    driven = decode(name, replace(decoding, ignore_eos=True), batch_size=batch_size, ends=ends)
     for query, (tokens, finished) in driven.items():
         assert len(tokens) == 60
         assert up_to_end(tokens, ends) == stopped[query]
@@ -204,14 +204,14 @@ def test_a_text_driven_on_is_up_to_its_first_end_the_text_that_stopped(name, dec
 @sampled_and_greedy
 def test_what_stands_after_an_end_is_what_the_model_alone_would_write(decoding):
     free = decode("gpt2", decoding, ends=set())
-    driven = decode("gpt2", replace(decoding, stop_at_end=False), ends={5, 9, 17})
+    driven = decode("gpt2", replace(decoding, ignore_eos=True), ends={5, 9, 17})
     assert [tokens for tokens, _ in driven.values()] == [tokens for tokens, _ in free.values()]
 
 
 def test_beams_driven_on_are_those_of_transformers_without_an_end():
     from transformers import GenerationConfig
 
-    beams = replace(GREEDY, num_beams=3, cap=12, stop_at_end=False)
+    beams = replace(GREEDY, num_beams=3, cap=12, ignore_eos=True)
     ends = {END, 7, 11}
     model = make_gpt2()
     model.generation_config = GenerationConfig()
@@ -361,7 +361,7 @@ def test_a_prompt_that_leaves_no_room_is_named():
     assert generate(MODELS["gpt2"](), [[1] * 68], ["q"], GREEDY, {END}, 1)
     with pytest.raises(InputError, match=r"query b: its prompt of 69 tokens.*gen\.cap=60.*128"):
         generate(MODELS["gpt2"](), prompts, ["a", "b", "c"], GREEDY, {END}, 1)
-    driven_on = replace(GREEDY, stop_at_end=False)
+    driven_on = replace(GREEDY, ignore_eos=True)
     with pytest.raises(InputError, match=r"forced\.cap=60 new ones .* lower forced\.cap"):
         generate(MODELS["gpt2"](), prompts, ["a", "b", "c"], driven_on, {END}, 1)
 

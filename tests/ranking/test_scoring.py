@@ -13,16 +13,14 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
+from genlab.models.token_texts import check_lengths, cut_texts, decode_texts
 from genlab.ranking import places
 from genlab.ranking.candidates import SCHEMA, score_candidates
 from genlab.ranking.rankers import Ranker, RankerKind, finite_relevance, none_unread
 from genlab.ranking.scoring import (
     LENGTH_SCHEMA,
-    check_lengths,
     curve_lengths,
     cut_at_lengths,
-    cut_texts,
-    decode_texts,
     length_curve,
     place_cuts,
     place_histogram,

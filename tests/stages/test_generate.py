@@ -27,7 +27,7 @@ OPTIONS = {
     "batch_size": 4,
     "dtype": "float32",
     "seed": 9,
-    "stop_at_end": True,
+    "ignore_eos": False,
 }
 ASKED = [f"{first} {second}" for first, second in zip(WORDS, WORDS[4:], strict=False)]
 
@@ -140,7 +140,7 @@ def test_texts_driven_on_fill_the_cap_and_keep_their_end_of_text(folder, run):
     end = load_tokenizer(folder / "tuned").eos_token_id
     options = {"cap": 100, "temperature": 4.0, "top_k": 0}
     stopped, _ = run(**options)
-    driven, metrics = run(stop_at_end=False, **options)
+    driven, metrics = run(ignore_eos=True, **options)
     assert driven.schema == generate.SCHEMA
     assert driven.drop("tokens").equals(stopped.drop("tokens"))
     for short, finished, long in zip(
@@ -153,7 +153,7 @@ def test_texts_driven_on_fill_the_cap_and_keep_their_end_of_text(folder, run):
 
 
 def test_a_shorter_forced_cap_gives_the_beginning_too(run):
-    long, short = run(cap=30, stop_at_end=False)[0], run(cap=10, stop_at_end=False)[0]
+    long, short = run(cap=30, ignore_eos=True)[0], run(cap=10, ignore_eos=True)[0]
     assert short["tokens"].to_list() == [row[:10] for row in long["tokens"].to_list()]
 
 

@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from genlab.core.program import InputError
+from genlab.report import bundle
 from genlab.report.page import read_payload
-from stages import bundle, report
+from stages import report
 from tests.browser import chromium, opened  # noqa: F401
 from tests.project_copy import ROOT, dvc
 from tests.tiny_report import write_run

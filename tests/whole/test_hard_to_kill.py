@@ -30,10 +30,10 @@ KILLER = """\
 import builtins, os, signal, sys
 from pathlib import Path
 
-words = [word for word in sys.orig_argv if word.startswith(("stages.", "data/"))]
+words = [word for word in sys.orig_argv if word.startswith(("stages.", "data/", "check"))]
 folder = Path(os.environ["KILLED"])
 mark = folder / "-".join(words).replace("/", "_")
-if words and words[0].startswith("stages."):
+if words and words[0].startswith(("stages.", "check")):
     program, n_done = words[0], 0
 
     def die():
@@ -46,7 +46,7 @@ if words and words[0].startswith("stages."):
         global n_done
         if str(source).endswith(".partial") and not mark.exists():
             n_done += 1
-            once = ("stages.check", "stages.dedup", "stages.fetch", "stages.leakage")
+            once = ("check", "stages.dedup", "stages.fetch", "stages.leakage")
             if n_done == 2 or program in once or "data/candidates" in words[-1]:
                 die()
         with open(folder / "in_place", "a") as log:

@@ -8,6 +8,7 @@ text one of its rankers (`ranker`). Everything later runs offline.
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -20,11 +21,13 @@ from pipelines.alignment.schemas import SPLITS, TEXT_SCHEMA
 
 app = stage_app()
 
-METRICS = Option(..., help="JSON of counts")
-MODEL_PATH = Option(..., help="mini: the texts it is trained on; else: the model's folder")
-HUB_ID = Option(...)
-REVISION = Option(..., help="hub: commit that is downloaded")
-SEED = Option(..., min=0)
+Metrics = Annotated[Path, Option(help="JSON of counts")]
+ModelPath = Annotated[
+    Path, Option(help="mini: the texts it is trained on; else: the model's folder")
+]
+HubId = Annotated[str, Option()]
+Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
+Seed = Annotated[int, Option(min=0)]
 
 
 class CorpusSource(StrEnum):
@@ -50,15 +53,17 @@ class RewardSource(StrEnum):
 @app.command()
 def corpus(
     output: Path,
-    metrics: Path = METRICS,
-    source: CorpusSource = Option(...),
-    path: Path = Option(..., help="mini: the vocabulary; file, queries: the user's"),
-    hub_id: str = HUB_ID,
-    revision: str = REVISION,
-    n_texts: int = Option(..., min=0, help="0: all there are; mini: at least 2; not of queries"),
-    max_words: int = Option(..., min=1, help="a longer text is cut to its first sentences"),
-    validation_share: float = Option(..., min=0.0, max=1.0),
-    seed: int = SEED,
+    metrics: Metrics,
+    source: Annotated[CorpusSource, Option()],
+    path: Annotated[Path, Option(help="mini: the vocabulary; file, queries: the user's")],
+    hub_id: HubId,
+    revision: Revision,
+    n_texts: Annotated[
+        int, Option(min=0, help="0: all there are; mini: at least 2; not of queries")
+    ],
+    max_words: Annotated[int, Option(min=1, help="a longer text is cut to its first sentences")],
+    validation_share: Annotated[float, Option(min=0.0, max=1.0)],
+    seed: Seed,
 ) -> None:
     """Fetch the texts as one table."""
     from pipelines.alignment import labelled_texts, mini_films
@@ -96,22 +101,22 @@ def check_base(
 @app.command()
 def base(
     output: Path,
-    metrics: Path = METRICS,
-    source: BaseSource = Option(...),
-    path: Path = MODEL_PATH,
-    hub_id: str = HUB_ID,
-    revision: str = REVISION,
-    vocab_size: int = Option(..., min=300, help="mini: tokens, 257 of them bytes and EOS"),
-    n_layer: int = Option(..., min=1),
-    n_embd: int = Option(..., min=8),
-    n_head: int = Option(..., min=1),
-    n_positions: int = Option(..., min=64),
-    epochs: int = Option(..., min=1),
-    batch_size: int = Option(..., min=1),
-    learning_rate: float = Option(..., min=0.0, help="mini: Muon's, for the matrices"),
-    embedding_learning_rate: float = Option(..., min=0.0, help="mini: AdamW's"),
-    max_offset: int = Option(..., min=0, help="mini: first position is drawn up to this"),
-    seed: int = SEED,
+    metrics: Metrics,
+    source: Annotated[BaseSource, Option()],
+    path: ModelPath,
+    hub_id: HubId,
+    revision: Revision,
+    vocab_size: Annotated[int, Option(min=300, help="mini: tokens, 257 of them bytes and EOS")],
+    n_layer: Annotated[int, Option(min=1)],
+    n_embd: Annotated[int, Option(min=8)],
+    n_head: Annotated[int, Option(min=1)],
+    n_positions: Annotated[int, Option(min=64)],
+    epochs: Annotated[int, Option(min=1)],
+    batch_size: Annotated[int, Option(min=1)],
+    learning_rate: Annotated[float, Option(min=0.0, help="mini: Muon's, for the matrices")],
+    embedding_learning_rate: Annotated[float, Option(min=0.0, help="mini: AdamW's")],
+    max_offset: Annotated[int, Option(min=0, help="mini: first position is drawn up to this")],
+    seed: Seed,
 ) -> None:
     """Fetch the policy that is to be aligned: a language model that knows both moods."""
     from genlab.mini.gpt2 import pretrain, train_tokenizer
@@ -153,18 +158,18 @@ def base(
 def reward_model(
     corpus: Path,
     output: Path,
-    metrics: Path = METRICS,
-    source: RewardSource = Option(...),
-    path: Path = MODEL_PATH,
-    hub_id: str = HUB_ID,
-    revision: str = REVISION,
-    vocab_size: int = Option(..., min=300, help="mini: tokens, 257 of them bytes and EOS"),
-    hidden_size: int = Option(..., min=32),
-    max_tokens: int = Option(..., min=8, help="mini: what it reads of a text"),
-    epochs: int = Option(..., min=1),
-    batch_size: int = Option(..., min=1),
-    learning_rate: float = Option(..., min=0.0),
-    seed: int = SEED,
+    metrics: Metrics,
+    source: Annotated[RewardSource, Option()],
+    path: ModelPath,
+    hub_id: HubId,
+    revision: Revision,
+    vocab_size: Annotated[int, Option(min=300, help="mini: tokens, 257 of them bytes and EOS")],
+    hidden_size: Annotated[int, Option(min=32)],
+    max_tokens: Annotated[int, Option(min=8, help="mini: what it reads of a text")],
+    epochs: Annotated[int, Option(min=1)],
+    batch_size: Annotated[int, Option(min=1)],
+    learning_rate: Annotated[float, Option(min=0.0)],
+    seed: Seed,
 ) -> None:
     """Fetch what rewards a text: a classifier of two moods, or a ranker."""
     from genlab.preference import rewards
@@ -193,13 +198,13 @@ def reward_model(
 def judge(
     corpus: Path,
     output: Path,
-    metrics: Path = METRICS,
-    source: RewardSource = Option(...),
-    path: Path = MODEL_PATH,
-    hub_id: str = HUB_ID,
-    revision: str = REVISION,
-    min_texts: int = Option(..., min=1, help="mini: texts that a word stands in, to count"),
-    inverse_penalty: float = Option(..., min=1e-6, help="mini: scikit-learn's C"),
+    metrics: Metrics,
+    source: Annotated[RewardSource, Option()],
+    path: ModelPath,
+    hub_id: HubId,
+    revision: Revision,
+    min_texts: Annotated[int, Option(min=1, help="mini: texts that a word stands in, to count")],
+    inverse_penalty: Annotated[float, Option(min=1e-6, help="mini: scikit-learn's C")],
 ) -> None:
     """Fetch what judges the texts in the end, and is not what rewarded them."""
     from genlab.preference import rewards

@@ -6,6 +6,7 @@ once, to gen.cap; score cuts to gen.max_len.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -54,15 +55,15 @@ def main(
     base: Path,
     trained: Path,
     output: Path,
-    metrics: Path = Option(...),
-    arms: list[str] = Option(..., help="arms whose models write; repeat the option"),
-    n_texts: int = Option(..., min=2, help="texts of every model; prompts are used in turn"),
-    cap: int = Option(..., min=1, help="most new tokens"),
-    temperature: float = Option(..., min=0.0, help="0: greedy"),
-    top_k: int = Option(..., min=0, help="0: off"),
-    top_p: float = Option(..., min=0.01, max=1.0, help="1: off"),
-    batch_size: int = Option(..., min=1),
-    seed: int = Option(..., min=0),
+    metrics: Annotated[Path, Option()],
+    arms: Annotated[list[str], Option(help="arms whose models write; repeat the option")],
+    n_texts: Annotated[int, Option(min=2, help="texts of every model; prompts are used in turn")],
+    cap: Annotated[int, Option(min=1, help="most new tokens")],
+    temperature: Annotated[float, Option(min=0.0, help="0: greedy")],
+    top_k: Annotated[int, Option(min=0, help="0: off")],
+    top_p: Annotated[float, Option(min=0.01, max=1.0, help="1: off")],
+    batch_size: Annotated[int, Option(min=1)],
+    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Write the texts of every model, and measure its distance from the base on them."""
     import torch

@@ -5,6 +5,7 @@ end-of-text is put behind it later, or it would teach to stop there.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -39,12 +40,12 @@ PAIR_SCHEMA = pl.Schema(
 def main(
     texts: Path,
     output: Path,
-    metrics: Path = Option(...),
-    strategy: Strategy = Option(..., help="which two texts of a prompt make a pair"),
-    n_pairs: int = Option(..., min=1),
-    margin: float = Option(..., min=0.0, help="strategy margin: rewards are further apart"),
-    threshold: float = Option(..., help="strategy threshold: one reward above, one below"),
-    seed: int = Option(..., min=0),
+    metrics: Annotated[Path, Option()],
+    strategy: Annotated[Strategy, Option(help="which two texts of a prompt make a pair")],
+    n_pairs: Annotated[int, Option(min=1)],
+    margin: Annotated[float, Option(min=0.0, help="strategy margin: rewards are further apart")],
+    threshold: Annotated[float, Option(help="strategy threshold: one reward above, one below")],
+    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Choose the pairs."""
     rows = read_table(texts)

@@ -4,6 +4,7 @@ In: the sampled texts and the reward model. Out: the same rows with their reward
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import polars as pl
@@ -25,8 +26,8 @@ def main(
     texts: Path,
     reward_model: Path,
     output: Path,
-    metrics: Path = Option(...),
-    batch_size: int = Option(..., min=1, help="texts the model reads at a time"),
+    metrics: Annotated[Path, Option()],
+    batch_size: Annotated[int, Option(min=1, help="texts the model reads at a time")],
 ) -> None:
     """Rate the texts; an error if all are rated alike, as no pair could be made of them."""
     rows = read_table(texts)

@@ -5,6 +5,7 @@ end by itself.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 from typer import Option
 
@@ -27,15 +28,15 @@ def main(
     corpus: Path,
     base: Path,
     output: Path,
-    metrics: Path = Option(...),
-    n_texts: int = Option(..., min=2, help="texts in all; prompts are used in turn"),
-    n_prompts: int = Option(..., min=0, help="prompts to take, where there are many; 0: all"),
-    cap: int = Option(..., min=1, help="most new tokens"),
-    temperature: float = Option(..., min=0.0, help="0: greedy"),
-    top_k: int = Option(..., min=0, help="0: off"),
-    top_p: float = Option(..., min=0.01, max=1.0, help="1: off"),
-    batch_size: int = Option(..., min=1),
-    seed: int = Option(..., min=0),
+    metrics: Annotated[Path, Option()],
+    n_texts: Annotated[int, Option(min=2, help="texts in all; prompts are used in turn")],
+    n_prompts: Annotated[int, Option(min=0, help="prompts to take, where there are many; 0: all")],
+    cap: Annotated[int, Option(min=1, help="most new tokens")],
+    temperature: Annotated[float, Option(min=0.0, help="0: greedy")],
+    top_k: Annotated[int, Option(min=0, help="0: off")],
+    top_p: Annotated[float, Option(min=0.01, max=1.0, help="1: off")],
+    batch_size: Annotated[int, Option(min=1)],
+    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Write the texts."""
     import torch

@@ -7,6 +7,7 @@ seeds.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -14,8 +15,8 @@ from typer import Option
 from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
+from genlab.models.token_texts import check_lengths
 from genlab.preference.rewards import check_two_models, load_reward
-from genlab.ranking.scoring import check_lengths
 from pipelines.alignment import metrics as outcome
 from pipelines.alignment.sampling import BEFORE, decode
 
@@ -35,15 +36,15 @@ def main(
     judge: Path,
     output: Path,
     arms_output: Path,
-    metrics: Path = Option(..., help="before and after, of one arm"),
-    details: Path = Option(..., help="all arms, with both kinds of interval"),
-    histogram: Path = Option(..., help="rewards before and after, for dvc plots"),
-    front: Path = Option(..., help="reward against diversity, for dvc plots"),
-    arm: str = Option(..., help="the arm of the headline; before: the first"),
-    max_len: int = Option(..., min=1, help="new tokens of each text that are scored"),
-    cap: int = Option(..., min=1, help="new tokens that were generated"),
-    batch_size: int = Option(..., min=1, help="texts a model reads at a time"),
-    seed: int = Option(..., min=0, help="of the bootstrap"),
+    metrics: Annotated[Path, Option(help="before and after, of one arm")],
+    details: Annotated[Path, Option(help="all arms, with both kinds of interval")],
+    histogram: Annotated[Path, Option(help="rewards before and after, for dvc plots")],
+    front: Annotated[Path, Option(help="reward against diversity, for dvc plots")],
+    arm: Annotated[str, Option(help="the arm of the headline; before: the first")],
+    max_len: Annotated[int, Option(min=1, help="new tokens of each text that are scored")],
+    cap: Annotated[int, Option(min=1, help="new tokens that were generated")],
+    batch_size: Annotated[int, Option(min=1, help="texts a model reads at a time")],
+    seed: Annotated[int, Option(min=0, help="of the bootstrap")],
 ) -> None:
     """Rate and measure the texts of every model."""
     from genlab.models.loading import load_tokenizer

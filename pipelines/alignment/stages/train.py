@@ -11,14 +11,16 @@ import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
-from genlab.models.training import Method, lora_config
+from genlab.models.training import Lora, Method, lora_config
 from genlab.preference.divergence import check_same_tokenizer
 from genlab.preference.rows import check_rows_fit, draw_targets, preference_rows
 from genlab.preference.trainer import (
@@ -48,35 +50,39 @@ class Optimizer(StrEnum):
 
 
 @app.command()
+@grouped_options
 def main(
     pairs: Path,
     corpus: Path,
     policy: Path,
     reference: Path,
     output: Path,
-    metrics: Path = Option(...),
-    curve: Path = Option(..., help="loss, margin and accuracy against steps, for dvc plots"),
-    loss: Loss = Option(...),
-    beta: float = Option(..., min=1e-6, help="how much a margin counts; not of slic"),
-    slic_delta: float = Option(..., "--slic.delta", min=0.0, help="margin in nats that is enough"),
-    slic_weight: float = Option(..., "--slic.weight", min=0.0, help="lambda, of the target text"),
-    sft_weight: float = Option(..., min=0.0, help="hinge+sft: of the winner's cross-entropy"),
-    method: Method = Option(..., help="train all weights, or low-rank adapters"),
-    optimizer: Optimizer = Option(...),
-    epochs: float = Option(..., min=0.01),
-    learning_rate: float = Option(..., min=0.0),
-    warmup_steps: int = Option(..., min=0),
-    batch_size: int = Option(..., min=1, help="pairs per device and step"),
-    gradient_accumulation_steps: int = Option(..., min=1),
-    precompute_reference: bool = Option(..., help="the reference's log p once, before training"),
-    logging_steps: int = Option(..., min=1),
-    save_steps: int = Option(..., min=1, help="a multiple of logging_steps"),
-    n_seeds: int = Option(..., min=1, help="trainings: seed, seed + 1, ..."),
-    seed: int = Option(..., min=0),
-    lora_r: int = Option(..., "--lora.r", min=1),
-    lora_alpha: int = Option(..., "--lora.alpha", min=1, help="scale is alpha / r"),
-    lora_dropout: float = Option(..., "--lora.dropout", min=0.0, max=1.0),
-    lora_target_modules: str = Option(..., "--lora.target_modules", help="name, or all-linear"),
+    metrics: Annotated[Path, Option()],
+    curve: Annotated[Path, Option(help="loss, margin and accuracy against steps, for dvc plots")],
+    loss: Annotated[Loss, Option()],
+    beta: Annotated[float, Option(min=1e-6, help="how much a margin counts; not of slic")],
+    slic_delta: Annotated[
+        float, Option("--slic.delta", min=0.0, help="margin in nats that is enough")
+    ],
+    slic_weight: Annotated[
+        float, Option("--slic.weight", min=0.0, help="lambda, of the target text")
+    ],
+    sft_weight: Annotated[float, Option(min=0.0, help="hinge+sft: of the winner's cross-entropy")],
+    method: Annotated[Method, Option(help="train all weights, or low-rank adapters")],
+    optimizer: Annotated[Optimizer, Option()],
+    epochs: Annotated[float, Option(min=0.01)],
+    learning_rate: Annotated[float, Option(min=0.0)],
+    warmup_steps: Annotated[int, Option(min=0)],
+    batch_size: Annotated[int, Option(min=1, help="pairs per device and step")],
+    gradient_accumulation_steps: Annotated[int, Option(min=1)],
+    precompute_reference: Annotated[
+        bool, Option(help="the reference's log p once, before training")
+    ],
+    logging_steps: Annotated[int, Option(min=1)],
+    save_steps: Annotated[int, Option(min=1, help="a multiple of logging_steps")],
+    n_seeds: Annotated[int, Option(min=1, help="trainings: seed, seed + 1, ...")],
+    seed: Annotated[int, Option(min=0)],
+    lora: Lora,
 ) -> None:
     """Train one arm."""
     from genlab.models.loading import load_causal_model, load_tokenizer
@@ -94,7 +100,7 @@ def main(
         longest = max(map(len, rows["chosen_ids"] + rows["rejected_ids"]))
         rows["target_ids"] = draw_targets(table, corpus, tokenizer, longest, seed)
     check_rows_fit(rows, load_causal_model(policy).config)
-    adapters = lora_config(lora_r, lora_alpha, lora_dropout, lora_target_modules)
+    adapters = lora_config(lora)
 
     points, seeds = [], range(seed, seed + n_seeds)
     inputs = [pairs, corpus, policy, reference]

@@ -7,6 +7,7 @@ long. A reason in the metrics bears the name of its params key.
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -25,15 +26,15 @@ app = stage_app()
 def main(
     reviews: Path,
     output: Path,
-    metrics: Path = Option(..., help="JSON of counts"),
-    marks_to_words: bool = Option(..., help='"5 из 5" becomes "отлично".'),
-    drop_dates: bool = Option(..., help="12.05.2023, 3 марта, 2019 год."),
-    drop_number_words: bool = Option(..., help="Numbers written in words."),
-    fold_yo: bool = Option(..., help="ё becomes е."),
-    drop_other_characters: bool = Option(..., help="All but letters, digits, punctuation."),
-    lower_case: bool = Option(..., help="For a model that is too small for two cases."),
-    min_words: int = Option(..., min=1, help="Shorter texts are dropped."),
-    max_chars: int = Option(..., min=1, help="Longer texts are dropped."),
+    metrics: Annotated[Path, Option(help="JSON of counts")],
+    marks_to_words: Annotated[bool, Option(help='"5 из 5" becomes "отлично".')],
+    drop_dates: Annotated[bool, Option(help="12.05.2023, 3 марта, 2019 год.")],
+    drop_number_words: Annotated[bool, Option(help="Numbers written in words.")],
+    fold_yo: Annotated[bool, Option(help="ё becomes е.")],
+    drop_other_characters: Annotated[bool, Option(help="All but letters, digits, punctuation.")],
+    lower_case: Annotated[bool, Option(help="For a model that is too small for two cases.")],
+    min_words: Annotated[int, Option(min=1, help="Shorter texts are dropped.")],
+    max_chars: Annotated[int, Option(min=1, help="Longer texts are dropped.")],
 ) -> None:
     """Rewrite texts, drop what is too short or too long, count both."""
     options = locals()

@@ -6,6 +6,7 @@ the source study's data take about 1 GB.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -30,16 +31,20 @@ app = stage_app()
 def main(
     reviews: Path,
     output: Path,
-    metrics: Path = Option(..., help="JSON of counts"),
-    threshold: float = Option(..., min=0.5, max=1, help="Similarity of copies; 1: equal only."),
-    split_threshold: float = Option(
-        ..., min=0.5, max=1, help="Similarity not allowed between two splits."
-    ),
-    validation_share: float = Option(..., min=0, max=1, help="Share of reviews, by organisation."),
-    test_share: float = Option(..., min=0, max=1, help="The same; the rest is for training."),
-    shingle_chars: int = Option(..., min=2, help="Characters per shingle."),
-    num_perm: int = Option(..., min=16, help="Places of a MinHash signature."),
-    seed: int = Option(..., min=0, help="Of MinHash and of ties between organisations."),
+    metrics: Annotated[Path, Option(help="JSON of counts")],
+    threshold: Annotated[
+        float, Option(min=0.5, max=1, help="Similarity of copies; 1: equal only.")
+    ],
+    split_threshold: Annotated[
+        float, Option(min=0.5, max=1, help="Similarity not allowed between two splits.")
+    ],
+    validation_share: Annotated[
+        float, Option(min=0, max=1, help="Share of reviews, by organisation.")
+    ],
+    test_share: Annotated[float, Option(min=0, max=1, help="The same; the rest is for training.")],
+    shingle_chars: Annotated[int, Option(min=2, help="Characters per shingle.")],
+    num_perm: Annotated[int, Option(min=16, help="Places of a MinHash signature.")],
+    seed: Annotated[int, Option(min=0, help="Of MinHash and of ties between organisations.")],
 ) -> None:
     """Drop exact and near copies, split by organisation, count both."""
     options = locals()

@@ -6,6 +6,7 @@ keywords: the most telling nouns, or, if the folder holds a model, what it write
 
 from collections import Counter
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -26,17 +27,17 @@ def main(
     reviews: Path,
     keyword_model: Path,
     output: Path,
-    metrics: Path = Option(..., help="JSON of counts"),
-    max_keywords: int = Option(..., min=1, help="Per review."),
-    min_chars: int = Option(..., min=1, help="Shorter keywords are dropped."),
-    min_reviews: int = Option(..., min=1, help="Nouns in fewer train reviews are dropped."),
-    min_reviews_unknown: int = Option(
-        ..., min=1, help="The same for nouns that are not in the dictionary."
-    ),
-    dictionary_forms: bool = Option(..., help="солянка; else as in the text: солянку."),
-    separator: str = Option(..., help="Model: between its keywords; any of these characters."),
-    batch_size: int = Option(..., min=1, help="Model: texts at a time."),
-    max_new_tokens: int = Option(..., min=1, help="Model: per text."),
+    metrics: Annotated[Path, Option(help="JSON of counts")],
+    max_keywords: Annotated[int, Option(min=1, help="Per review.")],
+    min_chars: Annotated[int, Option(min=1, help="Shorter keywords are dropped.")],
+    min_reviews: Annotated[int, Option(min=1, help="Nouns in fewer train reviews are dropped.")],
+    min_reviews_unknown: Annotated[
+        int, Option(min=1, help="The same for nouns that are not in the dictionary.")
+    ],
+    dictionary_forms: Annotated[bool, Option(help="солянка; else as in the text: солянку.")],
+    separator: Annotated[str, Option(help="Model: between its keywords; any of these characters.")],
+    batch_size: Annotated[int, Option(min=1, help="Model: texts at a time.")],
+    max_new_tokens: Annotated[int, Option(min=1, help="Model: per text.")],
 ) -> None:
     """Find keywords, drop duplicates and non-words, count why."""
     rules = Rules(max_keywords, min_chars, min_reviews, min_reviews_unknown, dictionary_forms)

@@ -7,6 +7,7 @@ fluency, which hold none unless one is asked for.
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -42,25 +43,27 @@ class BadRowsAre(StrEnum):
 @app.command()
 def corpus(
     output: Path,
-    metrics: Path = Option(..., help="JSON of counts"),
-    manifest: Path = Option(..., help="JSON of source, revision and checksums"),
-    source: Source = Option(...),
-    path: Path = Option(..., help="mini: the vocabulary; file: a file or folder"),
-    format: ReviewFormat = Option(..., help="file: how it is written; auto recognises it"),
-    hub_id: str = Option(...),
-    revision: str = Option(..., help="hub: commit that is downloaded"),
-    id_column: str = Option(..., help="none: rows are numbered"),
-    organisation_column: str = Option(..., help="none: not known"),
-    address_column: str = Option(..., help="none: the name tells the place"),
-    rubrics_column: str = Option(..., help="none: all get the default rubric"),
-    rating_column: str = Option(...),
-    text_column: str = Option(...),
-    rubric_separator: str = Option(..., help="between rubrics of one text"),
-    default_rubric: str = Option(..., help="for a review that has none"),
-    bad_rows: BadRowsAre = Option(..., help="stop at a row that is no review, or drop and count"),
-    n_reviews: int = Option(..., min=0, help="0: all there are; mini: at least 1"),
-    max_text_bytes: int = Option(..., min=1, help="a longer text is a bad row"),
-    seed: int = Option(..., min=0),
+    metrics: Annotated[Path, Option(help="JSON of counts")],
+    manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
+    source: Annotated[Source, Option()],
+    path: Annotated[Path, Option(help="mini: the vocabulary; file: a file or folder")],
+    format: Annotated[ReviewFormat, Option(help="file: how it is written; auto recognises it")],
+    hub_id: Annotated[str, Option()],
+    revision: Annotated[str, Option(help="hub: commit that is downloaded")],
+    id_column: Annotated[str, Option(help="none: rows are numbered")],
+    organisation_column: Annotated[str, Option(help="none: not known")],
+    address_column: Annotated[str, Option(help="none: the name tells the place")],
+    rubrics_column: Annotated[str, Option(help="none: all get the default rubric")],
+    rating_column: Annotated[str, Option()],
+    text_column: Annotated[str, Option()],
+    rubric_separator: Annotated[str, Option(help="between rubrics of one text")],
+    default_rubric: Annotated[str, Option(help="for a review that has none")],
+    bad_rows: Annotated[
+        BadRowsAre, Option(help="stop at a row that is no review, or drop and count")
+    ],
+    n_reviews: Annotated[int, Option(min=0, help="0: all there are; mini: at least 1")],
+    max_text_bytes: Annotated[int, Option(min=1, help="a longer text is a bad row")],
+    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch the reviews as one table."""
     from pipelines.reviews import mini_reviews, review_files
@@ -112,8 +115,10 @@ def write_without_model(output: Path, reason: dict[str, str]) -> None:
 @app.command("keyword_model")
 def keyword_model(
     output: Path,
-    hub_id: str = Option(..., help="a text-to-text model; none: the words are weighed instead"),
-    revision: str = Option(..., help="commit that is downloaded"),
+    hub_id: Annotated[
+        str, Option(help="a text-to-text model; none: the words are weighed instead")
+    ],
+    revision: Annotated[str, Option(help="commit that is downloaded")],
 ) -> None:
     """Fetch a model that writes keywords; a folder without one if there is to be none."""
     from pipelines.reviews.keyword_model import download_model
@@ -133,23 +138,27 @@ def check_base(source: Source, d_model: int, num_heads: int) -> None:
 @app.command()
 def base(
     output: Path,
-    metrics: Path = Option(..., help="JSON of its size, and of its training"),
-    manifest: Path = Option(..., help="JSON of source, revision and checksums"),
-    source: Source = Option(...),
-    path: Path = Option(..., help="mini: the vocabulary; file: the folder of a text-to-text model"),
-    hub_id: str = Option(..., help="hub: a text-to-text model"),
-    revision: str = Option(..., help="hub: commit that is downloaded"),
-    n_pages: int = Option(..., min=100, help="mini: texts to pretrain on"),
-    vocab_size: int = Option(..., min=300, help="mini: tokens, 103 of them T5's own"),
-    template: str = Option(..., callback=check_template, help="mini: of prompts, for its tokens"),
-    d_model: int = Option(..., min=8),
-    num_layers: int = Option(..., min=1, help="mini: of the encoder, and of the decoder"),
-    num_heads: int = Option(..., min=1),
-    epochs: int = Option(..., min=1),
-    batch_size: int = Option(..., min=1),
-    learning_rate: float = Option(..., min=0.0, help="mini: Muon's, for the matrices"),
-    embedding_learning_rate: float = Option(..., min=0.0, help="mini: AdamW's"),
-    seed: int = Option(..., min=0),
+    metrics: Annotated[Path, Option(help="JSON of its size, and of its training")],
+    manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
+    source: Annotated[Source, Option()],
+    path: Annotated[
+        Path, Option(help="mini: the vocabulary; file: the folder of a text-to-text model")
+    ],
+    hub_id: Annotated[str, Option(help="hub: a text-to-text model")],
+    revision: Annotated[str, Option(help="hub: commit that is downloaded")],
+    n_pages: Annotated[int, Option(min=100, help="mini: texts to pretrain on")],
+    vocab_size: Annotated[int, Option(min=300, help="mini: tokens, 103 of them T5's own")],
+    template: Annotated[
+        str, Option(callback=check_template, help="mini: of prompts, for its tokens")
+    ],
+    d_model: Annotated[int, Option(min=8)],
+    num_layers: Annotated[int, Option(min=1, help="mini: of the encoder, and of the decoder")],
+    num_heads: Annotated[int, Option(min=1)],
+    epochs: Annotated[int, Option(min=1)],
+    batch_size: Annotated[int, Option(min=1)],
+    learning_rate: Annotated[float, Option(min=0.0, help="mini: Muon's, for the matrices")],
+    embedding_learning_rate: Annotated[float, Option(min=0.0, help="mini: AdamW's")],
+    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch the text-to-text model that is to be fine-tuned."""
     options = locals()
@@ -174,10 +183,10 @@ def base(
 @app.command("fluency_model")
 def fluency_model(
     output: Path,
-    source: Source = Option(..., help="mini: judge trains one on the train split"),
-    path: Path = Option(..., help="file: the folder of a causal language model; else unused"),
-    hub_id: str = Option(..., help="hub: a causal language model"),
-    revision: str = Option(..., help="hub: commit that is downloaded"),
+    source: Annotated[Source, Option(help="mini: judge trains one on the train split")],
+    path: Annotated[Path, Option(help="file: the folder of a causal language model; else unused")],
+    hub_id: Annotated[str, Option(help="hub: a causal language model")],
+    revision: Annotated[str, Option(help="hub: commit that is downloaded")],
 ) -> None:
     """Fetch the language model that judges fluency; a folder without one if it is made later."""
     from genlab.sources.model_folders import copy_base, download_base

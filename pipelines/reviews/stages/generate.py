@@ -5,6 +5,7 @@ decoding and review. Asked for are equally many test reviews of every rating, dr
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -26,17 +27,17 @@ def main(
     reviews: Path,
     models: Path,
     output: Path,
-    metrics: Path = Option(..., help="JSON of lengths and finished shares"),
-    arms: list[str] = Option(..., help="folders of the models; repeat the option"),
-    n_per_rating: int = Option(..., min=1, help="test reviews of every rating to ask for"),
-    max_len: int = Option(..., min=1, help="most new tokens"),
-    temperature: float = Option(..., min=0.0, help="0: the best candidates, not drawn"),
-    top_k: int = Option(..., min=0, help="0: off"),
-    top_p: float = Option(..., min=0.01, max=1.0, help="1: off"),
-    num_beams: int = Option(..., min=1),
-    repetition_penalty: float = Option(..., min=0.01, help="1: off"),
-    batch_size: int = Option(..., min=1, help="reviews at a time"),
-    seed: int = Option(..., min=0, help="of the drawn reviews and of sampling"),
+    metrics: Annotated[Path, Option(help="JSON of lengths and finished shares")],
+    arms: Annotated[list[str], Option(help="folders of the models; repeat the option")],
+    n_per_rating: Annotated[int, Option(min=1, help="test reviews of every rating to ask for")],
+    max_len: Annotated[int, Option(min=1, help="most new tokens")],
+    temperature: Annotated[float, Option(min=0.0, help="0: the best candidates, not drawn")],
+    top_k: Annotated[int, Option(min=0, help="0: off")],
+    top_p: Annotated[float, Option(min=0.01, max=1.0, help="1: off")],
+    num_beams: Annotated[int, Option(min=1)],
+    repetition_penalty: Annotated[float, Option(min=0.01, help="1: off")],
+    batch_size: Annotated[int, Option(min=1, help="reviews at a time")],
+    seed: Annotated[int, Option(min=0, help="of the drawn reviews and of sampling")],
 ) -> None:
     """Generate with every arm."""
     from genlab.models.loading import load_text_to_text_model, load_tokenizer

@@ -7,6 +7,7 @@ reviews do not allow (all of one rating, or of one rubric) is left out, and so a
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -32,25 +33,29 @@ def main(
     reviews: Path,
     fluency_model: Path,
     output: Path,
-    metrics: Path = Option(..., help="JSON: accuracy on real test reviews, and counts"),
-    max_reviews: int = Option(..., min=0, help="Of a split, drawn at random; 0: all."),
-    min_rubric_reviews: int = Option(..., min=2, help="Rarer rubrics have no judge."),
-    word_ngrams: int = Option(..., min=1, max=3, help="Longest sequence of words seen."),
-    char_ngrams: int = Option(..., min=0, max=8, help="Of characters in a word; 0: none, else 2-."),
-    min_texts: int = Option(..., min=1, help="Terms in fewer train reviews are not seen."),
-    max_features: int = Option(..., min=1, help="Of words, and of characters: the most frequent."),
-    inverse_penalty: float = Option(..., min=1e-9, help="scikit-learn's C."),
-    vocab_size: int = Option(..., "--fluency.vocab_size", min=300),
-    n_layer: int = Option(..., "--fluency.n_layer", min=1),
-    n_embd: int = Option(..., "--fluency.n_embd", min=8),
-    n_head: int = Option(..., "--fluency.n_head", min=1),
-    n_positions: int = Option(..., "--fluency.n_positions", min=16),
-    epochs: int = Option(..., "--fluency.epochs", min=1),
-    train_batch_size: int = Option(..., "--fluency.train_batch_size", min=1),
-    learning_rate: float = Option(..., "--fluency.learning_rate", min=0),
-    embedding_learning_rate: float = Option(..., "--fluency.embedding_learning_rate", min=0),
-    batch_size: int = Option(..., min=1, help="Texts the language model reads at a time."),
-    seed: int = Option(..., min=0),
+    metrics: Annotated[Path, Option(help="JSON: accuracy on real test reviews, and counts")],
+    max_reviews: Annotated[int, Option(min=0, help="Of a split, drawn at random; 0: all.")],
+    min_rubric_reviews: Annotated[int, Option(min=2, help="Rarer rubrics have no judge.")],
+    word_ngrams: Annotated[int, Option(min=1, max=3, help="Longest sequence of words seen.")],
+    char_ngrams: Annotated[
+        int, Option(min=0, max=8, help="Of characters in a word; 0: none, else 2-.")
+    ],
+    min_texts: Annotated[int, Option(min=1, help="Terms in fewer train reviews are not seen.")],
+    max_features: Annotated[
+        int, Option(min=1, help="Of words, and of characters: the most frequent.")
+    ],
+    inverse_penalty: Annotated[float, Option(min=1e-9, help="scikit-learn's C.")],
+    vocab_size: Annotated[int, Option("--fluency.vocab_size", min=300)],
+    n_layer: Annotated[int, Option("--fluency.n_layer", min=1)],
+    n_embd: Annotated[int, Option("--fluency.n_embd", min=8)],
+    n_head: Annotated[int, Option("--fluency.n_head", min=1)],
+    n_positions: Annotated[int, Option("--fluency.n_positions", min=16)],
+    epochs: Annotated[int, Option("--fluency.epochs", min=1)],
+    train_batch_size: Annotated[int, Option("--fluency.train_batch_size", min=1)],
+    learning_rate: Annotated[float, Option("--fluency.learning_rate", min=0)],
+    embedding_learning_rate: Annotated[float, Option("--fluency.embedding_learning_rate", min=0)],
+    batch_size: Annotated[int, Option(min=1, help="Texts the language model reads at a time.")],
+    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Train, save and measure the judges."""
     sizes = {"n_layer": n_layer, "n_embd": n_embd, "n_head": n_head, "n_positions": n_positions}

@@ -9,9 +9,9 @@ appended to and meant for git; `score` counts them. Run in this folder, once a r
 import webbrowser
 from pathlib import Path
 from threading import Thread
-from typing import Literal
+from typing import Annotated, Literal
 
-import typer
+from typer import Option
 
 from genlab.core.program import run, stage_app
 from genlab.labelling.desk import Desk, ask_in_terminal, open_server, serve
@@ -29,14 +29,14 @@ app = stage_app()
 
 @app.command()
 def main(
-    rater: str = typer.Option(..., help="who labels: names the file and the shares"),
-    texts: Path = typer.Option(Path("data/generate.parquet"), help="texts with id and arm"),
-    questionnaire: Path = typer.Option(Path("label.yaml"), help="what is asked, of how many"),
-    labels: Path = typer.Option(Path("labels"), help="folder of the answers"),
-    terminal: bool = typer.Option(False, "--terminal", help="ask here, not in a browser"),
-    language: Literal["ru", "en"] = typer.Option("ru", help="of the terminal's questions"),
-    port: int = typer.Option(0, min=0, max=65535, help="of the page; 0: last time's, or any"),
-    browser: bool = typer.Option(True, help="open the page in this machine's browser"),
+    rater: Annotated[str, Option(help="who labels: names the file and the shares")],
+    texts: Path = Option(Path("data/generate.parquet"), help="texts with id and arm"),
+    questionnaire: Path = Option(Path("label.yaml"), help="what is asked, of how many"),
+    labels: Path = Option(Path("labels"), help="folder of the answers"),
+    terminal: bool = Option(False, "--terminal", help="ask here, not in a browser"),
+    language: Literal["ru", "en"] = Option("ru", help="of the terminal's questions"),
+    port: int = Option(0, min=0, max=65535, help="of the page; 0: last time's, or any"),
+    browser: bool = Option(True, help="open the page in this machine's browser"),
 ) -> None:
     """Ask a rater about the texts that have no answer of theirs yet."""
     sheet = read_questionnaire(questionnaire)

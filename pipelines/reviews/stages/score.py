@@ -6,6 +6,7 @@ reviews get that ignore the request; shares of the labels.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -39,19 +40,21 @@ def main(
     questionnaire: Path,
     labels: Path,
     output: Path,
-    arms_output: Path = Option(..., help="rows of all arms"),
-    stars_output: Path = Option(..., help="rows of five stars beside all others"),
-    metrics: Path = Option(..., help="headline numbers of the arms"),
-    details: Path = Option(..., help="of every decoding, arm and rating, with intervals"),
-    label_metrics: Path = Option(..., help="shares of people's labels, and agreement"),
-    recovered: Path = Option(..., help="share of recovered ratings by asked rating, for dvc plots"),
-    predicted: Path = Option(..., help="mean recovered rating by asked rating, for dvc plots"),
-    arm: str = Option(..., help="Whose rows are compared between runs."),
-    decoding: str = Option(..., help="Of the headline, the plots and the printed table."),
-    repetition_words: int = Option(..., min=1, help="Words of a run that counts as repeated."),
-    distinct_sample: int = Option(..., min=1, help="Word n-grams of which some are distinct."),
-    batch_size: int = Option(..., min=1, help="Texts the fluency judge reads at a time."),
-    seed: int = Option(..., min=0, help="Of the bootstrap and of real_other."),
+    arms_output: Annotated[Path, Option(help="rows of all arms")],
+    stars_output: Annotated[Path, Option(help="rows of five stars beside all others")],
+    metrics: Annotated[Path, Option(help="headline numbers of the arms")],
+    details: Annotated[Path, Option(help="of every decoding, arm and rating, with intervals")],
+    label_metrics: Annotated[Path, Option(help="shares of people's labels, and agreement")],
+    recovered: Annotated[
+        Path, Option(help="share of recovered ratings by asked rating, for dvc plots")
+    ],
+    predicted: Annotated[Path, Option(help="mean recovered rating by asked rating, for dvc plots")],
+    arm: Annotated[str, Option(help="Whose rows are compared between runs.")],
+    decoding: Annotated[str, Option(help="Of the headline, the plots and the printed table.")],
+    repetition_words: Annotated[int, Option(min=1, help="Words of a run that counts as repeated.")],
+    distinct_sample: Annotated[int, Option(min=1, help="Word n-grams of which some are distinct.")],
+    batch_size: Annotated[int, Option(min=1, help="Texts the fluency judge reads at a time.")],
+    seed: Annotated[int, Option(min=0, help="Of the bootstrap and of real_other.")],
 ) -> None:
     """Score the texts, sum them up, count the labels."""
     sheet = read_questionnaire(questionnaire)

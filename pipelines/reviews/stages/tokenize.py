@@ -7,6 +7,7 @@ the last, so there is no second place that writes them.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 import pyarrow as pa
@@ -66,12 +67,13 @@ def main(
     reviews: Path,
     base: Path,
     output: Path,
-    metrics: Path = Option(..., help="JSON of counts"),
-    template: str = Option(
-        ..., callback=check_template, help="Has {rubrics}, {rating} and {keywords} once each."
-    ),
-    max_prompt_tokens: int = Option(..., min=8, help="Longer prompts are cut, and counted."),
-    max_text_tokens: int = Option(..., min=8, help="Longer reviews are cut, and counted."),
+    metrics: Annotated[Path, Option(help="JSON of counts")],
+    template: Annotated[
+        str,
+        Option(callback=check_template, help="Has {rubrics}, {rating} and {keywords} once each."),
+    ],
+    max_prompt_tokens: Annotated[int, Option(min=8, help="Longer prompts are cut, and counted.")],
+    max_text_tokens: Annotated[int, Option(min=8, help="Longer reviews are cut, and counted.")],
 ) -> None:
     """Encode the reviews of every split."""
     from genlab.models.loading import load_tokenizer

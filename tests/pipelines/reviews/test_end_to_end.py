@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from stages.check import main
 
+from genlab.core.checks import main
 from genlab.core.program import InputError
 from tests.project_copy import (
     call,

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.models import training
-from genlab.models.training import add_lora, collate_pairs
+from genlab.models.training import Lora, add_lora, collate_pairs
 from genlab.passages.documents import write_arrow
 from pipelines.reviews.stages import train
 from pipelines.reviews.stages.tokenize import SCHEMA
@@ -161,13 +161,13 @@ def test_rut5_small_has_the_published_numbers_of_trained_parameters(names, r, ex
         feed_forward_proj="gated-gelu",
     )  # fmt: skip
     with torch.device("meta"):
-        model = add_lora(T5ForConditionalGeneration(config), r, 16, 0.01, names)
+        model = add_lora(T5ForConditionalGeneration(config), Lora(r, 16, 0.01, names))
     assert model.num_parameters(only_trainable=True) == expected
 
 
 @pytest.mark.parametrize("names", ["v,q,k", "all-linear"])
 def test_adapters_are_saved_with_their_modules_in_one_order(tmp_path, names):
-    add_lora(make_t5(), 4, 16, 0.0, names).save_pretrained(tmp_path)
+    add_lora(make_t5(), Lora(4, 16, 0.0, names)).save_pretrained(tmp_path)
     saved = json.loads((tmp_path / "adapter_config.json").read_text())["target_modules"]
     everything = ["k", "o", "q", "v", "wi_0", "wi_1", "wo"]
     assert saved == (["k", "q", "v"] if names == "v,q,k" else everything)
@@ -176,7 +176,7 @@ def test_adapters_are_saved_with_their_modules_in_one_order(tmp_path, names):
 @pytest.mark.parametrize("names", ["nope", "q,nope"])
 def test_modules_that_are_not_there_are_an_error_naming_the_key(names):
     with pytest.raises(InputError, match=f"lora.target_modules={names}.*nope"):
-        add_lora(make_t5(), 4, 16, 0.0, names)
+        add_lora(make_t5(), Lora(4, 16, 0.0, names))
 
 
 def test_ratings_that_no_review_has_are_an_error_and_those_outside_1_to_5_refused(tmp_path, run):
