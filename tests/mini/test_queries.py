@@ -21,7 +21,7 @@ from genlab.mini import queries as mini_queries
 from genlab.mini.queries import QUESTION_WORDS, make_plain_text, make_queries
 from tests.project_copy import ROOT
 
-TOPICS = ROOT / "genlab" / "mini_topics.yaml"
+TOPICS = ROOT / "genlab/mini/topics.yaml"
 LAKE_VARN = 0xBEB2568BB35EE9CA  # printf 'lake/varn' | b2sum -l 64
 
 
@@ -91,7 +91,7 @@ def write_topics(folder: Path, content: object) -> Path:
 
 def test_the_same_arguments_give_the_same_bytes_in_another_process():
     program = (
-        "import pathlib, sys, polars as pl; from genlab import minicorpus as m;"
+        "import pathlib, sys, polars as pl; from genlab.mini import queries as m;"
         "path = pathlib.Path(sys.argv[1]);"
         "print(pl.concat(m.make_queries(path, 60, 30, seed=3)).write_json());"
         "print(m.make_plain_text(path, 50, seed=3))"

@@ -346,7 +346,7 @@ def test_each_half_has_its_mean_and_without_two_in_both_no_difference_is_told(
 
 
 def test_every_compared_metric_is_a_headline_metric():
-    assert set(COMPARED) <= set(leaks.ranking.METRICS)
+    assert set(COMPARED) <= set(leaks.places.METRICS)
 
 
 def test_rows_of_other_queries_are_refused():

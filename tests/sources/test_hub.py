@@ -27,7 +27,7 @@ LARGE = bytes(range(256)) * 50_000  # 12.8 MB: the client takes pieces of 10 MB
 DOWNLOAD = """\
 import sys
 from pathlib import Path
-from genlab import hub
+from genlab.sources import hub
 from genlab.core.program import InputError, fail
 
 hub.WAITS_SECONDS = (0, 0, 0)

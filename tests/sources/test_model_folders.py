@@ -157,7 +157,7 @@ def test_a_hub_name_without_network_is_an_error_with_the_way_out(tmp_path):
 
 def test_a_made_base_is_a_whole_model_with_its_tokenizer(tmp_path):
     loss = make_base(
-        ROOT / "genlab" / "mini_topics.yaml",
+        ROOT / "genlab/mini/topics.yaml",
         None,
         tmp_path / "base",
         n_passages=40,
@@ -175,7 +175,7 @@ def test_a_made_base_is_a_whole_model_with_its_tokenizer(tmp_path):
 def test_a_made_base_can_take_a_tokenizer_from_a_folder(tmp_path):
     make_tokenizer(290).backend_tokenizer.model.save(str(tmp_path))
     make_base(
-        ROOT / "genlab" / "mini_topics.yaml",
+        ROOT / "genlab/mini/topics.yaml",
         tmp_path,
         tmp_path / "base",
         n_passages=10,

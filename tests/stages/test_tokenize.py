@@ -217,7 +217,7 @@ def test_a_llama_prompt_begins_with_its_start_token_and_a_body_does_not(tmp_path
 def test_packing_with_body_loss_is_refused(tmp_path, base):
     _, _, result = run(tmp_path, base, packed=True)
     assert isinstance(result.exception, InputError)
-    assert "tokenize.body_loss needs tokenize.packed=false" in str(result.exception)
+    assert "tokenize.body_loss=true needs tokenize.packed=false" in str(result.exception)
     assert not (tmp_path / "tokens").exists()
 
 

@@ -16,9 +16,9 @@ import yaml
 
 from genlab.core.files import write_json
 from genlab.core.tables import QUERY_SCHEMA, write_table
-from tests.stages import test_generate, test_train
 from tests.project_copy import ROOT, change_params, dvc, stages_run
 from tests.ranking.test_rankers import describe, save_bert
+from tests.stages import test_generate, test_train
 from tests.stages.test_train import base, curve, metrics, tokens  # noqa: F401
 from tests.tiny_models import save_base
 from tests.warm_python import warm_python
