@@ -254,7 +254,7 @@ def test_a_sweep_with_one_failing_arm_keeps_the_five_others_and_tells(tmp_path):
     make = (pipeline / "make.py").read_text()
     (pipeline / "make.py").write_text(make + "assert shift != 13, 'no such shift'\n")
     (root / "genlab").mkdir()
-    (root / "genlab/experiments/show.py").write_text("")  # the table: there are no metrics here
+    (root / "genlab/__main__.py").write_text("")  # the table: there are no metrics here
     commit(root)
     script = f". {ROOT}/sweeps/queue.sh\nqueue six -S rows.shift=2,3,13,5,8,21\n"
     sweep = subprocess.run(
