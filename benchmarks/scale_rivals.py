@@ -16,7 +16,7 @@ import sys
 import unicodedata
 from pathlib import Path
 
-from genlab.passages.cleaning import ATTRIBUTES, BLOCK_TAGS, INLINE_TAGS
+from genlab.text.rules import ATTRIBUTES, BLOCK_TAGS, INLINE_TAGS
 
 APART = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>", re.I | re.S)
 COMMENTS = re.compile(r"<!--.*?-->|<!doctype[^>]*>", re.I | re.S)

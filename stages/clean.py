@@ -20,12 +20,13 @@ from genlab.passages.cleaning import (
     LINE_REASONS,
     PASSAGE_REASONS,
     QUERY_REASONS,
-    Rules,
+    WordBounds,
     check_any_left,
-    check_rules,
+    check_bounds,
     clean_batch,
 )
 from genlab.text.filtering import Counts, flow, map_ahead, query_flow, split_sizes
+from genlab.text.rules import TextRules
 
 # 2,000 queries with their passages are 7 MB of text: small enough for memory to be used again.
 BATCH_ROWS = 2_000
@@ -33,9 +34,11 @@ BATCH_ROWS = 2_000
 app = stage_app()
 
 
-def cleaned_batches(corpus: Path, rules: Rules, counts: Counts) -> Iterator[pl.DataFrame]:
+def cleaned_batches(
+    corpus: Path, rules: TextRules, bounds: WordBounds, counts: Counts
+) -> Iterator[pl.DataFrame]:
     """Yield the cleaned batches; raise InputError at the end if a split is left empty."""
-    clean = partial(clean_batch, rules=rules)
+    clean = partial(clean_batch, rules=rules, bounds=bounds)
     batches = read_batches(corpus, BATCH_ROWS)
     for frame, batch_counts in map_ahead(clean, batches, pl.thread_pool_size()):
         counts.add(batch_counts)
@@ -43,9 +46,9 @@ def cleaned_batches(corpus: Path, rules: Rules, counts: Counts) -> Iterator[pl.D
     check_any_left(str(corpus), counts)
 
 
-def check(rules: Rules) -> None:
+def check(bounds: WordBounds) -> None:
     """Raise InputError for bounds that drop every row."""
-    check_rules(rules)
+    check_bounds(bounds)
 
 
 @app.command()
@@ -54,13 +57,14 @@ def main(
     corpus: Annotated[Path, Argument(help="Queries with passages (Parquet).")],
     output: Annotated[Path, Argument(help="The cleaned queries (Parquet).")],
     metrics: Annotated[Path, Option(help="Counts by reason (JSON).")],
-    rules: Rules,
+    rules: TextRules,
+    bounds: WordBounds,
 ) -> None:
     """Clean texts, drop what is no plain text, count why."""
-    check(rules)
+    check(bounds)
     counts = Counts()
 
-    write_table(output, cleaned_batches(corpus, rules, counts), QUERY_SCHEMA)
+    write_table(output, cleaned_batches(corpus, rules, bounds, counts), QUERY_SCHEMA)
 
     write_json(
         metrics,

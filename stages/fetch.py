@@ -15,7 +15,7 @@ from genlab.core.files import write_json
 from genlab.core.program import run, stage_app
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.mini.gpt2 import check_sizes
-from genlab.passages.corpora import CorpusFormat
+from genlab.passages.corpus_rows import CorpusFormat
 from genlab.ranking.rankers import RankerKind
 from genlab.sources.manifests import with_progress, write_manifest
 
@@ -125,6 +125,7 @@ def base(
     seed: Seed,
 ) -> None:
     """Fetch the pretrained language model that is to be fine-tuned."""
+    from genlab.mini import gpt2
     from genlab.models.loading import load_causal_model
     from genlab.sources import model_folders
 
@@ -132,7 +133,7 @@ def base(
     tokenizer_folder = None if str(tokenizer_path) == "none" else tokenizer_path
     counts, commit = {}, "none"
     if source is Source.mini:
-        counts["pretraining_loss"] = model_folders.make_base(
+        counts["pretraining_loss"] = gpt2.make_base(
             path,
             tokenizer_folder,
             output,

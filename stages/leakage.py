@@ -13,16 +13,9 @@ from typer import Option
 from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_batches, read_table, write_table
-from genlab.passages.leaks import (
-    LEAK_SCHEMA,
-    check_same_queries,
-    compare_halves,
-    count_leaks,
-    examples_of,
-    find_leaks,
-    table_of,
-)
+from genlab.passages.leaks import LEAK_SCHEMA, count_leaks, examples_of, find_leaks
 from genlab.ranking.candidates import evaluated_queries
+from genlab.ranking.leakage import check_same_queries, compare_halves, table_of
 
 # A tenth of the usual: each passage has its text in comparison form and its signature, and may be
 # proposed as like ten others.

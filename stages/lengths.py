@@ -16,16 +16,16 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.models.decoding import end_tokens_in
-from genlab.ranking.panel import rate_texts
-from genlab.ranking.scoring import (
+from genlab.ranking.candidates import read_candidates
+from genlab.ranking.lengths import (
     LENGTH_SCHEMA,
     curve_lengths,
     cut_at_lengths,
     length_curve,
     place_cuts,
-    read_candidates,
     unique_pairs,
 )
+from genlab.ranking.panel import rate_texts
 
 app = stage_app()
 

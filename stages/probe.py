@@ -15,9 +15,8 @@ from genlab.core.files import write_json
 from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.ranking import probes
-from genlab.ranking.candidates import evaluated_queries, passages_of_others
+from genlab.ranking.candidates import evaluated_queries, passages_of_others, read_candidates
 from genlab.ranking.panel import rate_texts
-from genlab.ranking.scoring import read_candidates
 
 app = stage_app()
 

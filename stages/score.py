@@ -16,14 +16,9 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.models.token_texts import check_lengths, cut_texts
 from genlab.ranking import places
-from genlab.ranking.candidates import SCHEMA, evaluated_queries, score_candidates
+from genlab.ranking.candidates import SCHEMA, evaluated_queries, read_candidates, score_candidates
 from genlab.ranking.panel import rate_texts
-from genlab.ranking.scoring import (
-    place_histogram,
-    read_candidates,
-    summarize_with_references,
-    table_of,
-)
+from genlab.ranking.summary import place_histogram, summarize_with_references, table_of
 from genlab.text.measures import distinct_n, query_echo_rate
 
 app = stage_app()

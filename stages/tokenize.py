@@ -16,9 +16,15 @@ from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
-from genlab.core.tables import read_batches
-from genlab.passages.documents import ROW_SCHEMA, arrow_writer, block_schema, pack
-from genlab.passages.token_rows import encode_documents, make_blocks, make_rows
+from genlab.core.tables import arrow_writer, read_batches
+from genlab.passages.documents import (
+    ROW_SCHEMA,
+    block_schema,
+    encode_documents,
+    make_blocks,
+    make_rows,
+    pack,
+)
 
 SPLITS = ("train", "validation")
 # Few enough for their memory, 7 MB of text and as much of ids, to be used again.

@@ -1,6 +1,8 @@
 """The tables between stages: Parquet (zstd), read and written in batches of bounded size."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -64,3 +66,29 @@ def read_batches(path: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pl.DataFr
 def read_table(path: Path) -> pl.DataFrame:
     """Return a whole Parquet file, for tables known to fit in memory (evaluation queries)."""
     return pl.concat(read_batches(path))
+
+
+RECORD_BATCH_ROWS = 1000
+
+
+def write_arrow(path: Path, rows: Iterable[tuple], schema: pa.Schema) -> int:
+    """Write rows, a value for every field of `schema`, as one Arrow IPC stream; return how many."""
+    n_rows = 0
+    rows = iter(rows)
+    with arrow_writer(path, schema) as writer:
+        while batch := list(islice(rows, RECORD_BATCH_ROWS)):
+            columns = dict(zip(schema.names, zip(*batch, strict=True), strict=True))
+            writer.write_batch(pa.RecordBatch.from_pydict(columns, schema=schema))
+            n_rows += len(batch)
+    return n_rows
+
+
+@contextmanager
+def arrow_writer(path: Path, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchStreamWriter]:
+    """Yield a writer of record batches to one Arrow IPC stream; if the block raises, no file."""
+    with (
+        written_whole(path) as partial,
+        pa.OSFile(str(partial), "wb") as sink,
+        pa.ipc.new_stream(sink, schema) as writer,
+    ):
+        yield writer

@@ -25,7 +25,8 @@ import polars as pl
 from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.scratch import scratch_root
-from genlab.labelling.label_files import LabelFile, Questionnaire, is_duration
+from genlab.labelling.label_files import LabelFile, is_duration
+from genlab.labelling.questionnaire import Questionnaire
 
 PAGE = Path(__file__).resolve().parent / "desk_page"
 FILES = {

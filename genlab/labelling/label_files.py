@@ -8,7 +8,6 @@ that an answer is never counted for another text.
 
 import errno
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -20,15 +19,10 @@ from math import isfinite
 from pathlib import Path
 
 import polars as pl
-import yaml
 
 from genlab.core.program import InputError
-from genlab.core.tables import read_table
+from genlab.labelling.questionnaire import BOTH, Questionnaire
 
-ALL = "all"
-# What genlab.labelling.agreement calls two raters together, and their different answers.
-BOTH = "both"
-DISAGREED = "disagreed"
 LINE_START = b'{"text_id": "'
 LABEL_SCHEMA = pl.Schema(
     {
@@ -45,159 +39,7 @@ LABEL_SCHEMA = pl.Schema(
 # ---- what is asked
 
 
-@dataclass(frozen=True)
-class Questionnaire:
-    """A label.yaml: wordings are {language: words}, the choices in the order of their keys."""
-
-    n: int
-    seed: int
-    arms: str | list[str]
-    by: str
-    show: dict[str, dict]
-    question: dict[str, str]
-    hint: dict[str, str]
-    choices: dict[str, dict[str, str]]
-
-
-def read_questionnaire(path: Path) -> Questionnaire:
-    """Return a label.yaml; raise InputError naming the key that is wrong."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; it says what is asked of raters") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML in UTF-8 ({error})") from None
-    keys = set(Questionnaire.__annotations__)
-    given = set(content) if isinstance(content, dict) else set()
-    if given != keys:
-        wrong = ", ".join(sorted(map(str, given ^ keys)))
-        raise InputError(f"{path}: it must have the keys {', '.join(sorted(keys))}; see {wrong}")
-    for key, is_right, need in [
-        ("n", is_count, "a whole number, 0 for all"),
-        ("seed", is_count, "a whole number"),
-        ("arms", lambda arms: arms == ALL or is_names(arms), "all, or a list of arms"),
-        ("by", lambda by: isinstance(by, str), "a column"),
-        ("show", is_captions, "columns with their captions, such as rating: {en: Rating, of: 5}"),
-        ("question", is_wording, "words by language, such as {en: ...}"),
-        ("hint", is_wording, "words by language, such as {en: ...}"),
-        ("choices", is_choices, "two to nine answers with words by language: correct: {en: ...}"),
-    ]:
-        if not is_right(content[key]):
-            raise InputError(f"{path}: {key} must be {need}")
-    for answer in content["choices"]:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", answer) or answer == DISAGREED:
-            raise InputError(
-                f"{path}: choices.{answer}: an answer's name is lower-case Latin letters, digits"
-                f" and underscores, and not {DISAGREED}"
-            )
-    return Questionnaire(**content)
-
-
-def is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def is_names(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)
-
-
-def is_wording(value: object) -> bool:
-    return isinstance(value, dict) and bool(value) and is_names([*value, *value.values()])
-
-
-def is_captions(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(column, str)
-        and isinstance(caption, dict)
-        and is_count(caption.get("of", 0))
-        and is_wording({key: words for key, words in caption.items() if key != "of"})
-        for column, caption in value.items()
-    )
-
-
-def is_choices(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and 2 <= len(value) <= 9
-        and is_names(list(value))
-        and all(map(is_wording, value.values()))
-    )
-
-
 # ---- of which texts
-
-
-def read_texts(path: Path, sheet: Questionnaire) -> pl.DataFrame:
-    """Return the table of texts; raise InputError if a column or a text lacks, or an id is twice.
-
-    Columns: text_id, arm, text, and those that the questionnaire names.
-    """
-    texts = read_table(path)
-    needed = ["text_id", "arm", "text", sheet.by, *sheet.show]
-    missing = [name for name in needed if name not in texts.columns]
-    if missing:
-        raise InputError(f"{path}: it has no column {missing[0]}, which the desk needs")
-    for name in ("text_id", "arm", "text", sheet.by):
-        if texts[name].null_count():
-            row = texts[name].is_null().arg_max()
-            raise InputError(f"{path}: row {row + 1} has no {name}; run `dvc repro`")
-    twice = texts.filter(pl.col("text_id").is_duplicated())
-    if twice.height:
-        raise InputError(f"{path}: text_id {twice['text_id'][0]} is there twice; run `dvc repro`")
-    return texts
-
-
-def add_fingerprints(texts: pl.DataFrame, sheet: Questionnaire) -> pl.DataFrame:
-    """Return the texts with the column fingerprint: of the id, the text and what stands beside."""
-    seen = texts.select("text_id", "text", *sheet.show).rows()
-    return texts.with_columns(fingerprint=pl.Series(map(digest, seen), dtype=pl.String))
-
-
-def digest(value: object) -> str:
-    """Return 16 hex digits of any JSON value."""
-    content = json.dumps(value, ensure_ascii=False).encode()
-    return hashlib.blake2b(content, digest_size=8).hexdigest()
-
-
-def sample_texts(texts: pl.DataFrame, sheet: Questionnaire, rater: str) -> pl.DataFrame:
-    """Return the n texts that are to be labelled, in the order in which `rater` sees them.
-
-    Equally many of every arm and every value of the column `by`, at any moment: the order is made
-    of blocks with one text of each, shuffled, so who stops early has a balanced sample too. The
-    texts are the same for all raters, the order within blocks is not. A larger n adds texts at
-    the end. It does not depend on the order of the rows, as each text's place comes from a digest
-    of the seed and its id. Raises InputError if there are too few texts.
-    """
-    if sheet.arms != ALL:
-        unknown = sorted(set(sheet.arms) - set(texts["arm"]))
-        if unknown:
-            known = ", ".join(texts["arm"].unique().sort())
-            raise InputError(
-                f"the questionnaire's arms: there is no arm {unknown[0]} among the texts ({known})"
-            )
-        texts = texts.filter(pl.col("arm").is_in(sheet.arms))
-    stratum = ["arm", sheet.by]
-    ids = texts["text_id"].to_list()
-    drawn = (
-        texts.with_columns(
-            draw=pl.Series([digest([sheet.seed, "draw", name]) for name in ids], dtype=pl.String),
-            turn=pl.Series([digest([sheet.seed, rater, name]) for name in ids], dtype=pl.String),
-        )
-        .sort("draw")
-        .with_columns(block=pl.int_range(pl.len()).over(stratum))
-    )
-    sizes = drawn.group_by(stratum).len()
-    n = sheet.n or drawn.height
-    possible = sizes.height * (sizes["len"].min() or 0)
-    if drawn.is_empty() or (sheet.n and n > possible):
-        raise InputError(
-            f"the questionnaire's n: {n} texts cannot be drawn equally from {drawn.height} texts"
-            f" of {sizes.height} kinds (arm and {sheet.by}); set n to {possible} or less, or to 0"
-            " for all"
-        )
-    # Which texts the last block holds, if it is not a whole one, is a matter of the seed alone.
-    chosen = drawn.sort("block", "draw").head(n)
-    return chosen.sort("block", "turn").drop("draw", "turn", "block")
 
 
 # ---- the file that keeps the answers

@@ -6,9 +6,12 @@ answer. Sizes and rates were found by measurement; LOG.md has what was tried.
 
 import random
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genlab.core.files import written_whole
 from genlab.core.program import InputError
+from genlab.models.loading import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
@@ -126,3 +129,30 @@ def pretrain(
         model, map(inputs_of, batches), len(batches), learning_rate, embedding_learning_rate
     )
     return model, loss
+
+
+def make_base(
+    topics: Path,
+    tokenizer_folder: Path | None,
+    output: Path,
+    *,
+    n_passages: int,
+    vocab_size: int,
+    seed: int,
+    **sizes,
+) -> float:
+    """Pretrain a small GPT-2 on the mini corpus's plain text; return its last training loss."""
+    from genlab.mini.gpt2 import break_lines, check_sizes, pretrain, train_tokenizer
+    from genlab.mini.queries import make_plain_text
+
+    check_sizes(**sizes)
+    texts = break_lines(make_plain_text(topics, n_passages, seed), seed)
+    if tokenizer_folder is None:
+        tokenizer = train_tokenizer(texts, vocab_size)
+    else:
+        tokenizer = load_tokenizer(tokenizer_folder)
+    model, loss = pretrain(texts, tokenizer, seed=seed, **sizes)
+    with written_whole(output) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+    return loss

@@ -2,21 +2,21 @@
 
 Two shapes: packed (documents joined and cut into equal blocks, as in the source study) and rows
 (one document each, so that no query is cut off from its passage). Both are Arrow IPC streams,
-which `datasets` memory-maps without a copy.
+which `datasets` memory-maps without a copy. Between the tokenizer's lists and Arrow's columns all
+is arrays: the tokenizer makes a list of ids once, and it is read once.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from itertools import islice
-from pathlib import Path
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from genlab.core.files import written_whole
+from genlab.models.prompts import encode_bodies, encode_prompts
 
-RECORD_BATCH_ROWS = 1000
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # n_prompt: how many leading tokens of a row carry no loss; 0 in packed blocks.
 ROW_SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("n_prompt", pa.int32())])
@@ -46,24 +46,62 @@ def pack(rest: np.ndarray, ids: np.ndarray, block_size: int) -> tuple[np.ndarray
     return joined[:n_whole].reshape(-1, block_size), joined[n_whole:]
 
 
-def write_arrow(path: Path, rows: Iterable[tuple], schema: pa.Schema) -> int:
-    """Write rows, a value for every field of `schema`, as one Arrow IPC stream; return how many."""
-    n_rows = 0
-    rows = iter(rows)
-    with arrow_writer(path, schema) as writer:
-        while batch := list(islice(rows, RECORD_BATCH_ROWS)):
-            columns = dict(zip(schema.names, zip(*batch, strict=True), strict=True))
-            writer.write_batch(pa.RecordBatch.from_pydict(columns, schema=schema))
-            n_rows += len(batch)
-    return n_rows
+def encode_documents(
+    queries: pl.DataFrame, tokenizer: "PreTrainedTokenizerBase", counts: dict
+) -> tuple:
+    """Return the answerable queries' documents as arrays, counting.
+
+    ids, int32[tokens], are all documents' on end; then tokens of each; and of each one's prompt.
+    """
+    documents = selected_texts(queries)
+    counts["queries_in"] += queries.height
+    counts["queries_without_selected"] += queries.height - documents.height
+    if documents.is_empty():  # tokenizers fail on an empty list
+        none = np.zeros(0, dtype=np.int64)
+        return none.astype(np.int32), none, none
+    prompts = encode_prompts(tokenizer, documents["query"].to_list())
+    bodies = encode_bodies(tokenizer, documents["body"].to_list())
+    n_prompt = np.fromiter(map(len, prompts), dtype=np.int64)
+    n_ids = n_prompt + np.fromiter(map(len, bodies), dtype=np.int64)
+    parts = chain.from_iterable(zip(prompts, bodies, strict=True))
+    ids = np.fromiter(chain.from_iterable(parts), dtype=np.int32, count=n_ids.sum())
+    counts["documents"] += documents.height
+    counts["tokens_in"] += len(ids)
+    return ids, n_ids, n_prompt
 
 
-@contextmanager
-def arrow_writer(path: Path, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchStreamWriter]:
-    """Yield a writer of record batches to one Arrow IPC stream; if the block raises, no file."""
-    with (
-        written_whole(path) as partial,
-        pa.OSFile(str(partial), "wb") as sink,
-        pa.ipc.new_stream(sink, schema) as writer,
-    ):
-        yield writer
+def make_blocks(blocks: np.ndarray, counts: dict) -> pa.RecordBatch:
+    """Return packed blocks, int32[blocks, block_size], as a record batch."""
+    counts["tokens_out"] += blocks.size
+    column = pa.FixedSizeListArray.from_arrays(pa.array(blocks.reshape(-1)), blocks.shape[1])
+    no_prompt = pa.array(np.zeros(len(blocks), dtype=np.int32))
+    return pa.RecordBatch.from_arrays([column, no_prompt], schema=block_schema(blocks.shape[1]))
+
+
+def make_rows(
+    ids: np.ndarray,
+    n_ids: np.ndarray,
+    n_prompt: np.ndarray,
+    block_size: int,
+    body_loss: bool,
+    counts: dict,
+) -> pa.RecordBatch:
+    """Return documents as `encode_documents` gives them, a row each; longer than a block is cut.
+
+    With `body_loss` a document whose query fills the block is dropped: a row without any loss
+    would turn its batch's mean into 0 / 0.
+    """
+    is_kept = n_prompt < block_size if body_loss else np.ones(len(n_ids), dtype=bool)
+    n_kept = np.where(is_kept, np.minimum(n_ids, block_size), 0)
+    place = np.arange(len(ids)) - np.repeat(np.cumsum(n_ids) - n_ids, n_ids)
+    kept = ids[place < np.repeat(n_kept, n_ids)]
+    counts["rows_without_body"] += int(np.count_nonzero(~is_kept))
+    counts["rows_cut"] += int(np.count_nonzero(is_kept & (n_ids > block_size)))
+    counts["tokens_out"] += len(kept)
+    counts["tokens_tail"] += len(ids) - len(kept)
+    ends = np.append(0, np.cumsum(n_kept[is_kept])).astype(np.int32)
+    column = pa.ListArray.from_arrays(ends, pa.array(kept))
+    without_loss = n_prompt[is_kept] if body_loss else np.zeros(len(column))
+    return pa.RecordBatch.from_arrays(
+        [column, pa.array(without_loss.astype(np.int32))], schema=ROW_SCHEMA
+    )

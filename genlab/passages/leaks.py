@@ -17,9 +17,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from genlab.core.program import InputError
-from genlab.ranking import places
-from genlab.statistics.intervals import unpaired_difference
 from genlab.text import minhash
 from genlab.text.normal_form import key_expression, words
 
@@ -51,9 +48,6 @@ LEAK_SCHEMA = pl.Schema(
         "passages_near": pl.Float64,
     }
 )
-COMPARED = ("average_loc", "top_1", "fdaro")
-# Fewer queries than this in a half: their interval is wider than any effect worth a word.
-FEW = 20
 # Proposed pairs whose signatures are compared at a time: 2 x 32 MB at 128 places.
 CHUNK_PAIRS = 2**16
 
@@ -344,111 +338,3 @@ def shorten(text: str, most: int = 80) -> str:
 
 
 # ---- the metrics on clean against leaked halves
-
-
-def check_same_queries(leaks: pl.DataFrame, rows: pl.DataFrame) -> None:
-    """Raise InputError unless every ranker's rows are those of the evaluated queries."""
-    evaluated = set(leaks["query_id"])
-    for (ranker,), scored in rows.group_by("ranker", maintain_order=True):
-        if different := evaluated ^ set(scored["query_id"]):
-            raise InputError(
-                f"{ranker}: {len(different)} queries (first: {min(different)}) are scored but not"
-                " among those searched for leaks, or the reverse; run `dvc repro find_leaks` and"
-                " `dvc repro score`"
-            )
-
-
-def compare_halves(leaks: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
-    """Return by kind of leak and ranker the COMPARED metrics on clean and on leaked queries.
-
-    leaks: LEAK_SCHEMA; rows: `ranking.place`'s rows with `ranker`. A query without such a text (an
-    answer) is in neither half; nor does a metric count a query of which it says nothing.
-    """
-    rankers = rows["ranker"].unique(maintain_order=True).to_list()
-    columns = [places.METRICS[metric] for metric in COMPARED]
-    # All rankers beside each other, float64[n queries, rankers x metrics]: one bootstrap a half.
-    values = np.hstack(
-        [
-            leaks.select("query_id")
-            .join(rows.filter(ranker=name), on="query_id", how="left", maintain_order="left")
-            .select(columns)
-            .cast(pl.Float64)
-            .to_numpy()
-            for name in rankers
-        ]
-    )
-    compared = {}
-    for kind in KINDS:
-        leak = leaks[f"{kind}_leak"]
-        clean = values[(leak == "none").fill_null(False).to_numpy()]
-        leaked = values[leak.is_in(["near", "exact"]).fill_null(False).to_numpy()]
-        n_exact = int((leak == "exact").sum())
-        numbers = iter(halves(clean, leaked, seed))
-        compared[kind] = {
-            name: {"n_clean": len(clean), "n_leaked": len(leaked), "n_exact": n_exact}
-            | {metric: found for metric in COMPARED if (found := next(numbers))}
-            for name in rankers
-        }
-    return compared
-
-
-def halves(clean: np.ndarray, leaked: np.ndarray, seed: int) -> list[dict[str, float]]:
-    """Return for each column the n and the mean of both halves, and leaked - clean.
-
-    Queries count where they are not NaN. A mean of none is left out, and so is the difference, with
-    its 95 % bootstrap interval, where a half has fewer than two: nothing could be said of its
-    spread. {} for a column that no query counts for.
-    """
-    columns: list[dict[str, float]] = [{} for _ in clean.T]
-    counts = {
-        name: (~np.isnan(half)).sum(axis=0) for name, half in (("clean", clean), ("leaked", leaked))
-    }
-    for i, column in enumerate(columns):
-        if counts["clean"][i] or counts["leaked"][i]:
-            column |= {f"n_{name}": int(n[i]) for name, n in counts.items()}
-            for name, half in (("clean", clean), ("leaked", leaked)):
-                if counts[name][i]:
-                    column[name] = float(np.nanmean(half[:, i]))
-    told = np.flatnonzero((counts["clean"] >= 2) & (counts["leaked"] >= 2))
-    if told.size:
-        found = unpaired_difference(clean[:, told], leaked[:, told], seed=seed)
-        for i, *numbers in zip(told, *found, strict=True):
-            columns[i] |= zip(("difference", "low", "high"), map(float, numbers), strict=True)
-    return columns
-
-
-def table_of(compared: dict) -> str:
-    """Return the mean places of both halves as lines to read in a terminal, with what they mean."""
-    lines = [
-        "average_loc (lower is better) of the queries without and with a leak",
-        f"{'kind':20}{'ranker':10}{'clean':>13}{'leaked':>13}  leaked - clean",
-    ]
-    for kind, rankers in compared.items():
-        for ranker, found in rankers.items():
-            n_clean, n_leaked = found["n_clean"], found["n_leaked"]
-            place = found.get("average_loc", {})
-            clean, leaked = (
-                f"{f'{place[half]:.2f}' if half in place else '-'} ({n})"
-                for half, n in (("clean", n_clean), ("leaked", n_leaked))
-            )
-            meaning = in_words(place, n_clean, n_leaked)
-            lines.append(f"{kind:20}{ranker:10}{clean:>13}{leaked:>13}  {meaning}")
-    lines.append(
-        "leaked: an exact or a near copy is in the training split. A near one may be another"
-        " question of the same pattern: find_leaks shows pairs"
-    )
-    return "\n".join(lines)
-
-
-def in_words(place: dict[str, float], n_clean: int, n_leaked: int) -> str:
-    """Return what the difference of the mean places says, lower being better."""
-    if not n_leaked:
-        return "no query leaks"
-    if min(n_clean, n_leaked) < FEW or "difference" not in place:
-        return f"too few {'leaked' if n_leaked < FEW else 'clean'} queries to tell"
-    interval = f"{place['difference']:+.2f} [{place['low']:+.2f}, {place['high']:+.2f}]: "
-    if place["high"] < 0:
-        return interval + "leaked queries do better, part of the result may be memory"
-    if place["low"] > 0:
-        return interval + "leaked queries do worse"
-    return interval + "no difference shown"

@@ -7,12 +7,16 @@ own: it is a selected passage's.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from genlab.core.program import InputError
-from genlab.core.tables import read_batches
+from genlab.core.tables import read_batches, read_table
+
+if TYPE_CHECKING:
+    pass
 
 Relevance = Callable[[list[str], list[str]], np.ndarray]
 
@@ -104,3 +108,20 @@ def with_answer_in_slot(candidates: pl.DataFrame) -> pl.DataFrame:
         candidate_scores=without_answer(scores),
         candidate_selected=without_answer(selected),
     )
+
+
+def read_candidates(path: Path, generated: pl.DataFrame) -> pl.DataFrame:
+    """Return one ranker's candidate rows in the order of the generated texts.
+
+    Raises InputError if a generated query was never scored.
+    """
+    rows = generated.select("query_id").join(
+        read_table(path), on="query_id", how="left", maintain_order="left"
+    )
+    missing = rows.filter(pl.col("candidate_scores").is_null())
+    if missing.height:
+        raise InputError(
+            f"{path}: no candidate scores for query {missing['query_id'][0]} and "
+            f"{missing.height - 1} more; run `dvc repro score_candidates`"
+        )
+    return rows

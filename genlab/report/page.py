@@ -22,8 +22,8 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_batches
+from genlab.ranking.candidates import read_candidates
 from genlab.ranking.places import TIE
-from genlab.ranking.scoring import read_candidates
 from genlab.report.charts import Chart
 from genlab.text.normal_form import words
 

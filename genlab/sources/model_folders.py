@@ -84,30 +84,3 @@ def download_base(
     )
     copy_base(folder, tokenizer_folder, output, load)
     return folder.name
-
-
-def make_base(
-    topics: Path,
-    tokenizer_folder: Path | None,
-    output: Path,
-    *,
-    n_passages: int,
-    vocab_size: int,
-    seed: int,
-    **sizes,
-) -> float:
-    """Pretrain a small GPT-2 on the mini corpus's plain text; return its last training loss."""
-    from genlab.mini.gpt2 import break_lines, check_sizes, pretrain, train_tokenizer
-    from genlab.mini.queries import make_plain_text
-
-    check_sizes(**sizes)
-    texts = break_lines(make_plain_text(topics, n_passages, seed), seed)
-    if tokenizer_folder is None:
-        tokenizer = train_tokenizer(texts, vocab_size)
-    else:
-        tokenizer = load_tokenizer(tokenizer_folder)
-    model, loss = pretrain(texts, tokenizer, seed=seed, **sizes)
-    with written_whole(output) as partial:
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
-    return loss

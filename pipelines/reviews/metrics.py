@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from genlab.labelling.agreement import macro_share, with_ends
 from genlab.statistics.intervals import percentile_ends, resample_strata, wilson_interval
+from genlab.statistics.shares import macro_share, with_ends
 from genlab.text.copied_spans import longest_copied_spans
 from genlab.text.measures import distinct_n, distinct_n_of_sample, repeated_share
 from genlab.text.normal_form import words

@@ -23,19 +23,19 @@ import pyarrow.parquet as pq
 
 from genlab.core.program import InputError
 from genlab.core.tables import BATCH_ROWS
-from genlab.passages.corpora import (
+from genlab.passages.corpus_rows import check_text
+from genlab.sources.hub import load_dataset
+from genlab.sources.text_files import (
     FOREIGN_CONTENT,
     HEAD_BYTES,
     PARQUET_ROWS,
     check_columns,
-    check_text,
     line_rows,
     one_line,
     opened,
     shown,
     text_lines,
 )
-from genlab.sources.hub import load_dataset
 from pipelines.reviews.schemas import REVIEW_SCHEMA, STARS
 
 

@@ -14,9 +14,9 @@ from math import ceil
 import polars as pl
 
 from genlab.core.program import InputError
-from genlab.passages.cleaning import squeeze_spaces
 from genlab.text.filtering import count_fates, first_reason
 from genlab.text.normal_form import key_expression
+from genlab.text.rules import squeeze_spaces
 
 REASONS = ("empty", "min_words", "max_chars")
 

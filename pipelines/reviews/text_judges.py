@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 
 from genlab.core.program import InputError
-from genlab.labelling.agreement import macro_share, with_ends
 from genlab.statistics.intervals import wilson_interval
+from genlab.statistics.shares import macro_share, with_ends
 from pipelines.reviews.schemas import STARS
 
 if TYPE_CHECKING:

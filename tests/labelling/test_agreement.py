@@ -9,17 +9,11 @@ from sklearn.metrics import cohen_kappa_score
 
 from genlab.core.files import write_json
 from genlab.core.program import InputError
-from genlab.labelling.agreement import (
-    cohens_kappa,
-    kappa_interval,
-    labels_needed,
-    macro_share,
-    more_labels,
-    more_labels_for_macro,
-    summarize_labels,
-)
-from genlab.labelling.label_files import LABEL_SCHEMA, add_fingerprints
+from genlab.labelling.agreement import cohens_kappa, kappa_interval, summarize_labels
+from genlab.labelling.label_files import LABEL_SCHEMA
+from genlab.labelling.questionnaire import add_fingerprints
 from genlab.statistics.intervals import wilson_interval
+from genlab.statistics.shares import labels_needed, macro_share, more_labels, more_labels_for_macro
 from tests.labelling.test_label_files import sheet_with, table
 
 SHEET = sheet_with()

@@ -18,12 +18,8 @@ import pytest
 from genlab.core.program import InputError
 from genlab.labelling import desk as label_desk
 from genlab.labelling.desk import Desk, Refused, ask_in_terminal, open_server
-from genlab.labelling.label_files import (
-    LabelFile,
-    add_fingerprints,
-    read_questionnaire,
-    sample_texts,
-)
+from genlab.labelling.label_files import LabelFile
+from genlab.labelling.questionnaire import add_fingerprints, read_questionnaire, sample_texts
 from tests.browser import chromium  # noqa: F401
 from tests.project_copy import ROOT
 

@@ -10,12 +10,10 @@ import pytest
 import yaml
 
 from genlab.core.program import InputError
-from genlab.labelling import label_files
-from genlab.labelling.label_files import (
-    LabelFile,
+from genlab.labelling import questionnaire
+from genlab.labelling.label_files import LabelFile, check_rater, read_labels
+from genlab.labelling.questionnaire import (
     add_fingerprints,
-    check_rater,
-    read_labels,
     read_questionnaire,
     read_texts,
     sample_texts,
@@ -34,8 +32,8 @@ CONTENT = {
 }
 
 
-def sheet_with(**changes) -> label_files.Questionnaire:
-    return label_files.Questionnaire(**(CONTENT | changes))
+def sheet_with(**changes) -> questionnaire.Questionnaire:
+    return questionnaire.Questionnaire(**(CONTENT | changes))
 
 
 def table(arms=("a",), ratings=(1, 2, 3), each=4) -> pl.DataFrame:

@@ -22,13 +22,10 @@ from hypothesis import strategies as st
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.passages import corpora
-from genlab.passages.corpora import (
-    CorpusFormat,
-    JsonText,
-    read_file_corpus,
-    read_hub_corpus,
-    split_by_hash,
-)
+from genlab.passages.corpora import read_file_corpus, read_hub_corpus, split_by_hash
+from genlab.passages.corpus_rows import CorpusFormat
+from genlab.sources import text_files
+from genlab.sources.text_files import JsonText
 from tests.project_copy import ROOT
 
 
@@ -554,8 +551,8 @@ def test_a_file_of_another_format_than_set_is_an_error(tmp_path, content, format
 
 
 def test_a_row_without_an_end_stops_at_a_bound(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpora, "MAX_ROW_BYTES", 1000)
-    monkeypatch.setattr(corpora, "PIECE_BYTES", 100)
+    monkeypatch.setattr(text_files, "MAX_ROW_BYTES", 1000)
+    monkeypatch.setattr(text_files, "PIECE_BYTES", 100)
     packed = gzip.compress(b'{"query": "' + b"x" * 100_000)
     folder = folder_with(tmp_path, "train.jsonl.gz", packed)
     assert "train.jsonl.gz, line 1: longer than 1000 bytes" in error_of(folder)
@@ -589,8 +586,8 @@ def test_pieces_of_any_size_decode_to_what_the_json_module_gives(
     text = json.dumps(values, indent=indent, ensure_ascii=ascii_only)
     file = write(tmp_path / "a.json", text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpora, "PIECE_BYTES", piece_bytes)
-        assert [row for _, row in corpora.array_rows(file)] == json.loads(text)
+        patch.setattr(text_files, "PIECE_BYTES", piece_bytes)
+        assert [row for _, row in text_files.array_rows(file)] == json.loads(text)
 
 
 @IN_ONE_FOLDER
@@ -599,32 +596,32 @@ def test_an_array_cut_off_anywhere_is_an_error_and_never_a_shorter_array(tmp_pat
     text = json.dumps(rows)
     file = write(tmp_path / "a.json", text[: data.draw(st.integers(0, len(text) - 1))])
     with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError, match="broken JSON"):
-        patch.setattr(corpora, "PIECE_BYTES", 7)
-        list(corpora.array_rows(file))
+        patch.setattr(text_files, "PIECE_BYTES", 7)
+        list(text_files.array_rows(file))
 
 
 @pytest.mark.parametrize("piece_bytes", range(1, 8))
 def test_numbers_cut_anywhere_are_whole(tmp_path, monkeypatch, piece_bytes):
-    monkeypatch.setattr(corpora, "PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(text_files, "PIECE_BYTES", piece_bytes)
     text = "[0.5, 1e+5, -2.5E-3, 10, -Infinity, true]"
-    rows = [row for _, row in corpora.array_rows(write(tmp_path / "a.json", text))]
+    rows = [row for _, row in text_files.array_rows(write(tmp_path / "a.json", text))]
     assert rows == [0.5, 1e5, -0.0025, 10, float("-inf"), True]
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 5, 1000])
 def test_the_position_of_an_error_is_that_of_the_json_module(tmp_path, monkeypatch, piece_bytes):
-    monkeypatch.setattr(corpora, "PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(text_files, "PIECE_BYTES", piece_bytes)
     text = '[\n {"a": 1},\n {"b": "é\\n",  oops}\n]'
     with pytest.raises(json.JSONDecodeError) as expected:
         json.loads(text)
     with pytest.raises(InputError) as found:
-        list(corpora.array_rows(write(tmp_path / "a.json", text)))
+        list(text_files.array_rows(write(tmp_path / "a.json", text)))
     position = f"line {expected.value.lineno}, column {expected.value.colno}"
     assert f"broken JSON at {position}, in row 1 (counted from 0)" in str(found.value)
 
 
 def test_one_value_at_a_time_is_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpora, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(text_files, "PIECE_BYTES", 1000)
     stream = JsonText(write(tmp_path / "a.json", json.dumps(["x" * 90] * 10_000)))
     stream.take("[")
     for _ in range(10_000):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genlab.core.tables import QUERY_SCHEMA
-from genlab.passages.documents import ROW_SCHEMA, block_schema, pack, selected_texts, write_arrow
+from genlab.core.tables import QUERY_SCHEMA, write_arrow
+from genlab.passages.documents import ROW_SCHEMA, block_schema, pack, selected_texts
 
 
 def packed(documents, block_size):

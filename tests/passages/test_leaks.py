@@ -10,19 +10,15 @@ from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA
 from genlab.passages import leaks
 from genlab.passages.leaks import (
-    COMPARED,
-    check_same_queries,
-    compare_halves,
     count_leaks,
     differing_words,
     examples_of,
     find_leaks,
-    in_words,
     index_texts,
     note_matches,
     propose,
-    table_of,
 )
+from genlab.ranking.leakage import COMPARED, check_same_queries, compare_halves, in_words, table_of
 from genlab.statistics.intervals import unpaired_difference
 from genlab.text import minhash
 from genlab.text.normal_form import normalize_key

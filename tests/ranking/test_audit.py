@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from genlab.core.tables import read_table, write_table
 from genlab.models.loading import load_causal_model, load_tokenizer
 from genlab.ranking import audit
-from genlab.ranking.scoring import LENGTH_SCHEMA
+from genlab.ranking.lengths import LENGTH_SCHEMA
+from genlab.statistics import correlation
 from stages import audit as stage
 from stages import generate
 from tests.tiny_models import WORDS, save_base
@@ -157,7 +158,7 @@ def test_unread_shares_are_those_of_the_whole_texts():
 def test_the_rank_correlation_is_scipys(n_values):
     a = RNG.integers(0, n_values, 60)
     b = a + RNG.integers(0, n_values, 60)
-    value, low, high = audit.correlate_ranks(a, b, seed=1, n_resamples=500)
+    value, low, high = correlation.correlate_ranks(a, b, seed=1, n_resamples=500)
     assert value == pytest.approx(stats.spearmanr(a, b).statistic)
     assert -1 <= low < value < high <= 1
 
@@ -165,7 +166,7 @@ def test_the_rank_correlation_is_scipys(n_values):
 def test_a_resample_is_ranked_like_the_values_it_repeats():
     a, b = RNG.integers(0, 5, 30), RNG.normal(size=30)
     counts = RNG.multinomial(30, np.full(30, 1 / 30), 4)
-    found = audit.correlate_counted(a, b, counts.astype(float))
+    found = correlation.correlate_counted(a, b, counts.astype(float))
     for row, value in zip(counts, found, strict=True):
         assert value == pytest.approx(stats.spearmanr(a.repeat(row), b.repeat(row)).statistic)
 
@@ -173,7 +174,7 @@ def test_a_resample_is_ranked_like_the_values_it_repeats():
 def test_the_interval_is_that_of_scipys_bootstrap():
     a = RNG.normal(size=80)
     b = a + RNG.normal(size=80)
-    _, low, high = audit.correlate_ranks(a, b, seed=1)
+    _, low, high = correlation.correlate_ranks(a, b, seed=1)
     other = stats.bootstrap(
         (a, b),
         lambda a, b: stats.spearmanr(a, b).statistic,
@@ -188,7 +189,7 @@ def test_the_interval_is_that_of_scipys_bootstrap():
 
 @pytest.mark.parametrize(("a", "b"), [([1, 2, 3], [4, 4, 4]), ([1], [2]), ([], [])])
 def test_a_correlation_with_what_does_not_vary_is_not_defined(a, b):
-    assert np.isnan(audit.correlate_ranks(np.array(a), np.array(b), seed=1)).all()
+    assert np.isnan(correlation.correlate_ranks(np.array(a), np.array(b), seed=1)).all()
 
 
 @pytest.mark.parametrize(

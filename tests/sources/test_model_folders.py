@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from genlab.core.program import InputError
+from genlab.mini.gpt2 import make_base
 from genlab.models.loading import load_causal_model, load_tokenizer
-from genlab.sources.model_folders import copy_base, make_base
+from genlab.sources.model_folders import copy_base
 from tests.project_copy import ROOT
 from tests.tiny_models import TEXTS, make_tokenizer, save_base
 

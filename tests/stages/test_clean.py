@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
-from genlab.passages.cleaning import Rules, check_rules, clean_batch, clean_texts
+from genlab.passages.cleaning import WordBounds, check_bounds, clean_batch
+from genlab.text.rules import TextRules, clean_texts
 from stages import clean
 from tests.project_copy import ROOT
 
 # Every rule off: what a test turns on is then all that acts.
-OFF = Rules(
+OFF = TextRules(
     repair_encoding=False,
     unicode_form="none",
     strip_markup=False,
@@ -29,6 +30,8 @@ OFF = Rules(
     min_line_words=0,
     drop_lorem_ipsum=False,
     drop_curly_brackets=False,
+)
+OPEN = WordBounds(
     min_query_words=1,
     max_query_words=1000,
     min_passage_words=1,
@@ -61,7 +64,8 @@ def cleaned_text(text, **on):
 
 def cleaned(rows, **on):
     """Return the cleaned queries as (query, [passage, ...]) and the counts."""
-    frame, counts = clean_batch(table(*rows), replace(OFF, **on))
+    bounds = {name: on.pop(name) for name in list(on) if hasattr(OPEN, name)}
+    frame, counts = clean_batch(table(*rows), replace(OFF, **on), replace(OPEN, **bounds))
     lists = [[passage["text"] for passage in passages] for passages in frame["passages"]]
     return list(zip(frame["query"], lists, strict=True)), counts
 
@@ -207,7 +211,7 @@ def test_a_query_without_passages_is_dropped_and_no_one_elses_passages_move():
 
 def test_selection_stays_with_its_passage_and_missing_texts_count_as_empty():
     batch = table(("q", ["one", "two", "three"]), ("r", [None, "four"]))
-    frame, counts = clean_batch(batch, replace(OFF, min_passage_words=1))
+    frame, counts = clean_batch(batch, OFF, OPEN)
     assert frame["passages"].to_list() == [
         [
             {"text": "one", "is_selected": True},
@@ -250,14 +254,14 @@ def test_what_comes_in_is_kept_or_dropped_for_one_reason(rows, is_strict, least)
 
 def test_crossed_bounds_are_refused():
     with pytest.raises(InputError, match=r"clean.min_query_words \(9\) is above clean.max_query"):
-        check_rules(replace(OFF, min_query_words=9, max_query_words=3))
+        check_bounds(replace(OPEN, min_query_words=9, max_query_words=3))
 
 
 def arguments(folder, **on):
     """The command line as DVC writes it: underscored names, --no_ as --no-."""
     line = [str(folder / "in.parquet"), str(folder / "out.parquet")]
     line += ["--metrics", str(folder / "clean.json")]
-    for name, value in vars(replace(OFF, **on)).items():
+    for name, value in (vars(OFF) | vars(OPEN) | on).items():
         if isinstance(value, bool):
             line.append(f"--{name}" if value else f"--no-{name}")
         else:

@@ -13,7 +13,7 @@ from genlab.ranking import places
 from genlab.ranking.candidates import SCHEMA, evaluated_queries, score_candidates
 from genlab.ranking.panel import Ratings
 from genlab.ranking.probes import WORD_PROBES
-from genlab.ranking.scoring import summarize_with_references
+from genlab.ranking.summary import summarize_with_references
 from stages import probe
 from tests.ranking.test_probes import shared_words
 from tests.tiny_models import WORDS, make_tokenizer

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from genlab.core.program import InputError
+from genlab.core.tables import write_arrow
 from genlab.models import training
 from genlab.models.training import (
     IGNORED,
@@ -23,7 +24,7 @@ from genlab.models.training import (
     token_mean_trainer,
     training_curve,
 )
-from genlab.passages.documents import ROW_SCHEMA, block_schema, write_arrow
+from genlab.passages.documents import ROW_SCHEMA, block_schema
 from stages import train
 from tests.project_copy import ROOT
 from tests.tiny_models import TEXTS, make_gpt2, save_base

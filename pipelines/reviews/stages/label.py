@@ -15,10 +15,9 @@ from typer import Option
 
 from genlab.core.program import run, stage_app
 from genlab.labelling.desk import Desk, ask_in_terminal, open_server, serve
-from genlab.labelling.label_files import (
-    LabelFile,
+from genlab.labelling.label_files import LabelFile, check_rater
+from genlab.labelling.questionnaire import (
     add_fingerprints,
-    check_rater,
     read_questionnaire,
     read_texts,
     sample_texts,

@@ -15,7 +15,8 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.labelling.agreement import summarize_labels
-from genlab.labelling.label_files import read_labels, read_questionnaire, read_texts
+from genlab.labelling.label_files import read_labels
+from genlab.labelling.questionnaire import read_questionnaire, read_texts
 from pipelines.reviews.fluency_model import read_fluency
 from pipelines.reviews.generated_reviews import add_references, read_generated
 from pipelines.reviews.metrics import (

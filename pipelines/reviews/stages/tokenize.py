@@ -15,8 +15,7 @@ from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
-from genlab.core.tables import read_batches
-from genlab.passages.documents import write_arrow
+from genlab.core.tables import read_batches, write_arrow
 from pipelines.reviews.review_prompts import check_template, write_prompt
 from pipelines.reviews.schemas import SPLITS
 

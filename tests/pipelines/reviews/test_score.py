@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.core.tables import read_table, write_table
 from genlab.experiments.comparison import Layout, Metric, compare_group, pair_rows
-from genlab.labelling.agreement import macro_share
-from genlab.labelling.label_files import add_fingerprints, read_questionnaire
+from genlab.labelling.questionnaire import add_fingerprints, read_questionnaire
 from genlab.statistics.intervals import bootstrap_interval, wilson_interval
+from genlab.statistics.shares import macro_share
 from genlab.text.normal_form import words
 from pipelines.reviews.generated_reviews import add_references, draw_others, read_generated
 from pipelines.reviews.keywords import Rules, weigh_keywords

@@ -15,20 +15,17 @@ from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
 from genlab.models.token_texts import check_lengths, cut_texts, decode_texts
 from genlab.ranking import places
-from genlab.ranking.candidates import SCHEMA, score_candidates
-from genlab.ranking.rankers import Ranker, RankerKind, finite_relevance, none_unread
-from genlab.ranking.scoring import (
+from genlab.ranking.candidates import SCHEMA, read_candidates, score_candidates
+from genlab.ranking.lengths import (
     LENGTH_SCHEMA,
     curve_lengths,
     cut_at_lengths,
     length_curve,
     place_cuts,
-    place_histogram,
-    read_candidates,
-    summarize_with_references,
-    table_of,
     unique_pairs,
 )
+from genlab.ranking.rankers import Ranker, RankerKind, finite_relevance, none_unread
+from genlab.ranking.summary import place_histogram, summarize_with_references, table_of
 from stages import generate, lengths, score
 from tests.tiny_models import WORDS, make_tokenizer
 

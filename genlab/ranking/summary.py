@@ -1,0 +1,82 @@
+"""Generated texts under the rankers: cut, scored, placed among the candidates, summed up."""
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from genlab.ranking import places
+from genlab.ranking.candidates import with_answer_in_slot
+from genlab.statistics.intervals import bootstrap_interval
+
+if TYPE_CHECKING:
+    pass
+
+
+def summarize_with_references(
+    rows: pl.DataFrame, candidates: pl.DataFrame, legacy: bool, seed: int
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Return the headline metrics, and beside each its 95 % interval, chance, floor and ceiling.
+
+    rows: `ranking.place`'s rows of one ranker; candidates: the same queries' candidate rows.
+    """
+    headline = places.summarize(rows)
+    low, high = bootstrap_interval(places.metric_values(rows), seed=seed)
+    chance = places.summarize(places.place_by_chance(rows))
+    floor = places.summarize(
+        places.place(candidates.rename({"floor_score": "score"}), legacy=legacy)
+    )
+    answers = with_answer_in_slot(candidates)
+    ceiling = {}
+    if len(answers):
+        # An answer with no other answer beside it stands above all of them.
+        above = pl.col("fdaro", "fdaro_any").fill_null(1.0)
+        ceiling = places.summarize(places.place(answers, legacy=legacy).with_columns(above))
+    beside = {
+        metric: {
+            "low": float(low[i]),
+            "high": float(high[i]),
+            "chance": chance[metric],
+            "floor": floor[metric],
+            "ceiling": ceiling.get(metric),
+        }
+        for i, metric in enumerate(places.METRICS)
+        if metric in headline
+    }
+    return headline, {
+        metric: {name: value for name, value in numbers.items() if value is not None}
+        for metric, numbers in beside.items()
+    }
+
+
+def place_histogram(rows: dict[str, pl.DataFrame]) -> list[dict[str, int]]:
+    """Return plot points: for each place (rounded down), how many texts each ranker put there."""
+    n_places = max(int(frame["n_candidates"].max()) + 1 for frame in rows.values())
+    return [
+        {
+            "place": place,
+            **{
+                name: int((frame["location"].floor() == place).sum())
+                for name, frame in rows.items()
+            },
+        }
+        for place in range(1, n_places + 1)
+    ]
+
+
+def table_of(headline: dict[str, dict], beside: dict[str, dict]) -> str:
+    """Return the headline numbers of every ranker as lines to read in a terminal."""
+    lines = [
+        f"{'ranker':8}{'metric':17}{'value':>8}{'95 % interval':>19}"
+        + "".join(f"{name:>9}" for name in ("chance", "floor", "ceiling"))
+    ]
+    for ranker, metrics in beside.items():
+        for metric, numbers in metrics.items():
+            interval = f"[{numbers['low']:.3f}, {numbers['high']:.3f}]"
+            references = "".join(
+                f"{numbers[name]:9.3f}" if name in numbers else f"{'-':>9}"
+                for name in ("chance", "floor", "ceiling")
+            )
+            lines.append(
+                f"{ranker:8}{metric:17}{headline[ranker][metric]:8.3f}{interval:>19}{references}"
+            )
+    return "\n".join(lines)
