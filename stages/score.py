@@ -114,7 +114,7 @@ def texts(
     write_json(metrics, headline | {"texts": text_measures})
     write_json(details, beside)
     write_json(histogram, place_histogram(rows))
-    print(table_of(headline, beside))
+    print(table_of(beside))
 
 
 if __name__ == "__main__":

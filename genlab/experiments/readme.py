@@ -169,14 +169,7 @@ def outcomes_table(details: dict, layout: Layout) -> str:
     for decoding, arms in details.items():
         for arm, numbers in arms.items():
             macro = numbers["macro"]
-            cells = [
-                with_interval(
-                    {"value": macro[m], "low": macro[f"{m}_low"], "high": macro[f"{m}_high"]}
-                )
-                if m in macro
-                else ""
-                for m in layout.shown
-            ]
+            cells = [with_interval(macro[m]) if m in macro else "" for m in layout.shown]
             rows.append([decoding, in_words(arm), *cells])
     return as_table(rows)
 

@@ -13,12 +13,11 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.labelling.questionnaire import ALL, BOTH, DISAGREED, Questionnaire, add_fingerprints
-from genlab.statistics.intervals import percentile_ends, wilson_interval
+from genlab.statistics.intervals import interval, percentile_ends, wilson_interval
 from genlab.statistics.shares import (
     macro_share,
     more_labels_for_macro,
     shares_of,
-    with_ends,
 )
 
 MACRO = "macro"
@@ -98,7 +97,7 @@ def summarize_shares(
     if all(sizes):
         summary[MACRO] = {"n": sum(sizes)}
         for name, column in zip(answers, zip(*counts.values(), strict=True), strict=True):
-            summary[MACRO] |= with_ends(name, *macro_share(column, sizes))
+            summary[MACRO][name] = interval(*macro_share(column, sizes))
         columns = list(zip(*counts.values(), strict=True))
         summary[MACRO]["more_labels"] = max(more_labels_for_macro(c, sizes) for c in columns)
     for group, column in counts.items():
@@ -129,11 +128,11 @@ def summarize_agreement(pairs: pl.DataFrame, answers: Sequence[str], seed: int) 
         ]
     )
     n, n_equal = int(table.sum()), int(np.trace(table))
-    found = {"n": n} | with_ends("observed", n_equal / n, *wilson_interval(n_equal, n))
+    found = {"n": n, "observed": interval(n_equal / n, *wilson_interval(n_equal, n))}
     kappa = float(cohens_kappa(table))
     if np.isnan(kappa):
         return found
-    return found | with_ends("kappa", kappa, *kappa_interval(table, seed))
+    return found | {"kappa": interval(kappa, *kappa_interval(table, seed))}
 
 
 def cohens_kappa(table: np.ndarray) -> np.ndarray:

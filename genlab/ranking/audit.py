@@ -10,8 +10,9 @@ queries as those that have not: between the two curves stands also what kind of 
 import numpy as np
 import polars as pl
 
+from genlab.ranking.places import chance_place
 from genlab.statistics.correlation import correlate_ranks
-from genlab.statistics.intervals import paired_difference, wilson_interval
+from genlab.statistics.intervals import interval, paired_difference, wilson_interval
 
 FEWEST_TEXTS = 5  # a mean place of fewer is no point of a curve
 
@@ -98,29 +99,25 @@ def best_prefixes(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def audit_ranker(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict[str, float]:
+def audit_ranker(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict[str, float | dict]:
     """Return one ranker's numbers; NaN where one is not defined.
 
     texts: `best_prefixes`'s rows with mean_loss; rows: what lengths writes, both stops.
     """
     read = texts.filter(pl.col("mean_loss").is_not_null())
-    correlation, low, high = correlate_ranks(
-        read["mean_loss"].to_numpy(), read["location"].to_numpy(), seed
-    )
+    correlation = correlate_ranks(read["mean_loss"].to_numpy(), read["location"].to_numpy(), seed)
     return (
         audit_prefixes(texts, rows.filter(pl.col("stop") == "honoured"), seed)
         | compare_stops(rows, seed)
         | measure_unread(rows)
         | {
-            "loss_correlation": correlation,
-            "loss_correlation_low": low,
-            "loss_correlation_high": high,
+            "loss_correlation": interval(*correlation),
             "n_correlated": read.height,
         }
     )
 
 
-def audit_prefixes(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict[str, float]:
+def audit_prefixes(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict[str, float | dict]:
     """Return what one ranker makes of going on: best prefixes, and the best fixed length.
 
     texts: `best_prefixes`'s rows of the ranker, rows: those they were made from. A text of no
@@ -139,13 +136,10 @@ def audit_prefixes(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict[s
     places = rows["location"].to_numpy().reshape(len(at), -1)  # [lengths, queries]
     if places.shape[1] > 1:
         fixed = places_at_best_length(places)
-        difference, low, high = paired_difference(fixed, places[-1], seed=seed)
         numbers |= {
             "best_fixed_len": at[int(places.mean(axis=1).argmin())],
             "best_fixed_loc": float(fixed.mean()),
-            "best_fixed_places_lost": difference,
-            "best_fixed_places_lost_low": low,
-            "best_fixed_places_lost_high": high,
+            "best_fixed_places_lost": interval(*paired_difference(fixed, places[-1], seed=seed)),
         }
     return numbers
 
@@ -162,7 +156,7 @@ def places_at_best_length(places: np.ndarray) -> np.ndarray:
     return np.where(is_odd, places[best_of_even], places[best_of_odd])
 
 
-def compare_stops(rows: pl.DataFrame, seed: int) -> dict[str, float]:
+def compare_stops(rows: pl.DataFrame, seed: int) -> dict[str, float | dict]:
     """Return one ranker's places of honoured and forced texts of the same queries and length.
 
     The length is the longest that both were ranked at. Beams of different caps have none: {}.
@@ -176,21 +170,19 @@ def compare_stops(rows: pl.DataFrame, seed: int) -> dict[str, float]:
     ).filter(pl.col("max_len") == pl.col("max_len").max())
     if pairs.is_empty():
         return {}
-    difference, low, high = paired_difference(
+    difference = paired_difference(
         pairs["location_honoured"].to_numpy(), pairs["location"].to_numpy(), seed=seed
     )
     return {
         "honoured_loc": pairs["location_honoured"].mean(),
         "forced_loc": pairs["location"].mean(),
-        "forced_minus_honoured": difference,
-        "forced_minus_honoured_low": low,
-        "forced_minus_honoured_high": high,
+        "forced_minus_honoured": interval(*difference),
         "forced_len": pairs["max_len"][0],
         "n_forced": pairs.height,
     }
 
 
-def measure_unread(rows: pl.DataFrame) -> dict[str, float]:
+def measure_unread(rows: pl.DataFrame) -> dict[str, float | dict]:
     """Return how much of the whole texts one ranker never read, honoured and forced ones.
 
     The unread tokens are the ranker's, all tokens the generator's: a share to within how finely
@@ -208,40 +200,37 @@ def measure_unread(rows: pl.DataFrame) -> dict[str, float]:
     return numbers
 
 
-def share(successes: pl.Series, name: str) -> dict[str, float]:
+def share(successes: pl.Series, name: str) -> dict[str, float | dict]:
     """Return the share of a Boolean series with Wilson's interval; {} for an empty one."""
     if successes.is_empty():
         return {}
-    low, high = wilson_interval(int(successes.sum()), len(successes))
-    return {name: successes.mean(), f"{name}_low": low, f"{name}_high": high}
+    ends = wilson_interval(int(successes.sum()), len(successes))
+    return {name: interval(successes.mean(), *ends)}
 
 
-def split_curve(rows: pl.DataFrame) -> list[dict[str, float | None]]:
+def split_curve(rows: pl.DataFrame) -> list[dict[str, str | int | float]]:
     """Return plot points of honoured rows: mean places of texts cut there and of finished ones.
 
-    Per length max_len, n_cut, n_finished and each ranker's NAME_cut and NAME_finished; null where
-    fewer than FEWEST_TEXTS are of the kind. A text that is whole but for its end-of-text is cut.
+    A point is of one ranker, length and kind of text, with the number `n` of such texts and the
+    place of chance; none where fewer than FEWEST_TEXTS are of the kind. A text that is whole but
+    for its end-of-text is cut.
     """
-    points = []
-    for (length,), at in rows.group_by("max_len", maintain_order=True):
-        finished = at.filter(pl.col("ranker") == at["ranker"][0])["finished"]
-        point = {
-            "max_len": length,
-            "n_cut": int((~finished).sum()),
-            "n_finished": int(finished.sum()),
-        }
-        for (name,), of_ranker in at.group_by("ranker", maintain_order=True):
-            cut, ended = of_ranker.filter(~pl.col("finished")), of_ranker.filter("finished")
-            for kind, texts in (("cut", cut), ("finished", ended)):
-                enough = texts.height >= FEWEST_TEXTS
-                point[f"{name}_{kind}"] = texts["location"].mean() if enough else None
-        points.append(point)
-    return sorted(points, key=lambda point: point["max_len"])
+    kind = pl.when("finished").then(pl.lit("finished")).otherwise(pl.lit("cut"))
+    return (
+        rows.group_by("ranker", kind.alias("texts"), "max_len", maintain_order=True)
+        .agg(average_loc=pl.col("location").mean(), n=pl.len(), chance=chance_place().mean())
+        .filter(pl.col("n") >= FEWEST_TEXTS)
+        .to_dicts()
+    )
 
 
 def without_undefined(metrics: dict) -> dict:
-    """Return groups of numbers without those that are NaN, which JSON can not hold."""
+    """Return groups of numbers and intervals without those that are NaN, which JSON cannot hold."""
     return {
-        group: {name: value for name, value in numbers.items() if not np.isnan(value)}
+        group: {
+            name: number
+            for name, number in numbers.items()
+            if not np.isnan(list(number.values()) if isinstance(number, dict) else number).any()
+        }
         for group, numbers in metrics.items()
     }

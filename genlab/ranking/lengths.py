@@ -7,6 +7,7 @@ import polars as pl
 
 from genlab.models.token_texts import cut_texts
 from genlab.ranking import places
+from genlab.ranking.places import chance_place
 from genlab.ranking.rankers import number_unique
 from genlab.statistics.intervals import bootstrap_interval
 
@@ -110,26 +111,31 @@ def place_cuts(
     return places.place(with_candidates, legacy=legacy).select(LENGTH_SCHEMA.names())
 
 
-def length_curve(rows: pl.DataFrame, seed: int) -> list[dict[str, float | None]]:
-    """Return plot points of LENGTH_SCHEMA rows: per length, each ranker's mean place and interval.
+def length_curve(rows: pl.DataFrame, seed: int) -> list[dict[str, str | int | float]]:
+    """Return plot points of LENGTH_SCHEMA rows: mean place, interval, top_1 and chance.
 
-    Every point has the same keys; null where texts of one stop do not reach the length.
+    A point is of one ranker, stop and length; a ranker's lengths share their resamples.
     """
-    lengths = rows["max_len"].unique().sort().to_list()
-    points = {length: {"max_len": length} for length in lengths}
-    for (name,), of_ranker in rows.group_by("ranker", maintain_order=True):
-        for stop, key in (("honoured", name), ("forced", f"{name}_forced")):
-            found = of_ranker.filter(pl.col("stop") == stop)
-            at = found["max_len"].unique(maintain_order=True).to_list()
-            places, top_1 = (
-                found[column].to_numpy().reshape(len(at), -1) for column in ("location", "top_1")
-            )
-            low, high = bootstrap_interval(places.T, seed=seed)  # all lengths on the same draws
-            columns = {key: places.mean(axis=1), f"{key}_low": low, f"{key}_high": high}
-            if stop == "honoured":
-                columns[f"{key}_top_1"] = top_1.mean(axis=1)
-            for column, values in columns.items():
-                value_at = dict(zip(at, values.tolist(), strict=True))
-                for length, point in points.items():
-                    point[column] = value_at.get(length)
-    return list(points.values())
+    points = []
+    for (ranker, stop), found in rows.group_by("ranker", "stop", maintain_order=True):
+        lengths = found["max_len"].unique(maintain_order=True).to_list()
+        location, top_1, chance = (
+            values.to_numpy().reshape(len(lengths), -1)
+            for values in found.select("location", "top_1", chance_place())
+        )
+        low, high = bootstrap_interval(location.T, seed=seed)
+        means = [values.mean(axis=1) for values in (location, top_1, chance)]
+        points += [
+            {
+                "ranker": ranker,
+                "stop": stop,
+                "max_len": length,
+                "average_loc": float(means[0][i]),
+                "low": float(low[i]),
+                "high": float(high[i]),
+                "top_1": float(means[1][i]),
+                "chance": float(means[2][i]),
+            }
+            for i, length in enumerate(lengths)
+        ]
+    return points

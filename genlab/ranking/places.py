@@ -120,6 +120,11 @@ def place(table: pl.DataFrame, legacy: bool = False) -> pl.DataFrame:
     )
 
 
+def chance_place() -> pl.Expr:
+    """Return the expected place of a text in a random order of it and its n candidates."""
+    return (pl.col("n_candidates") + 2) / 2
+
+
 def place_by_chance(rows: pl.DataFrame) -> pl.DataFrame:
     """Return `place`'s rows with each measure replaced by its expectation under a random order.
 

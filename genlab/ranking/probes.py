@@ -24,10 +24,11 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
+from genlab.core.terminal import table, with_ends
 from genlab.models.token_texts import cut_texts
 from genlab.ranking import places
 from genlab.ranking.candidates import with_answer_in_slot
-from genlab.statistics.intervals import bootstrap_interval
+from genlab.statistics.intervals import bootstrap_interval, interval
 from genlab.text.normal_form import key_expression, words
 
 if TYPE_CHECKING:
@@ -373,8 +374,7 @@ def measure_probes(
     headline = {}
     for (probe, name), numbers in estimates.items():
         if not probe:
-            headline[name] = numbers["value"]
-            headline |= {f"{name}_{end}": numbers[end] for end in ("low", "high")}
+            headline[name] = numbers
     headline |= doses_to_first(dose, place_at)
 
     details = {probe: {} for probe in frames}
@@ -413,45 +413,43 @@ def estimate(columns: dict[tuple[str, str], np.ndarray], seed: int) -> Estimates
     columns = {key: column for key, column in columns.items() if not np.isnan(column).all()}
     low, high = bootstrap_interval(np.stack(list(columns.values()), axis=1), seed=seed)
     return {
-        key: {"value": float(np.nanmean(column)), "low": float(low[i]), "high": float(high[i])}
+        key: interval(np.nanmean(column), low[i], high[i])
         for i, (key, column) in enumerate(columns.items())
     }
 
 
-def points(details: dict[str, dict], x: str, probes: dict[str | int, str]) -> list[dict]:
-    """Return plot points: for each x, the mean place of its probe under every ranker.
+def points(
+    details: dict[str, dict], x: str, probes: dict[str | int, str]
+) -> list[dict[str, str | int | float]]:
+    """Return plot points: for each ranker and x, the mean place of the x's probe.
 
     details: ranker -> what `measure_probes` says. A probe that has no text is left out.
     """
     rows = []
-    for at, probe in probes.items():
-        row: dict[str, str | int | float] = {x: at}
-        for name, of_ranker in details.items():
+    for ranker, of_ranker in details.items():
+        for at, probe in probes.items():
             if probe in of_ranker:
-                numbers = of_ranker[probe]["average_loc"]
-                row |= {name: numbers["value"]}
-                row |= {f"{name}_{end}": numbers[end] for end in ("low", "high")}
-        if len(row) > 1:
-            rows.append(row)
+                place = of_ranker[probe]["average_loc"]
+                row = {"ranker": ranker, x: at, "average_loc": place["value"]}
+                chance = "chance_selected" if is_of_answer(probe) else "chance"
+                row |= {"low": place["low"], "high": place["high"]}
+                rows.append(row | {"chance": of_ranker[chance]["average_loc"]["value"]})
     return rows
 
 
 def table_of(headline: dict[str, dict], details: dict[str, dict]) -> str:
     """Return every probe's mean place and the headline numbers as lines to read in a terminal."""
-    lines = [f"{'mean place':24}" + "".join(f"{name:>24}" for name in details)]
-    for probe in next(iter(details.values())):
-        shown = [of_ranker[probe]["average_loc"] for of_ranker in details.values()]
-        lines.append(
-            f"{probe:24}"
-            + "".join(
-                f"{n['value']:8.2f}" + f"[{n['low']:.2f}, {n['high']:.2f}]".rjust(16) for n in shown
-            )
-        )
+    rows = [
+        [probe, *(with_ends(of_ranker[probe]["average_loc"], 2) for of_ranker in details.values())]
+        for probe in next(iter(details.values()))
+    ]
     names = dict.fromkeys(name for numbers in headline.values() for name in numbers)
-    for name in names:
-        if not name.endswith(("_low", "_high")):
-            values = [numbers.get(name) for numbers in headline.values()]
-            lines.append(
-                f"{name:27}" + "".join(f"{'-' if v is None else f'{v:.3f}':>24}" for v in values)
-            )
-    return "\n".join(lines)
+    rows += [[name, *(shown(numbers.get(name)) for numbers in headline.values())] for name in names]
+    return table(rows, ["mean place", *details])
+
+
+def shown(number: dict | float | None) -> str:
+    """Return a headline number, with its interval if it has one, as a cell."""
+    if isinstance(number, dict):
+        return with_ends(number)
+    return "-" if number is None else f"{number:.3f}"

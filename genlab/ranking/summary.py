@@ -1,15 +1,11 @@
-"""Generated texts under the rankers: cut, scored, placed among the candidates, summed up."""
-
-from typing import TYPE_CHECKING
+"""The headline numbers of generated texts under the rankers, beside what they stand between."""
 
 import polars as pl
 
+from genlab.core.terminal import table, with_ends
 from genlab.ranking import places
 from genlab.ranking.candidates import with_answer_in_slot
-from genlab.statistics.intervals import bootstrap_interval
-
-if TYPE_CHECKING:
-    pass
+from genlab.statistics.intervals import bootstrap_interval, interval
 
 
 def summarize_with_references(
@@ -32,9 +28,8 @@ def summarize_with_references(
         above = pl.col("fdaro", "fdaro_any").fill_null(1.0)
         ceiling = places.summarize(places.place(answers, legacy=legacy).with_columns(above))
     beside = {
-        metric: {
-            "low": float(low[i]),
-            "high": float(high[i]),
+        metric: interval(headline[metric], low[i], high[i])
+        | {
             "chance": chance[metric],
             "floor": floor[metric],
             "ceiling": ceiling.get(metric),
@@ -48,35 +43,27 @@ def summarize_with_references(
     }
 
 
-def place_histogram(rows: dict[str, pl.DataFrame]) -> list[dict[str, int]]:
-    """Return plot points: for each place (rounded down), how many texts each ranker put there."""
+def place_histogram(rows: dict[str, pl.DataFrame]) -> list[dict[str, str | int]]:
+    """Return plot points: for each ranker and place (rounded down), how many texts are there."""
     n_places = max(int(frame["n_candidates"].max()) + 1 for frame in rows.values())
     return [
         {
+            "ranker": ranker,
             "place": place,
-            **{
-                name: int((frame["location"].floor() == place).sum())
-                for name, frame in rows.items()
-            },
+            "texts": int((frame["location"].floor() == place).sum()),
         }
+        for ranker, frame in rows.items()
         for place in range(1, n_places + 1)
     ]
 
 
-def table_of(headline: dict[str, dict], beside: dict[str, dict]) -> str:
+def table_of(beside: dict[str, dict]) -> str:
     """Return the headline numbers of every ranker as lines to read in a terminal."""
-    lines = [
-        f"{'ranker':8}{'metric':17}{'value':>8}{'95 % interval':>19}"
-        + "".join(f"{name:>9}" for name in ("chance", "floor", "ceiling"))
+    references = ("chance", "floor", "ceiling")
+    rows = [
+        [ranker, metric, with_ends(numbers)]
+        + [f"{numbers[name]:.3f}" if name in numbers else "-" for name in references]
+        for ranker, metrics in beside.items()
+        for metric, numbers in metrics.items()
     ]
-    for ranker, metrics in beside.items():
-        for metric, numbers in metrics.items():
-            interval = f"[{numbers['low']:.3f}, {numbers['high']:.3f}]"
-            references = "".join(
-                f"{numbers[name]:9.3f}" if name in numbers else f"{'-':>9}"
-                for name in ("chance", "floor", "ceiling")
-            )
-            lines.append(
-                f"{ranker:8}{metric:17}{headline[ranker][metric]:8.3f}{interval:>19}{references}"
-            )
-    return "\n".join(lines)
+    return table(rows, ["ranker", "metric", "value [95 % interval]", *references])

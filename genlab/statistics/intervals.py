@@ -20,6 +20,11 @@ from genlab.core.program import InputError
 CHUNK_DRAWS = 2**18
 
 
+def interval(value: float, low: float, high: float) -> dict[str, float]:
+    """Return a number with the ends of its interval, as every metrics file writes it."""
+    return {"value": float(value), "low": float(low), "high": float(high)}
+
+
 def bootstrap_interval(
     values: ArrayLike, n_resamples: int = 10_000, *, seed: int, level: float = 0.95
 ) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:

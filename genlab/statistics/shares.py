@@ -4,19 +4,16 @@ from collections.abc import Sequence
 from math import ceil, hypot, sqrt
 from statistics import NormalDist, fmean
 
-from genlab.statistics.intervals import wilson_interval
+from genlab.statistics.intervals import interval, wilson_interval
 
 
-def shares_of(counts: Sequence[int], answers: Sequence[str]) -> dict[str, float]:
+def shares_of(counts: Sequence[int], answers: Sequence[str]) -> dict[str, dict | int]:
+    """Return n, each answer's share with Wilson's interval, and how many more labels to ask for."""
     n = sum(counts)
-    found = {"n": n}
+    found: dict[str, dict | int] = {"n": n}
     for name, count in zip(answers, counts, strict=True):
-        found |= with_ends(name, count / n, *wilson_interval(count, n))
+        found[name] = interval(count / n, *wilson_interval(count, n))
     return found | {"more_labels": max(more_labels(count, n) for count in counts)}
-
-
-def with_ends(name: str, share: float, low: float, high: float) -> dict[str, float]:
-    return {name: share, f"{name}_low": low, f"{name}_high": high}
 
 
 def macro_share(

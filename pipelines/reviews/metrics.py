@@ -15,8 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from genlab.statistics.intervals import percentile_ends, resample_strata, wilson_interval
-from genlab.statistics.shares import macro_share, with_ends
+from genlab.core.terminal import table, with_ends
+from genlab.statistics.intervals import interval, percentile_ends, resample_strata, wilson_interval
+from genlab.statistics.shares import macro_share
 from genlab.text.copied_spans import longest_copied_spans
 from genlab.text.measures import distinct_n, distinct_n_of_sample, repeated_share
 from genlab.text.normal_form import words
@@ -200,7 +201,7 @@ def summarize(scored: pl.DataFrame, distinct_sample: int, seed: int) -> dict[str
         token_lists = [words(text) for text in frame["text"]]
         for n in (1, 2):
             found = distinct_n_of_sample(token_lists, n, distinct_sample)
-            corpus |= with_ends(f"corpus_distinct_{n}", *found) if found else {}
+            corpus |= {f"corpus_distinct_{n}": interval(*found)} if found else {}
         summary.setdefault(decoding, {})[arm] = numbers
     return summary
 
@@ -229,14 +230,14 @@ def summarize_arm(
                 ends = wilson_interval(int(own.sum()), len(own))
             else:
                 ends = ends_of(drawn[place, :, column])
-            numbers[f"stars_{strata[place]}"] |= with_ends(name, float(own.mean()), *ends)
+            numbers[f"stars_{strata[place]}"][name] = interval(own.mean(), *ends)
         columns = [counted[strata[place]] for place in there]
         if name in SHARES:
             found = macro_share([int(own.sum()) for own in columns], list(map(len, columns)))
         else:
             ends = ends_of(drawn[there, :, column].mean(axis=0))
             found = (float(np.mean([own.mean() for own in columns])), *ends)
-        numbers["macro"] |= with_ends(name, *found)
+        numbers["macro"][name] = interval(*found)
     numbers["corpus"] = corpus_fluency(values, (drawn.transpose(1, 2, 0) @ sizes), names)
     return numbers
 
@@ -257,16 +258,14 @@ def corpus_fluency(values: np.ndarray, sums: np.ndarray, names: list[str]) -> di
     if not total[tokens]:
         return {}
     sums = sums[sums[:, tokens] > 0]
-    numbers = with_ends(
-        "perplexity",
-        float(np.exp(total[loss] / total[tokens])),
-        *ends_of(np.exp(sums[:, loss] / sums[:, tokens])),
-    )
-    return numbers | with_ends(
-        "corpus_bits_per_byte",
-        float(total[loss] / np.log(2) / total[n_bytes]),
-        *ends_of(sums[:, loss] / np.log(2) / sums[:, n_bytes]),
-    )
+    perplexity = np.exp(total[loss] / total[tokens])
+    bits_per_byte = total[loss] / np.log(2) / total[n_bytes]
+    drawn_perplexity = np.exp(sums[:, loss] / sums[:, tokens])
+    drawn_bits = sums[:, loss] / np.log(2) / sums[:, n_bytes]
+    return {
+        "perplexity": interval(perplexity, *ends_of(drawn_perplexity)),
+        "corpus_bits_per_byte": interval(bits_per_byte, *ends_of(drawn_bits)),
+    }
 
 
 def five_and_others(scored: pl.DataFrame) -> pl.DataFrame:
@@ -293,7 +292,7 @@ def five_and_others(scored: pl.DataFrame) -> pl.DataFrame:
 def headline_of(arms: dict[str, dict]) -> dict[str, dict[str, float]]:
     """Return arm -> the HEADLINE metrics that it has: macro averages, or of all texts together."""
     return {
-        arm: {name: numbers[name] for name in HEADLINE if name in numbers}
+        arm: {name: numbers[name]["value"] for name in HEADLINE if name in numbers}
         for arm, numbers in merge(arms).items()
     }
 
@@ -304,33 +303,25 @@ def merge(arms: dict[str, dict]) -> dict[str, dict]:
 
 
 def plot_by_rating(scored: pl.DataFrame, decoding: str, column: str) -> list[dict]:
-    """Return a point per asked rating: each arm's mean of a column; null where none counts."""
+    """Return a point per arm and asked rating: the mean of a column, where any text counts."""
     rows = scored.filter(pl.col("decoding") == decoding)
-    arms = rows["arm"].unique(maintain_order=True)
-    means = rows.group_by("rating", "arm").agg(pl.col(column).cast(pl.Float64).mean())
-    found = {(rating, arm): mean for rating, arm, mean in means.iter_rows()}
-    return [
-        {"asked": rating, **{arm: found[rating, arm] for arm in arms}}
-        for rating in rows["rating"].unique().sort()
-    ]
+    means = rows.group_by("arm", asked="rating", maintain_order=True)
+    points = means.agg(pl.col(column).cast(pl.Float64).mean()).drop_nulls(column)
+    return points.sort(pl.col("asked"), maintain_order=True).to_dicts()
 
 
 def table_of(arms: dict[str, dict]) -> str:
     """Return each arm's headline metrics with their interval and both references, as lines."""
     merged = merge(arms)
-    width = max(map(len, merged)) + 2
-    lines = [
-        f"{'metric':19}{'arm':{width}}{'value':>8}{'95 % interval':>19}{REAL_OTHER:>12}{REAL:>9}"
-    ]
+    rows = []
     for metric in HEADLINE:
-        for arm in (arm for arm in merged if arm not in REFERENCES and metric in merged[arm]):
-            numbers = merged[arm]
-            interval = f"[{numbers[f'{metric}_low']:.3f}, {numbers[f'{metric}_high']:.3f}]"
-            other, own = (
-                f"{merged[name][metric]:.3f}" if metric in merged.get(name, {}) else "-"
-                for name in (REAL_OTHER, REAL)
-            )
-            lines.append(
-                f"{metric:19}{arm:{width}}{numbers[metric]:8.3f}{interval:>19}{other:>12}{own:>9}"
-            )
-    return "\n".join(lines)
+        references = [
+            f"{merged[name][metric]['value']:.3f}" if metric in merged.get(name, {}) else "-"
+            for name in (REAL_OTHER, REAL)
+        ]
+        rows += [
+            [metric, arm, with_ends(numbers[metric]), *references]
+            for arm, numbers in merged.items()
+            if arm not in REFERENCES and metric in numbers
+        ]
+    return table(rows, ["metric", "arm", "value [95 % interval]", REAL_OTHER, REAL])

@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 
 from genlab.core.program import InputError
-from genlab.statistics.intervals import wilson_interval
-from genlab.statistics.shares import macro_share, with_ends
+from genlab.statistics.intervals import interval, wilson_interval
+from genlab.statistics.shares import macro_share
 from pipelines.reviews.schemas import STARS
 
 if TYPE_CHECKING:
@@ -216,14 +216,14 @@ def measure_judge(
     n = len(hits)
     named = Counter(each for among in accepted for each in set(among))
     numbers = {"n": n, "constant": max(named.values()) / n}
-    numbers |= with_ends("accuracy", hits.mean(), *wilson_interval(int(hits.sum()), n))
+    numbers["accuracy"] = interval(hits.mean(), *wilson_interval(int(hits.sum()), n))
     columns = {value: np.array([each == value for each in strata]) for value in set(strata)}
     sizes = [int(column.sum()) for column in columns.values()]
     right = [int(hits[column].sum()) for column in columns.values()]
-    numbers |= with_ends("balanced", *macro_share(right, sizes))
+    numbers["balanced"] = interval(*macro_share(right, sizes))
     for stars in STARS:
         own = hits[np.array(ratings) == stars]
         if len(own):
             ends = wilson_interval(int(own.sum()), len(own))
-            numbers |= with_ends(f"stars_{stars}", own.mean(), *ends)
-    return {name: float(value) if name != "n" else n for name, value in numbers.items()}
+            numbers[f"stars_{stars}"] = interval(own.mean(), *ends)
+    return numbers

@@ -85,7 +85,7 @@ def main(
             save_judge(judge, folder, kind)
             on_train = measure_on_reviews(judge, kind, rows)
             numbers[kind] = measure_on_reviews(judge, kind, test) | {
-                f"train_{name}": on_train[name] for name in ("accuracy", "balanced")
+                f"train_{name}": on_train[name]["value"] for name in ("accuracy", "balanced")
             }
         numbers["fluency"] |= measure_fluency(folder, test["text"].to_list(), batch_size)
 
