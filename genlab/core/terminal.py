@@ -1,17 +1,21 @@
 """Tables for a terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tabulate import tabulate
 
 
-def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> str:
+def table(rows: Iterable[Sequence[object] | Mapping[str, object]], headers: Sequence[str]) -> str:
     """Return rows under their headers as lines: the first column left, the others right.
 
-    Cells are shown as they are given: the caller writes numbers with as many digits as they merit.
+    A row is a sequence of cells or a mapping from header to cell. Cells are shown as they are
+    given: the caller writes numbers with as many digits as they merit.
     """
     align = ["left"] + ["right"] * (len(headers) - 1)
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [
+        [str(cell) for cell in ([row[h] for h in headers] if isinstance(row, Mapping) else row)]
+        for row in rows
+    ]
     return tabulate(
         cells, headers, tablefmt="plain", disable_numparse=True, colalign=align if cells else None
     )
