@@ -39,7 +39,7 @@ from genlab.experiments.comparison import (
 )
 from genlab.experiments.published import check_published, reread_published
 from genlab.experiments.revisions import read_params
-from genlab.statistics.significance import is_shown
+from genlab.statistics.significance import is_significant
 
 app = stage_app()
 
@@ -115,7 +115,7 @@ def compare_arms(
 
 def verdict(found: Difference, expect: str) -> str:
     """Say what B - A means for a claim that expects B lower or higher."""
-    if not is_shown(found.low, found.high, found.p_adjusted):
+    if not is_significant(found.low, found.high, found.p_adjusted):
         return "not significant"
     went = "lower" if found.difference < 0 else "higher"
     return "supported" if went == expect else "contradicted"

@@ -20,7 +20,7 @@ from genlab.statistics.significance import (
     adjust_by_holm,
     bootstrap_p,
     detectable_difference,
-    is_shown,
+    is_significant,
     mcnemar_p,
 )
 
@@ -302,7 +302,7 @@ def with_verdicts(differences: list[Difference]) -> list[Difference]:
             verdict = "no pair counts"
         elif each.n_different == 0:
             verdict = "the same rows"
-        elif not is_shown(each.low, each.high, p_adjusted):
+        elif not is_significant(each.low, each.high, p_adjusted):
             verdict = "no difference shown"
         else:
             found = "lower" if each.difference < 0 else "higher"
