@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from genlab.core.params import did_you_mean, leaves
+from genlab.core.params import did_you_mean, flatten
 from genlab.core.program import InputError
 from genlab.experiments.comparison import SEED, Layout
 from genlab.experiments.revisions import (
@@ -107,8 +107,8 @@ def find_runs(arms: dict[str, dict]) -> tuple[dict[str, str], dict[str, str]]:
     was edited since, or the name was taken by hand.
     """
     there = experiments_of_head()
-    committed = dict(leaves(read_params("HEAD")))
-    params_of = cache(lambda commit: comparable(dict(leaves(read_params(commit)))))
+    committed = flatten(read_params("HEAD"))
+    params_of = cache(lambda commit: comparable(flatten(read_params(commit))))
     default = next((name for name, arm in arms.items() if arm == {}), None)
     runs, missing = {}, {}
     for name, arm in arms.items():

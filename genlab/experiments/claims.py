@@ -17,8 +17,9 @@ import polars as pl
 import typer
 
 from genlab.core.files import write_json
-from genlab.core.params import did_you_mean, leaves
+from genlab.core.params import did_you_mean, flatten
 from genlab.core.program import InputError, run, stage_app
+from genlab.core.terminal import table
 from genlab.experiments.arms import (
     check_arm,
     find_runs,
@@ -37,6 +38,7 @@ from genlab.experiments.comparison import (
     read_yaml,
     with_verdicts,
 )
+from genlab.experiments.comparison_views import as_p
 from genlab.experiments.published import check_published, reread_published
 from genlab.experiments.revisions import read_params
 from genlab.statistics.significance import is_significant
@@ -47,6 +49,7 @@ CLAIMS = Path("claims.yaml")
 OUTPUT = Path("metrics/claims.json")
 PUBLISHED = Path("metrics/published.json")
 
+TABLE_HEADERS = ("claim", "group", "B - A", "95 % interval", "pairs", "Holm p", "verdict")
 CLAIM_KEYS = ("claim", "metric", "a", "b", "expect")
 RECORDED = ("base", "other", "difference", "low", "high", "p", "p_adjusted", "n")
 
@@ -57,7 +60,7 @@ def read_claims(path: Path, layout: Layout, params: dict) -> dict:
     check_head(path, content)
     arms = content["arms"]
     for name, arm in arms.items():
-        check_arm(f"{path}: arm {name}", arm, arms, [key for key, _ in leaves(params)])
+        check_arm(f"{path}: arm {name}", arm, arms, list(flatten(params)))
     for name, claim in content["claims"].items():
         where = f"{path}: claim {name}"
         if not isinstance(claim, dict) or set(claim) != set(CLAIM_KEYS):
@@ -161,18 +164,25 @@ def explain_not_run(
 
 
 def print_settled(settled: dict[str, dict[str, dict]], not_run: dict[str, str]) -> None:
-    """Print a line per claim and group, or why a claim has none."""
-    width = max(map(len, settled), default=0)
-    for name, groups in settled.items():
-        if not groups:
-            why = f"not run: {not_run[name]}" if name in not_run else "no pair counts"
-            print(f"{name:{width}}  {why}")
-        for group, found in groups.items():
-            interval = f"[{found['low']:+z.3f}, {found['high']:+z.3f}]"
-            print(
-                f"{name:{width}}  {group:6} {found['difference']:+z8.3f} {interval:18} "
-                f"n {found['n']:<5}p {found['p_adjusted']:<7.4f}{found['verdict']}"
-            )
+    """Print a table with a row per claim and group, then why the other claims have none."""
+    rows = [
+        [
+            name,
+            group,
+            f"{found['difference']:+z.3f}",
+            f"[{found['low']:+z.3f}, {found['high']:+z.3f}]",
+            found["n"],
+            as_p(found["p_adjusted"]),
+            found["verdict"],
+        ]
+        for name, groups in settled.items()
+        for group, found in groups.items()
+    ]
+    if rows:
+        print(table(rows, TABLE_HEADERS, left=["group", "verdict"]))
+    for name in [name for name, groups in settled.items() if not groups]:
+        why = f"not run: {not_run[name]}" if name in not_run else "no pair counts"
+        print(f"{name}: {why}")
 
 
 def settle(content: dict, layout: Layout) -> None:

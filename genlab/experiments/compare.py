@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import typer
 
-from genlab.core.params import leaves
+from genlab.core.params import flatten
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.comparison import (
     Difference,
@@ -78,7 +78,7 @@ def described(revision: str | None) -> str:
 
 def changed_params(base: dict, other: dict) -> dict[str, tuple[object, object]]:
     """Return dotted key -> (value in BASE, value in OTHER), "-" where a side has no such key."""
-    a, b = dict(leaves(base)), dict(leaves(other))
+    a, b = flatten(base), flatten(other)
     sides = {key: (a.get(key, "-"), b.get(key, "-")) for key in [*a, *b]}
     return {key: values for key, values in sides.items() if values[0] != values[1]}
 

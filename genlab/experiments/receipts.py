@@ -76,7 +76,7 @@ def describe_params(path: Path) -> dict:
     if not isinstance(params, dict):
         raise InputError(f"{path}: must hold groups of values")
     canonical = json.dumps(params, sort_keys=True, default=str)  # str: dates, which YAML knows
-    seeds = {key: value for key, value in flatten(params).items() if key.endswith("seed")}
+    seeds = {k: value for k, value in flatten(params, lists=True).items() if k.endswith("seed")}
     return {
         "sha256": hashlib.sha256(canonical.encode()).hexdigest(),
         "seeds": dict(sorted(seeds.items())),

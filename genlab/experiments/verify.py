@@ -91,9 +91,10 @@ def read_values(files: dict[str, bytes]) -> dict[str, object]:
     values = {}
     for name, content in files.items():
         try:
-            flat = flatten(json.loads(content))
+            parsed = json.loads(content)
         except ValueError as error:
             raise InputError(f"{name}: no JSON ({error})") from error
+        flat = flatten(parsed, lists=True) or {"": parsed}
         values |= {f"{name} {key}": value for key, value in flat.items()}
     return values
 
@@ -102,7 +103,7 @@ def explain(committed: bytes | None, made: bytes | None) -> list[str]:
     """Return in words what differs between two receipts."""
     if committed is None or made is None:
         return ["no receipt to compare" if committed is None else "no receipt was written"]
-    before, after = flatten(json.loads(committed)), flatten(json.loads(made))
+    before, after = (flatten(json.loads(each), lists=True) for each in (committed, made))
     lines = []
     for key in sorted({*before, *after}):
         if before.get(key) == after.get(key):
