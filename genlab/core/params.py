@@ -1,7 +1,9 @@
 """Nested params and metrics by dotted name, and hints at a misspelt one."""
 
 import difflib
+import math
 from collections.abc import Iterable
+from typing import TypeGuard
 
 
 def flatten(content: object, lists: bool = False, prefix: str = "") -> dict[str, object]:
@@ -20,6 +22,12 @@ def flatten(content: object, lists: bool = False, prefix: str = "") -> dict[str,
     for key, value in pairs:
         flat |= flatten(value, lists, f"{prefix}{key}.")
     return flat
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Say whether a value from YAML or JSON is a finite number; true and false are none."""
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

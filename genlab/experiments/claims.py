@@ -103,17 +103,24 @@ def compare_arms(
     layout: Layout, claim: dict, arms: dict[str, dict], rows: dict[str, pl.DataFrame]
 ) -> list[Difference]:
     """Return B - A of a claim's metric per group, those in which any pair counts."""
-    sides = [rows.get(claim[key]) for key in ("a", "b")]
+    names, metrics = (claim["a"], claim["b"]), [claim["metric"]]
     column = layout.metrics[claim["metric"]].column
-    for i, key in enumerate(("a", "b")):
-        arm, measured = arms[claim[key]], sides[1 - i]
-        if "value" in arm and measured is not None:
-            value = pl.when(pl.col(column).is_not_null()).then(float(arm["value"]))
-            sides[i] = measured.with_columns(value.alias(column))
-    metrics = [claim["metric"]]
-    pairings = pair_rows(layout, *sides, metrics, (f"arm {claim['a']}", f"arm {claim['b']}"))
+    measured = next(name for name in names if "value" not in arms[name])  # one is: `read_claims`
+    a, b = (
+        with_value(rows[measured], column, arms[name]["value"])
+        if "value" in arms[name]
+        else rows[name]
+        for name in names
+    )
+    pairings = pair_rows(layout, a, b, metrics, (f"arm {names[0]}", f"arm {names[1]}"))
     found = [compare_group(layout, group, pairs, metrics)[0] for group, pairs in pairings.items()]
     return [each for each in found if each.n]
+
+
+def with_value(rows: pl.DataFrame, column: str, value: float) -> pl.DataFrame:
+    """Return rows with this value in the column wherever it has one."""
+    constant = pl.when(pl.col(column).is_not_null()).then(float(value))
+    return rows.with_columns(constant.alias(column))
 
 
 def verdict(found: Difference, expect: str) -> str:
@@ -138,7 +145,7 @@ def settle_claims(
         if name not in not_run
         for each in compare_arms(layout, claim, arms, rows)
     ]
-    settled = {name: {} for name in claims}
+    settled: dict[str, dict[str, dict]] = {name: {} for name in claims}
     adjusted = with_verdicts([each for _, each in found])
     for (name, _), each in zip(found, adjusted, strict=True):
         numbers = {key: value for key, value in asdict(each).items() if key in RECORDED}

@@ -42,8 +42,10 @@ def compare_revisions(
     layout: Layout, base: str | None, other: str | None, gates: list[str]
 ) -> tuple[Comparison, list[str]]:
     """Return the comparison and what is wrong with its gates; None is the workspace."""
-    rows = [read_rows(layout.path, revision) for revision in (base, other)]
-    pairings = pair_rows(layout, *rows, layout.metrics, (named(base), named(other)))
+    rows_of_base, rows_of_other = (read_rows(layout.path, each) for each in (base, other))
+    pairings = pair_rows(
+        layout, rows_of_base, rows_of_other, layout.metrics, (named(base), named(other))
+    )
     limits = [read_gate(text, pairings, layout.metrics) for text in gates]
     n_asked = count_asked(layout, pairings.values(), layout.metrics)
     found = {
@@ -63,7 +65,7 @@ def compare_revisions(
                 f"{', '.join(groups)}: {words}".removeprefix(": ")
                 for words, groups in units.items()
             ),
-            *lonely_groups(layout, *rows, pairings),
+            *unpaired_groups(layout, rows_of_base, rows_of_other, pairings),
         ],
         warnings=doubts(layout, (base, other), pairings),
         differences=differences,
@@ -101,7 +103,7 @@ def describe_units(layout: Layout, pairing: Pairing, found: list[Difference]) ->
     return "; ".join(words + [f"{', '.join(names)} {why}" for why, names in partial.items()])
 
 
-def lonely_groups(
+def unpaired_groups(
     layout: Layout, base: pl.DataFrame, other: pl.DataFrame, pairings: dict[str, Pairing]
 ) -> list[str]:
     """Return a line for each group that is not compared."""

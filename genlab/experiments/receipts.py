@@ -109,7 +109,7 @@ def hash_of(path: Path) -> str:
 def required_packages(pyproject: str) -> list[str]:
     """Return the names of the packages that a pyproject.toml depends on."""
     required = tomllib.loads(pyproject)["project"]["dependencies"]
-    return [re.match(r"[\w.-]+", requirement)[0] for requirement in required]
+    return [re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in required]
 
 
 def versions_of(packages: list[str]) -> dict[str, str]:

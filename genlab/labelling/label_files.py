@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 
 import polars as pl
 from filelock import lock_descriptor
 
+from genlab.core.params import is_number
 from genlab.core.program import InputError
 from genlab.labelling.questionnaire import BOTH, Questionnaire
 
@@ -107,12 +107,7 @@ def parse_line(path: Path, number: int, content: bytes, answers: frozenset[str])
 
 
 def is_duration(value: object) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and isfinite(value)
-        and value >= 0
-    )
+    return is_number(value) and value >= 0
 
 
 def standing_answers(path: Path, lines: Iterable[Line]) -> dict[str, Line]:

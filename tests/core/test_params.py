@@ -1,6 +1,6 @@
 import pytest
 
-from genlab.core.params import did_you_mean, flatten
+from genlab.core.params import did_you_mean, flatten, is_number
 
 
 def test_nested_values_have_dotted_names_and_a_list_is_one_value():
@@ -21,6 +21,11 @@ def test_values_in_lists_have_their_places_in_their_names():
 @pytest.mark.parametrize(("content", "flat"), [({}, {}), ([], {"": []}), (3, {"": 3})])
 def test_empty_params_have_no_values_and_a_bare_value_no_name(content, flat):
     assert flatten(content, lists=True) == flat
+
+
+def test_true_and_what_has_no_size_are_no_numbers():
+    assert all(map(is_number, (0, -1.5, 10**30)))
+    assert not any(map(is_number, (True, "1", None, float("nan"), float("inf"))))
 
 
 def test_a_misspelt_name_gets_the_closest_known_one_if_any_is_close():
