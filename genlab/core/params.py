@@ -26,8 +26,9 @@ def flatten(content: object, lists: bool = False, prefix: str = "") -> dict[str,
 
 def is_number(value: object) -> TypeGuard[int | float]:
     """Say whether a value from YAML or JSON is a finite number; true and false are none."""
-    is_real = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_real and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

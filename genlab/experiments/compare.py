@@ -42,10 +42,8 @@ def compare_revisions(
     layout: Layout, base: str | None, other: str | None, gates: list[str]
 ) -> tuple[Comparison, list[str]]:
     """Return the comparison and what is wrong with its gates; None is the workspace."""
-    rows_of_base, rows_of_other = (read_rows(layout.path, each) for each in (base, other))
-    pairings = pair_rows(
-        layout, rows_of_base, rows_of_other, layout.metrics, (named(base), named(other))
-    )
+    rows_a, rows_b = (read_rows(layout.path, revision) for revision in (base, other))
+    pairings = pair_rows(layout, rows_a, rows_b, layout.metrics, (named(base), named(other)))
     limits = [read_gate(text, pairings, layout.metrics) for text in gates]
     n_asked = count_asked(layout, pairings.values(), layout.metrics)
     found = {
@@ -65,7 +63,7 @@ def compare_revisions(
                 f"{', '.join(groups)}: {words}".removeprefix(": ")
                 for words, groups in units.items()
             ),
-            *unpaired_groups(layout, rows_of_base, rows_of_other, pairings),
+            *unpaired_groups(layout, rows_a, rows_b, pairings),
         ],
         warnings=doubts(layout, (base, other), pairings),
         differences=differences,
