@@ -35,11 +35,13 @@ def main(
 ) -> None:
     """Write the page, the receipt and the plots library."""
     stood_on = make_receipt(PARAMS, [path for path in DATA.iterdir() if path.name != "check.txt"])
+    numbers = read_numbers(PIPELINE)
     page = render(
         "pipeline.html",
         title=Path.cwd().name,
         question=read_question(PIPELINE),
-        numbers=read_numbers(PIPELINE),
+        numbers={name: numbers.pop(name) for name in ["score"] if name in numbers},
+        more_numbers=numbers,
         charts=draw_charts(PIPELINE),
         params=PARAMS.read_text(encoding="utf-8"),
         receipt=stood_on,
@@ -59,11 +61,11 @@ def read_question(pipeline: Path) -> str:
 
 
 def read_numbers(pipeline: Path) -> dict[str, list[Table]]:
-    """Return the tables of each file that dvc.yaml lists as metrics, the score's first."""
+    """Return the tables of each file that dvc.yaml lists as metrics."""
     entries = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"].values()
     listed = [next(iter(out)) for entry in entries for out in entry.get("metrics", [])]
     names = [Path(name).stem for name in listed if Path(name).parent == METRICS]
-    found = read_metrics(METRICS, sorted(names, key=lambda name: name != "score"))
+    found = read_metrics(METRICS, names)
     tables = {name: number_tables(content) for name, content in found.items()}
     return {name: shown for name, shown in tables.items() if shown}
 

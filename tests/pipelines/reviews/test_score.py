@@ -332,15 +332,18 @@ def judged(tmp_path_factory) -> Path:
         for arm in arms
     ]
     write_table(folder / "generate.parquet", frames, GENERATE_SCHEMA)
+    (folder / "train_curve").mkdir()
+    point = {"epoch": 1.0, "split": "train", "loss": 2.0}
+    (folder / "train_curve/full.json").write_text(json.dumps([point]))
     return folder
 
 
 def run_score(judged: Path, output: Path, labels: Path | None = None, **changes) -> str:
     """Run the stage; its files go to `output`. Returns what it printed."""
     files = [judged / "generate.parquet", judged / "enrich.parquet", judged / "judge", SHEET]
-    files += [labels or output / "labels", output / "score.parquet"]
+    files += [labels or output / "labels", judged / "train_curve", output / "score.parquet"]
     outs = {"metrics": "score", "details": "score_details", "label_metrics": "labels"}
-    outs |= {"recovered": "recovered", "predicted": "predicted"}
+    outs |= {"recovered": "recovered", "predicted": "predicted", "curves": "curves"}
     options = {name: output / f"{file}.json" for name, file in outs.items()}
     tables = {"arms_output": "score_arms", "stars_output": "score_stars"}
     options |= {name: output / f"{file}.parquet" for name, file in tables.items()}
@@ -386,6 +389,8 @@ def test_every_arm_stands_between_the_real_review_and_one_that_ignores_the_reque
         (arm, stars) for arm in headline for stars in range(1, 6)
     }
     assert "real_other" in output and "lora_all" in output
+    curves = json.loads((tmp_path / "curves.json").read_text())
+    assert curves == [{"arm": "full", "epoch": 1.0, "split": "train", "loss": 2.0}]
 
 
 def test_claims_can_compare_arms_by_review_under_each_decoding(judged, tmp_path):
