@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.side_by_side import machine
 from genlab.core.files import written_whole
-from genlab.experiments.readme import as_table
+from genlab.core.markdown import markdown_table
 
 RESULTS = Path("benchmarks/ALIGNMENT.md")
 SIZES = {"n_layer": 4, "n_embd": 384, "n_head": 6, "vocab_size": 8192, "n_positions": 128}
@@ -124,7 +124,7 @@ def main() -> None:
             f"{EPOCHS} epochs in batches of {BATCH_SIZE}, AdamW. Memory: the process's peak above "
             "that before the models are loaded.",
             "",
-            as_table(rows),
+            markdown_table(rows),
             "",
         ]
     )

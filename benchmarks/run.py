@@ -15,9 +15,9 @@ from pathlib import Path
 
 from benchmarks import alignment, reviews, scale, speed
 from benchmarks.side_by_side import machine
+from genlab.core.markdown import markdown_table
 from genlab.core.processes import best_device
 from genlab.core.program import InputError
-from genlab.experiments.readme import as_table
 
 RESULTS = Path("benchmarks/RESULTS.md")
 
@@ -73,7 +73,7 @@ def scale_tables(folder: Path) -> str:
 
 def pipeline_table(folder: Path) -> str:
     """Return the table of the pipeline in a fresh clone at `folder`, which stays."""
-    return as_table([["what", "measured", "goal"], *time_pipeline(folder)])
+    return markdown_table([["what", "measured", "goal"], *time_pipeline(folder)])
 
 
 def speed_table(folder: Path) -> str:
@@ -83,13 +83,13 @@ def speed_table(folder: Path) -> str:
 
 def alignment_table() -> str:
     """Return benchmarks/alignment.py's table."""
-    return as_table(alignment.measure_variants())
+    return markdown_table(alignment.measure_variants())
 
 
 def reviews_table() -> str:
     """Return the reviews pipeline's table, or why there is none."""
     try:
-        return as_table(reviews.measure(n_steps=100, n_texts=128))
+        return markdown_table(reviews.measure(n_steps=100, n_texts=128))
     except InputError as error:
         return f"Not run: {error}"
 
