@@ -1,4 +1,4 @@
-"""How far a policy has moved from its reference, token by token, on texts that it wrote."""
+"""How far a policy has moved from its reference at each token of texts that it wrote."""
 
 from typing import TYPE_CHECKING
 
@@ -20,16 +20,16 @@ def token_divergences(
     n_prompts: list[int],
     batch_size: int,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return for each row two float32 [t - n_prompt]: KL(policy || reference), and -log p there.
+    """Return for each row of t tokens two float32 [t - n_prompt]: divergences and surprisals, nats.
 
-    KL in nats of the two whole next-token distributions at each token after the prompt, not an
-    estimate from the token that was drawn: less noise, and right for texts that were drawn with
-    top-k or top-p. -log p is the reference's, of the token that stands there.
+    The divergence is KL(policy || reference) of the two whole next-token distributions. An estimate
+    from the drawn token would be noisier, and biased for texts drawn with top-k or top-p. The
+    surprisal is the reference's -log p of the token.
     """
     import torch
 
     divergences: list[np.ndarray] = [np.zeros(0, np.float32)] * len(rows)
-    surprises = list(divergences)
+    surprisals = list(divergences)
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
     order = [i for i in order if len(rows[i]) > n_prompts[i]]
     with torch.inference_mode():
@@ -46,17 +46,17 @@ def token_divergences(
                 for model in (policy, reference)
             )
             divergence = (ours.exp() * (ours - theirs)).sum(-1).cpu().numpy()
-            surprise = -theirs.gather(-1, ids[:, 1:, None])[..., 0].cpu().numpy()
+            surprisal = -theirs.gather(-1, ids[:, 1:, None])[..., 0].cpu().numpy()
             for k, i in enumerate(batch):
                 scored = slice(n_prompts[i] - 1, len(rows[i]) - 1)
-                divergences[i], surprises[i] = divergence[k, scored], surprise[k, scored]
-    return divergences, surprises
+                divergences[i], surprisals[i] = divergence[k, scored], surprisal[k, scored]
+    return divergences, surprisals
 
 
 def check_same_tokenizer(policy: "Path", reference: "Path") -> None:
     """Raise InputError unless both model folders turn text into the same token ids.
 
-    A log-probability ratio of different tokens means nothing, and would not fail by itself.
+    Otherwise log-probabilities of different tokens would be compared, without any error.
     """
     from genlab.models.loading import load_tokenizer
 

@@ -1,10 +1,13 @@
 """generate: texts of the policy before and after, from the same streams of random numbers.
 
-In: the corpus, for its prompts, the base policy, and every arm's models, one a training seed. Out:
-a row a text and model, with how far the model stands from the base at each of its tokens. Decoded
-once, to gen.cap; score cuts to gen.max_len.
+Reads the corpus, for its prompts, the base policy, and every arm's models, one per training seed.
+Writes a row per text and model, with how far the model has moved from the base at each token, and
+the arms' training curves as one table. Texts are decoded once, to gen.cap; score cuts them to
+gen.max_len.
 """
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +15,11 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
+from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import write_table
 from genlab.models.decoding import Decoding, check_cap
+from genlab.models.loading import load_for_inference
 from genlab.preference.divergence import check_same_tokenizer, token_divergences
 from pipelines.alignment.sampling import BEFORE, SCHEMA, read_prompts, write_texts
 
@@ -22,11 +27,11 @@ app = stage_app()
 
 MODEL_SCHEMA = pl.Schema(
     {
-        "arm": pl.String,
-        "seed": pl.String,
+        "arm": pl.String(),
+        "seed": pl.String(),
         **SCHEMA,
         "divergence": pl.List(pl.Float32),  # KL to the base at each token, nats
-        "surprise": pl.List(pl.Float32),  # -log p of each token under the base, nats
+        "surprisal": pl.List(pl.Float32),  # -log p of each token under the base, nats
     }
 )
 
@@ -44,66 +49,63 @@ def find_models(trained: Path, arms: list[str]) -> list[tuple[str, str, Path]]:
     return found
 
 
+def join_curves(trained: Path, arms: list[str]) -> list[dict]:
+    """Return the points of all arms' training curves, each with its arm."""
+    paths = {arm: trained / arm / "curve.json" for arm in arms}
+    curves = {arm: json.loads(path.read_text(encoding="utf-8")) for arm, path in paths.items()}
+    return [{"arm": arm} | point for arm, curve in curves.items() for point in curve]
+
+
 def check(cap: int, base: Path, made_by: dict) -> None:
     """Raise InputError if the base model is to be made too short for the texts."""
     check_cap("gen.cap", cap, base, made_by)
 
 
 @app.command()
+@grouped_options
 def main(
     corpus: Path,
     base: Path,
     trained: Path,
     output: Path,
     metrics: Annotated[Path, Option()],
+    curves: Annotated[Path, Option(help="loss, margin, accuracy against steps, for dvc plots")],
     arms: Annotated[list[str], Option(help="arms whose models write; repeat the option")],
     n_texts: Annotated[int, Option(min=2, help="texts of every model; prompts are used in turn")],
-    cap: Annotated[int, Option(min=1, help="most new tokens")],
-    temperature: Annotated[float, Option(min=0.0, help="0: greedy")],
-    top_k: Annotated[int, Option(min=0, help="0: off")],
-    top_p: Annotated[float, Option(min=0.01, max=1.0, help="1: off")],
+    decoding: Decoding,
     batch_size: Annotated[int, Option(min=1)],
-    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Write the texts of every model, and measure its distance from the base on them."""
-    import torch
     from tqdm import tqdm
 
-    from genlab.models.loading import load_causal_model, load_tokenizer
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    tokenizer, reference = load_tokenizer(base), load_causal_model(base).eval().to(device)
-    decoding = Decoding(cap, temperature, top_k, top_p, 1, 1.0, seed)
+    tokenizer, reference = load_for_inference(base)
     prompts = read_prompts(corpus, "validation", 0)
     models = [(BEFORE, "none", base), *find_models(trained, arms)]
-    counts = {"texts": 0, "models": len(models)}
 
-    def written() -> pl.DataFrame:
-        for arm, training_seed, folder in tqdm(models, desc="generating", mininterval=2):
+    def written() -> Iterator[pl.DataFrame]:
+        for arm, seed, folder in tqdm(models, desc="generating", mininterval=2):
             check_same_tokenizer(folder, base)
-            model = load_causal_model(folder).eval().to(device)
+            _, model = load_for_inference(folder)
             rows = write_texts(model, tokenizer, prompts, n_texts, decoding, batch_size)
-            before, after = rows["prompt_tokens"].to_list(), rows["tokens"].to_list()
-            divergence, surprise = token_divergences(
+            # Two models' scores of all tokens are held at once, hence the smaller batch.
+            lists = token_divergences(
                 model,
                 reference,
-                [[*first, *then] for first, then in zip(before, after, strict=True)],
-                list(map(len, before)),
-                max(1, batch_size // 8),  # two models' scores of all tokens are held at once
+                rows.select(pl.concat_list("prompt_tokens", "tokens")).to_series().to_list(),
+                rows["prompt_tokens"].list.len().to_list(),
+                max(1, batch_size // 8),
             )
-            counts["texts"] += rows.height
-            lists = {"divergence": divergence, "surprise": surprise}
-            yield rows.with_columns(
-                arm=pl.lit(arm),
-                seed=pl.lit(training_seed),
-                **{
-                    name: pl.Series([row.tolist() for row in values], dtype=pl.List(pl.Float32))
-                    for name, values in lists.items()
-                },
-            ).select(MODEL_SCHEMA.names())
+            of_tokens = {
+                name: pl.Series([row.tolist() for row in values], dtype=pl.List(pl.Float32))
+                for name, values in zip(("divergence", "surprisal"), lists, strict=True)
+            }
+            yield rows.with_columns(arm=pl.lit(arm), seed=pl.lit(seed), **of_tokens).select(
+                MODEL_SCHEMA.names()
+            )
 
-    write_table(output, written(), MODEL_SCHEMA)
-    write_json(metrics, counts)
+    n_rows = write_table(output, written(), MODEL_SCHEMA)
+    write_json(curves, join_curves(trained, arms))
+    write_json(metrics, {"texts": n_rows, "models": len(models)})
 
 
 if __name__ == "__main__":
