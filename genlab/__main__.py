@@ -24,7 +24,7 @@ COMMANDS = {
     "cache": "genlab.experiments.cache",
     "deps": "genlab.core.deps",
     "check": "genlab.core.checks",
-    "bundle": "genlab.report.bundle",
+    "report": "genlab.report.pipeline",
 }
 
 

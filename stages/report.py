@@ -5,23 +5,23 @@ that needs no network and works from disk, to look at every generated text among
 a receipt; and the library that draws `dvc plots show`, which else comes from the network.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
-from genlab.core.program import InputError, run, stage_app
+from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
 from genlab.report.charts import draw_charts, write_plots_library
-from genlab.report.page import leakage_table, make_payload, number_tables, render_page
+from genlab.report.page import leakage_table, number_tables, read_metrics
+from genlab.report.texts import make_payload, render_texts
+
+PIPELINE = Path("dvc.yaml")
 
 app = stage_app()
 
-PLOTS = ["train_curve", "lengths", "place_histogram", "audit_curve"]
-PLOTS += [f"probe_{name}" for name in ("repeats", "positions", "words", "cuts")]
 NUMBERS = {
     "audit": "Do the texts stop, and are they read?",
     "probe": "What does repeating the query buy?",
@@ -30,25 +30,6 @@ NUMBERS = {
 
 # What of the data folder a receipt names, where a pipeline has it.
 RECORDED = ("fetch", "dedup.parquet", "train", "generate.parquet", "candidates", "score.parquet")
-
-
-def read_metrics(folder: Path, names: list[str]) -> dict[str, dict | list]:
-    """Return the content of those files NAME.json that are there, by name."""
-    found = {}
-    for name in names:
-        path = folder / f"{name}.json"
-        if path.is_file():
-            try:
-                found[name] = json.loads(path.read_text(encoding="utf-8"))
-            except json.JSONDecodeError as error:
-                raise InputError(f"{path}: no JSON ({error}); run `dvc repro`") from None
-    return found
-
-
-def chance_of(details: dict) -> float | None:
-    """Return the mean place of a random order, which no ranker can change, if it is there."""
-    metrics = next(iter(details.values()), {})
-    return metrics.get("average_loc", {}).get("chance")
 
 
 @app.command()
@@ -64,22 +45,21 @@ def main(
     n_queries: Annotated[int, Option(min=0, help="evaluated queries on the page; 0: all")],
 ) -> None:
     """Write the page, the receipt and the plots library."""
-    found = read_metrics(metrics, ["score", "score_details", *PLOTS, *NUMBERS])
+    found = read_metrics(metrics, ["score", "score_details", *NUMBERS])
     scores, details = found.get("score", {}), found.get("score_details", {})
     payload = make_payload(read_table(rows), queries, candidates, scores, details, n_queries)
-    plots = {name: found[name] for name in PLOTS if name in found}
     recorded = [path for name in RECORDED if (path := queries.parent / name).exists()]
 
     stood_on = make_receipt(params, recorded)
-    page = render_page(
+    page = render_texts(
         payload,
-        draw_charts(plots, payload["rankers"], chance_of(details)),
-        {
+        charts=draw_charts(PIPELINE),
+        numbers={
             title: [leakage_table(found[name])] if name == "leakage" else number_tables(found[name])
             for name, title in NUMBERS.items()
             if name in found
         },
-        stood_on,
+        receipt=stood_on,
     )
 
     with written_whole(output) as partial:

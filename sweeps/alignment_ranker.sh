@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # pipelines/alignment with the flagship: does aligning to one ranker fool the others? The flagship's
-# tuned GPT-2 answers its queries; each ranker rewards, and each other one is held out. The flagship must
+# tuned GPT-2 answers its queries; each ranker rewards, and each is held out for the others. The flagship must
 # have been run (`dvc repro` in the repository's root).
 set -euo pipefail
 . "$(dirname "$0")/queue.sh"

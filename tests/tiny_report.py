@@ -1,6 +1,7 @@
 """A run of three queries under two rankers, with the files that the report stage reads."""
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +9,7 @@ import polars as pl
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.ranking import places
 from genlab.ranking.candidates import SCHEMA
+from tests.project_copy import ROOT
 
 # Of every query: id, query, passages (the first is selected if any is), answerable.
 QUERIES = [
@@ -24,6 +26,22 @@ SCORES = {
 PLACES = {"labse": [2.5, 1.0, 4.0], "bm25": [1.0, 2.0, 4.0]}
 
 TEXTS = ["Lake Ulben's depth is 40 m.", "the hound runs", "a river of lake hovden"]
+
+
+PIPELINE = """\
+plots:
+- place against length:
+    x: max_len
+    y:
+      metrics/lengths.json: average_loc
+    x_label: new tokens
+    template: by_ranker
+- training curve:
+    x: epoch
+    y:
+      metrics/train_curve.json: loss
+    template: by_split
+"""
 
 
 def write_run(
@@ -67,12 +85,21 @@ def write_run(
         placed.append(rows)
         headline[ranker] = places.summarize(rows)
         details[ranker] = {
-            metric: {"low": value, "high": value, "chance": 2.5, "floor": 4.0, "ceiling": 1.0}
+            metric: {
+                "value": value,
+                "low": value,
+                "high": value,
+                "chance": 2.5,
+                "floor": 4.0,
+                "ceiling": 1.0,
+            }
             for metric, value in headline[ranker].items()
             if metric in places.METRICS
         }
     write_table(folder / "data/score.parquet", placed, placed[0].schema)
-    lengths = [{"max_len": n, **{ranker: 2.0 for ranker in scores}} for n in (10, 20)]
+    lengths = [
+        {"ranker": ranker, "max_len": n, "average_loc": 2.0} for ranker in scores for n in (10, 20)
+    ]
     headline["texts"] = {"finished_rate": 1.0, "mean_new_tokens": 4.0}
     (folder / "metrics").mkdir()
     for name, content in (
@@ -82,3 +109,5 @@ def write_run(
     ):
         (folder / f"metrics/{name}.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "params.yaml").write_text("score:\n  seed: 17\n", encoding="utf-8")
+    (folder / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
+    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")

@@ -74,7 +74,7 @@ def code_deps(stages: Iterable[Stage], pipeline: Path) -> dict[str, list[str]]:
     """Return the code deps of every entry that runs a program of ours, relative to its folder."""
     deps = {}
     for stage in stages:
-        found = program_of(stage)
+        found = program_of(stage) or command_of(stage)
         if found is None:
             continue
         module, words = found
@@ -90,6 +90,19 @@ def code_deps(stages: Iterable[Stage], pipeline: Path) -> dict[str, list[str]]:
             os.path.relpath(ROOT / file, folder) for file in [program, *sorted(files - {program})]
         ]
     return deps
+
+
+def command_of(stage: Stage) -> tuple[str, list[str]] | None:
+    """Return the module of `python -m genlab NAME`; None for check, which depends on folders."""
+    found = re.search(r"-m genlab (\w+)", stage.command)
+    if found is None or found[1] == "check":
+        return None
+    (commands,) = (
+        ast.literal_eval(node.value)
+        for node in top_statements("genlab.__main__")
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMMANDS"
+    )
+    return commands[found[1]], []
 
 
 def with_deps(text: str, pipeline: Path, deps: dict[str, list[str]]) -> str:

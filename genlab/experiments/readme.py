@@ -72,7 +72,7 @@ def references_table(details: dict, headline: dict, layout: Layout) -> str:
     rows = [[layout.group or "", "metric", "tuned", *columns]]
     for group, metrics in details.items():
         for metric in layout.shown:
-            numbers = metrics[metric] | {"value": headline[group][metric]}
+            numbers = metrics[metric]
             references = [f"{numbers[name]:.2f}" if name in numbers else "" for name in columns]
             rows.append([group, metric, with_interval(numbers), *references])
     return as_table(rows)

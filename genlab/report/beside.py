@@ -12,7 +12,7 @@ import typer
 from genlab.core.files import written_whole
 from genlab.core.program import run, stage_app
 from genlab.experiments.revisions import named, read_bytes
-from genlab.report.page import read_payload, render_page
+from genlab.report.texts import read_payload, render_texts
 
 app = stage_app()
 
@@ -33,7 +33,7 @@ def main(
 ) -> None:
     """Write one page of two runs."""
     first, second = read_report(base), read_report(other)
-    page = render_page(first, other=second, names=(base, named(other)))
+    page = render_texts(first, other=second, names=(base, named(other)))
     with written_whole(output) as partial:
         partial.write_text(page, encoding="utf-8")
     print(f"{base} beside {named(other)}: open {output} in a browser")

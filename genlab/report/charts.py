@@ -1,15 +1,20 @@
-"""Charts of a report: rows of numbers in, SVG out.
+"""Charts of a run: what dvc.yaml lists under `plots`, drawn with DVC's own templates.
 
-Drawn by Vega-Lite at build time, so that the page needs no library, no network and no second to
-draw itself. Text and axes take the page's colour (currentColor) and nothing is filled behind
-them: one picture for light and dark. Colours and shapes both tell the series apart.
+One list and one set of templates serve `dvc plots show` and the report's page, so a new chart is
+one entry in dvc.yaml. The page's charts are drawn when the page is written: they need no library
+and no network. Text and axes take the page's colour (currentColor) and nothing is filled behind
+them, so one picture suits a light and a dark page.
 """
 
-from collections.abc import Iterable
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from genlab.core.files import written_whole
+from genlab.core.params import did_you_mean
+from genlab.core.program import InputError
 
 # Each at least three to one in contrast on white and on the page's dark ground.
 COLORS = ["#2f7fc1", "#d1702a", "#2a9d6f", "#a45fc4", "#8f8540", "#d0506f"]
@@ -22,6 +27,7 @@ CONFIG = {
     "font": "Liberation Sans, Arial, sans-serif",  # the first is vl-convert's own: same bytes
     "view": {"stroke": None},
     "range": {"category": COLORS},
+    "rule": {"color": "currentColor"},
     "axis": {
         "labelColor": "currentColor",
         "titleColor": "currentColor",
@@ -40,300 +46,138 @@ CONFIG = {
         "labelColor": "currentColor",
         "labelFontSize": 12,
         "symbolStrokeWidth": 2,
+        "columns": 3,
     },
 }
 
 # Vega-Lite's own number for its grammar; the library draws with its latest of that line.
 GRAMMAR = "5.21"
 
+TEMPLATES = Path(".dvc/plots")  # of the repository's root
+
+
+@dataclass(frozen=True)
+class Plot:
+    """An entry of dvc.yaml's plots."""
+
+    title: str
+    template: str
+    x: str
+    y: dict[str, str]  # file -> the column that is drawn
+    x_label: str
+    y_label: str
+
 
 @dataclass(frozen=True)
 class Chart:
+    """A plot as it stands on the page."""
+
     title: str
     caption: str
     svg: str
 
 
-def lines_with_bands(
-    points: list[dict],
-    x_title: str,
-    y_title: str,
-    reference: float | None = None,
-    x_is_ordinal: bool = False,
-) -> str:
-    """Return the SVG of a line per series over x, its interval as a band.
-
-    `points`: x, value, series, kind (told apart by the dash) and, where there is an interval, low
-    and high. `reference` is a dashed level right across.
-    """
-    kinds = unique(point["kind"] for point in points)
-    x = {"field": "x", "title": x_title, "axis": {"grid": False, "labelAngle": 0}}
-    if x_is_ordinal:
-        x |= {"type": "ordinal"}
-    else:
-        x |= {"type": "quantitative", "scale": {"zero": False, "nice": False, "padding": 6}}
-    y = {"type": "quantitative", "title": y_title, "scale": {"zero": False, "padding": 6}}
-    dash = {
-        "field": "kind",
-        "type": "nominal",
-        "scale": {"domain": kinds, "range": [[1, 0], [5, 4], [2, 2]][: len(kinds)]},
-        "legend": {"symbolStrokeColor": "currentColor"} if len(kinds) > 1 else None,
-    }
-    color = by_series(points)
-    band = {
-        "transform": [{"filter": "isValid(datum.low)"}],
-        "mark": {"type": "area", "opacity": 0.16},
-        "encoding": {
-            "x": x,
-            "y": {"field": "low", **y},
-            "y2": {"field": "high"},
-            "color": color,
-            "detail": {"field": "kind"},
-        },
-    }
-    line = {
-        "mark": {"type": "line", "strokeWidth": 2},
-        "encoding": {"x": x, "y": {"field": "value", **y}, "color": color, "strokeDash": dash},
-    }
-    dots = {
-        "mark": {"type": "point", "filled": True, "size": 30, "opacity": 1},
-        "encoding": {"x": x, "y": {"field": "value", **y}, "color": color, "shape": color},
-    }
-    return draw(points, {"layer": [*reference_layer("y", reference), band, line, dots]})
+def read_plots(pipeline: Path) -> list[Plot]:
+    """Return the plots of a dvc.yaml, in its order."""
+    content = yaml.safe_load(pipeline.read_text(encoding="utf-8"))
+    plots = []
+    for entry in content.get("plots", []):
+        ((title, given),) = entry.items()
+        column = next(iter(given["y"].values()))
+        plots.append(
+            Plot(
+                title,
+                given["template"],
+                given["x"],
+                given["y"],
+                given.get("x_label", given["x"]),
+                given.get("y_label", column),
+            )
+        )
+    return plots
 
 
-def bars_by_series(points: list[dict], x_title: str, y_title: str) -> str:
-    """Return the SVG of bars, for each x one per series. `points`: x, value, series."""
-    series = by_series(points)
-    return draw(
-        points,
-        {
-            "mark": {"type": "bar"},
-            "encoding": {
-                "x": {
-                    "field": "x",
-                    "type": "ordinal",
-                    "title": x_title,
-                    "axis": {"labelAngle": 0},
-                    "scale": {"paddingInner": 0.25},
-                },
-                "xOffset": {"field": "series", "sort": series["sort"]},
-                "y": {"field": "value", "type": "quantitative", "title": y_title},
-                "color": series,
-            },
-        },
-    )
+def draw_charts(pipeline: Path) -> list[Chart]:
+    """Return the charts of a pipeline's plots whose files are there and have rows."""
+    charts = []
+    for plot in read_plots(pipeline):
+        rows = read_rows(plot, pipeline.parent)
+        if rows:
+            charts.append(draw(plot, rows, find_template(pipeline.parent, plot.template)))
+    return charts
 
 
-def dots_with_intervals(
-    points: list[dict], value_title: str, reference: float | None = None
-) -> str:
-    """Return the SVG of a row per x with a dot and its interval per series, lowest row last.
-
-    `points`: x (a name), value, series and, where there is an interval, low and high.
-    """
-    points = [point | {"x": str(point["x"]).replace("_", " ")} for point in points]
-    names = unique(point["x"] for point in points)
-    series = by_series(points)
-    value = {"type": "quantitative", "title": value_title, "scale": {"zero": False, "padding": 6}}
-    rows = {
-        "y": {
-            "field": "x",
-            "type": "nominal",
-            "sort": names,
-            "title": None,
-            "axis": {"grid": True},
-        },
-        "yOffset": {
-            "field": "series",
-            "sort": series["sort"],
-            "scale": {"paddingOuter": 0.6},
-        },
-    }
-    layers = [
-        *reference_layer("x", reference),
-        {
-            "transform": [{"filter": "isValid(datum.low)"}],
-            "mark": {"type": "rule", "strokeWidth": 2},
-            "encoding": rows
-            | {"x": {"field": "low", **value}, "x2": {"field": "high"}, "color": series},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 44, "opacity": 1},
-            "encoding": rows | {"x": {"field": "value", **value}, "color": series, "shape": series},
-        },
-    ]
-    height = {"step": max(9, 30 // max(len(series["sort"]), 1))}
-    return draw(points, {"height": height, "layer": layers})
+def read_rows(plot: Plot, folder: Path) -> list[dict]:
+    """Return the rows of a plot's files, with the columns that DVC adds."""
+    rows = []
+    for name, column in plot.y.items():
+        path = folder / name
+        if not path.is_file():
+            continue
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}: no JSON ({error}); run `dvc repro`") from None
+        added = {"filename": Path(name).name, "field": column, "rev": "workspace"}
+        rows += [row | added for row in content]
+    return rows
 
 
-def by_series(points: list[dict]) -> dict:
-    """Return the encoding of the series, in the order they come in."""
-    names = unique(point["series"] for point in points)
-    # With its domain a scale does not take in the reference line, which has no series.
-    return {
-        "field": "series",
-        "type": "nominal",
-        "sort": names,
-        "scale": {"domain": names},
-        "legend": {"symbolOpacity": 1},  # not as pale as a band
-    }
+def find_template(folder: Path, name: str) -> dict:
+    """Return a template of the repository that a folder lies in; InputError if there is none."""
+    for above in [folder.absolute(), *folder.absolute().parents]:
+        known = {path.stem: path for path in (above / TEMPLATES).glob("*.json")}
+        if name in known:
+            return json.loads(known[name].read_text(encoding="utf-8"))
+        if known:
+            hint = did_you_mean(name, known)
+            raise InputError(f"{folder / 'dvc.yaml'}: there is no plot template {name}{hint}")
+    raise InputError(f"{folder.absolute()}: no folder {TEMPLATES} here or above it")
 
 
-def reference_layer(axis: str, level: float | None) -> list[dict]:
-    """Return a dashed line at `level` of the axis "x" or "y", or no layer."""
-    if level is None:
-        return []
-    mark = {"type": "rule", "strokeDash": [3, 3], "color": "currentColor", "opacity": 0.6}
-    return [{"data": {"values": [{}]}, "mark": mark, "encoding": {axis: {"datum": level}}}]
-
-
-def unique(values: Iterable) -> list:
-    """Return the values without repeats, in the order they come in."""
-    return list(dict.fromkeys(values))
-
-
-def draw(points: list[dict], spec: dict) -> str:
-    """Return the SVG of a Vega-Lite spec over the points."""
+def draw(plot: Plot, rows: list[dict], template: dict) -> Chart:
+    """Return a plot of these rows as an SVG, with the notes that its marks need."""
     import vl_convert
 
-    whole = {"width": WIDTH, "height": HEIGHT, "data": {"values": points}, "config": CONFIG}
-    whole |= {"autosize": {"type": "fit-x", "contains": "padding"}} | spec
-    return vl_convert.vegalite_to_svg(whole, vl_version=GRAMMAR)
-
-
-# ---- the charts of a run
-
-PLACE = "mean place (lower is better)"
-
-
-@dataclass(frozen=True)
-class PlaceChart:
-    """What a chart of mean places shows, before it is drawn."""
-
-    title: str
-    about: str
-    x_title: str | None  # none: names, each in a row of its own
-    points: list[dict]
-    chance: float | None
-    x_is_ordinal: bool = False  # one x as wide as the next
-
-
-def points_of(
-    rows: list[dict], x: str, rankers: list[str], suffix: str = "", kind: str = ""
-) -> list[dict]:
-    """Return a point per row and ranker that has a number in the column RANKER + suffix.
-
-    Its interval is in RANKER + suffix + _low and _high, if there.
-    """
-    points = []
-    for ranker in rankers:
-        for row in rows:
-            name = ranker + suffix
-            if row.get(name) is None:
-                continue
-            point = {"x": row[x], "value": row[name], "series": ranker, "kind": kind}
-            if row.get(f"{name}_low") is not None:
-                point |= {"low": row[f"{name}_low"], "high": row[f"{name}_high"]}
-            points.append(point)
-    return points
-
-
-def draw_charts(
-    metrics: dict[str, list[dict]], rankers: list[str], chance: float | None = None
-) -> list[Chart]:
-    """Return the charts that the plot files of a run allow; one with nothing to show is left out.
-
-    metrics: name of a plot file without .json -> its rows, the files that are there. chance: the
-    mean place of a random order, if known.
-    """
-
-    def points(name: str, x: str, suffix: str = "", kind: str = "") -> list[dict]:
-        return points_of(metrics.get(name, []), x, rankers, suffix, kind)
-
-    charts = []
-    if shown := points("place_histogram", "place"):
-        svg = bars_by_series(shown, "place", "generated texts")
-        about = "Texts at each place (rounded down) among the real passages."
-        charts.append(Chart("Where the generated texts land", about, svg))
-    if curve := metrics.get("train_curve"):
-        shown = [
-            {"x": row["epoch"], "value": row["loss"], "series": row["split"], "kind": ""}
-            for row in curve
-        ]
-        svg = lines_with_bands(shown, "epoch", "loss (nats per token)")
-        charts.append(Chart("Training curve", "", svg))
-    over_place = [
-        PlaceChart(
-            "Place against length",
-            "Every text cut at each length, if it had not ended before.",
-            "new tokens",
-            points("lengths", "max_len"),
-            chance,
-        ),
-        PlaceChart(
-            "Place against length, driven past the end",
-            "Texts made to go on where they had ended.",
-            "new tokens",
-            points("lengths", "max_len", "_forced"),
-            chance,
-        ),
-        PlaceChart(
-            "Cut, or finished by itself",
-            "At each length, the texts that it cuts and those that had ended.",
-            "new tokens",
-            points("audit_curve", "max_len", "_cut", "cut")
-            + points("audit_curve", "max_len", "_finished", "finished"),
-            chance,
-        ),
-        PlaceChart(
-            "Probe: the query, repeated",
-            "Before a passage that has nothing to do with it.",
-            "times the query is there",
-            points("probe_repeats", "repeats"),
-            chance,
-            x_is_ordinal=True,  # in doublings
-        ),
-        PlaceChart(
-            "Probe: a selected passage, cut",
-            "Do the rankers like short texts?",
-            "tokens",
-            points("probe_cuts", "tokens"),
-            None,  # in that passage's own slot: one text fewer, and another chance
-        ),
-        PlaceChart(
-            "Probe: where the query stands",
-            "In a passage that has nothing to do with it.",
-            None,
-            points("probe_positions", "position"),
-            chance,
-        ),
-        PlaceChart(
-            "Probe: which words are there",
-            "A selected passage and its lead sentence stand beside one passage fewer, which alone "
-            "is half a place.",
-            None,
-            points("probe_words", "probe"),
-            chance,
-        ),
-    ]
-    return charts + [draw_places(chart) for chart in over_place if chart.points]
-
-
-def draw_places(chart: PlaceChart) -> Chart:
-    """Return a chart of mean places, drawn, with the notes that its marks need."""
-    if chart.x_title is None:
-        svg = dots_with_intervals(chart.points, PLACE, chart.chance)
-    else:
-        svg = lines_with_bands(
-            chart.points, chart.x_title, PLACE, chart.chance, x_is_ordinal=chart.x_is_ordinal
-        )
-    notes = [chart.about]
-    if any("low" in point for point in chart.points):
-        notes.append(f"{'Lines' if chart.x_title is None else 'Bands'}: 95 % intervals.")
-    if chart.chance is not None:
+    (column,) = set(plot.y.values())
+    anchors = {
+        "DATA": rows,
+        "TITLE": plot.title,
+        "X": plot.x,
+        "Y": column,
+        "X_LABEL": plot.x_label,
+        "Y_LABEL": plot.y_label,
+        "PLOT_WIDTH": WIDTH,
+        "PLOT_HEIGHT": HEIGHT,
+    }
+    spec = fill(template, anchors)
+    del spec["title"]  # the page has it above the picture
+    spec |= {"config": CONFIG, "autosize": {"type": "fit-x", "contains": "padding"}}
+    notes = []
+    if any(row.get("low") is not None for row in rows):
+        notes.append("Bands and bars' lines: 95 % intervals.")
+    if any("chance" in row for row in rows):
         notes.append("Dashed: chance.")
-    return Chart(chart.title, " ".join(notes), svg)
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=GRAMMAR)
+    return Chart(plot.title, " ".join(notes), svg)
+
+
+def fill(part: object, anchors: dict[str, object]) -> object:
+    """Return a template with its <DVC_METRIC_...> filled, and without what tells revisions apart.
+
+    The page shows one run: a legend of revisions would have one entry.
+    """
+    if isinstance(part, dict):
+        return {
+            key: fill(value, anchors)
+            for key, value in part.items()
+            if not (isinstance(value, dict) and value.get("field") == "rev")
+        }
+    if isinstance(part, list):
+        return [fill(value, anchors) for value in part]
+    if isinstance(part, str) and part.startswith("<DVC_METRIC_"):
+        return anchors[part.removeprefix("<DVC_METRIC_").removesuffix(">")]
+    return part
 
 
 def write_plots_library(path: Path) -> None:

@@ -1,9 +1,11 @@
-"""Where an asset comes from, as params say it."""
+"""Where an asset comes from."""
 
 from enum import StrEnum
 
 
 class Source(StrEnum):
-    mini = "mini"  # made here, without a network
-    hub = "hub"  # downloaded
-    file = "file"  # a path of the user's
+    """The source of a corpus, a model or a ranker."""
+
+    mini = "mini"  # made here, no network
+    hub = "hub"  # downloaded at a pinned revision
+    file = "file"  # a file or folder of the user's

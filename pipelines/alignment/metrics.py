@@ -13,8 +13,8 @@ import polars as pl
 from genlab.core.terminal import table
 from genlab.statistics.intervals import bootstrap_interval, interval
 from genlab.text.measures import distinct_n, echoes
+from pipelines.alignment.arms import BEFORE
 from pipelines.alignment.diversity import entropy_by_text, ratio_by_text, self_bleu
-from pipelines.alignment.sampling import BEFORE
 
 # A metric is the mean of its column over the texts of a model.
 COLUMNS = {

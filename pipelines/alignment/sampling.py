@@ -19,8 +19,6 @@ from genlab.models.token_texts import GENERATED, cut_texts
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-BEFORE = "before"  # the arm of the base policy, which has no training seed
-
 SCHEMA = pl.Schema(
     {
         "text_id": pl.String(),

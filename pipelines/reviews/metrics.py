@@ -10,7 +10,9 @@ text of one word that some review has is copied whole. Shares have Wilson's inte
 over ratings its stratified form; all else resamples texts within each rating.
 """
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -308,6 +310,16 @@ def plot_by_rating(scored: pl.DataFrame, decoding: str, column: str) -> list[dic
     means = rows.group_by("arm", asked="rating", maintain_order=True)
     points = means.agg(pl.col(column).cast(pl.Float64).mean()).drop_nulls(column)
     return points.sort(pl.col("asked"), maintain_order=True).to_dicts()
+
+
+def curves_of(files: dict[str, Path]) -> list[dict]:
+    """Return the points of every arm's training curve that is there, with the arm's name."""
+    return [
+        {"arm": arm, **point}
+        for arm, file in files.items()
+        if file.is_file()
+        for point in json.loads(file.read_text(encoding="utf-8"))
+    ]
 
 
 def table_of(arms: dict[str, dict]) -> str:

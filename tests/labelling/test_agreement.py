@@ -41,9 +41,9 @@ def test_87_of_100_correct_has_the_published_interval():
     answers = ["correct"] * 87 + ["wrong"] * 13
     every = summarize_labels(texts, labels_of(texts, anna=answers), SHEET)["shares"]["a"]["anna"]
     assert every["all"]["n"] == 100
-    assert every["all"]["correct"] == pytest.approx(0.87)
-    assert round(every["all"]["correct_low"], 2) == 0.79
-    assert round(every["all"]["correct_high"], 2) == 0.92
+    assert every["all"]["correct"]["value"] == pytest.approx(0.87)
+    assert round(every["all"]["correct"]["low"], 2) == 0.79
+    assert round(every["all"]["correct"]["high"], 2) == 0.92
 
 
 def test_shares_are_counted_by_rating_and_the_macro_share_is_the_mean_of_ratings():
@@ -52,11 +52,11 @@ def test_shares_are_counted_by_rating_and_the_macro_share_is_the_mean_of_ratings
     summary = summarize_labels(texts, labels_of(texts, anna=answers), SHEET)
     shares = summary["shares"]["a"]["anna"]
     assert summary["labels"] == {"n": 6, "n_of_other_texts": 0}
-    assert (shares["rating_1"]["n"], shares["rating_1"]["correct"]) == (4, 0.75)
-    assert (shares["rating_2"]["n"], shares["rating_2"]["correct"]) == (2, 0.5)
-    assert shares["all"]["correct"] == pytest.approx(4 / 6)
-    assert shares["macro"]["correct"] == pytest.approx((0.75 + 0.5) / 2)
-    assert shares["rating_1"]["wrong_low"] == wilson_interval(1, 4)[0]
+    assert (shares["rating_1"]["n"], shares["rating_1"]["correct"]["value"]) == (4, 0.75)
+    assert (shares["rating_2"]["n"], shares["rating_2"]["correct"]["value"]) == (2, 0.5)
+    assert shares["all"]["correct"]["value"] == pytest.approx(4 / 6)
+    assert shares["macro"]["correct"]["value"] == pytest.approx((0.75 + 0.5) / 2)
+    assert shares["rating_1"]["wrong"]["low"] == wilson_interval(1, 4)[0]
     assert "agreement" not in summary
 
 
@@ -71,7 +71,10 @@ def test_arms_are_counted_apart():
     texts = table(arms=("a", "b"), ratings=(1,), each=2)
     labels = labels_of(texts, anna=["correct", "correct", "wrong", "correct"])
     shares = summarize_labels(texts, labels, SHEET)["shares"]
-    assert {arm: shares[arm]["anna"]["all"]["correct"] for arm in shares} == {"a": 1.0, "b": 0.5}
+    assert {arm: shares[arm]["anna"]["all"]["correct"]["value"] for arm in shares} == {
+        "a": 1.0,
+        "b": 0.5,
+    }
 
 
 def test_labels_of_texts_that_another_run_wrote_are_not_counted_for_these():
@@ -82,7 +85,7 @@ def test_labels_of_texts_that_another_run_wrote_are_not_counted_for_these():
     ).filter(pl.col("text_id") != "a-1-1")
     summary = summarize_labels(rewritten, labels, SHEET)
     assert summary["labels"] == {"n": 1, "n_of_other_texts": 2}
-    assert summary["shares"]["a"]["anna"]["all"]["wrong"] == 1.0
+    assert summary["shares"]["a"]["anna"]["all"]["wrong"]["value"] == 1.0
     assert summarize_labels(texts.clear(), labels, SHEET) == {
         "labels": {"n": 0, "n_of_other_texts": 3}
     }
@@ -197,10 +200,11 @@ def test_two_raters_agree_where_both_judged_and_their_common_answers_have_shares
     summary = summarize_labels(texts, labels, SHEET)
     # Both judged four, three alike; anna 3 of 4 correct, bea 2: p_e = .375 + .125 = .5.
     assert summary["agreement"]["n"] == 4
-    assert summary["agreement"]["observed"] == 0.75
-    assert summary["agreement"]["kappa"] == pytest.approx((0.75 - 0.5) / 0.5)
+    assert summary["agreement"]["observed"]["value"] == 0.75
+    assert summary["agreement"]["kappa"]["value"] == pytest.approx((0.75 - 0.5) / 0.5)
     both = summary["shares"]["a"]["both"]["all"]
-    assert (both["n"], both["correct"], both["wrong"], both["disagreed"]) == (4, 0.5, 0.25, 0.25)
+    shown = {name: both[name]["value"] for name in ("correct", "wrong", "disagreed")}
+    assert both["n"] == 4 and shown == {"correct": 0.5, "wrong": 0.25, "disagreed": 0.25}
     assert summary["shares"]["a"]["anna"]["all"]["n"] == 5
 
 
@@ -208,7 +212,7 @@ def test_raters_who_gave_one_answer_only_have_no_kappa():
     texts = table(ratings=(1,), each=3)
     labels = labels_of(texts, anna=["correct"] * 3, bea=["correct"] * 3)
     agreement = summarize_labels(texts, labels, SHEET)["agreement"]
-    assert set(agreement) == {"n", "observed", "observed_low", "observed_high"}
+    assert set(agreement) == {"n", "observed"}
 
 
 def test_raters_without_a_common_text_have_no_agreement():

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
+from genlab.core.params import flatten
 from genlab.core.tables import read_table, write_table
 from genlab.models.loading import load_causal_model, load_tokenizer
 from genlab.ranking import audit
@@ -64,7 +65,7 @@ def test_best_prefixes_are_found_for_each_ranker_on_its_own():
 def test_places_lost_are_counted_from_the_best_prefix_and_from_the_best_fixed_length():
     rows = length_rows(HONOURED)
     found = audit.audit_prefixes(audit.best_prefixes(rows), rows, seed=1)
-    low, high = (found.pop(f"best_fixed_places_lost_{end}") for end in ("low", "high"))
+    difference = found.pop("best_fixed_places_lost")
     assert found == pytest.approx(
         {
             "whole_loc": 15 / 3,
@@ -76,10 +77,10 @@ def test_places_lost_are_counted_from_the_best_prefix_and_from_the_best_fixed_le
             "best_fixed_len": 20,
             # b's best length is 20, so a is measured at 20 and c too; that of a and c is 10: b.
             "best_fixed_loc": (3 + 9 + 10) / 3,
-            "best_fixed_places_lost": (15 - 22) / 3,
         }
     )
-    assert low <= -7 / 3 <= high
+    assert difference["value"] == pytest.approx((15 - 22) / 3)
+    assert difference["low"] <= -7 / 3 <= difference["high"]
 
 
 def test_noise_has_better_prefixes_but_no_better_fixed_length():
@@ -93,7 +94,7 @@ def test_noise_has_better_prefixes_but_no_better_fixed_length():
     found = audit.audit_prefixes(audit.best_prefixes(rows), rows, seed=1)
     # The largest of 20 normal numbers is 1.87 on average.
     assert found["best_prefix_places_lost"] == pytest.approx(1.87, abs=0.15)
-    assert found["best_fixed_places_lost_low"] < 0 < found["best_fixed_places_lost_high"]
+    assert found["best_fixed_places_lost"]["low"] < 0 < found["best_fixed_places_lost"]["high"]
 
 
 def test_a_single_query_has_no_fair_best_length():
@@ -118,9 +119,7 @@ def test_honoured_and_forced_are_compared_on_the_same_queries_at_the_longest_com
     assert found == {
         "honoured_loc": 2.5,
         "forced_loc": 5.5,
-        "forced_minus_honoured": 3.0,
-        "forced_minus_honoured_low": 0.0,
-        "forced_minus_honoured_high": 6.0,
+        "forced_minus_honoured": {"value": 3.0, "low": 0.0, "high": 6.0},
         "forced_len": 20,
         "n_forced": 2,
     }
@@ -218,13 +217,17 @@ def test_what_stands_after_the_first_end_of_text(tokens, after):
 def test_the_curve_tells_cut_texts_from_finished_ones(monkeypatch):
     monkeypatch.setattr(audit, "FEWEST_TEXTS", 2)
     two = pl.concat([length_rows(HONOURED), length_rows(HONOURED, ranker="s")])
+    two = two.with_columns(n_candidates=pl.lit(10))
+    # At 10 one text has finished, at 20 one is cut and at 30 none: too few for a mean.
     assert audit.split_curve(two) == [
-        {"max_len": 10, "n_cut": 2, "n_finished": 1}
-        | {"r_cut": 5.0, "r_finished": None, "s_cut": 5.0, "s_finished": None},
-        {"max_len": 20, "n_cut": 1, "n_finished": 2}
-        | {"r_cut": None, "r_finished": 6.0, "s_cut": None, "s_finished": 6.0},
-        {"max_len": 30, "n_cut": 0, "n_finished": 3}
-        | {"r_cut": None, "r_finished": 5.0, "s_cut": None, "s_finished": 5.0},
+        {"ranker": ranker, "texts": texts, "max_len": length, "average_loc": place}
+        | {"n": n, "chance": 6.0}
+        for ranker in "rs"
+        for texts, length, place, n in (
+            ("cut", 10, 5.0, 2),
+            ("finished", 20, 6.0, 2),
+            ("finished", 30, 5.0, 3),
+        )
     ]
 
 
@@ -310,15 +313,14 @@ def test_every_text_has_its_loss_after_an_end_of_text_and_its_lines_read(run, ba
     assert metrics["texts"]["perplexity"] == pytest.approx(
         math.exp((n[0] * losses[0] + n[1] * losses[1]) / sum(n))
     )
-    assert metrics["texts"]["finished_rate"] == pytest.approx(2 / 3)
-    assert metrics["texts"]["finished_rate_low"] == pytest.approx(0.2077, abs=1e-4)  # Wilson's
-    assert metrics["texts"]["holds_query_rate"] == pytest.approx(1 / 3)
+    assert metrics["texts"]["finished_rate"]["value"] == pytest.approx(2 / 3)
+    assert metrics["texts"]["finished_rate"]["low"] == pytest.approx(0.2077, abs=1e-4)  # Wilson's
+    assert metrics["texts"]["holds_query_rate"]["value"] == pytest.approx(1 / 3)
     assert metrics["texts"]["mean_new_tokens"] == pytest.approx(sum(n) / 3)
-    assert metrics["forced_texts"]["asks_again_rate"] == 0.5
+    assert metrics["forced_texts"]["asks_again_rate"]["value"] == 0.5
     assert metrics["forced_texts"]["n_past_end"] == 2
     assert metrics["r"]["n_correlated"] == 2
-    assert [point["max_len"] for point in curve] == [4, 20]
-    assert len({tuple(point) for point in curve}) == 1
+    assert curve == []  # too few texts for a mean
 
 
 def test_texts_without_end_without_tokens_or_without_company_give_finite_numbers(run):
@@ -330,7 +332,7 @@ def test_texts_without_end_without_tokens_or_without_company_give_finite_numbers
     ):
         _, metrics, _ = run(texts)
         for numbers in metrics.values():
-            assert all(math.isfinite(value) for value in numbers.values())
+            assert all(map(math.isfinite, flatten(numbers).values()))
         assert metrics["texts"]["n_texts"] == len(texts)
         assert {"whole_loc", "forced_loc", "unread_share"} <= set(metrics["r"])
     assert "loss_correlation" not in metrics["r"]

@@ -325,22 +325,23 @@ def test_places_gained_per_repeat_are_the_slope_of_the_mean_places():
     headline, details = probes.measure_probes(*rows_of(PLACES), [8, 2, 1], seed=3)
     means = [np.mean(at) for at in PLACES.values()]
     slope = np.polynomial.Polynomial.fit([0, 1, 2, 8], means, 1).convert().coef[1]
-    assert headline["places_gained_per_repeat"] == pytest.approx(-slope)
-    assert headline["places_gained_per_repeat"] > 0
+    assert headline["places_gained_per_repeat"]["value"] == pytest.approx(-slope)
+    assert headline["places_gained_per_repeat"]["value"] > 0
     own = [np.polyfit([0, 1, 2, 8], at, 1)[0] for at in zip(*PLACES.values(), strict=True)]
     low, high = bootstrap_interval(-np.array(own), seed=3)
-    assert headline["places_gained_per_repeat_low"] == pytest.approx(low)
-    assert headline["places_gained_per_repeat_high"] == pytest.approx(high)
-    assert headline["places_gained_first_repeat"] == (4 + 0 + 7 + 3) / 4
+    assert headline["places_gained_per_repeat"]["low"] == pytest.approx(low)
+    assert headline["places_gained_per_repeat"]["high"] == pytest.approx(high)
     assert details["query_repeated_1"]["gain"]["value"] == (4 + 0 + 7 + 3) / 4
-    assert details["query_repeated_1"]["gain"]["low"] == headline["places_gained_first_repeat_low"]
+    assert (
+        details["query_repeated_1"]["gain"]["low"] == headline["places_gained_first_repeat"]["low"]
+    )
 
 
 def test_the_first_repeat_is_told_of_even_when_only_others_were_asked_for():
     headline, _ = probes.measure_probes(*rows_of(PLACES), [2], seed=3)
-    assert headline["places_gained_first_repeat"] == 3.5
+    assert headline["places_gained_first_repeat"]["value"] == 3.5
     # Through the mean places 8.5 at 0 and 2.5 at 2.
-    assert headline["places_gained_per_repeat"] == 3.0
+    assert headline["places_gained_per_repeat"]["value"] == 3.0
 
 
 def test_doses_to_first_place():
@@ -400,7 +401,9 @@ def test_plot_points_have_the_same_keys_and_probes_without_texts_are_left_out():
     _, details = probes.measure_probes(*rows_of(PLACES), [1], seed=3)
     found = probes.points({"r": details}, "repeats", {0: "random_passage", 5: "lead_sentence"})
     numbers = details["random_passage"]["average_loc"]
-    assert found == [{"repeats": 0, "r": 8.5, "r_low": numbers["low"], "r_high": numbers["high"]}]
+    ends = {"low": numbers["low"], "high": numbers["high"]}
+    point = {"ranker": "r", "repeats": 0, "average_loc": 8.5, **ends}
+    assert found == [point | {"chance": details["chance"]["average_loc"]["value"]}]
     assert probes.points({"r": details}, "tokens", {5: "selected_cut_5"}) == []
 
 

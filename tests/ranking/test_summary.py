@@ -296,12 +296,12 @@ def test_every_length_at_once_equals_every_length_alone(
     assert set(pairs) == set(cuts.select("query", "text").iter_rows())
 
 
-def test_the_curve_has_the_same_keys_at_every_length_and_null_beyond_a_cap():
+def test_the_curve_has_a_point_for_every_ranker_stop_and_length_that_there_is():
     # Two queries, places 1 and 3 or 2 and 2, honoured at 2 and 4, forced at 2 alone.
     rows = pl.DataFrame(
         [
             {"query_id": query, "ranker": "r", "stop": stop, "max_len": length}
-            | {"location": location, "top_1": float(location == 1)}
+            | {"location": location, "top_1": float(location == 1), "n_candidates": 10}
             for stop, length, locations in (
                 ("honoured", 2, (1.0, 3.0)),
                 ("honoured", 4, (2.0, 2.0)),
@@ -310,15 +310,15 @@ def test_the_curve_has_the_same_keys_at_every_length_and_null_beyond_a_cap():
             for query, location in zip("ab", locations, strict=True)
         ]
     )
-    first, second = length_curve(rows, seed=1)
-    assert first == {
-        "max_len": 2, "r": 2.0, "r_low": 1.0, "r_high": 3.0, "r_top_1": 0.5,
-        "r_forced": 4.0, "r_forced_low": 4.0, "r_forced_high": 4.0,
-    }  # fmt: skip
-    assert second == {
-        "max_len": 4, "r": 2.0, "r_low": 2.0, "r_high": 2.0, "r_top_1": 0.0,
-        "r_forced": None, "r_forced_low": None, "r_forced_high": None,
-    }  # fmt: skip
+    keys = ("stop", "max_len", "average_loc", "low", "high", "top_1")
+    assert length_curve(rows, seed=1) == [
+        {"ranker": "r", **dict(zip(keys, values, strict=True)), "chance": 6.0}
+        for values in (
+            ("honoured", 2, 2.0, 1.0, 3.0, 0.5),
+            ("honoured", 4, 2.0, 2.0, 2.0, 0.0),
+            ("forced", 2, 4.0, 4.0, 4.0, 0.0),
+        )
+    ]
 
 
 def placed(queries, relevance, scores, legacy=False):
@@ -333,10 +333,11 @@ def test_the_histogram_counts_every_text_of_every_ranker(queries, legacy):
         for name in ("one", "two")
     }
     points = place_histogram(rows)
-    assert [point["place"] for point in points] == list(range(1, 12))  # ten passages and the text
     for name, frame in rows.items():
-        assert sum(point[name] for point in points) == 12
-        assert points[0][name] == (frame["location"] < 2).sum()
+        own = [point for point in points if point["ranker"] == name]
+        assert [point["place"] for point in own] == list(range(1, 12))  # ten passages and the text
+        assert sum(point["texts"] for point in own) == 12
+        assert own[0]["texts"] == (frame["location"] < 2).sum()
 
 
 @settings(max_examples=20, deadline=None)
@@ -347,8 +348,9 @@ def test_every_value_lies_in_its_interval(queries, scores, legacy):
     assert set(beside) == set(places.METRICS)
     assert headline["n_queries"] == 12 and headline["n_answerable"] == 8
     for metric, numbers in beside.items():
-        assert set(numbers) == {"low", "high", "chance", "floor", "ceiling"}
-        assert numbers["low"] - 1e-9 <= headline[metric] <= numbers["high"] + 1e-9
+        assert set(numbers) == {"value", "low", "high", "chance", "floor", "ceiling"}
+        assert numbers["value"] == headline[metric]
+        assert numbers["low"] - 1e-9 <= numbers["value"] <= numbers["high"] + 1e-9
 
 
 def test_references_are_the_floor_texts_and_the_selected_passages(queries):
@@ -388,8 +390,8 @@ def test_without_any_selected_passage_there_is_no_ceiling(queries):
     headline, beside = summarize_with_references(rows, candidates, False, seed=1)
     assert headline["n_answerable"] == 0
     assert "fdaro" not in headline and "fdaro" not in beside
-    assert set(beside["average_loc"]) == {"low", "high", "chance", "floor"}
-    assert all(len(line) <= 100 for line in table_of({"r": headline}, {"r": beside}).splitlines())
+    assert set(beside["average_loc"]) == {"value", "low", "high", "chance", "floor"}
+    assert all(len(line) <= 100 for line in table_of({"r": beside}).splitlines())
 
 
 @pytest.fixture
@@ -486,8 +488,11 @@ def test_a_constant_ranker_gives_the_values_of_chance(stage, queries):
     assert found["n_queries"] == 12 and found["n_answerable"] == 8 and found["unread_rate"] == 0
     run_lengths("flat")
     points = json.loads((folder / "lengths.json").read_text())
-    assert [point["max_len"] for point in points] == [4, 8, 11]
-    assert all(point["flat"] == pytest.approx(expected["average_loc"]) for point in points)
+    assert [(point["stop"], point["max_len"]) for point in points] == [
+        (stop, length) for stop in ("honoured", "forced") for length in (4, 8, 11)
+    ]
+    for point in points:
+        assert point["average_loc"] == pytest.approx(expected["average_loc"])
 
 
 def test_every_number_can_be_computed_from_the_rows(stage):
@@ -510,14 +515,16 @@ def test_the_curve_has_the_numbers_that_score_has_at_that_length(stage):
     folder, run_candidates, run_texts, run_lengths = stage
     run_candidates("words")
     run_lengths("words")
-    for point in json.loads((folder / "lengths.json").read_text()):
+    points = json.loads((folder / "lengths.json").read_text())
+    for point in (point for point in points if point["stop"] == "honoured"):
         run_texts("words", max_len=point["max_len"])
         found = json.loads((folder / "score.json").read_text())["words"]
         details = json.loads((folder / "details.json").read_text())["words"]["average_loc"]
-        assert point["words"] == pytest.approx(found["average_loc"])
-        assert point["words_top_1"] == pytest.approx(found["top_1"])
-        assert point["words_low"] == pytest.approx(details["low"])
-        assert point["words_high"] == pytest.approx(details["high"])
+        assert point["average_loc"] == pytest.approx(found["average_loc"])
+        assert point["top_1"] == pytest.approx(found["top_1"])
+        assert point["low"] == pytest.approx(details["low"])
+        assert point["high"] == pytest.approx(details["high"])
+        assert point["chance"] == pytest.approx(details["chance"])
 
 
 def test_the_curve_can_be_computed_from_the_rows(stage, generated):
@@ -529,16 +536,16 @@ def test_the_curve_can_be_computed_from_the_rows(stage, generated):
     assert rows.schema == LENGTH_SCHEMA
     assert rows.height == 2 * 2 * 3 * 12
     assert rows["query_id"].head(12).to_list() == generated["query_id"].to_list()
-    for point in json.loads((folder / "lengths.json").read_text()):
-        for name in ("words", "flat"):
-            for stop, key in (("honoured", name), ("forced", f"{name}_forced")):
-                at = rows.filter(
-                    pl.col("ranker") == name,
-                    pl.col("stop") == stop,
-                    pl.col("max_len") == point["max_len"],
-                )
-                assert point[key] == pytest.approx(at["location"].mean())
-                assert point[f"{key}_low"] <= point[key] <= point[f"{key}_high"]
+    points = json.loads((folder / "lengths.json").read_text())
+    assert len(points) == 2 * 2 * 3
+    for point in points:
+        at = rows.filter(
+            pl.col("ranker") == point["ranker"],
+            pl.col("stop") == point["stop"],
+            pl.col("max_len") == point["max_len"],
+        )
+        assert point["average_loc"] == pytest.approx(at["location"].mean())
+        assert point["low"] <= point["average_loc"] <= point["high"]
 
 
 def test_forced_texts_of_queries_that_were_not_generated_are_left_out(stage, generated, forced):
@@ -576,7 +583,8 @@ def test_a_beam_is_ranked_at_its_caps_alone(stage):
     run_lengths("words", num_beams=3)
     rows = read_table(folder / "lengths.parquet")
     assert rows["max_len"].unique().to_list() == [11]
-    assert len(json.loads((folder / "lengths.json").read_text())) == 1
+    points = json.loads((folder / "lengths.json").read_text())
+    assert [point["stop"] for point in points] == ["honoured", "forced"]
 
 
 def test_lengths_of_a_query_that_was_never_scored_names_it_once(stage, queries):

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.report import beside
-from genlab.report.page import render_page
+from genlab.report.texts import render_texts
 from tests.browser import chromium, opened  # noqa: F401
 from tests.report.test_page import payload, payload_of, shorter  # noqa: F401
 
@@ -16,9 +16,9 @@ from tests.report.test_page import payload, payload_of, shorter  # noqa: F401
 def reports(monkeypatch, tmp_path, payload, shorter):  # noqa: F811
     """Serve the page of one run as revision v1, of the other as the workspace's; v0 is no page."""
     pages = {
-        "v1": render_page(payload).encode(),
+        "v1": render_texts(payload).encode(),
         "v0": b"\xff not a page",
-        None: render_page(shorter).encode(),
+        None: render_texts(shorter).encode(),
     }
     monkeypatch.setattr(beside, "read_bytes", lambda path, revision: pages[revision])
     monkeypatch.chdir(tmp_path)

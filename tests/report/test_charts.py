@@ -1,23 +1,42 @@
+"""Charts: the plots of a dvc.yaml, drawn with DVC's templates, whatever their columns."""
+
+import json
 import re
+import shutil
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
-from genlab.report.charts import (
-    COLORS,
-    bars_by_series,
-    dots_with_intervals,
-    draw_charts,
-    lines_with_bands,
-    points_of,
-)
+from genlab.core.program import InputError
+from genlab.report.charts import COLORS, Chart, draw_charts, fill, read_plots
+from tests.project_copy import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
+PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
 ROWS = [
-    {"max_len": 10, "labse": 3.0, "labse_low": 2.5, "labse_high": 3.5, "use": 4.0, "use_cut": None},
-    {"max_len": 20, "labse": 2.0, "labse_low": 1.5, "labse_high": 2.5, "use": 4.5, "use_cut": 5.0},
+    {"ranker": ranker, "max_len": n, "average_loc": place, "low": place - 1, "high": place + 1}
+    for ranker, places in {"labse": (3.0, 2.0), "use": (4.0, 4.5)}.items()
+    for n, place in zip((10, 20), places, strict=True)
 ]
-POINTS = points_of(ROWS, "max_len", ["labse", "use"])
+
+
+@pytest.fixture
+def draw(tmp_path):
+    """Return a function that draws rows with a template, as a pipeline's only plot."""
+    shutil.copytree(ROOT / ".dvc/plots", tmp_path / ".dvc/plots")
+
+    def draw_rows(rows: list[dict], template: str = "by_ranker", **settings) -> Chart:
+        plot = {"x": "max_len", "y": {"metrics/rows.json": "average_loc"}, "template": template}
+        plots = {"plots": [{"places": plot | settings}]}
+        (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(plots), encoding="utf-8")
+        (tmp_path / "metrics").mkdir(exist_ok=True)
+        (tmp_path / "metrics/rows.json").write_text(json.dumps(rows), encoding="utf-8")
+        (chart,) = draw_charts(tmp_path / "dvc.yaml")
+        return chart
+
+    return draw_rows
 
 
 def marks(svg: str, role: str) -> list:
@@ -31,117 +50,117 @@ def marks(svg: str, role: str) -> list:
     ]
 
 
-def dashed(svg: str) -> list:
-    return [mark for mark in marks(svg, "mark-rule") if mark.get("stroke-dasharray")]
-
-
 def words(svg: str) -> list[str]:
     return [text.text for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
-def test_points_are_the_columns_of_the_rankers_with_their_intervals_where_there_are_some():
-    assert POINTS == [
-        {"x": 10, "value": 3.0, "series": "labse", "kind": "", "low": 2.5, "high": 3.5},
-        {"x": 20, "value": 2.0, "series": "labse", "kind": "", "low": 1.5, "high": 2.5},
-        {"x": 10, "value": 4.0, "series": "use", "kind": ""},
-        {"x": 20, "value": 4.5, "series": "use", "kind": ""},
-    ]
+def anchors_in(part: object) -> set[str]:
+    return set(re.findall(r"<DVC_METRIC_\w+>", json.dumps(part)))
 
 
-def test_a_number_that_is_null_or_a_column_that_is_not_there_gives_no_point():
-    cut = points_of(ROWS, "max_len", ["labse", "use"], "_cut", "cut")
-    assert cut == [{"x": 20, "value": 5.0, "series": "use", "kind": "cut"}]
+def test_a_line_and_its_band_are_drawn_for_every_ranker_that_the_rows_name(draw):
+    chart = draw(ROWS, x_label="tokens", y_label="place")
+    assert len(marks(chart.svg, "mark-line")) == len(marks(chart.svg, "mark-area")) == 2
+    assert {"tokens", "place", "labse", "use"} <= set(words(chart.svg))
+    assert chart.caption == "Bands and bars' lines: 95 % intervals."
+    more = draw([*ROWS, *(row | {"ranker": "new"} for row in ROWS[:2])])
+    assert len(marks(more.svg, "mark-line")) == 3 and "new" in words(more.svg)
 
 
-def test_a_line_has_a_band_only_where_it_has_an_interval():
-    svg = lines_with_bands(POINTS, "tokens", "place")
-    assert len(marks(svg, "mark-line")) == 2
-    assert len(marks(svg, "mark-area")) == 1
-    assert {"tokens", "place", "labse", "use"} <= set(words(svg))
+def test_a_line_without_an_interval_has_no_band(draw):
+    rows = [{name: row[name] for name in ("ranker", "max_len", "average_loc")} for row in ROWS]
+    chart = draw(rows)
+    assert len(marks(chart.svg, "mark-line")) == 2 and marks(chart.svg, "mark-area") == []
+    assert chart.caption == ""
 
 
-def test_a_greater_value_is_drawn_higher():
-    svg = lines_with_bands([POINTS[0], POINTS[1]], "x", "y")
+def test_a_greater_value_is_drawn_higher(draw):
+    svg = draw(ROWS[:2]).svg
     moves = [
-        re.match(r"translate\(([\d.]+),([\d.]+)\)", m.get("transform"))
-        for m in marks(svg, "mark-symbol")
-        if m.get("transform")
+        re.match(r"translate\(([\d.]+),([\d.]+)\)", mark.get("transform"))
+        for mark in marks(svg, "mark-symbol")
+        if mark.get("transform")
     ]
     (x1, y1), (x2, y2) = sorted((float(m[1]), float(m[2])) for m in moves)[-2:]
-    assert x1 < x2
-    assert y1 < y2  # from 3 down to 2; in an SVG y grows downwards
+    assert x1 < x2 and y1 < y2  # from 3 down to 2; in an SVG y grows downwards
 
 
-def test_a_reference_is_one_dashed_line_and_no_series():
-    svg = lines_with_bands(POINTS, "x", "y", reference=6.0)
-    (line,) = dashed(svg)
-    assert line.get("stroke") == "currentColor"
-    assert "undefined" not in words(svg)
+def test_chance_is_one_dashed_line_and_no_series(draw):
+    chart = draw([row | {"chance": 6.0} for row in ROWS])
+    dashed = [mark for mark in marks(chart.svg, "mark-rule") if mark.get("stroke-dasharray")]
+    assert len(dashed) == 1
+    assert "undefined" not in words(chart.svg)
+    assert chart.caption.endswith("Dashed: chance.")
 
 
-def test_bars_are_one_per_x_and_series():
-    assert len(marks(bars_by_series(POINTS, "x", "y"), "mark-rect")) == 4
+def test_bars_are_one_for_each_name_and_ranker_in_the_order_of_the_rows(draw):
+    rows = [{"ranker": r, "probe": p, "average_loc": 1.0} for r in "ab" for p in ("z", "c")]
+    svg = draw(rows, "probe_bars", x="probe").svg
+    assert len(marks(svg, "mark-rect")) == 4
+    assert [word for word in words(svg) if word in ("z", "c")] == ["z", "c"]
 
 
-def test_dots_have_a_row_per_name_in_the_order_given():
-    points = points_of(
-        [{"probe": "z_last", "use": 1.0}, {"probe": "a_first", "use": 2.0}], "probe", ["use"]
-    )
-    named = [word for word in words(dots_with_intervals(points, "place")) if " " in word]
-    assert named == ["z last", "a first"]
-
-
-@pytest.mark.parametrize("draw", [lines_with_bands, bars_by_series])
 def test_only_the_series_have_a_colour_so_that_a_picture_suits_light_and_dark(draw):
-    svg = draw(POINTS, "x", "y")
-    used = set(re.findall(r'(?:fill|stroke)="([^"]+)"', svg))
-    assert used <= {"none", "currentColor", *COLORS[:2]}
+    used = set(re.findall(r'(?:fill|stroke)="([^"]+)"', draw(ROWS).svg))
+    assert used <= {"none", "transparent", "currentColor", *COLORS[:2]}
 
 
-def test_the_same_points_give_the_same_bytes():
-    assert lines_with_bands(POINTS, "x", "y") == lines_with_bands(POINTS, "x", "y")
+def test_one_run_has_no_legend_of_revisions(draw):
+    assert "workspace" not in words(draw(ROWS).svg)
 
 
-def test_a_hostile_name_stays_text():
-    rows = [{"place": 1, "<script>alert(1)</script>": 2.0}]
-    points = points_of(rows, "place", ["<script>alert(1)</script>"])
-    svg = bars_by_series(points, "<b>x", "y")
+def test_the_same_rows_give_the_same_bytes(draw):
+    assert draw(ROWS) == draw(ROWS)
+
+
+def test_a_hostile_name_stays_text(draw):
+    svg = draw([row | {"ranker": "<script>alert(1)</script>"} for row in ROWS], x_label="<b>x").svg
     assert "<script" not in svg
     assert {"<script>alert(1)</script>", "<b>x"} <= set(words(svg))
 
 
-def test_a_chart_is_drawn_for_each_plot_file_that_is_there():
-    metrics = {"lengths": ROWS, "train_curve": [{"epoch": 1.0, "split": "train", "loss": 2.0}]}
-    charts = draw_charts(metrics, ["labse", "use"], chance=6.0)
-    assert [chart.title for chart in charts] == ["Training curve", "Place against length"]
-    assert charts[1].caption.endswith("Bands: 95 % intervals. Dashed: chance.")
+def test_a_plot_without_its_file_is_left_out_and_a_broken_one_is_named(draw, tmp_path):
+    draw(ROWS)
+    (tmp_path / "metrics/rows.json").write_text("[", encoding="utf-8")
+    with pytest.raises(InputError, match=r"metrics/rows.json: no JSON"):
+        draw_charts(tmp_path / "dvc.yaml")
+    (tmp_path / "metrics/rows.json").unlink()
+    assert draw_charts(tmp_path / "dvc.yaml") == []
 
 
-def test_parts_of_a_selected_passage_have_another_chance_and_so_no_line_of_chance():
-    names = [{"probe": "query_alone", "use": 1.0}]
-    cuts = [{"tokens": 5, "use": 3.0}]
-    repeats = [{"repeats": 1, "use": 3.0}]
-    metrics = {"probe_words": names, "probe_cuts": cuts, "probe_repeats": repeats}
-    repeated, cut, named = draw_charts(metrics, ["use"], chance=6.0)
-    assert dashed(cut.svg) == []
-    assert "chance" not in cut.caption
-    assert "one passage fewer" in named.caption
-    for chart in (repeated, named):
-        assert len(dashed(chart.svg)) == 1
-        assert chart.caption.endswith("Dashed: chance.")
+def test_a_template_that_is_not_there_is_named_with_a_hint(draw):
+    with pytest.raises(InputError, match=r"no plot template by_rankr; did you mean by_ranker\?"):
+        draw(ROWS, "by_rankr")
 
 
-def test_repeats_are_drawn_each_as_wide_as_the_next():
-    rows = [{"repeats": k, "use": 3.0} for k in (0, 1, 8)]
-    (chart,) = draw_charts({"probe_repeats": rows}, ["use"])
-    assert [word for word in words(chart.svg) if word.isdigit()][:3] == ["0", "1", "8"]
+@pytest.mark.parametrize("path", sorted((ROOT / ".dvc/plots").glob("*.json")), ids=lambda p: p.stem)
+def test_every_anchor_of_every_template_is_filled(path):
+    template = json.loads(path.read_text(encoding="utf-8"))
+    names = ("DATA", "TITLE", "X", "Y", "X_LABEL", "Y_LABEL", "PLOT_WIDTH", "PLOT_HEIGHT")
+    assert anchors_in(template) <= {f"<DVC_METRIC_{name}>" for name in names}
+    assert anchors_in(fill(template, dict.fromkeys(names, "there"))) == set()
 
 
-def test_without_plot_files_there_is_no_chart():
-    assert draw_charts({}, ["labse"], None) == []
+@pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda path: path.parent.name)
+def test_the_plots_of_every_pipeline_name_templates_that_are_there_and_one_column(pipeline):
+    plots = read_plots(pipeline)
+    assert plots
+    for plot in plots:
+        assert (ROOT / f".dvc/plots/{plot.template}.json").is_file(), plot.title
+        assert len(set(plot.y.values())) == 1, plot.title
 
 
-def test_a_ranker_that_was_not_scored_is_not_drawn():
-    (chart,) = draw_charts({"lengths": ROWS}, ["use"])
-    assert "labse" not in words(chart.svg)
-    assert chart.caption == "Every text cut at each length, if it had not ended before."
+def test_no_plot_names_a_ranker_or_an_arm():
+    """Or a new one would not be drawn: an entry and its name in a list are all it takes."""
+    for pipeline in PIPELINES:
+        params = yaml.safe_load((pipeline.parent / "params.yaml").read_text(encoding="utf-8"))
+        names = {*params.get("rankers", {}), *params.get("arms", {})} - {"main"}  # a plot's own
+        for plot in read_plots(pipeline):
+            assert not [name for name in names if name in Path(*plot.y).stem], plot.title
+            assert all(isinstance(column, str) for column in plot.y.values()), plot.title
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda path: path.parent.name)
+def test_every_plot_of_the_record_can_be_drawn(pipeline):
+    charts = draw_charts(pipeline)
+    assert [chart.title for chart in charts] == [plot.title for plot in read_plots(pipeline)]

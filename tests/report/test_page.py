@@ -8,15 +8,9 @@ import pytest
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.report.charts import Chart
-from genlab.report.page import (
-    embed,
-    group_queries,
-    leakage_table,
-    make_payload,
-    number_tables,
-    read_payload,
-    render_page,
-)
+from genlab.report.page import embed, leakage_table, number_tables
+from genlab.report.texts import group_queries, make_payload, read_payload, render_texts
+from genlab.statistics.intervals import interval
 from tests.browser import chromium, opened  # noqa: F401
 from tests.tiny_report import PLACES, QUERIES, SCORES, TEXTS, write_run
 
@@ -56,14 +50,14 @@ def shorter(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(payload, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "index.html"
-    path.write_text(render_page(payload), encoding="utf-8")
+    path.write_text(render_texts(payload), encoding="utf-8")
     return path
 
 
 @pytest.fixture(scope="module")
 def page_of_two(payload, shorter, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "beside.html"
-    page = render_page(payload, other=shorter, names=("main", "short"))
+    page = render_texts(payload, other=shorter, names=("main", "short"))
     path.write_text(page, encoding="utf-8")
     return path
 
@@ -134,7 +128,7 @@ def test_candidate_scores_of_other_passages_are_an_error(tmp_path):
 
 
 def test_a_payload_is_read_back_from_its_page_unchanged(payload):
-    assert read_payload(render_page(payload), "index.html") == payload
+    assert read_payload(render_texts(payload), "index.html") == payload
 
 
 def test_json_in_a_page_can_neither_end_its_element_nor_lose_a_character():
@@ -163,12 +157,12 @@ def test_a_file_that_is_no_report_is_an_error_that_names_it(content, reason):
 def test_the_page_names_no_other_host(payload):
     """The names of XML's own vocabularies look like addresses, and nothing is loaded from them."""
     chart = Chart("t", "c", '<svg xmlns="http://www.w3.org/2000/svg"/>')
-    addresses = re.findall(r"(?:https?:)?//[\w.-]+\.\w+", render_page(payload, [chart]))
+    addresses = re.findall(r"(?:https?:)?//[\w.-]+\.\w+", render_texts(payload, [chart]))
     assert set(addresses) == {"http://www.w3.org"}
 
 
 def test_what_is_not_there_leaves_no_empty_section(payload):
-    page = render_page(payload)
+    page = render_texts(payload)
     assert '<section id="charts"' not in page
     assert '<section id="numbers"' not in page
     assert "<details><summary>Receipt" not in page
@@ -177,12 +171,12 @@ def test_what_is_not_there_leaves_no_empty_section(payload):
 def test_numbers_stand_in_tables_with_groups_of_the_same_names_side_by_side():
     nested = {
         "texts": {"rate": 1.0, "n": 500},
-        "labse": {"gain": 0.5, "gain_low": 0.25, "gain_high": 0.75},
-        "use": {"gain": 2.0, "gain_low": 1.0, "gain_high": 3.0},
+        "labse": {"gain": interval(0.5, 0.25, 0.75)},
+        "use": {"gain": interval(2.0, 1.0, 3.0)},
     }
     assert number_tables(nested) == [
         [["", "texts"], ["rate", "1"], ["n", "500"]],
-        [["", "labse", "use"], ["gain", "0.500 (0.250 to 0.750)", "2 (1 to 3)"]],
+        [["", "labse", "use"], ["gain", "0.500 [0.250, 0.750]", "2.000 [1.000, 3.000]"]],
     ]
 
 
@@ -193,13 +187,13 @@ def test_a_leak_is_a_row_with_both_halves_and_their_gap_if_there_is_one():
         "answer": {"use": {"n_clean": 500, "n_leaked": 0, "average_loc": {"clean": 3.0}}},
     }
     assert leakage_table(found)[1:] == [
-        ["query", "use", "3.250 (438)", "3.500 (62)", "0.250 (-0.500 to 1)"],
+        ["query", "use", "3.250 (438)", "3.500 (62)", "0.250 [-0.500, 1.000]"],
         ["answer", "use", "3 (500)", "- (0)", "-"],
     ]
 
 
 def test_names_in_tables_charts_and_the_receipt_are_escaped(payload):
-    page = render_page(
+    page = render_texts(
         payload,
         [Chart("<i>title", "<i>caption", "<svg ></svg>")],
         {"<i>heading": [[["", "<i>column"], ["<i>row", "1"]]]},
@@ -324,7 +318,7 @@ def test_no_text_from_outside_becomes_markup_or_runs(chromium, tmp_path):  # noq
     path = tmp_path / "index.html"
     numbers = {"n": number_tables({HOSTILE: {HOSTILE: 1}})}
     path.write_text(
-        render_page(payload, numbers=numbers, receipt={HOSTILE: HOSTILE}, other=payload),
+        render_texts(payload, numbers=numbers, receipt={HOSTILE: HOSTILE}, other=payload),
         encoding="utf-8",
     )
     alerts = []
@@ -364,7 +358,7 @@ def test_texts_run_from_the_right_where_their_letters_do(chromium, tmp_path):  #
         (f"validation-{i}-lake", arabic if i == 0 else "how deep is it", True) for i in range(3)
     ])  # fmt: skip
     path = tmp_path / "index.html"
-    path.write_text(render_page(payload), encoding="utf-8")
+    path.write_text(render_texts(payload), encoding="utf-8")
     direction = "each => getComputedStyle(each).direction"
     with opened(chromium, path) as shown:
         asked = shown.locator("#list .asked")
@@ -382,7 +376,7 @@ def test_where_all_numbers_are_one_the_dot_is_in_the_middle(chromium, payload, t
     one = dict.fromkeys(next(iter(metric["under"].values())), 3.0)
     same = metric | {"under": dict.fromkeys(metric["under"], one)}
     path = tmp_path / "same.html"
-    path.write_text(render_page(payload | {"headline": [same]}), encoding="utf-8")
+    path.write_text(render_texts(payload | {"headline": [same]}), encoding="utf-8")
     with opened(chromium, path) as shown:
         assert shown.locator("#results circle").first.get_attribute("cx") == "136"
 
@@ -390,7 +384,7 @@ def test_where_all_numbers_are_one_the_dot_is_in_the_middle(chromium, payload, t
 def test_links_at_the_top_go_to_the_parts_and_keep_the_address(chromium, payload, tmp_path):  # noqa: F811
     path = tmp_path / "index.html"
     charts = [Chart("a chart", "", '<svg width="440" height="900"></svg>')]
-    path.write_text(render_page(payload, charts, {"n": [[["", "n"], ["a", "1"]]]}), "utf-8")
+    path.write_text(render_texts(payload, charts, {"n": [[["", "n"], ["a", "1"]]]}), "utf-8")
     with opened(chromium, path, "q=validation-1-dog") as shown:
         names = ["Where they land", "Charts", "More numbers", "Query by query"]
         assert shown.locator("#parts a").all_text_contents() == names
@@ -441,7 +435,7 @@ def test_changed_places_can_be_filtered_and_sorted(chromium, page_of_two):  # no
 
 def test_another_report_can_be_picked_and_put_away(chromium, page, shorter, tmp_path):  # noqa: F811
     second = tmp_path / "second.html"
-    second.write_text(render_page(shorter), encoding="utf-8")
+    second.write_text(render_texts(shorter), encoding="utf-8")
     with opened(chromium, page) as shown:
         assert shown.locator("#order").is_hidden()
         shown.set_input_files("#file", second)
@@ -480,7 +474,7 @@ def test_a_picked_file_that_is_no_report_says_so_and_changes_nothing(
 def test_queries_of_one_run_only_are_counted(chromium, payload, tmp_path):  # noqa: F811
     fewer = payload | {"queries": payload["queries"][:1]}
     path = tmp_path / "beside.html"
-    path.write_text(render_page(payload, other=fewer, names=("all", "one")), encoding="utf-8")
+    path.write_text(render_texts(payload, other=fewer, names=("all", "one")), encoding="utf-8")
     with opened(chromium, path, "q=validation-1-dog") as shown:
         said = shown.locator("#count").inner_text()
         assert said == "3 of 3 queries; 2 only in all, 0 only in one"

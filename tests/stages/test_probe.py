@@ -132,7 +132,8 @@ def test_random_and_selected_passages_have_the_scores_of_floor_and_ceiling(run, 
 def test_a_ranker_that_gives_every_text_one_score_rewards_nothing(run, tmp_path):
     run()
     found = read(tmp_path / "metrics/metrics.json")["flat"]
-    assert found["places_gained_per_repeat"] == found["places_gained_first_repeat"] == 0
+    nothing = {"value": 0, "low": 0, "high": 0}
+    assert found["places_gained_per_repeat"] == found["places_gained_first_repeat"] == nothing
     details = read(tmp_path / "metrics/details.json")["flat"]
     for numbers in details.values():
         assert numbers.get("gain", {"value": 0})["value"] == 0
@@ -144,7 +145,7 @@ def test_a_ranker_that_gives_every_text_one_score_rewards_nothing(run, tmp_path)
 def test_a_ranker_that_counts_shared_words_rewards_repeats(run, tmp_path):
     run()
     found = read(tmp_path / "metrics/metrics.json")["words"]
-    assert found["places_gained_per_repeat_low"] > 0
+    assert found["places_gained_per_repeat"]["low"] > 0
     assert found["median_dose_to_first"] <= 2
     details = read(tmp_path / "metrics/details.json")["words"]
     assert details["query_shuffled"]["gain"] == details["query_at_end"]["gain"]
@@ -164,6 +165,9 @@ def test_all_rankers_are_asked_once_for_texts_that_have_no_score(run, tmp_path):
     assert not scored & set(pairs)
 
 
+Y = ("average_loc", "low", "high", "chance")
+
+
 def test_the_plots_show_the_mean_places_of_every_ranker(run, tmp_path):
     run(repeats=(4, 1))
     details = read(tmp_path / "metrics/details.json")
@@ -175,11 +179,15 @@ def test_the_plots_show_the_mean_places_of_every_ranker(run, tmp_path):
     }
     for name, (x, expected) in shown.items():
         points = read(tmp_path / f"metrics/{name}.json")
-        assert [point[x] for point in points] == expected
-        ends = [f"{ranker}{end}" for ranker in RANKERS for end in ("", "_low", "_high")]
-        assert all(set(point) == {x, *ends} for point in points)
+        assert [(point["ranker"], point[x]) for point in points] == [
+            (ranker, at) for ranker in RANKERS for at in expected
+        ]
+        assert all(set(point) == {"ranker", x, *Y} for point in points)
     for point in read(tmp_path / "metrics/words_plot.json"):
-        assert point["words"] == details["words"][point["probe"]]["average_loc"]["value"]
+        shown = details[point["ranker"]][point["probe"]]["average_loc"]
+        assert {end: point[end] for end in ("low", "high")} | {
+            "value": point["average_loc"]
+        } == shown
 
 
 def test_a_second_run_writes_the_same_bytes(run, tmp_path):
@@ -197,7 +205,8 @@ def test_without_any_selected_passage_the_other_probes_are_made(run, tmp_path):
     assert "query_alone" in probes and "lead_sentence" not in probes
     assert "chance_selected" not in read(tmp_path / "metrics/details.json")["words"]
     assert read(tmp_path / "metrics/cuts_plot.json") == []
-    words = [point["probe"] for point in read(tmp_path / "metrics/words_plot.json")]
+    points = read(tmp_path / "metrics/words_plot.json")
+    words = [point["probe"] for point in points if point["ranker"] == "words"]
     assert words == WORD_PROBES[:-2]
     assert "fdaro" not in read(tmp_path / "metrics/details.json")["words"]["query_alone"]
 

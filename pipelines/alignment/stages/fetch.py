@@ -18,7 +18,7 @@ from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.mini.bert import ClassifierRecipe
-from genlab.mini.gpt2 import check_sizes
+from genlab.mini.gpt2 import Sizes, check_sizes, pretrain, train_tokenizer
 from genlab.preference.reward_folders import (
     RewardOrigin,
     RewardSource,
@@ -32,7 +32,6 @@ app = stage_app()
 
 Metrics = Annotated[Path, Option(help="JSON of counts")]
 Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
-Seed = Annotated[int, Option(min=0)]
 
 
 class CorpusSource(StrEnum):
@@ -55,7 +54,7 @@ def corpus(
     ],
     max_words: Annotated[int, Option(min=1, help="a longer text is cut to its first sentences")],
     validation_share: Annotated[float, Option(min=0.0, max=1.0)],
-    seed: Seed,
+    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch the texts as one table."""
     from pipelines.alignment import labelled_texts, mini_films
@@ -80,59 +79,35 @@ def corpus(
     write_json(metrics, dict(counts) | {"left_out": {"total": dropped.total(), **dropped}})
 
 
-def check_base(source: Source, n_embd: int, n_head: int, n_positions: int, max_offset: int) -> None:
+def check_base(source: Source, sizes: Sizes) -> None:
     """Raise InputError for sizes of the mini model that make none."""
     if source is Source.mini:
-        check_sizes(n_embd, n_head, n_positions, max_offset)
+        check_sizes(sizes)
 
 
 @app.command()
+@grouped_options
 def base(
     output: Path,
     metrics: Metrics,
     source: Annotated[Source, Option()],
-    path: Annotated[
-        Path, Option(help="mini: the texts it is trained on; file: the model's folder")
-    ],
+    path: Annotated[Path, Option(help="mini: the texts it is trained on; file: a model folder")],
     hub_id: Annotated[str, Option()],
     revision: Revision,
-    vocab_size: Annotated[int, Option(min=300, help="mini: tokens, 257 of them bytes and EOS")],
-    n_layer: Annotated[int, Option(min=1)],
-    n_embd: Annotated[int, Option(min=8)],
-    n_head: Annotated[int, Option(min=1)],
-    n_positions: Annotated[int, Option(min=64)],
-    epochs: Annotated[int, Option(min=1)],
-    batch_size: Annotated[int, Option(min=1)],
-    learning_rate: Annotated[float, Option(min=0.0, help="mini: Muon's, for the matrices")],
-    embedding_learning_rate: Annotated[float, Option(min=0.0, help="mini: AdamW's")],
-    max_offset: Annotated[int, Option(min=0, help="mini: first position is drawn up to this")],
-    seed: Seed,
+    sizes: Sizes,
 ) -> None:
     """Fetch the policy that is to be aligned: a language model that knows both moods."""
-    from genlab.mini.gpt2 import pretrain, train_tokenizer
     from genlab.models.loading import load_causal_model
     from genlab.sources import model_folders
 
-    check_base(source, n_embd, n_head, n_positions, max_offset)
+    check_base(source, sizes)
     counts = {}
     if source is Source.mini:
         texts = read_table(path).filter(pl.col("split") == "train")["text"].to_list()
-        tokenizer = train_tokenizer(texts, vocab_size)
+        tokenizer = train_tokenizer(texts, sizes.vocab_size)
         # BOS stands before each text, as it will when the policy writes: it is all the prompt.
-        model, counts["pretraining_loss"] = pretrain(
-            [tokenizer.bos_token + text for text in texts],
-            tokenizer,
-            n_layer=n_layer,
-            n_embd=n_embd,
-            n_head=n_head,
-            n_positions=n_positions,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            embedding_learning_rate=embedding_learning_rate,
-            max_offset=max_offset,
-            seed=seed,
-        )
+        started = [tokenizer.bos_token + text for text in texts]
+        model, counts["pretraining_loss"] = pretrain(started, tokenizer, sizes)
         with written_whole(output) as folder:
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)

@@ -6,7 +6,6 @@ the arms' training curves as one table. Texts are decoded once, to gen.cap; scor
 gen.max_len.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +15,13 @@ from typer import Option
 
 from genlab.core.files import write_json
 from genlab.core.options import grouped_options
-from genlab.core.program import InputError, run, stage_app
+from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.models.decoding import Decoding, check_cap
 from genlab.models.loading import load_for_inference
 from genlab.preference.divergence import check_same_tokenizer, token_divergences
-from pipelines.alignment.sampling import BEFORE, SCHEMA, read_prompts, write_texts
+from pipelines.alignment.arms import BEFORE, find_models, join_curves
+from pipelines.alignment.sampling import SCHEMA, read_prompts, write_texts
 
 app = stage_app()
 
@@ -34,26 +34,6 @@ MODEL_SCHEMA = pl.Schema(
         "surprisal": pl.List(pl.Float32),  # -log p of each token under the base, nats
     }
 )
-
-
-def find_models(trained: Path, arms: list[str]) -> list[tuple[str, str, Path]]:
-    """Return (arm, seed, folder) of every model of the arms; InputError if an arm has none."""
-    found = []
-    for arm in arms:
-        folders = sorted((trained / arm).glob("*/"), key=lambda folder: int(folder.name))
-        if not folders:
-            raise InputError(
-                f"compared.arms: {arm} was not trained; name it under arms in params.yaml"
-            )
-        found += [(arm, folder.name, folder) for folder in folders]
-    return found
-
-
-def join_curves(trained: Path, arms: list[str]) -> list[dict]:
-    """Return the points of all arms' training curves, each with its arm."""
-    paths = {arm: trained / arm / "curve.json" for arm in arms}
-    curves = {arm: json.loads(path.read_text(encoding="utf-8")) for arm, path in paths.items()}
-    return [{"arm": arm} | point for arm, curve in curves.items() for point in curve]
 
 
 def check(cap: int, base: Path, made_by: dict) -> None:

@@ -17,7 +17,7 @@ from genlab.core.tables import read_table, write_table
 from genlab.models.token_texts import check_lengths, cut_texts
 from genlab.preference.rewards import check_two_models, load_reward
 from pipelines.alignment import metrics as measures
-from pipelines.alignment.sampling import BEFORE
+from pipelines.alignment.arms import BEFORE
 
 app = stage_app()
 

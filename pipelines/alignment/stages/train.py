@@ -36,12 +36,12 @@ from genlab.preference.trainer import (
 app = stage_app()
 
 
-def check(save_steps: int, logging_steps: int) -> None:
+def check(recipe: PreferenceRecipe) -> None:
     """Raise InputError if a checkpoint would fall between two points of the curve."""
-    if save_steps % logging_steps:
+    if recipe.save_steps % recipe.logging_steps:
         raise InputError(
-            f"train.save_steps={save_steps} must be a multiple of train.logging_steps="
-            f"{logging_steps}, or the curve of a resumed run would differ"
+            f"train.save_steps={recipe.save_steps} must be a multiple of train.logging_steps="
+            f"{recipe.logging_steps}, or the curve of a resumed run would differ"
         )
 
 
@@ -61,7 +61,7 @@ def main(
     """Train one arm."""
     from genlab.models.loading import load_causal_model, load_tokenizer
 
-    check(recipe.save_steps, recipe.logging_steps)
+    check(recipe)
     check_same_tokenizer(policy, reference)
     tokenizer, table = load_tokenizer(policy), read_table(pairs)
     rows = preference_rows(table, tokenizer.eos_token_id)

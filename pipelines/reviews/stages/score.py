@@ -21,6 +21,7 @@ from pipelines.reviews.fluency_model import read_fluency
 from pipelines.reviews.generated_reviews import add_references, read_generated
 from pipelines.reviews.metrics import (
     SCORE_SCHEMA,
+    curves_of,
     five_and_others,
     headline_of,
     plot_by_rating,
@@ -40,6 +41,7 @@ def main(
     judges: Path,
     questionnaire: Path,
     labels: Path,
+    train_curves: Path,
     output: Path,
     arms_output: Annotated[Path, Option(help="rows of all arms")],
     stars_output: Annotated[Path, Option(help="rows of five stars beside all others")],
@@ -50,6 +52,7 @@ def main(
         Path, Option(help="share of recovered ratings by asked rating, for dvc plots")
     ],
     predicted: Annotated[Path, Option(help="mean recovered rating by asked rating, for dvc plots")],
+    curves: Annotated[Path, Option(help="loss against epoch of all arms, for dvc plots")],
     arm: Annotated[str, Option(help="Whose rows are compared between runs.")],
     decoding: Annotated[str, Option(help="Of the headline, the plots and the printed table.")],
     repetition_words: Annotated[int, Option(min=1, help="Words of a run that counts as repeated.")],
@@ -89,6 +92,8 @@ def main(
     write_json(label_metrics, summarize_labels(read_texts(generated, sheet), answers, sheet))
     write_json(recovered, plot_by_rating(scored, decoding, "rating_recovered"))
     write_json(predicted, plot_by_rating(scored, decoding, "predicted_rating"))
+    arms = texts["arm"].unique(maintain_order=True)
+    write_json(curves, curves_of({name: train_curves / f"{name}.json" for name in arms}))
     print(table_of(summary[decoding]))
 
 

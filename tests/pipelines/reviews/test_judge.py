@@ -98,12 +98,12 @@ def test_accuracy_is_over_texts_and_the_balanced_one_over_classes():
     own = [1, 1, 5, 5, 5, 5]
     found = measure_judge([1, 1, 5, 1, None, 1], [[each] for each in own], own, own)
     assert found["n"] == 6 and found["constant"] == pytest.approx(4 / 6)
-    assert found["accuracy"] == 0.5
-    assert (found["accuracy_low"], found["accuracy_high"]) == wilson_interval(3, 6)
-    assert found["balanced"] == pytest.approx(0.625)
-    assert found["balanced_low"] < 0.625 < found["balanced_high"]
-    assert (found["stars_1"], found["stars_5"]) == (1.0, 0.25)
-    assert (found["stars_5_low"], found["stars_5_high"]) == wilson_interval(1, 4)
+    assert found["accuracy"]["value"] == 0.5
+    assert (found["accuracy"]["low"], found["accuracy"]["high"]) == wilson_interval(3, 6)
+    assert found["balanced"]["value"] == pytest.approx(0.625)
+    assert found["balanced"]["low"] < 0.625 < found["balanced"]["high"]
+    assert (found["stars_1"]["value"], found["stars_5"]["value"]) == (1.0, 0.25)
+    assert (found["stars_5"]["low"], found["stars_5"]["high"]) == wilson_interval(1, 4)
     assert "stars_2" not in found
 
 
@@ -113,9 +113,9 @@ def test_any_of_a_reviews_rubrics_is_right_and_those_never_met_are_left_out():
     table = pl.DataFrame(columns | {"text": ["номер"] * 4, "rating": [1, 1, 2, 3]})
     found = measure_on_reviews(made, "rubric", table)
     assert (found["classes"], found["n"], found["n_unknown"]) == (2, 3, 1)
-    assert found["accuracy"] == pytest.approx(2 / 3)
+    assert found["accuracy"]["value"] == pytest.approx(2 / 3)
     assert found["constant"] == pytest.approx(2 / 3)  # always Кафе, or always Гостиница
-    assert found["balanced"] == pytest.approx((0.5 + 1) / 2)  # by the first rubric
+    assert found["balanced"]["value"] == pytest.approx((0.5 + 1) / 2)  # by the first rubric
 
 
 def test_rubrics_are_counted_by_the_first_of_a_review():
@@ -138,9 +138,9 @@ def test_judges_come_from_the_train_split_alone_and_twice_with_the_same_bytes(tm
         twin = tmp_path / "b" / file.relative_to(tmp_path / "a")
         assert file.read_bytes() == twin.read_bytes(), file.name
     assert first["reviews"] == second["reviews"]
-    assert first["rating"]["balanced"] > 0.4 > second["rating"]["balanced"]
-    assert first["rating"]["train_balanced"] > first["rating"]["balanced"]
-    assert first["rubric"]["accuracy"] > first["rubric"]["constant"] + 0.3
+    assert first["rating"]["balanced"]["value"] > 0.4 > second["rating"]["balanced"]["value"]
+    assert first["rating"]["train_balanced"] > first["rating"]["balanced"]["value"]
+    assert first["rubric"]["accuracy"]["value"] > first["rubric"]["constant"] + 0.3
     assert 1 < first["fluency"]["perplexity"] < second["fluency"]["perplexity"]
 
 

@@ -165,22 +165,22 @@ def test_the_macro_average_is_the_mean_of_the_ratings_means():
         keyword_recall=[0.5, 0.0, 1.0, None, 0.0, 0.5],
     )
     numbers = summarize(frame, 1000, seed=1)["study"]["full"]
-    assert numbers["macro"]["rating_recovered"] == 0.75
+    assert numbers["macro"]["rating_recovered"]["value"] == 0.75
     low, high = macro_share([1, 4], [2, 4])[1:]
-    assert numbers["macro"]["rating_recovered_low"] == pytest.approx(low)
-    assert numbers["macro"]["rating_recovered_high"] == pytest.approx(high)
+    assert numbers["macro"]["rating_recovered"]["low"] == pytest.approx(low)
+    assert numbers["macro"]["rating_recovered"]["high"] == pytest.approx(high)
     of_five = numbers["stars_5"]
-    assert of_five["n"] == 4 and of_five["rating_recovered"] == 1
-    assert of_five["rating_recovered_low"] == wilson_interval(4, 4)[0]
-    assert numbers["macro"]["keyword_recall"] == pytest.approx((0.25 + 0.5) / 2)
-    assert of_five["keyword_recall"] == 0.5  # of the three that count
+    assert of_five["n"] == 4 and of_five["rating_recovered"]["value"] == 1
+    assert of_five["rating_recovered"]["low"] == wilson_interval(4, 4)[0]
+    assert numbers["macro"]["keyword_recall"]["value"] == pytest.approx((0.25 + 0.5) / 2)
+    assert of_five["keyword_recall"]["value"] == 0.5  # of the three that count
     assert "copied_share" not in numbers["macro"]  # counts nowhere
 
 
 def test_a_rating_where_nothing_counts_is_left_out_of_the_macro_average():
     frame = scored_arm("full", [1, 1, 2, 2], rubric_recovered=[None, None, 1, 0])
     numbers = summarize(frame, 1000, seed=1)["study"]["full"]
-    assert numbers["macro"]["rubric_recovered"] == 0.5
+    assert numbers["macro"]["rubric_recovered"]["value"] == 0.5
     assert "rubric_recovered" not in numbers["stars_1"]
 
 
@@ -188,7 +188,7 @@ def test_intervals_resample_within_ratings():
     """Equal values within each rating leave nothing to vary, however much ratings differ."""
     frame = scored_arm("full", [1] * 5 + [5] * 5, keyword_recall=[0.0] * 5 + [1.0] * 5)
     macro = summarize(frame, 1000, seed=1)["study"]["full"]["macro"]
-    assert (macro["keyword_recall_low"], macro["keyword_recall_high"]) == (0.5, 0.5)
+    assert (macro["keyword_recall"]["low"], macro["keyword_recall"]["high"]) == (0.5, 0.5)
     low, high = bootstrap_interval([0.0] * 5 + [1.0] * 5, seed=1)
     assert low < 0.3 and high > 0.7
 
@@ -197,13 +197,13 @@ def test_perplexity_is_of_all_tokens_together():
     """exp((2 + 30) / (1 + 9)), not the mean of exp(2) and exp(30 / 9)."""
     frame = scored_arm("full", [1, 5], loss=[2.0, 30.0], n_judged_tokens=[1, 9], n_bytes=[4, 60])
     corpus = summarize(frame, 1000, seed=1)["study"]["full"]["corpus"]
-    assert corpus["perplexity"] == pytest.approx(math.exp(3.2))
-    assert corpus["corpus_bits_per_byte"] == pytest.approx(32 / math.log(2) / 64)
+    assert corpus["perplexity"]["value"] == pytest.approx(math.exp(3.2))
+    assert corpus["corpus_bits_per_byte"]["value"] == pytest.approx(32 / math.log(2) / 64)
     # One text a rating: every resample is the sample.
-    assert corpus["perplexity_low"] == pytest.approx(corpus["perplexity_high"])
+    assert corpus["perplexity"]["low"] == pytest.approx(corpus["perplexity"]["high"])
 
 
-def test_a_plot_has_every_arm_at_every_asked_rating():
+def test_a_plot_has_every_arm_at_every_asked_rating_where_a_text_counts():
     frame = pl.concat(
         [
             scored_arm("full", [1, 1, 5], predicted_rating=[1, 2, None]),
@@ -211,8 +211,9 @@ def test_a_plot_has_every_arm_at_every_asked_rating():
         ]
     )
     assert plot_by_rating(frame, "study", "predicted_rating") == [
-        {"asked": 1, "full": 1.5, "real": 1.0},
-        {"asked": 5, "full": None, "real": 5.0},
+        {"arm": "full", "asked": 1, "predicted_rating": 1.5},
+        {"arm": "real", "asked": 1, "predicted_rating": 1.0},
+        {"arm": "real", "asked": 5, "predicted_rating": 5.0},
     ]
 
 
@@ -331,15 +332,18 @@ def judged(tmp_path_factory) -> Path:
         for arm in arms
     ]
     write_table(folder / "generate.parquet", frames, GENERATE_SCHEMA)
+    (folder / "train_curve").mkdir()
+    point = {"epoch": 1.0, "split": "train", "loss": 2.0}
+    (folder / "train_curve/full.json").write_text(json.dumps([point]))
     return folder
 
 
 def run_score(judged: Path, output: Path, labels: Path | None = None, **changes) -> str:
     """Run the stage; its files go to `output`. Returns what it printed."""
     files = [judged / "generate.parquet", judged / "enrich.parquet", judged / "judge", SHEET]
-    files += [labels or output / "labels", output / "score.parquet"]
+    files += [labels or output / "labels", judged / "train_curve", output / "score.parquet"]
     outs = {"metrics": "score", "details": "score_details", "label_metrics": "labels"}
-    outs |= {"recovered": "recovered", "predicted": "predicted"}
+    outs |= {"recovered": "recovered", "predicted": "predicted", "curves": "curves"}
     options = {name: output / f"{file}.json" for name, file in outs.items()}
     tables = {"arms_output": "score_arms", "stars_output": "score_stars"}
     options |= {name: output / f"{file}.parquet" for name, file in tables.items()}
@@ -376,13 +380,17 @@ def test_every_arm_stands_between_the_real_review_and_one_that_ignores_the_reque
     # As many of each rating: the rows' mean, which claims compare, is the macro average.
     of_rows = rows.filter(arm="full", decoding="study")
     for metric in ("rating_recovered", "bits_per_byte", "copied_share", "n_words"):
-        assert of_full["macro"][metric] == pytest.approx(of_rows[metric].mean())
-        assert of_full["macro"][f"{metric}_low"] <= of_full["macro"][metric]
+        shown = of_full["macro"][metric]
+        assert shown["value"] == pytest.approx(of_rows[metric].mean())
+        assert shown["low"] <= shown["value"]
     assert json.loads((tmp_path / "labels.json").read_text())["labels"]["n"] == 0
-    assert [point["asked"] for point in json.loads((tmp_path / "recovered.json").read_text())] == [
-        1, 2, 3, 4, 5,
-    ]  # fmt: skip
+    points = json.loads((tmp_path / "recovered.json").read_text())
+    assert {(point["arm"], point["asked"]) for point in points} == {
+        (arm, stars) for arm in headline for stars in range(1, 6)
+    }
     assert "real_other" in output and "lora_all" in output
+    curves = json.loads((tmp_path / "curves.json").read_text())
+    assert curves == [{"arm": "full", "epoch": 1.0, "split": "train", "loss": 2.0}]
 
 
 def test_claims_can_compare_arms_by_review_under_each_decoding(judged, tmp_path):
@@ -462,7 +470,7 @@ def test_labels_are_counted_and_a_broken_line_is_named(judged, tmp_path):
     run_score(judged, tmp_path, labels)
     found = json.loads((tmp_path / "labels.json").read_text())
     assert found["labels"] == {"n": 3, "n_of_other_texts": 0}
-    assert found["shares"]["full"]["anna"]["all"]["correct"] == pytest.approx(2 / 3)
+    assert found["shares"]["full"]["anna"]["all"]["correct"]["value"] == pytest.approx(2 / 3)
     file.write_text(file.read_text() + '{"text_id": "x", "rater": "anna", "answer": "fine"}\n')
     with pytest.raises(InputError, match=r"anna\.jsonl line 4: "):
         run_score(judged, tmp_path, labels)
