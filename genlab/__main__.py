@@ -19,6 +19,7 @@ COMMANDS = {
     "claims": "genlab.experiments.claims",
     "show": "genlab.experiments.show",
     "beside": "genlab.report.beside",
+    "label": "genlab.labelling.label",
     "verify": "genlab.experiments.verify",
     "readme": "genlab.experiments.readme",
     "cache": "genlab.experiments.cache",

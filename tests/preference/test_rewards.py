@@ -16,13 +16,14 @@ from genlab.preference.rewards import (
     positive_label,
     training_texts,
 )
-from pipelines.alignment.schemas import TEXT_SCHEMA
 
 GOOD = [f"a wonderful film and a lovely {noun}" for noun in ("plot", "cast", "score", "end")]
 BAD = [f"an awful film and a boring {noun}" for noun in ("plot", "cast", "score", "end")]
 TEXTS, LABELS = GOOD * 8 + BAD * 8, np.array([1.0] * 32 + [0.0] * 32, np.float32)
 SIZES = {"vocab_size": 300, "hidden_size": 32, "max_tokens": 48, "epochs": 6}
 SIZES |= {"batch_size": 8, "learning_rate": 0.003, "seed": 1}
+
+COLUMNS = ["text_id", "prompt", "text", "is_positive", "split", "half"]
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def test_no_text_teaches_both_models():
     rows = [("1", "", "a", True, "train", "reward"), ("2", "", "b", False, "train", "reward")]
     rows += [("3", "", "c", True, "train", "judge"), ("4", "", "d", False, "train", "judge")]
     rows += [("5", "", "e", True, "validation", "reward")]
-    table = pl.DataFrame(rows, TEXT_SCHEMA, orient="row")
+    table = pl.DataFrame(rows, COLUMNS, orient="row")
     assert training_texts(table, "reward", "reward_model")[0] == ["a", "b"]
     texts, labels = training_texts(table, "judge", "judge")
     assert texts == ["c", "d"] and labels.tolist() == [1.0, 0.0]
@@ -132,7 +133,7 @@ def test_no_text_teaches_both_models():
 def test_accuracy_is_the_share_on_the_right_side(bag):
     rows = [(str(i), "", text, i < 4, "train", "judge") for i, text in enumerate(GOOD + BAD)]
     rows[0] = ("0", "", GOOD[0], False, "train", "judge")
-    table = pl.DataFrame(rows, TEXT_SCHEMA, orient="row")
+    table = pl.DataFrame(rows, COLUMNS, orient="row")
     assert accuracy(load_reward(bag, 4), table, 0.0) == 7 / 8
 
 

@@ -21,8 +21,8 @@ from pipelines.reviews.text_judges import (
     save_judge,
     train_judge,
 )
+from tests.pipelines.reviews.tiny_reviews import make_table, run_judge
 from tests.tiny_models import save_base
-from tests.tiny_reviews import make_table, run_judge
 
 FEATURES = Features(word_ngrams=2, char_ngrams=4, min_texts=1, max_features=2000)
 TEXTS = ["вкусно и уютно", "очень вкусно", "грязно и долго", "очень грязно", "так себе", "сойдёт"]

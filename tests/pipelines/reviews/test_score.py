@@ -29,8 +29,8 @@ from pipelines.reviews.metrics import (
 from pipelines.reviews.schemas import GENERATE_SCHEMA, KEYWORD_SCHEMA
 from pipelines.reviews.stages import score
 from pipelines.reviews.text_judges import Features, train_judge
+from tests.pipelines.reviews.tiny_reviews import make_table, run_judge
 from tests.project_copy import ROOT
-from tests.tiny_reviews import make_table, run_judge
 
 SHEET = ROOT / "pipelines/reviews/label.yaml"
 NO_JUDGE = {"rating": None, "rubric": None}
