@@ -1,7 +1,7 @@
 """audit: do the texts stop, run on, get read; and does fluency go with the place?
 
 In: both tables of generated texts, every text at every length under every ranker, and the base
-model, whose surprise at a text is the measure of its fluency. Out: a row per query and ranker,
+model, whose negative log-likelihood measures fluency. Out: a row per query and ranker,
 numbers, and the curve of cut against finished texts. genlab/ranking/audit.py says how to read them.
 """
 
@@ -16,6 +16,8 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.models.decoding import end_tokens
 from genlab.models.likelihood import bits_per_byte, perplexity, token_losses
+from genlab.models.loading import load_for_inference
+from genlab.models.token_texts import decode_texts
 from genlab.ranking import audit
 
 app = stage_app()
@@ -50,19 +52,14 @@ def main(
     seed: Annotated[int, Option(min=0, help="of the bootstrap")],
 ) -> None:
     """Audit the generated texts."""
-    import torch
-
-    from genlab.models.loading import load_causal_model, load_tokenizer
-
     honoured, rows = read_table(generated), read_table(lengths)
     forced = read_table(generated_forced).join(
         honoured.select("query_id"), on="query_id", how="semi", maintain_order="left"
     )
-    tokenizer, model = load_tokenizer(base), load_causal_model(base).eval()
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    tokenizer, model = load_for_inference(base)
 
     tokens = honoured["tokens"].to_list()
-    written = tokenizer.batch_decode(tokens, skip_special_tokens=True)
+    written = decode_texts(tokenizer, tokens)
     # A document's boundary: so that the first token is predicted, too, and by nothing of ours.
     start = tokenizer.bos_token_id
     start = tokenizer.eos_token_id if start is None else start
@@ -70,7 +67,7 @@ def main(
 
     ends = end_tokens(model, tokenizer)
     after = [audit.after_end(row, ends) for row in forced["tokens"].to_list()]
-    going_on = tokenizer.batch_decode(after, skip_special_tokens=True)
+    going_on = decode_texts(tokenizer, after)
     driven_on = {
         query_id: text
         for query_id, row, text in zip(forced["query_id"], after, going_on, strict=True)

@@ -12,6 +12,7 @@ import polars as pl
 from typer import Argument, Option
 
 from genlab.core.files import write_json
+from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import QUERY_SCHEMA, read_batches, write_table
 from genlab.passages.duplicates import (
@@ -54,26 +55,14 @@ def deduped_batches(corpus: Path, rules: Rules, counts: Counts) -> Iterator[pl.D
 
 
 @app.command()
+@grouped_options
 def main(
     corpus: Annotated[Path, Argument(help="Cleaned queries with passages (Parquet).")],
     output: Annotated[Path, Argument(help="The queries without duplicates (Parquet).")],
     metrics: Annotated[Path, Option(help="Counts by reason (JSON).")],
-    query_threshold: Annotated[
-        float, Option(min=0.5, max=1, help="Similarity of duplicate queries; 1: equal ones only.")
-    ],
-    passage_threshold: Annotated[
-        float, Option(min=0.5, max=1, help="Similarity of duplicate passages; 1: equal ones only.")
-    ],
-    drop_leaked_answers: Annotated[
-        bool, Option(help="Drop training queries whose answer is a validation query's.")
-    ],
-    shingle_chars: Annotated[int, Option(min=2, help="Characters per shingle.")],
-    num_perm: Annotated[int, Option(min=16, help="Places of a MinHash signature.")],
-    seed: Annotated[int, Option(min=0, help="Seed of the MinHash permutations.")],
+    rules: Rules,
 ) -> None:
     """Drop exact and near duplicates, and count why."""
-    options = locals()
-    rules = Rules(**{name: options[name] for name in Rules.__annotations__})
     counts = Counts()
 
     write_table(output, deduped_batches(corpus, rules, counts), QUERY_SCHEMA)

@@ -4,7 +4,6 @@ One command an asset. Each asset has a source: `mini` (made here, no network), `
 at a pinned revision) or `file` (a path of the user's). Everything later runs offline.
 """
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +11,14 @@ import polars as pl
 from typer import Argument, Option
 
 from genlab.core.files import write_json
+from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import QUERY_SCHEMA, write_table
-from genlab.mini.gpt2 import check_sizes
+from genlab.mini.gpt2 import Sizes, check_sizes, make_base
 from genlab.passages.corpus_rows import CorpusFormat
 from genlab.ranking.rankers import RankerKind
 from genlab.sources.manifests import with_progress, write_manifest
+from genlab.sources.source import Source
 
 app = stage_app()
 
@@ -27,12 +28,6 @@ Manifest = Annotated[Path, Option(help="JSON of source, revision and checksums")
 SourcePath = Annotated[Path, Option(help="mini: what it is made from; file: the asset itself")]
 Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
 Seed = Annotated[int, Option(min=0)]
-
-
-class Source(StrEnum):
-    mini = "mini"
-    hub = "hub"
-    file = "file"
 
 
 @app.command()
@@ -95,13 +90,14 @@ def counted(frame: pl.DataFrame, counts: dict) -> pl.DataFrame:
     return frame
 
 
-def check_base(source: Source, n_embd: int, n_head: int, n_positions: int, max_offset: int) -> None:
+def check_base(source: Source, sizes: Sizes) -> None:
     """Raise InputError for sizes of the mini model that make none."""
     if source is Source.mini:
-        check_sizes(n_embd, n_head, n_positions, max_offset)
+        check_sizes(sizes)
 
 
 @app.command()
+@grouped_options
 def base(
     output: Output,
     metrics: Metrics,
@@ -112,44 +108,17 @@ def base(
     hub_id: Annotated[str, Option()],
     revision: Revision,
     n_passages: Annotated[int, Option(min=1, help="mini: texts to pretrain on")],
-    vocab_size: Annotated[int, Option(min=300, help="mini: tokens, 257 of them bytes and EOS")],
-    n_layer: Annotated[int, Option(min=1)],
-    n_embd: Annotated[int, Option(min=8)],
-    n_head: Annotated[int, Option(min=1)],
-    n_positions: Annotated[int, Option(min=64)],
-    epochs: Annotated[int, Option(min=1)],
-    batch_size: Annotated[int, Option(min=1)],
-    learning_rate: Annotated[float, Option(min=0.0, help="mini: Muon's, for the matrices")],
-    embedding_learning_rate: Annotated[float, Option(min=0.0, help="mini: AdamW's")],
-    max_offset: Annotated[int, Option(min=0, help="mini: first position is drawn up to this")],
-    seed: Seed,
+    sizes: Sizes,
 ) -> None:
     """Fetch the pretrained language model that is to be fine-tuned."""
-    from genlab.mini import gpt2
     from genlab.models.loading import load_causal_model
     from genlab.sources import model_folders
 
-    check_base(source, n_embd, n_head, n_positions, max_offset)
+    check_base(source, sizes)
     tokenizer_folder = None if str(tokenizer_path) == "none" else tokenizer_path
     counts, commit = {}, "none"
     if source is Source.mini:
-        counts["pretraining_loss"] = gpt2.make_base(
-            path,
-            tokenizer_folder,
-            output,
-            n_passages=n_passages,
-            vocab_size=vocab_size,
-            n_layer=n_layer,
-            n_embd=n_embd,
-            n_head=n_head,
-            n_positions=n_positions,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            embedding_learning_rate=embedding_learning_rate,
-            max_offset=max_offset,
-            seed=seed,
-        )
+        counts["pretraining_loss"] = make_base(path, tokenizer_folder, output, n_passages, sizes)
     elif source is Source.hub:
         commit = model_folders.download_base(hub_id, revision, tokenizer_folder, output)
     else:

@@ -6,8 +6,11 @@ answer. Sizes and rates were found by measurement; LOG.md has what was tried.
 
 import random
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
 
 from genlab.core.files import written_whole
 from genlab.core.program import InputError
@@ -17,6 +20,23 @@ if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
 
 END_OF_TEXT = "<|endoftext|>"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The mini model and its pretraining; most of a params group `base`."""
+
+    vocab_size: Annotated[int, Option(min=300, help="mini: tokens, 257 of them bytes and EOS")]
+    n_layer: Annotated[int, Option(min=1)]
+    n_embd: Annotated[int, Option(min=8)]
+    n_head: Annotated[int, Option(min=1)]
+    n_positions: Annotated[int, Option(min=64)]
+    epochs: Annotated[int, Option(min=1)]
+    batch_size: Annotated[int, Option(min=1)]
+    learning_rate: Annotated[float, Option(min=0.0, help="mini: Muon's, for the matrices")]
+    embedding_learning_rate: Annotated[float, Option(min=0.0, help="mini: AdamW's")]
+    max_offset: Annotated[int, Option(min=0, help="mini: first position is drawn up to this")]
+    seed: Annotated[int, Option(min=0)]
 
 
 def train_tokenizer(texts: list[str], vocab_size: int) -> "PreTrainedTokenizerBase":
@@ -49,33 +69,23 @@ def break_lines(texts: list[str], seed: int) -> list[str]:
     return broken
 
 
-def check_sizes(
-    n_embd: int, n_head: int, n_positions: int, max_offset: int, group: str = "base", **others
-) -> None:
+def check_sizes(sizes: Sizes, group: str = "base") -> None:
     """Raise InputError, naming the params group, for sizes that make no model."""
-    if n_embd % n_head:
-        raise InputError(f"{group}.n_embd={n_embd} must be a multiple of {group}.n_head={n_head}")
-    if max_offset > n_positions // 2:
+    if sizes.n_embd % sizes.n_head:
         raise InputError(
-            f"{group}.max_offset={max_offset} leaves less than half of "
-            f"{group}.n_positions={n_positions} to the text; lower the one or raise the other"
+            f"{group}.n_embd={sizes.n_embd} must be a multiple of {group}.n_head={sizes.n_head}"
+        )
+    if sizes.max_offset > sizes.n_positions // 2:
+        raise InputError(
+            f"{group}.max_offset={sizes.max_offset} leaves less than half of "
+            f"{group}.n_positions={sizes.n_positions} to the text; lower the one or raise the other"
         )
 
 
 def pretrain(
     texts: list[str],
     tokenizer: "PreTrainedTokenizerBase",
-    *,
-    n_layer: int,
-    n_embd: int,
-    n_head: int,
-    n_positions: int,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    embedding_learning_rate: float,
-    max_offset: int,
-    seed: int,
+    sizes: Sizes,
 ) -> tuple["GPT2LMHeadModel", float]:
     """Return a GPT-2 trained on one text per row, and the mean loss (nats) of the last 100 steps.
 
@@ -88,18 +98,18 @@ def pretrain(
     from genlab.mini.training import length_bucketed_batches, train_mini
     from genlab.models.training import collate
 
-    torch.manual_seed(seed)
-    rng = random.Random(seed)
+    torch.manual_seed(sizes.seed)
+    rng = random.Random(sizes.seed)
     model = GPT2LMHeadModel(
         GPT2Config(
             vocab_size=len(tokenizer),
-            n_layer=n_layer,
-            n_embd=n_embd,
-            n_head=n_head,
-            n_positions=n_positions,
+            n_layer=sizes.n_layer,
+            n_embd=sizes.n_embd,
+            n_head=sizes.n_head,
+            n_positions=sizes.n_positions,
             # 0.07 at 192; GPT-2's 0.02 is meant for 768 and more. Both runs with 0.07 and these
             # rates copied names best (LOG.md: one seed each, other settings differ too).
-            initializer_range=n_embd**-0.5,
+            initializer_range=sizes.n_embd**-0.5,
             resid_pdrop=0.0,  # one or two passes over the text: nothing to regularise
             embd_pdrop=0.0,
             attn_pdrop=0.0,
@@ -109,49 +119,46 @@ def pretrain(
     )
     rows = [
         {
-            "input_ids": [*ids[: n_positions - max_offset - 1], tokenizer.eos_token_id],
+            "input_ids": [*ids[: sizes.n_positions - sizes.max_offset - 1], tokenizer.eos_token_id],
             "n_prompt": 0,
         }
         for ids in tokenizer(texts)["input_ids"]
     ]
     lengths = [len(row["input_ids"]) for row in rows]
     batches = [
-        batch for _ in range(epochs) for batch in length_bucketed_batches(lengths, batch_size, rng)
+        batch
+        for _ in range(sizes.epochs)
+        for batch in length_bucketed_batches(lengths, sizes.batch_size, rng)
     ]
 
     def inputs_of(batch: list[int]) -> dict:
         inputs = collate([rows[i] for i in batch], tokenizer.eos_token_id)
-        offset = rng.randrange(max_offset + 1)
+        offset = rng.randrange(sizes.max_offset + 1)
         positions = torch.arange(offset, offset + inputs["input_ids"].shape[1])
         return inputs | {"position_ids": positions[None]}
 
     loss = train_mini(
-        model, map(inputs_of, batches), len(batches), learning_rate, embedding_learning_rate
+        model,
+        map(inputs_of, batches),
+        len(batches),
+        sizes.learning_rate,
+        sizes.embedding_learning_rate,
     )
     return model, loss
 
 
 def make_base(
-    topics: Path,
-    tokenizer_folder: Path | None,
-    output: Path,
-    *,
-    n_passages: int,
-    vocab_size: int,
-    seed: int,
-    **sizes,
+    topics: Path, tokenizer_folder: Path | None, output: Path, n_passages: int, sizes: Sizes
 ) -> float:
     """Pretrain a small GPT-2 on the mini corpus's plain text; return its last training loss."""
-    from genlab.mini.gpt2 import break_lines, check_sizes, pretrain, train_tokenizer
     from genlab.mini.queries import make_plain_text
 
-    check_sizes(**sizes)
-    texts = break_lines(make_plain_text(topics, n_passages, seed), seed)
+    texts = break_lines(make_plain_text(topics, n_passages, sizes.seed), sizes.seed)
     if tokenizer_folder is None:
-        tokenizer = train_tokenizer(texts, vocab_size)
+        tokenizer = train_tokenizer(texts, sizes.vocab_size)
     else:
         tokenizer = load_tokenizer(tokenizer_folder)
-    model, loss = pretrain(texts, tokenizer, seed=seed, **sizes)
+    model, loss = pretrain(texts, tokenizer, sizes)
     with written_whole(output) as partial:
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)

@@ -6,7 +6,10 @@ form of a task: it learns the language, and to look a gap's surroundings up in t
 """
 
 import random
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
 
 from genlab.core.program import InputError
 
@@ -15,6 +18,21 @@ if TYPE_CHECKING:
 
 PAD, END_OF_TEXT, UNKNOWN = "<pad>", "</s>", "<unk>"  # T5's ids 0, 1 and 2
 N_SENTINELS = 100  # T5's
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The mini model and its pretraining; most of a params group `base`."""
+
+    vocab_size: Annotated[int, Option(min=300, help="mini: tokens, 103 of them T5's own")]
+    d_model: Annotated[int, Option(min=8)]
+    num_layers: Annotated[int, Option(min=1, help="mini: of the encoder, and of the decoder")]
+    num_heads: Annotated[int, Option(min=1)]
+    epochs: Annotated[int, Option(min=1)]
+    batch_size: Annotated[int, Option(min=1)]
+    learning_rate: Annotated[float, Option(min=0.0, help="mini: Muon's, for the matrices")]
+    embedding_learning_rate: Annotated[float, Option(min=0.0, help="mini: AdamW's")]
+    seed: Annotated[int, Option(min=0)]
 
 
 def train_tokenizer(texts: list[str], vocab_size: int) -> "PreTrainedTokenizerBase":
@@ -100,24 +118,18 @@ def divide(total: int, n_parts: int, rng: random.Random) -> list[int]:
     return [after - before for before, after in zip([0, *cuts], [*cuts, total], strict=True)]
 
 
-def check_sizes(d_model: int, num_heads: int, **others) -> None:
+def check_sizes(sizes: Sizes) -> None:
     """Raise InputError for sizes that make no model."""
-    if d_model % num_heads:
-        raise InputError(f"base.d_model={d_model} must be a multiple of base.num_heads={num_heads}")
+    if sizes.d_model % sizes.num_heads:
+        raise InputError(
+            f"base.d_model={sizes.d_model} must be a multiple of base.num_heads={sizes.num_heads}"
+        )
 
 
 def pretrain(
     texts: list[str],
     tokenizer: "PreTrainedTokenizerBase",
-    *,
-    d_model: int,
-    num_layers: int,
-    num_heads: int,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    embedding_learning_rate: float,
-    seed: int,
+    sizes: Sizes,
 ) -> tuple["T5ForConditionalGeneration", float]:
     """Return a T5 trained to fill gaps, and the last 100 steps' mean loss (nats per target id).
 
@@ -132,17 +144,17 @@ def pretrain(
     from genlab.mini.training import length_bucketed_batches, train_mini
     from genlab.models.training import collate_pairs
 
-    torch.manual_seed(seed)
-    rng = random.Random(seed)
+    torch.manual_seed(sizes.seed)
+    rng = random.Random(sizes.seed)
     model = T5ForConditionalGeneration(
         T5Config(
             vocab_size=len(tokenizer),
-            d_model=d_model,
-            d_kv=d_model // num_heads,
-            d_ff=2 * d_model,
-            num_layers=num_layers,
-            num_decoder_layers=num_layers,
-            num_heads=num_heads,
+            d_model=sizes.d_model,
+            d_kv=sizes.d_model // sizes.num_heads,
+            d_ff=2 * sizes.d_model,
+            num_layers=sizes.num_layers,
+            num_decoder_layers=sizes.num_layers,
+            num_heads=sizes.num_heads,
             feed_forward_proj="gated-gelu",
             dropout_rate=0.0,  # one pass over the text: nothing to regularise
             pad_token_id=tokenizer.pad_token_id,
@@ -156,7 +168,9 @@ def pretrain(
     sentinel_ids = tokenizer.convert_tokens_to_ids([sentinel(i) for i in range(N_SENTINELS)])
     lengths = [len(ids) for ids in rows]
     batches = [
-        batch for _ in range(epochs) for batch in length_bucketed_batches(lengths, batch_size, rng)
+        batch
+        for _ in range(sizes.epochs)
+        for batch in length_bucketed_batches(lengths, sizes.batch_size, rng)
     ]
 
     def inputs_of(batch: list[int]) -> dict:
@@ -165,6 +179,10 @@ def pretrain(
         return collate_pairs(pairs, tokenizer.pad_token_id)
 
     loss = train_mini(
-        model, map(inputs_of, batches), len(batches), learning_rate, embedding_learning_rate
+        model,
+        map(inputs_of, batches),
+        len(batches),
+        sizes.learning_rate,
+        sizes.embedding_learning_rate,
     )
     return model, loss

@@ -12,9 +12,11 @@ passages are seen batch by batch.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import polars as pl
+from typer import Option
 
 from genlab.core.program import InputError
 from genlab.text import minhash
@@ -45,12 +47,18 @@ QUERY_REASONS = tuple(REMEDIES)
 class Rules:
     """The `dedup` params group; `stages/dedup.py` says what each key does."""
 
-    query_threshold: float
-    passage_threshold: float
-    drop_leaked_answers: bool
-    shingle_chars: int
-    num_perm: int
-    seed: int
+    query_threshold: Annotated[
+        float, Option(min=0.5, max=1, help="Similarity of duplicate queries; 1: equal ones only.")
+    ]
+    passage_threshold: Annotated[
+        float, Option(min=0.5, max=1, help="Similarity of duplicate passages; 1: equal ones only.")
+    ]
+    drop_leaked_answers: Annotated[
+        bool, Option(help="Drop training queries whose answer is a validation query's.")
+    ]
+    shingle_chars: Annotated[int, Option(min=2, help="Characters per shingle.")]
+    num_perm: Annotated[int, Option(min=16, help="Places of a MinHash signature.")]
+    seed: Annotated[int, Option(min=0, help="Seed of the MinHash permutations.")]
 
     @property
     def hashing(self) -> dict[str, int]:

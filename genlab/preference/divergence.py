@@ -29,7 +29,7 @@ def token_divergences(
     import torch
 
     divergences: list[np.ndarray] = [np.zeros(0, np.float32)] * len(rows)
-    surprises = list(divergences)
+    surprisals = list(divergences)
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
     order = [i for i in order if len(rows[i]) > n_prompts[i]]
     with torch.inference_mode():
@@ -46,11 +46,11 @@ def token_divergences(
                 for model in (policy, reference)
             )
             divergence = (ours.exp() * (ours - theirs)).sum(-1).cpu().numpy()
-            surprise = -theirs.gather(-1, ids[:, 1:, None])[..., 0].cpu().numpy()
+            surprisal = -theirs.gather(-1, ids[:, 1:, None])[..., 0].cpu().numpy()
             for k, i in enumerate(batch):
                 scored = slice(n_prompts[i] - 1, len(rows[i]) - 1)
-                divergences[i], surprises[i] = divergence[k, scored], surprise[k, scored]
-    return divergences, surprises
+                divergences[i], surprisals[i] = divergence[k, scored], surprisal[k, scored]
+    return divergences, surprisals
 
 
 def check_same_tokenizer(policy: "Path", reference: "Path") -> None:

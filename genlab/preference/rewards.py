@@ -4,9 +4,9 @@ A reward model is a folder with `reward.json` (its kind) and a model beside it. 
 one function of it: rates(prompts, texts) -> float32 [n], higher is better. The classifier's rate is
 the logit of "positive"; the bag of words' the log-odds; a ranker's the relevance to the prompt.
 
-The reward and the judge are trained here on two halves of the corpus and are of two builds (a
-small BERT reads the words in their order, the bag of words counts them), so that a policy which
-found the one's blind spot has not found the other's by that.
+The reward and the held-out reward are trained here on two halves of the corpus and are of two
+builds: a small BERT reads the words in their order, the bag of words counts them. So a policy that
+found the one's blind spot has not thereby found the other's.
 """
 
 import json
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.processes import best_device, limit_threads
 from genlab.core.program import InputError
 from genlab.models.loading import check_model_folder, first_line
 
@@ -132,8 +133,8 @@ def make_bag_of_words(
         counts = vectorizer.fit_transform(texts)
     except ValueError as error:
         raise InputError(
-            f"no word stands in {min_texts} texts of the judge's half ({error}); lower "
-            "judge.min_texts"
+            f"no word stands in {min_texts} texts of the held-out half ({error}); lower "
+            "held_out_reward.min_texts"
         ) from None
     model = LogisticRegression(C=inverse_penalty, max_iter=1000).fit(counts, labels)
     vocabulary = vectorizer.get_feature_names_out().tolist()
@@ -226,7 +227,8 @@ def classifier_rates(
 
     label = positive_label(model.config.id2label)
     limit = getattr(model.config, "max_position_embeddings", None)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    limit_threads(model)
+    model.to(best_device())
 
     def rates(prompts: list[str], texts: list[str]) -> np.ndarray:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
@@ -269,14 +271,14 @@ def bag_of_words_rates(manifest: dict) -> Rates:
     return rates
 
 
-def check_two_models(reward: Path, judge: Path) -> None:
-    """Raise InputError if the judge is the reward model: it would find what was optimised."""
+def check_two_models(reward: Path, held_out_reward: Path) -> None:
+    """Raise InputError if both are one model, which would confirm whatever was optimised."""
     from genlab.core.scratch import fingerprint
 
-    if fingerprint((), [reward]) == fingerprint((), [judge]):
+    if fingerprint((), [reward]) == fingerprint((), [held_out_reward]):
         raise InputError(
-            "the judge is the reward model itself, so it would confirm whatever was rewarded; give "
-            "another judge.source or judge.path"
+            "the held-out reward is the reward model itself, so it would confirm whatever was "
+            "rewarded; give another held_out_reward.source or held_out_reward.path"
         )
 
 

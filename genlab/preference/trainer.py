@@ -1,4 +1,4 @@
-"""TRL's DPO trainer on token ids, with this pipeline's losses, order of rows and curve.
+"""TRL's DPO trainer on token ids, with our losses, order of rows and curve.
 
 In: rows of prompt_ids, chosen_ids, rejected_ids and target_ids, and a policy. Token ids and not
 text: TRL would tokenize anew and put an end-of-text behind every text, which teaches a text that
@@ -6,8 +6,12 @@ was cut at the limit to stop there. Which text ends is decided where pairs are m
 """
 
 import math
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
 
 from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model
@@ -20,14 +24,56 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
     from trl import DPOTrainer
 
-# A loss of params.yaml -> TRL's names; slic is ours and only borrows TRL's place for one.
+
+class Loss(StrEnum):
+    """A preference loss: TRL's, or SLiC-HF's own."""
+
+    sigmoid = "sigmoid"
+    hinge = "hinge"
+    hinge_sft = "hinge+sft"
+    ipo = "ipo"
+    slic = "slic"
+
+
+class Optimizer(StrEnum):
+    """An optimizer by transformers' name."""
+
+    rmsprop = "rmsprop"
+    adamw = "adamw_torch"
+
+
+# TRL's names of a loss; slic is ours and only borrows TRL's place for one.
 TRL_LOSSES = {
-    "sigmoid": ["sigmoid"],
-    "hinge": ["hinge"],
-    "hinge+sft": ["hinge", "sft"],
-    "ipo": ["ipo"],
-    "slic": ["hinge"],
+    Loss.sigmoid: ["sigmoid"],
+    Loss.hinge: ["hinge"],
+    Loss.hinge_sft: ["hinge", "sft"],
+    Loss.ipo: ["ipo"],
+    Loss.slic: ["hinge"],
 }
+
+
+@dataclass(frozen=True)
+class PreferenceRecipe:
+    """How to train on pairs; fields that TRL's DPOConfig has bear its names, but the two below."""
+
+    loss: Annotated[Loss, Option()]
+    beta: Annotated[float, Option(min=1e-6, help="how much a margin counts; not of slic")]
+    slic_delta: Annotated[float, Option("--slic.delta", min=0.0, help="margin in nats, enough")]
+    slic_weight: Annotated[float, Option("--slic.weight", min=0.0, help="lambda, of the target")]
+    sft_weight: Annotated[float, Option(min=0.0, help="hinge+sft: of the winner's cross-entropy")]
+    optimizer: Annotated[Optimizer, Option()]
+    epochs: Annotated[float, Option(min=0.01)]
+    learning_rate: Annotated[float, Option(min=0.0)]
+    warmup_steps: Annotated[int, Option(min=0)]
+    batch_size: Annotated[int, Option(min=1, help="pairs per device and step")]
+    gradient_accumulation_steps: Annotated[int, Option(min=1)]
+    precompute_reference: Annotated[
+        bool, Option(help="the reference's log p once, before training")
+    ]
+    logging_steps: Annotated[int, Option(min=1)]
+    save_steps: Annotated[int, Option(min=1, help="a multiple of logging_steps")]
+
+
 CURVE = {
     "loss": "loss",
     "rewards/margins": "margin",
@@ -83,7 +129,7 @@ def preference_trainer(loss: str, slic_delta: float, slic_weight: float, **optio
             return (values.mean(), None) if return_outputs else values.mean()
 
     tokenizer = options["processing_class"]
-    if loss == "slic":
+    if loss == Loss.slic:
         collator = TripleCollator(tokenizer.eos_token_id)
         return SlicTrainer(data_collator=collator, **options)
     # Padding is masked by place, so that it may share its id with the end-of-text.
@@ -139,18 +185,14 @@ def train_policy(
     reference: Path,
     tokenizer: "PreTrainedTokenizerBase",
     rows: dict[str, list[list[int]]],
-    *,
-    loss: str,
-    slic_delta: float,
-    slic_weight: float,
-    sft_weight: float,
+    recipe: PreferenceRecipe,
     adapters: "LoraConfig | None",
-    **settings,
+    seed: int,
 ) -> tuple["PreTrainedModel", list[dict]]:
     """Return the policy trained on `rows`, adapters merged, and the Trainer's log.
 
-    `folder` keeps checkpoints, and training goes on from the last one there; `settings` are
-    DPOConfig's. Raises InputError if it diverged.
+    `folder` keeps checkpoints, and training goes on from the last one there. Raises InputError if
+    it diverged.
     """
     from datasets import Dataset
     from trl import DPOConfig
@@ -159,9 +201,9 @@ def train_policy(
     has_own_reference = adapters is None or policy != reference
     try:
         trainer = preference_trainer(
-            loss,
-            slic_delta,
-            slic_weight,
+            recipe.loss,
+            recipe.slic_delta,
+            recipe.slic_weight,
             model=load_causal_model(policy),
             ref_model=load_causal_model(reference) if has_own_reference else None,
             peft_config=adapters,
@@ -169,8 +211,19 @@ def train_policy(
             train_dataset=Dataset.from_dict(rows),
             args=DPOConfig(
                 output_dir=str(folder),
-                loss_type=TRL_LOSSES[loss],
-                loss_weights=[1.0, sft_weight] if loss == "hinge+sft" else None,
+                loss_type=TRL_LOSSES[recipe.loss],
+                loss_weights=[1.0, recipe.sft_weight] if recipe.loss is Loss.hinge_sft else None,
+                beta=recipe.beta,
+                optim=recipe.optimizer,
+                num_train_epochs=recipe.epochs,
+                learning_rate=recipe.learning_rate,
+                warmup_steps=recipe.warmup_steps,
+                per_device_train_batch_size=recipe.batch_size,
+                gradient_accumulation_steps=recipe.gradient_accumulation_steps,
+                precompute_ref_log_probs=recipe.precompute_reference,
+                logging_steps=recipe.logging_steps,
+                save_steps=recipe.save_steps,
+                seed=seed,
                 max_length=None,  # TRL would cut where sample.cap has already
                 save_strategy="steps",
                 save_total_limit=2,
@@ -179,7 +232,6 @@ def train_policy(
                 report_to="none",
                 disable_tqdm=True,
                 dataloader_pin_memory=False,
-                **settings,
             ),
         )
     except ValueError as error:
@@ -193,8 +245,8 @@ def train_policy(
     values = [value for entry in log for value in entry.values() if isinstance(value, float)]
     if not all(map(math.isfinite, values)):
         raise InputError(
-            f"the loss or a margin is not finite: training diverged with seed {settings['seed']}; "
-            f"lower train.learning_rate={settings['learning_rate']}, or raise train.warmup_steps"
+            f"the loss or a margin is not finite: training diverged with seed {seed}; "
+            f"lower train.learning_rate={recipe.learning_rate}, or raise train.warmup_steps"
         )
     return model if adapters is None else model.merge_and_unload(), log
 

@@ -29,8 +29,8 @@ def entropy_by_text(texts: Sequence[Sequence[int]]) -> np.ndarray:
     """
     counts = Counter(token for text in texts for token in text)
     total = sum(counts.values())
-    surprise = {token: log(total / count) for token, count in counts.items()}
-    sums = np.array([sum(surprise[token] for token in text) for text in texts])
+    surprisal = {token: log(total / count) for token, count in counts.items()}
+    sums = np.array([sum(surprisal[token] for token in text) for text in texts])
     return ratio_by_text(sums, np.array([len(text) for text in texts]))
 
 

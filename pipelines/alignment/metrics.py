@@ -20,11 +20,11 @@ COLUMNS = {
     "reward": pl.Float64,
     "below_zero": pl.Float64,  # the tail: a high mean hides strongly negative texts
     "below_minus_one": pl.Float64,
-    "judge_reward": pl.Float64,
+    "held_out_reward": pl.Float64,
     "token_entropy": pl.Float64,  # nats
     "self_bleu": pl.Float64,
     "divergence": pl.Float64,  # KL to the base, nats a token
-    "surprise": pl.Float64,  # -log p under the base, nats a token
+    "surprisal": pl.Float64,  # -log p under the base, nats a token
     "new_tokens": pl.Float64,
     "finished": pl.Float64,
     "query_copied": pl.Float64,  # null without a prompt
@@ -43,11 +43,13 @@ def cut_rows(rows: pl.DataFrame, max_len: int) -> pl.DataFrame:
     """Return generated rows cut to `max_len` new tokens; a text that is cut did not finish."""
     # Less than max_len: generated with this cap, the last token would be the end-of-text.
     finished = pl.col("finished") & (pl.col("tokens").list.len() < max_len)
-    lists = [pl.col(name).list.head(max_len) for name in ("tokens", "divergence", "surprise")]
+    lists = [pl.col(name).list.head(max_len) for name in ("tokens", "divergence", "surprisal")]
     return rows.with_columns(*lists, finished=finished)
 
 
-def measure_model(rows: pl.DataFrame, reward: np.ndarray, judge: np.ndarray) -> pl.DataFrame:
+def measure_model(
+    rows: pl.DataFrame, reward: np.ndarray, held_out_reward: np.ndarray
+) -> pl.DataFrame:
     """Return ROW_SCHEMA rows of one model's texts, in their order."""
     tokens = rows["tokens"].to_list()
     lengths = rows["tokens"].list.len().to_numpy()
@@ -59,11 +61,11 @@ def measure_model(rows: pl.DataFrame, reward: np.ndarray, judge: np.ndarray) -> 
         reward=pl.Series(reward, dtype=pl.Float64),
         below_zero=pl.Series(reward < 0).cast(pl.Float64),
         below_minus_one=pl.Series(reward < -1).cast(pl.Float64),
-        judge_reward=pl.Series(judge, dtype=pl.Float64),
+        held_out_reward=pl.Series(held_out_reward, dtype=pl.Float64),
         token_entropy=pl.Series(entropy_by_text(tokens)),
         self_bleu=pl.Series(self_bleu(tokens)).fill_nan(None),
         divergence=pl.Series(ratio_by_text(rows["divergence"].list.sum().to_numpy(), lengths)),
-        surprise=pl.Series(ratio_by_text(rows["surprise"].list.sum().to_numpy(), lengths)),
+        surprisal=pl.Series(ratio_by_text(rows["surprisal"].list.sum().to_numpy(), lengths)),
         new_tokens=pl.Series(lengths).cast(pl.Float64),
         finished=rows["finished"].cast(pl.Float64),
         query_copied=pl.Series(copied, dtype=pl.Float64),
@@ -117,9 +119,9 @@ def best_value(numbers: dict[str, dict[str, float]]) -> float:
 
 
 def headline(summary: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Return an arm's values alone, with a perplexity in the surprise's place."""
+    """Return an arm's values alone, with a perplexity in the surprisal's place."""
     values = {name: best_value(numbers) for name, numbers in summary.items()}
-    values["perplexity"] = exp(min(values.pop("surprise"), 700.0))
+    values["perplexity"] = exp(min(values.pop("surprisal"), 700.0))
     return values
 
 
@@ -151,7 +153,7 @@ def front(summaries: dict[str, dict]) -> list[dict]:
 
 def table_of(summaries: dict[str, dict]) -> str:
     """Return the arms' main numbers as lines for the terminal."""
-    shown = ("reward", "below_zero", "judge_reward", "token_entropy", "divergence")
+    shown = ("reward", "below_zero", "held_out_reward", "token_entropy", "divergence")
     width = max(map(len, summaries))
     lines = ["  ".join([" " * width, *(f"{name:>13}" for name in shown)])]
     for arm, summary in summaries.items():

@@ -14,6 +14,7 @@ from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.models.decoding import Decoding, end_tokens, generate
 from genlab.models.prompts import encode_prompts
+from genlab.models.token_texts import GENERATED, decode_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -23,10 +24,8 @@ BEFORE = "before"  # the arm of the base policy, which has no training seed
 SCHEMA = pl.Schema(
     {
         "text_id": pl.String,
-        "prompt": pl.String,
+        **GENERATED,
         "prompt_tokens": pl.List(pl.Int32),
-        "tokens": pl.List(pl.Int32),  # new ones, without the end-of-text
-        "finished": pl.Boolean,  # whether an end-of-text was reached within the cap
         "text": pl.String,
     }
 )
@@ -54,7 +53,7 @@ def prompt_ids(tokenizer: "PreTrainedTokenizerBase", prompts: list[str]) -> list
 
 def decode(tokenizer: "PreTrainedTokenizerBase", tokens: list[list[int]]) -> list[str]:
     """Return token ids as texts."""
-    return [text.strip() for text in tokenizer.batch_decode(tokens, skip_special_tokens=True)]
+    return [text.strip() for text in decode_texts(tokenizer, tokens)]
 
 
 def write_texts(

@@ -5,7 +5,7 @@ from hashlib import blake2b
 import polars as pl
 
 SPLITS = ("train", "validation")
-HALVES = ("reward", "judge")
+HALVES = ("reward", "held_out")
 
 TEXT_SCHEMA = pl.Schema(
     {

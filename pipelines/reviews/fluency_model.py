@@ -5,33 +5,58 @@ Hub layout, and how likely it finds texts. What it calls fluent is what the real
 """
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from typer import Option
 
+from genlab.mini.gpt2 import Sizes
 from genlab.models.likelihood import bits_per_byte, perplexity, text_losses
+from genlab.models.loading import load_for_inference
 
 FOLDER = "fluency"  # in the folder of judges
 
 
+@dataclass(frozen=True)
+class FluencySizes:
+    """The mini language model of fluency; params group `judge.fluency`."""
+
+    vocab_size: Annotated[int, Option("--fluency.vocab_size", min=300)]
+    n_layer: Annotated[int, Option("--fluency.n_layer", min=1)]
+    n_embd: Annotated[int, Option("--fluency.n_embd", min=8)]
+    n_head: Annotated[int, Option("--fluency.n_head", min=1)]
+    n_positions: Annotated[int, Option("--fluency.n_positions", min=16)]
+    epochs: Annotated[int, Option("--fluency.epochs", min=1)]
+    train_batch_size: Annotated[int, Option("--fluency.train_batch_size", min=1)]
+    learning_rate: Annotated[float, Option("--fluency.learning_rate", min=0)]
+    embedding_learning_rate: Annotated[float, Option("--fluency.embedding_learning_rate", min=0)]
+
+    def sizes(self, seed: int) -> Sizes:
+        """Return the sizes of the mini GPT-2; a text is read from its first position on."""
+        names = vars(self) | {"batch_size": self.train_batch_size}
+        del names["train_batch_size"]
+        return Sizes(**names, max_offset=0, seed=seed)
+
+
 def copy_or_make_model(
-    fetched: Path, judges: Path, texts: list[str], vocab_size: int, sizes: dict
+    fetched: Path, judges: Path, texts: list[str], sizes: Sizes
 ) -> dict[str, float]:
     """Put the fetched model into the folder of judges, or train one if there is none.
 
-    sizes: the arguments of `mini_base.pretrain`. Returns its last training loss, if it was trained.
+    Returns its last training loss, if it was trained.
     """
-    from genlab.mini.gpt2 import END_OF_TEXT, check_sizes, pretrain, train_tokenizer
+    from genlab.mini.gpt2 import END_OF_TEXT, pretrain, train_tokenizer
 
     folder = judges / FOLDER
     if (fetched / "config.json").is_file():
         shutil.copytree(fetched, folder)
         return {}
-    check_sizes(**sizes, max_offset=0, group="judge.fluency")
-    tokenizer = train_tokenizer(texts, vocab_size)
+    tokenizer = train_tokenizer(texts, sizes.vocab_size)
     # As it is read later: a text begins after an end-of-text, at the first position.
     begun = [END_OF_TEXT + text for text in texts]
-    model, loss = pretrain(begun, tokenizer, max_offset=0, **sizes)
+    model, loss = pretrain(begun, tokenizer, sizes)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return {"train_loss": loss}
@@ -39,13 +64,7 @@ def copy_or_make_model(
 
 def read_fluency(judges: Path, texts: list[str], batch_size: int) -> list[np.ndarray]:
     """Return for each text the loss of each token, in nats, under the model among the judges."""
-    import torch
-
-    from genlab.models.loading import load_causal_model, load_tokenizer
-
-    folder = judges / FOLDER
-    tokenizer, model = load_tokenizer(folder), load_causal_model(folder).eval()
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    tokenizer, model = load_for_inference(judges / FOLDER)
     return text_losses(model, tokenizer, texts, batch_size)
 
 

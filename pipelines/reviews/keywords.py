@@ -15,8 +15,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Annotated
 
 import numpy as np
+from typer import Option
 
 from genlab.core.program import InputError
 from genlab.text.normal_form import words
@@ -29,11 +31,13 @@ REASONS = ("not_a_word", "not_a_noun", "min_chars", "duplicate", "min_reviews", 
 class Rules:
     """What makes a keyword; `enrich.py` says what each key does."""
 
-    max_keywords: int
-    min_chars: int
-    min_reviews: int
-    min_reviews_unknown: int
-    dictionary_forms: bool
+    max_keywords: Annotated[int, Option(min=1, help="Per review.")]
+    min_chars: Annotated[int, Option(min=1, help="Shorter keywords are dropped.")]
+    min_reviews: Annotated[int, Option(min=1, help="Nouns in fewer train reviews are dropped.")]
+    min_reviews_unknown: Annotated[
+        int, Option(min=1, help="The same for nouns that are not in the dictionary.")
+    ]
+    dictionary_forms: Annotated[bool, Option(help="солянка; else as in the text: солянку.")]
 
 
 @cache

@@ -6,6 +6,7 @@ and asks for nothing, but like the real web it says what kind of place its text 
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -13,6 +14,9 @@ from genlab.core.files import written_whole
 from pipelines.reviews.keywords import Rules, weigh_keywords
 from pipelines.reviews.mini_reviews import make_reviews
 from pipelines.reviews.review_prompts import write_prompt
+
+if TYPE_CHECKING:
+    from genlab.mini.t5 import Sizes
 
 APART = 1_000_003  # from the corpus's seed, which may be the same number
 
@@ -37,20 +41,17 @@ def make_pages(path: Path, n_pages: int, seed: int, template: str) -> tuple[list
     return pages, [write_prompt(template, *asked) for *asked, _ in rows[:N_PROMPTS]]
 
 
-def make_base(
-    path: Path, n_pages: int, vocab_size: int, template: str, output: Path, sizes: dict
-) -> float:
+def make_base(path: Path, n_pages: int, template: str, output: Path, sizes: "Sizes") -> float:
     """Pretrain a small T5 on pages into the folder `output`; return its last training loss.
 
     The words of the prompts' template are among its tokens, as they are among a real model's: in
-    pieces, prompts would be twice as long. sizes: the other arguments of `genlab.mini.t5.pretrain`.
+    pieces, prompts would be twice as long.
     """
-    from genlab.mini.t5 import check_sizes, pretrain, train_tokenizer
+    from genlab.mini.t5 import pretrain, train_tokenizer
 
-    check_sizes(**sizes)
-    pages, prompts = make_pages(path, n_pages, sizes["seed"], template)
-    tokenizer = train_tokenizer(pages + prompts, vocab_size)
-    model, loss = pretrain(pages, tokenizer, **sizes)
+    pages, prompts = make_pages(path, n_pages, sizes.seed, template)
+    tokenizer = train_tokenizer(pages + prompts, sizes.vocab_size)
+    model, loss = pretrain(pages, tokenizer, sizes)
     with written_whole(output) as partial:
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from typer import Option
 
 from genlab.core.program import InputError
 from genlab.core.tables import BATCH_ROWS
@@ -70,15 +71,15 @@ class BadRow(InputError):
 class Columns:
     """What the columns are called; "none" for one that is not there."""
 
-    id_column: str
-    organisation_column: str
-    address_column: str
-    rubrics_column: str
-    rating_column: str
-    text_column: str
-    rubric_separator: str
-    default_rubric: str
-    max_text_bytes: int
+    id_column: Annotated[str, Option(help="none: rows are numbered")]
+    organisation_column: Annotated[str, Option(help="none: not known")]
+    address_column: Annotated[str, Option(help="none: the name tells the place")]
+    rubrics_column: Annotated[str, Option(help="none: all get the default rubric")]
+    rating_column: Annotated[str, Option()]
+    text_column: Annotated[str, Option()]
+    rubric_separator: Annotated[str, Option(help="between rubrics of one text")]
+    default_rubric: Annotated[str, Option(help="for a review that has none")]
+    max_text_bytes: Annotated[int, Option(min=1, help="a longer text is a bad row")]
 
     def optional(self) -> list[str]:
         """Return the named columns that a review can do without."""

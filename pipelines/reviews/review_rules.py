@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
+from typing import Annotated
 
 import polars as pl
+from typer import Option
 
 from genlab.core.program import InputError
 from genlab.text.filtering import count_fates, first_reason
@@ -55,14 +57,14 @@ OTHER_CHARACTER = r"[^а-яёА-ЯЁa-zA-Z0-9\s.,!?:;()«»\"'%№+/&–—…-]
 class Rules:
     """The `clean` params group; `clean.py` says what each key does."""
 
-    marks_to_words: bool
-    drop_dates: bool
-    drop_number_words: bool
-    fold_yo: bool
-    drop_other_characters: bool
-    lower_case: bool
-    min_words: int
-    max_chars: int
+    marks_to_words: Annotated[bool, Option(help='"5 из 5" becomes "отлично".')]
+    drop_dates: Annotated[bool, Option(help="12.05.2023, 3 марта, 2019 год.")]
+    drop_number_words: Annotated[bool, Option(help="Numbers written in words.")]
+    fold_yo: Annotated[bool, Option(help="ё becomes е.")]
+    drop_other_characters: Annotated[bool, Option(help="All but letters, digits, punctuation.")]
+    lower_case: Annotated[bool, Option(help="For a model that is too small for two cases.")]
+    min_words: Annotated[int, Option(min=1, help="Shorter texts are dropped.")]
+    max_chars: Annotated[int, Option(min=1, help="Longer texts are dropped.")]
 
 
 def word_mark(match: re.Match) -> str:

@@ -7,9 +7,11 @@ splits goes from the larger one, so that the test set keeps its size.
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Annotated
 
 import numpy as np
 import polars as pl
+from typer import Option
 
 from genlab.core.program import InputError
 from genlab.text import minhash
@@ -25,13 +27,17 @@ REASONS = ("same_organisation_and_text", "same_text", "near_duplicate", "near_ot
 class Rules:
     """The `dedup` params group; `dedup.py` says what each key does."""
 
-    threshold: float
-    split_threshold: float
-    validation_share: float
-    test_share: float
-    shingle_chars: int
-    num_perm: int
-    seed: int
+    threshold: Annotated[float, Option(min=0.5, max=1, help="Similarity of copies; 1: equal only.")]
+    split_threshold: Annotated[
+        float, Option(min=0.5, max=1, help="Similarity not allowed between two splits.")
+    ]
+    validation_share: Annotated[
+        float, Option(min=0, max=1, help="Share of reviews, by organisation.")
+    ]
+    test_share: Annotated[float, Option(min=0, max=1, help="The same; the rest is for training.")]
+    shingle_chars: Annotated[int, Option(min=2, help="Characters per shingle.")]
+    num_perm: Annotated[int, Option(min=16, help="Places of a MinHash signature.")]
+    seed: Annotated[int, Option(min=0, help="Of MinHash and of ties between organisations.")]
 
     @property
     def hashing(self) -> dict[str, int]:

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
+from typer import Option
 
 from genlab.core.program import InputError
 from genlab.statistics.intervals import interval, wilson_interval
@@ -36,10 +37,14 @@ OWN_CLASS = {"rating": pl.col("rating"), "rubric": pl.col("rubrics").list.first(
 class Features:
     """What a classifier sees of a text; `judge.py` says what each key does."""
 
-    word_ngrams: int
-    char_ngrams: int
-    min_texts: int
-    max_features: int
+    word_ngrams: Annotated[int, Option(min=1, max=3, help="Longest sequence of words seen.")]
+    char_ngrams: Annotated[
+        int, Option(min=0, max=8, help="Of characters in a word; 0: none, else 2-.")
+    ]
+    min_texts: Annotated[int, Option(min=1, help="Terms in fewer train reviews are not seen.")]
+    max_features: Annotated[
+        int, Option(min=1, help="Of words, and of characters: the most frequent.")
+    ]
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genlab.mini.gpt2 import break_lines, pretrain
+from genlab.mini.gpt2 import Sizes, break_lines, pretrain
 from genlab.mini.training import is_matrix, length_bucketed_batches
 from tests.tiny_models import TEXTS, WORDS, make_tokenizer
 
 SIZES = {
+    "vocab_size": 300,
     "n_layer": 1,
     "n_embd": 32,
     "n_head": 2,
@@ -33,7 +34,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def pretrained(tokenizer):
-    return pretrain(TEXTS, tokenizer, **SIZES)
+    return pretrain(TEXTS, tokenizer, Sizes(**SIZES))
 
 
 def test_a_name_is_one_token_wherever_it_stands(tokenizer):
@@ -112,23 +113,23 @@ def test_pretraining_learns_the_language(pretrained, tokenizer):
 def test_pretraining_teaches_later_positions_too(pretrained, tokenizer):
     model, _ = pretrained
     shifted = mean_loss(model, tokenizer, TEXTS[:20], offset=SIZES["max_offset"])
-    unshifted, _ = pretrain(TEXTS, tokenizer, **(SIZES | {"max_offset": 0}))
+    unshifted, _ = pretrain(TEXTS, tokenizer, Sizes(**(SIZES | {"max_offset": 0})))
     assert shifted < mean_loss(unshifted, tokenizer, TEXTS[:20], offset=SIZES["max_offset"]) - 0.1
 
 
 def test_two_runs_give_the_same_weights_and_another_seed_others(pretrained, tokenizer):
     model, loss = pretrained
-    again, loss_again = pretrain(TEXTS, tokenizer, **SIZES)
+    again, loss_again = pretrain(TEXTS, tokenizer, Sizes(**SIZES))
     assert loss == loss_again
     before, after = model.state_dict(), again.state_dict()
     assert all((before[name] == after[name]).all() for name in before)
-    _, other = pretrain(TEXTS, tokenizer, **(SIZES | {"seed": 2, "epochs": 1}))
-    assert other != pretrain(TEXTS, tokenizer, **(SIZES | {"epochs": 1}))[1]
+    _, other = pretrain(TEXTS, tokenizer, Sizes(**(SIZES | {"seed": 2, "epochs": 1})))
+    assert other != pretrain(TEXTS, tokenizer, Sizes(**(SIZES | {"epochs": 1})))[1]
 
 
 def test_a_text_longer_than_the_positions_is_cut(tokenizer):
     model, _ = pretrain(
-        [" ".join(TEXTS[:9])] * 8, tokenizer, **(SIZES | {"n_positions": 20, "epochs": 1})
+        [" ".join(TEXTS[:9])] * 8, tokenizer, Sizes(**(SIZES | {"n_positions": 20, "epochs": 1}))
     )
     assert model.config.n_positions == 20
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from genlab.core.program import InputError
-from genlab.mini.t5 import check_sizes, corrupt_spans, divide, pretrain, sentinel
+from genlab.mini.t5 import Sizes, check_sizes, corrupt_spans, divide, pretrain, sentinel
 from tests.tiny_t5 import TEXTS, make_tokenizer
 
 END = 1
@@ -116,6 +116,7 @@ def test_marks_that_end_a_sentence_are_tokens_and_a_word_is_the_same_before_them
 
 
 SIZES = {
+    "vocab_size": 300,
     "d_model": 16,
     "num_layers": 1,
     "num_heads": 2,
@@ -127,7 +128,7 @@ SIZES = {
 
 def test_the_same_seed_gives_the_same_weights_and_another_others(tokenizer):
     def weights(seed):
-        model, _ = pretrain(TEXTS[:24], tokenizer, epochs=1, seed=seed, **SIZES)
+        model, _ = pretrain(TEXTS[:24], tokenizer, Sizes(epochs=1, seed=seed, **SIZES))
         return model.state_dict()
 
     one, two, other = weights(1), weights(1), weights(2)
@@ -136,10 +137,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(tokenizer):
 
 
 def test_the_loss_falls_far_below_that_of_guessing(tokenizer):
-    _, loss = pretrain(TEXTS, tokenizer, epochs=40, seed=1, **SIZES)
+    _, loss = pretrain(TEXTS, tokenizer, Sizes(epochs=40, seed=1, **SIZES))
     assert loss < 0.4 * math.log(len(tokenizer))
 
 
 def test_a_width_that_heads_do_not_divide_is_an_error_naming_both_keys():
     with pytest.raises(InputError, match=r"base\.d_model=10 .* base\.num_heads=3"):
-        check_sizes(d_model=10, num_heads=3, epochs=1)
+        check_sizes(Sizes(**SIZES | {"d_model": 10, "num_heads": 3}, epochs=1, seed=1))

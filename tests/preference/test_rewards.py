@@ -99,11 +99,11 @@ def test_both_kinds_tell_the_moods_apart(classifier, bag):
 
 def test_the_same_seed_trains_the_same_classifier(classifier, tmp_path):
     make_classifier(TEXTS, LABELS, tmp_path / "again", **SIZES)
-    with pytest.raises(InputError, match="the judge is the reward model itself"):
+    with pytest.raises(InputError, match="the held-out reward is the reward model itself"):
         check_two_models(classifier, tmp_path / "again")
 
 
-def test_a_judge_of_another_build_is_no_reward_model(classifier, bag):
+def test_a_bag_of_words_is_no_reward_model(classifier, bag):
     check_two_models(classifier, bag)
 
 
@@ -120,19 +120,19 @@ def test_the_bag_of_words_is_scikit_learns_pipeline_as_plain_numbers(bag):
 
 def test_no_text_teaches_both_models():
     rows = [("1", "", "a", True, "train", "reward"), ("2", "", "b", False, "train", "reward")]
-    rows += [("3", "", "c", True, "train", "judge"), ("4", "", "d", False, "train", "judge")]
+    rows += [("3", "", "c", True, "train", "held_out"), ("4", "", "d", False, "train", "held_out")]
     rows += [("5", "", "e", True, "validation", "reward")]
     table = pl.DataFrame(rows, COLUMNS, orient="row")
     assert training_texts(table, "reward", "reward_model")[0] == ["a", "b"]
-    texts, labels = training_texts(table, "judge", "judge")
+    texts, labels = training_texts(table, "held_out", "held_out_reward")
     assert texts == ["c", "d"] and labels.tolist() == [1.0, 0.0]
     with pytest.raises(InputError, match=r"reward_model.source=mini.*1 texts of 1; give another"):
         training_texts(table.head(1), "reward", "reward_model")
 
 
 def test_accuracy_is_the_share_on_the_right_side(bag):
-    rows = [(str(i), "", text, i < 4, "train", "judge") for i, text in enumerate(GOOD + BAD)]
-    rows[0] = ("0", "", GOOD[0], False, "train", "judge")
+    rows = [(str(i), "", text, i < 4, "train", "held_out") for i, text in enumerate(GOOD + BAD)]
+    rows[0] = ("0", "", GOOD[0], False, "train", "held_out")
     table = pl.DataFrame(rows, COLUMNS, orient="row")
     assert accuracy(load_reward(bag, 4), table, 0.0) == 7 / 8
 

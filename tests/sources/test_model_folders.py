@@ -6,12 +6,11 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from genlab.core.program import InputError
-from genlab.mini.gpt2 import make_base
+from genlab.mini.gpt2 import Sizes, check_sizes, make_base
 from genlab.models.loading import load_causal_model, load_tokenizer
 from genlab.sources.model_folders import copy_base
 from tests.project_copy import ROOT
@@ -161,10 +160,8 @@ def test_a_made_base_is_a_whole_model_with_its_tokenizer(tmp_path):
         ROOT / "genlab/mini/topics.yaml",
         None,
         tmp_path / "base",
-        n_passages=40,
-        vocab_size=320,
-        seed=3,
-        **SIZES,
+        40,
+        Sizes(**(SIZES | {"vocab_size": 320, "seed": 3})),
     )
     model, tokenizer = load_causal_model(tmp_path / "base"), load_tokenizer(tmp_path / "base")
     assert len(tokenizer) == 320 == model.config.vocab_size
@@ -179,10 +176,8 @@ def test_a_made_base_can_take_a_tokenizer_from_a_folder(tmp_path):
         ROOT / "genlab/mini/topics.yaml",
         tmp_path,
         tmp_path / "base",
-        n_passages=10,
-        vocab_size=4096,
-        seed=3,
-        **SIZES,
+        10,
+        Sizes(**(SIZES | {"vocab_size": 4096, "seed": 3})),
     )
     assert load_causal_model(tmp_path / "base").config.vocab_size == 290
     assert load_tokenizer(tmp_path / "base")(TEXTS[0]) == load_tokenizer(tmp_path)(TEXTS[0])
@@ -195,15 +190,6 @@ def test_a_made_base_can_take_a_tokenizer_from_a_folder(tmp_path):
         ({"max_offset": 33}, r"base\.max_offset=33 leaves less than half of base\.n_positions=64"),
     ],
 )
-def test_sizes_that_make_no_model_are_named(tmp_path, sizes, message):
+def test_sizes_that_make_no_model_are_named(sizes, message):
     with pytest.raises(InputError, match=message):
-        make_base(
-            Path("not read"),
-            None,
-            tmp_path / "base",
-            n_passages=1,
-            vocab_size=300,
-            seed=1,
-            **(SIZES | sizes),
-        )
-    assert names(tmp_path) == []
+        check_sizes(Sizes(**(SIZES | {"vocab_size": 300, "seed": 1} | sizes)))

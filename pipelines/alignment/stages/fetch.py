@@ -1,8 +1,8 @@
-"""fetch: the corpus, the base policy, the reward model and the judge - all that comes from outside.
+"""fetch: the corpus, the base policy, the reward model and the held-out reward.
 
-One command an asset. Each asset has a source: `mini` (made here, no network), `hub` (downloaded)
-or `file` (a path of the user's); the corpus may also be the flagship's `queries`, and what rates a
-text one of its rankers (`ranker`). Everything later runs offline.
+This stage alone reaches outside. Each command fetches one asset from a source: `mini` (made here,
+no network), `hub` (downloaded) or `file` (a path of the user's). The corpus may also be the
+flagship's `queries`, and a reward one of its rankers (`ranker`). Everything later runs offline.
 """
 
 from collections import Counter
@@ -14,9 +14,11 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
-from genlab.mini.gpt2 import check_sizes
+from genlab.mini.gpt2 import Sizes, check_sizes
+from genlab.sources.source import Source
 from pipelines.alignment.schemas import SPLITS, TEXT_SCHEMA
 
 app = stage_app()
@@ -35,12 +37,6 @@ class CorpusSource(StrEnum):
     hub = "hub"
     file = "file"
     queries = "queries"
-
-
-class BaseSource(StrEnum):
-    mini = "mini"
-    hub = "hub"
-    file = "file"
 
 
 class RewardSource(StrEnum):
@@ -90,63 +86,43 @@ def corpus(
     write_json(metrics, dict(counts) | {"left_out": {"total": dropped.total(), **dropped}})
 
 
-def check_base(
-    source: BaseSource, n_embd: int, n_head: int, n_positions: int, max_offset: int
-) -> None:
+def check_base(source: Source, sizes: Sizes) -> None:
     """Raise InputError for sizes of the mini model that make none."""
-    if source is BaseSource.mini:
-        check_sizes(n_embd, n_head, n_positions, max_offset)
+    if source is Source.mini:
+        check_sizes(sizes)
 
 
 @app.command()
+@grouped_options
 def base(
     output: Path,
     metrics: Metrics,
-    source: Annotated[BaseSource, Option()],
+    source: Annotated[Source, Option()],
     path: ModelPath,
     hub_id: HubId,
     revision: Revision,
-    vocab_size: Annotated[int, Option(min=300, help="mini: tokens, 257 of them bytes and EOS")],
-    n_layer: Annotated[int, Option(min=1)],
-    n_embd: Annotated[int, Option(min=8)],
-    n_head: Annotated[int, Option(min=1)],
-    n_positions: Annotated[int, Option(min=64)],
-    epochs: Annotated[int, Option(min=1)],
-    batch_size: Annotated[int, Option(min=1)],
-    learning_rate: Annotated[float, Option(min=0.0, help="mini: Muon's, for the matrices")],
-    embedding_learning_rate: Annotated[float, Option(min=0.0, help="mini: AdamW's")],
-    max_offset: Annotated[int, Option(min=0, help="mini: first position is drawn up to this")],
-    seed: Seed,
+    sizes: Sizes,
 ) -> None:
     """Fetch the policy that is to be aligned: a language model that knows both moods."""
     from genlab.mini.gpt2 import pretrain, train_tokenizer
     from genlab.models.loading import load_causal_model
     from genlab.sources import model_folders
 
-    check_base(source, n_embd, n_head, n_positions, max_offset)
+    check_base(source, sizes)
     counts = {}
-    if source is BaseSource.mini:
+    if source is Source.mini:
         texts = read_table(path).filter(pl.col("split") == "train")["text"].to_list()
-        tokenizer = train_tokenizer(texts, vocab_size)
+        tokenizer = train_tokenizer(texts, sizes.vocab_size)
         # With BOS before it, a text's first token is learned, too: that is all its prompt.
         model, counts["pretraining_loss"] = pretrain(
             [tokenizer.bos_token + text for text in texts],
             tokenizer,
-            n_layer=n_layer,
-            n_embd=n_embd,
-            n_head=n_head,
-            n_positions=n_positions,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            embedding_learning_rate=embedding_learning_rate,
-            max_offset=max_offset,
-            seed=seed,
+            sizes,
         )
         with written_whole(output) as folder:
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
-    elif source is BaseSource.hub:
+    elif source is Source.hub:
         model_folders.download_base(hub_id, revision, None, output)
     else:
         model_folders.copy_base(path, None, output)
@@ -194,8 +170,8 @@ def reward_model(
     write_json(metrics, counts | measured(output, corpus))
 
 
-@app.command()
-def judge(
+@app.command("held_out_reward")
+def held_out_reward(
     corpus: Path,
     output: Path,
     metrics: Metrics,
@@ -206,17 +182,17 @@ def judge(
     min_texts: Annotated[int, Option(min=1, help="mini: texts that a word stands in, to count")],
     inverse_penalty: Annotated[float, Option(min=1e-6, help="mini: scikit-learn's C")],
 ) -> None:
-    """Fetch what judges the texts in the end, and is not what rewarded them."""
+    """Fetch what rates the texts in the end, and is not what rewarded them."""
     from genlab.preference import rewards
 
     counts = {}
     if source is RewardSource.mini:
-        texts, labels = rewards.training_texts(read_table(path), "judge", "judge")
+        texts, labels = rewards.training_texts(read_table(path), "held_out", "held_out_reward")
         counts["words"] = rewards.make_bag_of_words(
             texts, labels, output, min_texts=min_texts, inverse_penalty=inverse_penalty
         )
     else:
-        fetch_model(source, path, hub_id, revision, output, "judge")
+        fetch_model(source, path, hub_id, revision, output, "held_out_reward")
     write_json(metrics, counts | measured(output, corpus))
 
 

@@ -12,9 +12,11 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
+from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import write_table
 from genlab.models.decoding import Decoding, check_cap
+from genlab.models.loading import load_for_inference
 from genlab.preference.divergence import check_same_tokenizer, token_divergences
 from pipelines.alignment.sampling import BEFORE, SCHEMA, read_prompts, write_texts
 
@@ -26,7 +28,7 @@ MODEL_SCHEMA = pl.Schema(
         "seed": pl.String,
         **SCHEMA,
         "divergence": pl.List(pl.Float32),  # KL to the base at each token, nats
-        "surprise": pl.List(pl.Float32),  # -log p of each token under the base, nats
+        "surprisal": pl.List(pl.Float32),  # -log p of each token under the base, nats
     }
 )
 
@@ -50,6 +52,7 @@ def check(cap: int, base: Path, made_by: dict) -> None:
 
 
 @app.command()
+@grouped_options
 def main(
     corpus: Path,
     base: Path,
@@ -58,22 +61,13 @@ def main(
     metrics: Annotated[Path, Option()],
     arms: Annotated[list[str], Option(help="arms whose models write; repeat the option")],
     n_texts: Annotated[int, Option(min=2, help="texts of every model; prompts are used in turn")],
-    cap: Annotated[int, Option(min=1, help="most new tokens")],
-    temperature: Annotated[float, Option(min=0.0, help="0: greedy")],
-    top_k: Annotated[int, Option(min=0, help="0: off")],
-    top_p: Annotated[float, Option(min=0.01, max=1.0, help="1: off")],
+    decoding: Decoding,
     batch_size: Annotated[int, Option(min=1)],
-    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Write the texts of every model, and measure its distance from the base on them."""
-    import torch
     from tqdm import tqdm
 
-    from genlab.models.loading import load_causal_model, load_tokenizer
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    tokenizer, reference = load_tokenizer(base), load_causal_model(base).eval().to(device)
-    decoding = Decoding(cap, temperature, top_k, top_p, 1, 1.0, seed)
+    tokenizer, reference = load_for_inference(base)
     prompts = read_prompts(corpus, "validation", 0)
     models = [(BEFORE, "none", base), *find_models(trained, arms)]
     counts = {"texts": 0, "models": len(models)}
@@ -81,10 +75,10 @@ def main(
     def written() -> pl.DataFrame:
         for arm, training_seed, folder in tqdm(models, desc="generating", mininterval=2):
             check_same_tokenizer(folder, base)
-            model = load_causal_model(folder).eval().to(device)
+            _, model = load_for_inference(folder)
             rows = write_texts(model, tokenizer, prompts, n_texts, decoding, batch_size)
             before, after = rows["prompt_tokens"].to_list(), rows["tokens"].to_list()
-            divergence, surprise = token_divergences(
+            divergence, surprisal = token_divergences(
                 model,
                 reference,
                 [[*first, *then] for first, then in zip(before, after, strict=True)],
@@ -92,7 +86,7 @@ def main(
                 max(1, batch_size // 8),  # two models' scores of all tokens are held at once
             )
             counts["texts"] += rows.height
-            lists = {"divergence": divergence, "surprise": surprise}
+            lists = {"divergence": divergence, "surprisal": surprisal}
             yield rows.with_columns(
                 arm=pl.lit(arm),
                 seed=pl.lit(training_seed),

@@ -10,9 +10,11 @@ from typing import Annotated
 from typer import Option
 
 from genlab.core.files import write_json
+from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.models.decoding import Decoding, check_cap
+from genlab.models.loading import load_for_inference
 from pipelines.alignment.sampling import SCHEMA, read_prompts, write_texts
 
 app = stage_app()
@@ -24,6 +26,7 @@ def check(cap: int, base: Path, made_by: dict) -> None:
 
 
 @app.command()
+@grouped_options
 def main(
     corpus: Path,
     base: Path,
@@ -31,21 +34,11 @@ def main(
     metrics: Annotated[Path, Option()],
     n_texts: Annotated[int, Option(min=2, help="texts in all; prompts are used in turn")],
     n_prompts: Annotated[int, Option(min=0, help="prompts to take, where there are many; 0: all")],
-    cap: Annotated[int, Option(min=1, help="most new tokens")],
-    temperature: Annotated[float, Option(min=0.0, help="0: greedy")],
-    top_k: Annotated[int, Option(min=0, help="0: off")],
-    top_p: Annotated[float, Option(min=0.01, max=1.0, help="1: off")],
+    decoding: Decoding,
     batch_size: Annotated[int, Option(min=1)],
-    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Write the texts."""
-    import torch
-
-    from genlab.models.loading import load_causal_model, load_tokenizer
-
-    tokenizer, model = load_tokenizer(base), load_causal_model(base).eval()
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
-    decoding = Decoding(cap, temperature, top_k, top_p, 1, 1.0, seed)
+    tokenizer, model = load_for_inference(base)
     prompts = read_prompts(corpus, "train", n_prompts)
 
     rows = write_texts(model, tokenizer, prompts, n_texts, decoding, batch_size)

@@ -1,9 +1,9 @@
 """score: what alignment gained and what it cost, with how sure each number is.
 
-In: the texts before and after, the reward model, and a judge that is another one. Out: a row a
-text and model (every number can be made again from them), the headline of one arm, `score.arm`,
-before and after; and all arms with two spreads: over the texts of one model, and over training
-seeds.
+It reads the texts before and after, the reward model, and a held-out reward. It writes a row for
+each text and model, from which every number can be made again; the headline of one arm,
+`score.arm`, before and after; and all arms with two spreads, over the texts of one model and over
+training seeds.
 """
 
 from pathlib import Path
@@ -23,9 +23,9 @@ from pipelines.alignment.sampling import BEFORE, decode
 app = stage_app()
 
 
-def check(max_len: int, cap: int) -> None:
+def check(max_len: int, cap: int, num_beams: int) -> None:
     """Raise InputError unless the texts can be cut from what was generated."""
-    check_lengths(max_len, cap, num_beams=1)
+    check_lengths(max_len, cap, num_beams)
 
 
 @app.command()
@@ -33,7 +33,7 @@ def main(
     generated: Path,
     base: Path,
     reward_model: Path,
-    judge: Path,
+    held_out_reward: Path,
     output: Path,
     arms_output: Path,
     metrics: Annotated[Path, Option(help="before and after, of one arm")],
@@ -43,14 +43,15 @@ def main(
     arm: Annotated[str, Option(help="the arm of the headline; before: the first")],
     max_len: Annotated[int, Option(min=1, help="new tokens of each text that are scored")],
     cap: Annotated[int, Option(min=1, help="new tokens that were generated")],
+    num_beams: Annotated[int, Option(min=1)],
     batch_size: Annotated[int, Option(min=1, help="texts a model reads at a time")],
     seed: Annotated[int, Option(min=0, help="of the bootstrap")],
 ) -> None:
     """Rate and measure the texts of every model."""
     from genlab.models.loading import load_tokenizer
 
-    check(max_len, cap)
-    check_two_models(reward_model, judge)
+    check(max_len, cap, num_beams)
+    check_two_models(reward_model, held_out_reward)
     rows = outcome.cut_rows(read_table(generated), max_len)
     names = rows["arm"].unique(maintain_order=True).to_list()
     if arm not in names:
@@ -61,15 +62,15 @@ def main(
     rows = rows.with_columns(text=pl.Series(texts))
 
     asked = rows["prompt"].to_list(), texts
-    rates = [load_reward(folder, batch_size)(*asked) for folder in (reward_model, judge)]
-    rows = rows.with_columns(reward=pl.Series(rates[0]), judge_reward=pl.Series(rates[1]))
+    rates = [load_reward(folder, batch_size)(*asked) for folder in (reward_model, held_out_reward)]
+    rows = rows.with_columns(reward=pl.Series(rates[0]), held_out_reward=pl.Series(rates[1]))
 
     measured, summaries = {}, {}
     for name in names:
         models = rows.filter(pl.col("arm") == name).partition_by("seed", maintain_order=True)
         measured[name] = [
             outcome.measure_model(
-                model, model["reward"].to_numpy(), model["judge_reward"].to_numpy()
+                model, model["reward"].to_numpy(), model["held_out_reward"].to_numpy()
             )
             for model in models
         ]

@@ -9,7 +9,6 @@ in .scratch/alignment, the one it was in goes on from its last checkpoint.
 import json
 import shutil
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +23,8 @@ from genlab.models.training import Lora, Method, lora_config
 from genlab.preference.divergence import check_same_tokenizer
 from genlab.preference.rows import check_rows_fit, draw_targets, preference_rows
 from genlab.preference.trainer import (
+    Loss,
+    PreferenceRecipe,
     preference_curve,
     summarize_curves,
     train_policy,
@@ -31,22 +32,14 @@ from genlab.preference.trainer import (
 
 app = stage_app()
 
-# Options that train_policy, or TRL's DPOConfig, calls the same.
-SAME_NAME = ("loss", "beta", "slic_delta", "slic_weight", "sft_weight", "learning_rate")
-SAME_NAME += ("warmup_steps", "gradient_accumulation_steps", "logging_steps", "save_steps")
 
-
-class Loss(StrEnum):
-    sigmoid = "sigmoid"
-    hinge = "hinge"
-    hinge_sft = "hinge+sft"
-    ipo = "ipo"
-    slic = "slic"
-
-
-class Optimizer(StrEnum):
-    rmsprop = "rmsprop"
-    adamw = "adamw_torch"
+def check(recipe: PreferenceRecipe) -> None:
+    """Raise InputError if checkpoints and points of the curve would not fall together."""
+    if recipe.save_steps % recipe.logging_steps:
+        raise InputError(
+            f"train.save_steps={recipe.save_steps} must be a multiple of train.logging_steps="
+            f"{recipe.logging_steps}, or the curve of a resumed run would differ"
+        )
 
 
 @app.command()
@@ -59,27 +52,8 @@ def main(
     output: Path,
     metrics: Annotated[Path, Option()],
     curve: Annotated[Path, Option(help="loss, margin and accuracy against steps, for dvc plots")],
-    loss: Annotated[Loss, Option()],
-    beta: Annotated[float, Option(min=1e-6, help="how much a margin counts; not of slic")],
-    slic_delta: Annotated[
-        float, Option("--slic.delta", min=0.0, help="margin in nats that is enough")
-    ],
-    slic_weight: Annotated[
-        float, Option("--slic.weight", min=0.0, help="lambda, of the target text")
-    ],
-    sft_weight: Annotated[float, Option(min=0.0, help="hinge+sft: of the winner's cross-entropy")],
+    recipe: PreferenceRecipe,
     method: Annotated[Method, Option(help="train all weights, or low-rank adapters")],
-    optimizer: Annotated[Optimizer, Option()],
-    epochs: Annotated[float, Option(min=0.01)],
-    learning_rate: Annotated[float, Option(min=0.0)],
-    warmup_steps: Annotated[int, Option(min=0)],
-    batch_size: Annotated[int, Option(min=1, help="pairs per device and step")],
-    gradient_accumulation_steps: Annotated[int, Option(min=1)],
-    precompute_reference: Annotated[
-        bool, Option(help="the reference's log p once, before training")
-    ],
-    logging_steps: Annotated[int, Option(min=1)],
-    save_steps: Annotated[int, Option(min=1, help="a multiple of logging_steps")],
     n_seeds: Annotated[int, Option(min=1, help="trainings: seed, seed + 1, ...")],
     seed: Annotated[int, Option(min=0)],
     lora: Lora,
@@ -87,16 +61,11 @@ def main(
     """Train one arm."""
     from genlab.models.loading import load_causal_model, load_tokenizer
 
-    options = locals()
-    if save_steps % logging_steps:
-        raise InputError(
-            f"train.save_steps={save_steps} must be a multiple of train.logging_steps="
-            f"{logging_steps}, or the curve of a resumed run would differ"
-        )
+    check(recipe)
     check_same_tokenizer(policy, reference)
     tokenizer, table = load_tokenizer(policy), read_table(pairs)
     rows = preference_rows(table, tokenizer.eos_token_id)
-    if loss is Loss.slic:
+    if recipe.loss is Loss.slic:
         longest = max(map(len, rows["chosen_ids"] + rows["rejected_ids"]))
         rows["target_ids"] = draw_targets(table, corpus, tokenizer, longest, seed)
     check_rows_fit(rows, load_causal_model(policy).config)
@@ -114,13 +83,9 @@ def main(
                     reference,
                     tokenizer,
                     rows,
-                    adapters=adapters if method is Method.lora else None,
-                    optim=optimizer,
-                    num_train_epochs=epochs,
-                    per_device_train_batch_size=batch_size,
-                    precompute_ref_log_probs=precompute_reference,
+                    recipe,
+                    adapters if method is Method.lora else None,
                     seed=each,
-                    **{name: options[name] for name in SAME_NAME},
                 )
                 with written_whole(finished) as folder:
                     model.save_pretrained(folder / "model")

@@ -13,6 +13,7 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
+from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_batches, write_table
 from genlab.text.filtering import flow
@@ -23,22 +24,14 @@ app = stage_app()
 
 
 @app.command()
+@grouped_options
 def main(
     reviews: Path,
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of counts")],
-    marks_to_words: Annotated[bool, Option(help='"5 из 5" becomes "отлично".')],
-    drop_dates: Annotated[bool, Option(help="12.05.2023, 3 марта, 2019 год.")],
-    drop_number_words: Annotated[bool, Option(help="Numbers written in words.")],
-    fold_yo: Annotated[bool, Option(help="ё becomes е.")],
-    drop_other_characters: Annotated[bool, Option(help="All but letters, digits, punctuation.")],
-    lower_case: Annotated[bool, Option(help="For a model that is too small for two cases.")],
-    min_words: Annotated[int, Option(min=1, help="Shorter texts are dropped.")],
-    max_chars: Annotated[int, Option(min=1, help="Longer texts are dropped.")],
+    rules: Rules,
 ) -> None:
     """Rewrite texts, drop what is too short or too long, count both."""
-    options = locals()
-    rules = Rules(**{name: options[name] for name in Rules.__annotations__})
     fates: Counter[str | None] = Counter()
     n_changed: Counter[str] = Counter()
     chars = {"in": 0, "out": 0}

@@ -12,6 +12,7 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
+from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import BATCH_ROWS, read_table, write_table
 from genlab.text.filtering import count_fates, flow
@@ -28,27 +29,14 @@ app = stage_app()
 
 
 @app.command()
+@grouped_options
 def main(
     reviews: Path,
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of counts")],
-    threshold: Annotated[
-        float, Option(min=0.5, max=1, help="Similarity of copies; 1: equal only.")
-    ],
-    split_threshold: Annotated[
-        float, Option(min=0.5, max=1, help="Similarity not allowed between two splits.")
-    ],
-    validation_share: Annotated[
-        float, Option(min=0, max=1, help="Share of reviews, by organisation.")
-    ],
-    test_share: Annotated[float, Option(min=0, max=1, help="The same; the rest is for training.")],
-    shingle_chars: Annotated[int, Option(min=2, help="Characters per shingle.")],
-    num_perm: Annotated[int, Option(min=16, help="Places of a MinHash signature.")],
-    seed: Annotated[int, Option(min=0, help="Of MinHash and of ties between organisations.")],
+    rules: Rules,
 ) -> None:
     """Drop exact and near copies, split by organisation, count both."""
-    options = locals()
-    rules = Rules(**{name: options[name] for name in Rules.__annotations__})
     check_rules(rules)
     table = read_table(reviews)
 

@@ -12,6 +12,7 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
+from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import BATCH_ROWS, read_table, write_table
 from genlab.text.filtering import flow
@@ -23,24 +24,18 @@ app = stage_app()
 
 
 @app.command()
+@grouped_options
 def main(
     reviews: Path,
     keyword_model: Path,
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of counts")],
-    max_keywords: Annotated[int, Option(min=1, help="Per review.")],
-    min_chars: Annotated[int, Option(min=1, help="Shorter keywords are dropped.")],
-    min_reviews: Annotated[int, Option(min=1, help="Nouns in fewer train reviews are dropped.")],
-    min_reviews_unknown: Annotated[
-        int, Option(min=1, help="The same for nouns that are not in the dictionary.")
-    ],
-    dictionary_forms: Annotated[bool, Option(help="солянка; else as in the text: солянку.")],
+    rules: Rules,
     separator: Annotated[str, Option(help="Model: between its keywords; any of these characters.")],
     batch_size: Annotated[int, Option(min=1, help="Model: texts at a time.")],
     max_new_tokens: Annotated[int, Option(min=1, help="Model: per text.")],
 ) -> None:
     """Find keywords, drop duplicates and non-words, count why."""
-    rules = Rules(max_keywords, min_chars, min_reviews, min_reviews_unknown, dictionary_forms)
     table = read_table(reviews)
     texts = table["text"].to_list()
 

@@ -13,26 +13,17 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
-from genlab.mini.t5 import check_sizes
+from genlab.mini.t5 import Sizes, check_sizes
 from genlab.sources.manifests import with_progress, write_manifest
-from pipelines.reviews.review_files import ReviewFormat
+from genlab.sources.source import Source
+from pipelines.reviews.review_files import Columns, ReviewFormat
 from pipelines.reviews.review_prompts import check_template
 from pipelines.reviews.schemas import REVIEW_SCHEMA, count_ratings
 
 app = stage_app()
-
-
-class Source(StrEnum):
-    mini = "mini"
-    hub = "hub"
-    file = "file"
-
-
-# What genlab.mini.t5.pretrain takes.
-SIZES = ("d_model", "num_layers", "num_heads", "epochs", "batch_size", "learning_rate")
-SIZES += ("embedding_learning_rate", "seed")
 
 
 class BadRowsAre(StrEnum):
@@ -41,6 +32,7 @@ class BadRowsAre(StrEnum):
 
 
 @app.command()
+@grouped_options
 def corpus(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of counts")],
@@ -50,28 +42,16 @@ def corpus(
     format: Annotated[ReviewFormat, Option(help="file: how it is written; auto recognises it")],
     hub_id: Annotated[str, Option()],
     revision: Annotated[str, Option(help="hub: commit that is downloaded")],
-    id_column: Annotated[str, Option(help="none: rows are numbered")],
-    organisation_column: Annotated[str, Option(help="none: not known")],
-    address_column: Annotated[str, Option(help="none: the name tells the place")],
-    rubrics_column: Annotated[str, Option(help="none: all get the default rubric")],
-    rating_column: Annotated[str, Option()],
-    text_column: Annotated[str, Option()],
-    rubric_separator: Annotated[str, Option(help="between rubrics of one text")],
-    default_rubric: Annotated[str, Option(help="for a review that has none")],
+    columns: Columns,
     bad_rows: Annotated[
         BadRowsAre, Option(help="stop at a row that is no review, or drop and count")
     ],
     n_reviews: Annotated[int, Option(min=0, help="0: all there are; mini: at least 1")],
-    max_text_bytes: Annotated[int, Option(min=1, help="a longer text is a bad row")],
     seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch the reviews as one table."""
     from pipelines.reviews import mini_reviews, review_files
 
-    options = locals()
-    columns = review_files.Columns(
-        **{name: options[name] for name in review_files.Columns.__annotations__}
-    )
     bad = review_files.BadRows(are_dropped=bad_rows is BadRowsAre.drop)
     commit = "none"
     if source is Source.mini:
@@ -129,13 +109,14 @@ def keyword_model(
         download_model(hub_id, revision, output)
 
 
-def check_base(source: Source, d_model: int, num_heads: int) -> None:
+def check_base(source: Source, sizes: Sizes) -> None:
     """Raise InputError for sizes of the mini model that make none."""
     if source is Source.mini:
-        check_sizes(d_model, num_heads)
+        check_sizes(sizes)
 
 
 @app.command()
+@grouped_options
 def base(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of its size, and of its training")],
@@ -147,30 +128,20 @@ def base(
     hub_id: Annotated[str, Option(help="hub: a text-to-text model")],
     revision: Annotated[str, Option(help="hub: commit that is downloaded")],
     n_pages: Annotated[int, Option(min=100, help="mini: texts to pretrain on")],
-    vocab_size: Annotated[int, Option(min=300, help="mini: tokens, 103 of them T5's own")],
+    sizes: Sizes,
     template: Annotated[
         str, Option(callback=check_template, help="mini: of prompts, for its tokens")
     ],
-    d_model: Annotated[int, Option(min=8)],
-    num_layers: Annotated[int, Option(min=1, help="mini: of the encoder, and of the decoder")],
-    num_heads: Annotated[int, Option(min=1)],
-    epochs: Annotated[int, Option(min=1)],
-    batch_size: Annotated[int, Option(min=1)],
-    learning_rate: Annotated[float, Option(min=0.0, help="mini: Muon's, for the matrices")],
-    embedding_learning_rate: Annotated[float, Option(min=0.0, help="mini: AdamW's")],
-    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch the text-to-text model that is to be fine-tuned."""
-    options = locals()
     from genlab.models.loading import load_text_to_text_model
     from genlab.sources.model_folders import copy_base, download_base
     from pipelines.reviews.mini_pages import make_base
 
-    check_base(source, d_model, num_heads)
+    check_base(source, sizes)
     commit, counts = "none", {}
     if source is Source.mini:
-        sizes = {name: options[name] for name in SIZES}
-        counts["pretraining_loss"] = make_base(path, n_pages, vocab_size, template, output, sizes)
+        counts["pretraining_loss"] = make_base(path, n_pages, template, output, sizes)
     elif source is Source.hub:
         commit = download_base(hub_id, revision, None, output, load=load_text_to_text_model)
     else:

@@ -13,9 +13,11 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table
-from pipelines.reviews.fluency_model import copy_or_make_model, measure_fluency
+from genlab.mini.gpt2 import check_sizes
+from pipelines.reviews.fluency_model import FluencySizes, copy_or_make_model, measure_fluency
 from pipelines.reviews.text_judges import (
     OWN_CLASS,
     Features,
@@ -28,7 +30,13 @@ from pipelines.reviews.text_judges import (
 app = stage_app()
 
 
+def check(fluency: FluencySizes, seed: int) -> None:
+    """Raise InputError for sizes of the mini model that make none."""
+    check_sizes(fluency.sizes(seed), group="judge.fluency")
+
+
 @app.command()
+@grouped_options
 def main(
     reviews: Path,
     fluency_model: Path,
@@ -36,32 +44,14 @@ def main(
     metrics: Annotated[Path, Option(help="JSON: accuracy on real test reviews, and counts")],
     max_reviews: Annotated[int, Option(min=0, help="Of a split, drawn at random; 0: all.")],
     min_rubric_reviews: Annotated[int, Option(min=2, help="Rarer rubrics have no judge.")],
-    word_ngrams: Annotated[int, Option(min=1, max=3, help="Longest sequence of words seen.")],
-    char_ngrams: Annotated[
-        int, Option(min=0, max=8, help="Of characters in a word; 0: none, else 2-.")
-    ],
-    min_texts: Annotated[int, Option(min=1, help="Terms in fewer train reviews are not seen.")],
-    max_features: Annotated[
-        int, Option(min=1, help="Of words, and of characters: the most frequent.")
-    ],
+    features: Features,
     inverse_penalty: Annotated[float, Option(min=1e-9, help="scikit-learn's C.")],
-    vocab_size: Annotated[int, Option("--fluency.vocab_size", min=300)],
-    n_layer: Annotated[int, Option("--fluency.n_layer", min=1)],
-    n_embd: Annotated[int, Option("--fluency.n_embd", min=8)],
-    n_head: Annotated[int, Option("--fluency.n_head", min=1)],
-    n_positions: Annotated[int, Option("--fluency.n_positions", min=16)],
-    epochs: Annotated[int, Option("--fluency.epochs", min=1)],
-    train_batch_size: Annotated[int, Option("--fluency.train_batch_size", min=1)],
-    learning_rate: Annotated[float, Option("--fluency.learning_rate", min=0)],
-    embedding_learning_rate: Annotated[float, Option("--fluency.embedding_learning_rate", min=0)],
+    fluency: FluencySizes,
     batch_size: Annotated[int, Option(min=1, help="Texts the language model reads at a time.")],
     seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Train, save and measure the judges."""
-    sizes = {"n_layer": n_layer, "n_embd": n_embd, "n_head": n_head, "n_positions": n_positions}
-    rates = {"learning_rate": learning_rate, "embedding_learning_rate": embedding_learning_rate}
-    sizes |= rates | {"epochs": epochs, "batch_size": train_batch_size, "seed": seed}
-    features = Features(word_ngrams, char_ngrams, min_texts, max_features)
+    check(fluency, seed)
     table = read_table(reviews)
     train, test = (take(table.filter(split=name), max_reviews, seed) for name in ("train", "test"))
     if train.is_empty() or test.is_empty():
@@ -74,7 +64,7 @@ def main(
     with written_whole(output) as folder:
         folder.mkdir()
         texts = train["text"].to_list()
-        numbers["fluency"] = copy_or_make_model(fluency_model, folder, texts, vocab_size, sizes)
+        numbers["fluency"] = copy_or_make_model(fluency_model, folder, texts, fluency.sizes(seed))
         for kind, rows in known.items():
             classes = rows.select(OWN_CLASS[kind]).to_series()
             if classes.n_unique() < 2:

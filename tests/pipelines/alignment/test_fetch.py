@@ -248,12 +248,12 @@ def test_the_program_counts_what_it_takes_and_leaves_out(tmp_path):
 
 
 def model_options(folder, name, **options):
-    """Return the command line of fetch reward_model or judge."""
+    """Return the command line of fetch reward_model or held_out_reward."""
     settings = {"source": "mini", "path": folder / "corpus", "hub_id": "x", "revision": "main"}
     settings |= {
         "reward_model": {"vocab_size": 300, "hidden_size": 32, "max_tokens": 48, "epochs": 1,
                          "batch_size": 32, "learning_rate": 0.003, "seed": 1},
-        "judge": {"min_texts": 2, "inverse_penalty": 1.0},
+        "held_out_reward": {"min_texts": 2, "inverse_penalty": 1.0},
     }[name]  # fmt: skip
     words = [name, str(folder / "corpus"), str(folder / name), "--metrics", str(folder / "m.json")]
     for option, value in (settings | options).items():
@@ -267,15 +267,15 @@ def corpus(tmp_path, mini):
     return tmp_path
 
 
-def test_reward_and_judge_are_trained_on_two_halves_and_measured_on_neither(corpus):
+def test_both_rewards_are_trained_on_two_halves_and_measured_on_neither(corpus):
     from genlab.preference.rewards import check_two_models
 
-    for name in ("reward_model", "judge"):
+    for name in ("reward_model", "held_out_reward"):
         result = CliRunner().invoke(fetch.app, model_options(corpus, name))
         assert result.exit_code == 0, result.output
         measured = yaml.safe_load((corpus / "m.json").read_text())
         assert 0.4 < measured["validation_accuracy"] <= 1
-    check_two_models(corpus / "reward_model", corpus / "judge")
+    check_two_models(corpus / "reward_model", corpus / "held_out_reward")
 
 
 def test_a_classifier_of_three_labels_is_refused_and_not_kept(corpus):

@@ -29,9 +29,9 @@ def rows_of(tokens, prompt="", finished=None):
             "tokens": tokens,
             "finished": finished or [True] * n,
             "divergence": [[0.5] * len(row) for row in tokens],
-            "surprise": [[log(2)] * len(row) for row in tokens],
+            "surprisal": [[log(2)] * len(row) for row in tokens],
         },
-        schema_overrides={"divergence": pl.List(pl.Float64), "surprise": pl.List(pl.Float64)},
+        schema_overrides={"divergence": pl.List(pl.Float64), "surprisal": pl.List(pl.Float64)},
     )
 
 
@@ -52,7 +52,7 @@ def test_the_tail_is_counted_below_zero_and_below_minus_one():
     model = measured([[1, 2], [3], [4], [5]], [2.0, -0.5, -1.0, -3.0])
     assert model["below_zero"].mean() == 0.75 and model["below_minus_one"].mean() == 0.25
     assert model["reward"].mean() == pytest.approx(-0.625)
-    assert model["judge_reward"].mean() == pytest.approx(0.625)
+    assert model["held_out_reward"].mean() == pytest.approx(0.625)
 
 
 def test_kl_and_surprise_are_per_token_and_the_perplexity_is_of_the_whole_set():

@@ -64,7 +64,7 @@ def made(tmp_path_factory):
     invoke(sample.app, folder / "corpus", base, folder / "sample", metrics=folder / "sample.json",
            n_texts=60, n_prompts=0, **DECODING)  # fmt: skip
     bag(folder / "reward_model", the=1.0, is_=0.5, near=-1.0, red=2.0, a=0.7, e=-0.8, t=0.4, i=-0.3)
-    bag(folder / "judge", the=0.5, near=-2.0, old=1.0, s=1.0, r=-0.6)
+    bag(folder / "held_out_reward", the=0.5, near=-2.0, old=1.0, s=1.0, r=-0.6)
     for arm, seeds in (("main", (5, 11)), ("other", (5,))):
         for seed in seeds:
             save_base(folder / f"train/{arm}/{seed}", initializer_range=0.2, seed=seed)
@@ -77,9 +77,9 @@ def generate_texts(made, output, arms=("main", "other"), **options):
            **({"n_texts": 24} | DECODING | options))  # fmt: skip
 
 
-def score_texts(made, folder, generated, judge="judge", **options):
+def score_texts(made, folder, generated, held_out_reward="held_out_reward", **options):
     settings = {"arm": "main", "max_len": 12, "cap": 12, "batch_size": 8, "seed": 1} | options
-    invoke(score.app, generated, made / "base", made / "reward_model", made / judge,
+    invoke(score.app, generated, made / "base", made / "reward_model", made / held_out_reward,
            folder / "score", folder / "arms", metrics=folder / "m.json",
            details=folder / "d.json", histogram=folder / "h.json", front=folder / "f.json",
            **settings)  # fmt: skip
@@ -196,7 +196,7 @@ def test_the_headline_is_the_mean_over_rows_before_and_after(scored):
     metrics = json.loads((scored / "m.json").read_text())
     for arm, name in (("before", "before"), ("main", "after")):
         mine = rows.filter(pl.col("arm") == arm)
-        for metric in ("reward", "token_entropy", "below_zero", "self_bleu", "judge_reward"):
+        for metric in ("reward", "token_entropy", "below_zero", "self_bleu", "held_out_reward"):
             assert metrics[name][metric] == pytest.approx(mine[metric].mean()), (arm, metric)
     assert {point["arm"] for point in json.loads((scored / "h.json").read_text())} == {
         "before",
@@ -221,7 +221,7 @@ def test_the_headline_may_be_of_another_arm_or_of_the_base(scored, tmp_path):
     [
         ({"arm": "third"}, "score.arm=third wrote no texts; compared.arms has main, other"),
         ({"max_len": 13}, "gen.max_len=13 is more than the gen.cap=12"),
-        ({"judge": "reward_model"}, "the judge is the reward model itself"),
+        ({"held_out_reward": "reward_model"}, "the held-out reward is the reward model itself"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(scored, tmp_path, options, message):
