@@ -123,7 +123,9 @@ def with_deps(text: str, pipeline: Path, deps: dict[str, list[str]]) -> str:
 def entries_of(text: str) -> dict[str, yaml.Node | None]:
     """Return the node of every entry's list of deps, in the order of the file."""
     found = {}
-    for name, entry in mapping(mapping(yaml.compose(text))["stages"]).items():
+    top = yaml.compose(text)
+    assert top is not None  # DVC has read it
+    for name, entry in mapping(mapping(top)["stages"]).items():
         keys = mapping(entry)
         found[name] = (mapping(keys["do"]) if "do" in keys else keys).get("deps")
     return found
@@ -137,7 +139,9 @@ def mapping(node: yaml.Node) -> dict[str, yaml.Node]:
 def is_code(line: str, pipeline: Path) -> bool:
     """Say whether a line of a list of deps names a Python file of ours."""
     found = re.fullmatch(r"\s*- (\S+\.py)\s*", line)
-    return bool(found) and (pipeline.resolve().parent / found[1]).resolve().is_relative_to(ROOT)
+    if found is None:
+        return False
+    return (pipeline.resolve().parent / found[1]).resolve().is_relative_to(ROOT)
 
 
 # ---- imports

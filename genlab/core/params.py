@@ -27,7 +27,7 @@ def flatten(content: object, prefix: str = "") -> dict[str, object]:
     if not isinstance(content, dict | list) or not content:
         return {prefix.removesuffix("."): content}
     pairs = content.items() if isinstance(content, dict) else enumerate(content)
-    flat = {}
+    flat: dict[str, object] = {}
     for key, value in pairs:
         flat |= flatten(value, f"{prefix}{key}.")
     return flat

@@ -20,10 +20,6 @@ from genlab.core.deps import code_deps, modules_used, top_statements, with_deps
 from tests.project_copy import ROOT
 
 PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
-OURS = ("genlab", "stages", "pipelines")
-
-# How outputs are written and errors are shown cannot change a result: no reason to train again.
-WITHOUT_INFLUENCE = {"genlab/core/files.py", "genlab/core/program.py"}
 
 # Options that DVC repeats, once per item.
 LISTS = {"arms", "cut_tokens", "rankers", "ratings", "repeats"}
