@@ -26,6 +26,7 @@ COMMANDS = {
     "deps": "genlab.core.deps",
     "check": "genlab.core.checks",
     "report": "genlab.report.pipeline",
+    "new": "genlab.skeleton.new",
 }
 
 

@@ -46,23 +46,27 @@ def main(
     for pipeline in pipelines:
         if not pipeline.is_file():
             raise InputError(f"{pipeline}: no such file; give the folder of a pipeline")
-        text = pipeline.read_text(encoding="utf-8")
-        written = with_deps(text, pipeline, code_deps(load_stages(pipeline), pipeline))
-        if written == text:
-            continue
-        if check:
-            old, new = text.splitlines(), written.splitlines()
-            line = next(
-                (i for i, pair in enumerate(zip(old, new, strict=False)) if len(set(pair)) > 1),
-                len(new),
-            )
+        line = write_deps(pipeline, check)
+        if line and check:
             raise InputError(
-                f"{pipeline}: its deps are out of date from line {line + 1} on; run "
+                f"{pipeline}: its deps are out of date from line {line} on; run "
                 "`python -m genlab deps`"
             )
+        if line:
+            print(f"{pipeline}: written")
+
+
+def write_deps(pipeline: Path, check: bool = False) -> int:
+    """Write a dvc.yaml's code deps, or only look; return the first line that differs, or 0."""
+    text = pipeline.read_text(encoding="utf-8")
+    written = with_deps(text, pipeline, code_deps(load_stages(pipeline), pipeline))
+    if written == text:
+        return 0
+    if not check:
         with written_whole(pipeline) as partial:
             partial.write_text(written, encoding="utf-8")
-        print(f"{pipeline}: written")
+    old, new = text.splitlines(), written.splitlines()
+    return next((i for i, (a, b) in enumerate(zip(old, new, strict=False), 1) if a != b), len(new))
 
 
 def all_pipelines() -> list[Path]:
