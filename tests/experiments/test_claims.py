@@ -17,7 +17,8 @@ from genlab.experiments.claims import (
     settle_claims,
     verdict,
 )
-from genlab.experiments.comparison import Difference, Layout, Metric, read_layout
+from genlab.experiments.comparison import Difference, Layout, Metric
+from tests.checked_pipeline import arms_without_claim
 from tests.project_copy import ROOT, call
 from tests.tiny_pipeline import HEAD, enter, make_repository
 
@@ -193,20 +194,8 @@ def test_a_claims_yaml_may_have_arms_alone(tmp_path):
     assert read_claims(path, LAYOUT, {})["claims"] == {}
 
 
-@pytest.mark.parametrize(
-    ("pipeline", "shown_only"),
-    [
-        ("", set()),
-        ("pipelines/alignment", {"sigmoid_01", "sigmoid_1"}),
-        ("pipelines/reviews", set()),
-    ],
-)
-def test_the_claims_of_every_pipeline_can_be_settled(pipeline, shown_only):
-    params = yaml.safe_load((ROOT / pipeline / "params.yaml").read_text(encoding="utf-8"))
-    path = ROOT / pipeline / "claims.yaml"
-    content = read_claims(path, read_layout(path), params)
-    used = {claim[side] for claim in content["claims"].values() for side in ("a", "b")}
-    assert set(content["arms"]) - used == shown_only
+def test_every_arm_of_the_flagship_is_in_a_claim_that_can_be_settled():
+    assert arms_without_claim(ROOT) == set()
 
 
 def test_the_tables_of_the_flagships_arms_are_outputs_and_their_probes_are_made():

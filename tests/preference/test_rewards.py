@@ -31,6 +31,8 @@ RECIPE = ClassifierRecipe(
     seed=1,
 )
 
+COLUMNS = ["text_id", "prompt", "text", "is_positive", "split", "half"]
+
 
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory):

@@ -21,8 +21,8 @@ from pipelines.reviews.classifiers import (
 )
 from pipelines.reviews.fluency_model import read_fluency
 from pipelines.reviews.stages import fetch
+from tests.pipelines.reviews.tiny_reviews import make_table, run_classify
 from tests.tiny_models import save_base
-from tests.tiny_reviews import make_table, run_classify
 
 FEATURES = Features(word_ngrams=2, char_ngrams=4, min_texts=1, max_features=2000)
 TEXTS = ["вкусно и уютно", "очень вкусно", "грязно и долго", "очень грязно", "так себе", "сойдёт"]

@@ -34,8 +34,8 @@ from pipelines.reviews.metrics import (
 )
 from pipelines.reviews.schemas import GENERATE_SCHEMA, KEYWORD_SCHEMA
 from pipelines.reviews.stages import score
+from tests.pipelines.reviews.tiny_reviews import make_table, run_classify
 from tests.project_copy import ROOT
-from tests.tiny_reviews import make_table, run_classify
 from tests.tiny_t5 import make_tokenizer
 
 SHEET = ROOT / "pipelines/reviews/label.yaml"

@@ -1,6 +1,6 @@
-"""What LoRA and a precomputed reference save in preference training: benchmarks/ALIGNMENT.md.
+"""What LoRA and a precomputed reference save in preference training: benchmarks/PREFERENCE.md.
 
-`python -m benchmarks.alignment`, in the repository's root. A GPT-2 of 10 million random weights,
+`python -m benchmarks.preference`, in the repository's root. A GPT-2 of 10 million random weights,
 large enough that weights and not libraries fill the memory, and random pairs; every variant in a
 process of its own. Memory is the process's peak above what it held before the models were loaded;
 the time holds loading, what is computed before training, and training.
@@ -17,7 +17,7 @@ from benchmarks.side_by_side import machine
 from genlab.core.files import written_whole
 from genlab.experiments.readme import as_table
 
-RESULTS = Path("benchmarks/ALIGNMENT.md")
+RESULTS = Path("benchmarks/PREFERENCE.md")
 SIZES = {"n_layer": 4, "n_embd": 384, "n_head": 6, "vocab_size": 8192, "n_positions": 128}
 N_PAIRS, N_TOKENS, BATCH_SIZE, EPOCHS = 32, 64, 8, 3
 VARIANTS = {
@@ -90,7 +90,7 @@ def measure_variants() -> list[list[str]]:
     rows = [["variant", "memory (MiB)", "of all weights'", "seconds", "of all weights'"]]
     first = None
     for name, options in VARIANTS.items():
-        call = "import json; from benchmarks.alignment import measure; "
+        call = "import json; from benchmarks.preference import measure; "
         call += f"print(json.dumps(measure(**{options})))"
         done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True)
         if done.returncode:
@@ -112,7 +112,7 @@ def main() -> None:
         [
             "# What LoRA and a precomputed reference save in preference training",
             "",
-            f"`python -m benchmarks.alignment`. {stood_on} A GPT-2 of "
+            f"`python -m benchmarks.preference`. {stood_on} A GPT-2 of "
             f"{SIZES['n_layer']} layers x {SIZES['n_embd']}, {N_PAIRS} pairs of {N_TOKENS} tokens, "
             f"{EPOCHS} epochs in batches of {BATCH_SIZE}, AdamW. Memory: the process's peak above "
             "that before the models are loaded.",
