@@ -41,10 +41,9 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
     """Train in this process; return its memory (MiB) and seconds, both of training alone."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
-    from trl import DPOConfig
 
     from genlab.mini.gpt2 import train_tokenizer
-    from genlab.models.training import Lora, lora_config
+    from genlab.models.training import Lora, Method
     from genlab.preference import trainer
 
     torch.manual_seed(1)
@@ -58,25 +57,30 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         policy = Path(folder) / "policy"
         GPT2LMHeadModel(GPT2Config(**SIZES)).save_pretrained(policy)
-        adapters = lora_config(Lora(8, 16, 0.0, "all-linear")) if lora else None
-        settings = {"loss": "sigmoid", "slic_delta": 1.0, "slic_weight": 0.1, "sft_weight": 0.1}
-        settings |= {"beta": 0.1, "optim": "adamw_torch", "learning_rate": 1e-4, "warmup_steps": 0}
-        settings |= {"per_device_train_batch_size": BATCH_SIZE, "gradient_accumulation_steps": 1}
-        settings |= {"logging_steps": 4, "save_steps": 1000, "seed": 1}
-        DPOConfig(output_dir=folder, bf16=False)  # loads the libraries, before what is measured
+        recipe = trainer.PreferenceRecipe(
+            loss=trainer.Loss.sigmoid,
+            beta=0.1,
+            slic_delta=1.0,
+            slic_weight=0.1,
+            sft_weight=0.1,
+            method=Method.lora if lora else Method.full,
+            optimizer=trainer.Optimizer.adamw,
+            epochs=EPOCHS,
+            learning_rate=1e-4,
+            warmup_steps=0,
+            batch_size=BATCH_SIZE,
+            gradient_accumulation_steps=1,
+            precompute_reference=precompute,
+            logging_steps=4,
+            save_steps=1000,
+            seed=1,
+        )
+        adapters = Lora(8, 16, 0.0, "all-linear")
+        trainer.trl_config(recipe, Path(folder))  # loads the libraries, before what is measured
         before = peak_memory()
         start = time.perf_counter()
-        trainer.train_policy(
-            Path(folder) / "scratch",
-            policy,
-            policy,
-            tokenizer,
-            rows,
-            adapters=adapters,
-            num_train_epochs=EPOCHS,
-            precompute_ref_log_probs=precompute,
-            **settings,
-        )
+        scratch = Path(folder) / "scratch"
+        trainer.train_policy(scratch, policy, policy, tokenizer, rows, recipe, adapters)
         seconds = time.perf_counter() - start
     return {"memory": peak_memory() - before, "seconds": seconds}
 

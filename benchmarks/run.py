@@ -17,9 +17,9 @@ from pathlib import Path
 
 from benchmarks import preference, scale, speed
 from benchmarks.side_by_side import machine
+from genlab.core.markdown import markdown_table
 from genlab.core.processes import best_device
 from genlab.core.program import InputError
-from genlab.experiments.readme import as_table
 
 RESULTS = Path("benchmarks/RESULTS.md")
 PIPELINES = Path("pipelines")
@@ -76,7 +76,7 @@ def scale_tables(folder: Path) -> str:
 
 def pipeline_table(folder: Path) -> str:
     """Return the table of the pipeline in a fresh clone at `folder`, which stays."""
-    return as_table([["what", "measured", "goal"], *time_pipeline(folder)])
+    return markdown_table([["what", "measured", "goal"], *time_pipeline(folder)])
 
 
 def speed_table(folder: Path) -> str:
@@ -86,14 +86,14 @@ def speed_table(folder: Path) -> str:
 
 def preference_table() -> str:
     """Return benchmarks/preference.py's table."""
-    return as_table(preference.measure_variants())
+    return markdown_table(preference.measure_variants())
 
 
 def benchmark_of(pipeline: str) -> str:
     """Return the table of a pipeline's own benchmark, or why there is none."""
     module = importlib.import_module(f"pipelines.{pipeline}.benchmark")
     try:
-        return as_table(module.measure())
+        return markdown_table(module.measure())
     except InputError as error:
         return f"Not run: {error}"
 

@@ -29,7 +29,7 @@ from typer.exceptions import TyperException
 
 from genlab.core.files import written_whole
 from genlab.core.options import arguments_of
-from genlab.core.params import did_you_mean, leaves
+from genlab.core.params import did_you_mean, flatten
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import scratch_root
 
@@ -107,7 +107,7 @@ def key_of(stage: Stage, option: str) -> str:
 def check_params(pipeline: Path, stages: list[Stage]) -> None:
     """Raise InputError for a key of params.yaml that no stage uses, or one without a value."""
     text = (pipeline.parent / "params.yaml").read_text(encoding="utf-8")
-    values = dict(leaves(yaml.safe_load(text)))
+    values = flatten(yaml.safe_load(text))
     used = set(re.findall(KEY, pipeline.read_text(encoding="utf-8")))
     for key, value in values.items():
         parts = key.split(".")

@@ -14,8 +14,8 @@ from pathlib import Path
 import typer
 
 from benchmarks.side_by_side import machine
+from genlab.core.markdown import markdown_table
 from genlab.core.program import InputError, run, stage_app
-from genlab.experiments.readme import as_table
 
 app = stage_app()
 
@@ -124,7 +124,7 @@ def main(
 ) -> None:
     """Measure both and write the table."""
     stood_on = machine("torch", "transformers")
-    table = as_table(measure(n_steps, n_texts))
+    table = markdown_table(measure(n_steps, n_texts))
     OUTPUT.write_text(
         "# The reviews pipeline, side by side\n\n"
         f"`python -m pipelines.reviews.benchmark`, one thread, {n_steps} steps, {n_texts} texts, "

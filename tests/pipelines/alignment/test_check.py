@@ -41,6 +41,10 @@ def test_what_can_run_passes(folder, changes):
         ({"train.n_seed": 3}, "train.n_seed: stage train@main has no such option"),
         ({"pairs.random.strategy": "best"}, "pairs.random.strategy=best: 'best' is not one of"),
         ({"train.learning_rate": float("nan")}, "train.learning_rate=nan: should be"),
+        ({"gen.num_beams": 2, "gen.max_len": 50}, "gen.num_beams=2 needs gen.max_len=50 equal to"
+         " gen.cap=64"),
+        ({"train.save_steps": 5, "train.logging_steps": 2}, "train.save_steps=5 must be a multiple"
+         " of train.logging_steps=2"),
         ({"gen.cap": 128}, "gen.cap=128 new tokens and a prompt exceed base.n_positions=128"),
         ({"corpus.path": "nowhere"}, "corpus.path=nowhere: no such file or folder"),
     ],
