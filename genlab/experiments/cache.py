@@ -1,4 +1,4 @@
-"""Find what is broken in DVC's cache, and delete it, so that the next `dvc repro` makes it anew.
+"""Find and delete what is broken in DVC's cache.
 
     python -m genlab cache
 

@@ -1,4 +1,4 @@
-"""Settle the claims of the claims.yaml in this folder: compare two arms each, unit by unit.
+"""Settle the claims in claims.yaml; each compares two arms.
 
 Without a command, what has been run on the current commit is settled; `run` first runs every arm
 that is an experiment (stages that an arm does not change are not run again). arms.py says what an

@@ -1,4 +1,4 @@
-"""Compare two runs unit by unit: what was changed, what it changed, and how sure that is.
+"""Compare two runs item by item: intervals, p values and verdicts.
 
 In: two revisions (commits, branches, tags, experiments, or the workspace), whose rows are read
 as claims.yaml in this folder says. Out: a table with a verdict per group and metric. Two means side

@@ -1,4 +1,4 @@
-"""Show the experiments on the current commit, one line each, narrow enough for a terminal.
+"""Show the experiments on the current commit, one line each.
 
 `dvc exp show` prints every metric of every ranker; here the params that differ stand beside one
 metric (`--metric`, average_loc if not said). Failed experiments are left out.

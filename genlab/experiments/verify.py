@@ -1,4 +1,4 @@
-"""Run the committed pipeline again in a clean copy, and compare what comes out with the record.
+"""Run the committed pipeline again in a clean copy, and compare.
 
 `make verify`, or `python -m genlab verify FOLDER` for the pipeline in another folder. What is
 verified is HEAD, in a clone with a DVC cache of its own, empty, and without the record: every stage
