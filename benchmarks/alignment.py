@@ -59,10 +59,22 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
         policy = Path(folder) / "policy"
         GPT2LMHeadModel(GPT2Config(**SIZES)).save_pretrained(policy)
         adapters = lora_config(Lora(8, 16, 0.0, "all-linear")) if lora else None
-        settings = {"loss": "sigmoid", "slic_delta": 1.0, "slic_weight": 0.1, "sft_weight": 0.1}
-        settings |= {"beta": 0.1, "optim": "adamw_torch", "learning_rate": 1e-4, "warmup_steps": 0}
-        settings |= {"per_device_train_batch_size": BATCH_SIZE, "gradient_accumulation_steps": 1}
-        settings |= {"logging_steps": 4, "save_steps": 1000, "seed": 1}
+        recipe = trainer.PreferenceRecipe(
+            loss=trainer.Loss.sigmoid,
+            beta=0.1,
+            slic_delta=1.0,
+            slic_weight=0.1,
+            sft_weight=0.1,
+            optimizer=trainer.Optimizer.adamw,
+            epochs=EPOCHS,
+            learning_rate=1e-4,
+            warmup_steps=0,
+            batch_size=BATCH_SIZE,
+            gradient_accumulation_steps=1,
+            precompute_reference=precompute,
+            logging_steps=4,
+            save_steps=1000,
+        )
         DPOConfig(output_dir=folder, bf16=False)  # loads the libraries, before what is measured
         before = peak_memory()
         start = time.perf_counter()
@@ -72,10 +84,9 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
             policy,
             tokenizer,
             rows,
-            adapters=adapters,
-            num_train_epochs=EPOCHS,
-            precompute_ref_log_probs=precompute,
-            **settings,
+            recipe,
+            adapters,
+            seed=1,
         )
         seconds = time.perf_counter() - start
     return {"memory": peak_memory() - before, "seconds": seconds}

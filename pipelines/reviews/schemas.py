@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from genlab.models.token_texts import GENERATED
+
 SPLITS = ("train", "validation", "test")
 STARS = (1, 2, 3, 4, 5)
 
@@ -28,10 +30,8 @@ GENERATE_SCHEMA = pl.Schema(
         "rubrics": pl.List(pl.String),
         "rating": pl.Int8,
         "keywords": pl.List(pl.String),
-        "prompt": pl.String,
-        "text": pl.String,
-        "n_tokens": pl.Int32,  # new tokens
-        "finished": pl.Boolean,  # whether the end was reached
+        **GENERATED,
+        "text": pl.String,  # of all its tokens; score cuts to gen.max_len
     }
 )
 

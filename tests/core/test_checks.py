@@ -185,11 +185,11 @@ def test_a_mistake_is_one_line_that_names_its_key(folder, capsys, changes, expec
     [
         ({}, ""),
         (
-            {"gen.arms": ["full", "lora_tune"]},
-            "gen.arms: lora_tune is none of the arms in params.yaml (full, lora_all, "
+            {"compared.arms": ["full", "lora_tune"]},
+            "compared.arms: lora_tune is none of the arms in params.yaml (full, lora_all, "
             "lora_low_ratings, lora_low_ratings_same_base, lora_tuned); did you mean lora_tuned?",
         ),
-        ({"gen.arms": ["full", "full"]}, "gen.arms: full is named twice"),
+        ({"compared.arms": ["full", "full"]}, "compared.arms: full is named twice"),
         ({"arms.full.ratings": [0, 5]}, "arms.full.ratings=[0, 5]: should be greater"),
         ({"arms.lora_all.lora.r": 0}, "arms.lora_all.lora.r=0"),
         ({"tokenize.template": "{rubrics} {rating}"}, "tokenize.template"),

@@ -22,6 +22,7 @@ from tests.tiny_models import TEXTS, save_base
 
 PIPELINE = ROOT / "pipelines/alignment"
 DECODING = {"cap": 12, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "batch_size": 16, "seed": 1}
+DECODING |= {"num_beams": 1, "repetition_penalty": 1.0}
 
 
 def invoke(app, *positional, **options):
@@ -78,7 +79,8 @@ def generate_texts(made, output, arms=("main", "other"), **options):
 
 
 def score_texts(made, folder, generated, held_out_reward="held_out_reward", **options):
-    settings = {"arm": "main", "max_len": 12, "cap": 12, "batch_size": 8, "seed": 1} | options
+    settings = {"arm": "main", "max_len": 12, "cap": 12, "batch_size": 8, "seed": 1}
+    settings |= {"num_beams": 1} | options
     invoke(score.app, generated, made / "base", made / "reward_model", made / held_out_reward,
            folder / "score", folder / "arms", metrics=folder / "m.json",
            details=folder / "d.json", histogram=folder / "h.json", front=folder / "f.json",

@@ -35,7 +35,7 @@ OWN_CLASS = {"rating": pl.col("rating"), "rubric": pl.col("rubrics").list.first(
 
 @dataclass(frozen=True)
 class Features:
-    """What a classifier sees of a text; `judge.py` says what each key does."""
+    """What a classifier sees of a text; `classify.py` says what each key does."""
 
     word_ngrams: Annotated[int, Option(min=1, max=3, help="Longest sequence of words seen.")]
     char_ngrams: Annotated[
@@ -48,7 +48,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Classifier:
     """A linear classifier of texts into `classes`.
 
     terms and idf: of each kind of feature ("word", "char") the vocabulary and float64[terms].
@@ -111,10 +111,10 @@ def stack(blocks: Sequence["csr_array"]) -> "csr_array":
     return hstack(blocks, format="csr")
 
 
-def train_judge(
+def train_classifier(
     texts: Sequence[str], classes: Sequence, features: Features, inverse_penalty: float
-) -> Judge:
-    """Return a judge of these texts, every class counting as much as any other.
+) -> Classifier:
+    """Return a classifier of these texts, every class counting as much as any other.
 
     Raises InputError if no term is in `features.min_texts` texts. At least two classes.
     """
@@ -130,14 +130,14 @@ def train_judge(
         except ValueError as error:  # an empty vocabulary, or fewer texts than min_texts
             raise InputError(
                 f"no {kind} stands in {features.min_texts} reviews of the train split ({error}); "
-                "lower judge.min_texts"
+                "lower classify.min_texts"
             ) from None
         fitted[kind] = vectorizer
     model = LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=MAX_ITER)
     model.fit(stack(blocks), list(classes))
     # Of two classes scikit-learn keeps the second's weights alone.
     two = len(model.classes_) == 2
-    return Judge(
+    return Classifier(
         features,
         model.classes_.tolist(),
         {kind: each.get_feature_names_out().tolist() for kind, each in fitted.items()},
@@ -147,16 +147,22 @@ def train_judge(
     )
 
 
-def save_judge(judge: Judge, folder: Path, name: str) -> None:
+def save_classifier(classifier: Classifier, folder: Path, name: str) -> None:
     """Write NAME.json (terms, classes) and NAME.npz (numbers) into a folder that is there."""
-    known = {"features": asdict(judge.features), "classes": judge.classes, "terms": judge.terms}
+    known = {
+        "features": asdict(classifier.features),
+        "classes": classifier.classes,
+        "terms": classifier.terms,
+    }
     (folder / f"{name}.json").write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
-    idf = {f"idf_{kind}": values for kind, values in judge.idf.items()}
-    np.savez_compressed(folder / f"{name}.npz", weights=judge.weights, bias=judge.bias, **idf)
+    idf = {f"idf_{kind}": values for kind, values in classifier.idf.items()}
+    np.savez_compressed(
+        folder / f"{name}.npz", weights=classifier.weights, bias=classifier.bias, **idf
+    )
 
 
-def load_judge(folder: Path, name: str) -> Judge | None:
-    """Return a saved judge, None if there is none; raise InputError if it is not whole."""
+def load_classifier(folder: Path, name: str) -> Classifier | None:
+    """Return a saved classifier, None if there is none; raise InputError if it is not whole."""
     path = folder / f"{name}.json"
     if not path.is_file():
         return None
@@ -164,7 +170,7 @@ def load_judge(folder: Path, name: str) -> Judge | None:
         known = json.loads(path.read_text(encoding="utf-8"))
         with np.load(folder / f"{name}.npz", allow_pickle=False) as numbers:
             idf = {kind: numbers[f"idf_{kind}"] for kind in known["terms"]}
-            judge = Judge(
+            classifier = Classifier(
                 Features(**known["features"]),
                 known["classes"],
                 known["terms"],
@@ -172,14 +178,16 @@ def load_judge(folder: Path, name: str) -> Judge | None:
                 numbers["weights"],
                 numbers["bias"],
             )
-        n_terms = sum(map(len, judge.terms.values()))
-        if judge.weights.shape != (len(judge.classes), n_terms) or any(
-            len(terms) != len(judge.idf[kind]) for kind, terms in judge.terms.items()
+        n_terms = sum(map(len, classifier.terms.values()))
+        if classifier.weights.shape != (len(classifier.classes), n_terms) or any(
+            len(terms) != len(classifier.idf[kind]) for kind, terms in classifier.terms.items()
         ):
             raise ValueError("its arrays do not fit its lists")
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
-        raise InputError(f"{path}: not a whole judge ({error}); run `dvc repro judge`") from None
-    return judge
+        raise InputError(
+            f"{path}: not a whole classifier ({error}); run `dvc repro classify`"
+        ) from None
+    return classifier
 
 
 # ---- what they are trained on, and how far to trust them
@@ -191,30 +199,32 @@ def common_rubrics(train: pl.DataFrame, min_reviews: int) -> list[str]:
     return sorted(rubric for rubric, n in counts.items() if n >= min_reviews)
 
 
-def measure_on_reviews(judge: Judge, kind: str, reviews: pl.DataFrame) -> dict[str, float]:
-    """Return how often a judge of "rating" or "rubric" is right about real reviews.
+def measure_on_reviews(
+    classifier: Classifier, kind: str, reviews: pl.DataFrame
+) -> dict[str, float]:
+    """Return how often a classifier of "rating" or "rubric" is right about real reviews.
 
-    A rubric is right if it is any of the review's. Reviews of a class that the judge never met
+    A rubric is right if it is any of the review's. Reviews of a class that the classifier never met
     (`n_unknown`) are left out.
     """
-    known = reviews.filter(OWN_CLASS[kind].is_in(judge.classes))
+    known = reviews.filter(OWN_CLASS[kind].is_in(classifier.classes))
     own = known.select(OWN_CLASS[kind]).to_series().to_list()
-    numbers = {"classes": len(judge.classes), "n_unknown": reviews.height - len(own)}
+    numbers = {"classes": len(classifier.classes), "n_unknown": reviews.height - len(own)}
     if not own:
         return numbers
     accepted = known["rubrics"].to_list() if kind == "rubric" else [[each] for each in own]
-    predicted = judge.predict(known["text"].to_list())
-    return numbers | measure_judge(predicted, accepted, own, known["rating"].to_list())
+    predicted = classifier.predict(known["text"].to_list())
+    return numbers | measure_classifier(predicted, accepted, own, known["rating"].to_list())
 
 
-def measure_judge(
+def measure_classifier(
     predicted: Sequence, accepted: Sequence[Sequence], strata: Sequence, ratings: Sequence[int]
 ) -> dict[str, float]:
     """Return n, the accuracy and the balanced accuracy, and that of each rating, with ends.
 
     Text i is right if predicted[i] is among accepted[i]. The balanced accuracy is the mean over
     the different `strata` (the text's own class) of the share that is right; `constant` is what
-    the best judge that always says the same would have. Intervals: Wilson's, of the mean over
+    the best classifier that always says the same would have. Intervals: Wilson's, of the mean over
     strata its stratified form (`genlab.labelling.agreement`).
     """
     hits = np.array([p in among for p, among in zip(predicted, accepted, strict=True)])
