@@ -19,12 +19,14 @@ COMMANDS = {
     "claims": "genlab.experiments.claims",
     "show": "genlab.experiments.show",
     "beside": "genlab.report.beside",
+    "label": "genlab.labelling.label",
     "verify": "genlab.experiments.verify",
     "readme": "genlab.experiments.readme",
     "cache": "genlab.experiments.cache",
     "deps": "genlab.core.deps",
     "check": "genlab.core.checks",
     "report": "genlab.report.pipeline",
+    "new": "genlab.skeleton.new",
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import typer
 
-from genlab.core.params import leaves
+from genlab.core.params import flatten
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.comparison import (
     Difference,
@@ -42,8 +42,8 @@ def compare_revisions(
     layout: Layout, base: str | None, other: str | None, gates: list[str]
 ) -> tuple[Comparison, list[str]]:
     """Return the comparison and what is wrong with its gates; None is the workspace."""
-    rows = [read_rows(layout.path, revision) for revision in (base, other)]
-    pairings = pair_rows(layout, *rows, layout.metrics, (named(base), named(other)))
+    rows_a, rows_b = (read_rows(layout.path, revision) for revision in (base, other))
+    pairings = pair_rows(layout, rows_a, rows_b, layout.metrics, (named(base), named(other)))
     limits = [read_gate(text, pairings, layout.metrics) for text in gates]
     n_asked = count_asked(layout, pairings.values(), layout.metrics)
     found = {
@@ -63,7 +63,7 @@ def compare_revisions(
                 f"{', '.join(groups)}: {words}".removeprefix(": ")
                 for words, groups in units.items()
             ),
-            *lonely_groups(layout, *rows, pairings),
+            *unpaired_groups(layout, rows_a, rows_b, pairings),
         ],
         warnings=doubts(layout, (base, other), pairings),
         differences=differences,
@@ -78,7 +78,7 @@ def described(revision: str | None) -> str:
 
 def changed_params(base: dict, other: dict) -> dict[str, tuple[object, object]]:
     """Return dotted key -> (value in BASE, value in OTHER), "-" where a side has no such key."""
-    a, b = dict(leaves(base)), dict(leaves(other))
+    a, b = flatten(base), flatten(other)
     sides = {key: (a.get(key, "-"), b.get(key, "-")) for key in [*a, *b]}
     return {key: values for key, values in sides.items() if values[0] != values[1]}
 
@@ -101,7 +101,7 @@ def describe_units(layout: Layout, pairing: Pairing, found: list[Difference]) ->
     return "; ".join(words + [f"{', '.join(names)} {why}" for why, names in partial.items()])
 
 
-def lonely_groups(
+def unpaired_groups(
     layout: Layout, base: pl.DataFrame, other: pl.DataFrame, pairings: dict[str, Pairing]
 ) -> list[str]:
     """Return a line for each group that is not compared."""

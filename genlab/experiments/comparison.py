@@ -6,7 +6,7 @@ what both runs share, so what makes a query hard cancels out.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from genlab.statistics.significance import (
     adjust_by_holm,
     bootstrap_p,
     detectable_difference,
-    is_shown,
+    is_significant,
     mcnemar_p,
 )
 
@@ -107,14 +107,14 @@ def read_layout(path: Path) -> Layout:
     if not isinstance(rows["metrics"], dict):
         raise InputError(f"{path}: rows.metrics: must be like {METRICS_FORM}")
     metrics = {}
-    for name, fields in rows["metrics"].items():
+    for name, entry in rows["metrics"].items():
         where = f"{path}: rows.metrics.{name}"
         check_text(where, name)
-        if not isinstance(fields, dict):
+        if not isinstance(entry, dict):
             raise InputError(f"{where}: must be like {{column: {name}, better: higher}}")
-        check_keys(where, fields, Metric, needed=("column", "better"))
-        check_text(f"{where}: column", fields["column"])
-        metrics[name] = Metric(**fields)
+        check_keys(where, entry, Metric, needed=("column", "better"))
+        check_text(f"{where}: column", entry["column"])
+        metrics[name] = Metric(**entry)
         for key, known in (("better", ("lower", "higher")), ("kind", ("mean", "share"))):
             if (value := getattr(metrics[name], key)) not in known:
                 raise InputError(f"{where}: {key} is {value}, not {' or '.join(known)}")
@@ -157,7 +157,7 @@ def check_text(where: str, value: object) -> None:
 
 def check_keys(where: str, given: dict, made: type, needed: tuple[str, ...]) -> None:
     """Raise InputError for a key that a dataclass has not, or a needed one that is not given."""
-    known = list(made.__dataclass_fields__)
+    known = [field.name for field in fields(made)]
     for key in given:
         if key not in known:
             raise InputError(f"{where}: no key {key}{did_you_mean(str(key), known)}")
@@ -302,7 +302,7 @@ def with_verdicts(differences: list[Difference]) -> list[Difference]:
             verdict = "no pair counts"
         elif each.n_different == 0:
             verdict = "the same rows"
-        elif not is_shown(each.low, each.high, p_adjusted):
+        elif not is_significant(each.low, each.high, p_adjusted):
             verdict = "no difference shown"
         else:
             found = "lower" if each.difference < 0 else "higher"

@@ -76,7 +76,7 @@ def describe_params(path: Path) -> dict:
     if not isinstance(params, dict):
         raise InputError(f"{path}: must hold groups of values")
     canonical = json.dumps(params, sort_keys=True, default=str)  # str: dates, which YAML knows
-    seeds = {key: value for key, value in flatten(params).items() if key.endswith("seed")}
+    seeds = {k: value for k, value in flatten(params, lists=True).items() if k.endswith("seed")}
     return {
         "sha256": hashlib.sha256(canonical.encode()).hexdigest(),
         "seeds": dict(sorted(seeds.items())),
@@ -109,7 +109,7 @@ def hash_of(path: Path) -> str:
 def required_packages(pyproject: str) -> list[str]:
     """Return the names of the packages that a pyproject.toml depends on."""
     required = tomllib.loads(pyproject)["project"]["dependencies"]
-    return [re.match(r"[\w.-]+", requirement)[0] for requirement in required]
+    return [re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in required]
 
 
 def versions_of(packages: list[str]) -> dict[str, str]:

@@ -36,8 +36,8 @@ def opened(revision: str | None) -> "Iterator[Repo]":
     except RevError:
         raise InputError(
             f"{revision}: no such commit, branch, tag or experiment"
-            f"{did_you_mean(revision, names_in_git())}; `dvc exp list --all-commits` shows the "
-            "experiments"
+            f"{did_you_mean(str(revision), names_in_git())}; `dvc exp list --all-commits` shows "
+            "the experiments"
         ) from None
     except DvcException as error:
         raise InputError(f"{named(revision)}: {error}") from error

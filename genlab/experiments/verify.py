@@ -30,7 +30,7 @@ import typer
 
 from genlab.core.checks import load_stages
 from genlab.core.files import remove
-from genlab.core.params import flatten
+from genlab.core.params import flatten, is_number
 from genlab.core.program import InputError, run, stage_app
 
 app = stage_app()
@@ -82,18 +82,15 @@ def compare(committed: dict[str, object], made: dict[str, object], tolerance: fl
     return found
 
 
-def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def read_values(files: dict[str, bytes]) -> dict[str, object]:
     """Return all values of JSON files as "FILE KEY": value; raise InputError if one is no JSON."""
-    values = {}
+    values: dict[str, object] = {}
     for name, content in files.items():
         try:
-            flat = flatten(json.loads(content))
+            parsed = json.loads(content)
         except ValueError as error:
             raise InputError(f"{name}: no JSON ({error})") from error
+        flat = flatten(parsed, lists=True) or {"": parsed}
         values |= {f"{name} {key}": value for key, value in flat.items()}
     return values
 
@@ -102,7 +99,7 @@ def explain(committed: bytes | None, made: bytes | None) -> list[str]:
     """Return in words what differs between two receipts."""
     if committed is None or made is None:
         return ["no receipt to compare" if committed is None else "no receipt was written"]
-    before, after = flatten(json.loads(committed)), flatten(json.loads(made))
+    before, after = (flatten(json.loads(each), lists=True) for each in (committed, made))
     lines = []
     for key in sorted({*before, *after}):
         if before.get(key) == after.get(key):
@@ -199,7 +196,7 @@ def read_record(pipeline: Path, outputs: frozenset[str]) -> dict[str, bytes]:
 
 def run_pipeline(pipeline: Path) -> None:
     """Run every stage, naming each; raise InputError with its last lines if one fails."""
-    last_lines = deque(maxlen=SHOWN)
+    last_lines: deque[str] = deque(maxlen=SHOWN)
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "--force"],
         cwd=pipeline,
@@ -211,7 +208,7 @@ def run_pipeline(pipeline: Path) -> None:
         start_new_session=True,  # so that it can be stopped with all its stages
     )
     try:
-        for line in process.stdout:
+        for line in process.stdout or ():
             last_lines.append(line)
             if stage := re.match(r"Running stage '(.*)'", line):
                 print(f"  {stage[1]}", flush=True)

@@ -14,11 +14,7 @@ import polars as pl
 from genlab.core.program import InputError
 from genlab.labelling.questionnaire import ALL, BOTH, DISAGREED, Questionnaire, add_fingerprints
 from genlab.statistics.intervals import interval, percentile_ends, wilson_interval
-from genlab.statistics.shares import (
-    macro_share,
-    more_labels_for_macro,
-    shares_of,
-)
+from genlab.statistics.shares import macro_share, more_labels_for_macro, shares_of
 
 MACRO = "macro"
 N_RESAMPLES = 10_000
@@ -104,15 +100,6 @@ def summarize_shares(
         if sum(column):
             summary[f"{by}_{group}"] = shares_of(column, answers)
     return summary
-
-
-# ---- the macro share
-
-
-# ---- how many more
-
-
-# ---- two raters
 
 
 def summarize_agreement(pairs: pl.DataFrame, answers: Sequence[str], seed: int) -> dict:

@@ -205,3 +205,21 @@ def split_in_name(file: Path) -> str | None:
         if word.startswith("test") or word == "eval":
             return "test"
     return None
+
+
+def count_queries(frame: pl.DataFrame, counts: dict) -> pl.DataFrame:
+    """Return the frame as it is, after adding its queries and passages to the counts by split."""
+    selected = pl.col("passages").list.eval(pl.element().struct.field("is_selected"))
+    for split, queries, passages, answerable in (
+        frame.group_by("split")
+        .agg(
+            pl.len(),
+            pl.col("passages").list.len().sum(),
+            selected.list.any().sum().alias("answerable"),
+        )
+        .iter_rows()
+    ):
+        counts[split]["queries"] += queries
+        counts[split]["passages"] += passages
+        counts[split]["answerable"] += answerable
+    return frame

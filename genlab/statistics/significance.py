@@ -17,17 +17,17 @@ FEWEST_PAIRS = 6  # the signs of five, all alike, still have p 2 / 2^5 > LEVEL
 def mcnemar_p(a: np.ndarray, b: np.ndarray) -> float:
     """Return the exact two-sided McNemar p of two columns of 0 and 1.
 
-    Only the units on which the arms disagree tell anything: without a difference, as many of them
-    would go one way as the other. McNemar 1947, Psychometrika 12(2), with the binomial
-    distribution in place of chi-square.
+    Only the units on which the arms disagree count: without a difference, as many of them would
+    go one way as the other. McNemar 1947, Psychometrika 12(2), with the binomial distribution in
+    place of chi-square. `scipy.stats.binomtest` gives the same p, but its import takes 1.0 s
+    where all of `genlab compare`'s take 0.7 s; scipy.special takes 0.2 s.
     """
+    from scipy.special import betainc
+
     losses, gains = int((a > b).sum()), int((a < b).sum())
-    n = losses + gains
-    term = tail = 1  # term: n over k
-    for k in range(min(losses, gains)):
-        term = term * (n - k) // (k + 1)
-        tail += term
-    return min(1.0, 2 * tail / 2**n)  # integers of any size: no underflow
+    n, k = losses + gains, min(losses, gains)
+    # The binomial distribution function at k of n is the incomplete beta function.
+    return min(1.0, 2 * float(betainc(n - k, k + 1, 0.5))) if n else 1.0
 
 
 def bootstrap_p(differences: np.ndarray, means: np.ndarray) -> float:
@@ -84,6 +84,6 @@ def unpaired_shares_interval(a: float, b: float, n: int) -> tuple[float, float]:
     return b - a - half, b - a + half
 
 
-def is_shown(low: float, high: float, p_adjusted: float) -> bool:
+def is_significant(low: float, high: float, p_adjusted: float) -> bool:
     """Say whether a difference is more than chance: its adjusted p and its interval must agree."""
     return p_adjusted < LEVEL and not low <= 0 <= high

@@ -14,8 +14,8 @@ from genlab.text.classifier import Features, load_classifier, train_classifier
 from pipelines.reviews.classifiers import common_rubrics, measure_classifier, measure_on_reviews
 from pipelines.reviews.fluency_model import read_fluency
 from pipelines.reviews.stages import fetch
+from tests.pipelines.reviews.tiny_reviews import make_table, run_classify
 from tests.tiny_models import save_base
-from tests.tiny_reviews import make_table, run_classify
 
 FEATURES = Features(word_ngrams=2, char_ngrams=4, min_texts=1, max_features=2000)
 

@@ -34,8 +34,8 @@ from pipelines.reviews.metrics import (
 )
 from pipelines.reviews.schemas import GENERATE_SCHEMA, KEYWORD_SCHEMA
 from pipelines.reviews.stages import score
+from tests.pipelines.reviews.tiny_reviews import make_table, run_classify
 from tests.project_copy import ROOT
-from tests.tiny_reviews import make_table, run_classify
 from tests.tiny_t5 import make_tokenizer
 
 SHEET = ROOT / "pipelines/reviews/label.yaml"
@@ -232,13 +232,13 @@ def test_a_plot_has_every_arm_at_every_asked_rating_where_a_text_counts():
 def test_texts_are_cut_to_max_len_tokens_and_a_cut_text_has_no_end(tmp_path):
     tokenizer = make_tokenizer()
     tokenizer.save_pretrained(tmp_path)
-    ids = tokenizer("суп был горячий", add_special_tokens=False)["input_ids"]
-    rows = generated(["суп был горячий", "да"]).with_columns(
+    ids = tokenizer("кафе вкусный борщ", add_special_tokens=False)["input_ids"]
+    rows = generated(["кафе вкусный борщ", "да"]).with_columns(
         tokens=pl.Series([ids, ids[:1]], dtype=pl.List(pl.Int32))
     )
     cut = cut_generated(rows, tmp_path, len(ids) - 1)
     assert cut["tokens"].to_list() == [ids[:-1], ids[:1]]
-    assert cut["text"].to_list() == [tokenizer.decode(ids[:-1]), "да"]
+    assert cut["text"].to_list() == [tokenizer.decode(ids[:-1], skip_special_tokens=True), "да"]
     assert cut["finished"].to_list() == [False, True]
     whole = cut_generated(rows, tmp_path / "not read", len(ids) + 1)
     assert whole.equals(rows)
@@ -364,12 +364,8 @@ def classified(tmp_path_factory) -> Path:
 
 def run_score(classified: Path, output: Path, labels: Path | None = None, **changes) -> str:
     """Run the stage; its files go to `output`. Returns what it printed."""
-    files = [
-        classified / "generate.parquet",
-        classified / "enrich.parquet",
-        classified / "classify",
-        SHEET,
-    ]
+    files = [classified / "generate.parquet", classified / "base", classified / "enrich.parquet"]
+    files += [classified / "classify", SHEET]
     files += [labels or output / "labels", classified / "train_curve", output / "score.parquet"]
     outs = {"metrics": "score", "details": "score_details", "label_metrics": "labels"}
     outs |= {"recovered": "recovered", "predicted": "predicted", "curves": "curves"}
