@@ -20,6 +20,7 @@ from genlab.core.files import write_json, written_whole
 from genlab.core.processes import best_device, limit_threads
 from genlab.core.program import InputError
 from genlab.models.loading import first_line, load_whole
+from genlab.text import classifier as bag_of_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -30,40 +31,28 @@ Rates = Callable[[list[str], list[str]], np.ndarray]
 def make_bag_of_words(
     texts: list[str], labels: np.ndarray, output: Path, *, min_texts: int, inverse_penalty: float
 ) -> int:
-    """Fit TF-IDF and logistic regression; write them as plain numbers; return how many words."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-
-    from genlab.text.normal_form import words
-
-    vectorizer = TfidfVectorizer(analyzer=words, min_df=min_texts)
-    try:
-        counts = vectorizer.fit_transform(texts)
-    except ValueError as error:
-        raise InputError(
-            f"no word stands in {min_texts} texts of the held-out half ({error}); lower "
-            "held_out_reward.min_texts"
-        ) from None
-    model = LogisticRegression(C=inverse_penalty, max_iter=1000).fit(counts, labels)
-    vocabulary = vectorizer.get_feature_names_out().tolist()
-    content = {
-        "kind": "bag_of_words",
-        "words": vocabulary,
-        "idf": vectorizer.idf_.tolist(),
-        "weights": model.coef_[0].tolist(),
-        "bias": float(model.intercept_[0]),
-    }
+    """Fit TF-IDF of words and logistic regression; return how many words they see."""
+    seen = bag_of_words.Features(1, 0, min_texts, 0, sublinear_tf=False, normal_form=True)
+    made = bag_of_words.train_classifier(
+        texts,
+        labels.tolist(),
+        seen,
+        inverse_penalty,
+        balanced=False,
+        source="texts of the held-out half",
+        key="held_out_reward.min_texts",
+    )
     with written_whole(output) as folder:
-        write_json(folder / "reward.json", content)
-    return len(vocabulary)
+        write_json(folder / "reward.json", {"kind": "bag_of_words"})
+        bag_of_words.save_classifier(made, folder, "bag_of_words")
+    return len(made.terms["word"])
 
 
 def load_reward(folder: Path, batch_size: int) -> Rates:
     """Return the rates function of a reward model's folder; raise InputError if there is none."""
     path = folder / "reward.json"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        kind = manifest["kind"]
+        kind = json.loads(path.read_text(encoding="utf-8"))["kind"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: no reward model ({first_line(error)}); run `dvc repro`"
@@ -73,7 +62,7 @@ def load_reward(folder: Path, batch_size: int) -> Rates:
 
         return load_ranker(folder / "model", batch_size).relevance
     if kind == "bag_of_words":
-        return bag_of_words_rates(manifest)
+        return bag_of_words_rates(folder)
     return classifier_rates(*load_classifier(folder / "model"), batch_size)
 
 
@@ -136,24 +125,12 @@ def classifier_rates(
     return rates
 
 
-def bag_of_words_rates(manifest: dict) -> Rates:
-    """Return rates: the log-odds of the logistic regression, as scikit-learn would give them."""
-    from genlab.text.normal_form import words
-
-    place = {word: i for i, word in enumerate(manifest["words"])}
-    idf, weights = np.array(manifest["idf"]), np.array(manifest["weights"])
-
-    def rates(prompts: list[str], texts: list[str]) -> np.ndarray:
-        found = np.full(len(texts), manifest["bias"])
-        for i, text in enumerate(texts):
-            known = [place[word] for word in words(text) if word in place]
-            if known:
-                kinds, counts = np.unique(known, return_counts=True)
-                values = counts * idf[kinds]
-                found[i] += values @ weights[kinds] / np.linalg.norm(values)
-        return found.astype(np.float32)
-
-    return rates
+def bag_of_words_rates(folder: Path) -> Rates:
+    """Return rates: the log-odds of "positive"."""
+    made = bag_of_words.load_classifier(folder, "bag_of_words")
+    if made is None:
+        raise InputError(f"{folder}: its bag of words is missing; run `dvc repro`")
+    return lambda prompts, texts: made.scores(texts)[:, 1].astype(np.float32)
 
 
 def check_two_models(reward: Path, held_out: Path) -> None:

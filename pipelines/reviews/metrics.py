@@ -20,6 +20,7 @@ import polars as pl
 from genlab.core.terminal import table, with_ends
 from genlab.statistics.intervals import interval, percentile_ends, resample_strata, wilson_interval
 from genlab.statistics.shares import macro_share
+from genlab.text.classifier import Classifier
 from genlab.text.copied_spans import longest_copied_spans
 from genlab.text.measures import distinct_n, distinct_n_of_sample, repeated_share
 from genlab.text.normal_form import words

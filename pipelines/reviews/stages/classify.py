@@ -17,14 +17,8 @@ from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table
 from genlab.mini.gpt2 import check_sizes
-from pipelines.reviews.classifiers import (
-    OWN_CLASS,
-    Features,
-    common_rubrics,
-    measure_on_reviews,
-    save_classifier,
-    train_classifier,
-)
+from genlab.text.classifier import Features, save_classifier, train_classifier
+from pipelines.reviews.classifiers import OWN_CLASS, common_rubrics, measure_on_reviews
 from pipelines.reviews.fluency_model import FluencySizes, copy_or_make_model, measure_fluency
 
 app = stage_app()
@@ -75,7 +69,15 @@ def main(
                 )
                 continue
             texts = rows["text"].to_list()
-            classifier = train_classifier(texts, classes.to_list(), features, inverse_penalty)
+            classifier = train_classifier(
+                texts,
+                classes.to_list(),
+                features,
+                inverse_penalty,
+                balanced=True,
+                source="reviews of the train split",
+                key="classify.min_texts",
+            )
             save_classifier(classifier, folder, kind)
             on_train = measure_on_reviews(classifier, kind, rows)
             numbers[kind] = measure_on_reviews(classifier, kind, test) | {

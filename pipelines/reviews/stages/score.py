@@ -18,7 +18,7 @@ from genlab.labelling.agreement import summarize_labels
 from genlab.labelling.label_files import read_labels
 from genlab.labelling.questionnaire import read_questionnaire
 from genlab.models.token_texts import check_lengths
-from pipelines.reviews.classifiers import load_classifier
+from genlab.text.classifier import load_classifier
 from pipelines.reviews.fluency_model import read_fluency
 from pipelines.reviews.generated_reviews import add_references, cut_generated, read_generated
 from pipelines.reviews.metrics import (

@@ -10,86 +10,14 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model
 from genlab.statistics.intervals import wilson_interval
-from pipelines.reviews.classifiers import (
-    Features,
-    common_rubrics,
-    load_classifier,
-    measure_classifier,
-    measure_on_reviews,
-    save_classifier,
-    train_classifier,
-)
+from genlab.text.classifier import Features, load_classifier, train_classifier
+from pipelines.reviews.classifiers import common_rubrics, measure_classifier, measure_on_reviews
 from pipelines.reviews.fluency_model import read_fluency
 from pipelines.reviews.stages import fetch
 from tests.pipelines.reviews.tiny_reviews import make_table, run_classify
 from tests.tiny_models import save_base
 
 FEATURES = Features(word_ngrams=2, char_ngrams=4, min_texts=1, max_features=2000)
-TEXTS = ["вкусно и уютно", "очень вкусно", "грязно и долго", "очень грязно", "так себе", "сойдёт"]
-STARS = [5, 5, 1, 1, 3, 3]
-
-
-# ---- classifiers
-
-
-def test_a_classifier_decides_as_scikit_learn_does():
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline, make_union
-
-    table = make_table()
-    texts, stars = table["text"].to_list(), table["rating"].to_list()
-    made = train_classifier(texts[:400], stars[:400], FEATURES, 2.0)
-    words = TfidfVectorizer(
-        token_pattern=r"\w+", ngram_range=(1, 2), max_features=2000, sublinear_tf=True
-    )
-    characters = TfidfVectorizer(
-        analyzer="char_wb", ngram_range=(2, 4), max_features=2000, sublinear_tf=True
-    )
-    model = LogisticRegression(C=2.0, class_weight="balanced", max_iter=1000)
-    expected = make_pipeline(make_union(words, characters), model).fit(texts[:400], stars[:400])
-    assert made.predict(texts[400:]) == expected.predict(texts[400:]).tolist()
-
-
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_a_saved_classifier_gives_the_same_numbers_to_the_last_bit(tmp_path, n_classes):
-    made = train_classifier(TEXTS[: 2 * n_classes], STARS[: 2 * n_classes], FEATURES, 1.0)
-    save_classifier(made, tmp_path, "rating")
-    loaded = load_classifier(tmp_path, "rating")
-    assert loaded.predict(TEXTS) == made.predict(TEXTS)
-    assert made.predict(TEXTS[: 2 * n_classes]) == STARS[: 2 * n_classes]
-    assert np.array_equal(loaded.find_terms(TEXTS).toarray(), made.find_terms(TEXTS).toarray())
-    assert np.array_equal(loaded.weights, made.weights)
-    assert loaded.weights.shape[0] == n_classes
-
-
-def test_a_text_without_a_known_word_has_no_class():
-    made = train_classifier(TEXTS, STARS, Features(1, 0, 1, 100), 1.0)
-    assert made.predict(["", "xyz", "вкусно"]) == [None, None, 5]
-    assert made.predict([]) == []
-
-
-def test_a_classifier_that_is_not_there_is_none_and_a_pickle_or_a_cut_file_is_refused(tmp_path):
-    assert load_classifier(tmp_path, "rating") is None
-    save_classifier(train_classifier(TEXTS, STARS, FEATURES, 1.0), tmp_path, "rating")
-    numbers = tmp_path / "rating.npz"
-    whole = numbers.read_bytes()
-    numbers.write_bytes(whole[:-100])
-    with pytest.raises(
-        InputError, match=r"rating.json: not a whole classifier .*dvc repro classify"
-    ):
-        load_classifier(tmp_path, "rating")
-    np.savez(numbers, weights=np.array([{}], dtype=object), bias=0, idf_word=0, idf_char=0)
-    with pytest.raises(InputError, match="pickle"):
-        load_classifier(tmp_path, "rating")
-    np.savez(numbers, weights=np.zeros((3, 2)), bias=np.zeros(3), idf_word=[1.0], idf_char=[1.0])
-    with pytest.raises(InputError, match="do not fit"):
-        load_classifier(tmp_path, "rating")
-
-
-def test_texts_without_a_shared_word_are_an_error_that_names_the_key():
-    with pytest.raises(InputError, match=r"no word stands in 3 reviews .*lower classify.min_texts"):
-        train_classifier(["раз", "два"], [1, 2], Features(1, 0, 3, 10), 1.0)
 
 
 # ---- how far to trust them
@@ -110,7 +38,9 @@ def test_accuracy_is_over_texts_and_the_balanced_one_over_classes():
 
 
 def test_any_of_a_reviews_rubrics_is_right_and_those_never_met_are_left_out():
-    made = train_classifier(["суп суп", "номер номер"], ["Кафе", "Гостиница"], FEATURES, 1.0)
+    made = train_classifier(
+        ["суп суп", "номер номер"], ["Кафе", "Гостиница"], FEATURES, 1.0, True, "reviews", "a.b"
+    )
     columns = {"rubrics": [["Кафе", "Гостиница"], ["Кафе"], ["Гостиница"], ["Аптека", "Кафе"]]}
     table = pl.DataFrame(columns | {"text": ["номер"] * 4, "rating": [1, 1, 2, 3]})
     found = measure_on_reviews(made, "rubric", table)
@@ -135,7 +65,11 @@ def test_classifiers_come_from_the_train_split_alone_and_twice_with_the_same_byt
     other = pl.when(pl.col("split") == "train").then("text").otherwise(pl.lit("совсем иное"))
     second, _ = run_classify(tmp_path / "b", table.with_columns(text=other))
     files = sorted(file for file in (tmp_path / "a/classify").rglob("*") if file.is_file())
-    assert {file.name for file in files} >= {"rating.npz", "rubric.json", "model.safetensors"}
+    assert {file.name for file in files} >= {
+        "rating.safetensors",
+        "rubric.json",
+        "model.safetensors",
+    }
     for file in files:
         twin = tmp_path / "b" / file.relative_to(tmp_path / "a")
         assert file.read_bytes() == twin.read_bytes(), file.name

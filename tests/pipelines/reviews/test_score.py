@@ -15,8 +15,8 @@ from genlab.experiments.comparison import Layout, Metric, compare_group, pair_ro
 from genlab.labelling.questionnaire import add_fingerprints, read_questionnaire
 from genlab.statistics.intervals import bootstrap_interval, wilson_interval
 from genlab.statistics.shares import macro_share
+from genlab.text.classifier import Features, train_classifier
 from genlab.text.normal_form import words
-from pipelines.reviews.classifiers import Features, train_classifier
 from pipelines.reviews.generated_reviews import (
     add_references,
     cut_generated,
@@ -124,8 +124,11 @@ def test_likelihoods_are_per_token_and_per_byte():
 def test_classifiers_say_whether_what_was_asked_for_was_recovered():
     features = Features(1, 0, 1, 100)
     classifiers = {
-        "rating": train_classifier(["плохо", "средне", "отлично"], [1, 3, 5], features, 1.0),
-        "rubric": train_classifier(["суп", "номер"], ["Кафе", "Гостиница"], features, 1.0),
+        name: train_classifier(texts, classes, features, 1.0, True, "reviews", "classify.min_texts")
+        for name, texts, classes in [
+            ("rating", ["плохо", "средне", "отлично"], [1, 3, 5]),
+            ("rubric", ["суп", "номер"], ["Кафе", "Гостиница"]),
+        ]
     }
     texts = ["отлично суп", "средне номер", "плохо", ""]
     found = scores_of(texts, classifiers=classifiers, rubrics=["Бар", "Кафе"])
