@@ -487,7 +487,11 @@ def test_a_bad_labelled_line_is_named_with_its_number(tmp_path, content, reason)
         ("train.json", b"<!DOCTYPE html><html>", "a web page, not the data"),
         ("train.json", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
         ("train.json.gz", gzip.compress(lines_text(ROWS).encode(), mtime=0)[:-20], "damaged gzip"),
-        ("train.json.gz", gzip.compress(gzip.compress(b"[]", mtime=0), mtime=0), "compressed twice"),
+        (
+            "train.json.gz",
+            gzip.compress(gzip.compress(b"[]", mtime=0), mtime=0),
+            "compressed twice",
+        ),
         ("train.parquet", b"PAR1 but no more", "not a whole Parquet file"),
         ("train.parquet", b"nonsense", "not a whole Parquet file"),
         ("train.json", columns_text([{"query": "x"}]), "column 'query_id' is missing"),
