@@ -24,7 +24,6 @@ from genlab.text.classifier import Classifier
 from genlab.text.copied_spans import longest_copied_spans
 from genlab.text.measures import distinct_n, distinct_n_of_sample, repeated_share
 from genlab.text.normal_form import words
-from pipelines.reviews.classifiers import Classifier
 from pipelines.reviews.generated_reviews import GROUP, REAL, REAL_OTHER, REFERENCES
 from pipelines.reviews.keywords import analyse
 from pipelines.reviews.schemas import GENERATE_SCHEMA, STARS
