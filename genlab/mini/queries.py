@@ -1,6 +1,6 @@
 """The mini corpus: MS MARCO-shaped queries made here, from a table of facts and sentence forms.
 
-In: a file of topics (mini_topics.yaml), sizes and a seed. Out: frames of tables.QUERY_SCHEMA, and
+In: a file of topics (topics.yaml), sizes and a seed. Out: frames of tables.QUERY_SCHEMA, and
 plain passages to pretrain a base model on.
 
 The world is fixed. An entity is a topic and a made-up name ("lake varn"); all topics share the
