@@ -133,7 +133,7 @@ def ranker(
     counts = {name: value for name, value in described.items() if isinstance(value, (int, float))}
     write_json(metrics, counts)  # numbers only: DVC shows no text among metrics
     asset = hub_id if source is Source.hub else str(path)
-    write_manifest(manifest, source, asset, described.get("revision", "none"), output)
+    write_manifest(manifest, source, asset, str(described.get("revision", "none")), output)
 
 
 def fetch_ranker(
@@ -165,7 +165,11 @@ def fetch_ranker(
     made_here = source == "mini" or kind == RankerKind.bm25
     with written_whole(output) as folder:
         folder.mkdir()
-        manifest = {"name": output.name, "kind": str(kind), "source": str(source)}
+        manifest: dict[str, str | int | float] = {
+            "name": output.name,
+            "kind": str(kind),
+            "source": str(source),
+        }
         if made_here:
             manifest |= make_ranker(kind, path, max_queries, dim, epochs, seed, folder)
         elif source == "hub":

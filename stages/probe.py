@@ -14,7 +14,7 @@ from typer import Option
 from genlab.core.files import write_json
 from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
-from genlab.ranking import probes
+from genlab.ranking import probe_measures, probes
 from genlab.ranking.candidates import evaluated_queries, passages_of_others, read_candidates
 from genlab.ranking.panel import rate_texts
 
@@ -73,7 +73,7 @@ def main(
         known = zip(scored, probes.candidate_scores(real[name]), strict=True)
         scores = dict(known) | dict(zip(pairs, relevance.tolist(), strict=True))
         placed[name] = probes.place_probes(asked, texts, real[name], scores)
-        headline[name], measured = probes.measure_probes(
+        headline[name], measured = probe_measures.measure_probes(
             placed[name], asked["query_id"].to_list(), repeats, seed
         )
         beside[name] = {
@@ -84,13 +84,15 @@ def main(
     write_table(output, (frame.select(probes.SCHEMA.names()) for frame in rows), probes.SCHEMA)
     write_json(metrics, headline)
     write_json(details, beside)
-    write_json(repeats_plot, probes.points(beside, "repeats", probes.dose_probes(repeats)))
-    write_json(positions_plot, probes.points(beside, "position", probes.POSITIONS))
+    write_json(
+        repeats_plot, probe_measures.points(beside, "repeats", probe_measures.dose_probes(repeats))
+    )
+    write_json(positions_plot, probe_measures.points(beside, "position", probes.POSITIONS))
     same = {probe: probe for probe in probes.WORD_PROBES}
-    write_json(words_plot, probes.points(beside, "probe", same))
+    write_json(words_plot, probe_measures.points(beside, "probe", same))
     cuts = {length: f"selected_cut_{length}" for length in sorted(cut_tokens)}
-    write_json(cuts_plot, probes.points(beside, "tokens", cuts))
-    print(probes.table_of(headline, beside))
+    write_json(cuts_plot, probe_measures.points(beside, "tokens", cuts))
+    print(probe_measures.table_of(headline, beside))
 
 
 if __name__ == "__main__":

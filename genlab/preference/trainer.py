@@ -115,9 +115,9 @@ def preference_trainer(recipe: PreferenceRecipe, **options) -> "DPOTrainer":
     class SlicTrainer(PreferenceTrainer):
         def _set_signature_columns_if_needed(self):
             super()._set_signature_columns_if_needed()
-            columns: list[str] = self._signature_columns or []
+            columns: list[str] = self._signature_columns or []  # type: ignore[has-type]
             if "target_ids" not in columns:
-                self._signature_columns = [*columns, "target_ids"]  # type: ignore[assignment]
+                self._signature_columns = [*columns, "target_ids"]
 
         def _compute_loss(self, model, inputs, return_outputs):
             winner, loser, target = sequence_log_probs(model, inputs).chunk(3)

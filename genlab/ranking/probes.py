@@ -24,11 +24,9 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
-from genlab.core.terminal import table, with_ends
 from genlab.models.token_texts import cut_texts
 from genlab.ranking import places
 from genlab.ranking.candidates import with_answer_in_slot
-from genlab.statistics.intervals import bootstrap_interval, interval
 from genlab.text.normal_form import key_expression, words
 
 if TYPE_CHECKING:
@@ -48,8 +46,6 @@ SCHEMA = pl.Schema(
 
 # Probe -> its text for each query; None where the query has no such text.
 Texts = dict[str, list[str | None]]
-# (probe, measure) -> its value, low and high
-Estimates = dict[tuple[str, str], dict[str, float]]
 
 POSITIONS = {"start": "query_repeated_1", "middle": "query_in_middle", "end": "query_at_end"}
 WORD_PROBES = [
@@ -328,128 +324,3 @@ def place_probes(
 def is_of_answer(probe: str) -> bool:
     """Say whether a probe's texts are parts of the selected passage, in its slot."""
     return probe == "lead_sentence" or probe.startswith("selected_")
-
-
-def measure_probes(
-    placed: pl.DataFrame, query_ids: list[str], repeats: list[int], seed: int
-) -> tuple[dict[str, float], dict[str, dict]]:
-    """Return one ranker's headline numbers, and each probe's metrics and gain with intervals.
-
-    gain: places gained, query by query, against the bare random passage, or against the whole
-    selected passage for its parts. A measure that no query counts for is left out.
-    """
-    at = {query_id: i for i, query_id in enumerate(query_ids)}
-    frames = {rows["probe"][0]: rows for rows in placed.partition_by("probe", maintain_order=True)}
-    chances = {"chance": "random_passage", "chance_selected": "selected_passage"}
-    frames = {
-        chance: places.place_by_chance(frames[probe])
-        for chance, probe in chances.items()
-        if probe in frames
-    } | frames
-    columns, n_queries = {}, {}
-    for probe, rows in frames.items():
-        values = np.full((len(at), len(places.METRICS)), np.nan)
-        values[[at[query_id] for query_id in rows["query_id"]]] = places.metric_values(rows)
-        columns |= {(probe, metric): values[:, i] for i, metric in enumerate(places.METRICS)}
-        n_queries[probe] = rows.height
-
-    def places_of(probe: str) -> np.ndarray:
-        return columns[probe, "average_loc"]
-
-    for probe in frames:
-        baseline = "selected_passage" if is_of_answer(probe) else "random_passage"
-        if probe not in {*chances, baseline}:
-            columns[probe, "gain"] = places_of(baseline) - places_of(probe)
-
-    doses = dose_probes(repeats)
-    place_at = np.stack([places_of(probe) for probe in doses.values()])  # [doses, queries]
-    dose = np.array(list(doses))
-    centered = dose - dose.mean()
-    # The slope of the mean places is the mean of the queries' own slopes: these are resampled. It
-    # flattens where doses go on after first place is reached; the first repeat's gain does not.
-    columns["", "places_gained_per_repeat"] = -(centered @ place_at) / (centered @ centered)
-    columns["", "places_gained_first_repeat"] = columns["query_repeated_1", "gain"]
-
-    estimates = estimate(columns, seed)
-    headline = {}
-    for (probe, name), numbers in estimates.items():
-        if not probe:
-            headline[name] = numbers
-    headline |= doses_to_first(dose, place_at)
-
-    details = {probe: {} for probe in frames}
-    for (probe, name), numbers in estimates.items():
-        if probe:
-            details[probe][name] = numbers
-    return headline, {
-        probe: measures | {"n_queries": n_queries[probe]} for probe, measures in details.items()
-    }
-
-
-def dose_probes(repeats: list[int]) -> dict[int, str]:
-    """Return how often the query stands before the random passage -> probe, from 0 upwards."""
-    return {0: "random_passage"} | {k: f"query_repeated_{k}" for k in sorted(repeats)}
-
-
-def doses_to_first(dose: np.ndarray, place_at: np.ndarray) -> dict[str, float]:
-    """Return the median of the queries' smallest doses that reach first place, unshared.
-
-    place_at: float64[doses, queries]. The median is left out if half of the queries never get
-    there; never_first_share says how many do not. Dose 0 is a random passage that is first anyway.
-    """
-    is_first = place_at < 1.5
-    ever = is_first.any(axis=0)
-    smallest = np.where(ever, dose[is_first.argmax(axis=0)], np.inf)
-    median = float(np.median(smallest))
-    found = {"median_dose_to_first": median} if np.isfinite(median) else {}
-    return found | {"never_first_share": float((~ever).mean())}
-
-
-def estimate(columns: dict[tuple[str, str], np.ndarray], seed: int) -> Estimates:
-    """Return the mean of each column over the queries that count (not NaN), and its interval.
-
-    Columns that no query counts for are left out. All share one set of resamples.
-    """
-    columns = {key: column for key, column in columns.items() if not np.isnan(column).all()}
-    low, high = bootstrap_interval(np.stack(list(columns.values()), axis=1), seed=seed)
-    return {
-        key: interval(np.nanmean(column), low[i], high[i])
-        for i, (key, column) in enumerate(columns.items())
-    }
-
-
-def points(
-    details: dict[str, dict], x: str, probes: dict[str | int, str]
-) -> list[dict[str, str | int | float]]:
-    """Return plot points: for each ranker and x, the mean place of the x's probe.
-
-    details: ranker -> what `measure_probes` says. A probe that has no text is left out.
-    """
-    rows = []
-    for ranker, of_ranker in details.items():
-        for at, probe in probes.items():
-            if probe in of_ranker:
-                place = of_ranker[probe]["average_loc"]
-                row = {"ranker": ranker, x: at, "average_loc": place["value"]}
-                chance = "chance_selected" if is_of_answer(probe) else "chance"
-                row |= {"low": place["low"], "high": place["high"]}
-                rows.append(row | {"chance": of_ranker[chance]["average_loc"]["value"]})
-    return rows
-
-
-def table_of(headline: dict[str, dict], details: dict[str, dict]) -> str:
-    """Return every probe's mean place and the headline numbers as lines to read in a terminal."""
-    rows = [
-        [probe, *(with_ends(of_ranker[probe]["average_loc"], 2) for of_ranker in details.values())]
-        for probe in next(iter(details.values()))
-    ]
-    names = dict.fromkeys(name for numbers in headline.values() for name in numbers)
-    rows += [[name, *(shown(numbers.get(name)) for numbers in headline.values())] for name in names]
-    return table(rows, ["mean place", *details])
-
-
-def shown(number: dict | float | None) -> str:
-    """Return a headline number, with its interval if it has one, as a cell."""
-    if isinstance(number, dict):
-        return with_ends(number)
-    return "-" if number is None else f"{number:.3f}"

@@ -9,6 +9,7 @@ them, so one picture suits a light and a dark page.
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import yaml
 
@@ -150,7 +151,7 @@ def draw(plot: Plot, rows: list[dict], template: dict) -> Chart:
         "PLOT_WIDTH": WIDTH,
         "PLOT_HEIGHT": HEIGHT,
     }
-    spec = fill(template, anchors)
+    spec = cast(dict, fill(template, anchors))
     del spec["title"]  # the page has it above the picture
     spec |= {"config": CONFIG, "autosize": {"type": "fit-x", "contains": "padding"}}
     notes = []
@@ -185,4 +186,5 @@ def write_plots_library(path: Path) -> None:
     import vl_convert
 
     with written_whole(path) as partial:
-        partial.write_text(vl_convert.javascript_bundle(vl_version=GRAMMAR), encoding="utf-8")
+        library = vl_convert.javascript_bundle(vl_version=GRAMMAR)  # type: ignore[call-arg]
+        partial.write_text(library, encoding="utf-8")

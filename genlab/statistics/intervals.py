@@ -6,7 +6,6 @@ were sampled from the world. The bootstrap assumes nothing about how the values 
 over some of the queries (fdaro: the answerable ones) has its count resampled with its sum.
 """
 
-from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
 from typing import SupportsFloat
@@ -143,7 +142,7 @@ def resampled_means(values: np.ndarray, n_resamples: int, seed: int | list[int])
 
 
 def resample_strata(
-    values: np.ndarray, strata: Sequence, n_resamples: int = 10_000, *, seed: int
+    values: np.ndarray, strata: ArrayLike, n_resamples: int = 10_000, *, seed: int
 ) -> np.ndarray:
     """Return float64[strata, n_resamples, m]: each stratum's resampled means, strata sorted.
 

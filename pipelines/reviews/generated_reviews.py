@@ -82,7 +82,7 @@ def check_rows(path: Path, table: pl.DataFrame, reviews: pl.DataFrame) -> None:
         if name in ("rubrics", "keywords"):
             missing |= table[name].list.eval(pl.element().is_null()).list.any().fill_null(False)
         if missing.any():
-            row = int(missing.arg_max())
+            row = missing.to_list().index(True)
             which = table["text_id"][row] or f"in row {row + 1}"
             raise InputError(f"{path}: text {which} has no {name}; run `dvc repro generate`")
     real = reviews.filter(pl.col("split") == "test")["review_id"].implode()

@@ -251,7 +251,7 @@ def ends_of(means: np.ndarray) -> tuple[float, float]:
     return float(low[0]), float(high[0])
 
 
-def corpus_fluency(values: np.ndarray, sums: np.ndarray, names: list[str]) -> dict[str, float]:
+def corpus_fluency(values: np.ndarray, sums: np.ndarray, names: list[str]) -> dict[str, dict]:
     """Return perplexity and bits per byte of all texts together; nothing without a token.
 
     values: float64[texts, names]; sums: float64[resamples, names], the sums over resampled texts.

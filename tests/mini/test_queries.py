@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from genlab.core import tables
 from genlab.core.program import InputError
 from genlab.mini import queries as mini_queries
-from genlab.mini.queries import QUESTION_WORDS, make_plain_text, make_queries
+from genlab.mini import topics as mini_topics
+from genlab.mini.queries import make_plain_text, make_queries
+from genlab.mini.topics import QUESTION_WORDS
 from tests.project_copy import ROOT
 
 TOPICS = ROOT / "genlab/mini/topics.yaml"
@@ -33,7 +35,7 @@ def rows() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def world() -> mini_queries.World:
-    return mini_queries.make_world(mini_queries.read_topics(TOPICS), mini_queries.DEFAULT_NAMES)
+    return mini_queries.make_world(mini_topics.read_topics(TOPICS), mini_queries.DEFAULT_NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -185,9 +187,9 @@ def test_passages_are_seldom_repeated_word_for_word(rows):
 
 
 def test_facts_are_asked_in_at_least_five_general_forms():
-    own, general = "{q}", set(mini_queries.QUERIES) - {"{q}"}
-    assert own in mini_queries.QUERIES and len(general) >= 5
-    assert len(set(mini_queries.OPENINGS)) >= 5
+    own, general = "{q}", set(mini_topics.QUERIES) - {"{q}"}
+    assert own in mini_topics.QUERIES and len(general) >= 5
+    assert len(set(mini_topics.OPENINGS)) >= 5
 
 
 def test_at_default_size_the_vocabulary_stays_below_6000_words(rows, plain_text):
@@ -284,7 +286,7 @@ def test_plain_text_tells_every_train_fact_equally_often(world, monkeypatch):
 
 
 def test_a_sixth_of_the_entities_is_for_validation():
-    world = mini_queries.make_world(mini_queries.read_topics(TOPICS), 200)
+    world = mini_queries.make_world(mini_topics.read_topics(TOPICS), 200)
     # 4,400 entities: standard deviation 0.0056
     assert abs(world.is_validation.mean() - 1 / 6) < 0.02
 
@@ -296,7 +298,7 @@ def test_validation_asks_no_fact_twice_while_there_are_facts_left(world):
 
 
 def test_a_larger_world_keeps_the_names_values_and_sides_of_a_smaller_one():
-    topics = mini_queries.read_topics(TOPICS)
+    topics = mini_topics.read_topics(TOPICS)
     facts = []
     for n_names in (24, 60):
         world = mini_queries.make_world(topics, n_names)
@@ -310,10 +312,10 @@ def test_a_larger_world_keeps_the_names_values_and_sides_of_a_smaller_one():
 
 def test_another_topic_leaves_the_facts_of_the_others_alone(tmp_path):
     content = small_topics()
-    before = mini_queries.make_world(mini_queries.read_topics(write_topics(tmp_path, content)), 24)
+    before = mini_queries.make_world(mini_topics.read_topics(write_topics(tmp_path, content)), 24)
     bog = copy.deepcopy(content["topics"]["lake"]) | {"entity": "bog {name}"}
     content["topics"] = {"bog": bog} | content["topics"]
-    after = mini_queries.make_world(mini_queries.read_topics(write_topics(tmp_path, content)), 24)
+    after = mini_queries.make_world(mini_topics.read_topics(write_topics(tmp_path, content)), 24)
     assert after.values[-len(before.values) :] == before.values
     assert (after.is_validation[-len(before.names) :] == before.is_validation).all()
 
@@ -326,7 +328,7 @@ def test_names_are_different_words_that_no_sentence_uses():
     names = mini_queries.make_names(24_000)
     assert len(set(names)) == 24_000
     assert mini_queries.make_names(3200) == names[:3200]
-    forms = mini_queries.QUERIES + mini_queries.OPENINGS + mini_queries.RESTATEMENTS
+    forms = mini_topics.QUERIES + mini_topics.OPENINGS + mini_topics.RESTATEMENTS
     sentences = TOPICS.read_text(encoding="utf-8") + " ".join(forms)
     assert not set(names) & set(re.findall("[a-z]+", sentences))
 
@@ -338,7 +340,7 @@ def test_two_lists_under_one_name_are_crossed(tmp_path):
     content = small_topics()
     content["values"]["person"] = {"first": ["anna", "john"], "last": ["adams", "baker"]}
     content["topics"]["lake"]["attributes"]["deep"]["values"] = "person"
-    topics = mini_queries.read_topics(write_topics(tmp_path, content))
+    topics = mini_topics.read_topics(write_topics(tmp_path, content))
     expected = ["anna adams", "anna baker", "john adams", "john baker"]
     assert topics[0].attributes[0].values == expected
 
@@ -354,7 +356,7 @@ def test_two_lists_under_one_name_are_crossed(tmp_path):
     ],
 )
 def test_values_are_a_range_a_list_or_the_name_of_a_list(spec, expected):
-    assert mini_queries.list_values(spec, {"hue": ["a", "b"]}, "here") == expected
+    assert mini_topics.list_values(spec, {"hue": ["a", "b"]}, "here") == expected
 
 
 ATTRIBUTE_MISTAKES = [
@@ -387,7 +389,7 @@ def test_a_mistake_in_an_attribute_is_told_with_file_topic_and_attribute(
     content["topics"]["pond"]["attributes"]["old"][key] = value
     path = write_topics(tmp_path, content)
     with pytest.raises(InputError) as caught:
-        mini_queries.read_topics(path)
+        mini_topics.read_topics(path)
     assert str(caught.value).startswith(f"{path}: topic pond, attribute old")
     assert message in str(caught.value)
 
@@ -414,7 +416,7 @@ def test_a_mistake_in_a_topic_is_told_with_file_and_place(tmp_path, spoil, messa
     spoil(content)
     path = write_topics(tmp_path, content)
     with pytest.raises(InputError) as caught:
-        mini_queries.read_topics(path)
+        mini_topics.read_topics(path)
     assert str(caught.value).startswith(str(path))
     assert message in str(caught.value)
 
@@ -434,7 +436,7 @@ def test_a_file_that_is_not_a_yaml_mapping_is_refused(tmp_path, text, message):
     path = tmp_path / "topics.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=re.escape(message)):
-        mini_queries.read_topics(path)
+        mini_topics.read_topics(path)
 
 
 def test_a_missing_file_is_told(tmp_path):

@@ -19,6 +19,7 @@ from genlab.passages.leaks import (
     propose,
 )
 from genlab.ranking.leakage import COMPARED, check_same_queries, compare_halves, in_words, table_of
+from genlab.ranking.places import METRICS
 from genlab.statistics.intervals import unpaired_difference
 from genlab.text import minhash
 from genlab.text.normal_form import normalize_key
@@ -342,7 +343,7 @@ def test_each_half_has_its_mean_and_without_two_in_both_no_difference_is_told(
 
 
 def test_every_compared_metric_is_a_headline_metric():
-    assert set(COMPARED) <= set(leaks.places.METRICS)
+    assert set(COMPARED) <= set(METRICS)
 
 
 def test_rows_of_other_queries_are_refused():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA
-from genlab.ranking import probes
+from genlab.ranking import probe_measures, probes
 from genlab.ranking.candidates import passages_of_others, score_candidates, with_answer_in_slot
 from genlab.ranking.places import METRICS, place
 from genlab.statistics.intervals import bootstrap_interval
@@ -322,7 +322,7 @@ PLACES = {
 
 
 def test_places_gained_per_repeat_are_the_slope_of_the_mean_places():
-    headline, details = probes.measure_probes(*rows_of(PLACES), [8, 2, 1], seed=3)
+    headline, details = probe_measures.measure_probes(*rows_of(PLACES), [8, 2, 1], seed=3)
     means = [np.mean(at) for at in PLACES.values()]
     slope = np.polynomial.Polynomial.fit([0, 1, 2, 8], means, 1).convert().coef[1]
     assert headline["places_gained_per_repeat"]["value"] == pytest.approx(-slope)
@@ -338,36 +338,38 @@ def test_places_gained_per_repeat_are_the_slope_of_the_mean_places():
 
 
 def test_the_first_repeat_is_told_of_even_when_only_others_were_asked_for():
-    headline, _ = probes.measure_probes(*rows_of(PLACES), [2], seed=3)
+    headline, _ = probe_measures.measure_probes(*rows_of(PLACES), [2], seed=3)
     assert headline["places_gained_first_repeat"]["value"] == 3.5
     # Through the mean places 8.5 at 0 and 2.5 at 2.
     assert headline["places_gained_per_repeat"]["value"] == 3.0
 
 
 def test_doses_to_first_place():
-    headline, _ = probes.measure_probes(*rows_of(PLACES), [1, 2, 8], seed=3)
+    headline, _ = probe_measures.measure_probes(*rows_of(PLACES), [1, 2, 8], seed=3)
     # q0 and q2 are first at 2, q3 at 8, q1 never.
     assert headline["median_dose_to_first"] == 5
     assert headline["never_first_share"] == 0.25
 
 
 def test_a_dose_that_most_never_find_is_left_out():
-    headline, _ = probes.measure_probes(*rows_of(PLACES), [1], seed=3)
+    headline, _ = probe_measures.measure_probes(*rows_of(PLACES), [1], seed=3)
     assert headline["never_first_share"] == 1.0
     assert "median_dose_to_first" not in headline
 
 
 def test_a_shared_first_place_is_not_first_and_a_random_passage_may_be():
     dose = np.array([0, 1])
-    found = probes.doses_to_first(dose, np.array([[1.0, 1.5, 3.0], [1.0, 1.0, 1.0]]))
+    found = probe_measures.doses_to_first(dose, np.array([[1.0, 1.5, 3.0], [1.0, 1.0, 1.0]]))
     assert found == {"median_dose_to_first": 1.0, "never_first_share": 0.0}
-    found = probes.doses_to_first(dose, np.array([[1.0, 1.0, 3.0], [9.0, 9.0, 1.5]]))
+    found = probe_measures.doses_to_first(dose, np.array([[1.0, 1.0, 3.0], [9.0, 9.0, 1.5]]))
     assert found == {"median_dose_to_first": 0.0, "never_first_share": pytest.approx(1 / 3)}
 
 
 def test_parts_of_a_selected_passage_are_compared_with_the_whole():
     _, _, _, _, placed = place_all()
-    _, details = probes.measure_probes(placed, QUERIES["query_id"].to_list(), [1, 2], seed=1)
+    _, details = probe_measures.measure_probes(
+        placed, QUERIES["query_id"].to_list(), [1, 2], seed=1
+    )
     places = {
         probe: dict(placed.filter(pl.col("probe") == probe).select("query_id", "location").rows())
         for probe in details
@@ -392,24 +394,26 @@ def test_parts_of_a_selected_passage_are_compared_with_the_whole():
 
 
 def test_a_measure_that_no_query_counts_for_is_left_out():
-    _, details = probes.measure_probes(*rows_of(PLACES), [1], seed=3)
+    _, details = probe_measures.measure_probes(*rows_of(PLACES), [1], seed=3)
     assert "fdaro" not in details["query_repeated_1"]
     assert set(details["random_passage"]) == {*METRICS, "n_queries"} - {"fdaro", "fdaro_any"}
 
 
 def test_plot_points_have_the_same_keys_and_probes_without_texts_are_left_out():
-    _, details = probes.measure_probes(*rows_of(PLACES), [1], seed=3)
-    found = probes.points({"r": details}, "repeats", {0: "random_passage", 5: "lead_sentence"})
+    _, details = probe_measures.measure_probes(*rows_of(PLACES), [1], seed=3)
+    found = probe_measures.points(
+        {"r": details}, "repeats", {0: "random_passage", 5: "lead_sentence"}
+    )
     numbers = details["random_passage"]["average_loc"]
     ends = {"low": numbers["low"], "high": numbers["high"]}
     point = {"ranker": "r", "repeats": 0, "average_loc": 8.5, **ends}
     assert found == [point | {"chance": details["chance"]["average_loc"]["value"]}]
-    assert probes.points({"r": details}, "tokens", {5: "selected_cut_5"}) == []
+    assert probe_measures.points({"r": details}, "tokens", {5: "selected_cut_5"}) == []
 
 
 def test_the_printed_table_has_a_line_for_every_probe_within_100_columns():
-    headline, details = probes.measure_probes(*rows_of(PLACES), [1, 2, 8], seed=3)
-    lines = probes.table_of(dict.fromkeys("abc", headline), dict.fromkeys("abc", details))
+    headline, details = probe_measures.measure_probes(*rows_of(PLACES), [1, 2, 8], seed=3)
+    lines = probe_measures.table_of(dict.fromkeys("abc", headline), dict.fromkeys("abc", details))
     assert [line.split()[0] for line in lines.splitlines()[1:]] == [
         "chance",
         *PLACES,
