@@ -14,6 +14,7 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.tables import read_table, write_table
 from genlab.models.loading import load_causal_model, load_tokenizer
+from genlab.text.classifier import Classifier, Features, save_classifier
 from pipelines.alignment.sampling import SCHEMA, prompt_ids, read_prompts, write_texts
 from pipelines.alignment.schemas import TEXT_SCHEMA
 from pipelines.alignment.stages import generate, pairs, reward, sample, score
@@ -47,12 +48,18 @@ def write_corpus(path, prompts):
 
 
 def bag(folder, **weights):
-    """Write a bag of words that likes and dislikes these words; each text holds their share."""
-    write_json(
-        folder / "reward.json",
-        {"kind": "bag_of_words", "words": list(weights), "idf": [1.0] * len(weights),
-         "weights": list(weights.values()), "bias": 0.0},
-    )  # fmt: skip
+    """Write a bag of words that likes and dislikes these words."""
+    likes = np.array(list(weights.values()))
+    made = Classifier(
+        Features(1, 0, 1, 0, sublinear_tf=False, normal_form=True),
+        [False, True],
+        {"word": list(weights)},
+        {"word": np.ones(len(likes))},
+        np.stack([-likes, likes]),
+        np.zeros(2),
+    )
+    write_json(folder / "reward.json", {"kind": "bag_of_words"})
+    save_classifier(made, folder, "bag_of_words")
     return folder
 
 
