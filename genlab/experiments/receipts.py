@@ -36,10 +36,6 @@ from genlab.core.program import InputError
 PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 CPUINFO = Path("/proc/cpuinfo")
 
-# Not in pyproject.toml, as nothing of ours imports them, but they compute what tensorflow-hub and
-# transformers hand out.
-BELOW = ("tensorflow", "tokenizers")
-
 # torch takes a level's kernels where all of its flags are there; best first.
 VECTOR_LEVELS = {
     "AVX512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"},
@@ -113,9 +109,9 @@ def required_packages(pyproject: str) -> list[str]:
 
 
 def versions_of(packages: list[str]) -> dict[str, str]:
-    """Return the versions of those of `packages` that are installed, and of what lies below."""
+    """Return the versions of those of `packages` that are installed."""
     versions = {}
-    for package in sorted({*packages, *BELOW}):
+    for package in sorted(packages):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:

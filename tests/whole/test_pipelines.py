@@ -138,6 +138,17 @@ def test_everything_a_stage_writes_lies_under_data_metrics_or_report(pipeline):
                 assert settings.get("cache", True) != path.startswith("metrics/"), f"{name}: {path}"
 
 
+def test_the_report_runs_again_when_a_number_that_it_shows_changes(pipeline):
+    """Every plot of dvc.yaml is on the page; `genlab report` shows the tables of metrics/, too."""
+    content = yaml.safe_load(pipeline.read_text(encoding="utf-8"))
+    report = content["stages"]["report"]
+    shown = {file for plot in content["plots"] for each in plot.values() for file in each["y"]}
+    if " genlab report " in report["cmd"]:
+        outs = [out for entry in content["stages"].values() for out in entry.get("metrics", [])]
+        shown |= {file for out in outs for file in out if Path(file).parent == Path("metrics")}
+    assert shown <= set(report["deps"])
+
+
 def test_an_option_is_filled_by_the_key_of_its_name(pipeline):
     for name, entry in entries(pipeline).items():
         for option, key in re.findall(r"--([\w.]+)\s+\$\{([\w.]+)\}", entry["cmd"]):

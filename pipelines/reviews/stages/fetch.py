@@ -1,7 +1,7 @@
 """fetch: the reviews, and models that are asked for - all that comes from outside.
 
 In: nothing but options. Out: one table of reviews, made here (`mini`), downloaded (`hub`) or the
-user's own (`file`); and a folder each for a keyword model and for a language model that classifiers
+user's own (`file`); and a folder each for a keyword model and for a language model that rates
 fluency, which hold none unless one is asked for.
 """
 
