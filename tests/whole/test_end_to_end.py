@@ -140,10 +140,13 @@ def test_the_text_measures_are_recomputed_from_the_generated_texts(finished):
 
 def test_the_curve_of_lengths_ends_at_the_cap_and_holds_every_ranker(finished):
     points = read_metrics(finished, "lengths")
-    assert [point["max_len"] for point in points] == [10, 20, 24]
-    for point in points:
-        for ranker in RANKERS:
-            assert point[f"{ranker}_low"] <= point[ranker] <= point[f"{ranker}_high"]
+    curves = {(point["ranker"], point["stop"]) for point in points}
+    assert {ranker for ranker, _ in curves} == set(RANKERS)
+    for ranker, stop in curves:
+        curve = [point for point in points if (point["ranker"], point["stop"]) == (ranker, stop)]
+        assert [point["max_len"] for point in curve] == [10, 20, 24]
+        for point in curve:
+            assert point["low"] <= point["average_loc"] <= point["high"]
 
 
 def test_a_second_repro_runs_nothing(finished):
