@@ -82,25 +82,11 @@ def check_sizes(sizes: Sizes, group: str = "base") -> None:
         )
 
 
-def pretrain(
-    texts: list[str],
-    tokenizer: "PreTrainedTokenizerBase",
-    sizes: Sizes,
-) -> tuple["GPT2LMHeadModel", float]:
-    """Return a GPT-2 trained on one text per row, and the mean loss (nats) of the last 100 steps.
-
-    Trained as `train_mini` does. Every row starts at a random position up to `max_offset`, so that
-    a query put in front later does not move the text to positions the model has never seen.
-    """
-    import torch
+def new_model(tokenizer: "PreTrainedTokenizerBase", sizes: Sizes) -> "GPT2LMHeadModel":
+    """Return a GPT-2 with fresh weights, drawn from torch's global generator."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from genlab.mini.training import length_bucketed_batches, train_mini
-    from genlab.models.training import collate
-
-    torch.manual_seed(sizes.seed)
-    rng = random.Random(sizes.seed)
-    model = GPT2LMHeadModel(
+    return GPT2LMHeadModel(
         GPT2Config(
             vocab_size=len(tokenizer),
             n_layer=sizes.n_layer,
@@ -117,6 +103,26 @@ def pretrain(
             eos_token_id=tokenizer.eos_token_id,
         )
     )
+
+
+def pretrain(
+    texts: list[str],
+    tokenizer: "PreTrainedTokenizerBase",
+    sizes: Sizes,
+) -> tuple["GPT2LMHeadModel", float]:
+    """Return a GPT-2 trained on one text per row, and the mean loss (nats) of the last 100 steps.
+
+    Trained as `train_mini` does. Every row starts at a random position up to `max_offset`, so that
+    a query put in front later does not move the text to positions the model has never seen.
+    """
+    import torch
+
+    from genlab.mini.training import length_bucketed_batches, train_mini
+    from genlab.models.training import collate
+
+    torch.manual_seed(sizes.seed)
+    rng = random.Random(sizes.seed)
+    model = new_model(tokenizer, sizes)
     rows: list[dict] = [
         {
             "input_ids": [*ids[: sizes.n_positions - sizes.max_offset - 1], tokenizer.eos_token_id],

@@ -1,21 +1,12 @@
 """The mini corpus: MS MARCO-shaped queries made here, from a table of facts and sentence forms.
 
-In: a file of topics (topics.yaml), sizes and a seed. Out: frames of tables.QUERY_SCHEMA, and
-plain passages to pretrain a base model on.
-
-The world is fixed. An entity is a topic and a made-up name ("lake varn"); all topics share the
-names. Hashes of topic, name and attribute decide which split an entity belongs to and the value of
-each of its facts, whatever the size or the seed: no evaluated fact can ever have been trained on,
-though its name (in other topics) and its sentence forms were. The seed only chooses what is asked
-and how it is worded.
+`make_queries` makes the query table of a corpus from a topics file, sizes and a seed;
+`make_plain_text` makes plain passages to pretrain a base model on. The world of facts is fixed
+(genlab/mini/world.py): the seed only chooses what is asked and how it is worded.
 """
 
-import re
 from collections.abc import Iterator
-from hashlib import blake2b
-from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -23,51 +14,11 @@ import pyarrow as pa
 
 from genlab.core.tables import BATCH_ROWS
 from genlab.mini.topics import Attribute, Topic, read_topics
+from genlab.mini.world import DEFAULT_NAMES, World, count_names, list_facts, make_world
 
 PASSAGES = 10
-DEFAULT_NAMES = 24  # tiny models learn 16-24 entities in each of 20 topics in about a minute
-QUERIES_PER_NAME = 250  # beyond 24 * 250 = 6,000 queries the world grows with the corpus
 MIN_POOL = 5  # entities per topic to draw from: one asked, four for the negatives of its kind
-
-# Every place in a row of ten has a kind; an answerable row and an unanswerable one.
-SELECTED, SAME_ATTRIBUTE, SAME_ENTITY, OTHER_TOPIC = range(4)
 TWO_SELECTED_SHARE = 0.05  # of the answerable rows
-
-
-# Names: every first syllable with every second one, and beyond 3,000 names with a third.
-FIRST_SYLLABLES = re.findall(
-    "[a-z]+",
-    """
-    var col mil tor bel dren fal gor hal jor kel lor mar nol pel quil rav sel tam ul ven
-    wil yor zan bru cras dov el fen gri hov ist kar lum mor nev ost pri rul sto
-    """,
-)
-SECOND_SYLLABLES = re.findall(
-    "[a-z]+",
-    """
-    dre tor na vek lin mos ra den ith gath bor ul sa mir keth lo zen dor vi pash rum eth ka
-    nos bry tal fi gul ha jen lac mu nep orb pov ris sul tev uro wen xa yel zim ard ben cor
-    dal eng fros gre hul imo jat kov lund mab nur ost pra quo rosk sten thal urb vand wisk
-    yur zed ank brol chan drim elv farn goth
-    """,
-)
-THIRD_SYLLABLES = ("", "ta", "ro", "mel", "shin", "dun", "go", "lek")
-
-
-class World(NamedTuple):
-    """All entities, and all facts; a fact is known by its number, 0 to n_facts - 1.
-
-    Entities stand topic by topic, facts entity by entity.
-    """
-
-    topics: list[Topic]
-    names: list[str]  # per entity, in full: "lake varn"
-    values: list[str]  # per fact
-    topic_of_entity: np.ndarray
-    entity_of_fact: np.ndarray
-    attribute_of_fact: np.ndarray  # within its topic
-    first_fact: np.ndarray  # per entity
-    is_validation: np.ndarray  # per entity
 
 
 def make_queries(
@@ -96,66 +47,6 @@ def make_plain_text(
     rng = np.random.default_rng([seed, 2])
     order = rng.permutation(list_facts(world, "train"))
     return word_passages(world, np.resize(order, n_passages), rng)
-
-
-def count_names(n_queries: int) -> int:
-    """Return how many names a corpus of `n_queries` rows has: 24 up to 6,000 rows, then more."""
-    return max(DEFAULT_NAMES, -(-n_queries // QUERIES_PER_NAME))
-
-
-def make_names(n: int) -> list[str]:
-    """Return the first `n` of at most 24,000 made-up names, in one fixed, mixed order."""
-    names: list[str] = []
-    for third in THIRD_SYLLABLES:
-        if len(names) < n:
-            parts = product(FIRST_SYLLABLES, SECOND_SYLLABLES)
-            names += sorted((first + second + third for first, second in parts), key=hash_text)
-            names = list(dict.fromkeys(names))
-    return names[:n]
-
-
-def hash_text(text: str) -> int:
-    """Return a 64-bit hash that is the same in every process (Python's own is not)."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
-def belongs_to_validation(topic: str, name: str) -> bool:
-    """Say whether an entity is one of the sixth that is evaluated and never trained on."""
-    return hash_text(f"{topic}/{name}") % 6 == 0
-
-
-def make_world(topics: list[Topic], n_names: int) -> World:
-    """Return every entity and fact of `topics` crossed with the first `n_names` names."""
-    names, values, topic_of_entity, is_validation, n_facts = [], [], [], [], []
-    made_up = make_names(n_names)
-    for t, topic in enumerate(topics):
-        for name in made_up:
-            names.append(topic.entity.replace("{name}", name))
-            topic_of_entity.append(t)
-            is_validation.append(belongs_to_validation(topic.name, name))
-            n_facts.append(len(topic.attributes))
-            for attribute in topic.attributes:
-                key = hash_text(f"{topic.name}/{name}/{attribute.noun}")
-                values.append(attribute.values[key % len(attribute.values)])
-    counts = np.array(n_facts)
-    first_fact = np.cumsum(counts) - counts
-    entity_of_fact = np.repeat(np.arange(len(names)), counts)
-    return World(
-        topics=topics,
-        names=names,
-        values=values,
-        topic_of_entity=np.array(topic_of_entity),
-        entity_of_fact=entity_of_fact,
-        attribute_of_fact=np.arange(len(values)) - first_fact[entity_of_fact],
-        first_fact=first_fact,
-        is_validation=np.array(is_validation),
-    )
-
-
-def list_facts(world: World, split: str) -> np.ndarray:
-    """Return the numbers of all facts about the entities of `split`."""
-    wanted = world.is_validation == (split == "validation")
-    return np.flatnonzero(wanted[world.entity_of_fact])
 
 
 def make_split(world: World, split: str, n_rows: int, seed: int) -> Iterator[pl.DataFrame]:

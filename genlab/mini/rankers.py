@@ -1,11 +1,12 @@
 """Two small rankers made here, for runs without a network: in LaBSE's place and in USE's.
 
-In: a query table. Out: a model folder as the real ones have it - a sentence-transformers dual
-encoder, and a TF-Hub SavedModel that takes raw strings. Both are bags of embeddings that start as
-a random projection of tf-idf vectors, so that shared words count from the start, and are then
-trained to tell each train query's selected passage from other passages (InfoNCE, van den Oord et
-al. 2018), the query's own unselected ones among them: same topic, wrong answer. The training is
-short on purpose: rankers that see through every wrong passage would be unlike the real ones.
+Each is trained on a query table and written as a model folder in the real one's layout: a
+sentence-transformers dual encoder, and a TF-Hub SavedModel that takes raw strings. Both are bags of
+embeddings. They start as a random projection of tf-idf vectors, so that shared words count from
+the start, and are then trained to tell each train query's selected passage from other passages
+(InfoNCE, van den Oord et al. 2018), the query's own unselected ones among them: same topic, wrong
+answer. The training is short on purpose: rankers that see through every wrong passage would be
+unlike the real ones.
 
 One loop in PyTorch trains both; the second model's weights are then carried over to TensorFlow.
 """
@@ -14,10 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import polars as pl
+from typer import Option
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_batches
@@ -41,6 +43,16 @@ N_MEASURED = 500  # validation queries behind validation_mrr: a standard error o
 
 
 @dataclass(frozen=True)
+class RankerRecipe:
+    """How large a mini ranker is, and how it is trained."""
+
+    max_queries: Annotated[int, Option(min=1, help="mini: training pairs")]
+    dim: Annotated[int, Option(min=1, help="mini: embedding size")]
+    epochs: Annotated[int, Option(min=1)]
+    seed: Annotated[int, Option(min=0)]
+
+
+@dataclass(frozen=True)
 class TrainingPairs:
     """For each query its first selected passage, and all its unselected ones (maybe none)."""
 
@@ -54,21 +66,21 @@ class TrainingPairs:
 
 
 def make_ranker(
-    kind: str, table: Path, max_queries: int, dim: int, epochs: int, seed: int, output: Path
+    kind: str, table: Path, recipe: RankerRecipe, output: Path
 ) -> dict[str, int | float]:
     """Write what a ranker of `kind` needs to the folder `output`; return facts for its manifest.
 
-    BM25 counts every passage of the table; the others learn from at most `max_queries` of its
-    train queries. Raises InputError for a kind that is not made here.
+    BM25 counts every passage of the table; the others learn from its train queries. Raises
+    InputError for a kind that is not made here.
     """
     if kind == "bm25":
         return bm25.write_collection(table, output)
     if kind == "cross_encoder":
         raise InputError("a cross_encoder is not made here (source: mini); use source hub or file")
-    pairs = read_training_pairs(table, max_queries)
+    pairs = read_training_pairs(table, recipe.max_queries)
     if kind == "tensorflow_hub":
-        return make_tensorflow_hub(pairs, dim, epochs, seed, output / "model")
-    return make_sentence_transformer(pairs, dim, epochs, seed, output / "model")
+        return make_tensorflow_hub(pairs, recipe, output / "model")
+    return make_sentence_transformer(pairs, recipe, output / "model")
 
 
 def read_training_pairs(table: Path, max_queries: int) -> TrainingPairs:
@@ -131,7 +143,7 @@ def mean_reciprocal_rank(
 
 
 def make_sentence_transformer(
-    pairs: TrainingPairs, dim: int, epochs: int, seed: int, output: Path
+    pairs: TrainingPairs, recipe: RankerRecipe, output: Path
 ) -> dict[str, int | float]:
     """Train a StaticEmbedding dual encoder and save it to `output`; return its facts."""
     from sentence_transformers import SentenceTransformer
@@ -143,7 +155,7 @@ def make_sentence_transformer(
         encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encoded]
 
-    weights, loss = train(pairs, tokenize, tokenizer.get_vocab_size(), dim, epochs, seed, 0)
+    weights, loss = train(pairs, tokenize, tokenizer.get_vocab_size(), recipe, 0)
     static = StaticEmbedding(tokenizer, embedding_weights=weights[0])
     model = SentenceTransformer(modules=[static], device="cpu")
     model.save_pretrained(str(output), create_model_card=False)
@@ -168,7 +180,7 @@ def train_tokenizer(texts: Iterable[str]) -> "Tokenizer":
 
 
 def make_tensorflow_hub(
-    pairs: TrainingPairs, dim: int, epochs: int, seed: int, output: Path
+    pairs: TrainingPairs, recipe: RankerRecipe, output: Path
 ) -> dict[str, int | float]:
     """Train a deep averaging network and save it as a SavedModel; return its facts.
 
@@ -189,7 +201,7 @@ def make_tensorflow_hub(
         ids = hash_words(tf.constant(texts))
         return np.split(ids.values.numpy(), ids.row_splits.numpy()[1:-1])
 
-    weights, loss = train(pairs, tokenize, BUCKETS, dim, epochs, seed, 2)
+    weights, loss = train(pairs, tokenize, BUCKETS, recipe, 2)
     module = tf.Module()
     module.weights = [tf.Variable(weight.numpy()) for weight in weights]
 
@@ -213,9 +225,7 @@ def train(
     pairs: TrainingPairs,
     tokenize: Callable[[list[str]], list[np.ndarray]],
     n_ids: int,
-    dim: int,
-    epochs: int,
-    seed: int,
+    recipe: RankerRecipe,
     n_layers: int,
 ) -> tuple[list["torch.Tensor"], float]:
     """Return `embed`'s weights, trained on `pairs`, and the mean loss (nats) of the last epoch."""
@@ -228,15 +238,16 @@ def train(
     unselected = [[next(bags) for _ in row] for row in pairs.unselected]
     idf = inverse_frequencies([*selected, *chain.from_iterable(unselected)], n_ids)
 
-    torch.manual_seed(seed)
-    table = torch.randn(n_ids, dim) * torch.from_numpy(idf)[:, None]
-    weights = [table, *(torch.eye(dim) for _ in range(n_layers))]  # at first the layers do nothing
+    torch.manual_seed(recipe.seed)
+    table = torch.randn(n_ids, recipe.dim) * torch.from_numpy(idf)[:, None]
+    layers = [torch.eye(recipe.dim) for _ in range(n_layers)]  # at first they do nothing
+    weights = [table, *layers]
     for weight in weights:
         weight.requires_grad_()
     optimizer = torch.optim.Adam(weights, lr=LEARNING_RATE, fused=True)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(recipe.seed)
     losses: list = []
-    for _ in range(epochs):
+    for _ in range(recipe.epochs):
         losses = []
         order = rng.permutation(len(queries))
         for start in range(0, len(order), BATCH_SIZE):

@@ -1,4 +1,4 @@
-"""The topics of the mini world: read from topics.yaml, and checked."""
+"""The topics of the mini world: read from topics.yaml, checked, and put into sentence forms."""
 
 import re
 from itertools import permutations, product

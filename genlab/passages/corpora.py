@@ -1,9 +1,8 @@
 """Real corpora, from files or the Hugging Face Hub, as frames of `QUERY_SCHEMA`.
 
-In: MS MARCO as on the Hub, MS MARCO's own files, or labelled sentences (WikiQA). Out: frames of at
-most BATCH_ROWS queries, in the files' order. Rows are parsed here one by one, not by pandas or
-Polars: so a bad row is reported with its file and number, a JSON file of any size needs little
-memory, and nothing but JSON, tab-separated text and Parquet is ever interpreted.
+The corpus is MS MARCO as on the Hub, MS MARCO's own files, or labelled sentences (WikiQA). Frames
+have at most BATCH_ROWS queries and keep the files' order. Nothing but JSON, tab-separated text and
+Parquet is ever interpreted.
 """
 
 import re
@@ -20,12 +19,7 @@ from genlab.core.program import InputError
 from genlab.core.tables import BATCH_ROWS, QUERY_SCHEMA
 from genlab.passages.corpus_rows import CorpusFormat, PlacedQuery, hub_queries, read_queries
 from genlab.sources.hub import load_dataset
-from genlab.sources.text_files import (
-    EXTENSIONS,
-    data_stem,
-    extension_rank,
-    shown,
-)
+from genlab.sources.text_files import EXTENSIONS, data_stem, extension_rank, shown
 
 # Names, up to the first dot, of what lies beside the data in published folders.
 NOT_DATA = re.compile(
@@ -35,6 +29,7 @@ NOT_DATA = re.compile(
 )
 
 
+# A frame of long texts goes out at 256 MiB, before it has BATCH_ROWS rows.
 MAX_FRAME_BYTES = 1 << 28
 
 

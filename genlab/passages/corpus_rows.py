@@ -1,30 +1,30 @@
 """Queries with their passages from the rows of one file or Hub dataset, each row checked."""
 
-import codecs
 import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genlab.core.program import InputError
+from genlab.sources.json_text import JsonText, array_rows
 from genlab.sources.text_files import (
-    FOREIGN_CONTENT,
-    HEAD_BYTES,
-    PARQUET_ROWS,
-    JsonText,
-    array_rows,
     check_columns,
+    check_text,
     data_extension,
     data_stem,
+    dataset_rows,
     line_rows,
-    opened,
     parquet_rows,
+    recognise_start,
     shown,
     text_lines,
 )
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 class CorpusFormat(StrEnum):
@@ -77,19 +77,7 @@ def recognise(file: Path, layout: CorpusFormat) -> str:
     Content decides; the extension only where the content starts like none of these. Raises
     InputError if the file is empty, of a foreign kind, or not of the layout asked for.
     """
-    with open(file, "rb") as raw:
-        is_parquet = raw.read(4) == b"PAR1"
-    with opened(file) as stream:
-        head = stream.read(HEAD_BYTES)
-    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
-    if not start:
-        raise InputError(f"{file}: the file is empty; give one with queries")
-    foreign = "a tar archive; unpack it" if head[257:262] == b"ustar" else None
-    for magic, what in FOREIGN_CONTENT:
-        if head.startswith(magic) or start[:64].lower().startswith(magic):
-            foreign = what
-    if foreign and not is_parquet:
-        raise InputError(f"{file}: this is {foreign}")
+    is_parquet, start = recognise_start(file, "queries")
     fields = start.split(b"\n")[0].strip().split(b"\t")
     if is_parquet:
         kind = "parquet"
@@ -168,15 +156,10 @@ def labelled_rows(file: Path) -> Iterator[tuple[str, str | None, str, str, str]]
         yield place, own_id, question, sentence, label.strip()
 
 
-def hub_queries(name: str, rows: Any, max_text_bytes: int) -> Iterator[PlacedQuery]:
-    """Yield the checked queries of one split (a datasets.Dataset) with their places."""
-    check_columns(name, rows.column_names, COLUMNS)
-    number = 0
-    for table in rows.select_columns(list(COLUMNS)).with_format("arrow").iter(PARQUET_ROWS):
-        for row in table.to_pylist():
-            place = f"{name}, row {number} (counted from 0)"
-            yield place, check_row(place, row, CorpusFormat.auto, max_text_bytes)
-            number += 1
+def hub_queries(name: str, rows: "Dataset", max_text_bytes: int) -> Iterator[PlacedQuery]:
+    """Yield the checked queries of one split of a Hub dataset with their places."""
+    for place, row in dataset_rows(name, rows, COLUMNS):
+        yield place, check_row(place, row, CorpusFormat.auto, max_text_bytes)
 
 
 def check_row(place: str, row: Any, layout: CorpusFormat, max_text_bytes: int) -> dict[str, Any]:
@@ -242,28 +225,6 @@ def check_id(place: str, value: Any, max_text_bytes: int) -> str:
         raise InputError(f"{place}: query_id is {shown(value)}, not text or a whole number")
     check_text(place, "query_id", str(value), max_text_bytes)
     return str(value)
-
-
-def check_text(
-    place: str, name: str, value: Any, max_text_bytes: int, may_be_blank: bool = True
-) -> None:
-    """Raise InputError unless `value` is text of at most `max_text_bytes` bytes of UTF-8."""
-    if not isinstance(value, str):
-        raise InputError(f"{place}: {name} is {shown(value)}, not text; correct it")
-    if not may_be_blank and not value.strip():
-        raise InputError(f"{place}: {name} is empty; remove the row")
-    try:
-        n_bytes = len(value.encode())
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"{place}: {name} has half a surrogate pair (\\u{ord(value[error.start]):04x}) at "
-            f"character {error.start}, which is no text; correct it"
-        ) from None
-    if n_bytes > max_text_bytes:
-        raise InputError(
-            f"{place}: {name} has {n_bytes} bytes, corpus.max_text_bytes allows {max_text_bytes}; "
-            "shorten the text or raise the parameter"
-        )
 
 
 def column_rows(file: Path) -> Iterator[tuple[str, Any]]:

@@ -1,8 +1,8 @@
-"""What evaluated queries share with the training split, and whether their metrics differ for it.
+"""Leaks: texts of the training split that evaluated queries share.
 
-In: the evaluated queries, indexed whole, and the training split, in batches; then the scored rows.
-Out: a row per evaluated query with its nearest training texts, and the metrics of the leaked
-against the clean queries.
+The evaluated queries are indexed whole, and the training split is looked up in batches. The result
+is a row per evaluated query with its nearest training texts. genlab/ranking/leakage.py compares the
+metrics of leaked and clean queries.
 
 Only the evaluated side is held, about 2.5 KB a passage: the whole process takes 0.7 GB for 5,000
 queries of ten passages of 60 words and 1.6 GB for 40,000, however large the training split.
@@ -335,6 +335,3 @@ def shorten(text: str, most: int = 80) -> str:
     """Return `text` on one line of at most `most` characters."""
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 3] + "..."
-
-
-# ---- the metrics on clean against leaked halves

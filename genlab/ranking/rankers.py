@@ -1,10 +1,10 @@
 """Rankers: judges of how relevant a text is to a query, each of them one function.
 
-A ranker is a folder with `ranker.json` (kind, where it is from) and, beside BM25's statistics, a
-`model` folder in its library's own layout. `fetch_ranker` makes such a folder: from our own
-training, from a hub at a pinned revision, or from a folder of the user's. `load_ranker` needs no
-network and runs no code from the folder: weights are safetensors, never pickles. A SavedModel is a
-graph of TensorFlow's operations, which can read and write files: take it from a source you trust.
+A ranker is a folder with `ranker.json` (kind, where it is from) and either BM25's statistics or a
+`model` folder in its library's own layout. stages/fetch.py makes such folders. `load_ranker` needs
+no network and runs no code from the folder: weights are safetensors, never pickles. A SavedModel
+is a graph of TensorFlow's operations, which can read and write files: take it from a source you
+trust.
 """
 
 import json

@@ -9,16 +9,19 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genlab.core.program import InputError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 # First bytes of files that are no corpus, whatever their names say. A pickle can run code when it
 # is loaded, so it is only ever recognised.
@@ -44,11 +47,8 @@ FOREIGN_CONTENT = (
 HEAD_BYTES = 1 << 16  # looked at to recognise a format
 PIECE_BYTES = 1 << 20  # read at a time
 PARQUET_ROWS = 1_000  # turned into Python objects at a time
-# A row longer than 256 MiB is refused: a file without line ends, or a gzip bomb. A frame of long
-# texts goes out at the same size, before it has BATCH_ROWS rows.
+# A row longer than 256 MiB is refused: a file without line ends, or a gzip bomb.
 MAX_ROW_BYTES = 1 << 28
-
-BLANKS = re.compile(r"[ \t\n\r]*")  # JSON's white space
 
 
 @contextmanager
@@ -63,6 +63,28 @@ def opened(file: Path) -> Iterator[BinaryIO]:
             raise InputError(
                 f"{file}: damaged gzip ({error}); download or compress it again"
             ) from None
+
+
+def recognise_start(file: Path, content: str) -> tuple[bool, bytes]:
+    """Return whether `file` is Parquet, and its first bytes without byte-order mark and blanks.
+
+    `content` is what the file should hold, for messages. Raises InputError if the file is empty or
+    of a foreign kind.
+    """
+    with open(file, "rb") as raw:
+        is_parquet = raw.read(4) == b"PAR1"
+    with opened(file) as stream:
+        head = stream.read(HEAD_BYTES)
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not start:
+        raise InputError(f"{file}: the file is empty; give one with {content}")
+    foreign = "a tar archive; unpack it" if head[257:262] == b"ustar" else None
+    for magic, what in FOREIGN_CONTENT:
+        if head.startswith(magic) or start[:64].lower().startswith(magic):
+            foreign = what
+    if foreign and not is_parquet:
+        raise InputError(f"{file}: this is {foreign}")
+    return is_parquet, start
 
 
 def text_pieces(file: Path) -> Iterator[str]:
@@ -105,131 +127,6 @@ def text_lines(file: Path) -> Iterator[tuple[str, str]]:
                 yield place, text
 
 
-class JsonText:
-    """The text of a JSON file, decoded value by value: one value at a time is in memory."""
-
-    def __init__(self, file: Path) -> None:
-        """Start before the first character of `file`."""
-        self.file = file
-        self.pieces = text_pieces(file)
-        self.decoder = json.JSONDecoder()
-        self.text = ""  # what was read and not yet dropped
-        self.at = 0  # the next character, in self.text
-        self.ended = False
-        self.line, self.column = 1, 1  # of self.text[0]
-        self.part = ""  # what is being read, for error messages
-
-    def error(self, reason: str, at: int | None = None) -> InputError:
-        """Return an InputError that gives line and column of self.text[at] (the next character)."""
-        at = self.at if at is None else at
-        line, column = self.position(at)
-        part = f", in {self.part}" if self.part else ""
-        open_string = reason.startswith("Unterminated string")
-        if self.ended and (open_string or not self.text[at:].strip()):
-            reason += "; the file ends too early: get it again"
-        return InputError(
-            f"{self.file}: broken JSON at line {line}, column {column}{part}: {reason}"
-        )
-
-    def position(self, at: int) -> tuple[int, int]:
-        """Return line and column, from 1, of self.text[at]."""
-        last_newline = self.text.rfind("\n", 0, at)
-        if last_newline < 0:
-            return self.line, self.column + at
-        return self.line + self.text.count("\n", 0, at), at - last_newline
-
-    def fill(self, n_characters: int = 1) -> None:
-        """Drop what was used and read at least so many further characters, or to the end."""
-        self.line, self.column = self.position(self.at)
-        pieces, self.at, n_read = [self.text[self.at :]], 0, 0
-        while n_read < n_characters and not self.ended:
-            piece = next(self.pieces, None)
-            self.ended = piece is None
-            pieces.append(piece or "")
-            n_read += len(pieces[-1])
-        self.text = "".join(pieces)
-
-    def peek(self) -> str:
-        """Return the next character that is not white space, "" at the end."""
-        while True:
-            blanks = BLANKS.match(self.text, self.at)
-            assert blanks is not None  # the pattern matches nothing, too
-            self.at = blanks.end()
-            if self.at < len(self.text):
-                return self.text[self.at]
-            if self.ended:
-                return ""
-            self.fill()
-
-    def take(self, expected: str) -> str:
-        """Take one of the characters in `expected`."""
-        if not (character := self.peek()) or character not in expected:
-            raise self.error(f"{' or '.join(expected)} expected")
-        self.at += 1
-        return character
-
-    def value(self) -> Any:
-        """Take one whole value.
-
-        A value may go on beyond what was read: then decoding fails near the end of self.text or in
-        a string that is not closed, or takes 0 for the start of 0.5 or 1 for that of 1e+5. What is
-        read is doubled before it is tried again, which keeps the work linear.
-        """
-        self.peek()
-        while True:
-            try:
-                value, end = self.decoder.raw_decode(self.text, self.at)
-            except RecursionError:
-                raise self.error("nested too deeply") from None
-            except json.JSONDecodeError as error:
-                # The longest token that is no string is "-Infinity", the longest escape \uXXXX.
-                open_ended = error.pos >= len(self.text) - 12
-                if self.ended or not (open_ended or error.msg.startswith("Unterminated string")):
-                    raise self.error(error.msg, error.pos) from None
-            except ValueError as error:  # a number of thousands of digits
-                raise self.error(str(error).split(";")[0]) from None
-            else:
-                if len(self.text) - end > len("e+") or self.ended:
-                    self.at = end
-                    return value
-            if len(self.text) - self.at > MAX_ROW_BYTES:
-                raise self.error(f"one value is longer than {MAX_ROW_BYTES} characters")
-            self.fill(len(self.text) - self.at)
-
-    def read_keys(self) -> Iterator[str]:
-        """Yield the keys of an object; the caller takes each value before the next key."""
-        self.take("{")
-        while self.peek() != "}":
-            if self.peek() != '"':
-                raise self.error("a key in double quotes expected")
-            key = self.value()
-            self.take(":")
-            yield key
-            if self.take(",}") == "}":
-                return
-        self.take("}")
-
-    def end(self) -> None:
-        """Check that nothing follows."""
-        if self.peek():
-            raise self.error("text after the end; one file is one array or object")
-
-
-def array_rows(file: Path) -> Iterator[tuple[str, Any]]:
-    """Yield the values of a JSON array with their places; rows count from 0."""
-    stream = JsonText(file)
-    stream.take("[")
-    if stream.peek() == "]":
-        return
-    for number in count():
-        stream.part = f"row {number} (counted from 0)"
-        yield f"{file}, {stream.part}", stream.value()
-        if stream.take(",]") == "]":
-            break
-    stream.part = ""
-    stream.end()
-
-
 def line_rows(file: Path) -> Iterator[tuple[str, Any]]:
     """Yield the values of a JSON Lines file with their places."""
     for place, line in text_lines(file):
@@ -245,27 +142,6 @@ def line_rows(file: Path) -> Iterator[tuple[str, Any]]:
         except ValueError as error:  # a number of thousands of digits
             raise InputError(f"{place}: broken JSON: {str(error).split(';')[0]}") from None
         yield place, row
-
-
-def parquet_rows(file: Path, columns: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Yield these columns of a Parquet file's rows with their places; rows count from 0."""
-    number = 0
-    try:
-        with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/core/tables.py
-            check_columns(str(file), table.schema_arrow.names, columns)
-            for batch in table.iter_batches(PARQUET_ROWS, columns=list(columns)):
-                for row in batch.to_pylist():
-                    yield f"{file}, row {number} (counted from 0)", row
-                    number += 1
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{file}: invalid UTF-8 within {PARQUET_ROWS} rows from row {number} (counted from 0) "
-            f"({error.reason}); write it as UTF-8"
-        ) from None
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"{file}: not a whole Parquet file ({one_line(error)}); get it again"
-        ) from None
 
 
 def shown(value: Any) -> str:
@@ -292,6 +168,69 @@ def check_columns(place: str, there: Iterable[str], needed: Iterable[str]) -> No
         if column not in there:
             has = ", ".join(shown(name) for name in there[:10]) or "none"
             raise InputError(f"{place}: column {column!r} is missing (there: {has}); add it")
+
+
+def check_text(
+    place: str, name: str, value: Any, max_text_bytes: int, may_be_blank: bool = True
+) -> None:
+    """Raise InputError unless `value` is text of at most `max_text_bytes` bytes of UTF-8."""
+    if not isinstance(value, str):
+        raise InputError(f"{place}: {name} is {shown(value)}, not text; correct it")
+    if not may_be_blank and not value.strip():
+        raise InputError(f"{place}: {name} is empty; remove the row")
+    try:
+        n_bytes = len(value.encode())
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{place}: {name} has half a surrogate pair (\\u{ord(value[error.start]):04x}) at "
+            f"character {error.start}, which is no text; correct it"
+        ) from None
+    if n_bytes > max_text_bytes:
+        raise InputError(
+            f"{place}: {name} has {n_bytes} bytes, corpus.max_text_bytes allows {max_text_bytes}; "
+            "shorten the text or raise the parameter"
+        )
+
+
+CheckColumns = Callable[[str, Iterable[str], Iterable[str]], None]
+
+
+def parquet_rows(
+    file: Path, columns: Sequence[str], check: CheckColumns = check_columns
+) -> Iterator[tuple[str, Any]]:
+    """Yield these columns of a Parquet file's rows with their places; rows count from 0.
+
+    `check(place, columns there, columns needed)` raises InputError for one that is missing.
+    """
+    number = 0
+    try:
+        with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/core/tables.py
+            check(str(file), table.schema_arrow.names, columns)
+            for batch in table.iter_batches(PARQUET_ROWS, columns=list(columns)):
+                for row in batch.to_pylist():
+                    yield f"{file}, row {number} (counted from 0)", row
+                    number += 1
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{file}: invalid UTF-8 within {PARQUET_ROWS} rows from row {number} (counted from 0) "
+            f"({error.reason}); write it as UTF-8"
+        ) from None
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{file}: not a whole Parquet file ({one_line(error)}); get it again"
+        ) from None
+
+
+def dataset_rows(
+    name: str, rows: "Dataset", columns: Sequence[str], check: CheckColumns = check_columns
+) -> Iterator[tuple[str, Any]]:
+    """Yield these columns of one split of a Hub dataset as `parquet_rows` does."""
+    check(name, rows.column_names, columns)
+    number = 0
+    for table in rows.select_columns(list(columns)).with_format("arrow").iter(PARQUET_ROWS):
+        for row in table.to_pylist():
+            yield f"{name}, row {number} (counted from 0)", row
+            number += 1
 
 
 # In order of preference, for a name that comes with several.

@@ -1,9 +1,9 @@
 """Real reviews, from files or the Hugging Face Hub, as frames of REVIEW_SCHEMA.
 
-In: Yandex's tskv (key=value fields between tabs), CSV, JSON Lines or Parquet, packed with gzip or
-not; column names are the user's to give. Out: frames in the files' order. A row that is no review
-is named with its file, its number and what is wrong; it stops the stage, or is left out and
-counted. A review without an organisation keeps "", one without a rubric gets the default one.
+Files are Yandex's tskv (key=value fields between tabs), CSV, JSON Lines or Parquet, plain or in
+gzip; the user names their columns. Frames keep the files' order. A row that is no review is named
+with its file, its number and its fault. It stops the stage, or is left out and counted. A review
+without an organisation keeps ""; one without a rubric gets the default one.
 """
 
 import csv
@@ -11,29 +11,28 @@ import io
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from typer import Option
 
 from genlab.core.program import InputError
 from genlab.core.tables import BATCH_ROWS
-from genlab.passages.corpus_rows import check_text
 from genlab.sources.hub import load_dataset
 from genlab.sources.text_files import (
-    FOREIGN_CONTENT,
-    HEAD_BYTES,
-    PARQUET_ROWS,
     check_columns,
+    check_text,
+    data_extension,
+    dataset_rows,
     line_rows,
     one_line,
     opened,
+    parquet_rows,
+    recognise_start,
     shown,
     text_lines,
 )
@@ -131,7 +130,8 @@ def read_hub_reviews(
         asked=f"{hub_id} at revision {revision}",
         instead="download the file and set corpus.source: file",
     )
-    rows = hub_rows(f"{hub_id}, train", dataset["train"], columns)
+    name = f"{hub_id}, train"
+    rows = dataset_rows(name, dataset["train"], needed_columns(columns), check_column_names)
     return collect_frames(hub_id, [("hub", rows)], columns, n_reviews, bad_rows), commit
 
 
@@ -228,9 +228,7 @@ def find(path: Path) -> list[Path]:
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; correct corpus.path")
     there = sorted(path.iterdir())
-    files = [
-        file for file in there if Path(file.name.lower().removesuffix(".gz")).suffix in EXTENSIONS
-    ]
+    files = [file for file in there if data_extension(file) in EXTENSIONS]
     if not files:
         names = ", ".join(file.name for file in there[:20]) or "nothing"
         raise InputError(
@@ -244,7 +242,7 @@ def read_rows(file: Path, layout: ReviewFormat, columns: Columns) -> Iterator[tu
     """Yield the raw rows of one file with their places."""
     kind = recognise(file) if layout is ReviewFormat.auto else layout
     if kind is ReviewFormat.parquet:
-        yield from parquet_rows(file, columns)
+        yield from parquet_rows(file, needed_columns(columns), check_column_names)
         return
     readers = {
         ReviewFormat.tskv: tskv_rows,
@@ -262,7 +260,7 @@ def read_rows(file: Path, layout: ReviewFormat, columns: Columns) -> Iterator[tu
         yield place, row
 
 
-def check_column_names(place: str, there: Any, needed: list[str]) -> None:
+def check_column_names(place: str, there: Iterable[str], needed: Iterable[str]) -> None:
     """Raise InputError for a column of the user's that is not there."""
     try:
         check_columns(place, there, needed)
@@ -275,17 +273,9 @@ def check_column_names(place: str, there: Any, needed: list[str]) -> None:
 
 def recognise(file: Path) -> ReviewFormat:
     """Return the format of a file by its content; raise InputError for what holds no rows."""
-    with open(file, "rb") as raw:
-        if raw.read(4) == b"PAR1":
-            return ReviewFormat.parquet
-    with opened(file) as stream:
-        head = stream.read(HEAD_BYTES)
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not start:
-        raise InputError(f"{file}: the file is empty; give one with reviews")
-    for magic, what in FOREIGN_CONTENT:
-        if head.startswith(magic) or start[:64].lower().startswith(magic):
-            raise InputError(f"{file}: this is {what}")
+    is_parquet, start = recognise_start(file, "reviews")
+    if is_parquet:
+        return ReviewFormat.parquet
     if start.startswith(b"{"):
         return ReviewFormat.jsonl
     fields = start.split(b"\n")[0].removeprefix(b"tskv\t").split(b"\t")
@@ -328,33 +318,7 @@ def csv_rows(file: Path) -> Iterator[tuple[str, dict | list]]:
             ) from None
 
 
-def parquet_rows(file: Path, columns: Columns) -> Iterator[tuple[str, dict]]:
-    """Yield the rows of a Parquet file with their places; rows count from 0."""
-    needed = needed_columns(columns)
-    number = 0
-    try:
-        with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/core/tables.py
-            check_column_names(str(file), table.schema_arrow.names, needed)
-            for batch in table.iter_batches(PARQUET_ROWS, columns=needed):
-                for row in batch.to_pylist():
-                    yield f"{file}, row {number} (counted from 0)", row
-                    number += 1
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: not a whole Parquet file ({one_line(error)})") from None
-
-
 def needed_columns(columns: Columns) -> list[str]:
     """Return the names of all columns that are to be there."""
     own_id = [] if columns.id_column == NONE else [columns.id_column]
     return [*own_id, *columns.optional(), columns.rating_column, columns.text_column]
-
-
-def hub_rows(name: str, rows: Any, columns: Columns) -> Iterator[tuple[str, dict]]:
-    """Yield the rows of a datasets.Dataset with their places."""
-    needed = needed_columns(columns)
-    check_column_names(name, rows.column_names, needed)
-    number = 0
-    for table in rows.select_columns(needed).with_format("arrow").iter(PARQUET_ROWS):
-        for row in table.to_pylist():
-            yield f"{name}, row {number} (counted from 0)", row
-            number += 1

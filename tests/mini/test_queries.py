@@ -1,30 +1,25 @@
-"""The mini corpus: its shape, its two sides, its negatives, and the errors of its topics file."""
+"""The mini corpus: its shape, its two sides and its negatives."""
 
-import copy
 import os
 import re
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from genlab.core import tables
-from genlab.core.program import InputError
 from genlab.mini import queries as mini_queries
-from genlab.mini import topics as mini_topics
 from genlab.mini.queries import make_plain_text, make_queries
-from genlab.mini.topics import QUESTION_WORDS
+from genlab.mini.topics import QUESTION_WORDS, read_topics
+from genlab.mini.world import DEFAULT_NAMES, World, list_facts, make_world
 from tests.project_copy import ROOT
 
 TOPICS = ROOT / "genlab/mini/topics.yaml"
-LAKE_VARN = 0xBEB2568BB35EE9CA  # printf 'lake/varn' | b2sum -l 64
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +29,8 @@ def rows() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def world() -> mini_queries.World:
-    return mini_queries.make_world(mini_topics.read_topics(TOPICS), mini_queries.DEFAULT_NAMES)
+def world() -> World:
+    return make_world(read_topics(TOPICS), DEFAULT_NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -47,45 +42,18 @@ def list_texts(rows: pl.DataFrame) -> list[str]:
     return rows["passages"].explode().struct.field("text").to_list()
 
 
-def entities_in(texts: list[str], world: mini_queries.World) -> set[str]:
+def entities_in(texts: list[str], world: World) -> set[str]:
     """Return the full names of all entities met in `texts`, found by the text alone."""
     pattern = re.compile(r"\b(" + "|".join(map(re.escape, world.names)) + r")\b")
     return {name for text in texts for name in pattern.findall(text)}
 
 
-def names_of(world: mini_queries.World, is_validation: bool) -> set[str]:
+def names_of(world: World, is_validation: bool) -> set[str]:
     return {
         name
         for name, side in zip(world.names, world.is_validation, strict=True)
         if side == is_validation
     }
-
-
-def small_topics() -> dict:
-    """Two topics with four attributes each, in the shape of the YAML file."""
-
-    def attribute(noun: str) -> dict:
-        return {
-            "values": "10 to 90 by 10 meters",
-            "question": f"how {noun} is {{e}}",
-            "statement": f"{{e}} is {noun} by {{v}}",
-            "details": [f"some {noun} remark about {{e}}", f"one more {noun} remark"],
-        }
-
-    def topic(name: str) -> dict:
-        return {
-            "entity": f"{name} {{name}}",
-            "short": f"the {name}",
-            "attributes": {noun: attribute(noun) for noun in ("deep", "wide", "old", "warm")},
-        }
-
-    return {"topics": {"lake": topic("lake"), "pond": topic("pond")}, "values": {"hue": ["a", "b"]}}
-
-
-def write_topics(folder: Path, content: object) -> Path:
-    path = folder / "topics.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    return path
 
 
 # What comes out
@@ -161,7 +129,7 @@ def test_selected_passages_stand_at_every_place(rows):
 
 
 def test_a_selected_passage_names_the_entity_of_the_query_and_its_value(world):
-    facts = mini_queries.list_facts(world, "train")[:500]
+    facts = list_facts(world, "train")[:500]
     rng = np.random.default_rng(0)
     queries = mini_queries.word_queries(world, facts, rng)
     passages = mini_queries.word_passages(world, facts, rng)
@@ -186,21 +154,10 @@ def test_passages_are_seldom_repeated_word_for_word(rows):
     assert len(set(texts)) > 0.99 * len(texts)
 
 
-def test_facts_are_asked_in_at_least_five_general_forms():
-    own, general = "{q}", set(mini_topics.QUERIES) - {"{q}"}
-    assert own in mini_topics.QUERIES and len(general) >= 5
-    assert len(set(mini_topics.OPENINGS)) >= 5
-
-
 def test_at_default_size_the_vocabulary_stays_below_6000_words(rows, plain_text):
     texts = [*list_texts(rows), *rows["query"], *plain_text]
     words = {word for text in texts for word in re.findall(r"\w+", text)}
     assert 2500 < len(words) < 6000
-
-
-def test_there_are_at_least_20_topics_of_six_attributes(world):
-    assert len(world.topics) >= 20
-    assert all(len(topic.attributes) == 6 for topic in world.topics)
 
 
 # Negatives
@@ -208,7 +165,7 @@ def test_there_are_at_least_20_topics_of_six_attributes(world):
 
 def test_an_answerable_row_has_four_negatives_of_its_attribute_and_three_of_its_entity(world):
     for split in ("train", "validation"):
-        asked = mini_queries.list_facts(world, split)[:300]
+        asked = list_facts(world, split)[:300]
         pools = mini_queries.make_pools(world, split)
         facts, selected = mini_queries.draw_passages(world, pools, asked, np.random.default_rng(1))
         entity, topic = world.entity_of_fact, world.topic_of_entity
@@ -256,11 +213,6 @@ def test_topics_with_few_validation_entities_are_filled_up_with_train_entities(w
 # Two sides
 
 
-def test_the_side_of_an_entity_is_a_blake2b_hash_of_topic_and_name():
-    assert mini_queries.hash_text("lake/varn") == LAKE_VARN
-    assert mini_queries.belongs_to_validation("lake", "varn") == (LAKE_VARN % 6 == 0)
-
-
 def test_no_entity_is_on_both_sides_and_validation_asks_only_its_own(rows, world):
     train, validation = rows.filter(split="train"), rows.filter(split="validation")
     met = entities_in([*train["query"], *list_texts(train)], world)
@@ -280,165 +232,12 @@ def test_plain_text_holds_no_question(plain_text):
 
 def test_plain_text_tells_every_train_fact_equally_often(world, monkeypatch):
     monkeypatch.setattr(mini_queries, "word_passages", lambda world, facts, rng: facts.tolist())
-    facts = mini_queries.list_facts(world, "train").tolist()
+    facts = list_facts(world, "train").tolist()
     told = Counter(make_plain_text(TOPICS, 2 * len(facts), seed=0))
     assert told == dict.fromkeys(facts, 2)
 
 
-def test_a_sixth_of_the_entities_is_for_validation():
-    world = mini_queries.make_world(mini_topics.read_topics(TOPICS), 200)
-    # 4,400 entities: standard deviation 0.0056
-    assert abs(world.is_validation.mean() - 1 / 6) < 0.02
-
-
 def test_validation_asks_no_fact_twice_while_there_are_facts_left(world):
-    n_facts = len(mini_queries.list_facts(world, "validation"))
+    n_facts = len(list_facts(world, "validation"))
     queries = mini_queries.make_split(world, "validation", n_facts, seed=0)
     assert pl.concat(queries)["query"].n_unique() == n_facts
-
-
-def test_a_larger_world_keeps_the_names_values_and_sides_of_a_smaller_one():
-    topics = mini_topics.read_topics(TOPICS)
-    facts = []
-    for n_names in (24, 60):
-        world = mini_queries.make_world(topics, n_names)
-        keys = [
-            (world.names[entity], attribute, bool(world.is_validation[entity]))
-            for entity, attribute in zip(world.entity_of_fact, world.attribute_of_fact, strict=True)
-        ]
-        facts.append(set(zip(keys, world.values, strict=True)))
-    assert facts[0] < facts[1]
-
-
-def test_another_topic_leaves_the_facts_of_the_others_alone(tmp_path):
-    content = small_topics()
-    before = mini_queries.make_world(mini_topics.read_topics(write_topics(tmp_path, content)), 24)
-    bog = copy.deepcopy(content["topics"]["lake"]) | {"entity": "bog {name}"}
-    content["topics"] = {"bog": bog} | content["topics"]
-    after = mini_queries.make_world(mini_topics.read_topics(write_topics(tmp_path, content)), 24)
-    assert after.values[-len(before.values) :] == before.values
-    assert (after.is_validation[-len(before.names) :] == before.is_validation).all()
-
-
-def test_names_grow_with_the_corpus_from_6000_queries_on():
-    assert [mini_queries.count_names(n) for n in (0, 6000, 6001, 800_000)] == [24, 24, 25, 3200]
-
-
-def test_names_are_different_words_that_no_sentence_uses():
-    names = mini_queries.make_names(24_000)
-    assert len(set(names)) == 24_000
-    assert mini_queries.make_names(3200) == names[:3200]
-    forms = mini_topics.QUERIES + mini_topics.OPENINGS + mini_topics.RESTATEMENTS
-    sentences = TOPICS.read_text(encoding="utf-8") + " ".join(forms)
-    assert not set(names) & set(re.findall("[a-z]+", sentences))
-
-
-# The topics file
-
-
-def test_two_lists_under_one_name_are_crossed(tmp_path):
-    content = small_topics()
-    content["values"]["person"] = {"first": ["anna", "john"], "last": ["adams", "baker"]}
-    content["topics"]["lake"]["attributes"]["deep"]["values"] = "person"
-    topics = mini_topics.read_topics(write_topics(tmp_path, content))
-    expected = ["anna adams", "anna baker", "john adams", "john baker"]
-    assert topics[0].attributes[0].values == expected
-
-
-@pytest.mark.parametrize(
-    ("spec", "expected"),
-    [
-        ("10 to 40 by 10 meters", ["10 meters", "20 meters", "30 meters", "40 meters"]),
-        ("1998 to 2000", ["1998", "1999", "2000"]),
-        ("2 to 3 dollars a meter", ["2 dollars a meter", "3 dollars a meter"]),
-        (["red", "blue"], ["red", "blue"]),
-        ("hue", ["a", "b"]),
-    ],
-)
-def test_values_are_a_range_a_list_or_the_name_of_a_list(spec, expected):
-    assert mini_topics.list_values(spec, {"hue": ["a", "b"]}, "here") == expected
-
-
-ATTRIBUTE_MISTAKES = [
-    ("question", None, "question is missing"),
-    ("statement", "{e} is deep", "does not hold {v}"),
-    ("statement", "{e} is {v} {x}", "holds {x}"),
-    ("statement", "{e} is {v}, which is deep", "question word which"),
-    ("statement", "{e} IS {v}", "lower case"),
-    ("question", "how deep is it", "does not hold {e}"),
-    ("question", "how deep is {e", "does not hold {e}"),
-    ("details", ["only one"], "two to six"),
-    ("details", ["one", 2], "not text"),
-    ("details", ["why not", "two"], "question word why"),
-    ("details", ["how about {name}", "two"], "holds {name}"),
-    ("values", "shade", "'shade' is neither a range"),
-    ("values", "9 to 9", "2 to 10,000 numbers"),
-    ("values", "1 to 9 by 0 meters", "2 to 10,000 numbers"),
-    ("values", "0 to 99999999999", "2 to 10,000 numbers"),
-    ("values", ["a", "a"], "two different values"),
-    ("values", [1, 2], "not text"),
-    ("colour", "red", "unknown key colour"),
-]
-
-
-@pytest.mark.parametrize(("key", "value", "message"), ATTRIBUTE_MISTAKES)
-def test_a_mistake_in_an_attribute_is_told_with_file_topic_and_attribute(
-    tmp_path, key, value, message
-):
-    content = small_topics()
-    content["topics"]["pond"]["attributes"]["old"][key] = value
-    path = write_topics(tmp_path, content)
-    with pytest.raises(InputError) as caught:
-        mini_topics.read_topics(path)
-    assert str(caught.value).startswith(f"{path}: topic pond, attribute old")
-    assert message in str(caught.value)
-
-
-TOPIC_MISTAKES = [
-    (lambda c: c["topics"]["pond"].pop("short"), "topic pond: short is missing"),
-    (lambda c: c["topics"]["pond"].update(entity="pond"), "topic pond, entity: 'pond' does not"),
-    (lambda c: c["topics"]["pond"].update(entity="lake {name}"), "topic lake names its"),
-    (lambda c: c["topics"]["pond"]["attributes"].pop("old"), "topic pond: 3 attributes"),
-    (lambda c: c["topics"]["pond"].update(attributes=["old"]), "topic pond, attributes: must be"),
-    (lambda c: c["topics"]["pond"]["attributes"].update(old=3), "attribute old: must be a mapping"),
-    (lambda c: c["topics"].update({"big pond": {}}), "topic big pond: a topic's name must be one"),
-    (lambda c: c["topics"].update({"bog": None}), "topic bog: must be a mapping"),
-    (lambda c: c["topics"].pop("pond"), "fewer than two topics"),
-    (lambda c: c.update(topics=["lake"]), "topics: must be a mapping"),
-    (lambda c: c.pop("values"), "values is missing"),
-    (lambda c: c["values"].update(hue="red"), "values, hue: must be a list"),
-]
-
-
-@pytest.mark.parametrize(("spoil", "message"), TOPIC_MISTAKES)
-def test_a_mistake_in_a_topic_is_told_with_file_and_place(tmp_path, spoil, message):
-    content = small_topics()
-    spoil(content)
-    path = write_topics(tmp_path, content)
-    with pytest.raises(InputError) as caught:
-        mini_topics.read_topics(path)
-    assert str(caught.value).startswith(str(path))
-    assert message in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "top level: must be a mapping"),
-        ("- lake", "top level: must be a mapping"),
-        ("topics:\n  lake: {}\n  lake: {}\n", "line 3: lake is given twice"),
-        ("topics:\n  lake:\n    statement: {e} is {v}\n", "needs quotes"),
-        ("a: &a {b: *a}", "topics is missing"),
-        ("!!python/object/apply:os.getcwd []", "not valid YAML"),
-    ],
-)
-def test_a_file_that_is_not_a_yaml_mapping_is_refused(tmp_path, text, message):
-    path = tmp_path / "topics.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=re.escape(message)):
-        mini_topics.read_topics(path)
-
-
-def test_a_missing_file_is_told(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
-        next(make_queries(tmp_path / "none.yaml", 1, 1, seed=0))

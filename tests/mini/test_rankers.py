@@ -8,6 +8,7 @@ from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.mini.rankers import (
     BUCKETS,
+    RankerRecipe,
     TrainingPairs,
     embed,
     inverse_frequencies,
@@ -16,7 +17,8 @@ from genlab.mini.rankers import (
     read_training_pairs,
     train,
 )
-from genlab.ranking.rankers import load_ranker
+from genlab.ranking.rankers import RankerKind, load_ranker
+from genlab.sources.source import Origin, Source
 from stages.fetch import fetch_ranker
 
 MADE_HERE = ["sentence_transformer", "tensorflow_hub"]
@@ -63,11 +65,15 @@ def toy(tmp_path_factory):
     return write_queries(tmp_path_factory.mktemp("toy") / "dedup.parquet", rows)
 
 
+def recipe_of(seed: int) -> RankerRecipe:
+    return RankerRecipe(max_queries=60, dim=64, epochs=30, seed=seed)
+
+
 @pytest.fixture(scope="module", params=MADE_HERE)
 def made(request, toy, tmp_path_factory):
     output = tmp_path_factory.mktemp("rankers") / request.param
-    sizes = {"max_queries": 60, "dim": 64, "epochs": 30, "seed": 3}
-    manifest = fetch_ranker(request.param, "mini", toy, "none", "none", **sizes, output=output)
+    origin = Origin(Source.mini, toy, "none", "none")
+    manifest = fetch_ranker(RankerKind(request.param), origin, recipe_of(3), output)
     return output, manifest, load_ranker(output, batch_size=16)
 
 
@@ -98,8 +104,8 @@ def test_a_score_does_not_depend_on_the_texts_beside_it(made):
 def test_the_same_seed_writes_the_same_bytes_and_another_does_not(made, toy, tmp_path):
     output, manifest, _ = made
     kind = manifest["kind"]
-    again = make_ranker(kind, toy, 60, 64, 30, 3, tmp_path / "again")
-    other = make_ranker(kind, toy, 60, 64, 30, 4, tmp_path / "other")
+    again = make_ranker(kind, toy, recipe_of(3), tmp_path / "again")
+    other = make_ranker(kind, toy, recipe_of(4), tmp_path / "other")
     assert again["train_loss"] == manifest["train_loss"] != other["train_loss"]
 
     def contents(folder):
@@ -132,7 +138,8 @@ def test_the_saved_model_computes_what_was_trained_in_any_script(tmp_path):
         kept.update({text: np.array([bucket(token) for token in words[text]]) for text in texts})
         return [kept[text] for text in texts]
 
-    weights, _ = train(pairs, tokenize, BUCKETS, 8, 2, 5, n_layers=2)
+    recipe = RankerRecipe(max_queries=2, dim=8, epochs=2, seed=5)
+    weights, _ = train(pairs, tokenize, BUCKETS, recipe, n_layers=2)
     table = write_queries(
         tmp_path / "table.parquet",
         [
@@ -140,7 +147,7 @@ def test_the_saved_model_computes_what_was_trained_in_any_script(tmp_path):
             ("red fox", [("the red-fox runs", True), ("den", False)], "train"),
         ],
     )
-    make_ranker("tensorflow_hub", table, 2, 8, 2, 5, tmp_path / "ranker")
+    make_ranker("tensorflow_hub", table, recipe, tmp_path / "ranker")
     got = hub.load(str(tmp_path / "ranker" / "model"))(tf.constant(list(kept))).numpy()
     np.testing.assert_allclose(got, embed(weights, list(kept.values())).numpy(), atol=1e-6)
 
@@ -159,8 +166,9 @@ def test_embeddings_are_means_taken_through_layers_with_tanh_between():
 def test_empty_texts_among_the_training_pairs_leave_the_weights_finite():
     ids = {"": [], "a": [0], "b": [1], "c": [2]}
     pairs = TrainingPairs(["", "a"], ["b", ""], [[""], ["c", ""]])
+    recipe = RankerRecipe(max_queries=2, dim=4, epochs=2, seed=1)
     weights, loss = train(
-        pairs, lambda texts: [np.array(ids[t], dtype=np.int64) for t in texts], 3, 4, 2, 1, 0
+        pairs, lambda texts: [np.array(ids[t], dtype=np.int64) for t in texts], 3, recipe, 0
     )
     assert np.isfinite(weights[0].numpy()).all() and np.isfinite(loss)
 

@@ -16,16 +16,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.passages import corpora
 from genlab.passages.corpora import read_file_corpus, read_hub_corpus, split_by_hash
 from genlab.passages.corpus_rows import CorpusFormat
-from genlab.sources import text_files
-from genlab.sources.text_files import JsonText
+from genlab.sources import json_text, text_files
 from tests.project_copy import ROOT
 
 
@@ -555,7 +552,8 @@ def test_a_file_of_another_format_than_set_is_an_error(tmp_path, content, format
 
 
 def test_a_row_without_an_end_stops_at_a_bound(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_files, "MAX_ROW_BYTES", 1000)
+    for module in (text_files, json_text):
+        monkeypatch.setattr(module, "MAX_ROW_BYTES", 1000)
     monkeypatch.setattr(text_files, "PIECE_BYTES", 100)
     packed = gzip.compress(b'{"query": "' + b"x" * 100_000)
     folder = folder_with(tmp_path, "train.jsonl.gz", packed)
@@ -563,76 +561,6 @@ def test_a_row_without_an_end_stops_at_a_bound(tmp_path, monkeypatch):
     (folder / "train.jsonl.gz").unlink()
     write(folder / "train.json.gz", gzip.compress(b'[{"query": "' + b"x" * 100_000))
     assert "in row 0 (counted from 0): one value is longer than 1000" in error_of(folder)
-
-
-# The decoder of JSON in pieces, against the standard library's.
-
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
-IN_ONE_FOLDER = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-
-
-@IN_ONE_FOLDER
-@given(
-    values=st.lists(JSON_VALUES, min_size=1, max_size=5),
-    piece_bytes=st.integers(1, 40),
-    indent=st.sampled_from([None, 0, 1]),
-    ascii_only=st.booleans(),
-)
-def test_pieces_of_any_size_decode_to_what_the_json_module_gives(
-    tmp_path, values, piece_bytes, indent, ascii_only
-):
-    text = json.dumps(values, indent=indent, ensure_ascii=ascii_only)
-    file = write(tmp_path / "a.json", text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_files, "PIECE_BYTES", piece_bytes)
-        assert [row for _, row in text_files.array_rows(file)] == json.loads(text)
-
-
-@IN_ONE_FOLDER
-@given(rows=st.lists(JSON_VALUES, min_size=1, max_size=3), data=st.data())
-def test_an_array_cut_off_anywhere_is_an_error_and_never_a_shorter_array(tmp_path, rows, data):
-    text = json.dumps(rows)
-    file = write(tmp_path / "a.json", text[: data.draw(st.integers(0, len(text) - 1))])
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError, match="broken JSON"):
-        patch.setattr(text_files, "PIECE_BYTES", 7)
-        list(text_files.array_rows(file))
-
-
-@pytest.mark.parametrize("piece_bytes", range(1, 8))
-def test_numbers_cut_anywhere_are_whole(tmp_path, monkeypatch, piece_bytes):
-    monkeypatch.setattr(text_files, "PIECE_BYTES", piece_bytes)
-    text = "[0.5, 1e+5, -2.5E-3, 10, -Infinity, true]"
-    rows = [row for _, row in text_files.array_rows(write(tmp_path / "a.json", text))]
-    assert rows == [0.5, 1e5, -0.0025, 10, float("-inf"), True]
-
-
-@pytest.mark.parametrize("piece_bytes", [1, 5, 1000])
-def test_the_position_of_an_error_is_that_of_the_json_module(tmp_path, monkeypatch, piece_bytes):
-    monkeypatch.setattr(text_files, "PIECE_BYTES", piece_bytes)
-    text = '[\n {"a": 1},\n {"b": "é\\n",  oops}\n]'
-    with pytest.raises(json.JSONDecodeError) as expected:
-        json.loads(text)
-    with pytest.raises(InputError) as found:
-        list(text_files.array_rows(write(tmp_path / "a.json", text)))
-    position = f"line {expected.value.lineno}, column {expected.value.colno}"
-    assert f"broken JSON at {position}, in row 1 (counted from 0)" in str(found.value)
-
-
-def test_one_value_at_a_time_is_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_files, "PIECE_BYTES", 1000)
-    stream = JsonText(write(tmp_path / "a.json", json.dumps(["x" * 90] * 10_000)))
-    stream.take("[")
-    for _ in range(10_000):
-        stream.value()
-        assert len(stream.text) <= 2000
-        stream.take(",]")
-    stream.end()
 
 
 # The Hub.

@@ -145,7 +145,9 @@ def test_a_folder_that_is_no_ranker_is_refused(tmp_path):
 
 def test_a_ranker_rates_a_text_for_its_prompt(tmp_path):
     from genlab.core.tables import QUERY_SCHEMA, write_table
+    from genlab.mini.rankers import RankerRecipe
     from genlab.ranking.rankers import RankerKind
+    from genlab.sources.source import Origin, Source
     from stages.fetch import fetch_ranker
 
     passages = [
@@ -156,18 +158,9 @@ def test_a_ranker_rates_a_text_for_its_prompt(tmp_path):
     write_table(
         tmp_path / "q.parquet", [pl.DataFrame(rows, QUERY_SCHEMA, orient="row")], QUERY_SCHEMA
     )
-    fetch_ranker(
-        RankerKind.bm25,
-        "mini",
-        tmp_path / "q.parquet",
-        "none",
-        "none",
-        4,
-        1,
-        1,
-        1,
-        tmp_path / "bm25",
-    )
+    origin = Origin(Source.mini, tmp_path / "q.parquet", "none", "none")
+    recipe = RankerRecipe(max_queries=4, dim=1, epochs=1, seed=1)
+    fetch_ranker(RankerKind.bm25, origin, recipe, tmp_path / "bm25")
     copy_ranker(tmp_path / "bm25", tmp_path / "reward")
     rates = load_reward(tmp_path / "reward", 4)
     found = rates(["river", "tower"], ["a long river", "a long river"])

@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, write_table
+from genlab.mini.rankers import RankerRecipe
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.ranking import bm25
 from genlab.ranking.rankers import RankerKind, cosine_relevance, count_unread, load_ranker
+from genlab.sources.source import Origin, Source
 from stages.fetch import fetch_ranker
 
 EMBEDDINGS = {"[UNK]": [0, 0], "red": [1, 0], "blue": [0, 1], "dark": [3, 4], "inverse": [-2, 0]}
 LETTERS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh"]
-NO_TRAINING = {"max_queries": 1, "dim": 1, "epochs": 1, "seed": 1}
+NO_TRAINING = RankerRecipe(max_queries=1, dim=1, epochs=1, seed=1)
 
 
 def describe(folder, kind):
@@ -274,7 +276,7 @@ def test_bm25_is_fetched_with_the_counts_of_the_whole_table(tmp_path):
     table, output = tmp_path / "dedup.parquet", tmp_path / "bm25"
     write_queries(table)
     manifest = fetch_ranker(
-        RankerKind.bm25, "mini", table, "none", "none", **NO_TRAINING, output=output
+        RankerKind.bm25, Origin(Source.mini, table, "none", "none"), NO_TRAINING, output
     )
     assert manifest == {
         "name": "bm25",
@@ -300,12 +302,9 @@ def test_a_users_model_is_fetched_and_scores_the_same(tmp_path, static):
     save_static_model(tmp_path / "mine")
     manifest = fetch_ranker(
         RankerKind.sentence_transformer,
-        "file",
-        tmp_path / "mine",
-        "none",
-        "none",
-        **NO_TRAINING,
-        output=tmp_path / "labse",
+        Origin(Source.file, tmp_path / "mine", "none", "none"),
+        NO_TRAINING,
+        tmp_path / "labse",
     )
     assert manifest == {
         "name": "labse",
@@ -325,12 +324,9 @@ def test_a_failed_fetch_leaves_the_ranker_that_was_there(tmp_path):
     with pytest.raises(InputError, match=r"ranker labse: .*mine does not work as a sentence_"):
         fetch_ranker(
             RankerKind.sentence_transformer,
-            "file",
-            tmp_path / "mine",
-            "none",
-            "none",
-            **NO_TRAINING,
-            output=before,
+            Origin(Source.file, tmp_path / "mine", "none", "none"),
+            NO_TRAINING,
+            before,
         )
     assert [path.name for path in before.iterdir()] == ["ranker.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labse", "mine"]
@@ -342,7 +338,6 @@ def test_a_failed_fetch_leaves_the_ranker_that_was_there(tmp_path):
 )
 def test_a_source_that_a_kind_does_not_have_is_refused(tmp_path, kind, source, message):
     with pytest.raises(InputError, match=message):
-        fetch_ranker(
-            RankerKind(kind), source, tmp_path, "none", "none", **NO_TRAINING, output=tmp_path / "x"
-        )
+        origin = Origin(Source(source), tmp_path, "none", "none")
+        fetch_ranker(RankerKind(kind), origin, NO_TRAINING, tmp_path / "x")
     assert not (tmp_path / "x").exists()

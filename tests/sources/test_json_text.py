@@ -1,0 +1,84 @@
+"""The decoder of JSON in pieces, against the standard library's."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from genlab.core.program import InputError
+from genlab.sources import text_files
+from genlab.sources.json_text import JsonText, array_rows
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+IN_ONE_FOLDER = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@IN_ONE_FOLDER
+@given(
+    values=st.lists(JSON_VALUES, min_size=1, max_size=5),
+    piece_bytes=st.integers(1, 40),
+    indent=st.sampled_from([None, 0, 1]),
+    ascii_only=st.booleans(),
+)
+def test_pieces_of_any_size_decode_to_what_the_json_module_gives(
+    tmp_path, values, piece_bytes, indent, ascii_only
+):
+    text = json.dumps(values, indent=indent, ensure_ascii=ascii_only)
+    file = write(tmp_path / "a.json", text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_files, "PIECE_BYTES", piece_bytes)
+        assert [row for _, row in array_rows(file)] == json.loads(text)
+
+
+@IN_ONE_FOLDER
+@given(rows=st.lists(JSON_VALUES, min_size=1, max_size=3), data=st.data())
+def test_an_array_cut_off_anywhere_is_an_error_and_never_a_shorter_array(tmp_path, rows, data):
+    text = json.dumps(rows)
+    file = write(tmp_path / "a.json", text[: data.draw(st.integers(0, len(text) - 1))])
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError, match="broken JSON"):
+        patch.setattr(text_files, "PIECE_BYTES", 7)
+        list(array_rows(file))
+
+
+@pytest.mark.parametrize("piece_bytes", range(1, 8))
+def test_numbers_cut_anywhere_are_whole(tmp_path, monkeypatch, piece_bytes):
+    monkeypatch.setattr(text_files, "PIECE_BYTES", piece_bytes)
+    text = "[0.5, 1e+5, -2.5E-3, 10, -Infinity, true]"
+    rows = [row for _, row in array_rows(write(tmp_path / "a.json", text))]
+    assert rows == [0.5, 1e5, -0.0025, 10, float("-inf"), True]
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 5, 1000])
+def test_the_position_of_an_error_is_that_of_the_json_module(tmp_path, monkeypatch, piece_bytes):
+    monkeypatch.setattr(text_files, "PIECE_BYTES", piece_bytes)
+    text = '[\n {"a": 1},\n {"b": "é\\n",  oops}\n]'
+    with pytest.raises(json.JSONDecodeError) as expected:
+        json.loads(text)
+    with pytest.raises(InputError) as found:
+        list(array_rows(write(tmp_path / "a.json", text)))
+    position = f"line {expected.value.lineno}, column {expected.value.colno}"
+    assert f"broken JSON at {position}, in row 1 (counted from 0)" in str(found.value)
+
+
+def test_one_value_at_a_time_is_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_files, "PIECE_BYTES", 1000)
+    stream = JsonText(write(tmp_path / "a.json", json.dumps(["x" * 90] * 10_000)))
+    stream.take("[")
+    for _ in range(10_000):
+        stream.value()
+        assert len(stream.text) <= 2000
+        stream.take(",]")
+    stream.end()
