@@ -131,7 +131,7 @@ def group_queries(query_ids: list[str], queries: list[str]) -> tuple[str, list[s
     """Return what the queries are grouped by, and each one's group."""
     topics = [TOPIC.search(query_id) for query_id in query_ids]
     if all(topics):
-        return "topic", [topic[1] for topic in topics]
+        return "topic", [topic[1] for topic in topics if topic]
     return "question word", [
         next((word for word in words(query) if word in QUESTION_WORDS), "none") for query in queries
     ]

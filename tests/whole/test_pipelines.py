@@ -123,7 +123,8 @@ def test_the_keys_of_every_stage_stand_in_one_order(pipeline):
 
 def test_deps_are_the_program_then_our_modules_in_alphabetical_order_then_data(pipeline):
     for name, entry in entries(pipeline).items():
-        modules = [dep for dep in entry["deps"] if re.search(r"(^|/)genlab/.*\.py$", dep)]
+        _, *others = entry["deps"]  # the program, which for genlab's commands lies there, too
+        modules = [dep for dep in others if re.search(r"(^|/)genlab/.*\.py$", dep)]
         assert modules == sorted(modules), name
         assert len(set(entry["deps"])) == len(entry["deps"]), name
 
