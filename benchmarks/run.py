@@ -3,23 +3,26 @@
 `make bench`, about 20 minutes on two cores. The default pipeline as a user meets it, in a fresh
 clone: cold, with nothing to do, and the two experiments that must be cheap; peak memory is that of
 the largest single process. Then the other benchmarks at a small size, each beside what one would
-write instead. That of the reviews needs `dvc repro` in pipelines/reviews first.
+write instead. A pipeline's own, benchmark.py in its folder, needs `dvc repro` there first.
 """
 
+import importlib
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
-from benchmarks import alignment, reviews, scale, speed
+from benchmarks import preference, scale, speed
 from benchmarks.side_by_side import machine
+from genlab.core.markdown import markdown_table
 from genlab.core.processes import best_device
 from genlab.core.program import InputError
-from genlab.experiments.readme import as_table
 
 RESULTS = Path("benchmarks/RESULTS.md")
+PIPELINES = Path("pipelines")
 
 
 def timed(command: list[str], folder: Path) -> tuple[float, str]:
@@ -73,7 +76,7 @@ def scale_tables(folder: Path) -> str:
 
 def pipeline_table(folder: Path) -> str:
     """Return the table of the pipeline in a fresh clone at `folder`, which stays."""
-    return as_table([["what", "measured", "goal"], *time_pipeline(folder)])
+    return markdown_table([["what", "measured", "goal"], *time_pipeline(folder)])
 
 
 def speed_table(folder: Path) -> str:
@@ -81,15 +84,16 @@ def speed_table(folder: Path) -> str:
     return speed.write_page(folder / "data", best_device().type, threads=1, repetitions=3)
 
 
-def alignment_table() -> str:
-    """Return benchmarks/alignment.py's table."""
-    return as_table(alignment.measure_variants())
+def preference_table() -> str:
+    """Return benchmarks/preference.py's table."""
+    return markdown_table(preference.measure_variants())
 
 
-def reviews_table() -> str:
-    """Return the reviews pipeline's table, or why there is none."""
+def benchmark_of(pipeline: str) -> str:
+    """Return the table of a pipeline's own benchmark, or why there is none."""
+    module = importlib.import_module(f"pipelines.{pipeline}.benchmark")
     try:
-        return as_table(reviews.measure(n_steps=100, n_texts=128))
+        return markdown_table(module.measure())
     except InputError as error:
         return f"Not run: {error}"
 
@@ -104,8 +108,11 @@ def main() -> None:
         for title, measure in (
             ("The default pipeline", lambda: pipeline_table(folder)),
             ("Training, generation and scoring (benchmarks/speed.py)", lambda: speed_table(folder)),
-            ("The reviews pipeline (benchmarks/reviews.py)", reviews_table),
-            ("Preference training (benchmarks/alignment.py)", alignment_table),
+            *(
+                (f"The pipeline {name} (its benchmark.py)", partial(benchmark_of, name))
+                for name in sorted(path.parent.name for path in PIPELINES.glob("*/benchmark.py"))
+            ),
+            ("Preference training (benchmarks/preference.py)", preference_table),
             ("The data stages, 8,087 queries (benchmarks/scale.py)", lambda: scale_tables(folder)),
         ):
             sections[title] = measure()

@@ -22,8 +22,8 @@ import numpy as np
 import typer
 
 from benchmarks.side_by_side import HEADER, Work, compare, machine, time_in_turns
+from genlab.core.markdown import markdown_table
 from genlab.core.program import InputError, run, stage_app
-from genlab.experiments.readme import as_table
 
 app = stage_app()
 
@@ -393,7 +393,7 @@ def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[l
 def write_page(folder: Path, device: str, threads: int, repetitions: int) -> str:
     """Measure, write benchmarks/SPEED.md and return its table."""
     stood_on = machine("torch", "transformers", "sentence-transformers")
-    table = as_table([HEADER, *measure(folder, device, threads, repetitions)])
+    table = markdown_table([HEADER, *measure(folder, device, threads, repetitions)])
     text = (
         "# Training, generation and scoring, side by side\n\n"
         f"`python -m benchmarks.speed --device {device} --threads {threads}`, or `make bench`. "

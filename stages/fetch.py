@@ -7,16 +7,16 @@ at a pinned revision) or `file` (a path of the user's). Everything later runs of
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 from typer import Argument, Option
 
-from genlab.core.files import write_json
+from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
-from genlab.core.program import run, stage_app
+from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.mini.gpt2 import Sizes, check_sizes, make_base
+from genlab.passages.corpora import count_queries
 from genlab.passages.corpus_rows import CorpusFormat
-from genlab.ranking.rankers import RankerKind
+from genlab.ranking.rankers import RankerKind, load_ranker
 from genlab.sources.manifests import with_progress, write_manifest
 from genlab.sources.source import Source
 
@@ -66,28 +66,10 @@ def corpus(
         split: {"queries": 0, "passages": 0, "answerable": 0} for split in ("train", "validation")
     }
     shown = with_progress(frames, "fetching the corpus", " queries")
-    n_rows = write_table(output, (counted(frame, counts) for frame in shown), QUERY_SCHEMA)
+    n_rows = write_table(output, (count_queries(frame, counts) for frame in shown), QUERY_SCHEMA)
     write_json(metrics, {"splits": counts})
     asset = f"{hub_id} {hub_name}".strip() if source is Source.hub else str(path)
     write_manifest(manifest, source, asset, commit, output, rows=n_rows)
-
-
-def counted(frame: pl.DataFrame, counts: dict) -> pl.DataFrame:
-    """Return the frame as it is, after adding its queries and passages to the counts by split."""
-    selected = pl.col("passages").list.eval(pl.element().struct.field("is_selected"))
-    for split, queries, passages, answerable in (
-        frame.group_by("split")
-        .agg(
-            pl.len(),
-            pl.col("passages").list.len().sum(),
-            selected.list.any().sum().alias("answerable"),
-        )
-        .iter_rows()
-    ):
-        counts[split]["queries"] += queries
-        counts[split]["passages"] += passages
-        counts[split]["answerable"] += answerable
-    return frame
 
 
 def check_base(source: Source, sizes: Sizes) -> None:
@@ -144,16 +126,65 @@ def ranker(
     epochs: Annotated[int, Option(min=1)],
     seed: Seed,
 ) -> None:
-    """Fetch one judge of relevance."""
-    from genlab.ranking.rankers import fetch_ranker
-
+    """Fetch one ranker."""
     described = fetch_ranker(
         kind, source, path, hub_id, revision, max_queries, dim, epochs, seed, output
     )
     counts = {name: value for name, value in described.items() if isinstance(value, (int, float))}
     write_json(metrics, counts)  # numbers only: DVC shows no text among metrics
     asset = hub_id if source is Source.hub else str(path)
-    write_manifest(manifest, source, asset, described.get("revision", "none"), output)
+    write_manifest(manifest, source, asset, str(described.get("revision", "none")), output)
+
+
+def fetch_ranker(
+    kind: RankerKind,
+    source: str,
+    path: Path,
+    hub_id: str,
+    revision: str,
+    max_queries: int,
+    dim: int,
+    epochs: int,
+    seed: int,
+    output: Path,
+) -> dict[str, str | int | float]:
+    """Write the ranker folder `output`, whole or not at all, and return its manifest.
+
+    source: "mini" (made here from the query table at `path`), "hub" (hub_id at revision), "file"
+    (the model folder at `path`; for BM25, which is nothing but counts, the same as mini). Raises
+    InputError for whatever the user can mend. The ranker is loaded and tried before it is kept.
+    """
+    from genlab.mini.rankers import make_ranker, mean_reciprocal_rank
+    from genlab.sources.ranker_folders import copy_model, download_model
+
+    if kind == RankerKind.bm25 and source == "hub":
+        raise InputError(
+            f"rankers.{output.name}.source=hub: BM25 is counted from a query table, no hub has it; "
+            "set source to mini and path to the table"
+        )
+    made_here = source == "mini" or kind == RankerKind.bm25
+    with written_whole(output) as folder:
+        folder.mkdir()
+        manifest: dict[str, str | int | float] = {
+            "name": output.name,
+            "kind": str(kind),
+            "source": str(source),
+        }
+        if made_here:
+            manifest |= make_ranker(kind, path, max_queries, dim, epochs, seed, folder)
+        elif source == "hub":
+            group = f"rankers.{output.name}"
+            commit = download_model(kind, hub_id, revision, folder / "model", group)
+            manifest |= {"hub_id": hub_id, "revision": commit}
+        else:
+            copy_model(kind, path, folder / "model")
+            manifest |= {"path": str(path)}
+        write_json(folder / "ranker.json", manifest)
+        ranker = load_ranker(folder, batch_size=64)
+        if made_here:
+            manifest |= mean_reciprocal_rank(ranker.relevance, path)
+            write_json(folder / "ranker.json", manifest)
+    return manifest
 
 
 if __name__ == "__main__":

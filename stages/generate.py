@@ -28,7 +28,7 @@ from genlab.ranking.candidates import evaluated_queries
 
 app = stage_app()
 
-SCHEMA = pl.Schema({"query_id": pl.String, "query": pl.String, **GENERATED})
+SCHEMA = pl.Schema({"query_id": pl.String(), "query": pl.String(), **GENERATED})
 
 
 class Model(StrEnum):

@@ -1,15 +1,15 @@
-"""What can be known wrong before anything runs: options, keys, paths, and values that clash.
-
-In: a pipeline's dvc.yaml and params.yaml. Out: nothing, or an InputError naming the key and what
-to do. No list of options, types or ranges stands here, and no pipeline is known here: every stage's
-own Typer command parses its own command line. What must hold between a stage's options its program
-says in a function `check` (`check_NAME` for the command NAME of several), which takes some of the
-options by name. The program calls it first, and so does this check before anything is run. A
-parameter `made_by` gets {output: options} of all stages, for what must hold between two of them.
+"""Check every value in params.yaml before any stage runs.
 
     python -m genlab check OUTPUT       # the first stage of every pipeline
 
-The output never changes, so nothing is run again because of it.
+A wrong value raises an InputError that names its key and says what to do. No option, type, range or
+pipeline is known here: each stage's own Typer command parses its command line from dvc.yaml. What
+must hold between the options of one stage stands in its program, in a function `check` (of the
+command NAME of several: `check_NAME`), which takes some of the options by name. The program calls
+it first; so does this check, for all stages. A parameter `made_by` gets {output: options} of all
+stages, for what must hold between two of them.
+
+OUTPUT never changes, so nothing is run again because of it.
 """
 
 import importlib
@@ -29,7 +29,7 @@ from typer.exceptions import TyperException
 
 from genlab.core.files import written_whole
 from genlab.core.options import arguments_of
-from genlab.core.params import did_you_mean, leaves
+from genlab.core.params import did_you_mean, flatten
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import scratch_root
 
@@ -107,7 +107,7 @@ def key_of(stage: Stage, option: str) -> str:
 def check_params(pipeline: Path, stages: list[Stage]) -> None:
     """Raise InputError for a key of params.yaml that no stage uses, or one without a value."""
     text = (pipeline.parent / "params.yaml").read_text(encoding="utf-8")
-    values = dict(leaves(yaml.safe_load(text)))
+    values = flatten(yaml.safe_load(text))
     used = set(re.findall(KEY, pipeline.read_text(encoding="utf-8")))
     for key, value in values.items():
         parts = key.split(".")
@@ -181,26 +181,30 @@ def parse(stage: Stage) -> tuple[dict[str, object], Callable | None]:
             context = command.make_context(command.name, list(rest), parent=context)
             check = f"check_{command.name.replace('-', '_')}"
     except TyperException as error:
-        raise InputError(explain(error, stage, command, rest)) from None
+        switches = {each.opts[0]: getattr(each, "is_flag", False) for each in command.params}
+        raise InputError(explain(error, stage, switches, rest)) from None
     return context.params, getattr(module, check, None)
 
 
 def explain(
-    error: TyperException, stage: Stage, command: typer.core.TyperCommand, words: list[str]
+    error: TyperException, stage: Stage, switches: dict[str, bool], words: list[str]
 ) -> str:
-    """Return what is wrong with a command line in terms of params keys, not of options."""
+    """Return what is wrong with a command line in terms of params keys, not of options.
+
+    switches: the program's options, and whether each is one that takes no value.
+    """
     options = {word.replace("_", "-"): after for word, after in pairwise(words)}
     param = getattr(error, "param", None)
     option = param.opts[0] if param else getattr(error, "option_name", None)
     if option is None:
-        switches = [each.opts[0] for each in command.params if getattr(each, "is_flag", False)]
-        for switch in switches:  # a value after one is an argument too many to Typer
+        for switch in (name for name, is_switch in switches.items() if is_switch):
+            # a value after one is an argument too many to Typer
             if not options.get(switch, "--").startswith("--"):
                 return f"{key_of(stage, switch)}={options[switch]}: must be true or false"
         return f"stage {stage.name}: {error.format_message()}"
     key = key_of(stage, option)
     if type(error).__name__ == "NoSuchOption":
-        known = [each.opts[0].strip("-").replace("-", "_") for each in command.params]
+        known = [name.strip("-").replace("-", "_") for name in switches]
         hint = did_you_mean(option.strip("-").replace("-", "_"), known)
         return f"{key}: stage {stage.name} has no such option{hint}"
     if type(error).__name__ == "MissingParameter":

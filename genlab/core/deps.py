@@ -1,4 +1,4 @@
-"""Write into dvc.yaml which of our files each stage needs, as its program imports them.
+"""Write into dvc.yaml which of our files each stage imports.
 
     python -m genlab deps [FOLDER]      # of the pipeline in FOLDER, or of all
     python -m genlab deps --check       # change nothing; exit code 1 if a list is out of date
@@ -46,23 +46,27 @@ def main(
     for pipeline in pipelines:
         if not pipeline.is_file():
             raise InputError(f"{pipeline}: no such file; give the folder of a pipeline")
-        text = pipeline.read_text(encoding="utf-8")
-        written = with_deps(text, pipeline, code_deps(load_stages(pipeline), pipeline))
-        if written == text:
-            continue
-        if check:
-            old, new = text.splitlines(), written.splitlines()
-            line = next(
-                (i for i, pair in enumerate(zip(old, new, strict=False)) if len(set(pair)) > 1),
-                len(new),
-            )
+        line = write_deps(pipeline, check)
+        if line and check:
             raise InputError(
-                f"{pipeline}: its deps are out of date from line {line + 1} on; run "
+                f"{pipeline}: its deps are out of date from line {line} on; run "
                 "`python -m genlab deps`"
             )
+        if line:
+            print(f"{pipeline}: written")
+
+
+def write_deps(pipeline: Path, check: bool = False) -> int:
+    """Write a dvc.yaml's code deps, or only look; return the first line that differs, or 0."""
+    text = pipeline.read_text(encoding="utf-8")
+    written = with_deps(text, pipeline, code_deps(load_stages(pipeline), pipeline))
+    if written == text:
+        return 0
+    if not check:
         with written_whole(pipeline) as partial:
             partial.write_text(written, encoding="utf-8")
-        print(f"{pipeline}: written")
+    old, new = text.splitlines(), written.splitlines()
+    return next((i for i, (a, b) in enumerate(zip(old, new, strict=False), 1) if a != b), len(new))
 
 
 def all_pipelines() -> list[Path]:
@@ -123,7 +127,9 @@ def with_deps(text: str, pipeline: Path, deps: dict[str, list[str]]) -> str:
 def entries_of(text: str) -> dict[str, yaml.Node | None]:
     """Return the node of every entry's list of deps, in the order of the file."""
     found = {}
-    for name, entry in mapping(mapping(yaml.compose(text))["stages"]).items():
+    top = yaml.compose(text)
+    assert top is not None  # DVC has read it
+    for name, entry in mapping(mapping(top)["stages"]).items():
         keys = mapping(entry)
         found[name] = (mapping(keys["do"]) if "do" in keys else keys).get("deps")
     return found
@@ -137,7 +143,9 @@ def mapping(node: yaml.Node) -> dict[str, yaml.Node]:
 def is_code(line: str, pipeline: Path) -> bool:
     """Say whether a line of a list of deps names a Python file of ours."""
     found = re.fullmatch(r"\s*- (\S+\.py)\s*", line)
-    return bool(found) and (pipeline.resolve().parent / found[1]).resolve().is_relative_to(ROOT)
+    if found is None:
+        return False
+    return (pipeline.resolve().parent / found[1]).resolve().is_relative_to(ROOT)
 
 
 # ---- imports

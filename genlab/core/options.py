@@ -52,9 +52,9 @@ def arguments_of(function: Callable, values: dict[str, object]) -> dict[str, obj
 
     A parameter that is not among the options is left out, and so keeps its default.
     """
-    arguments = {}
+    arguments: dict[str, object] = {}
     for name, hint in hints_of(function).items():
-        if dataclasses.is_dataclass(hint):
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             fields = option_names(name, hint)
             arguments[name] = hint(**{field: values[key] for key, field in fields.items()})
         elif name in values:

@@ -5,12 +5,13 @@ parameter or input never resumes from the wrong checkpoint. It lies outside ever
 in the original checkout (DVC_ROOT), so a killed queued experiment finds it again.
 """
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import lock_descriptor
 
 from genlab.core.files import remove
 from genlab.core.processes import is_first
@@ -37,14 +38,12 @@ def resumable_folder(
         yield folder
         return
     with open(folder / "lock", "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock_descriptor(lock.fileno(), blocking=False):
             lock.seek(0)
             raise InputError(
                 f"{folder}: process {lock.read().strip()} is doing this very {stage} run; "
                 "wait for it or stop it"
-            ) from None
+            )
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

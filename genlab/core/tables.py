@@ -15,10 +15,10 @@ from genlab.core.program import InputError
 # One row per query: what fetch, clean and dedup write.
 QUERY_SCHEMA = pl.Schema(
     {
-        "query_id": pl.String,
-        "query": pl.String,
+        "query_id": pl.String(),
+        "query": pl.String(),
         "passages": pl.List(pl.Struct({"text": pl.String, "is_selected": pl.Boolean})),
-        "split": pl.String,  # "train" or "validation"
+        "split": pl.String(),  # "train" or "validation"
     }
 )
 

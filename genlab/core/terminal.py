@@ -1,20 +1,25 @@
 """Tables for a terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tabulate import tabulate
 
 
-def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> str:
-    """Return rows under their headers as lines: the first column left, the others right.
+def table(
+    rows: Iterable[Sequence[object] | Mapping[str, object]],
+    headers: Sequence[str],
+    left: Collection[str] = (),
+) -> str:
+    """Return rows under their headers as lines: the first column and those of `left` left-aligned.
 
-    Cells are shown as they are given: the caller writes numbers with as many digits as they merit.
+    A row is a sequence of cells or a mapping from header to cell. Cells are shown as they are
+    given: the caller writes numbers with as many digits as they merit.
     """
-    align = ["left"] + ["right"] * (len(headers) - 1)
-    cells = [[str(cell) for cell in row] for row in rows]
-    return tabulate(
-        cells, headers, tablefmt="plain", disable_numparse=True, colalign=align if cells else None
-    )
+    cells = [[row[h] for h in headers] if isinstance(row, Mapping) else row for row in rows]
+    align = ["left" if h in (headers[0], *left) else "right" for h in headers]
+    # As a row the headers are no wider than they need be: tabulate gives a header two spaces more.
+    lines = [[str(cell) for cell in line] for line in [headers, *cells]]
+    return tabulate(lines, tablefmt="plain", disable_numparse=True, colalign=align)
 
 
 def with_ends(numbers: dict[str, float], digits: int = 3) -> str:

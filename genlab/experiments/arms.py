@@ -10,14 +10,13 @@ says: those of older code, or of an arm that was since changed, do not.
 """
 
 import json
-import math
 import subprocess
 from functools import cache
 from pathlib import Path
 
 import polars as pl
 
-from genlab.core.params import did_you_mean, leaves
+from genlab.core.params import did_you_mean, flatten, is_number
 from genlab.core.program import InputError
 from genlab.experiments.comparison import SEED, Layout
 from genlab.experiments.revisions import (
@@ -27,7 +26,7 @@ from genlab.experiments.revisions import (
     read_params,
     read_rows,
 )
-from genlab.statistics.intervals import bootstrap_interval
+from genlab.statistics.intervals import bootstrap_interval, interval
 
 
 def check_arm(where: str, arm: dict, arms: dict[str, dict], params: list[str]) -> None:
@@ -47,11 +46,6 @@ def check_arm(where: str, arm: dict, arms: dict[str, dict], params: list[str]) -
         for key in arm:
             if key not in params:
                 raise InputError(f"{where}: params.yaml has no {key}{did_you_mean(key, params)}")
-
-
-def is_number(value: object) -> bool:
-    """Say whether a value from YAML is a finite number; true and false are none."""
-    return type(value) in (int, float) and math.isfinite(value)
 
 
 def is_experiment(arm: dict) -> bool:
@@ -107,9 +101,9 @@ def find_runs(arms: dict[str, dict]) -> tuple[dict[str, str], dict[str, str]]:
     was edited since, or the name was taken by hand.
     """
     there = experiments_of_head()
-    committed = dict(leaves(read_params("HEAD")))
-    params_of = cache(lambda commit: comparable(dict(leaves(read_params(commit)))))
-    default = next((name for name, arm in arms.items() if arm == {}), None)
+    committed = flatten(read_params("HEAD"))
+    params_of = cache(lambda commit: comparable(flatten(read_params(commit))))
+    default = next((name for name, arm in arms.items() if arm == {}), "")
     runs, missing = {}, {}
     for name, arm in arms.items():
         if "value" in arm:
@@ -129,11 +123,11 @@ def find_runs(arms: dict[str, dict]) -> tuple[dict[str, str], dict[str, str]]:
 
 def comparable(params: dict[str, object]) -> dict[str, object]:
     """Return params with numbers as numbers: YAML's readers disagree whether 1e-05 is one."""
-    numbers = {}
+    numbers: dict[str, object] = {}
     for key, value in params.items():
         try:
-            numbers[key] = float(value)
-        except (TypeError, ValueError):
+            numbers[key] = float(str(value))
+        except ValueError:
             numbers[key] = value
     return numbers
 
@@ -195,7 +189,7 @@ def summarize_arm(layout: Layout, rows: pl.DataFrame) -> dict[str, dict[str, dic
         low, high = bootstrap_interval(values, seed=SEED)
         means = values.mean().row(0)
         summary[str(group)] = {
-            metric: {"value": means[i], "low": float(low[i]), "high": float(high[i])}
+            metric: interval(means[i], low[i], high[i])
             for i, metric in enumerate(layout.metrics)
             if means[i] is not None
         }

@@ -1,13 +1,13 @@
-"""Settle the claims of the claims.yaml in this folder: compare two arms each, unit by unit.
+"""Settle the claims in claims.yaml; each compares two arms.
 
-Without a command, what has been run on the current commit is settled; `run` first runs every arm
-that is an experiment (stages that an arm does not change are not run again). arms.py says what an
-arm can be. The verdicts go to metrics/claims.json, and what the published numbers say of their
-own claims to metrics/published.json; README's tables are made from both.
+Without a command, claims are settled from the arms that were run on the current commit. `run` first
+runs every arm that is an experiment; stages that an arm does not change are not run again. arms.py
+lists the kinds of arms. The verdicts go to metrics/claims.json, and those of the published numbers
+on their own claims to metrics/published.json; README's tables are made from both.
 
-A claim is supported, or contradicted, where the 95 % interval of B - A excludes zero and p, by
-Holm's method for all claims and groups of the file, is below 0.05; not run where an arm is missing,
-or where its two arms were made from other units. What is missing is printed with the reason.
+A claim is supported, or contradicted, if the 95 % bootstrap interval of B - A excludes zero and the
+Holm-adjusted p, over all claims and groups of the file, is below 0.05. A claim is not run if an arm
+is missing, or if its two arms were made from other units; the reason is printed.
 """
 
 from dataclasses import asdict
@@ -17,8 +17,9 @@ import polars as pl
 import typer
 
 from genlab.core.files import write_json
-from genlab.core.params import did_you_mean, leaves
+from genlab.core.params import did_you_mean, flatten
 from genlab.core.program import InputError, run, stage_app
+from genlab.core.terminal import table
 from genlab.experiments.arms import (
     check_arm,
     find_runs,
@@ -37,9 +38,10 @@ from genlab.experiments.comparison import (
     read_yaml,
     with_verdicts,
 )
+from genlab.experiments.comparison_views import as_p
 from genlab.experiments.published import check_published, reread_published
 from genlab.experiments.revisions import read_params
-from genlab.statistics.significance import is_shown
+from genlab.statistics.significance import is_significant
 
 app = stage_app()
 
@@ -47,6 +49,7 @@ CLAIMS = Path("claims.yaml")
 OUTPUT = Path("metrics/claims.json")
 PUBLISHED = Path("metrics/published.json")
 
+TABLE_HEADERS = ("claim", "group", "B - A", "95 % interval", "pairs", "Holm p", "verdict")
 CLAIM_KEYS = ("claim", "metric", "a", "b", "expect")
 RECORDED = ("base", "other", "difference", "low", "high", "p", "p_adjusted", "n")
 
@@ -57,7 +60,7 @@ def read_claims(path: Path, layout: Layout, params: dict) -> dict:
     check_head(path, content)
     arms = content["arms"]
     for name, arm in arms.items():
-        check_arm(f"{path}: arm {name}", arm, arms, [key for key, _ in leaves(params)])
+        check_arm(f"{path}: arm {name}", arm, arms, list(flatten(params)))
     for name, claim in content["claims"].items():
         where = f"{path}: claim {name}"
         if not isinstance(claim, dict) or set(claim) != set(CLAIM_KEYS):
@@ -100,22 +103,29 @@ def compare_arms(
     layout: Layout, claim: dict, arms: dict[str, dict], rows: dict[str, pl.DataFrame]
 ) -> list[Difference]:
     """Return B - A of a claim's metric per group, those in which any pair counts."""
-    sides = [rows.get(claim[key]) for key in ("a", "b")]
+    names, metrics = (claim["a"], claim["b"]), [claim["metric"]]
     column = layout.metrics[claim["metric"]].column
-    for i, key in enumerate(("a", "b")):
-        arm, measured = arms[claim[key]], sides[1 - i]
-        if "value" in arm and measured is not None:
-            value = pl.when(pl.col(column).is_not_null()).then(float(arm["value"]))
-            sides[i] = measured.with_columns(value.alias(column))
-    metrics = [claim["metric"]]
-    pairings = pair_rows(layout, *sides, metrics, (f"arm {claim['a']}", f"arm {claim['b']}"))
+    measured = next(name for name in names if "value" not in arms[name])  # one is: `read_claims`
+    a, b = (
+        with_value(rows[measured], column, arms[name]["value"])
+        if "value" in arms[name]
+        else rows[name]
+        for name in names
+    )
+    pairings = pair_rows(layout, a, b, metrics, (f"arm {names[0]}", f"arm {names[1]}"))
     found = [compare_group(layout, group, pairs, metrics)[0] for group, pairs in pairings.items()]
     return [each for each in found if each.n]
 
 
+def with_value(rows: pl.DataFrame, column: str, value: float) -> pl.DataFrame:
+    """Return rows with this value in the column wherever it has one."""
+    constant = pl.when(pl.col(column).is_not_null()).then(float(value))
+    return rows.with_columns(constant.alias(column))
+
+
 def verdict(found: Difference, expect: str) -> str:
     """Say what B - A means for a claim that expects B lower or higher."""
-    if not is_shown(found.low, found.high, found.p_adjusted):
+    if not is_significant(found.low, found.high, found.p_adjusted):
         return "not significant"
     went = "lower" if found.difference < 0 else "higher"
     return "supported" if went == expect else "contradicted"
@@ -135,7 +145,7 @@ def settle_claims(
         if name not in not_run
         for each in compare_arms(layout, claim, arms, rows)
     ]
-    settled = {name: {} for name in claims}
+    settled: dict[str, dict[str, dict]] = {name: {} for name in claims}
     adjusted = with_verdicts([each for _, each in found])
     for (name, _), each in zip(found, adjusted, strict=True):
         numbers = {key: value for key, value in asdict(each).items() if key in RECORDED}
@@ -161,18 +171,25 @@ def explain_not_run(
 
 
 def print_settled(settled: dict[str, dict[str, dict]], not_run: dict[str, str]) -> None:
-    """Print a line per claim and group, or why a claim has none."""
-    width = max(map(len, settled), default=0)
-    for name, groups in settled.items():
-        if not groups:
-            why = f"not run: {not_run[name]}" if name in not_run else "no pair counts"
-            print(f"{name:{width}}  {why}")
-        for group, found in groups.items():
-            interval = f"[{found['low']:+z.3f}, {found['high']:+z.3f}]"
-            print(
-                f"{name:{width}}  {group:6} {found['difference']:+z8.3f} {interval:18} "
-                f"n {found['n']:<5}p {found['p_adjusted']:<7.4f}{found['verdict']}"
-            )
+    """Print a table with a row per claim and group, then why the other claims have none."""
+    rows = [
+        [
+            name,
+            group,
+            f"{found['difference']:+z.3f}",
+            f"[{found['low']:+z.3f}, {found['high']:+z.3f}]",
+            found["n"],
+            as_p(found["p_adjusted"]),
+            found["verdict"],
+        ]
+        for name, groups in settled.items()
+        for group, found in groups.items()
+    ]
+    if rows:
+        print(table(rows, TABLE_HEADERS, left=["group", "verdict"]))
+    for name in [name for name, groups in settled.items() if not groups]:
+        why = f"not run: {not_run[name]}" if name in not_run else "no pair counts"
+        print(f"{name}: {why}")
 
 
 def settle(content: dict, layout: Layout) -> None:

@@ -1,8 +1,8 @@
-"""Compare two runs unit by unit: what was changed, what it changed, and how sure that is.
+"""Compare two runs item by item: intervals, p values and verdicts.
 
-In: two revisions (commits, branches, tags, experiments, or the workspace), whose rows are read
-as claims.yaml in this folder says. Out: a table with a verdict per group and metric. Two means side
-by side say little; pairing the same query (or text) on both sides says what differs and how surely.
+The two runs are revisions: commits, branches, tags, experiments, or the workspace. Their rows are
+read as claims.yaml in this folder says, and a table gives a verdict per group and metric. Pairing
+the same query (or text) on both sides shows differences that two means side by side would hide.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import typer
 
-from genlab.core.params import leaves
+from genlab.core.params import flatten
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.comparison import (
     Difference,
@@ -42,8 +42,8 @@ def compare_revisions(
     layout: Layout, base: str | None, other: str | None, gates: list[str]
 ) -> tuple[Comparison, list[str]]:
     """Return the comparison and what is wrong with its gates; None is the workspace."""
-    rows = [read_rows(layout.path, revision) for revision in (base, other)]
-    pairings = pair_rows(layout, *rows, layout.metrics, (named(base), named(other)))
+    rows_a, rows_b = (read_rows(layout.path, revision) for revision in (base, other))
+    pairings = pair_rows(layout, rows_a, rows_b, layout.metrics, (named(base), named(other)))
     limits = [read_gate(text, pairings, layout.metrics) for text in gates]
     n_asked = count_asked(layout, pairings.values(), layout.metrics)
     found = {
@@ -63,9 +63,9 @@ def compare_revisions(
                 f"{', '.join(groups)}: {words}".removeprefix(": ")
                 for words, groups in units.items()
             ),
-            *lonely_groups(layout, *rows, pairings),
+            *unpaired_groups(layout, rows_a, rows_b, pairings),
         ],
-        warnings=doubts(layout, (base, other), pairings),
+        warnings=find_doubts(layout, (base, other), pairings),
         differences=differences,
     )
     return comparison, [miss for gate in limits if (miss := explain_miss(gate, differences))]
@@ -78,13 +78,13 @@ def described(revision: str | None) -> str:
 
 def changed_params(base: dict, other: dict) -> dict[str, tuple[object, object]]:
     """Return dotted key -> (value in BASE, value in OTHER), "-" where a side has no such key."""
-    a, b = dict(leaves(base)), dict(leaves(other))
+    a, b = flatten(base), flatten(other)
     sides = {key: (a.get(key, "-"), b.get(key, "-")) for key in [*a, *b]}
     return {key: values for key, values in sides.items() if values[0] != values[1]}
 
 
 def describe_units(layout: Layout, pairing: Pairing, found: list[Difference]) -> str:
-    """Return how many units of a group were paired, how many were not, and why."""
+    """Say how many units of a group were paired, how many were not, and why."""
     n = pairing.base.height
     words = [f"{n} pairs by {layout.unit}"]
     unpaired = {"BASE": pairing.only_base, "OTHER": pairing.only_other}
@@ -101,7 +101,7 @@ def describe_units(layout: Layout, pairing: Pairing, found: list[Difference]) ->
     return "; ".join(words + [f"{', '.join(names)} {why}" for why, names in partial.items()])
 
 
-def lonely_groups(
+def unpaired_groups(
     layout: Layout, base: pl.DataFrame, other: pl.DataFrame, pairings: dict[str, Pairing]
 ) -> list[str]:
     """Return a line for each group that is not compared."""
@@ -116,10 +116,10 @@ def lonely_groups(
     return lines
 
 
-def doubts(
+def find_doubts(
     layout: Layout, revisions: tuple[str | None, str | None], pairings: dict[str, Pairing]
 ) -> list[str]:
-    """Return what makes the two sides less comparable than they look."""
+    """Return warnings: reasons why the two sides may not be comparable."""
     lines = []
     for revision in revisions:
         if stages := stages_not_run(layout.path, revision):

@@ -1,12 +1,12 @@
-"""Two runs compared unit by unit: every metric's paired difference, how sure it is, and a verdict.
+"""Two runs compared unit by unit: every metric's paired difference, interval, p and verdict.
 
-In: the rows of two runs (a row per unit and group: a query and ranker, a text) and the head of
-claims.yaml that says which columns are what. Out: a `Difference` per group and metric. The unit is
-what both runs share, so what makes a query hard cancels out.
+The rows of a run have one row per unit and group: a query and a ranker, or a text. The head of
+claims.yaml names their columns. The result is a `Difference` per group and metric. Both runs share
+their units, so the hardness of a query cancels out.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from genlab.statistics.significance import (
     adjust_by_holm,
     bootstrap_p,
     detectable_difference,
-    is_shown,
+    is_significant,
     mcnemar_p,
 )
 
@@ -107,14 +107,14 @@ def read_layout(path: Path) -> Layout:
     if not isinstance(rows["metrics"], dict):
         raise InputError(f"{path}: rows.metrics: must be like {METRICS_FORM}")
     metrics = {}
-    for name, fields in rows["metrics"].items():
+    for name, entry in rows["metrics"].items():
         where = f"{path}: rows.metrics.{name}"
         check_text(where, name)
-        if not isinstance(fields, dict):
+        if not isinstance(entry, dict):
             raise InputError(f"{where}: must be like {{column: {name}, better: higher}}")
-        check_keys(where, fields, Metric, needed=("column", "better"))
-        check_text(f"{where}: column", fields["column"])
-        metrics[name] = Metric(**fields)
+        check_keys(where, entry, Metric, needed=("column", "better"))
+        check_text(f"{where}: column", entry["column"])
+        metrics[name] = Metric(**entry)
         for key, known in (("better", ("lower", "higher")), ("kind", ("mean", "share"))):
             if (value := getattr(metrics[name], key)) not in known:
                 raise InputError(f"{where}: {key} is {value}, not {' or '.join(known)}")
@@ -157,7 +157,7 @@ def check_text(where: str, value: object) -> None:
 
 def check_keys(where: str, given: dict, made: type, needed: tuple[str, ...]) -> None:
     """Raise InputError for a key that a dataclass has not, or a needed one that is not given."""
-    known = list(made.__dataclass_fields__)
+    known = [field.name for field in fields(made)]
     for key in given:
         if key not in known:
             raise InputError(f"{where}: no key {key}{did_you_mean(str(key), known)}")
@@ -234,7 +234,7 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
 
 
 def count_asked(layout: Layout, pairings: Iterable[Pairing], metrics: Iterable[str]) -> int:
-    """Return how many rows a comparison has for which any pair counts: what Holm corrects for."""
+    """Return how many rows of a comparison have a pair that counts: the tests Holm corrects for."""
     columns = [layout.metrics[metric].column for metric in metrics]
     sides = [pairing.values(columns) for pairing in pairings]
     return sum(int((~np.isnan(b - a)).any(axis=0).sum()) for a, b in sides)
@@ -243,9 +243,9 @@ def count_asked(layout: Layout, pairings: Iterable[Pairing], metrics: Iterable[s
 def compare_group(
     layout: Layout, group: str, pairing: Pairing, metrics: Iterable[str], n_asked: int = 1
 ) -> list[Difference]:
-    """Return a Difference per metric, from one set of resamples, yet without a verdict.
+    """Return a Difference per metric, from one set of resamples, without a verdict yet.
 
-    `n_asked` rows are asked at once, in this group and all others.
+    n_asked: how many rows are tested together, in this group and all others.
     """
     metrics = list(metrics)
     a, b = pairing.values([layout.metrics[metric].column for metric in metrics])
@@ -294,7 +294,7 @@ def mean_of(values: np.ndarray) -> float:
 
 
 def with_verdicts(differences: list[Difference]) -> list[Difference]:
-    """Return the differences with their p adjusted for being asked together, and what they say."""
+    """Return the differences with p adjusted for testing them together, and their verdicts."""
     adjusted = adjust_by_holm([each.p for each in differences])
     settled = []
     for each, p_adjusted in zip(differences, adjusted, strict=True):
@@ -302,7 +302,7 @@ def with_verdicts(differences: list[Difference]) -> list[Difference]:
             verdict = "no pair counts"
         elif each.n_different == 0:
             verdict = "the same rows"
-        elif not is_shown(each.low, each.high, p_adjusted):
+        elif not is_significant(each.low, each.high, p_adjusted):
             verdict = "no difference shown"
         else:
             found = "lower" if each.difference < 0 else "higher"

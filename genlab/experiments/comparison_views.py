@@ -3,7 +3,10 @@
 import json
 import textwrap
 from dataclasses import asdict, dataclass
+from itertools import groupby
 
+from genlab.core.markdown import markdown_table
+from genlab.core.terminal import table
 from genlab.experiments.comparison import Difference
 
 COLUMNS = 100  # of a terminal
@@ -31,33 +34,22 @@ class Comparison:
 
 def as_text(comparison: Comparison) -> str:
     """Return lines for a terminal, a table per group."""
-    table = [HEADER, *map(cells_of, comparison.differences)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-
-    def line(cells: list[str]) -> str:
-        numbers = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)][1:-1]
-        return "  ".join([cells[0].ljust(widths[0]), *numbers, cells[-1]])
-
     lines = [part for text in heading(comparison) for part in wrapped(text)]
-    group = None
-    for each, cells in zip(comparison.differences, table[1:], strict=True):
-        if each.group != group:
-            group = each.group
-            lines += ["", line([group or HEADER[0], *HEADER[1:]])]
-        lines.append(line(cells))
+    for group, found in groupby(comparison.differences, lambda each: each.group):
+        headers = [group or HEADER[0], *HEADER[1:]]
+        lines += ["", table(map(cells_of, found), headers, left=HEADER[-1:])]
     return "\n".join([*lines, "", *legend(comparison)])
 
 
 def as_markdown(comparison: Comparison) -> str:
     """Return the same in Markdown, in one table."""
     grouped = any(each.group for each in comparison.differences)
-    rows = [HEADER, ["---"] * len(HEADER), *map(cells_of, comparison.differences)]
+    rows = [HEADER, *map(cells_of, comparison.differences)]
     if grouped:
-        first = ["group", "---", *(each.group for each in comparison.differences)]
+        first = ["group", *(each.group for each in comparison.differences)]
         rows = [[group, *cells] for group, cells in zip(first, rows, strict=True)]
-    table = [f"| {' | '.join(cells)} |" for cells in rows]
     notes = [f"- {line}" for line in heading(comparison)]
-    return "\n".join([*notes, "", *table, "", *legend(comparison)])
+    return "\n".join([*notes, "", markdown_table(rows), "", *legend(comparison)])
 
 
 def as_json(comparison: Comparison, gates_missed: list[str]) -> str:

@@ -1,17 +1,16 @@
-"""A published table, read again: its best arms, those below chance, and what its claims rest on.
+"""A published table, read again: its best arms, its arms below chance, and its claims.
 
-In: `published` and `claims` of a claims.yaml, checked before any arm is run. Out: a record of
+`published` and `claims` of a claims.yaml are checked before any arm is run. The record holds
 numbers and verdicts. A claim in prose is checked on every ranker and metric that was published for
 its two arms, not only on those the prose had in mind. Shares get an interval from their size alone,
-as if the arms were unpaired; means get a direction only, because nobody published how they spread.
+as if the arms were unpaired; means get a direction only, because their spread was not published.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from genlab.core.params import leaves
+from genlab.core.params import flatten, is_number
 from genlab.core.program import InputError
-from genlab.experiments.arms import is_number
 from genlab.experiments.comparison import Layout, Metric
 from genlab.statistics.significance import unpaired_shares_interval
 
@@ -86,7 +85,7 @@ def find_own_source(params: dict, groups: Iterable[str]) -> str:
 
     Rankers that were not published do not count: bm25 is always made from our own table.
     """
-    for key, value in leaves(params):
+    for key, value in flatten(params).items():
         is_ours = key.startswith("rankers.") and key.split(".")[1] not in groups
         if key.endswith(".source") and value in ("mini", "file") and not is_ours:
             return f"{key}={value}"
@@ -136,7 +135,7 @@ def best_arms(published: dict, arms: list[str], group: str, layout: Layout) -> d
     for metric in published["columns"]:
         values = {arm: numbers_of(published, arm, group)[metric] for arm in arms}
         pick = min if layout.metrics[metric].better == "lower" else max
-        best[metric] = pick(values, key=values.get)
+        best[metric] = pick(values, key=lambda arm: values[arm])
     return best
 
 

@@ -1,4 +1,4 @@
-"""README's tables, written from metrics/ and claims.yaml: no number is typed by hand.
+"""Write README's tables from metrics/ and claims.yaml.
 
 A README holds markers `<!-- NAME -->` ... `<!-- /NAME -->` for the tables it wants, of TABLES
 below; what stands between them is replaced. Run `python -m genlab readme` after new metrics are
@@ -12,10 +12,11 @@ from pathlib import Path
 
 import typer
 
+from genlab.core.markdown import markdown_table
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.comparison import Layout, read_layout, read_yaml
-from genlab.experiments.published import FLAG, numbers_of
+from genlab.experiments.published import FLAG, groups_of, numbers_of
 
 app = stage_app()
 
@@ -23,13 +24,6 @@ app = stage_app()
 def with_interval(numbers: dict[str, float]) -> str:
     """Return "4.56 (4.31-4.80)"."""
     return f"{numbers['value']:.2f} ({numbers['low']:.2f}-{numbers['high']:.2f})"
-
-
-def as_table(rows: list[list[str]]) -> str:
-    """Return rows, the first of them the header, as Markdown."""
-    rows = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    rows = [[cell.replace("|", r"\|") for cell in cells] for cells in rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
 def in_words(name: str) -> str:
@@ -42,8 +36,25 @@ def keys_of(tables: dict[str, dict]) -> list[str]:
     return list(dict.fromkeys(key for table in tables.values() for key in table))
 
 
-def arms_table(settled: dict, layout: Layout, published: dict) -> str:
-    """Return every arm that is an experiment, with intervals, and what was published for it."""
+def stand_ins(folder: Path, published: dict) -> dict[str, str]:
+    """Return ranker -> `RANKER (mini)` for each published one in whose place a small one judged.
+
+    The manifest of a fetched ranker says so. Of a ranker that was not published (bm25) the name
+    promises no other model.
+    """
+    names = {}
+    for name in keys_of({arm: groups_of(found) for arm, found in published["arms"].items()}):
+        manifest = folder / f"metrics/fetch/{name}_manifest.json"
+        if manifest.is_file() and read_json(manifest)["source"] == "mini":
+            names[name] = f"{name} (mini)"
+    return names
+
+
+def arms_table(settled: dict, layout: Layout, published: dict, names: dict[str, str]) -> str:
+    """Return every arm that is an experiment, with intervals, and what was published for it.
+
+    names: what to call a group that is not called by its own name (`stand_ins`).
+    """
     first = layout.shown[0]
     header = [layout.group or "", "arm", *layout.shown]
     rows = [[*header, f"published {first}"] if published else header]
@@ -53,8 +64,8 @@ def arms_table(settled: dict, layout: Layout, published: dict) -> str:
             cells = [with_interval(found[m]) if m in found else "" for m in layout.shown]
             if published:
                 cells.append(published_cell(published, arm, group, first))
-            rows.append([group, in_words(arm), *cells])
-    return as_table(rows)
+            rows.append([names.get(group, group), in_words(arm), *cells])
+    return markdown_table(rows)
 
 
 def published_cell(published: dict, arm: str, group: str, metric: str) -> str:
@@ -66,23 +77,23 @@ def published_cell(published: dict, arm: str, group: str, metric: str) -> str:
     return f"{numbers[metric]:.2f} on {world} data and model"
 
 
-def references_table(details: dict, headline: dict, layout: Layout) -> str:
-    """Return the default run's metrics beside chance, floor and ceiling."""
+def references_table(details: dict, layout: Layout, names: dict[str, str]) -> str:
+    """Return the default run's metrics beside chance, floor and ceiling; names as above."""
     columns = ("chance", "floor", "ceiling")
     rows = [[layout.group or "", "metric", "tuned", *columns]]
     for group, metrics in details.items():
         for metric in layout.shown:
             numbers = metrics[metric]
             references = [f"{numbers[name]:.2f}" if name in numbers else "" for name in columns]
-            rows.append([group, metric, with_interval(numbers), *references])
-    return as_table(rows)
+            rows.append([names.get(group, group), metric, with_interval(numbers), *references])
+    return markdown_table(rows)
 
 
-def claims_table(settled: dict, claims: dict, reread: dict) -> str:
-    """Return every claim with its paired difference and verdict in every group."""
+def claims_table(settled: dict, claims: dict, reread: dict, names: dict[str, str]) -> str:
+    """Return every claim with its paired difference and verdict in every group; names as above."""
     groups = keys_of(settled["arms"])
     beside = ["in the study's own numbers"] if reread else []
-    rows = [["claim", "pairs", *(group or "result" for group in groups), *beside]]
+    rows = [["claim", "pairs", *(names.get(group, group or "result") for group in groups), *beside]]
     for name, claim in claims.items():
         found = settled["claims"].get(name, {})
         n = "/".join(str(n) for n in dict.fromkeys(found[g]["n"] for g in groups if g in found))
@@ -91,7 +102,7 @@ def claims_table(settled: dict, claims: dict, reread: dict) -> str:
             checked = reread["claims"].get(name, {})
             cells.append(", ".join(f"{g} {agreeing(cells)}" for g, cells in checked.items()))
         rows.append([claim["claim"], n, *cells])
-    return as_table(rows)
+    return markdown_table(rows)
 
 
 def claim_cell(found: dict) -> str:
@@ -127,7 +138,7 @@ def published_table(reread: dict, claims: dict) -> str:
         for arms in reread["below_chance"].values()
     ]
     rows.append(["worse than a random place", *(cell or "none" for cell in cells)])
-    return as_table(rows)
+    return markdown_table(rows)
 
 
 def own_numbers_cell(cells: dict[str, dict]) -> str:
@@ -150,17 +161,17 @@ def listed(metrics: list[str], everything: dict) -> str:
     return "all" if len(metrics) == len(everything) else ", ".join(metrics)
 
 
-def probes_table(details: dict, layout: Layout) -> str:
-    """Return every probe's first shown metric in every group."""
+def probes_table(details: dict, layout: Layout, names: dict[str, str]) -> str:
+    """Return every probe's first shown metric in every group; names as above."""
     metric = layout.shown[0]
-    rows = [[f"text in the slot, {metric}", *details]]
+    rows = [[f"text in the slot, {metric}", *(names.get(group, group) for group in details)]]
     for probe in keys_of(details):
         cells = [
             with_interval(found[probe][metric]) if probe in found else ""
             for found in details.values()
         ]
         rows.append([in_words(probe), *cells])
-    return as_table(rows)
+    return markdown_table(rows)
 
 
 def outcomes_table(details: dict, layout: Layout) -> str:
@@ -171,7 +182,7 @@ def outcomes_table(details: dict, layout: Layout) -> str:
             macro = numbers["macro"]
             cells = [with_interval(macro[m]) if m in macro else "" for m in layout.shown]
             rows.append([decoding, in_words(arm), *cells])
-    return as_table(rows)
+    return markdown_table(rows)
 
 
 def spreads_table(details: dict, layout: Layout) -> str:
@@ -185,7 +196,7 @@ def spreads_table(details: dict, layout: Layout) -> str:
             for of in ("texts", "seeds")
         ]
         rows.append([in_words(arm), *cells])
-    return as_table(rows)
+    return markdown_table(rows)
 
 
 TABLES = ("claims", "arms", "references", "published", "probes", "outcomes", "spreads")
@@ -203,11 +214,20 @@ def fill(text: str, table: Callable[[str], str]) -> str:
         pattern = re.compile(
             rf"^(<!-- {name} -->\n).*?^(<!-- /{name} -->)$", re.DOTALL | re.MULTILINE
         )
-        if not pattern.search(text):
+        found = pattern.search(text)
+        if not found:
             raise InputError(f"README.md: <!-- {name} --> without <!-- /{name} --> below it")
-        made = table(name)
-        text = pattern.sub(lambda match, made=made: f"{match[1]}{made}\n{match[2]}", text)
+        text = f"{text[: found.end(1)]}{table(name)}\n{text[found.start(2) :]}"
     return text
+
+
+def read_json(path: Path) -> dict:
+    """Return a file of metrics/; raise InputError if it is not there."""
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; `dvc repro` and `python -m genlab claims run` make them"
+        )
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def render(folder: Path) -> str:
@@ -215,32 +235,30 @@ def render(folder: Path) -> str:
     layout = read_layout(folder / "claims.yaml")
     content = read_yaml(folder / "claims.yaml")
     published = content.get("published", {})
+    names = stand_ins(folder, published) if published else {}
 
     def read(name: str) -> dict:
-        path = folder / "metrics" / name
-        if not path.is_file():
-            raise InputError(
-                f"{path}: no such file; `dvc repro` and `python -m genlab claims run` make them"
-            )
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(folder / "metrics" / name)
 
     def table(name: str) -> str:
         match name:
             case "claims":
                 reread = read("published.json") if published else {}
-                return claims_table(read("claims.json"), content["claims"], reread)
+                return claims_table(read("claims.json"), content["claims"], reread, names)
             case "arms":
-                return arms_table(read("claims.json"), layout, published)
+                return arms_table(read("claims.json"), layout, published, names)
             case "references":
-                return references_table(read("score_details.json"), read("score.json"), layout)
+                return references_table(read("score_details.json"), layout, names)
             case "published":
                 return published_table(read("published.json"), content["claims"])
             case "probes":
-                return probes_table(read("probe_details.json"), layout)
+                return probes_table(read("probe_details.json"), layout, names)
             case "outcomes":
                 return outcomes_table(read("score_details.json"), layout)
             case "spreads":
                 return spreads_table(read("score_details.json"), layout)
+            case _:
+                raise ValueError(f"{name} is in TABLES but nothing makes it")
 
     return fill((folder / "README.md").read_text(encoding="utf-8"), table)
 

@@ -1,11 +1,11 @@
-"""What a metrics run stood on: hashes of data and params, seeds, versions, hardware.
+"""The receipt of a run: hashes of its data and params, seeds, versions, hardware.
 
-In: params.yaml and the data files and folders of a run. Out: a dict for metrics/receipt.json,
-which git holds beside the metrics, so that a number that came out otherwise can be explained.
+It is made from params.yaml and the data files and folders of the run, and goes to
+metrics/receipt.json. Git holds it beside the metrics, so that a changed number can be explained.
 
 The same data on the same kind of machine must give the same bytes, so there is no time, host, user
 or path of the machine in it, and no git commit: the one that will hold the receipt is not made yet.
-Of the hardware it has what changes the order in which floats are added, and so the last digits:
+Of the hardware it names what changes the order in which floats are added, and so the last digits:
 - the vector instructions: torch's sums and gradients differ between AVX2 and AVX512 (tried);
 - the maker of the processor: MKL and OpenBLAS choose their kernels by it;
 - the threads torch takes: its sums differ between one and two (tried);
@@ -76,7 +76,7 @@ def describe_params(path: Path) -> dict:
     if not isinstance(params, dict):
         raise InputError(f"{path}: must hold groups of values")
     canonical = json.dumps(params, sort_keys=True, default=str)  # str: dates, which YAML knows
-    seeds = {key: value for key, value in flatten(params).items() if key.endswith("seed")}
+    seeds = {k: value for k, value in flatten(params, lists=True).items() if k.endswith("seed")}
     return {
         "sha256": hashlib.sha256(canonical.encode()).hexdigest(),
         "seeds": dict(sorted(seeds.items())),
@@ -109,7 +109,7 @@ def hash_of(path: Path) -> str:
 def required_packages(pyproject: str) -> list[str]:
     """Return the names of the packages that a pyproject.toml depends on."""
     required = tomllib.loads(pyproject)["project"]["dependencies"]
-    return [re.match(r"[\w.-]+", requirement)[0] for requirement in required]
+    return [re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in required]
 
 
 def versions_of(packages: list[str]) -> dict[str, str]:

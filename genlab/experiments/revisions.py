@@ -1,8 +1,8 @@
 """Files as they were in any run: in a commit, branch, tag or experiment, or in the workspace.
 
-In: a path relative to the current folder (a pipeline's) and a revision; None is the workspace. Out:
-the file's content, from git or from DVC's cache; nothing is checked out. What git and DVC cannot
-find is told apart, because each is mended in another way.
+A file is named by its path relative to the current folder (a pipeline's) and a revision; None is
+the workspace. Its content comes from git or from DVC's cache; nothing is checked out. Errors tell
+apart what git and what DVC cannot find, because each is mended in another way.
 """
 
 import io
@@ -36,8 +36,8 @@ def opened(revision: str | None) -> "Iterator[Repo]":
     except RevError:
         raise InputError(
             f"{revision}: no such commit, branch, tag or experiment"
-            f"{did_you_mean(revision, names_in_git())}; `dvc exp list --all-commits` shows the "
-            "experiments"
+            f"{did_you_mean(str(revision), names_in_git())}; `dvc exp list --all-commits` shows "
+            "the experiments"
         ) from None
     except DvcException as error:
         raise InputError(f"{named(revision)}: {error}") from error

@@ -1,7 +1,7 @@
-"""Show the experiments on the current commit, one line each, narrow enough for a terminal.
+"""Show the experiments on the current commit, one line each.
 
 `dvc exp show` prints every metric of every ranker; here the params that differ stand beside one
-metric (`--metric`, average_loc if not said). Failed experiments are left out.
+metric (`--metric`, by default average_loc). Failed experiments are left out.
 """
 
 import csv
@@ -11,8 +11,9 @@ from pathlib import Path
 import typer
 import yaml
 
-from genlab.core.params import leaves
+from genlab.core.params import flatten
 from genlab.core.program import InputError, run, stage_app
+from genlab.core.terminal import table
 
 app = stage_app()
 
@@ -36,15 +37,6 @@ def columns_to_show(rows: list[list[str]], params: list[str], metric: str) -> li
     return metrics + differing
 
 
-def aligned(rows: list[list[str]]) -> str:
-    """Return rows as lines with columns as wide as their widest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
-
-
 def shortened(cell: str) -> str:
     """Return a number's cell with three decimals, any other cell as it is."""
     try:
@@ -56,7 +48,7 @@ def shortened(cell: str) -> str:
 def names_of_params() -> list[str]:
     """Return the dotted names of all params of the pipeline in this folder."""
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-    return [name for name, _ in leaves(params)]
+    return list(flatten(params))
 
 
 @app.command()
@@ -68,15 +60,11 @@ def main(metric: str = typer.Option("average_loc", help="shown under every ranke
     header, *rows = csv.reader(shown.stdout.splitlines())
     positions = columns_to_show([header, *rows], names_of_params(), metric)
     names = [row[header.index("Experiment")] or row[header.index("rev")] for row in rows]
-    print(
-        aligned(
-            [["experiment", *(header[i] for i in positions)]]
-            + [
-                [name, *(shortened(row[i]) for i in positions)]
-                for name, row in zip(names, rows, strict=True)
-            ]
-        )
-    )
+    cells = [
+        [name, *(shortened(row[i]) for i in positions)]
+        for name, row in zip(names, rows, strict=True)
+    ]
+    print(table(cells, ["experiment", *(header[i] for i in positions)]))
 
 
 if __name__ == "__main__":

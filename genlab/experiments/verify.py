@@ -1,16 +1,15 @@
-"""Run the committed pipeline again in a clean copy, and compare what comes out with the record.
+"""Run the committed pipeline again in a clean copy, and compare.
 
-`make verify`, or `python -m genlab verify FOLDER` for the pipeline in another folder. What is
-verified is HEAD, in a clone with a DVC cache of its own, empty, and without the record: every stage
-runs, and no number can be equal because it was never made anew. Compared is every value of the JSON
-files under metrics/ that dvc.yaml produces; the receipt is compared apart, as it may explain a
-difference.
+`make verify`, or `python -m genlab verify FOLDER` for the pipeline in another folder. HEAD
+is verified in a clone with an empty DVC cache and without the record, so every stage runs and every
+number is made anew. Every value of the JSON files under metrics/ that dvc.yaml produces is
+compared; the receipt is compared apart, as it may explain a difference.
 
 Exit code 0: all numbers agree. On the machine of the record they do to the last byte. Another
 processor or number of threads rounds sums differently, and from there a sampled text may take
-another turn; hence the tolerance, t + t * |committed| with t = 0.02 if not said. A mean place of
-3.4 may so move by 0.09 and a share of 0.35 by 0.03: less than half of what their 95 % intervals
-leave open, so what a reader concludes stays.
+another turn; hence the tolerance, t + t * |committed|, by default with t = 0.02. A mean place
+of 3.4 may then move by 0.09 and a share of 0.35 by 0.03: less than half the width of their 95 %
+intervals, so a reader's conclusion stays.
 """
 
 import json
@@ -30,7 +29,7 @@ import typer
 
 from genlab.core.checks import load_stages
 from genlab.core.files import remove
-from genlab.core.params import flatten
+from genlab.core.params import flatten, is_number
 from genlab.core.program import InputError, run, stage_app
 
 app = stage_app()
@@ -82,18 +81,15 @@ def compare(committed: dict[str, object], made: dict[str, object], tolerance: fl
     return found
 
 
-def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def read_values(files: dict[str, bytes]) -> dict[str, object]:
     """Return all values of JSON files as "FILE KEY": value; raise InputError if one is no JSON."""
-    values = {}
+    values: dict[str, object] = {}
     for name, content in files.items():
         try:
-            flat = flatten(json.loads(content))
+            parsed = json.loads(content)
         except ValueError as error:
             raise InputError(f"{name}: no JSON ({error})") from error
+        flat = flatten(parsed, lists=True) or {"": parsed}
         values |= {f"{name} {key}": value for key, value in flat.items()}
     return values
 
@@ -102,7 +98,7 @@ def explain(committed: bytes | None, made: bytes | None) -> list[str]:
     """Return in words what differs between two receipts."""
     if committed is None or made is None:
         return ["no receipt to compare" if committed is None else "no receipt was written"]
-    before, after = flatten(json.loads(committed)), flatten(json.loads(made))
+    before, after = (flatten(json.loads(each), lists=True) for each in (committed, made))
     lines = []
     for key in sorted({*before, *after}):
         if before.get(key) == after.get(key):
@@ -199,7 +195,7 @@ def read_record(pipeline: Path, outputs: frozenset[str]) -> dict[str, bytes]:
 
 def run_pipeline(pipeline: Path) -> None:
     """Run every stage, naming each; raise InputError with its last lines if one fails."""
-    last_lines = deque(maxlen=SHOWN)
+    last_lines: deque[str] = deque(maxlen=SHOWN)
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "--force"],
         cwd=pipeline,
@@ -211,7 +207,7 @@ def run_pipeline(pipeline: Path) -> None:
         start_new_session=True,  # so that it can be stopped with all its stages
     )
     try:
-        for line in process.stdout:
+        for line in process.stdout or ():
             last_lines.append(line)
             if stage := re.match(r"Running stage '(.*)'", line):
                 print(f"  {stage[1]}", flush=True)

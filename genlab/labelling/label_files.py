@@ -1,13 +1,12 @@
-"""People's labels of texts: what is asked, of which texts, and the file that keeps the answers.
+"""The files that keep the raters' answers.
 
-In: a questionnaire (label.yaml) and a table of texts. Out: one JSON Lines file a rater, a line an
-answer, only ever appended to, on disk before the next text is shown. An answer taken back is a
-line of its own, with the answer null. Every line holds a fingerprint of what the rater saw, so
-that an answer is never counted for another text.
+Each rater has one JSON Lines file with a line per answer. It is only ever appended to, and an
+answer is on disk before the next text is shown. An answer taken back is a line of its own, with the
+answer null. Every line holds a fingerprint of the text and its captions, so that an answer is never
+counted for another text.
 """
 
 import errno
-import fcntl
 import json
 import os
 import re
@@ -15,11 +14,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 
 import polars as pl
+from filelock import lock_descriptor
 
+from genlab.core.params import is_number
 from genlab.core.program import InputError
 from genlab.labelling.questionnaire import BOTH, Questionnaire
 
@@ -34,15 +34,6 @@ LABEL_SCHEMA = pl.Schema(
         "time": pl.String,  # UTC, ISO 8601
     }
 )
-
-
-# ---- what is asked
-
-
-# ---- of which texts
-
-
-# ---- the file that keeps the answers
 
 
 @dataclass(frozen=True)
@@ -116,12 +107,7 @@ def parse_line(path: Path, number: int, content: bytes, answers: frozenset[str])
 
 
 def is_duration(value: object) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and isfinite(value)
-        and value >= 0
-    )
+    return is_number(value) and value >= 0
 
 
 def standing_answers(path: Path, lines: Iterable[Line]) -> dict[str, Line]:
@@ -178,7 +164,10 @@ class LabelFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            self.lock()
+            if not lock_descriptor(self.descriptor, blocking=False):
+                raise InputError(
+                    f"{path}: another desk has it open; use that one, or end it with Ctrl-C"
+                )
             lines, torn = read_lines(path, answers)
             standing = standing_answers(path, lines)
             check_labels(path, standing, fingerprints)
@@ -189,14 +178,6 @@ class LabelFile:
         except BaseException:
             self.close()
             raise
-
-    def lock(self) -> None:
-        try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{self.path}: another desk has it open; use that one, or end it with Ctrl-C"
-            ) from None
 
     def mend_end(self, torn: bytes) -> None:
         """Cut a torn last line off, or end a last line that was written by hand without an end."""

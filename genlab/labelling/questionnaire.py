@@ -1,4 +1,4 @@
-"""What people are asked of a text: the questionnaire, and which texts a rater sees."""
+"""The questionnaire (label.yaml), and the texts that a rater sees."""
 
 import hashlib
 import json
@@ -11,6 +11,11 @@ import yaml
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
+
+ALL = "all"
+# agreement.py's names for two raters together, and for their different answers.
+BOTH = "both"
+DISAGREED = "disagreed"
 
 
 @dataclass(frozen=True)
@@ -104,8 +109,8 @@ def read_texts(path: Path, sheet: Questionnaire) -> pl.DataFrame:
         raise InputError(f"{path}: it has no column {missing[0]}, which the desk needs")
     for name in ("text_id", "arm", "text", sheet.by):
         if texts[name].null_count():
-            row = texts[name].is_null().arg_max()
-            raise InputError(f"{path}: row {row + 1} has no {name}; run `dvc repro`")
+            row = texts[name].to_list().index(None) + 1
+            raise InputError(f"{path}: row {row} has no {name}; run `dvc repro`")
     twice = texts.filter(pl.col("text_id").is_duplicated())
     if twice.height:
         raise InputError(f"{path}: text_id {twice['text_id'][0]} is there twice; run `dvc repro`")
@@ -153,7 +158,7 @@ def sample_texts(texts: pl.DataFrame, sheet: Questionnaire, rater: str) -> pl.Da
     )
     sizes = drawn.group_by(stratum).len()
     n = sheet.n or drawn.height
-    possible = sizes.height * (sizes["len"].min() or 0)
+    possible = sizes.height * min(sizes["len"].to_list(), default=0)
     if drawn.is_empty() or (sheet.n and n > possible):
         raise InputError(
             f"the questionnaire's n: {n} texts cannot be drawn equally from {drawn.height} texts"
@@ -163,9 +168,3 @@ def sample_texts(texts: pl.DataFrame, sheet: Questionnaire, rater: str) -> pl.Da
     # Which texts the last block holds, if it is not a whole one, is a matter of the seed alone.
     chosen = drawn.sort("block", "draw").head(n)
     return chosen.sort("block", "turn").drop("draw", "turn", "block")
-
-
-ALL = "all"
-# What genlab.labelling.agreement calls two raters together, and their different answers.
-BOTH = "both"
-DISAGREED = "disagreed"

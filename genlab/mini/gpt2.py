@@ -117,7 +117,7 @@ def pretrain(
             eos_token_id=tokenizer.eos_token_id,
         )
     )
-    rows = [
+    rows: list[dict] = [
         {
             "input_ids": [*ids[: sizes.n_positions - sizes.max_offset - 1], tokenizer.eos_token_id],
             "n_prompt": 0,

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import permutations, product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -172,7 +172,7 @@ def count_names(n_queries: int) -> int:
 
 def make_names(n: int) -> list[str]:
     """Return the first `n` of at most 24,000 made-up names, in one fixed, mixed order."""
-    names = []
+    names: list[str] = []
     for third in THIRD_SYLLABLES:
         if len(names) < n:
             parts = product(FIRST_SYLLABLES, SECOND_SYLLABLES)
@@ -418,7 +418,7 @@ def read_topics(path: Path) -> list[Topic]:
         topics.append(Topic(name, spec["entity"], spec["short"], attributes))
     if len(topics) < 2:
         raise InputError(f"{path}: fewer than two topics; negatives come from another topic")
-    named = {}
+    named: dict[str, str] = {}
     for topic in topics:
         if topic.entity in named:
             raise InputError(
@@ -429,7 +429,7 @@ def read_topics(path: Path) -> list[Topic]:
     return topics
 
 
-def read_yaml(path: Path) -> object:
+def read_yaml(path: Path) -> Any:
     """Return a YAML file's content. Raises InputError for broken YAML and for a key given twice.
 
     PyYAML would silently keep the last of two equal keys, so a copied topic could hide another.
@@ -511,7 +511,7 @@ def list_values(spec: object, lists: dict[str, list[str]], where: str) -> list[s
     return spec
 
 
-def cross_lists(spec: object, where: str) -> list:
+def cross_lists(spec: Any, where: str) -> list:
     """Return a list as it is; of two named lists, {first: [anna], last: [adams]}, every pair."""
     lists = list(spec.values()) if isinstance(spec, dict) else [spec]
     if not all(isinstance(words, list) for words in lists):
@@ -519,14 +519,14 @@ def cross_lists(spec: object, where: str) -> list:
     return [" ".join(map(str, words)) for words in product(*lists)] if len(lists) > 1 else lists[0]
 
 
-def check_mapping(spec: object, where: str) -> dict:
+def check_mapping(spec: Any, where: str) -> dict:
     """Return `spec`. Raises InputError unless it is a mapping."""
     if not isinstance(spec, dict):
         raise InputError(f"{where}: must be a mapping (lines of `key: value`)")
     return spec
 
 
-def check_keys(spec: object, keys: tuple[str, ...], where: str) -> None:
+def check_keys(spec: Any, keys: tuple[str, ...], where: str) -> None:
     """Raise InputError unless `spec` is a mapping with exactly `keys`, none of them empty."""
     check_mapping(spec, where)
     for key in keys:

@@ -82,7 +82,7 @@ def read_training_pairs(table: Path, max_queries: int) -> TrainingPairs:
             f"{table}: {len(rows)} train queries with a selected passage, of at most "
             f"max_queries={max_queries}; a ranker cannot be trained on fewer than two"
         )
-    texts = [{True: [], False: []} for _ in rows]
+    texts: list[dict[bool, list[str]]] = [{True: [], False: []} for _ in rows]
     for row, of_row in zip(rows, texts, strict=True):
         for passage in row["passages"]:
             of_row[passage["is_selected"]].append(passage["text"])
@@ -235,7 +235,7 @@ def train(
         weight.requires_grad_()
     optimizer = torch.optim.Adam(weights, lr=LEARNING_RATE, fused=True)
     rng = np.random.default_rng(seed)
-    losses = []
+    losses: list = []
     for _ in range(epochs):
         losses = []
         order = rng.permutation(len(queries))

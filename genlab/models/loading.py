@@ -6,7 +6,7 @@ Safely: weights as safetensors only, never a pickle; no code from the folder is 
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genlab.core.processes import best_device, limit_threads
 from genlab.core.program import InputError
@@ -84,7 +84,7 @@ def load_for_inference(
     return tokenizer, model.to(best_device(), getattr(torch, dtype))
 
 
-def load_whole(auto_class: type, folder: Path, kind: str) -> "PreTrainedModel":
+def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     """Return the model in `folder`; raise InputError if it is no whole one of its kind."""
     check_model_folder(folder)
     try:

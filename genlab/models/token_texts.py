@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 GENERATED = pl.Schema(
     {
-        "prompt": pl.String,
+        "prompt": pl.String(),
         "tokens": pl.List(pl.Int32),  # new ones; an end-of-text only where it did not stop the text
-        "finished": pl.Boolean,  # whether an end-of-text was reached within the cap
+        "finished": pl.Boolean(),  # whether an end-of-text was reached within the cap
     }
 )
 

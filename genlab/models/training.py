@@ -112,7 +112,7 @@ def token_mean_trainer(**options) -> "Trainer":
     """
     import torch
     from torch.utils.data import DataLoader
-    from transformers import Trainer
+    from transformers import Trainer, TrainerControl
 
     is_encoder_decoder = options["model"].config.is_encoder_decoder
 
@@ -142,7 +142,7 @@ def token_mean_trainer(**options) -> "Trainer":
                 sums += self.accelerator.reduce(each, "sum").cpu()
             metrics = {f"{metric_key_prefix}_loss": float(sums[0] / sums[1])}
             self.log(metrics)
-            self.control = self.callback_handler.on_evaluate(
+            self.control: TrainerControl = self.callback_handler.on_evaluate(
                 self.args, self.state, self.control, metrics
             )
             return metrics

@@ -105,7 +105,7 @@ def collect_frames(
     corpus in which no passage is selected.
     """
     limits = {"train": n_train or inf, "validation": n_validation or inf}
-    taken = Counter()
+    taken: Counter[str] = Counter()
     places: dict[str, str] = {}
     rows, n_bytes, any_selected = [], 0, False
     for name, fixed_split, queries in parts:
@@ -181,7 +181,7 @@ def find_data_files(path: Path) -> list[tuple[Path, str | None]]:
             by_stem.setdefault(data_stem(file), file)
     files = sorted(by_stem.values())
     for splits in (("train", "validation"), (None,)):
-        found = [
+        found: list[tuple[Path, str | None]] = [
             (file, split) for split in splits for file in files if split_in_name(file) == split
         ]
         if found:
@@ -205,3 +205,21 @@ def split_in_name(file: Path) -> str | None:
         if word.startswith("test") or word == "eval":
             return "test"
     return None
+
+
+def count_queries(frame: pl.DataFrame, counts: dict) -> pl.DataFrame:
+    """Return the frame as it is, after adding its queries and passages to the counts by split."""
+    selected = pl.col("passages").list.eval(pl.element().struct.field("is_selected"))
+    for split, queries, passages, answerable in (
+        frame.group_by("split")
+        .agg(
+            pl.len(),
+            pl.col("passages").list.len().sum(),
+            selected.list.any().sum().alias("answerable"),
+        )
+        .iter_rows()
+    ):
+        counts[split]["queries"] += queries
+        counts[split]["passages"] += passages
+        counts[split]["answerable"] += answerable
+    return frame

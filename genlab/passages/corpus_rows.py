@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
 from itertools import groupby
@@ -62,7 +62,7 @@ def read_queries(file: Path, layout: CorpusFormat, max_text_bytes: int) -> Itera
     if kind == "labelled":
         yield from labelled_queries(file, max_text_bytes)
         return
-    readers = {
+    readers: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
         "parquet": partial(parquet_rows, columns=COLUMNS),
         "array": array_rows,
         "columns": column_rows,

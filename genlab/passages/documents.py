@@ -48,7 +48,7 @@ def pack(rest: np.ndarray, ids: np.ndarray, block_size: int) -> tuple[np.ndarray
 
 def encode_documents(
     queries: pl.DataFrame, tokenizer: "PreTrainedTokenizerBase", counts: dict
-) -> tuple:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the answerable queries' documents as arrays, counting.
 
     ids, int32[tokens], are all documents' on end; then tokens of each; and of each one's prompt.

@@ -140,7 +140,7 @@ def find_near_queries(ranked: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         else "near_duplicate"
         for dropped, kept in twins.items()
     ]
-    schema = {"rank": ranked["rank"].dtype, "near_fate": pl.String}
+    schema = {"rank": ranked["rank"].dtype, "near_fate": pl.String()}
     return pl.DataFrame({"rank": list(twins), "near_fate": fates}, schema=schema)
 
 

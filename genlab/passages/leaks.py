@@ -223,9 +223,9 @@ def find_leaks(
     }
     leaks = asked.select("query_id")
     for kind, texts in found.items():
-        nearest = nearest_of_each(texts).rename(
-            lambda name, kind=kind: name if name == "query_id" else f"{kind}_{name}"
-        )
+        nearest = nearest_of_each(texts)
+        names = {name: f"{kind}_{name}" for name in nearest.columns if name != "query_id"}
+        nearest = nearest.rename(names)
         leaks = leaks.join(nearest, on="query_id", how="left", maintain_order="left")
     counts = matched.group_by("query_id").agg(
         n_passages=pl.len(),
@@ -293,7 +293,7 @@ def differing_words(here: str | None, there: str | None) -> tuple:
 
 def count_leaks(leaks: pl.DataFrame, n_train: int) -> dict:
     """Return how many queries leak by kind, and how many of all their passages do."""
-    counts = {"n_evaluated": leaks.height, "n_train": n_train}
+    counts: dict = {"n_evaluated": leaks.height, "n_train": n_train}
     for kind in KINDS:
         has_text = leaks.filter(pl.col(f"{kind}_leak").is_not_null())
         near = has_text.filter(pl.col(f"{kind}_leak") == "near")

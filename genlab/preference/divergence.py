@@ -1,4 +1,4 @@
-"""How far a policy has moved from its reference, token by token, on texts that it wrote."""
+"""How far a policy has moved from its reference at each token of texts that it wrote."""
 
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,11 @@ def token_divergences(
     n_prompts: list[int],
     batch_size: int,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return for each row two float32 [t - n_prompt]: KL(policy || reference), and -log p there.
+    """Return for each row of t tokens two float32 [t - n_prompt]: divergences and surprisals, nats.
 
-    KL in nats of the two whole next-token distributions at each token after the prompt, not an
-    estimate from the token that was drawn: less noise, and right for texts that were drawn with
-    top-k or top-p. -log p is the reference's, of the token that stands there.
+    The divergence is KL(policy || reference) of the two whole next-token distributions. An estimate
+    from the drawn token would be noisier, and biased for texts drawn with top-k or top-p. The
+    surprisal is the reference's -log p of the token.
     """
     import torch
 
@@ -56,7 +56,7 @@ def token_divergences(
 def check_same_tokenizer(policy: "Path", reference: "Path") -> None:
     """Raise InputError unless both model folders turn text into the same token ids.
 
-    A log-probability ratio of different tokens means nothing, and would not fail by itself.
+    Otherwise log-probabilities of different tokens would be compared, without any error.
     """
     from genlab.models.loading import load_tokenizer
 

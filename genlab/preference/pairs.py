@@ -1,9 +1,9 @@
-"""Which two texts become winner and loser: of one prompt, of different reward, by a strategy.
+"""Preference pairs: two texts of one prompt, the winner with the higher reward.
 
-In: rewarded texts. Out: pairs of row numbers, and what became of those that were looked at.
-
-random: any two. margin: two whose rewards are more than `margin` apart. threshold: one above and
-one below `threshold`.
+A strategy says which two may be paired. random: any two. margin: two whose rewards are more than
+`margin` apart. threshold: one above and one below `threshold`. Pairs are row numbers in a table of
+rewarded texts (prompt, prompt_tokens, text_id, text, tokens, finished, reward) until `pair_table`
+makes the table that training reads.
 """
 
 from collections import Counter
@@ -16,6 +16,24 @@ from genlab.core.program import InputError
 
 LOOKED_AT = 50  # candidates for every pair that is wanted: strategies that take one in fifty
 
+SIDES = ("chosen", "rejected")
+PAIR_SCHEMA = pl.Schema(
+    {
+        "prompt": pl.String,
+        "prompt_tokens": pl.List(pl.Int32),
+        **{
+            f"{side}_{name}": kind
+            for side in SIDES
+            for name, kind in (
+                ("id", pl.String),
+                ("tokens", pl.List(pl.Int32)),
+                ("finished", pl.Boolean),
+                ("reward", pl.Float32),
+            )
+        },
+    }
+)
+
 
 class Strategy(StrEnum):
     random = "random"
@@ -23,7 +41,7 @@ class Strategy(StrEnum):
     threshold = "threshold"
 
 
-# Why a candidate is no pair, in the order in which it is looked for.
+# Why a candidate is no pair; the first reason that holds is counted.
 REASONS = ("same_text", "equal_reward", "margin", "threshold")
 
 
@@ -61,7 +79,7 @@ def choose_pairs(
     threshold: float,
     seed: int,
 ) -> tuple[np.ndarray, Counter]:
-    """Return int64 [n_pairs or fewer, 2] of (winner, loser) rows, and why others were left out.
+    """Return int64 [n_pairs or fewer, 2] of (winner, loser) rows, and the drop reasons' counts.
 
     Raises InputError if no pair is left.
     """
@@ -81,42 +99,52 @@ def choose_pairs(
     }
     kept = ~np.any(list(refused.values()), axis=0)
     taken = np.flatnonzero(kept)[:n_pairs]
-    looked_at = taken[-1] + 1 if len(taken) == n_pairs else len(candidates)
-    fates: Counter[str] = Counter()
-    open_yet = np.ones(looked_at, bool)
+    n_seen = taken[-1] + 1 if len(taken) == n_pairs else len(candidates)
+    dropped: Counter[str] = Counter()
+    undecided = np.ones(n_seen, bool)
     for reason in REASONS:
-        hit = open_yet & refused[reason][:looked_at]
-        fates[reason] = int(hit.sum())
-        open_yet &= ~hit
+        hit = undecided & refused[reason][:n_seen]
+        dropped[reason] = int(hit.sum())
+        undecided &= ~hit
     if not len(taken):
         limits = {"margin": f" of {margin}", "threshold": f" of {threshold}"}.get(strategy, "")
         raise InputError(
-            f"strategy {strategy}{limits} leaves no pair of the {looked_at} looked at ("
-            + ", ".join(f"{reason}: {n}" for reason, n in fates.items() if n)
+            f"strategy {strategy}{limits} leaves no pair of the {n_seen} looked at ("
+            + ", ".join(f"{reason}: {n}" for reason, n in dropped.items() if n)
             + f"); rewards lie between {rewards.min():.3f} and {rewards.max():.3f}: lower the "
             "margin, move the threshold, or take another strategy"
         )
     first_wins = (rewards[a] > rewards[b])[taken, None]
-    return np.where(first_wins, candidates[taken], candidates[taken][:, ::-1]), fates
+    return np.where(first_wins, candidates[taken], candidates[taken][:, ::-1]), dropped
+
+
+def pair_table(texts: pl.DataFrame, pairs: np.ndarray) -> pl.DataFrame:
+    """Return PAIR_SCHEMA rows of `pairs`, int64 [n, 2] of (winner, loser) rows of `texts`."""
+    table = {name: texts[name].gather(pairs[:, 0]) for name in ("prompt", "prompt_tokens")}
+    for side, rows in zip(SIDES, pairs.T, strict=True):
+        table[f"{side}_id"] = texts["text_id"].gather(rows)
+        for name in ("tokens", "finished", "reward"):
+            table[f"{side}_{name}"] = texts[name].gather(rows)
+    return pl.DataFrame(table, PAIR_SCHEMA)
 
 
 def measure_pairs(texts: pl.DataFrame, pairs: np.ndarray) -> dict[str, float]:
-    """Return what the pairs teach beside the reward: lengths, and texts that come again.
+    """Return the pairs' number and mean gap of reward, and what else a policy could learn of them.
 
-    length_bias: mean tokens of the winner minus the loser's; longer_wins: the share of pairs of
-    unequal length whose winner is longer, 0.5 if length does not matter.
+    length_bias: mean tokens of the winner minus the loser's. longer_wins: the share of pairs of
+    unequal length whose winner is longer; 0.5 means that length does not matter.
     """
     winners, losers = texts[pairs[:, 0]], texts[pairs[:, 1]]
-    gaps = winners["reward"] - losers["reward"]
-    lengths = [side["tokens"].list.len().cast(pl.Int64) for side in (winners, losers)]
+    gaps = (winners["reward"] - losers["reward"]).to_numpy()
+    lengths = [side["tokens"].list.len().to_numpy().astype(int) for side in (winners, losers)]
     longer = lengths[0] - lengths[1]
-    unequal = longer.filter(longer != 0)
+    unequal = longer[longer != 0]
     return {
         "pairs": len(pairs),
-        "mean_gap": gaps.mean(),
+        "mean_gap": float(gaps.mean(dtype=np.float64)),
         "texts_used": len(np.unique(pairs)),
-        "length_bias": longer.mean(),
-        "longer_wins": (unequal > 0).mean() if len(unequal) else 0.5,
+        "length_bias": float(longer.mean()),
+        "longer_wins": float((unequal > 0).mean()) if len(unequal) else 0.5,
         "duplicate_winners": 1 - winners["text"].n_unique() / len(pairs),
-        "without_end": float(np.mean([(~side["finished"]).mean() for side in (winners, losers)])),
+        "without_end": 1 - float(np.mean([winners["finished"], losers["finished"]])),
     }

@@ -1,23 +1,21 @@
-"""Pairs as rows of token ids for training, and what each row is to be written towards (slic).
+"""Preference pairs as the columns that training reads: prompt_ids, chosen_ids, rejected_ids.
 
-In: a table of pairs and the corpus. Out: rows of prompt_ids, chosen_ids, rejected_ids, target_ids.
+The loss slic also reads target_ids: for each pair a text that answers its prompt.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from genlab.core.program import InputError
-from genlab.core.tables import read_table
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 
 def preference_rows(pairs: pl.DataFrame, end: int) -> dict[str, list[list[int]]]:
-    """Return columns of token ids; an end-of-text only behind texts that came to their end."""
+    """Return columns of token ids, given rows of PAIR_SCHEMA; `end` follows finished texts only."""
     columns = {"prompt_ids": pairs["prompt_tokens"].to_list()}
     for side in ("chosen", "rejected"):
         columns[f"{side}_ids"] = [
@@ -29,27 +27,30 @@ def preference_rows(pairs: pl.DataFrame, end: int) -> dict[str, list[list[int]]]
 
 def draw_targets(
     pairs: pl.DataFrame,
-    corpus: Path,
+    texts: pl.DataFrame,
     tokenizer: "PreTrainedTokenizerBase",
     max_tokens: int,
     seed: int,
 ) -> list[list[int]]:
-    """Return a text of the corpus for each pair, of its prompt: SLiC-HF's y_ref.
+    """Return for each pair the token ids of a text that answers its prompt: SLiC-HF's y_ref.
 
-    From the train split, which the policy was taught with; cut at `max_tokens`, and then without
-    an end-of-text.
+    Drawn from `texts` (prompt, text), which should be what the policy was taught with. An
+    end-of-text follows, unless the text is cut at `max_tokens`. Raises InputError for a prompt
+    without a text.
     """
-    texts = read_table(corpus).filter(pl.col("split") == "train")
-    of_prompt = {
+    by_prompt = {
         prompt: group["text"].to_list()
         for (prompt,), group in texts.partition_by("prompt", as_dict=True).items()
     }
     rng = np.random.default_rng(seed)
     drawn = []
     for prompt in pairs["prompt"]:
-        if prompt not in of_prompt:
-            raise InputError(f"{corpus}: no train text answers {prompt!r}, which slic needs")
-        drawn.append(of_prompt[prompt][rng.integers(len(of_prompt[prompt]))])
+        if prompt not in by_prompt:
+            raise InputError(
+                f"no train text answers {prompt!r}, which slic needs; add one to the corpus, or "
+                "take another loss"
+            )
+        drawn.append(by_prompt[prompt][rng.integers(len(by_prompt[prompt]))])
     end = tokenizer.eos_token_id
     encoded = tokenizer(drawn, add_special_tokens=False)["input_ids"]
     return [[*ids, end][:max_tokens] for ids in encoded]

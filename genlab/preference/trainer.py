@@ -1,33 +1,36 @@
-"""TRL's DPO trainer on token ids, with our losses, order of rows and curve.
+"""Preference training: TRL's DPO trainer on token ids, with our loss, order of rows and curve.
 
-In: rows of prompt_ids, chosen_ids, rejected_ids and target_ids, and a policy. Token ids and not
-text: TRL would tokenize anew and put an end-of-text behind every text, which teaches a text that
-was cut at the limit to stop there. Which text ends is decided where pairs are made.
+It takes a policy and rows of prompt_ids, chosen_ids, rejected_ids and, for slic, target_ids. Rows
+are token ids, not text: TRL would tokenize text again and put an end-of-text after every text,
+which teaches a text that was cut at the limit to stop there.
 """
 
 import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 from typer import Option
 
 from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model
-from genlab.models.training import LengthGroupedOrder, last_whole_checkpoint
+from genlab.models.training import (
+    LengthGroupedOrder,
+    Lora,
+    Method,
+    last_whole_checkpoint,
+    lora_config,
+)
 from genlab.preference.losses import slic_loss
 
 if TYPE_CHECKING:
     import torch
-    from peft import LoraConfig
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-    from trl import DPOTrainer
+    from trl import DPOConfig, DPOTrainer
 
 
 class Loss(StrEnum):
-    """A preference loss: TRL's, or SLiC-HF's own."""
-
     sigmoid = "sigmoid"
     hinge = "hinge"
     hinge_sft = "hinge+sft"
@@ -36,31 +39,24 @@ class Loss(StrEnum):
 
 
 class Optimizer(StrEnum):
-    """An optimizer by transformers' name."""
-
     rmsprop = "rmsprop"
     adamw = "adamw_torch"
 
 
-# TRL's names of a loss; slic is ours and only borrows TRL's place for one.
-TRL_LOSSES = {
-    Loss.sigmoid: ["sigmoid"],
-    Loss.hinge: ["hinge"],
-    Loss.hinge_sft: ["hinge", "sft"],
-    Loss.ipo: ["ipo"],
-    Loss.slic: ["hinge"],
-}
-
-
 @dataclass(frozen=True)
 class PreferenceRecipe:
-    """How to train on pairs; fields that TRL's DPOConfig has bear its names, but the two below."""
+    """The loss, and how long and fast to train; the fields are params of `train`."""
 
     loss: Annotated[Loss, Option()]
     beta: Annotated[float, Option(min=1e-6, help="how much a margin counts; not of slic")]
-    slic_delta: Annotated[float, Option("--slic.delta", min=0.0, help="margin in nats, enough")]
-    slic_weight: Annotated[float, Option("--slic.weight", min=0.0, help="lambda, of the target")]
+    slic_delta: Annotated[
+        float, Option("--slic.delta", min=0.0, help="margin in nats that is enough")
+    ]
+    slic_weight: Annotated[
+        float, Option("--slic.weight", min=0.0, help="lambda, of the target text")
+    ]
     sft_weight: Annotated[float, Option(min=0.0, help="hinge+sft: of the winner's cross-entropy")]
+    method: Annotated[Method, Option(help="train all weights, or low-rank adapters")]
     optimizer: Annotated[Optimizer, Option()]
     epochs: Annotated[float, Option(min=0.01)]
     learning_rate: Annotated[float, Option(min=0.0)]
@@ -72,8 +68,17 @@ class PreferenceRecipe:
     ]
     logging_steps: Annotated[int, Option(min=1)]
     save_steps: Annotated[int, Option(min=1, help="a multiple of logging_steps")]
+    seed: Annotated[int, Option(min=0)]
 
 
+# Our losses -> TRL's names; slic only borrows the place of one.
+TRL_LOSSES = {
+    Loss.sigmoid: ["sigmoid"],
+    Loss.hinge: ["hinge"],
+    Loss.hinge_sft: ["hinge", "sft"],
+    Loss.ipo: ["ipo"],
+    Loss.slic: ["hinge"],
+}
 CURVE = {
     "loss": "loss",
     "rewards/margins": "margin",
@@ -83,20 +88,20 @@ CURVE = {
 }
 
 
-def preference_trainer(loss: str, slic_delta: float, slic_weight: float, **options) -> "DPOTrainer":
-    """Return a TRL DPOTrainer for `loss`; options are DPOTrainer's, rows as in this module's head.
+def preference_trainer(recipe: PreferenceRecipe, **options) -> "DPOTrainer":
+    """Return a TRL DPOTrainer for the recipe's loss; `options` are DPOTrainer's.
 
-    Its rows come in an order of (seed, epoch) alone, so that a killed run goes on with the same.
+    The order of its rows depends on (seed, epoch) alone, so that a killed run resumes in the same.
     """
     from trl import DPOTrainer
     from trl.trainer.dpo_trainer import DataCollatorForPreference
 
     class PreferenceTrainer(DPOTrainer):
         def _prepare_dataset(self, dataset, *args):
-            return dataset  # token ids already
+            return dataset  # already token ids
 
         def _get_train_sampler(self, train_dataset=None):
-            rows = self.train_dataset if train_dataset is None else train_dataset
+            rows = options["train_dataset"] if train_dataset is None else train_dataset
             lengths = [
                 max(map(len, pair))
                 for pair in zip(rows["chosen_ids"], rows["rejected_ids"], strict=True)
@@ -110,12 +115,13 @@ def preference_trainer(loss: str, slic_delta: float, slic_weight: float, **optio
     class SlicTrainer(PreferenceTrainer):
         def _set_signature_columns_if_needed(self):
             super()._set_signature_columns_if_needed()
-            if "target_ids" not in self._signature_columns:
-                self._signature_columns.append("target_ids")
+            columns: list[str] = self._signature_columns or []  # type: ignore[has-type]
+            if "target_ids" not in columns:
+                self._signature_columns = [*columns, "target_ids"]
 
         def _compute_loss(self, model, inputs, return_outputs):
             winner, loser, target = sequence_log_probs(model, inputs).chunk(3)
-            values = slic_loss(winner, loser, target, slic_delta, slic_weight)
+            values = slic_loss(winner, loser, target, recipe.slic_delta, recipe.slic_weight)
             mode = "train" if model.training else "eval"
             margins = self.beta * (winner - loser).detach()
             for name, value in (
@@ -129,16 +135,15 @@ def preference_trainer(loss: str, slic_delta: float, slic_weight: float, **optio
             return (values.mean(), None) if return_outputs else values.mean()
 
     tokenizer = options["processing_class"]
-    if loss == Loss.slic:
-        collator = TripleCollator(tokenizer.eos_token_id)
-        return SlicTrainer(data_collator=collator, **options)
-    # Padding is masked by place, so that it may share its id with the end-of-text.
+    # Padding is masked by position, so that it may share its id with the end-of-text.
+    if recipe.loss is Loss.slic:
+        return SlicTrainer(data_collator=TripleCollator(tokenizer.eos_token_id), **options)
     collator = DataCollatorForPreference(pad_token_id=tokenizer.eos_token_id)
     return PreferenceTrainer(data_collator=collator, **options)
 
 
 class TripleCollator:
-    """Winners, losers and targets of a batch, one under the other: padded ids and masks [3b, t]."""
+    """Stack a batch's winners, losers and targets: padded ids and masks, each [3b, t]."""
 
     def __init__(self, pad_id: int):
         self.pad_id = pad_id
@@ -179,6 +184,36 @@ def sequence_log_probs(model: "PreTrainedModel", inputs: dict) -> "torch.Tensor"
     return output.log_probs.sum(1)
 
 
+def trl_config(recipe: PreferenceRecipe, folder: Path) -> "DPOConfig":
+    """Return TRL's settings of a training whose checkpoints go to `folder`."""
+    from trl import DPOConfig
+
+    return DPOConfig(
+        output_dir=str(folder),
+        loss_type=TRL_LOSSES[recipe.loss],
+        loss_weights=[1.0, recipe.sft_weight] if recipe.loss is Loss.hinge_sft else None,
+        beta=recipe.beta,
+        optim=recipe.optimizer,
+        num_train_epochs=recipe.epochs,
+        learning_rate=recipe.learning_rate,
+        warmup_steps=recipe.warmup_steps,
+        per_device_train_batch_size=recipe.batch_size,
+        gradient_accumulation_steps=recipe.gradient_accumulation_steps,
+        precompute_ref_log_probs=recipe.precompute_reference,
+        logging_steps=recipe.logging_steps,
+        save_strategy="steps",
+        save_steps=recipe.save_steps,
+        save_total_limit=2,
+        seed=recipe.seed,
+        max_length=None,  # TRL would cut texts that sampling has cut already
+        bf16=False,  # TRL's default is true, also on a CPU
+        gradient_checkpointing=False,  # as bf16
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+
+
 def train_policy(
     folder: Path,
     policy: Path,
@@ -186,69 +221,45 @@ def train_policy(
     tokenizer: "PreTrainedTokenizerBase",
     rows: dict[str, list[list[int]]],
     recipe: PreferenceRecipe,
-    adapters: "LoraConfig | None",
-    seed: int,
+    lora: Lora,
 ) -> tuple["PreTrainedModel", list[dict]]:
     """Return the policy trained on `rows`, adapters merged, and the Trainer's log.
 
-    `folder` keeps checkpoints, and training goes on from the last one there. Raises InputError if
-    it diverged.
+    `folder` keeps checkpoints, and training goes on from the last one there. `lora` counts for
+    recipe.method lora alone. Raises InputError if training diverged.
     """
     from datasets import Dataset
-    from trl import DPOConfig
+    from peft import PeftModel
 
-    # Of adapters the reference is the model without them.
-    has_own_reference = adapters is None or policy != reference
+    with_adapters = recipe.method is Method.lora
+    # The reference of adapters is the model without them.
+    has_own_reference = not with_adapters or policy != reference
     try:
         trainer = preference_trainer(
-            recipe.loss,
-            recipe.slic_delta,
-            recipe.slic_weight,
+            recipe,
             model=load_causal_model(policy),
             ref_model=load_causal_model(reference) if has_own_reference else None,
-            peft_config=adapters,
+            peft_config=lora_config(lora) if with_adapters else None,
             processing_class=tokenizer,
             train_dataset=Dataset.from_dict(rows),
-            args=DPOConfig(
-                output_dir=str(folder),
-                loss_type=TRL_LOSSES[recipe.loss],
-                loss_weights=[1.0, recipe.sft_weight] if recipe.loss is Loss.hinge_sft else None,
-                beta=recipe.beta,
-                optim=recipe.optimizer,
-                num_train_epochs=recipe.epochs,
-                learning_rate=recipe.learning_rate,
-                warmup_steps=recipe.warmup_steps,
-                per_device_train_batch_size=recipe.batch_size,
-                gradient_accumulation_steps=recipe.gradient_accumulation_steps,
-                precompute_ref_log_probs=recipe.precompute_reference,
-                logging_steps=recipe.logging_steps,
-                save_steps=recipe.save_steps,
-                seed=seed,
-                max_length=None,  # TRL would cut where sample.cap has already
-                save_strategy="steps",
-                save_total_limit=2,
-                bf16=False,  # TRL's default is true, even on a CPU; so is the next
-                gradient_checkpointing=False,
-                report_to="none",
-                disable_tqdm=True,
-                dataloader_pin_memory=False,
-            ),
+            args=trl_config(recipe, folder),
         )
     except ValueError as error:
-        if adapters is None:
+        if not with_adapters:
             raise
-        named = ", ".join(adapters.target_modules)
-        raise InputError(f"train.lora.target_modules={named}: {error}") from error
+        raise InputError(f"train.lora.target_modules={lora.target_modules}: {error}") from error
     checkpoint = last_whole_checkpoint(folder)
-    trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     log, model = trainer.state.log_history, trainer.model
     values = [value for entry in log for value in entry.values() if isinstance(value, float)]
     if not all(map(math.isfinite, values)):
         raise InputError(
-            f"the loss or a margin is not finite: training diverged with seed {seed}; "
+            f"the loss or a margin is not finite: training diverged with seed {recipe.seed}; "
             f"lower train.learning_rate={recipe.learning_rate}, or raise train.warmup_steps"
         )
-    return model if adapters is None else model.merge_and_unload(), log
+    if isinstance(model, PeftModel):
+        model = model.merge_and_unload()
+    return cast("PreTrainedModel", model), log
 
 
 def preference_curve(log_history: list[dict], seed: int) -> list[dict]:

@@ -58,7 +58,7 @@ def describe_texts(
     )
 
 
-def summarize_texts(honoured: pl.DataFrame, texts: pl.DataFrame) -> dict[str, dict[str, float]]:
+def summarize_texts(honoured: pl.DataFrame, texts: pl.DataFrame) -> dict[str, dict]:
     """Return what needs no ranker, of `describe_texts`'s rows: shares with Wilson's intervals."""
     driven_on = texts["asks_again"].drop_nulls()
     return {
@@ -99,7 +99,7 @@ def best_prefixes(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def audit_ranker(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict[str, float | dict]:
+def audit_ranker(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
     """Return one ranker's numbers; NaN where one is not defined.
 
     texts: `best_prefixes`'s rows with mean_loss; rows: what lengths writes, both stops.
@@ -117,7 +117,7 @@ def audit_ranker(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict[str
     )
 
 
-def audit_prefixes(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict[str, float | dict]:
+def audit_prefixes(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
     """Return what one ranker makes of going on: best prefixes, and the best fixed length.
 
     texts: `best_prefixes`'s rows of the ranker, rows: those they were made from. A text of no
@@ -125,7 +125,7 @@ def audit_prefixes(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict[s
     """
     lost = texts["location"] - texts["best_prefix_location"]
     share = (texts["best_prefix_tokens"] / texts["n_tokens"]).fill_nan(1.0)
-    numbers = {
+    numbers: dict = {
         "whole_loc": texts["location"].mean(),
         "best_prefix_loc": texts["best_prefix_location"].mean(),
         "best_prefix_places_lost": lost.mean(),
@@ -156,7 +156,7 @@ def places_at_best_length(places: np.ndarray) -> np.ndarray:
     return np.where(is_odd, places[best_of_even], places[best_of_odd])
 
 
-def compare_stops(rows: pl.DataFrame, seed: int) -> dict[str, float | dict]:
+def compare_stops(rows: pl.DataFrame, seed: int) -> dict:
     """Return one ranker's places of honoured and forced texts of the same queries and length.
 
     The length is the longest that both were ranked at. Beams of different caps have none: {}.
@@ -182,13 +182,13 @@ def compare_stops(rows: pl.DataFrame, seed: int) -> dict[str, float | dict]:
     }
 
 
-def measure_unread(rows: pl.DataFrame) -> dict[str, float | dict]:
+def measure_unread(rows: pl.DataFrame) -> dict:
     """Return how much of the whole texts one ranker never read, honoured and forced ones.
 
     The unread tokens are the ranker's, all tokens the generator's: a share to within how finely
     the two split words.
     """
-    numbers = {}
+    numbers: dict = {}
     for stop, prefix in (("honoured", ""), ("forced", "forced_")):
         whole = rows.filter(pl.col("stop") == stop)
         whole = whole.filter(pl.col("max_len") == pl.col("max_len").max())
@@ -200,12 +200,12 @@ def measure_unread(rows: pl.DataFrame) -> dict[str, float | dict]:
     return numbers
 
 
-def share(successes: pl.Series, name: str) -> dict[str, float | dict]:
+def share(successes: pl.Series, name: str) -> dict:
     """Return the share of a Boolean series with Wilson's interval; {} for an empty one."""
     if successes.is_empty():
         return {}
     ends = wilson_interval(int(successes.sum()), len(successes))
-    return {name: interval(successes.mean(), *ends)}
+    return {name: interval(float(successes.sum()) / len(successes), *ends)}
 
 
 def split_curve(rows: pl.DataFrame) -> list[dict[str, str | int | float]]:

@@ -22,11 +22,11 @@ Relevance = Callable[[list[str], list[str]], np.ndarray]
 
 SCHEMA = pl.Schema(
     {
-        "query_id": pl.String,
+        "query_id": pl.String(),
         "candidate_scores": pl.List(pl.Float32),
         "candidate_selected": pl.List(pl.Boolean),
-        "floor_score": pl.Float32,  # a random passage of another query
-        "empty_score": pl.Float32,  # the empty text
+        "floor_score": pl.Float32(),  # a random passage of another query
+        "empty_score": pl.Float32(),  # the empty text
     }
 )
 
@@ -86,7 +86,7 @@ def passages_of_others(queries: pl.DataFrame, seed: int) -> pl.Series:
     chosen = (rng.random(n) * lengths[others]).astype(np.int64)
     return (
         queries[others]
-        .select(pl.col("passages").list.get(pl.Series(chosen)).struct.field("text"))
+        .select(pl.col("passages").list.get(pl.lit(pl.Series(chosen))).struct.field("text"))
         .to_series()
     )
 

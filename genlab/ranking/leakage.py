@@ -79,7 +79,7 @@ def halves(clean: np.ndarray, leaked: np.ndarray, seed: int) -> list[dict[str, f
     told = np.flatnonzero((counts["clean"] >= 2) & (counts["leaked"] >= 2))
     if told.size:
         found = unpaired_difference(clean[:, told], leaked[:, told], seed=seed)
-        for i, *numbers in zip(told, *found, strict=True):
+        for i, *numbers in zip(told.tolist(), *found, strict=True):
             columns[i] |= zip(("difference", "low", "high"), map(float, numbers), strict=True)
     return columns
 

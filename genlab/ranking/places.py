@@ -9,6 +9,8 @@ its expectation over those orders, in closed form, so that a ranker that gives e
 score gets exactly the value of chance, and no order of the input can change a number.
 """
 
+from typing import cast
+
 import numpy as np
 import polars as pl
 
@@ -165,7 +167,7 @@ def summarize(rows: pl.DataFrame) -> dict[str, float]:
     """
     if rows.is_empty():
         raise InputError("no query was scored, so there is nothing to summarize")
-    means = {name: rows[column].mean() for name, column in METRICS.items()}
+    means = {name: cast(float | None, rows[column].mean()) for name, column in METRICS.items()}
     counts = {"n_queries": rows.height, "n_answerable": int(rows["answerable"].sum())}
     return {name: mean for name, mean in means.items() if mean is not None} | counts
 

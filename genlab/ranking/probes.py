@@ -15,9 +15,10 @@ Probes that differ in one thing are paired by query: the same random passage, th
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -332,7 +333,7 @@ def is_of_answer(probe: str) -> bool:
 
 def measure_probes(
     placed: pl.DataFrame, query_ids: list[str], repeats: list[int], seed: int
-) -> tuple[dict[str, float], dict[str, dict]]:
+) -> tuple[dict, dict[str, dict]]:
     """Return one ranker's headline numbers, and each probe's metrics and gain with intervals.
 
     gain: places gained, query by query, against the bare random passage, or against the whole
@@ -346,7 +347,8 @@ def measure_probes(
         for chance, probe in chances.items()
         if probe in frames
     } | frames
-    columns, n_queries = {}, {}
+    columns: dict[tuple[str, str], np.ndarray] = {}
+    n_queries: dict[str, int] = {}
     for probe, rows in frames.items():
         values = np.full((len(at), len(places.METRICS)), np.nan)
         values[[at[query_id] for query_id in rows["query_id"]]] = places.metric_values(rows)
@@ -371,13 +373,13 @@ def measure_probes(
     columns["", "places_gained_first_repeat"] = columns["query_repeated_1", "gain"]
 
     estimates = estimate(columns, seed)
-    headline = {}
+    headline: dict = {}
     for (probe, name), numbers in estimates.items():
         if not probe:
             headline[name] = numbers
     headline |= doses_to_first(dose, place_at)
 
-    details = {probe: {} for probe in frames}
+    details: dict[str, dict] = {probe: {} for probe in frames}
     for (probe, name), numbers in estimates.items():
         if probe:
             details[probe][name] = numbers
@@ -419,7 +421,7 @@ def estimate(columns: dict[tuple[str, str], np.ndarray], seed: int) -> Estimates
 
 
 def points(
-    details: dict[str, dict], x: str, probes: dict[str | int, str]
+    details: dict[str, dict], x: str, probes: Mapping[Any, str]
 ) -> list[dict[str, str | int | float]]:
     """Return plot points: for each ranker and x, the mean place of the x's probe.
 

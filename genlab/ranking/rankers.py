@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from genlab.core.files import write_json, written_whole
 from genlab.core.processes import map_shared
 from genlab.core.program import InputError
 from genlab.models.loading import first_line
@@ -51,53 +50,6 @@ class Ranker:
     kind: RankerKind
     relevance: Relevance
     n_unread: Callable[[list[str]], np.ndarray]
-
-
-def fetch_ranker(
-    kind: RankerKind,
-    source: str,
-    path: Path,
-    hub_id: str,
-    revision: str,
-    max_queries: int,
-    dim: int,
-    epochs: int,
-    seed: int,
-    output: Path,
-) -> dict[str, str | int | float]:
-    """Write the ranker folder `output`, whole or not at all, and return its manifest.
-
-    source: "mini" (made here from the query table at `path`), "hub" (hub_id at revision), "file"
-    (the model folder at `path`; for BM25, which is nothing but counts, the same as mini). Raises
-    InputError for whatever the user can mend. The ranker is loaded and tried before it is kept.
-    """
-    from genlab.mini.rankers import make_ranker, mean_reciprocal_rank
-    from genlab.sources.ranker_folders import copy_model, download_model
-
-    if kind == RankerKind.bm25 and source == "hub":
-        raise InputError(
-            f"rankers.{output.name}.source=hub: BM25 is counted from a query table, no hub has it; "
-            "set source to mini and path to the table"
-        )
-    made_here = source == "mini" or kind == RankerKind.bm25
-    with written_whole(output) as folder:
-        folder.mkdir()
-        manifest = {"name": output.name, "kind": str(kind), "source": str(source)}
-        if made_here:
-            manifest |= make_ranker(kind, path, max_queries, dim, epochs, seed, folder)
-        elif source == "hub":
-            group = f"rankers.{output.name}"
-            commit = download_model(kind, hub_id, revision, folder / "model", group)
-            manifest |= {"hub_id": hub_id, "revision": commit}
-        else:
-            copy_model(kind, path, folder / "model")
-            manifest |= {"path": str(path)}
-        write_json(folder / "ranker.json", manifest)
-        ranker = load_ranker(folder, batch_size=64)
-        if made_here:
-            manifest |= mean_reciprocal_rank(ranker.relevance, path)
-            write_json(folder / "ranker.json", manifest)
-    return manifest
 
 
 def load_ranker(folder: Path, batch_size: int) -> Ranker:

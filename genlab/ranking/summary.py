@@ -27,9 +27,9 @@ def summarize_with_references(
         # An answer with no other answer beside it stands above all of them.
         above = pl.col("fdaro", "fdaro_any").fill_null(1.0)
         ceiling = places.summarize(places.place(answers, legacy=legacy).with_columns(above))
-    beside = {
-        metric: interval(headline[metric], low[i], high[i])
-        | {
+    beside: dict[str, dict[str, float | None]] = {
+        metric: {
+            **interval(headline[metric], low[i], high[i]),
             "chance": chance[metric],
             "floor": floor[metric],
             "ceiling": ceiling.get(metric),
@@ -45,7 +45,7 @@ def summarize_with_references(
 
 def place_histogram(rows: dict[str, pl.DataFrame]) -> list[dict[str, str | int]]:
     """Return plot points: for each ranker and place (rounded down), how many texts are there."""
-    n_places = max(int(frame["n_candidates"].max()) + 1 for frame in rows.values())
+    n_places = max(max(frame["n_candidates"].to_list()) + 1 for frame in rows.values())
     return [
         {
             "ranker": ranker,

@@ -115,7 +115,8 @@ def load_dataset(
         folder = download(revision, ["README.md"])
         commit, files = folder.name, data_files(folder, name, splits)
         # From here on the commit: a branch may move between two downloads.
-        folder = download(commit, files and ["README.md", *chain(*files.values())])
+        wanted = ["README.md", *chain(*files.values())] if files else None
+        folder = download(commit, wanted)
     try:
         dataset = datasets.load_dataset(str(folder), name or None, data_files=files)
     except Exception as error:  # these libraries raise a dozen unrelated classes
@@ -137,7 +138,8 @@ def data_files(folder: Path, name: str, splits: list[str]) -> dict[str, list[str
     """
     try:
         text = (folder / "README.md").read_text(encoding="utf-8")
-        metadata = yaml.safe_load(re.match(r"---\n(.*?)\n---", text, re.DOTALL)[1])
+        (header,) = re.findall(r"\A---\n(.*?)\n---", text, re.DOTALL)
+        metadata = yaml.safe_load(header)
         named = {each["config_name"]: each["data_files"] for each in metadata["configs"]}
         paths = {each["split"]: each["path"] for each in named[name]}
         return {

@@ -83,9 +83,9 @@ def read_json(path: Path) -> dict:
 
 def check_safetensors(files: Iterable[PurePath | str], shown: str, expected: str) -> None:
     """Raise InputError if there are no safetensors, or a folder holds only pickles."""
-    files = sorted(map(PurePath, files))
-    safe = {file.parent for file in files if file.suffix == ".safetensors"}
-    for file in files:
+    paths = sorted(map(PurePath, files))
+    safe = {file.parent for file in paths if file.suffix == ".safetensors"}
+    for file in paths:
         if file.suffix in PICKLES and file.parent not in safe:
             raise InputError(
                 f"{shown}: {file} is a pickle, which could run code, and no safetensors file lies "

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -58,7 +58,7 @@ def opened(file: Path) -> Iterator[BinaryIO]:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         try:
-            yield gzip.GzipFile(fileobj=raw) if packed else raw
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=raw) if packed else raw)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(
                 f"{file}: damaged gzip ({error}); download or compress it again"
@@ -152,7 +152,9 @@ class JsonText:
     def peek(self) -> str:
         """Return the next character that is not white space, "" at the end."""
         while True:
-            self.at = BLANKS.match(self.text, self.at).end()
+            blanks = BLANKS.match(self.text, self.at)
+            assert blanks is not None  # the pattern matches nothing, too
+            self.at = blanks.end()
             if self.at < len(self.text):
                 return self.text[self.at]
             if self.ended:

@@ -1,14 +1,14 @@
-"""How sure a number is: bootstrap intervals over queries, and Wilson's interval for a share.
+"""Bootstrap intervals over queries, and Wilson's interval for a share.
 
-In: one value per query (or one column of values per metric), NaN where the metric does not count
-the query. Out: the ends of the interval. The query is the unit that is resampled, because the
-queries are what was sampled from the world: nothing is assumed about how the values spread, and
-a metric over some of the queries only (fdaro: the answerable ones) resamples its own count too.
+The functions take one value per query, or a column of values per metric, with NaN where the metric
+does not count the query, and return the ends of the interval. Queries are resampled because queries
+were sampled from the world. The bootstrap assumes nothing about how the values spread, and a metric
+over some of the queries (fdaro: the answerable ones) has its count resampled with its sum.
 """
 
-from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
+from typing import SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,17 +20,17 @@ from genlab.core.program import InputError
 CHUNK_DRAWS = 2**18
 
 
-def interval(value: float, low: float, high: float) -> dict[str, float]:
-    """Return a number with the ends of its interval, as every metrics file writes it."""
+def interval(value: SupportsFloat, low: SupportsFloat, high: SupportsFloat) -> dict[str, float]:
+    """Return a number and the ends of its interval, in the one form of all metrics files."""
     return {"value": float(value), "low": float(low), "high": float(high)}
 
 
 def bootstrap_interval(
     values: ArrayLike, n_resamples: int = 10_000, *, seed: int, level: float = 0.95
-) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the percentile bootstrap interval (low, high) of the mean over queries.
 
-    `values` is float[n], which gives two floats, or float[n, m], which gives two float64[m]; NaN
+    `values` is float[n, m], which gives two float64[m], or float[n], which gives two numbers; NaN
     or None is a query that does not count. All m columns, and every call with the same n and
     seed, see the same resamples. Each resample's mean is the sum of the values drawn over the
     number drawn that count; a resample with none that counts is left out, and a column with none
@@ -42,7 +42,7 @@ def bootstrap_interval(
     values = np.asarray(values, dtype=np.float64)
     means = resampled_means(values if values.ndim == 2 else values[:, None], n_resamples, seed)
     low, high = percentile_ends(means, level)
-    return (low, high) if values.ndim == 2 else (float(low[0]), float(high[0]))
+    return (low, high) if values.ndim == 2 else (low[0], high[0])
 
 
 def percentile_ends(means: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
@@ -54,7 +54,7 @@ def percentile_ends(means: np.ndarray, level: float = 0.95) -> tuple[np.ndarray,
 
 def paired_difference(
     a: ArrayLike, b: ArrayLike, n_resamples: int = 10_000, *, seed: int, level: float = 0.95
-) -> tuple[float, float, float] | tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the mean of b - a and its bootstrap interval: (difference, low, high).
 
     Row i of `a` and of `b` (shapes as in `bootstrap_interval`) must be the same query: a query
@@ -71,7 +71,7 @@ def paired_difference(
     counted = ~np.isnan(b - a)
     with np.errstate(invalid="ignore"):  # 0 / 0: no query counts, and NaN says so
         difference = np.where(counted, b - a, 0.0).sum(axis=0) / counted.sum(axis=0)
-    return (difference, low, high) if a.ndim == 2 else (float(difference), low, high)
+    return difference, low, high
 
 
 def unpaired_difference(
@@ -93,7 +93,7 @@ def unpaired_difference(
     return mean_b - mean_a, low, high
 
 
-def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson_interval(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
     """Return Wilson's score interval (low, high), within [0, 1], for a share of n >= 1 trials.
 
     Unlike share +- z * standard error it has a width at 0 and at n successes. Wilson 1927,
@@ -142,7 +142,7 @@ def resampled_means(values: np.ndarray, n_resamples: int, seed: int | list[int])
 
 
 def resample_strata(
-    values: np.ndarray, strata: Sequence, n_resamples: int = 10_000, *, seed: int
+    values: np.ndarray, strata: ArrayLike, n_resamples: int = 10_000, *, seed: int
 ) -> np.ndarray:
     """Return float64[strata, n_resamples, m]: each stratum's resampled means, strata sorted.
 

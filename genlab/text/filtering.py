@@ -6,7 +6,7 @@ fates, not drops, makes in = out + dropped hold by construction.
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -38,7 +38,7 @@ def map_ahead(function: Callable, items: Iterable, n_workers: int) -> Iterator:
     For functions that spend their time in Polars, which releases Python's lock.
     """
     with ThreadPoolExecutor(n_workers) as pool:
-        pending = deque()
+        pending: deque[Future] = deque()
         for item in items:
             pending.append(pool.submit(function, item))
             if len(pending) > n_workers:
@@ -63,7 +63,7 @@ def count_by_split(queries: pl.DataFrame) -> defaultdict[str, Counter]:
 
 def count_characters(*columns: pl.Series) -> int:
     """Return the number of characters in the columns' texts."""
-    return sum(column.str.len_chars().sum() for column in columns)
+    return sum(int(column.str.len_chars().sum()) for column in columns)
 
 
 def first_reason(rules: Iterable[tuple[str, pl.Expr]]) -> pl.Expr:

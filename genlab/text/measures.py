@@ -70,7 +70,7 @@ def distinct_n_of_sample(
     without = np.empty(t)
     for place, grams in enumerate(held):
         changed = n_held.copy()
-        for holding, number in Counter(map(n_holding.get, grams)).items():
+        for holding, number in Counter(n_holding[gram] for gram in grams).items():
             changed[holding] -= number
             changed[holding - 1] += number
         mean_size = (sizes.sum() - sizes[place]) / (t - 1)

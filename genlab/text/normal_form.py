@@ -9,6 +9,7 @@ a test holds them equal.
 
 import unicodedata
 from functools import cache
+from typing import Literal
 
 import polars as pl
 
@@ -72,7 +73,7 @@ def first_words(texts: pl.Series) -> pl.Series:
     return starts.scatter(is_short.arg_true(), whole.str.extract(three_words).fill_null(whole))
 
 
-def normalize_unicode(column: pl.Expr, form: str) -> pl.Expr:
+def normalize_unicode(column: pl.Expr, form: Literal["NFC", "NFKC"]) -> pl.Expr:
     """Return a String column in the Unicode form "NFC" or "NFKC"."""
     # Normalising is slow; passing over texts it can't change (as null) is 10 times faster.
     unsettled = pl.when(column.str.contains(f"[^{SETTLED[form]}]")).then(column)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from html import unescape
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import polars as pl
 from typer import Option
@@ -38,12 +38,16 @@ ODD_SPACE = r"[^\S\n ]"
 ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
 
 
+UnicodeForm = Literal["NFC", "NFKC", "none"]
+Texts = TypeVar("Texts", pl.Expr, pl.Series)
+
+
 @dataclass(frozen=True)
 class TextRules:
     """How any text is cleaned: most of the `clean` params group."""
 
     repair_encoding: Annotated[bool, Option(help="UTF-8 that was read as Latin-1.")]
-    unicode_form: Annotated[Literal["NFC", "NFKC", "none"], Option(help="Normalisation form.")]
+    unicode_form: Annotated[UnicodeForm, Option(help="Normalisation form.")]
     strip_markup: Annotated[bool, Option(help="HTML tags out, entities decoded.")]
     strip_citations: Annotated[bool, Option(help="[1], [edit], [citation needed] out.")]
     lower_case: Annotated[bool, Option(help="Lower-case every text.")]
@@ -81,7 +85,7 @@ def clean_unclean(texts: pl.Series, rules: TextRules) -> pl.Series:
     return squeeze_plain_spaces(texts)
 
 
-def clean_odd(texts: pl.Series, unicode_form: str) -> pl.Series:
+def clean_odd(texts: pl.Series, unicode_form: UnicodeForm) -> pl.Series:
     """Return texts without invisible characters, in a Unicode form, with plain spaces."""
     text = pl.col(texts.name).str.replace_all(INVISIBLE, "")
     if unicode_form != "none":
@@ -142,7 +146,7 @@ def squeeze_spaces(text: pl.Expr) -> pl.Expr:
     return squeeze_plain_spaces(text.str.replace_all(ODD_SPACE, " "))
 
 
-def squeeze_plain_spaces(text: pl.Expr | pl.Series) -> pl.Expr | pl.Series:
+def squeeze_plain_spaces(text: Texts) -> Texts:
     """Do the work of `squeeze_spaces` on text whose only white space is " " and line breaks."""
     # In three cheap steps: one pattern for all of them matches at every space, 10 times slower.
     return text.str.replace_all("  +", " ").str.replace_all(r" ?\n[\n ]*", "\n").str.strip_chars()

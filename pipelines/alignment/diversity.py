@@ -1,7 +1,7 @@
-"""How varied a set of texts is, each measure with a value a text, so that arms can be paired.
+"""How varied a set of texts is. Each measure has a value per text, so that arms can be paired.
 
-In: token ids of one arm's texts. Out: numbers. Sets of unequal size do not compare: a larger one
-shows more different tokens; score gives every arm the same number of texts.
+Sets of unequal size cannot be compared: a larger one shows more different tokens. `generate` writes
+the same number of texts for every model.
 """
 
 from collections import Counter
@@ -22,10 +22,10 @@ def token_entropy(texts: Sequence[Sequence[int]]) -> float:
 
 
 def entropy_by_text(texts: Sequence[Sequence[int]]) -> np.ndarray:
-    """Return float64 [n]: a value a text whose mean is `token_entropy`, to resample and to pair.
+    """Return float64 [n]: a value per text whose mean is `token_entropy`, to resample and to pair.
 
-    Entropy belongs to a set and not to a text: a text's value is the mean -log share of a token,
-    over all texts, and what this text does to it.
+    Entropy belongs to a set, not to a text. A text's value is the entropy plus the text's influence
+    on it, as in `ratio_by_text`.
     """
     counts = Counter(token for text in texts for token in text)
     total = sum(counts.values())
@@ -35,7 +35,7 @@ def entropy_by_text(texts: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def ratio_by_text(sums: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Return float64 [n], a value a text, whose mean is sum(sums) / sum(lengths): a mean per token.
+    """Return float64 [n]: a value per text whose mean is sum(sums) / sum(lengths), a token's mean.
 
     A text's value is that ratio R plus what the text does to it to first order, that is
     (sum - R * length) * n / sum(lengths): the infinitesimal jackknife's values (Efron and
@@ -55,7 +55,7 @@ def self_bleu(texts: Sequence[Sequence[int]], max_n: int = 4) -> np.ndarray:
     Zhu et al. 2018, "Texygen", section 3.3: BLEU (Papineni et al. 2002) up to `max_n`-grams with
     all other texts as references, so the count of an n-gram is clipped at the most any one other
     text has. A precision of 0 counts as half a match (Chin-Yew Lin and Och 2004's smoothing would
-    count one), texts shorter than n tokens are judged by their shorter n-grams. NaN for an empty
+    count one). Texts shorter than n tokens are rated by their shorter n-grams. NaN for an empty
     text and where there is no other.
     """
     grams = [[ngram_counts(text, n) for n in range(1, max_n + 1)] for text in texts]

@@ -1,23 +1,23 @@
-"""Texts with a mood from outside: files and archives of the usual layouts, the Hub, or the
-flagship's queries, which have no mood but a prompt each.
+"""Texts from outside as frames of TEXT_SCHEMA: files and archives, a Hub data set, or queries.
 
-In: a path or a name. Out: frames of TEXT_SCHEMA. A file's mood is in its path, as NLTK, Pang and
-Lee and the Large Movie Review Dataset have it: in a folder `pos` or `neg` a text a file, in a file
-ending in `.pos` or `.neg` a text a line. Archives are read where they lie and not unpacked.
+A file's mood is in its path, as in the data sets of NLTK, of Pang and Lee, and in the Large Movie
+Review Dataset: a folder `pos` or `neg` has one text per file, a file that ends in `.pos` or `.neg`
+one text per line. Archives are read in place, not unpacked. The flagship's queries have no mood;
+each is a prompt.
 """
 
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import polars as pl
 
 from genlab.core.program import InputError
-from genlab.core.tables import BATCH_ROWS, read_batches
+from genlab.core.tables import read_batches
 from genlab.sources.hub import load_dataset
-from pipelines.alignment.schemas import TEXT_SCHEMA, divide
+from pipelines.alignment.schemas import TEXT_SCHEMA, divide, frames_of
 
 MOODS = {"pos": True, "neg": False}
 
@@ -25,10 +25,10 @@ MOODS = {"pos": True, "neg": False}
 def read_text_files(
     path: Path, max_words: int, n_texts: int, validation_share: float, dropped: Counter
 ) -> Iterator[pl.DataFrame]:
-    """Yield the texts of a file, a zip archive or a folder of both; count what is dropped, by why.
+    """Yield the texts of a file, a zip archive or a folder of both; count drop reasons.
 
-    At most `n_texts` (0: all), as many of either mood as there are, in the files' order. A longer
-    text than `max_words` is cut to its first whole sentences, so that it has an end to learn.
+    Half of `n_texts` (0: all) are taken of either mood, in the files' order. A text of more than
+    `max_words` is cut to its first whole sentences, so that the policy can learn where texts end.
     """
     by_mood: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
     seen: set[str] = set()
@@ -68,13 +68,14 @@ def find_texts(path: Path) -> Iterator[tuple[str, str, bool]]:
             try:
                 with zipfile.ZipFile(file) as archive:
                     for name in sorted(archive.namelist()):
-                        if mood_of(name) is not None and not name.endswith("/"):
-                            yield from texts_in(f"{file.stem}/{name}", archive.read(name))
+                        mood = mood_of(name)
+                        if mood is not None and not name.endswith("/"):
+                            yield from texts_in(f"{file.stem}/{name}", archive.read(name), mood)
             except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
                 raise InputError(f"{file}: not a zip archive that can be read ({error})") from None
-        elif mood_of(file.as_posix()) is not None:
-            name = file.relative_to(path) if path.is_dir() else file.name
-            yield from texts_in(str(name), file.read_bytes(), mood_of(file.as_posix()))
+        elif (mood := mood_of(file.as_posix())) is not None:
+            name = str(file.relative_to(path)) if path.is_dir() else file.name
+            yield from texts_in(name, file.read_bytes(), mood)
 
 
 def mood_of(name: str) -> bool | None:
@@ -84,20 +85,17 @@ def mood_of(name: str) -> bool | None:
     return MOODS.get(suffix, next((MOODS[part] for part in parts[:-1] if part in MOODS), None))
 
 
-def texts_in(
-    name: str, content: bytes, is_positive: bool | None = None
-) -> Iterator[tuple[str, str, bool]]:
-    """Yield a file's texts: one, or one a line if its ending is the mood."""
+def texts_in(name: str, content: bytes, is_positive: bool) -> Iterator[tuple[str, str, bool]]:
+    """Yield a file's texts: one, or one per line if its ending is the mood."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         text = content.decode("latin-1")  # as NLTK's corpora are; it decodes anything
-    mood = mood_of(name) if is_positive is None else is_positive
     if PurePosixPath(name).suffix.removeprefix(".") in MOODS:
         for number, line in enumerate(text.splitlines()):
-            yield f"{name}-{number}", line, mood
+            yield f"{name}-{number}", line, is_positive
     else:
-        yield name, text, mood
+        yield name, text, is_positive
 
 
 def first_sentences(text: str, max_words: int) -> str:
@@ -159,8 +157,7 @@ def read_hub_texts(
 def read_queries(path: Path) -> Iterator[pl.DataFrame]:
     """Yield the flagship's queries as prompts, each with the first passage that answers it.
 
-    Queries that no passage answers have nothing to be written after, and are left out. Their own
-    split is kept.
+    Queries that no passage answers are left out. The queries' own split is kept.
     """
     for batch in read_batches(path):
         if not {"query_id", "query", "passages", "split"} <= set(batch.columns):
@@ -179,10 +176,3 @@ def read_queries(path: Path) -> Iterator[pl.DataFrame]:
             )
             .match_to_schema(TEXT_SCHEMA)
         )
-
-
-def frames_of(rows: Iterable[tuple]) -> Iterator[pl.DataFrame]:
-    """Yield rows of TEXT_SCHEMA as frames of bounded size."""
-    rows = list(rows)
-    for start in range(0, len(rows), BATCH_ROWS):
-        yield pl.DataFrame(rows[start : start + BATCH_ROWS], TEXT_SCHEMA, orient="row")

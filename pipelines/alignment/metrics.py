@@ -1,18 +1,19 @@
-"""What alignment did: a row a text and model, and every arm's numbers with two kinds of spread.
+"""What alignment changed: a row per text and model, and every arm's numbers with two intervals.
 
-In: generated texts with their rewards. Out: rows whose column means are the metrics, so that arms
-are paired by text_id; and for each metric its interval over the texts of ONE model, beside its
-interval over training seeds. The first says nothing about another training, and is narrower.
+A metric is the mean of its column over rows, so arms can be paired by text_id. Each metric has an
+interval over the texts of ONE model, and one over training seeds. The first is narrower: it says
+nothing about another training.
 """
 
-from collections.abc import Sequence
 from math import exp, sqrt
 
 import numpy as np
 import polars as pl
 
-from genlab.statistics.intervals import bootstrap_interval
+from genlab.core.terminal import table
+from genlab.statistics.intervals import bootstrap_interval, interval
 from genlab.text.measures import distinct_n, echoes
+from pipelines.alignment.arms import BEFORE
 from pipelines.alignment.diversity import entropy_by_text, ratio_by_text, self_bleu
 
 # A metric is the mean of its column over the texts of a model.
@@ -33,24 +34,40 @@ ROW_SCHEMA = pl.Schema(
     {"text_id": pl.String, "arm": pl.String, "seed": pl.String, "text": pl.String, **COLUMNS}
 )
 
-# Of Student's t, two-sided 95 %, for 1 to 30 degrees of freedom; beyond, the normal one's.
-T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-T_QUANTILES += (2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)
-T_QUANTILES += (2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042)
-
 
 def cut_rows(rows: pl.DataFrame, max_len: int) -> pl.DataFrame:
     """Return generated rows cut to `max_len` new tokens; a text that is cut did not finish."""
-    # Less than max_len: generated with this cap, the last token would be the end-of-text.
+    # Fewer than max_len: under this cap the end-of-text would have been one token more.
     finished = pl.col("finished") & (pl.col("tokens").list.len() < max_len)
     lists = [pl.col(name).list.head(max_len) for name in ("tokens", "divergence", "surprisal")]
     return rows.with_columns(*lists, finished=finished)
 
 
-def measure_model(
-    rows: pl.DataFrame, reward: np.ndarray, held_out_reward: np.ndarray
-) -> pl.DataFrame:
-    """Return ROW_SCHEMA rows of one model's texts, in their order."""
+def measure_arms(
+    rows: pl.DataFrame, seed: int
+) -> tuple[dict[str, pl.DataFrame], dict[str, dict[str, dict]]]:
+    """Return each arm's ROW_SCHEMA rows and its summary, given rated rows of all arms.
+
+    The rows before alignment are repeated for every training seed, to be paired with each.
+    """
+    measured: dict[str, list[pl.DataFrame]] = {}
+    summaries = {}
+    for (arm,), mine in rows.partition_by("arm", maintain_order=True, as_dict=True).items():
+        models = mine.partition_by("seed", maintain_order=True)
+        measured[arm] = [measure_model(model) for model in models]
+        distinct = [
+            {f"distinct_{n}": distinct_n(model["tokens"].to_list(), n) for n in (1, 2)}
+            for model in models
+        ]
+        summaries[arm] = summarize_arm(measured[arm], distinct, seed)
+    seeds = rows.filter(pl.col("arm") != BEFORE)["seed"].unique(maintain_order=True)
+    measured[BEFORE] = [measured[BEFORE][0].with_columns(seed=pl.lit(each)) for each in seeds]
+    names = ROW_SCHEMA.names()
+    return {arm: pl.concat(models).select(names) for arm, models in measured.items()}, summaries
+
+
+def measure_model(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return ROW_SCHEMA rows of one model's rated texts, in their order."""
     tokens = rows["tokens"].to_list()
     lengths = rows["tokens"].list.len().to_numpy()
     copied = [
@@ -58,10 +75,10 @@ def measure_model(
         for prompt, text in rows.select("prompt", "text").iter_rows()
     ]
     return rows.select("text_id", "arm", "seed", "text").with_columns(
-        reward=pl.Series(reward, dtype=pl.Float64),
-        below_zero=pl.Series(reward < 0).cast(pl.Float64),
-        below_minus_one=pl.Series(reward < -1).cast(pl.Float64),
-        held_out_reward=pl.Series(held_out_reward, dtype=pl.Float64),
+        reward=rows["reward"].cast(pl.Float64),
+        below_zero=(rows["reward"] < 0).cast(pl.Float64),
+        below_minus_one=(rows["reward"] < -1).cast(pl.Float64),
+        held_out_reward=rows["held_out_reward"].cast(pl.Float64),
         token_entropy=pl.Series(entropy_by_text(tokens)),
         self_bleu=pl.Series(self_bleu(tokens)).fill_nan(None),
         divergence=pl.Series(ratio_by_text(rows["divergence"].list.sum().to_numpy(), lengths)),
@@ -72,26 +89,19 @@ def measure_model(
     )
 
 
-def distinct_numbers(tokens: Sequence[Sequence[int]]) -> dict[str, float]:
-    """Return distinct-1 and distinct-2 of one model's texts; they are of the set, not of a text."""
-    return {f"distinct_{n}": distinct_n(tokens, n) for n in (1, 2)}
-
-
 def summarize_arm(
     models: list[pl.DataFrame], distinct: list[dict[str, float]], seed: int
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Return metric -> its two kinds of interval, given a frame of rows a training seed.
+    """Return metric -> {texts, seeds}, given rows and distinct-n of every training seed's model.
 
-    texts: the first seed's model, with the bootstrap over its texts (not of distinct-n, which is of
-    the set and falls in every resample). seeds: the mean over training seeds, with Student's t and
-    their standard deviation; only where there are two and more.
+    texts: the first seed's model with the bootstrap interval over its texts. distinct-n has no
+    interval there, because it is of the set and falls in every resample. seeds: `spread_of_seeds`.
     """
     names = [name for name in COLUMNS if models[0][name].null_count() < models[0].height]
     values = np.array([[model[name].mean() for name in names] for model in models])
-    low, high = bootstrap_interval(models[0].select(names).to_numpy(), seed=seed)
+    low, high = np.asarray(bootstrap_interval(models[0].select(names).to_numpy(), seed=seed))
     summary = {
-        name: {"texts": {"value": values[0, i], "low": float(low[i]), "high": float(high[i])}}
-        | spread_of_seeds(values[:, i])
+        name: {"texts": interval(values[0, i], low[i], high[i])} | spread_of_seeds(values[:, i])
         for i, name in enumerate(names)
     }
     for name in distinct[0]:
@@ -101,16 +111,18 @@ def summarize_arm(
 
 
 def spread_of_seeds(values: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return {seeds: mean, Student's t interval and standard deviation}; {} for one seed."""
+    """Return {seeds: the mean, its Student's t interval, and the standard deviation}.
+
+    {} for a single seed.
+    """
+    from scipy.stats import t
+
     n = len(values)
     if n < 2:
         return {}
-    mean, deviation = float(values.mean()), float(values.std(ddof=1))
-    t = T_QUANTILES[n - 2] if n - 2 < len(T_QUANTILES) else 1.96
-    half = t * deviation / sqrt(n)
-    return {
-        "seeds": {"value": mean, "low": mean - half, "high": mean + half, "deviation": deviation}
-    }
+    mean, deviation = values.mean(), float(values.std(ddof=1))
+    half = t.ppf(0.975, n - 1) * deviation / sqrt(n)
+    return {"seeds": interval(mean, mean - half, mean + half) | {"deviation": deviation}}
 
 
 def best_value(numbers: dict[str, dict[str, float]]) -> float:
@@ -118,8 +130,8 @@ def best_value(numbers: dict[str, dict[str, float]]) -> float:
     return numbers.get("seeds", numbers["texts"])["value"]
 
 
-def headline(summary: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Return an arm's values alone, with a perplexity in the surprisal's place."""
+def headline(summary: dict[str, dict]) -> dict[str, float]:
+    """Return an arm's values alone, with the perplexity in place of the surprisal."""
     values = {name: best_value(numbers) for name, numbers in summary.items()}
     values["perplexity"] = exp(min(values.pop("surprisal"), 700.0))
     return values
@@ -154,9 +166,8 @@ def front(summaries: dict[str, dict]) -> list[dict]:
 def table_of(summaries: dict[str, dict]) -> str:
     """Return the arms' main numbers as lines for the terminal."""
     shown = ("reward", "below_zero", "held_out_reward", "token_entropy", "divergence")
-    width = max(map(len, summaries))
-    lines = ["  ".join([" " * width, *(f"{name:>13}" for name in shown)])]
-    for arm, summary in summaries.items():
-        cells = [f"{best_value(summary[name]):13.3f}" for name in shown]
-        lines.append("  ".join([arm.ljust(width), *cells]))
-    return "\n".join(lines)
+    rows = [
+        [arm, *(f"{best_value(summary[name]):.3f}" for name in shown)]
+        for arm, summary in summaries.items()
+    ]
+    return table(rows, ("arm", *shown))

@@ -1,9 +1,9 @@
-"""The mini corpus: English film reviews of two moods made here, from a vocabulary.
+"""The mini corpus: English film reviews of two moods, made here from a vocabulary.
 
-In: a file of words and sentences (mini_films.yaml), a size and a seed. Out: frames of TEXT_SCHEMA.
-A pleased viewer mostly praises, a displeased one mostly complains, but either says a few things of
-the other mood, and some that are of none: so the mood of a text can be told, mostly, and there are
-texts of every degree for a reward to tell apart.
+The vocabulary is a file of words and sentences (mini_films.yaml). A pleased viewer mostly praises
+and a displeased one mostly complains, but each says a few things of the other mood and some of
+none. So a text's mood can mostly be told, and texts of every degree give a reward something to tell
+apart.
 """
 
 import re
@@ -15,8 +15,7 @@ import polars as pl
 import yaml
 
 from genlab.core.program import InputError
-from genlab.core.tables import BATCH_ROWS
-from pipelines.alignment.schemas import TEXT_SCHEMA, divide
+from pipelines.alignment.schemas import divide, frames_of
 
 MOODS = ("good", "bad")
 # Ours: a sentence's mood, in a review of the first or of the second.
@@ -50,8 +49,7 @@ def make_reviews(
         seen.add(text)
         text_id = f"film-{number:06}"
         rows.append((text_id, "", text, mood == "good", *divide(text_id, validation_share)))
-    for start in range(0, n_texts, BATCH_ROWS):
-        yield pl.DataFrame(rows[start : start + BATCH_ROWS], TEXT_SCHEMA, orient="row")
+    yield from frames_of(rows)
 
 
 def write_review(world: dict, mood: str, rng: Random) -> str:
@@ -95,7 +93,7 @@ def read_world(path: Path) -> dict:
     places += [(name,) for name in LISTS]
     places += [(mood, name) for mood in MOODS for name in (*MOOD_LISTS, "sentences", "closings")]
     for place in places:
-        found = world
+        found: object = world
         for key in place:
             found = found.get(key) if isinstance(found, dict) else None
         if not isinstance(found, list) or not all(isinstance(item, str) for item in found or [0]):

@@ -1,8 +1,8 @@
-"""Texts that a policy writes: after nothing but the start of a document, or after a prompt each.
+"""Texts that a policy writes: after the start of a document alone, or each after a prompt.
 
-In: a model, prompts. Out: token ids. Text i answers prompt i, and begins again with the first
-prompt after the last; its random numbers depend on (seed, i) alone, so texts of two models under
-one number are of one stream, and may be paired.
+Text i answers prompt i, and begins again with the first prompt after the last. Its random numbers
+depend on (seed, i) alone: texts of two models with the same number are drawn from one stream, and
+may be paired.
 """
 
 from pathlib import Path
@@ -14,19 +14,17 @@ from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.models.decoding import Decoding, end_tokens, generate
 from genlab.models.prompts import encode_prompts
-from genlab.models.token_texts import GENERATED, decode_texts
+from genlab.models.token_texts import GENERATED, cut_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-BEFORE = "before"  # the arm of the base policy, which has no training seed
-
 SCHEMA = pl.Schema(
     {
-        "text_id": pl.String,
-        **GENERATED,
+        "text_id": pl.String(),
         "prompt_tokens": pl.List(pl.Int32),
-        "text": pl.String,
+        **GENERATED,
+        "text": pl.String(),
     }
 )
 
@@ -36,24 +34,19 @@ def read_prompts(corpus: Path, split: str, n_prompts: int) -> list[str]:
     prompts = read_table(corpus).filter(pl.col("split") == split)["prompt"]
     if prompts.is_empty():
         raise InputError(f"{corpus}: no {split} text, so there is no prompt to write after")
-    prompts = prompts.unique(maintain_order=True).to_list()
-    return prompts[:n_prompts] if n_prompts else prompts
+    distinct = prompts.unique(maintain_order=True).to_list()
+    return distinct[:n_prompts] if n_prompts else distinct
 
 
 def prompt_ids(tokenizer: "PreTrainedTokenizerBase", prompts: list[str]) -> list[list[int]]:
-    """Return each prompt's token ids; of an empty one the start of a document, BOS.
+    """Return each prompt's token ids; for an empty one the start of a document, BOS.
 
-    Without it the first token of a text would have nothing that predicts it, and no loss.
+    Without it nothing would predict a text's first token, which then would have no loss.
     """
     start = tokenizer.bos_token_id
     start = tokenizer.eos_token_id if start is None else start
     encoded = encode_prompts(tokenizer, prompts)
     return [ids if prompt else [start] for prompt, ids in zip(prompts, encoded, strict=True)]
-
-
-def decode(tokenizer: "PreTrainedTokenizerBase", tokens: list[list[int]]) -> list[str]:
-    """Return token ids as texts."""
-    return [text.strip() for text in decode_texts(tokenizer, tokens)]
 
 
 def write_texts(
@@ -71,14 +64,8 @@ def write_texts(
     tokens, finished = generate(
         model, before, text_ids, decoding, end_tokens(model, tokenizer), batch_size
     )
-    return pl.DataFrame(
-        {
-            "text_id": text_ids,
-            "prompt": asked,
-            "prompt_tokens": before,
-            "tokens": tokens,
-            "finished": finished,
-            "text": decode(tokenizer, tokens),
-        },
-        schema=SCHEMA,
-    )
+    columns = {"text_id": text_ids, "prompt": asked, "prompt_tokens": before}
+    columns |= {"tokens": tokens, "finished": finished, "text": None}
+    rows = pl.DataFrame(columns, SCHEMA)
+    texts = cut_texts(rows, tokenizer, decoding.cap, strip_query=True)
+    return rows.with_columns(text=pl.Series(texts, dtype=pl.String))

@@ -1,6 +1,6 @@
 """What is asked for: test reviews, equally many of every rating, as prompts; and what is written.
 
-In: the tokenized test split and its reviews. Out: one table of orders, the same for every arm,
+In: the tokenized test split and its reviews. Out: one table of requests, the same for every arm,
 and a model's texts beside it.
 """
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from genlab.core.program import InputError
 from genlab.models.seq2seq_decoding import generate_texts
+from genlab.models.token_texts import decode_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 ASKED = ["review_id", "rating", "prompt", "input_ids"]
 
 
-def draw_orders(
+def draw_requests(
     test_tokens: Path, reviews: pl.DataFrame, n_per_rating: int, seed: int
 ) -> pl.DataFrame:
     """Return n reviews of every rating, drawn by the seed, in the order of the table.
@@ -41,34 +42,34 @@ def draw_orders(
             "or raise dedup.test_share"
         )
     asked = reviews.select("review_id", "rubrics", "keywords")
-    orders = drawn.sort("place").drop("place").join(asked, on="review_id", maintain_order="left")
-    if orders.height != drawn.height:
+    requests = drawn.sort("place").drop("place").join(asked, on="review_id", maintain_order="left")
+    if requests.height != drawn.height:
         raise InputError(f"{test_tokens}: of other reviews than these; run `dvc repro tokenize`")
-    return orders
+    return requests
 
 
 def write_texts(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
-    orders: pl.DataFrame,
+    requests: pl.DataFrame,
     decoding: "Decoding",
     batch_size: int,
     label: str,
 ) -> pl.DataFrame:
-    """Return the orders without input_ids, and with text, n_tokens and finished."""
+    """Return the requests without input_ids, and with tokens, text and finished."""
     from tqdm import tqdm
 
-    with tqdm(total=orders.height, desc=f"generating ({label})", mininterval=2) as bar:
+    with tqdm(total=requests.height, desc=f"generating ({label})", mininterval=2) as bar:
         tokens, finished = generate_texts(
             model,
-            orders["input_ids"].to_list(),
-            orders["review_id"].to_list(),
+            requests["input_ids"].to_list(),
+            requests["review_id"].to_list(),
             decoding,
             batch_size,
             bar.update,
         )
-    return orders.drop("input_ids").with_columns(
-        text=pl.Series(tokenizer.batch_decode(tokens, skip_special_tokens=True), dtype=pl.String),
-        n_tokens=pl.Series([len(row) for row in tokens], dtype=pl.Int32),
+    return requests.drop("input_ids").with_columns(
+        tokens=pl.Series(tokens, dtype=pl.List(pl.Int32)),
+        text=pl.Series(decode_texts(tokenizer, tokens), dtype=pl.String),
         finished=pl.Series(finished, dtype=pl.Boolean),
     )

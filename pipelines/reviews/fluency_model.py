@@ -1,4 +1,4 @@
-"""The language model that judges how fluent a generated review is: not the one that wrote it.
+"""The language model that rates how fluent a generated review is: not the one that wrote it.
 
 In: a fetched model's folder, or real train reviews to train a small GPT-2 on. Out: a model in
 Hub layout, and how likely it finds texts. What it calls fluent is what the real reviews are like.
@@ -16,12 +16,12 @@ from genlab.mini.gpt2 import Sizes
 from genlab.models.likelihood import bits_per_byte, perplexity, text_losses
 from genlab.models.loading import load_for_inference
 
-FOLDER = "fluency"  # in the folder of judges
+FOLDER = "fluency"  # in the folder of classifiers
 
 
 @dataclass(frozen=True)
 class FluencySizes:
-    """The mini language model of fluency; params group `judge.fluency`."""
+    """The mini language model of fluency; params group `classify.fluency`."""
 
     vocab_size: Annotated[int, Option("--fluency.vocab_size", min=300)]
     n_layer: Annotated[int, Option("--fluency.n_layer", min=1)]
@@ -41,15 +41,15 @@ class FluencySizes:
 
 
 def copy_or_make_model(
-    fetched: Path, judges: Path, texts: list[str], sizes: Sizes
+    fetched: Path, classifiers: Path, texts: list[str], sizes: Sizes
 ) -> dict[str, float]:
-    """Put the fetched model into the folder of judges, or train one if there is none.
+    """Put the fetched model into the folder of classifiers, or train one if there is none.
 
     Returns its last training loss, if it was trained.
     """
     from genlab.mini.gpt2 import END_OF_TEXT, pretrain, train_tokenizer
 
-    folder = judges / FOLDER
+    folder = classifiers / FOLDER
     if (fetched / "config.json").is_file():
         shutil.copytree(fetched, folder)
         return {}
@@ -62,13 +62,13 @@ def copy_or_make_model(
     return {"train_loss": loss}
 
 
-def read_fluency(judges: Path, texts: list[str], batch_size: int) -> list[np.ndarray]:
-    """Return for each text the loss of each token, in nats, under the model among the judges."""
-    tokenizer, model = load_for_inference(judges / FOLDER)
+def read_fluency(classifiers: Path, texts: list[str], batch_size: int) -> list[np.ndarray]:
+    """Return for each text the loss of each token, in nats, under the fluency model."""
+    tokenizer, model = load_for_inference(classifiers / FOLDER)
     return text_losses(model, tokenizer, texts, batch_size)
 
 
-def measure_fluency(judges: Path, texts: list[str], batch_size: int) -> dict[str, float]:
+def measure_fluency(classifiers: Path, texts: list[str], batch_size: int) -> dict[str, float]:
     """Return perplexity and bits per byte of these texts together."""
-    losses = read_fluency(judges, texts, batch_size)
+    losses = read_fluency(classifiers, texts, batch_size)
     return {"perplexity": perplexity(losses), "bits_per_byte": bits_per_byte(losses, texts)}

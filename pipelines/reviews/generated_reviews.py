@@ -4,7 +4,7 @@ In: GENERATE_SCHEMA rows and the real reviews. Out: the same rows, checked: ever
 has one text for each of the same test reviews. To them come, under every decoding, the arm `real`
 (the test review itself: what people's texts reach) and `real_other` (one of the other evaluated
 test reviews, of another rating and no rubric in common: what a text gets that ignores what was
-asked; a rating by chance would be right more often). References have no token count and no end.
+asked; a rating by chance would be right more often). References have no tokens and no end.
 """
 
 from pathlib import Path
@@ -14,6 +14,8 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_batches
+from genlab.models.loading import load_tokenizer
+from genlab.models.token_texts import decode_texts
 from pipelines.reviews.schemas import GENERATE_SCHEMA, STARS
 
 REAL, REAL_OTHER = "real", "real_other"
@@ -44,11 +46,32 @@ def read_generated(path: Path, reviews: pl.DataFrame) -> pl.DataFrame:
     order = table.select("review_id").unique(maintain_order=True).with_row_index("place")
     arms = table.select(GROUP).unique(maintain_order=True).with_row_index("group")
     return (
-        table.cast({"rating": pl.Int8, "n_tokens": pl.Int32})
+        table.cast({"rating": pl.Int8})
         .join(order, on="review_id")
         .join(arms, on=GROUP)
         .sort("group", "place")
         .drop("group", "place")
+    )
+
+
+def cut_generated(rows: pl.DataFrame, tokenizer_folder: Path, max_len: int) -> pl.DataFrame:
+    """Return GENERATE_SCHEMA rows cut to their first `max_len` new tokens.
+
+    A greedy text becomes the generation of that length. A text that beams wrote is cut, not
+    searched anew: the best beam of fewer tokens may be another.
+    """
+    n_tokens = rows["tokens"].list.len()
+    texts = rows["text"].to_list()
+    if too_long := (n_tokens > max_len).arg_true().to_list():
+        tokens = rows["tokens"].list.head(max_len)[too_long].to_list()
+        decoded = decode_texts(load_tokenizer(tokenizer_folder), tokens)
+        for row, text in zip(too_long, decoded, strict=True):
+            texts[row] = text
+    return rows.with_columns(
+        tokens=pl.col("tokens").list.head(max_len),
+        text=pl.Series(texts, dtype=pl.String),
+        # After max_len tokens the end-of-text would have been one more.
+        finished=pl.col("finished") & (n_tokens < max_len),
     )
 
 
@@ -59,7 +82,7 @@ def check_rows(path: Path, table: pl.DataFrame, reviews: pl.DataFrame) -> None:
         if name in ("rubrics", "keywords"):
             missing |= table[name].list.eval(pl.element().is_null()).list.any().fill_null(False)
         if missing.any():
-            row = int(missing.arg_max())
+            row = missing.to_list().index(True)
             which = table["text_id"][row] or f"in row {row + 1}"
             raise InputError(f"{path}: text {which} has no {name}; run `dvc repro generate`")
     real = reviews.filter(pl.col("split") == "test")["review_id"].implode()
@@ -118,7 +141,7 @@ def add_references(generated: pl.DataFrame, reviews: pl.DataFrame, seed: int) ->
     texts = {REAL: inputs["text"]}
     if others is not None:
         texts[REAL_OTHER] = inputs["text"].gather(others)
-    nothing = {"prompt": pl.lit(""), "n_tokens": pl.lit(None), "finished": pl.lit(None)}
+    nothing = {"prompt": pl.lit(""), "tokens": pl.lit(None), "finished": pl.lit(None)}
     references = [
         inputs.with_columns(text, arm=pl.lit(arm), decoding=pl.lit(decoding), **nothing)
         .with_columns(text_id=pl.format("{}/{}/{}", "review_id", "arm", "decoding"))

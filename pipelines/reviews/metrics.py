@@ -1,13 +1,13 @@
 """What generated reviews are worth, text by text and arm by arm.
 
-In: the rows of `generated_reviews`, the judges, the real train reviews. Out: SCORE_SCHEMA rows;
-each arm's means over texts, by rating and over ratings; what only a set of texts has (perplexity,
-distinct-n); lines to read and points to plot.
+Rows of `generated_reviews` become SCORE_SCHEMA rows, by the classifiers and the real train reviews.
+From these come each arm's means over texts, by rating and over ratings; what only a set of texts
+has (perplexity, distinct-n); lines to read and points to plot.
 
-A text without words, or without any that the judges know, has recovered nothing and named no
-keyword; its rating is as wrong as one can be, and what divides by its words does not count it. A
-text of one word that some review has is copied whole. Shares have Wilson's interval, their mean
-over ratings its stratified form; all else resamples texts within each rating.
+An empty text scores 0 on recovery and recall and the maximum rating error; per-word measures skip
+it. So does a text without any word that the classifiers know. A text of one word that some review
+has is copied whole. Shares have Wilson's interval, their mean over ratings its stratified form; all
+else resamples texts within each rating.
 """
 
 import json
@@ -20,19 +20,19 @@ import polars as pl
 from genlab.core.terminal import table, with_ends
 from genlab.statistics.intervals import interval, percentile_ends, resample_strata, wilson_interval
 from genlab.statistics.shares import macro_share
+from genlab.text.classifier import Classifier
 from genlab.text.copied_spans import longest_copied_spans
 from genlab.text.measures import distinct_n, distinct_n_of_sample, repeated_share
 from genlab.text.normal_form import words
 from pipelines.reviews.generated_reviews import GROUP, REAL, REAL_OTHER, REFERENCES
 from pipelines.reviews.keywords import analyse
 from pipelines.reviews.schemas import GENERATE_SCHEMA, STARS
-from pipelines.reviews.text_judges import Judge
 
 SHARES = ("rating_recovered", "rubric_recovered", "finished")
 MEANS = (
     "rating_error",  # |recovered - asked|, in stars
     "keyword_recall",  # share of the asked keywords that stand in the text
-    "loss_per_token",  # nats, under the fluency judge
+    "loss_per_token",  # nats, under the fluency model
     "bits_per_byte",  # the same, whatever its tokenizer
     "distinct_1",  # different words over words, within the text
     "distinct_2",
@@ -45,12 +45,12 @@ SCORE_SCHEMA = pl.Schema(
     {name: GENERATE_SCHEMA[name] for name in ("text_id", "review_id", "arm", "decoding", "rating")}
     | {
         "text": pl.String,
-        "predicted_rating": pl.Int8,  # null: no judge, or a text without a known word
+        "predicted_rating": pl.Int8,  # null: no classifier, or a text without a known word
         "predicted_rubric": pl.String,
         **dict.fromkeys([*SHARES, *MEANS], pl.Float64),  # null: does not count
         "copied_words": pl.Int64,
         "loss": pl.Float64,  # of all tokens, nats
-        "n_judged_tokens": pl.Int64,  # the fluency judge's tokens
+        "n_read_tokens": pl.Int64,  # the fluency model's tokens
         "n_bytes": pl.Int64,
     }
 )
@@ -74,27 +74,27 @@ HEADLINE = (
 def score_texts(
     rows: pl.DataFrame,
     train: pl.Series,
-    judges: dict[str, Judge | None],
+    classifiers: dict[str, Classifier | None],
     losses: list[np.ndarray],
     repetition_words: int,
 ) -> pl.DataFrame:
     """Return SCORE_SCHEMA rows of GENERATE_SCHEMA rows, in their order.
 
-    judges: of "rating" and "rubric", None where there is none; losses: of each row's text.
+    classifiers: of "rating" and "rubric", None where there is none; losses: of each row's text.
     """
-    texts = rows["text"].to_list()
+    texts, tokens = rows["text"].to_list(), rows["tokens"].to_list()
     token_lists = [words(text) for text in texts]
     n_words = [len(tokens) for tokens in token_lists]
     copied = longest_copied_spans(texts, train)
     guesses = {
-        name: judge.predict(texts) if judge else [None] * len(texts)
-        for name, judge in judges.items()
+        name: classifier.predict(texts) if classifier else [None] * len(texts)
+        for name, classifier in classifiers.items()
     }
     asked = rows.select("rating", "rubrics", "keywords").iter_rows()
     columns = [
         {
-            **judge_rating(judges["rating"], guesses["rating"][row], rating),
-            **judge_rubric(judges["rubric"], guesses["rubric"][row], rubrics),
+            **compare_rating(classifiers["rating"], guesses["rating"][row], rating),
+            **compare_rubric(classifiers["rubric"], guesses["rubric"][row], rubrics),
             "keyword_recall": keyword_recall(keywords, token_lists[row]),
             "distinct_1": within(token_lists[row], 1),
             "distinct_2": within(token_lists[row], 2),
@@ -102,11 +102,12 @@ def score_texts(
             "copied_words": int(copied[row]),
             "copied_share": copied[row] / n_words[row] if n_words[row] else None,
             "loss": float(losses[row].sum()),
-            "n_judged_tokens": len(losses[row]),
+            "n_read_tokens": len(losses[row]),
             "n_bytes": len(texts[row].encode()),
             "loss_per_token": float(losses[row].mean()) if len(losses[row]) else None,
             "bits_per_byte": bits(losses[row], texts[row]),
             "n_words": n_words[row],
+            "n_tokens": None if tokens[row] is None else len(tokens[row]),
         }
         for row, (rating, rubrics, keywords) in enumerate(asked)
     ]
@@ -117,9 +118,9 @@ def score_texts(
     )
 
 
-def judge_rating(judge: Judge | None, found: int | None, asked: int) -> dict:
-    """Return what the rating found says; nothing where the judge does not know the asked one."""
-    if judge is None or asked not in judge.classes:
+def compare_rating(classifier: Classifier | None, found: int | None, asked: int) -> dict:
+    """Return what the rating found says; nothing if the classifier does not know the asked one."""
+    if classifier is None or asked not in classifier.classes:
         return {"predicted_rating": None, "rating_recovered": None, "rating_error": None}
     worst = max(abs(stars - asked) for stars in STARS)
     return {
@@ -129,9 +130,9 @@ def judge_rating(judge: Judge | None, found: int | None, asked: int) -> dict:
     }
 
 
-def judge_rubric(judge: Judge | None, found: str | None, asked: list[str]) -> dict:
-    """Return whether the judge names one of the asked rubrics; nothing where it knows none."""
-    if judge is None or not set(asked) & set(judge.classes):
+def compare_rubric(classifier: Classifier | None, found: str | None, asked: list[str]) -> dict:
+    """Return whether the classifier names one of the asked rubrics; nothing where it knows none."""
+    if classifier is None or not set(asked) & set(classifier.classes):
         return {"predicted_rubric": None, "rubric_recovered": None}
     return {
         "predicted_rubric": found,
@@ -186,7 +187,7 @@ def summarize(scored: pl.DataFrame, distinct_sample: int, seed: int) -> dict[str
     resamples are the ratings' own), and the distinct-n of a sample of `distinct_sample` n-grams.
     """
     groups = scored.partition_by(GROUP, as_dict=True, maintain_order=True)
-    names = [*SHARES, *MEANS, "loss", "n_judged_tokens", "n_bytes"]
+    names = [*SHARES, *MEANS, "loss", "n_read_tokens", "n_bytes"]
     # All arms in one draw: a row a review, the arms' columns side by side.
     values = np.hstack(
         [frame.select(names).cast(pl.Float64).to_numpy() for frame in groups.values()]
@@ -250,12 +251,12 @@ def ends_of(means: np.ndarray) -> tuple[float, float]:
     return float(low[0]), float(high[0])
 
 
-def corpus_fluency(values: np.ndarray, sums: np.ndarray, names: list[str]) -> dict[str, float]:
+def corpus_fluency(values: np.ndarray, sums: np.ndarray, names: list[str]) -> dict[str, dict]:
     """Return perplexity and bits per byte of all texts together; nothing without a token.
 
     values: float64[texts, names]; sums: float64[resamples, names], the sums over resampled texts.
     """
-    loss, tokens, n_bytes = map(names.index, ("loss", "n_judged_tokens", "n_bytes"))
+    loss, tokens, n_bytes = map(names.index, ("loss", "n_read_tokens", "n_bytes"))
     total = values.sum(axis=0)
     if not total[tokens]:
         return {}

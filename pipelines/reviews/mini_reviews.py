@@ -134,7 +134,7 @@ def write_text(world: dict, rubric: Rubric, rating: int, rng: Random) -> str:
     end = [rng.choice(world["closings"][opinion()])] if rng.random() < 0.65 else []
     kinds = [kind for kind in KINDS if kind in rubric.details]
     details = [(kind, noun) for kind in kinds for noun in rubric.details[kind]]
-    middle = []
+    middle: list[str] = []
     for number, (kind, noun) in enumerate(rng.sample(details, min(6, len(details)))):
         n_words = len(" ".join(start + middle + end).split())
         if n_words >= MIN_WORDS and number >= 1 and (number == 4 or rng.random() < 0.4):
@@ -185,10 +185,10 @@ def read_world(path: Path) -> dict:
         raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}); mend it") from None
     needed = {"names": list, "streets": list, "people": dict, "rubrics": dict, "sentences": dict}
     needed |= {"openings": dict, "closings": dict, "remarks": list}
-    for part, kind in needed.items():
-        if not isinstance(world, dict) or not isinstance(world.get(part), kind) or not world[part]:
-            form = "list" if kind is list else "mapping"
-            raise InputError(f"{path}: {part} must be a {form} with something in it")
+    for part, form in needed.items():
+        if not isinstance(world, dict) or not isinstance(world.get(part), form) or not world[part]:
+            name = "list" if form is list else "mapping"
+            raise InputError(f"{path}: {part} must be a {name} with something in it")
     for part in ("openings", "closings"):
         check_opinions(path, part, world[part])
     for kind in KINDS:
@@ -220,7 +220,7 @@ def read_rubrics(path: Path, world: dict) -> list[Rubric]:
     """Return the rubrics; raise InputError for one without details or a noun without a gender."""
     rubrics = []
     for name, entry in world["rubrics"].items():
-        details = {}
+        details: dict = {}
         for kind in KINDS:
             for noun in entry.get(kind, []):
                 word, _, gender = noun.rpartition(" ")

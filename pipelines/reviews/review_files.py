@@ -304,7 +304,7 @@ def tskv_rows(file: Path) -> Iterator[tuple[str, dict]]:
         yield place, row
 
 
-def csv_rows(file: Path) -> Iterator[tuple[str, dict]]:
+def csv_rows(file: Path) -> Iterator[tuple[str, dict | list]]:
     """Yield the rows of a CSV file with a header; the header tells what separates."""
     with opened(file) as stream:
         lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")

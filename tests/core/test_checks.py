@@ -3,13 +3,11 @@
 tests/whole/test_end_to_end.py has how DVC stops at it.
 """
 
-import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-from genlab.core import checks, program
+from tests.checked_pipeline import be_in_pipeline, message, run_check
 from tests.project_copy import ROOT, change_params
 
 
@@ -17,42 +15,6 @@ from tests.project_copy import ROOT, change_params
 def folder(tmp_path, monkeypatch) -> Path:
     """Return a folder with the flagship's files, and be in it."""
     return be_in_pipeline(tmp_path, monkeypatch, ROOT, "genlab/mini/topics.yaml")
-
-
-@pytest.fixture
-def reviews_folder(tmp_path, monkeypatch) -> Path:
-    """Return a folder with the reviews pipeline's files, and be in it."""
-    return be_in_pipeline(tmp_path, monkeypatch, ROOT / "pipelines/reviews", "mini_reviews.yaml")
-
-
-def be_in_pipeline(folder: Path, monkeypatch, pipeline: Path, vocabulary: str) -> Path:
-    for name in ("dvc.yaml", "params.yaml", vocabulary):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(pipeline / name, folder / name)
-    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=lambda *_: {"cache", "tmp"})
-    (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(folder / "site"))
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.setattr(sys, "argv", ["check", "data/check.txt"])
-    return folder
-
-
-def run_check() -> int:
-    with pytest.raises(SystemExit) as exit:
-        program.run(checks.app)
-    return exit.value.code or 0
-
-
-def message(capsys) -> str:
-    """Run check, which must fail, and return its message."""
-    assert run_check() != 0
-    assert not Path("data/check.txt").exists()
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert output.err.startswith("error: ")
-    assert output.err.count("\n") == 1
-    return output.err.removeprefix("error: ").strip()
 
 
 def test_the_committed_params_pass(folder, capsys):
@@ -178,31 +140,6 @@ def test_what_can_run_passes(folder, changes):
 def test_a_mistake_is_one_line_that_names_its_key(folder, capsys, changes, expected):
     change_params(folder, changes)
     assert expected in message(capsys)
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, ""),
-        (
-            {"gen.arms": ["full", "lora_tune"]},
-            "gen.arms: lora_tune is none of the arms in params.yaml (full, lora_all, "
-            "lora_low_ratings, lora_low_ratings_same_base, lora_tuned); did you mean lora_tuned?",
-        ),
-        ({"gen.arms": ["full", "full"]}, "gen.arms: full is named twice"),
-        ({"arms.full.ratings": [0, 5]}, "arms.full.ratings=[0, 5]: should be greater"),
-        ({"arms.lora_all.lora.r": 0}, "arms.lora_all.lora.r=0"),
-        ({"tokenize.template": "{rubrics} {rating}"}, "tokenize.template"),
-        ({"base.num_heads": 3}, "num_heads"),
-    ],
-    ids=str,
-)
-def test_a_mistake_in_the_reviews_params_is_named_too(reviews_folder, capsys, changes, expected):
-    change_params(reviews_folder, changes)
-    if changes:
-        assert expected in message(capsys)
-    else:
-        assert run_check() == 0
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from genlab.experiments.readme import (
     references_table,
     render,
     spreads_table,
+    stand_ins,
     with_interval,
 )
 from tests.project_copy import ROOT
@@ -101,7 +102,7 @@ def test_the_committed_verdicts_are_of_the_claims_in_claims_yaml(record):
 
 
 def test_a_claim_is_shown_with_verdict_difference_pairs_and_the_studys_own_numbers():
-    header, shorter, later = lines_of(claims_table(SETTLED, CLAIMS, REREAD))
+    header, shorter, later = lines_of(claims_table(SETTLED, CLAIMS, REREAD, {}))
     assert header == ["claim", "pairs", "a", "in the study's own numbers"]
     assert shorter == [
         "Shorter is better.",
@@ -118,37 +119,54 @@ def test_a_group_or_metric_that_an_arm_lacks_is_an_empty_cell():
         "claims": {"shorter": {"b": FOUND}},
     }
     shown = "4.50 (4.25-4.75)"
-    assert lines_of(arms_table(settled, LAYOUT, {}))[1:] == [
+    assert lines_of(arms_table(settled, LAYOUT, {}, {}))[1:] == [
         ["a", "long", shown],
         ["a", "late", ""],
         ["b", "long", ""],
         ["b", "late", shown],
     ]
-    header, shorter, _ = lines_of(claims_table(settled, CLAIMS, {}))
+    header, shorter, _ = lines_of(claims_table(settled, CLAIMS, {}, {}))
     assert header == ["claim", "pairs", "a", "b"]
     assert shorter[2:] == ["not run", "**supported** -0.500 (-0.750 to +0.000)"]
 
 
 def test_a_bar_in_a_claim_does_not_end_its_cell():
     claims = {"shorter": {"claim": "P(short | asked) is higher."}}
-    assert r"| P(short \| asked) is higher. | 500 |" in claims_table(SETTLED, claims, {})
+    assert r"| P(short \| asked) is higher. | 500 |" in claims_table(SETTLED, claims, {}, {})
 
 
 def test_claims_without_published_numbers_have_no_such_column():
-    assert lines_of(claims_table(SETTLED, CLAIMS, {}))[0] == ["claim", "pairs", "a"]
+    assert lines_of(claims_table(SETTLED, CLAIMS, {}, {}))[0] == ["claim", "pairs", "a"]
 
 
 def test_a_published_number_says_whether_data_and_model_are_the_same():
-    header, long, short = lines_of(arms_table(SETTLED, LAYOUT, PUBLISHED))
+    header, long, short = lines_of(arms_table(SETTLED, LAYOUT, PUBLISHED, {}))
     assert header == ["ranker", "arm", "place", "published place"]
     assert long == ["a", "long", "4.50 (4.25-4.75)", "7.00 on other data and model"]
     assert short == ["a", "short text", "4.50 (4.25-4.75)", "5.00 on same data and model"]
-    assert len(lines_of(arms_table(SETTLED, LAYOUT, {}))[0]) == 3
+    assert len(lines_of(arms_table(SETTLED, LAYOUT, {}, {}))[0]) == 3
+
+
+def test_a_small_ranker_in_a_published_ones_place_is_called_so_and_no_other(tmp_path):
+    published = {"arms": {"long": PUBLISHED["arms"]["long"] | {"b": [6.0, 0.1], "c": [6.0, 0.1]}}}
+    (tmp_path / "metrics/fetch").mkdir(parents=True)
+    for name, source in (("a", "mini"), ("b", "hub"), ("bm25", "mini")):
+        path = tmp_path / f"metrics/fetch/{name}_manifest.json"
+        path.write_text(json.dumps({"source": source}))
+    names = stand_ins(tmp_path, published)
+    assert names == {"a": "a (mini)"}
+    header, long, _ = lines_of(arms_table(SETTLED, LAYOUT, PUBLISHED, names))
+    assert (header[0], long[0], long[3]) == ("ranker", "a (mini)", "7.00 on other data and model")
+    header, shorter, _ = lines_of(claims_table(SETTLED, CLAIMS, REREAD, names))
+    assert (header[2], shorter[3]) == ("a (mini)", "a 1 of 2")  # the study's own is the real one
+    details = {"a": {"place": NUMBERS}, "bm25": {"place": NUMBERS}}
+    table = lines_of(references_table(details, LAYOUT, names))
+    assert [row[0] for row in table] == ["ranker", "a (mini)", "bm25"]
 
 
 def test_a_metric_stands_beside_its_references_where_there_are_any():
-    details = {"a": {"place": {"low": 4.25, "high": 4.75, "chance": 6.0, "floor": 9.0}}}
-    header, row = lines_of(references_table(details, {"a": {"place": 4.5}}, LAYOUT))
+    details = {"a": {"place": NUMBERS | {"chance": 6.0, "floor": 9.0}}}
+    header, row = lines_of(references_table(details, LAYOUT, {}))
     assert header == ["ranker", "metric", "tuned", "chance", "floor", "ceiling"]
     assert row == ["a", "place", "4.50 (4.25-4.75)", "6.00", "9.00", ""]
 
@@ -165,7 +183,7 @@ def test_the_studys_own_numbers_are_told_with_what_speaks_against_its_prose():
 
 def test_a_probe_is_a_row_and_a_ranker_a_column():
     details = {"a": {"query_alone": {"place": NUMBERS}}, "b": {"random_words": {"place": NUMBERS}}}
-    assert lines_of(probes_table(details, LAYOUT)) == [
+    assert lines_of(probes_table(details, LAYOUT, {})) == [
         ["text in the slot, place", "a", "b"],
         ["query alone", "4.50 (4.25-4.75)", ""],
         ["random words", "", "4.50 (4.25-4.75)"],

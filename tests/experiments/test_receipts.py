@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.experiments import receipts
 from genlab.experiments.receipts import (
@@ -129,15 +128,6 @@ def test_params_that_are_no_mapping_are_named(run, text, reason):
     (run / "params.yaml").write_text(text)
     with pytest.raises(InputError, match=rf"params\.yaml: {reason}"):
         receipt_of(run)
-
-
-def test_flatten_reaches_into_dicts_and_lists_and_keeps_empty_ones():
-    assert flatten({"a": [{"b": 1}, 2], "c": {}, "d": {"e": None}}) == {
-        "a.0.b": 1,
-        "a.1": 2,
-        "c": {},
-        "d.e": None,
-    }
 
 
 def test_required_packages_are_names_without_versions():

@@ -1,7 +1,7 @@
 import pytest
 
 from genlab.core.program import InputError
-from genlab.experiments.show import aligned, columns_to_show, shortened
+from genlab.experiments.show import columns_to_show, shortened
 
 HEADER = ["Experiment", "rev", "labse.average_loc", "labse.top_1", "gen.max_len", "gen.seed"]
 ROWS = [
@@ -28,7 +28,3 @@ def test_an_unknown_metric_is_an_error():
 def test_numbers_have_three_decimals_and_words_stay():
     cells = ["3.35612", "150", "tuned", "True", "a.b"]
     assert [shortened(cell) for cell in cells] == ["3.356", "150", "tuned", "True", "a.b"]
-
-
-def test_columns_are_as_wide_as_their_widest_cell():
-    assert aligned([["a", "bb"], ["ccc", "d"]]) == "a    bb\nccc  d"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 HOSTILE = '<img src=x onerror="document.title=1"><b>Кофе</b> \x1b[2J\u202e & чай'
-QUESTIONNAIRE = (ROOT / "pipelines/reviews/label.yaml").read_text(encoding="utf-8")
+QUESTIONNAIRE = (Path(__file__).with_name("label.yaml")).read_text(encoding="utf-8")
 
 
 def texts(each: int = 2) -> pl.DataFrame:
@@ -260,7 +260,7 @@ def test_the_terminal_ends_when_all_texts_have_an_answer(desk, capsys):
 def running(folder: Path, rater: str = "anna") -> Iterator[tuple]:
     """Yield the desk's process and its page's address."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.reviews.stages.label", "--rater", rater, "--no-browser"],
+        [sys.executable, "-m", "genlab", "label", "--rater", rater, "--no-browser"],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -447,7 +447,7 @@ def test_the_page_says_when_all_texts_have_an_answer_and_the_last_can_still_be_t
 
 def program(folder: Path, *options: str, typed: str = "") -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.reviews.stages.label", "--rater", "anna", *options],
+        [sys.executable, "-m", "genlab", "label", "--rater", "anna", *options],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         input=typed,

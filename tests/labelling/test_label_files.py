@@ -18,7 +18,6 @@ from genlab.labelling.questionnaire import (
     read_texts,
     sample_texts,
 )
-from tests.project_copy import ROOT
 
 CONTENT = {
     "n": 6,
@@ -48,19 +47,6 @@ def table(arms=("a",), ratings=(1, 2, 3), each=4) -> pl.DataFrame:
 
 
 # ---- what is asked
-
-
-def test_the_questionnaire_of_the_reviews_is_readable_and_has_the_studys_four_faults():
-    sheet = read_questionnaire(ROOT / "pipelines/reviews/label.yaml")
-    assert list(sheet.choices) == [
-        "correct",
-        "any_rubric",
-        "positive_at_low",
-        "negative_at_high",
-        "incoherent",
-    ]
-    assert sheet.n == 100
-    assert all(set(words) == {"ru", "en"} for words in sheet.choices.values())
 
 
 @pytest.mark.parametrize(

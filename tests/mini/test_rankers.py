@@ -16,7 +16,8 @@ from genlab.mini.rankers import (
     read_training_pairs,
     train,
 )
-from genlab.ranking.rankers import fetch_ranker, load_ranker
+from genlab.ranking.rankers import load_ranker
+from stages.fetch import fetch_ranker
 
 MADE_HERE = ["sentence_transformer", "tensorflow_hub"]
 CREATURES = ["falcon", "badger", "salmon", "weasel", "plover", "marmot", "beetle", "walrus"]

@@ -32,7 +32,7 @@ def test_a_model_does_not_diverge_from_itself(models):
     assert np.abs(np.concatenate(found)).max() < 1e-5
 
 
-def test_the_surprise_is_the_references_loss_of_each_token(models):
+def test_the_surprisal_is_the_references_loss_of_each_token(models):
     _, found = token_divergences(*models, ROWS, [1, 1, 2], batch_size=2)
     for row, expected in zip(found, token_losses(models[1], ROWS, [1, 1, 2], 4), strict=True):
         assert row == pytest.approx(expected, rel=1e-4)

@@ -1,34 +1,43 @@
 """Reward models: what is refused, which logit is the reward, and two builds on two halves."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from genlab.core.files import write_json
 from genlab.core.program import InputError
+from genlab.mini.bert import ClassifierRecipe
+from genlab.preference.reward_folders import copy_ranker, make_classifier
 from genlab.preference.rewards import (
     accuracy,
     check_two_models,
-    copy_ranker,
     load_reward,
     make_bag_of_words,
-    make_classifier,
     positive_label,
-    training_texts,
 )
-from pipelines.alignment.schemas import TEXT_SCHEMA
 
 GOOD = [f"a wonderful film and a lovely {noun}" for noun in ("plot", "cast", "score", "end")]
 BAD = [f"an awful film and a boring {noun}" for noun in ("plot", "cast", "score", "end")]
 TEXTS, LABELS = GOOD * 8 + BAD * 8, np.array([1.0] * 32 + [0.0] * 32, np.float32)
-SIZES = {"vocab_size": 300, "hidden_size": 32, "max_tokens": 48, "epochs": 6}
-SIZES |= {"batch_size": 8, "learning_rate": 0.003, "seed": 1}
+RECIPE = ClassifierRecipe(
+    vocab_size=300,
+    hidden_size=32,
+    max_tokens=48,
+    epochs=6,
+    batch_size=8,
+    learning_rate=0.003,
+    seed=1,
+)
+
+COLUMNS = ["text_id", "prompt", "text", "is_positive", "split", "half"]
 
 
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reward") / "classifier"
-    make_classifier(TEXTS, LABELS, folder, **SIZES)
+    make_classifier(TEXTS, LABELS, RECIPE, folder, "reward_model")
     return folder
 
 
@@ -97,12 +106,12 @@ def test_both_kinds_tell_the_moods_apart(classifier, bag):
 
 
 def test_the_same_seed_trains_the_same_classifier(classifier, tmp_path):
-    make_classifier(TEXTS, LABELS, tmp_path / "again", **SIZES)
+    make_classifier(TEXTS, LABELS, RECIPE, tmp_path / "again", "reward_model")
     with pytest.raises(InputError, match="the held-out reward is the reward model itself"):
         check_two_models(classifier, tmp_path / "again")
 
 
-def test_a_bag_of_words_is_no_reward_model(classifier, bag):
+def test_a_held_out_reward_of_another_build_is_accepted(classifier, bag):
     check_two_models(classifier, bag)
 
 
@@ -117,23 +126,16 @@ def test_the_bag_of_words_is_scikit_learns_pipeline_as_plain_numbers(bag):
     assert load_reward(bag, 4)([""] * 10, texts) == pytest.approx(expected, abs=1e-5)
 
 
-def test_no_text_teaches_both_models():
-    rows = [("1", "", "a", True, "train", "reward"), ("2", "", "b", False, "train", "reward")]
-    rows += [("3", "", "c", True, "train", "held_out"), ("4", "", "d", False, "train", "held_out")]
-    rows += [("5", "", "e", True, "validation", "reward")]
-    table = pl.DataFrame(rows, TEXT_SCHEMA, orient="row")
-    assert training_texts(table, "reward", "reward_model")[0] == ["a", "b"]
-    texts, labels = training_texts(table, "held_out", "held_out_reward")
-    assert texts == ["c", "d"] and labels.tolist() == [1.0, 0.0]
-    with pytest.raises(InputError, match=r"reward_model.source=mini.*1 texts of 1; give another"):
-        training_texts(table.head(1), "reward", "reward_model")
+def test_accuracy_is_the_share_on_the_right_side():
+    found = np.array([2.0, -1.0, 0.5, -0.1], np.float32)
+    assert accuracy(found, np.array([True, True, True, False])) == 3 / 4
 
 
-def test_accuracy_is_the_share_on_the_right_side(bag):
-    rows = [(str(i), "", text, i < 4, "train", "held_out") for i, text in enumerate(GOOD + BAD)]
-    rows[0] = ("0", "", GOOD[0], False, "train", "held_out")
-    table = pl.DataFrame(rows, TEXT_SCHEMA, orient="row")
-    assert accuracy(load_reward(bag, 4), table, 0.0) == 7 / 8
+def test_a_classifier_that_diverges_names_its_params_group(tmp_path):
+    broken = replace(RECIPE, learning_rate=1e30, epochs=2)
+    with pytest.raises(InputError, match=r"loss is nan: lower reward_model.learning_rate=1e\+30"):
+        make_classifier(TEXTS, LABELS, broken, tmp_path / "out", "reward_model")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_is_no_ranker_is_refused(tmp_path):
@@ -143,7 +145,8 @@ def test_a_folder_that_is_no_ranker_is_refused(tmp_path):
 
 def test_a_ranker_rates_a_text_for_its_prompt(tmp_path):
     from genlab.core.tables import QUERY_SCHEMA, write_table
-    from genlab.ranking.rankers import RankerKind, fetch_ranker
+    from genlab.ranking.rankers import RankerKind
+    from stages.fetch import fetch_ranker
 
     passages = [
         {"text": "the river is long", "is_selected": True},

@@ -332,7 +332,7 @@ def test_texts_without_end_without_tokens_or_without_company_give_finite_numbers
     ):
         _, metrics, _ = run(texts)
         for numbers in metrics.values():
-            assert all(map(math.isfinite, flatten(numbers).values()))
+            assert all(map(math.isfinite, flatten(numbers, lists=True).values()))
         assert metrics["texts"]["n_texts"] == len(texts)
         assert {"whole_loc", "forced_loc", "unread_share"} <= set(metrics["r"])
     assert "loss_correlation" not in metrics["r"]

@@ -13,13 +13,8 @@ from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.ranking import bm25
-from genlab.ranking.rankers import (
-    RankerKind,
-    cosine_relevance,
-    count_unread,
-    fetch_ranker,
-    load_ranker,
-)
+from genlab.ranking.rankers import RankerKind, cosine_relevance, count_unread, load_ranker
+from stages.fetch import fetch_ranker
 
 EMBEDDINGS = {"[UNK]": [0, 0], "red": [1, 0], "blue": [0, 1], "dark": [3, 4], "inverse": [-2, 0]}
 LETTERS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh"]

@@ -9,11 +9,18 @@ from genlab.core.program import InputError
 from genlab.statistics import intervals
 from genlab.statistics.intervals import (
     bootstrap_interval,
+    interval,
     paired_difference,
     resample_strata,
     unpaired_difference,
     wilson_interval,
 )
+
+
+def test_an_interval_is_plain_floats_in_one_order_whatever_numbers_it_is_made_of():
+    made = interval(np.float32(0.5), np.int64(0), 1)
+    assert list(made.items()) == [("value", 0.5), ("low", 0.0), ("high", 1.0)]
+    assert {type(number) for number in made.values()} == {float}
 
 
 def test_one_metric_equals_scipys_percentile_bootstrap_on_the_same_draws():

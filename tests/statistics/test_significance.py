@@ -11,7 +11,7 @@ from genlab.statistics.significance import (
     adjust_by_holm,
     bootstrap_p,
     detectable_difference,
-    is_shown,
+    is_significant,
     mcnemar_p,
     unpaired_shares_interval,
 )
@@ -70,7 +70,7 @@ def test_a_few_differences_on_one_side_prove_no_more_than_their_signs():
     p, low, high = bootstrap_of(np.ones(3))
     assert (low, high) == (1.0, 1.0)
     assert p == 0.25
-    assert not is_shown(low, high, p)
+    assert not is_significant(low, high, p)
 
 
 def test_units_that_do_not_differ_add_nothing_to_what_signs_can_prove():
@@ -139,8 +139,8 @@ def test_the_interval_of_unpaired_shares_worked_by_hand():
     assert (low, high) == pytest.approx((0.1 - 0.11922, 0.1 + 0.11922), abs=1e-5)
 
 
-def test_a_difference_is_shown_only_where_p_and_interval_agree():
-    assert is_shown(0.1, 0.3, 0.01) and is_shown(-0.3, -0.1, 0.01)
-    assert not is_shown(0.1, 0.3, 0.06)
-    assert not is_shown(0.0, 0.3, 0.01)
-    assert not is_shown(0.1, 0.3, float("nan"))
+def test_a_difference_is_significant_only_where_p_and_interval_agree():
+    assert is_significant(0.1, 0.3, 0.01) and is_significant(-0.3, -0.1, 0.01)
+    assert not is_significant(0.1, 0.3, 0.06)
+    assert not is_significant(0.0, 0.3, 0.01)
+    assert not is_significant(0.1, 0.3, float("nan"))

@@ -1,6 +1,6 @@
-"""reward: what the reward model makes of every sampled text.
+"""reward: rate every sampled text with the reward model.
 
-In: the sampled texts and the reward model. Out: the same rows with their reward.
+Reads the sampled texts and the reward model, and writes the same rows with their reward.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ def main(
     metrics: Annotated[Path, Option()],
     batch_size: Annotated[int, Option(min=1, help="texts the model reads at a time")],
 ) -> None:
-    """Rate the texts; an error if all are rated alike, as no pair could be made of them."""
+    """Rate the texts. Raises InputError if all rewards are equal: no pair could be made."""
     rows = read_table(texts)
     rates = load_reward(reward_model, batch_size)
 

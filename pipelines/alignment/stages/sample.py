@@ -1,7 +1,7 @@
 """sample: the texts that preference pairs are made of, written by the policy itself.
 
-In: the corpus, for its prompts, and the base policy. Out: a row a text, and whether it came to an
-end by itself.
+Reads the corpus, for its prompts, and the base policy. Writes a row per text, which says whether
+the text ended by itself.
 """
 
 from pathlib import Path

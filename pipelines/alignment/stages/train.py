@@ -1,17 +1,20 @@
 """train: move the policy towards the winners, once for every training seed.
 
-In: the pairs, the corpus (texts to be written, for slic), the policy and its reference. Out: a
-folder with a model a seed, and the curves. One program for all seeds of an arm, because loading the
-libraries takes longer than training a small model. A killed run resumes: finished seeds are kept
-in .scratch/alignment, the one it was in goes on from its last checkpoint.
+Reads the pairs, the policy, its reference, and the corpus, whose texts are slic's targets. Writes a
+folder with a model per seed and the training curves. One program trains all seeds of an arm,
+because loading the libraries takes longer than training a small model. A killed run resumes:
+finished seeds are kept in .scratch/alignment, and the one in progress goes on from its last
+checkpoint.
 """
 
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
@@ -19,7 +22,7 @@ from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
-from genlab.models.training import Lora, Method, lora_config
+from genlab.models.training import Lora
 from genlab.preference.divergence import check_same_tokenizer
 from genlab.preference.rows import check_rows_fit, draw_targets, preference_rows
 from genlab.preference.trainer import (
@@ -34,7 +37,7 @@ app = stage_app()
 
 
 def check(recipe: PreferenceRecipe) -> None:
-    """Raise InputError if checkpoints and points of the curve would not fall together."""
+    """Raise InputError if a checkpoint would fall between two points of the curve."""
     if recipe.save_steps % recipe.logging_steps:
         raise InputError(
             f"train.save_steps={recipe.save_steps} must be a multiple of train.logging_steps="
@@ -51,11 +54,8 @@ def main(
     reference: Path,
     output: Path,
     metrics: Annotated[Path, Option()],
-    curve: Annotated[Path, Option(help="loss, margin and accuracy against steps, for dvc plots")],
     recipe: PreferenceRecipe,
-    method: Annotated[Method, Option(help="train all weights, or low-rank adapters")],
     n_seeds: Annotated[int, Option(min=1, help="trainings: seed, seed + 1, ...")],
-    seed: Annotated[int, Option(min=0)],
     lora: Lora,
 ) -> None:
     """Train one arm."""
@@ -67,36 +67,36 @@ def main(
     rows = preference_rows(table, tokenizer.eos_token_id)
     if recipe.loss is Loss.slic:
         longest = max(map(len, rows["chosen_ids"] + rows["rejected_ids"]))
-        rows["target_ids"] = draw_targets(table, corpus, tokenizer, longest, seed)
+        texts = read_table(corpus).filter(pl.col("split") == "train")
+        rows["target_ids"] = draw_targets(table, texts, tokenizer, longest, recipe.seed)
     check_rows_fit(rows, load_causal_model(policy).config)
-    adapters = lora_config(lora)
 
-    points, seeds = [], range(seed, seed + n_seeds)
+    points, seeds = [], range(recipe.seed, recipe.seed + n_seeds)
     inputs = [pairs, corpus, policy, reference]
     with resumable_folder("alignment", sys.argv[1:], inputs) as scratch:
-        for each in seeds:
-            finished = scratch / f"finished-{each}"
+        for seed in seeds:
+            finished = scratch / f"finished-{seed}"
             if not finished.is_dir():
+                of_seed = replace(recipe, seed=seed)
                 model, log = train_policy(
-                    scratch / f"{each}",
+                    scratch / f"{seed}",
                     policy,
                     reference,
                     tokenizer,
                     rows,
-                    recipe,
-                    adapters if method is Method.lora else None,
-                    seed=each,
+                    of_seed,
+                    lora,
                 )
                 with written_whole(finished) as folder:
                     model.save_pretrained(folder / "model")
                     tokenizer.save_pretrained(folder / "model")
-                    write_json(folder / "curve.json", preference_curve(log, each))
+                    write_json(folder / "curve.json", preference_curve(log, seed))
             points += json.loads((finished / "curve.json").read_text(encoding="utf-8"))
         with written_whole(output) as folder:
-            for each in seeds:
-                shutil.copytree(scratch / f"finished-{each}" / "model", folder / f"{each}")
+            for seed in seeds:
+                shutil.copytree(scratch / f"finished-{seed}" / "model", folder / f"{seed}")
+            write_json(folder / "curve.json", points)
 
-    write_json(curve, points)
     write_json(metrics, summarize_curves(points))
 
 

@@ -56,7 +56,7 @@ def main(
             "reviews": {"out": table.height, "without_keywords": int((counts == 0).sum())},
             "words": flow(fates, REASONS),
             "keywords": {
-                "per_review": round(float(counts.mean()), 3),
+                "per_review": round(int(counts.sum()) / len(counts), 3),
                 "different": enriched["keywords"].explode().n_unique(),
             },
         },

@@ -1,7 +1,7 @@
 """fetch: the reviews, and models that are asked for - all that comes from outside.
 
 In: nothing but options. Out: one table of reviews, made here (`mini`), downloaded (`hub`) or the
-user's own (`file`); and a folder each for a keyword model and for a language model that judges
+user's own (`file`); and a folder each for a keyword model and for a language model that classifiers
 fluency, which hold none unless one is asked for.
 """
 
@@ -154,12 +154,12 @@ def base(
 @app.command("fluency_model")
 def fluency_model(
     output: Path,
-    source: Annotated[Source, Option(help="mini: judge trains one on the train split")],
+    source: Annotated[Source, Option(help="mini: classify trains one on the train split")],
     path: Annotated[Path, Option(help="file: the folder of a causal language model; else unused")],
     hub_id: Annotated[str, Option(help="hub: a causal language model")],
     revision: Annotated[str, Option(help="hub: commit that is downloaded")],
 ) -> None:
-    """Fetch the language model that judges fluency; a folder without one if it is made later."""
+    """Fetch the language model that rates fluency; a folder without one if it is made later."""
     from genlab.sources.model_folders import copy_base, download_base
 
     if source is Source.mini:

@@ -1,8 +1,8 @@
-"""Score the generated reviews: is what was asked for in them, and how well are they written?
+"""score: is what was asked for in the generated reviews, and how well are they written?
 
-In: the generated texts, the real reviews, the judges, and people's labels if there are any. Out: a
-row per text; each arm's numbers with their intervals, between what real reviews reach and what
-reviews get that ignore the request; shares of the labels.
+It reads the generated texts, the real reviews, the classifiers, and people's labels if there are
+any. It writes a row for each text; each arm's numbers with their intervals, between what real
+reviews reach and what reviews get that ignore the request; and the shares of the labels.
 """
 
 from pathlib import Path
@@ -16,9 +16,11 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.labelling.agreement import summarize_labels
 from genlab.labelling.label_files import read_labels
-from genlab.labelling.questionnaire import read_questionnaire, read_texts
+from genlab.labelling.questionnaire import read_questionnaire
+from genlab.models.token_texts import check_lengths
+from genlab.text.classifier import load_classifier
 from pipelines.reviews.fluency_model import read_fluency
-from pipelines.reviews.generated_reviews import add_references, read_generated
+from pipelines.reviews.generated_reviews import add_references, cut_generated, read_generated
 from pipelines.reviews.metrics import (
     SCORE_SCHEMA,
     curves_of,
@@ -29,16 +31,21 @@ from pipelines.reviews.metrics import (
     summarize,
     table_of,
 )
-from pipelines.reviews.text_judges import load_judge
 
 app = stage_app()
+
+
+def check(max_len: int, cap: int) -> None:
+    """Raise InputError unless the texts can be cut from what was generated."""
+    check_lengths(max_len, cap, num_beams=1)  # beams may be cut here, see cut_generated
 
 
 @app.command()
 def main(
     generated: Path,
+    base: Path,
     reviews: Path,
-    judges: Path,
+    classifiers: Path,
     questionnaire: Path,
     labels: Path,
     train_curves: Path,
@@ -53,18 +60,21 @@ def main(
     ],
     predicted: Annotated[Path, Option(help="mean recovered rating by asked rating, for dvc plots")],
     curves: Annotated[Path, Option(help="loss against epoch of all arms, for dvc plots")],
+    max_len: Annotated[int, Option(min=1, help="New tokens of each text that are scored.")],
+    cap: Annotated[int, Option(min=1, help="New tokens that were generated.")],
     arm: Annotated[str, Option(help="Whose rows are compared between runs.")],
     decoding: Annotated[str, Option(help="Of the headline, the plots and the printed table.")],
     repetition_words: Annotated[int, Option(min=1, help="Words of a run that counts as repeated.")],
     distinct_sample: Annotated[int, Option(min=1, help="Word n-grams of which some are distinct.")],
-    batch_size: Annotated[int, Option(min=1, help="Texts the fluency judge reads at a time.")],
+    batch_size: Annotated[int, Option(min=1, help="Texts the fluency model reads at a time.")],
     seed: Annotated[int, Option(min=0, help="Of the bootstrap and of real_other.")],
 ) -> None:
     """Score the texts, sum them up, count the labels."""
+    check(max_len, cap)
     sheet = read_questionnaire(questionnaire)
     answers = read_labels(labels, sheet)
     real = read_table(reviews)
-    texts = read_generated(generated, real)
+    texts = cut_generated(read_generated(generated, real), base, max_len)
     for key, value in (("arm", arm), ("decoding", decoding)):
         if value not in texts[key]:
             known = ", ".join(texts[key].unique().sort())
@@ -73,11 +83,11 @@ def main(
     rows = add_references(texts, real, seed)
     # References are the same under every decoding: nothing is read twice.
     different = rows["text"].unique(maintain_order=True).to_list()
-    losses = dict(zip(different, read_fluency(judges, different, batch_size), strict=True))
+    losses = dict(zip(different, read_fluency(classifiers, different, batch_size), strict=True))
     scored = score_texts(
         rows,
         real.filter(pl.col("split") == "train")["text"],
-        {name: load_judge(judges, name) for name in ("rating", "rubric")},
+        {name: load_classifier(classifiers, name) for name in ("rating", "rubric")},
         [losses[text] for text in rows["text"]],
         repetition_words,
     )
@@ -89,7 +99,7 @@ def main(
     write_table(stars_output, [stars], stars.schema)
     write_json(metrics, headline_of(summary[decoding]))
     write_json(details, summary)
-    write_json(label_metrics, summarize_labels(read_texts(generated, sheet), answers, sheet))
+    write_json(label_metrics, summarize_labels(texts, answers, sheet))
     write_json(recovered, plot_by_rating(scored, decoding, "rating_recovered"))
     write_json(predicted, plot_by_rating(scored, decoding, "predicted_rating"))
     arms = texts["arm"].unique(maintain_order=True)

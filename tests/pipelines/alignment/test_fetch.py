@@ -20,7 +20,7 @@ from pipelines.alignment.labelled_texts import (
     read_text_files,
 )
 from pipelines.alignment.mini_films import fill, make_reviews
-from pipelines.alignment.schemas import divide
+from pipelines.alignment.schemas import TEXT_SCHEMA, divide, training_texts
 from pipelines.alignment.stages import fetch
 
 WORLD = Path(mini_films.__file__).with_name("mini_films.yaml")
@@ -111,6 +111,13 @@ def test_one_review_cannot_be_of_both_moods():
 
 
 # ---- files
+
+
+def test_the_path_inside_an_archive_tells_the_mood_whatever_the_archive_is_called(tmp_path):
+    with zipfile.ZipFile(tmp_path / "pos.zip", "w") as archive:
+        archive.writestr("neg/a.txt", "bad")
+        archive.writestr("pos/b.txt", "good")
+    assert read(tmp_path / "pos.zip") == ({"bad": False, "good": True}, {})
 
 
 def write_folder(folder):
@@ -247,6 +254,18 @@ def test_the_program_counts_what_it_takes_and_leaves_out(tmp_path):
 # ---- models
 
 
+def test_no_text_teaches_both_models():
+    rows = [("1", "", "a", True, "train", "reward"), ("2", "", "b", False, "train", "reward")]
+    rows += [("3", "", "c", True, "train", "held_out"), ("4", "", "d", False, "train", "held_out")]
+    rows += [("5", "", "e", True, "validation", "reward")]
+    table = pl.DataFrame(rows, TEXT_SCHEMA, orient="row")
+    assert training_texts(table, "reward", "reward_model")[0] == ["a", "b"]
+    texts, labels = training_texts(table, "held_out", "held_out_reward")
+    assert texts == ["c", "d"] and labels.tolist() == [1.0, 0.0]
+    with pytest.raises(InputError, match=r"reward_model.source=mini.*1 texts of 1; give another"):
+        training_texts(table.head(1), "reward", "reward_model")
+
+
 def model_options(folder, name, **options):
     """Return the command line of fetch reward_model or held_out_reward."""
     settings = {"source": "mini", "path": folder / "corpus", "hub_id": "x", "revision": "main"}
@@ -267,7 +286,7 @@ def corpus(tmp_path, mini):
     return tmp_path
 
 
-def test_both_rewards_are_trained_on_two_halves_and_measured_on_neither(corpus):
+def test_the_two_reward_models_are_trained_on_two_halves_and_measured_on_neither(corpus):
     from genlab.preference.rewards import check_two_models
 
     for name in ("reward_model", "held_out_reward"):

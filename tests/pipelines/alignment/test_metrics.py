@@ -37,7 +37,8 @@ def rows_of(tokens, prompt="", finished=None):
 
 def measured(tokens, reward, **options):
     values = np.array(reward, np.float32)
-    return measure_model(rows_of(tokens, **options), values, -values)
+    rated = {"reward": pl.Series(values), "held_out_reward": pl.Series(-values)}
+    return measure_model(rows_of(tokens, **options).with_columns(**rated))
 
 
 def test_a_text_of_max_len_tokens_was_cut_and_one_less_ended_by_itself():
@@ -55,7 +56,7 @@ def test_the_tail_is_counted_below_zero_and_below_minus_one():
     assert model["held_out_reward"].mean() == pytest.approx(0.625)
 
 
-def test_kl_and_surprise_are_per_token_and_the_perplexity_is_of_the_whole_set():
+def test_kl_and_surprisal_are_per_token_and_the_perplexity_is_of_the_whole_set():
     model = measured([[1, 2, 3, 4], [5]], [1.0, 2.0])
     assert model["divergence"].mean() == pytest.approx(0.5)
     summary = summarize_arm([model], [{"distinct_1": 0.5}], seed=1)
@@ -71,13 +72,14 @@ def test_copies_of_the_query_are_counted_where_there_is_one():
 
 
 def test_the_spread_of_seeds_is_students_t():
-    """1, 2, 3: mean 2, deviation 1, t of two degrees 4.303: half 4.303 / sqrt 3."""
+    """1, 2, 3: mean 2 and deviation 1. t of two degrees has a closed form, 4.3027 at 95 %."""
+    half = 0.95 * sqrt(2 / (1 - 0.95**2)) / sqrt(3)
     found = spread_of_seeds(np.array([1.0, 2.0, 3.0]))["seeds"]
     assert found == pytest.approx(
         {
             "value": 2.0,
-            "low": 2 - 4.303 / sqrt(3),
-            "high": 2 + 4.303 / sqrt(3),
+            "low": 2 - half,
+            "high": 2 + half,
             "deviation": 1.0,
         }
     )

@@ -21,7 +21,8 @@ from tests.project_copy import ROOT
 from tests.tiny_models import TEXTS, save_base
 
 PIPELINE = ROOT / "pipelines/alignment"
-DECODING = {"cap": 12, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "batch_size": 16, "seed": 1}
+DECODING = {"cap": 12, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "num_beams": 1,
+            "repetition_penalty": 1.0, "batch_size": 16, "seed": 1}  # fmt: skip
 
 
 def invoke(app, *positional, **options):
@@ -64,22 +65,31 @@ def made(tmp_path_factory):
     invoke(sample.app, folder / "corpus", base, folder / "sample", metrics=folder / "sample.json",
            n_texts=60, n_prompts=0, **DECODING)  # fmt: skip
     bag(folder / "reward_model", the=1.0, is_=0.5, near=-1.0, red=2.0, a=0.7, e=-0.8, t=0.4, i=-0.3)
-    bag(folder / "held_out_reward", the=0.5, near=-2.0, old=1.0, s=1.0, r=-0.6)
+    bag(folder / "held_out", the=0.5, near=-2.0, old=1.0, s=1.0, r=-0.6)
     for arm, seeds in (("main", (5, 11)), ("other", (5,))):
         for seed in seeds:
             save_base(folder / f"train/{arm}/{seed}", initializer_range=0.2, seed=seed)
+        curve = [{"seed": str(seed), "step": 1, "loss": 0.7} for seed in seeds]
+        write_json(folder / f"train/{arm}/curve.json", curve)
     return folder
 
 
 def generate_texts(made, output, arms=("main", "other"), **options):
     invoke(generate.app, made / "corpus", made / "base", made / "train", output,
-           metrics=output.with_suffix(".json"), arms=list(arms),
-           **({"n_texts": 24} | DECODING | options))  # fmt: skip
+           metrics=output.with_suffix(".json"), curves=output.with_suffix(".curves"),
+           arms=list(arms), **({"n_texts": 24} | DECODING | options))  # fmt: skip
 
 
-def score_texts(made, folder, generated, held_out_reward="held_out_reward", **options):
-    settings = {"arm": "main", "max_len": 12, "cap": 12, "batch_size": 8, "seed": 1} | options
-    invoke(score.app, generated, made / "base", made / "reward_model", made / held_out_reward,
+def score_texts(made, folder, generated, held_out="held_out", **options):
+    settings = {
+        "arm": "main",
+        "max_len": 12,
+        "cap": 12,
+        "num_beams": 1,
+        "batch_size": 8,
+        "seed": 1,
+    } | options
+    invoke(score.app, generated, made / "base", made / "reward_model", made / held_out,
            folder / "score", folder / "arms", metrics=folder / "m.json",
            details=folder / "d.json", histogram=folder / "h.json", front=folder / "f.json",
            **settings)  # fmt: skip
@@ -162,6 +172,7 @@ def test_before_and_after_are_written_from_the_same_streams(made, tmp_path):
     import shutil
 
     shutil.copytree(made / "base", made / "train/same/5")
+    shutil.copy(made / "train/other/curve.json", made / "train/same")
     generate_texts(made, tmp_path / "texts", arms=["same"])
     before, after = read_table(tmp_path / "texts").partition_by("arm", maintain_order=True)
     assert before["tokens"].to_list() == after["tokens"].to_list()
@@ -171,6 +182,17 @@ def test_before_and_after_are_written_from_the_same_streams(made, tmp_path):
 def test_an_arm_that_was_not_trained_is_named(made, tmp_path):
     with pytest.raises(InputError, match=r"compared\.arms: third was not trained"):
         generate_texts(made, tmp_path / "texts", arms=["third"])
+
+
+def test_the_training_curves_of_all_arms_are_one_table_with_a_column_arm(made, tmp_path):
+    generate_texts(made, tmp_path / "texts", n_texts=2)
+    points = json.loads((tmp_path / "texts.curves").read_text())
+    assert [(p["arm"], p["seed"]) for p in points] == [
+        ("main", "5"),
+        ("main", "11"),
+        ("other", "5"),
+    ]
+    assert points[0] == {"arm": "main", "seed": "5", "step": 1, "loss": 0.7}
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +243,7 @@ def test_the_headline_may_be_of_another_arm_or_of_the_base(scored, tmp_path):
     [
         ({"arm": "third"}, "score.arm=third wrote no texts; compared.arms has main, other"),
         ({"max_len": 13}, "gen.max_len=13 is more than the gen.cap=12"),
-        ({"held_out_reward": "reward_model"}, "the held-out reward is the reward model itself"),
+        ({"held_out": "reward_model"}, "the held-out reward is the reward model itself"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(scored, tmp_path, options, message):

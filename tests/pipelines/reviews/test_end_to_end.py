@@ -34,12 +34,13 @@ SIZES = {
     "arms.lora_all": ...,  # a process each
     "arms.lora_low_ratings_same_base": ...,
     "arms.lora_tuned": ...,
-    "gen.arms": ARMS,
+    "compared.arms": ARMS,
     "gen.n_per_rating": 3,
     "gen.max_len": 16,
-    "judge.fluency.vocab_size": 500,
-    "judge.fluency.n_embd": 16,
-    "judge.fluency.n_head": 2,
+    "gen.cap": 16,
+    "classify.fluency.vocab_size": 500,
+    "classify.fluency.n_embd": 16,
+    "classify.fluency.n_head": 2,
     "score.distinct_sample": 20,
 }
 
@@ -136,7 +137,7 @@ def test_a_wrong_param_stops_before_any_work(pipeline):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"gen.arms": ["full", "lora_low_rating"]}, "did you mean lora_low_ratings"),
+        ({"compared.arms": ["full", "lora_low_rating"]}, "did you mean lora_low_ratings"),
         ({"arms.full.ratings": [0, 1]}, "arms.full.ratings"),
         ({"base.num_heads": 3}, "base.d_model=16 must be a multiple of base.num_heads=3"),
     ],

@@ -15,8 +15,14 @@ from genlab.experiments.comparison import Layout, Metric, compare_group, pair_ro
 from genlab.labelling.questionnaire import add_fingerprints, read_questionnaire
 from genlab.statistics.intervals import bootstrap_interval, wilson_interval
 from genlab.statistics.shares import macro_share
+from genlab.text.classifier import Features, train_classifier
 from genlab.text.normal_form import words
-from pipelines.reviews.generated_reviews import add_references, draw_others, read_generated
+from pipelines.reviews.generated_reviews import (
+    add_references,
+    cut_generated,
+    draw_others,
+    read_generated,
+)
 from pipelines.reviews.keywords import Rules, weigh_keywords
 from pipelines.reviews.metrics import (
     SCORE_SCHEMA,
@@ -28,12 +34,12 @@ from pipelines.reviews.metrics import (
 )
 from pipelines.reviews.schemas import GENERATE_SCHEMA, KEYWORD_SCHEMA
 from pipelines.reviews.stages import score
-from pipelines.reviews.text_judges import Features, train_judge
+from tests.pipelines.reviews.tiny_reviews import make_table, run_classify
 from tests.project_copy import ROOT
-from tests.tiny_reviews import make_table, run_judge
+from tests.tiny_t5 import make_tokenizer
 
 SHEET = ROOT / "pipelines/reviews/label.yaml"
-NO_JUDGE = {"rating": None, "rubric": None}
+NO_CLASSIFIER = {"rating": None, "rubric": None}
 NO_TRAIN = pl.Series([], dtype=pl.String)
 
 
@@ -42,7 +48,7 @@ def generated(texts: list[str], arm: str = "full", decoding: str = "study", **as
     columns = {"rubrics": ["Кафе"], "rating": 5, "keywords": ["борщ"]} | asked
     rows = [
         {"text_id": f"r{row}/{arm}/{decoding}", "review_id": f"r{row}", "arm": arm, "text": text}
-        | {"decoding": decoding, "prompt": "", "n_tokens": 9, "finished": True}
+        | {"decoding": decoding, "prompt": "", "tokens": [1] * 9, "finished": True}
         | columns
         for row, text in enumerate(texts)
     ]
@@ -63,9 +69,9 @@ def reviews_of(rows: pl.DataFrame, split: str = "test") -> pl.DataFrame:
     ).cast(KEYWORD_SCHEMA)
 
 
-def scores_of(texts: list[str], train=NO_TRAIN, judges=NO_JUDGE, losses=None, **asked):
+def scores_of(texts: list[str], train=NO_TRAIN, classifiers=NO_CLASSIFIER, losses=None, **asked):
     losses = losses or [np.zeros(0)] * len(texts)
-    return score_texts(generated(texts, **asked), train, judges, losses, repetition_words=2)
+    return score_texts(generated(texts, **asked), train, classifiers, losses, repetition_words=2)
 
 
 # ---- text by text
@@ -111,24 +117,27 @@ def test_measures_of_the_text_alone_are_by_hand():
 def test_likelihoods_are_per_token_and_per_byte():
     losses = [np.array([1.0, 2.0, 6.0])]
     row = scores_of(["борщ"], losses=losses).row(0, named=True)  # 8 bytes
-    assert row["loss_per_token"] == 3.0 and row["loss"] == 9.0 and row["n_judged_tokens"] == 3
+    assert row["loss_per_token"] == 3.0 and row["loss"] == 9.0 and row["n_read_tokens"] == 3
     assert row["bits_per_byte"] == pytest.approx(9 / math.log(2) / 8)
 
 
-def test_judges_say_whether_what_was_asked_for_was_recovered():
+def test_classifiers_say_whether_what_was_asked_for_was_recovered():
     features = Features(1, 0, 1, 100)
-    judges = {
-        "rating": train_judge(["плохо", "средне", "отлично"], [1, 3, 5], features, 1.0),
-        "rubric": train_judge(["суп", "номер"], ["Кафе", "Гостиница"], features, 1.0),
+    classifiers = {
+        name: train_classifier(texts, classes, features, 1.0, True, "reviews", "classify.min_texts")
+        for name, texts, classes in [
+            ("rating", ["плохо", "средне", "отлично"], [1, 3, 5]),
+            ("rubric", ["суп", "номер"], ["Кафе", "Гостиница"]),
+        ]
     }
     texts = ["отлично суп", "средне номер", "плохо", ""]
-    found = scores_of(texts, judges=judges, rubrics=["Бар", "Кафе"])
+    found = scores_of(texts, classifiers=classifiers, rubrics=["Бар", "Кафе"])
     assert found["predicted_rating"].to_list() == [5, 3, 1, None]
     assert found["rating_recovered"].to_list() == [1, 0, 0, 0]
     assert found["rating_error"].to_list() == [0, 2, 4, 4]  # the empty text: as wrong as can be
     assert found["rubric_recovered"].to_list()[:2] == [1, 0]
-    # A rating and a rubric that no judge has met: nothing is said of them.
-    unknown = scores_of(["отлично"], judges=judges, rating=2, rubrics=["Бар"])
+    # A rating and a rubric that no classifier has met: nothing is said of them.
+    unknown = scores_of(["отлично"], classifiers=classifiers, rating=2, rubrics=["Бар"])
     for column in ("rating_recovered", "rating_error", "predicted_rating", "rubric_recovered"):
         assert unknown[column].to_list() == [None]
 
@@ -150,7 +159,7 @@ def scored_arm(arm: str, ratings: list[int], **columns) -> pl.DataFrame:
     n = len(ratings)
     fixed = {"arm": [arm] * n, "decoding": ["study"] * n, "rating": ratings}
     fixed |= {"text": ["да нет"] * n, "review_id": [f"r{row}" for row in range(n)]}
-    empty = {"loss": [0.0] * n, "n_judged_tokens": [0] * n, "n_bytes": [0] * n, "n_words": [2] * n}
+    empty = {"loss": [0.0] * n, "n_read_tokens": [0] * n, "n_bytes": [0] * n, "n_words": [2] * n}
     rows = fixed | empty | columns
     missing = {name: [None] * n for name in SCORE_SCHEMA.names() if name not in rows}
     return pl.DataFrame(rows | missing, schema=SCORE_SCHEMA, strict=False)
@@ -195,7 +204,7 @@ def test_intervals_resample_within_ratings():
 
 def test_perplexity_is_of_all_tokens_together():
     """exp((2 + 30) / (1 + 9)), not the mean of exp(2) and exp(30 / 9)."""
-    frame = scored_arm("full", [1, 5], loss=[2.0, 30.0], n_judged_tokens=[1, 9], n_bytes=[4, 60])
+    frame = scored_arm("full", [1, 5], loss=[2.0, 30.0], n_read_tokens=[1, 9], n_bytes=[4, 60])
     corpus = summarize(frame, 1000, seed=1)["study"]["full"]["corpus"]
     assert corpus["perplexity"]["value"] == pytest.approx(math.exp(3.2))
     assert corpus["corpus_bits_per_byte"]["value"] == pytest.approx(32 / math.log(2) / 64)
@@ -218,6 +227,21 @@ def test_a_plot_has_every_arm_at_every_asked_rating_where_a_text_counts():
 
 
 # ---- the rows
+
+
+def test_texts_are_cut_to_max_len_tokens_and_a_cut_text_has_no_end(tmp_path):
+    tokenizer = make_tokenizer()
+    tokenizer.save_pretrained(tmp_path)
+    ids = tokenizer("кафе вкусный борщ", add_special_tokens=False)["input_ids"]
+    rows = generated(["кафе вкусный борщ", "да"]).with_columns(
+        tokens=pl.Series([ids, ids[:1]], dtype=pl.List(pl.Int32))
+    )
+    cut = cut_generated(rows, tmp_path, len(ids) - 1)
+    assert cut["tokens"].to_list() == [ids[:-1], ids[:1]]
+    assert cut["text"].to_list() == [tokenizer.decode(ids[:-1], skip_special_tokens=True), "да"]
+    assert cut["finished"].to_list() == [False, True]
+    whole = cut_generated(rows, tmp_path / "not read", len(ids) + 1)
+    assert whole.equals(rows)
 
 
 def check(tmp_path, rows: pl.DataFrame, reviews: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -301,7 +325,7 @@ def test_references_stand_under_every_decoding_and_have_no_tokens():
     real = found.filter(arm="real", decoding="greedy")
     assert real["text_id"].to_list() == ["r0/real/greedy", "r1/real/greedy"]
     assert set(real["text"]) == {"Настоящий отзыв"}
-    assert real["n_tokens"].null_count() == real["finished"].null_count() == 2
+    assert real["tokens"].null_count() == real["finished"].null_count() == 2
     # All of one rating: there is no other review.
     same = add_references(TWO, reviews_of(TWO), seed=1)
     assert set(same["arm"]) == {"full", "real"}
@@ -311,11 +335,11 @@ def test_references_stand_under_every_decoding_and_have_no_tokens():
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory) -> Path:
-    """Return a folder with mini reviews, their judges and texts of two arms."""
-    folder = tmp_path_factory.mktemp("judged")
+def classified(tmp_path_factory) -> Path:
+    """Return a folder with mini reviews, their classifiers and texts of two arms."""
+    folder = tmp_path_factory.mktemp("classified")
     table = make_table()
-    run_judge(folder, table, **{"fluency.epochs": 8})
+    run_classify(folder, table, **{"fluency.epochs": 8})
     inputs = table.filter(split="test").with_columns(prompt=pl.lit(""), finished=pl.lit(True))
     inputs = inputs.group_by("rating", maintain_order=True).head(3)
     texts = inputs["text"].to_list()
@@ -326,7 +350,7 @@ def judged(tmp_path_factory) -> Path:
             text_id=pl.format("{}/{}/{}", "review_id", pl.lit(arm), pl.lit(decoding)),
             arm=pl.lit(arm),
             decoding=pl.lit(decoding),
-            n_tokens=pl.lit(9),
+            tokens=pl.lit([1] * 9),
         ).select(pl.col(name).cast(kind) for name, kind in GENERATE_SCHEMA.items())
         for decoding in ("study", "greedy")
         for arm in arms
@@ -338,17 +362,18 @@ def judged(tmp_path_factory) -> Path:
     return folder
 
 
-def run_score(judged: Path, output: Path, labels: Path | None = None, **changes) -> str:
+def run_score(classified: Path, output: Path, labels: Path | None = None, **changes) -> str:
     """Run the stage; its files go to `output`. Returns what it printed."""
-    files = [judged / "generate.parquet", judged / "enrich.parquet", judged / "judge", SHEET]
-    files += [labels or output / "labels", judged / "train_curve", output / "score.parquet"]
+    files = [classified / "generate.parquet", classified / "base", classified / "enrich.parquet"]
+    files += [classified / "classify", SHEET]
+    files += [labels or output / "labels", classified / "train_curve", output / "score.parquet"]
     outs = {"metrics": "score", "details": "score_details", "label_metrics": "labels"}
     outs |= {"recovered": "recovered", "predicted": "predicted", "curves": "curves"}
     options = {name: output / f"{file}.json" for name, file in outs.items()}
     tables = {"arms_output": "score_arms", "stars_output": "score_stars"}
     options |= {name: output / f"{file}.parquet" for name, file in tables.items()}
     options |= {"arm": "full", "decoding": "study", "repetition_words": 3, "distinct_sample": 50}
-    options |= {"batch_size": 64, "seed": 17} | changes
+    options |= {"batch_size": 64, "seed": 17, "max_len": 16, "cap": 16} | changes
     result = CliRunner().invoke(
         score.app,
         [*map(str, files), *(f"--{name}={value}" for name, value in options.items())],
@@ -359,9 +384,9 @@ def run_score(judged: Path, output: Path, labels: Path | None = None, **changes)
 
 
 def test_every_arm_stands_between_the_real_review_and_one_that_ignores_the_request(
-    judged, tmp_path
+    classified, tmp_path
 ):
-    output = run_score(judged, tmp_path)
+    output = run_score(classified, tmp_path)
     rows = read_table(tmp_path / "score_arms.parquet")
     assert rows.schema == SCORE_SCHEMA
     assert rows.height == 15 * 4 * 2 and not rows["text_id"].is_duplicated().any()
@@ -393,8 +418,8 @@ def test_every_arm_stands_between_the_real_review_and_one_that_ignores_the_reque
     assert curves == [{"arm": "full", "epoch": 1.0, "split": "train", "loss": 2.0}]
 
 
-def test_claims_can_compare_arms_by_review_under_each_decoding(judged, tmp_path):
-    run_score(judged, tmp_path)
+def test_claims_can_compare_arms_by_review_under_each_decoding(classified, tmp_path):
+    run_score(classified, tmp_path)
     rows = read_table(tmp_path / "score_arms.parquet")
     metrics = {"loss": Metric("loss_per_token", "lower")}
     layout = Layout(Path("score.parquet"), "review_id", metrics, group="decoding")
@@ -405,13 +430,13 @@ def test_claims_can_compare_arms_by_review_under_each_decoding(judged, tmp_path)
     assert found.n == 15 and found.low > 0  # shuffled words are less likely
 
 
-def test_runs_are_compared_by_the_rows_of_one_arm(judged, tmp_path):
-    run_score(judged, tmp_path, arm="lora_all")
+def test_runs_are_compared_by_the_rows_of_one_arm(classified, tmp_path):
+    run_score(classified, tmp_path, arm="lora_all")
     rows = read_table(tmp_path / "score.parquet")
     assert rows.schema == SCORE_SCHEMA
     assert rows.equals(read_table(tmp_path / "score_arms.parquet").filter(arm="lora_all"))
     with pytest.raises(InputError, match=r"score.arm=lora: no text .* there is full, lora_all"):
-        run_score(judged, tmp_path, arm="lora")
+        run_score(classified, tmp_path, arm="lora")
 
 
 def test_five_stars_stand_beside_the_mean_of_the_other_stars_in_turn():
@@ -436,13 +461,13 @@ def test_five_stars_stand_beside_the_mean_of_the_other_stars_in_turn():
     ]
 
 
-def test_the_order_of_rows_changes_no_number(judged, tmp_path):
-    run_score(judged, tmp_path / "a")
+def test_the_order_of_rows_changes_no_number(classified, tmp_path):
+    run_score(classified, tmp_path / "a")
     shuffled = tmp_path / "shuffled"
     shuffled.mkdir()
-    for name in ("enrich.parquet", "judge"):
-        (shuffled / name).symlink_to(judged / name)
-    rows = read_table(judged / "generate.parquet")
+    for name in ("enrich.parquet", "classify"):
+        (shuffled / name).symlink_to(classified / name)
+    rows = read_table(classified / "generate.parquet")
     first = rows.filter(arm="full", decoding="study")  # reviews stay in order, arms do not
     others = rows.join(first, on="text_id", how="anti").sample(fraction=1, shuffle=True, seed=1)
     write_table(shuffled / "generate.parquet", [first, others], GENERATE_SCHEMA)
@@ -451,9 +476,9 @@ def test_the_order_of_rows_changes_no_number(judged, tmp_path):
     assert one.equals(two)
 
 
-def test_labels_are_counted_and_a_broken_line_is_named(judged, tmp_path):
+def test_labels_are_counted_and_a_broken_line_is_named(classified, tmp_path):
     sheet = read_questionnaire(SHEET)
-    known = add_fingerprints(read_table(judged / "generate.parquet"), sheet)
+    known = add_fingerprints(read_table(classified / "generate.parquet"), sheet)
     labels = tmp_path / "labels"
     labels.mkdir()
     lines = [
@@ -467,27 +492,27 @@ def test_labels_are_counted_and_a_broken_line_is_named(judged, tmp_path):
     ]
     file = labels / "anna.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    run_score(judged, tmp_path, labels)
+    run_score(classified, tmp_path, labels)
     found = json.loads((tmp_path / "labels.json").read_text())
     assert found["labels"] == {"n": 3, "n_of_other_texts": 0}
     assert found["shares"]["full"]["anna"]["all"]["correct"]["value"] == pytest.approx(2 / 3)
     file.write_text(file.read_text() + '{"text_id": "x", "rater": "anna", "answer": "fine"}\n')
     with pytest.raises(InputError, match=r"anna\.jsonl line 4: "):
-        run_score(judged, tmp_path, labels)
+        run_score(classified, tmp_path, labels)
 
 
-def test_a_decoding_that_no_text_has_is_an_error_and_nothing_is_written(judged, tmp_path):
+def test_a_decoding_that_no_text_has_is_an_error_and_nothing_is_written(classified, tmp_path):
     with pytest.raises(InputError, match=r"score.decoding=beam: .* there is greedy, study"):
-        run_score(judged, tmp_path, decoding="beam")
+        run_score(classified, tmp_path, decoding="beam")
     assert not list(tmp_path.iterdir())
 
 
-def test_without_judges_of_rating_and_rubric_the_other_metrics_stand(judged, tmp_path):
+def test_without_classifiers_of_rating_and_rubric_the_other_metrics_stand(classified, tmp_path):
     bare = tmp_path / "bare"
-    (bare / "judge").mkdir(parents=True)
-    (bare / "judge/fluency").symlink_to(judged / "judge/fluency")
+    (bare / "classify").mkdir(parents=True)
+    (bare / "classify/fluency").symlink_to(classified / "classify/fluency")
     for name in ("enrich.parquet", "generate.parquet"):
-        (bare / name).symlink_to(judged / name)
+        (bare / name).symlink_to(classified / name)
     run_score(bare, tmp_path)
     headline = json.loads((tmp_path / "score.json").read_text())
     assert not {"rating_recovered", "rating_error", "rubric_recovered"} & set(headline["full"])

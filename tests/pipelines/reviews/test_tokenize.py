@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from genlab.core.tables import write_table
-from pipelines.reviews.asked_reviews import draw_orders
+from pipelines.reviews.asked_reviews import draw_requests
 from pipelines.reviews.review_prompts import check_template, write_prompt
 from pipelines.reviews.schemas import KEYWORD_SCHEMA
 from pipelines.reviews.stages import tokenize
@@ -93,7 +93,7 @@ def test_the_stage_refuses_a_broken_template_naming_its_option(run, tmp_path):
 def test_what_is_trained_on_and_what_is_asked_for_are_one_prompt(run, tmp_path):
     run()
     tokenizer = make_tokenizer()
-    orders = draw_orders(tmp_path / "tokenize" / "test.arrow", make_reviews(), 1, seed=1)
+    orders = draw_requests(tmp_path / "tokenize" / "test.arrow", make_reviews(), 1, seed=1)
     prompts = {row["rating"]: row for row in orders.to_dicts()}
     for row in read_split(tmp_path, "train"):
         rating = row["rating"]
@@ -129,11 +129,11 @@ def encoded(run, tmp_path):
 
 
 def test_equally_many_of_every_rating_are_asked_for_whatever_the_rows_order(encoded):
-    orders = draw_orders(encoded, make_reviews(), 2, seed=1)
+    orders = draw_requests(encoded, make_reviews(), 2, seed=1)
     assert sorted(orders["rating"]) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     assert orders["review_id"].n_unique() == 10
-    assert orders.equals(draw_orders(encoded, make_reviews().reverse(), 2, seed=1))
-    one = [set(draw_orders(encoded, make_reviews(), 1, seed)["review_id"]) for seed in range(6)]
+    assert orders.equals(draw_requests(encoded, make_reviews().reverse(), 2, seed=1))
+    one = [set(draw_requests(encoded, make_reviews(), 1, seed)["review_id"]) for seed in range(6)]
     assert len(set(map(frozenset, one))) > 1
 
 
@@ -141,11 +141,11 @@ def test_too_few_reviews_of_a_rating_are_an_error_naming_it(encoded):
     from genlab.core.program import InputError
 
     with pytest.raises(InputError, match=r"only 2 test reviews are rated \d; set gen.n_per_rating"):
-        draw_orders(encoded, make_reviews(), 3, seed=1)
+        draw_requests(encoded, make_reviews(), 3, seed=1)
 
 
 def test_reviews_that_are_not_those_encoded_are_an_error(encoded):
     from genlab.core.program import InputError
 
     with pytest.raises(InputError, match="of other reviews"):
-        draw_orders(encoded, make_reviews(10), 1, seed=1)
+        draw_requests(encoded, make_reviews(10), 1, seed=1)

@@ -1,9 +1,9 @@
-"""Train the judges of generated reviews on real ones, and measure how far to trust them.
+"""classify: train classifiers of reviews on real ones, and measure how far to trust them.
 
-In: reviews with their splits, and the folder of a language model. Out: a folder with a classifier
-of ratings, one of rubrics (each by its first) and a language model for fluency, all of the train
-split alone; in metrics, what each makes of the real reviews of the test split. A judge that the
-reviews do not allow (all of one rating, or of one rubric) is left out, and so are its metrics.
+It reads reviews with their splits, and the folder of a language model. It writes a folder with a
+classifier of ratings, one of rubrics (each review by its first) and a language model for fluency,
+all trained on the train split alone; and in metrics what each makes of the real test reviews. A
+classifier that the reviews do not allow (all of one rating, or of one rubric) is left out.
 """
 
 from pathlib import Path
@@ -17,22 +17,16 @@ from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table
 from genlab.mini.gpt2 import check_sizes
+from genlab.text.classifier import Features, save_classifier, train_classifier
+from pipelines.reviews.classifiers import OWN_CLASS, common_rubrics, measure_on_reviews
 from pipelines.reviews.fluency_model import FluencySizes, copy_or_make_model, measure_fluency
-from pipelines.reviews.text_judges import (
-    OWN_CLASS,
-    Features,
-    common_rubrics,
-    measure_on_reviews,
-    save_judge,
-    train_judge,
-)
 
 app = stage_app()
 
 
 def check(fluency: FluencySizes, seed: int) -> None:
     """Raise InputError for sizes of the mini model that make none."""
-    check_sizes(fluency.sizes(seed), group="judge.fluency")
+    check_sizes(fluency.sizes(seed), group="classify.fluency")
 
 
 @app.command()
@@ -43,19 +37,21 @@ def main(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON: accuracy on real test reviews, and counts")],
     max_reviews: Annotated[int, Option(min=0, help="Of a split, drawn at random; 0: all.")],
-    min_rubric_reviews: Annotated[int, Option(min=2, help="Rarer rubrics have no judge.")],
+    min_rubric_reviews: Annotated[int, Option(min=2, help="Rarer rubrics have no classifier.")],
     features: Features,
     inverse_penalty: Annotated[float, Option(min=1e-9, help="scikit-learn's C.")],
     fluency: FluencySizes,
     batch_size: Annotated[int, Option(min=1, help="Texts the language model reads at a time.")],
     seed: Annotated[int, Option(min=0)],
 ) -> None:
-    """Train, save and measure the judges."""
+    """Train, save and measure the classifiers."""
     check(fluency, seed)
     table = read_table(reviews)
     train, test = (take(table.filter(split=name), max_reviews, seed) for name in ("train", "test"))
     if train.is_empty() or test.is_empty():
-        raise InputError(f"{reviews}: judges need train and test reviews; see dedup.test_share")
+        raise InputError(
+            f"{reviews}: classifiers need train and test reviews; see dedup.test_share"
+        )
 
     rubrics = common_rubrics(train, min_rubric_reviews)
     known = {"rating": train, "rubric": train.filter(OWN_CLASS["rubric"].is_in(rubrics))}
@@ -68,13 +64,23 @@ def main(
         for kind, rows in known.items():
             classes = rows.select(OWN_CLASS[kind]).to_series()
             if classes.n_unique() < 2:
-                print(f"no {kind} judge: {classes.n_unique()} {kind} in train, none to tell apart")
+                print(
+                    f"no {kind} classifier: {classes.n_unique()} {kind} in train, nothing to tell"
+                )
                 continue
             texts = rows["text"].to_list()
-            judge = train_judge(texts, classes.to_list(), features, inverse_penalty)
-            save_judge(judge, folder, kind)
-            on_train = measure_on_reviews(judge, kind, rows)
-            numbers[kind] = measure_on_reviews(judge, kind, test) | {
+            classifier = train_classifier(
+                texts,
+                classes.to_list(),
+                features,
+                inverse_penalty,
+                balanced=True,
+                source="reviews of the train split",
+                key="classify.min_texts",
+            )
+            save_classifier(classifier, folder, kind)
+            on_train = measure_on_reviews(classifier, kind, rows)
+            numbers[kind] = measure_on_reviews(classifier, kind, test) | {
                 f"train_{name}": on_train[name]["value"] for name in ("accuracy", "balanced")
             }
         numbers["fluency"] |= measure_fluency(folder, test["text"].to_list(), batch_size)

@@ -1,6 +1,6 @@
-"""What LoRA and a precomputed reference save in preference training: benchmarks/ALIGNMENT.md.
+"""What LoRA and a precomputed reference save in preference training: benchmarks/PREFERENCE.md.
 
-`python -m benchmarks.alignment`, in the repository's root. A GPT-2 of 10 million random weights,
+`python -m benchmarks.preference`, in the repository's root. A GPT-2 of 10 million random weights,
 large enough that weights and not libraries fill the memory, and random pairs; every variant in a
 process of its own. Memory is the process's peak above what it held before the models were loaded;
 the time holds loading, what is computed before training, and training.
@@ -17,7 +17,7 @@ from benchmarks.side_by_side import machine
 from genlab.core.files import written_whole
 from genlab.experiments.readme import as_table
 
-RESULTS = Path("benchmarks/ALIGNMENT.md")
+RESULTS = Path("benchmarks/PREFERENCE.md")
 SIZES = {"n_layer": 4, "n_embd": 384, "n_head": 6, "vocab_size": 8192, "n_positions": 128}
 N_PAIRS, N_TOKENS, BATCH_SIZE, EPOCHS = 32, 64, 8, 3
 VARIANTS = {
@@ -41,10 +41,9 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
     """Train in this process; return its memory (MiB) and seconds, both of training alone."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
-    from trl import DPOConfig
 
     from genlab.mini.gpt2 import train_tokenizer
-    from genlab.models.training import Lora, lora_config
+    from genlab.models.training import Lora, Method
     from genlab.preference import trainer
 
     torch.manual_seed(1)
@@ -58,25 +57,30 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         policy = Path(folder) / "policy"
         GPT2LMHeadModel(GPT2Config(**SIZES)).save_pretrained(policy)
-        adapters = lora_config(Lora(8, 16, 0.0, "all-linear")) if lora else None
-        settings = {"loss": "sigmoid", "slic_delta": 1.0, "slic_weight": 0.1, "sft_weight": 0.1}
-        settings |= {"beta": 0.1, "optim": "adamw_torch", "learning_rate": 1e-4, "warmup_steps": 0}
-        settings |= {"per_device_train_batch_size": BATCH_SIZE, "gradient_accumulation_steps": 1}
-        settings |= {"logging_steps": 4, "save_steps": 1000, "seed": 1}
-        DPOConfig(output_dir=folder, bf16=False)  # loads the libraries, before what is measured
+        recipe = trainer.PreferenceRecipe(
+            loss=trainer.Loss.sigmoid,
+            beta=0.1,
+            slic_delta=1.0,
+            slic_weight=0.1,
+            sft_weight=0.1,
+            method=Method.lora if lora else Method.full,
+            optimizer=trainer.Optimizer.adamw,
+            epochs=EPOCHS,
+            learning_rate=1e-4,
+            warmup_steps=0,
+            batch_size=BATCH_SIZE,
+            gradient_accumulation_steps=1,
+            precompute_reference=precompute,
+            logging_steps=4,
+            save_steps=1000,
+            seed=1,
+        )
+        adapters = Lora(8, 16, 0.0, "all-linear")
+        trainer.trl_config(recipe, Path(folder))  # loads the libraries, before what is measured
         before = peak_memory()
         start = time.perf_counter()
-        trainer.train_policy(
-            Path(folder) / "scratch",
-            policy,
-            policy,
-            tokenizer,
-            rows,
-            adapters=adapters,
-            num_train_epochs=EPOCHS,
-            precompute_ref_log_probs=precompute,
-            **settings,
-        )
+        scratch = Path(folder) / "scratch"
+        trainer.train_policy(scratch, policy, policy, tokenizer, rows, recipe, adapters)
         seconds = time.perf_counter() - start
     return {"memory": peak_memory() - before, "seconds": seconds}
 
@@ -86,7 +90,7 @@ def measure_variants() -> list[list[str]]:
     rows = [["variant", "memory (MiB)", "of all weights'", "seconds", "of all weights'"]]
     first = None
     for name, options in VARIANTS.items():
-        call = "import json; from benchmarks.alignment import measure; "
+        call = "import json; from benchmarks.preference import measure; "
         call += f"print(json.dumps(measure(**{options})))"
         done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True)
         if done.returncode:
@@ -108,7 +112,7 @@ def main() -> None:
         [
             "# What LoRA and a precomputed reference save in preference training",
             "",
-            f"`python -m benchmarks.alignment`. {stood_on} A GPT-2 of "
+            f"`python -m benchmarks.preference`. {stood_on} A GPT-2 of "
             f"{SIZES['n_layer']} layers x {SIZES['n_embd']}, {N_PAIRS} pairs of {N_TOKENS} tokens, "
             f"{EPOCHS} epochs in batches of {BATCH_SIZE}, AdamW. Memory: the process's peak above "
             "that before the models are loaded.",

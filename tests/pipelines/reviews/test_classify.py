@@ -1,4 +1,4 @@
-"""judge: what the judges say, how far to trust them, and that they keep it."""
+"""classify: what the classifiers say, how far to trust them, and that they keep it."""
 
 from pathlib import Path
 
@@ -10,84 +10,14 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model
 from genlab.statistics.intervals import wilson_interval
+from genlab.text.classifier import Features, load_classifier, train_classifier
+from pipelines.reviews.classifiers import common_rubrics, measure_classifier, measure_on_reviews
 from pipelines.reviews.fluency_model import read_fluency
 from pipelines.reviews.stages import fetch
-from pipelines.reviews.text_judges import (
-    Features,
-    common_rubrics,
-    load_judge,
-    measure_judge,
-    measure_on_reviews,
-    save_judge,
-    train_judge,
-)
+from tests.pipelines.reviews.tiny_reviews import make_table, run_classify
 from tests.tiny_models import save_base
-from tests.tiny_reviews import make_table, run_judge
 
 FEATURES = Features(word_ngrams=2, char_ngrams=4, min_texts=1, max_features=2000)
-TEXTS = ["вкусно и уютно", "очень вкусно", "грязно и долго", "очень грязно", "так себе", "сойдёт"]
-STARS = [5, 5, 1, 1, 3, 3]
-
-
-# ---- classifiers
-
-
-def test_a_judge_decides_as_scikit_learn_does():
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline, make_union
-
-    table = make_table()
-    texts, stars = table["text"].to_list(), table["rating"].to_list()
-    made = train_judge(texts[:400], stars[:400], FEATURES, 2.0)
-    words = TfidfVectorizer(
-        token_pattern=r"\w+", ngram_range=(1, 2), max_features=2000, sublinear_tf=True
-    )
-    characters = TfidfVectorizer(
-        analyzer="char_wb", ngram_range=(2, 4), max_features=2000, sublinear_tf=True
-    )
-    model = LogisticRegression(C=2.0, class_weight="balanced", max_iter=1000)
-    expected = make_pipeline(make_union(words, characters), model).fit(texts[:400], stars[:400])
-    assert made.predict(texts[400:]) == expected.predict(texts[400:]).tolist()
-
-
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_a_saved_judge_gives_the_same_numbers_to_the_last_bit(tmp_path, n_classes):
-    made = train_judge(TEXTS[: 2 * n_classes], STARS[: 2 * n_classes], FEATURES, 1.0)
-    save_judge(made, tmp_path, "rating")
-    loaded = load_judge(tmp_path, "rating")
-    assert loaded.predict(TEXTS) == made.predict(TEXTS)
-    assert made.predict(TEXTS[: 2 * n_classes]) == STARS[: 2 * n_classes]
-    assert np.array_equal(loaded.find_terms(TEXTS).toarray(), made.find_terms(TEXTS).toarray())
-    assert np.array_equal(loaded.weights, made.weights)
-    assert loaded.weights.shape[0] == n_classes
-
-
-def test_a_text_without_a_known_word_has_no_class():
-    made = train_judge(TEXTS, STARS, Features(1, 0, 1, 100), 1.0)
-    assert made.predict(["", "xyz", "вкусно"]) == [None, None, 5]
-    assert made.predict([]) == []
-
-
-def test_a_judge_that_is_not_there_is_none_and_a_pickle_or_a_cut_file_is_refused(tmp_path):
-    assert load_judge(tmp_path, "rating") is None
-    save_judge(train_judge(TEXTS, STARS, FEATURES, 1.0), tmp_path, "rating")
-    numbers = tmp_path / "rating.npz"
-    whole = numbers.read_bytes()
-    numbers.write_bytes(whole[:-100])
-    with pytest.raises(InputError, match=r"rating.json: not a whole judge .*dvc repro judge"):
-        load_judge(tmp_path, "rating")
-    np.savez(numbers, weights=np.array([{}], dtype=object), bias=0, idf_word=0, idf_char=0)
-    with pytest.raises(InputError, match="pickle"):
-        load_judge(tmp_path, "rating")
-    np.savez(numbers, weights=np.zeros((3, 2)), bias=np.zeros(3), idf_word=[1.0], idf_char=[1.0])
-    with pytest.raises(InputError, match="do not fit"):
-        load_judge(tmp_path, "rating")
-
-
-def test_texts_without_a_shared_word_are_an_error_that_names_the_key():
-    with pytest.raises(InputError, match=r"no word stands in 3 reviews .*lower judge.min_texts"):
-        train_judge(["раз", "два"], [1, 2], Features(1, 0, 3, 10), 1.0)
 
 
 # ---- how far to trust them
@@ -96,7 +26,7 @@ def test_texts_without_a_shared_word_are_an_error_that_names_the_key():
 def test_accuracy_is_over_texts_and_the_balanced_one_over_classes():
     """Of class 1 both are right, of class 5 one of four: 3/6, and (1 + 1/4) / 2."""
     own = [1, 1, 5, 5, 5, 5]
-    found = measure_judge([1, 1, 5, 1, None, 1], [[each] for each in own], own, own)
+    found = measure_classifier([1, 1, 5, 1, None, 1], [[each] for each in own], own, own)
     assert found["n"] == 6 and found["constant"] == pytest.approx(4 / 6)
     assert found["accuracy"]["value"] == 0.5
     assert (found["accuracy"]["low"], found["accuracy"]["high"]) == wilson_interval(3, 6)
@@ -108,7 +38,9 @@ def test_accuracy_is_over_texts_and_the_balanced_one_over_classes():
 
 
 def test_any_of_a_reviews_rubrics_is_right_and_those_never_met_are_left_out():
-    made = train_judge(["суп суп", "номер номер"], ["Кафе", "Гостиница"], FEATURES, 1.0)
+    made = train_classifier(
+        ["суп суп", "номер номер"], ["Кафе", "Гостиница"], FEATURES, 1.0, True, "reviews", "a.b"
+    )
     columns = {"rubrics": [["Кафе", "Гостиница"], ["Кафе"], ["Гостиница"], ["Аптека", "Кафе"]]}
     table = pl.DataFrame(columns | {"text": ["номер"] * 4, "rating": [1, 1, 2, 3]})
     found = measure_on_reviews(made, "rubric", table)
@@ -127,13 +59,17 @@ def test_rubrics_are_counted_by_the_first_of_a_review():
 # ---- the stage
 
 
-def test_judges_come_from_the_train_split_alone_and_twice_with_the_same_bytes(tmp_path):
+def test_classifiers_come_from_the_train_split_alone_and_twice_with_the_same_bytes(tmp_path):
     table = make_table()
-    first, _ = run_judge(tmp_path / "a", table)
+    first, _ = run_classify(tmp_path / "a", table)
     other = pl.when(pl.col("split") == "train").then("text").otherwise(pl.lit("совсем иное"))
-    second, _ = run_judge(tmp_path / "b", table.with_columns(text=other))
-    files = sorted(file for file in (tmp_path / "a/judge").rglob("*") if file.is_file())
-    assert {file.name for file in files} >= {"rating.npz", "rubric.json", "model.safetensors"}
+    second, _ = run_classify(tmp_path / "b", table.with_columns(text=other))
+    files = sorted(file for file in (tmp_path / "a/classify").rglob("*") if file.is_file())
+    assert {file.name for file in files} >= {
+        "rating.safetensors",
+        "rubric.json",
+        "model.safetensors",
+    }
     for file in files:
         twin = tmp_path / "b" / file.relative_to(tmp_path / "a")
         assert file.read_bytes() == twin.read_bytes(), file.name
@@ -145,40 +81,42 @@ def test_judges_come_from_the_train_split_alone_and_twice_with_the_same_bytes(tm
 
 
 def test_the_language_model_finds_a_shuffled_review_less_likely(tmp_path):
-    run_judge(tmp_path, make_table(), **{"fluency.epochs": 8})
+    run_classify(tmp_path, make_table(), **{"fluency.epochs": 8})
     texts = make_table().filter(split="test")["text"].to_list()
     shuffled = [" ".join(sorted(text.split())) for text in texts]
     real, mixed = (
-        np.array([losses.mean() for losses in read_fluency(tmp_path / "judge", each, 64)])
+        np.array([losses.mean() for losses in read_fluency(tmp_path / "classify", each, 64)])
         for each in (texts, shuffled)
     )
     assert (real < mixed).mean() > 0.95
 
 
-def test_reviews_of_one_rating_and_one_rubric_have_no_judge_of_either(tmp_path):
+def test_reviews_of_one_rating_and_one_rubric_have_no_classifier_of_either(tmp_path):
     table = make_table(90).with_columns(rating=pl.lit(5, pl.Int8), rubrics=pl.lit(["Место"]))
-    numbers, output = run_judge(tmp_path, table)
+    numbers, output = run_classify(tmp_path, table)
     assert set(numbers) == {"reviews", "fluency"}
-    assert "no rating judge: 1 rating in train" in output
-    assert "no rubric judge: 1 rubric in train" in output
-    assert load_judge(tmp_path / "judge", "rating") is None
+    assert "no rating classifier: 1 rating in train" in output
+    assert "no rubric classifier: 1 rubric in train" in output
+    assert load_classifier(tmp_path / "classify", "rating") is None
 
 
-def test_a_rating_without_train_reviews_is_not_judged_and_its_test_reviews_are_counted(tmp_path):
+def test_a_rating_without_train_reviews_is_not_classified_and_its_test_reviews_are_counted(
+    tmp_path,
+):
     table = make_table().filter((pl.col("split") == "test") | (pl.col("rating") != 2))
     n_twos = table.filter(rating=2).height
-    numbers, _ = run_judge(tmp_path, table)
+    numbers, _ = run_classify(tmp_path, table)
     assert n_twos and numbers["rating"]["n_unknown"] == n_twos
     assert numbers["rating"]["classes"] == 4 and "stars_2" not in numbers["rating"]
-    assert load_judge(tmp_path / "judge", "rating").classes == [1, 3, 4, 5]
+    assert load_classifier(tmp_path / "classify", "rating").classes == [1, 3, 4, 5]
 
 
-def test_rare_rubrics_have_no_judge_and_are_counted(tmp_path):
+def test_rare_rubrics_have_no_classifier_and_are_counted(tmp_path):
     rare = pl.when(pl.col("review_id").is_in(["mini-0", "mini-1", "mini-3"]))
     table = make_table().with_columns(rubrics=rare.then(pl.lit(["Зоопарк"])).otherwise("rubrics"))
-    numbers, _ = run_judge(tmp_path, table)
+    numbers, _ = run_classify(tmp_path, table)
     assert numbers["reviews"]["train_of_rare_rubrics"] == 3
-    assert "Зоопарк" not in load_judge(tmp_path / "judge", "rubric").classes
+    assert "Зоопарк" not in load_classifier(tmp_path / "classify", "rubric").classes
 
 
 def fetch_model(folder: Path, **options) -> None:
@@ -192,16 +130,16 @@ def fetch_model(folder: Path, **options) -> None:
 def test_a_fetched_language_model_takes_the_place_of_the_mini_one(tmp_path):
     model = save_base(tmp_path / "model")
     fetch_model(tmp_path, source="file", path=model)
-    numbers, _ = run_judge(tmp_path, make_table(60), tmp_path / "fetched")
+    numbers, _ = run_classify(tmp_path, make_table(60), tmp_path / "fetched")
     assert "train_loss" not in numbers["fluency"] and numbers["fluency"]["perplexity"] > 1
-    kept, given = (load_causal_model(each) for each in (tmp_path / "judge/fluency", model))
+    kept, given = (load_causal_model(each) for each in (tmp_path / "classify/fluency", model))
     assert all((a == b).all() for a, b in zip(kept.parameters(), given.parameters(), strict=True))
 
 
 def test_without_a_model_to_fetch_the_folder_holds_none_and_one_is_made(tmp_path):
     fetch_model(tmp_path, source="mini")
     assert [file.name for file in (tmp_path / "fetched").iterdir()] == ["source.json"]
-    numbers, _ = run_judge(tmp_path, make_table(60), tmp_path / "fetched")
+    numbers, _ = run_classify(tmp_path, make_table(60), tmp_path / "fetched")
     assert numbers["fluency"]["train_loss"] > 0
 
 
@@ -221,13 +159,15 @@ def test_a_model_that_cannot_be_fetched_is_an_error_that_names_the_key(tmp_path,
 
 
 def test_wrong_sizes_and_splits_without_reviews_are_errors_that_leave_nothing(tmp_path):
-    with pytest.raises(InputError, match=r"judge.fluency.n_embd=16 must be a multiple"):
-        run_judge(tmp_path, make_table(60), **{"fluency.n_head": 3})
-    with pytest.raises(InputError, match=r"judges need train and test reviews; see dedup.test_sh"):
-        run_judge(tmp_path, make_table(60).filter(split="train"))
+    with pytest.raises(InputError, match=r"classify.fluency.n_embd=16 must be a multiple"):
+        run_classify(tmp_path, make_table(60), **{"fluency.n_head": 3})
+    with pytest.raises(
+        InputError, match=r"classifiers need train and test reviews; see dedup.test_sh"
+    ):
+        run_classify(tmp_path, make_table(60).filter(split="train"))
     assert [path.name for path in tmp_path.iterdir()] == ["enrich.parquet"]
 
 
 def test_no_more_reviews_of_a_split_are_taken_than_asked_for(tmp_path):
-    numbers, _ = run_judge(tmp_path, make_table(300), max_reviews=50)
+    numbers, _ = run_classify(tmp_path, make_table(300), max_reviews=50)
     assert numbers["reviews"]["train"] == numbers["reviews"]["test"] == 50

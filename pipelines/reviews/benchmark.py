@@ -1,9 +1,10 @@
 """What length grouping and batches are worth to the reviews pipeline, side by side in one run.
 
-In: pipelines/reviews after `dvc repro`. Out: benchmarks/REVIEWS.md. Training: rows padded to the
-longest of a batch of similar lengths (ours) beside all rows padded to the longest of all, in random
-order, as a tutorial would. Generation: batches beside one `generate` call a prompt. Both sides take
-turns, so a busy machine slows both.
+After `dvc repro` in this folder, `PYTHONPATH=../.. python -m pipelines.reviews.benchmark` writes
+BENCHMARK.md; `make bench` takes its table, too. Training: rows padded to the longest of a batch of
+similar lengths (ours) beside all rows padded to the longest of all, in random order, as a tutorial
+would. Generation: batches beside one `generate` call a prompt. Both sides take turns, so a busy
+machine slows both.
 """
 
 import random
@@ -13,13 +14,13 @@ from pathlib import Path
 import typer
 
 from benchmarks.side_by_side import machine
+from genlab.core.markdown import markdown_table
 from genlab.core.program import InputError, run, stage_app
-from genlab.experiments.readme import as_table
 
 app = stage_app()
 
-PIPELINE = Path("pipelines/reviews")
-OUTPUT = Path("benchmarks/REVIEWS.md")
+PIPELINE = Path(__file__).parent
+OUTPUT = PIPELINE / "BENCHMARK.md"
 BATCH_SIZE = 16
 MAX_NEW_TOKENS = 60
 
@@ -88,12 +89,14 @@ def time_generation(n_texts: int) -> tuple[float, float]:
     return n_texts / seconds[0], n_texts / seconds[1]
 
 
-def measure(n_steps: int, n_texts: int) -> list[list[str]]:
+def measure(n_steps: int = 100, n_texts: int = 128) -> list[list[str]]:
     """Return a table, its header first; raise InputError if the pipeline has not been run."""
     import torch
 
     if not (PIPELINE / "data/train/full").is_dir():
-        raise InputError(f"{PIPELINE}/data/train/full: not there; `dvc repro` in {PIPELINE} first")
+        raise InputError(
+            f"{PIPELINE}/data/train/full: not there; run `dvc repro` in this folder first"
+        )
     torch.set_num_threads(1)  # as the stages do with a model of this size
     ours, naive, padding = time_training(n_steps)
     batches, calls = time_generation(n_texts)
@@ -121,11 +124,11 @@ def main(
 ) -> None:
     """Measure both and write the table."""
     stood_on = machine("torch", "transformers")
-    table = as_table(measure(n_steps, n_texts))
+    table = markdown_table(measure(n_steps, n_texts))
     OUTPUT.write_text(
         "# The reviews pipeline, side by side\n\n"
-        f"`python -m benchmarks.reviews`, one thread, {n_steps} steps, {n_texts} texts, in turns. "
-        f"{stood_on}\n\n{table}\n",
+        f"`python -m pipelines.reviews.benchmark`, one thread, {n_steps} steps, {n_texts} texts, "
+        f"in turns. {stood_on}\n\n{table}\n",
         encoding="utf-8",
     )
     print(table)

@@ -1,4 +1,4 @@
-"""Mini reviews and judges of them, small enough for tests."""
+"""Mini reviews and classifiers of them, small enough for tests."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from genlab.core.tables import write_table
 from pipelines.reviews import mini_reviews
 from pipelines.reviews.mini_reviews import make_reviews
 from pipelines.reviews.schemas import KEYWORD_SCHEMA
-from pipelines.reviews.stages import judge
+from pipelines.reviews.stages import classify
 
 OPTIONS = {
     "max_reviews": 0,
@@ -34,19 +34,19 @@ OPTIONS = {
 }
 
 
-def run_judge(folder: Path, table: pl.DataFrame, model: Path | None = None, **changes):
+def run_classify(folder: Path, table: pl.DataFrame, model: Path | None = None, **changes):
     """Run the stage; return its metrics and what it printed."""
     folder.mkdir(parents=True, exist_ok=True)
     write_table(folder / "enrich.parquet", [table], KEYWORD_SCHEMA)
-    arguments = [folder / "enrich.parquet", model or folder / "none", folder / "judge"]
+    arguments = [folder / "enrich.parquet", model or folder / "none", folder / "classify"]
     options = [f"--{name}={value}" for name, value in (OPTIONS | changes).items()]
     result = CliRunner().invoke(
-        judge.app,
-        [*map(str, arguments), f"--metrics={folder / 'judge.json'}", *options],
+        classify.app,
+        [*map(str, arguments), f"--metrics={folder / 'classify.json'}", *options],
         catch_exceptions=False,
     )
     assert result.exit_code == 0, result.output
-    return json.loads((folder / "judge.json").read_text()), result.output
+    return json.loads((folder / "classify.json").read_text()), result.output
 
 
 def make_table(n: int = 600) -> pl.DataFrame:

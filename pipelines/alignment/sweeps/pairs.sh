@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# pipelines/alignment: do pairs that are far apart, or on two sides of a reward, spread the texts or
+# Do pairs that are far apart, or on two sides of a reward, spread the texts or
 # shift them? The source study's three strategies at its two betas.
 set -euo pipefail
-. "$(dirname "$0")/queue.sh"
-cd "$(dirname "$0")/../pipelines/alignment"
+. "$(dirname "$0")/../../../sweeps/queue.sh"
+cd "$(dirname "$0")/.."
 METRIC=reward queue alignment-pairs -S 'compared.arms=[main]' \
   -S 'arms.main.pairs=random,margin,threshold' -S 'arms.main.beta=0.1,1.0'

@@ -1,9 +1,9 @@
-"""label: people judge generated reviews, one after another, without knowing the arm.
+"""Ask a person about generated texts, one by one, blind to the arm.
 
-In: the generated texts and label.yaml. Out: labels/NAME.jsonl, one rater's answers, only ever
-appended to and meant for git; `score` counts them. Run in this folder, once a rater:
+    python -m genlab label --rater NAME      # in the pipeline's folder, once a rater
 
-    PYTHONPATH=../.. python -m pipelines.reviews.stages.label --rater NAME
+label.yaml says what is asked, and of how many texts. The answers of a rater are appended to
+labels/NAME.jsonl, which is meant for git.
 """
 
 import webbrowser

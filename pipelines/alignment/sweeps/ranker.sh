@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# pipelines/alignment with the flagship: does aligning to one ranker fool the others? The flagship's
+# With the flagship: does aligning to one ranker fool the others? The flagship's
 # tuned GPT-2 answers its queries; each ranker rewards, and each is held out for the others. The flagship must
 # have been run (`dvc repro` in the repository's root).
 set -euo pipefail
-. "$(dirname "$0")/queue.sh"
-cd "$(dirname "$0")/../pipelines/alignment"
+. "$(dirname "$0")/../../../sweeps/queue.sh"
+cd "$(dirname "$0")/.."
 RANKERS=../../data/fetch/rankers
 JOIN=(
   -S corpus.source=queries -S corpus.path=../../data/dedup.parquet

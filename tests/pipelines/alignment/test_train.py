@@ -1,0 +1,187 @@
+"""train: a model and a curve per seed, every loss, adapters, kills, and what is refused."""
+
+import json
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from genlab.core.files import written_whole
+from genlab.core.program import InputError
+from genlab.models.loading import load_causal_model
+from genlab.preference import trainer as training
+from genlab.preference.trainer import preference_trainer
+from pipelines.alignment.stages import train
+from tests.tiny_preferences import END, write_preferences
+
+OPTIONS = {
+    "loss": "hinge",
+    "beta": 0.5,
+    "slic.delta": 3.0,
+    "slic.weight": 0.1,
+    "sft_weight": 0.2,
+    "method": "full",
+    "optimizer": "rmsprop",
+    "epochs": 2,
+    "learning_rate": 0.002,
+    "warmup_steps": 2,
+    "batch_size": 4,
+    "gradient_accumulation_steps": 1,
+    "logging_steps": 1,
+    "save_steps": 4,
+    "n_seeds": 2,
+    "seed": 5,
+    "lora.r": 2,
+    "lora.alpha": 4,
+    "lora.dropout": 0.0,
+    "lora.target_modules": "all-linear",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_preferences(tmp_path_factory.mktemp("preferences"))
+
+
+def arguments(output, folder, reference="policy", **options):
+    words = [str(folder / name) for name in ("pairs.parquet", "corpus.parquet", "policy")]
+    words += [str(folder / reference), str(output / "models")]
+    words += ["--metrics", str(output / "metrics.json")]
+    settings = OPTIONS | options
+    switch = settings.pop("precompute_reference", False)
+    words.append("--precompute_reference" if switch else "--no-precompute_reference")
+    for name, value in settings.items():
+        words += [f"--{name}", str(value)]
+    return words
+
+
+@pytest.fixture
+def run(folder, tmp_path, monkeypatch):
+    """Run the program with its scratch folder in tmp_path; return its output folder."""
+    return lambda name, **options: run_program(folder, tmp_path, monkeypatch, name, **options)
+
+
+@pytest.fixture(scope="module")
+def whole(folder, tmp_path_factory):
+    """The output folder of a run that nothing disturbed."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return run_program(folder, tmp_path_factory.mktemp("whole"), monkeypatch, "whole")
+
+
+def run_program(folder, root, monkeypatch, name, **options):
+    words = arguments(root / name, folder, **options)
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    monkeypatch.setattr("sys.argv", ["train", *words[:4], *words[7:]])  # outputs left out
+    result = CliRunner().invoke(train.app, words)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return root / name
+
+
+def weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_every_training_seed_has_a_model_and_a_curve(whole):
+    output = whole
+    assert sorted(path.name for path in (output / "models").glob("*/")) == ["5", "6"]
+    assert weights(output / "models/5") != weights(output / "models/6")
+    curve = json.loads((output / "models/curve.json").read_text())
+    assert [(p["seed"], p["step"]) for p in curve] == [(s, i) for s in "56" for i in range(1, 11)]
+    assert curve[0]["loss"] == pytest.approx(1.0, abs=1e-4)
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["steps"] == 10 and metrics["trainings"] == 2
+    assert metrics["margin"] == pytest.approx((curve[9]["margin"] + curve[19]["margin"]) / 2)
+
+
+@pytest.mark.parametrize("loss", ["sigmoid", "hinge+sft", "ipo", "slic"])
+def test_every_loss_teaches_to_prefer_the_winner(run, loss):
+    output = run(loss.replace("+", "_"), loss=loss, n_seeds=1, epochs=3)
+    curve = json.loads((output / "models/curve.json").read_text())
+    assert curve[-1]["margin"] > curve[0]["margin"] + 0.1
+
+
+def test_adapters_are_merged_and_the_reference_is_the_model_without_them(run, folder):
+    output = run("lora", method="lora", learning_rate=0.02, n_seeds=1)
+    curve = json.loads((output / "models/curve.json").read_text())
+    assert curve[0]["loss"] == pytest.approx(1.0, abs=1e-4)
+    model = load_causal_model(output / "models/5")
+    assert not any("lora" in name for name, _ in model.named_parameters())
+    assert weights(output / "models/5") != weights(folder / "policy")
+
+
+def test_a_reference_computed_before_training_gives_the_same_weights(run, whole):
+    before = run("before", n_seeds=1, precompute_reference=True)
+    first, second = (load_causal_model(each / "models/5").state_dict() for each in (whole, before))
+    for name, weight in first.items():
+        assert torch.allclose(weight, second[name], atol=1e-5), name
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing may catch it, as nothing catches a SIGKILL."""
+
+
+def kill_at(monkeypatch, step, seed):
+    from transformers import TrainerCallback
+
+    class Kill(TrainerCallback):
+        def on_step_begin(self, args, state, control, **options):
+            if state.global_step == step and args.seed == seed:
+                raise Killed
+
+    def dies(*arguments, **options):
+        return preference_trainer(*arguments, **options, callbacks=[Kill()])
+
+    monkeypatch.setattr(training, "preference_trainer", dies)
+
+
+@pytest.mark.parametrize(("step", "seed"), [(6, 5), (9, 6)])
+def test_a_run_that_died_goes_on_to_the_very_same_weights_and_curve(
+    run, whole, monkeypatch, step, seed
+):
+    with monkeypatch.context() as killing:
+        kill_at(killing, step, seed)
+        with pytest.raises(Killed):
+            run("killed")
+    output = run("killed")
+    for each in ("5", "6"):
+        assert weights(output / f"models/{each}") == weights(whole / f"models/{each}")
+    assert (output / "models/curve.json").read_text() == (whole / "models/curve.json").read_text()
+
+
+def test_a_run_that_went_well_leaves_no_scratch(run, tmp_path):
+    run("out", n_seeds=1)
+    assert list((tmp_path / ".scratch/alignment").iterdir()) == []
+
+
+def test_a_training_that_diverges_is_refused_and_leaves_no_model(run, tmp_path):
+    with pytest.raises(InputError, match=r"diverged with seed 5; lower train.learning_rate=1e\+30"):
+        run("out", learning_rate=1e30, warmup_steps=0)
+    assert not (tmp_path / "out/models").exists()
+
+
+def test_checkpoints_between_points_of_the_curve_are_refused(run):
+    with pytest.raises(InputError, match=r"save_steps=4 must be a multiple of .*logging_steps=3"):
+        run("out", logging_steps=3)
+
+
+def test_a_module_that_is_not_there_takes_no_adapter(run):
+    with pytest.raises(InputError, match=r"train.lora.target_modules=nosuch: "):
+        run("out", method="lora", **{"lora.target_modules": "nosuch"})
+
+
+def test_a_reference_with_another_tokenizer_is_refused(run, folder):
+    from tests.tiny_models import make_gpt2, make_tokenizer
+
+    with written_whole(folder / "foreign") as partial:
+        make_gpt2(280, END, n_embd=16).save_pretrained(partial)
+        make_tokenizer(vocab_size=280).save_pretrained(partial)
+    with pytest.raises(InputError, match=r"tokenizers of .* differ"):
+        run("out", reference="foreign")
+
+
+@pytest.mark.parametrize("beta", ["0", "-1"])
+def test_a_beta_that_is_not_above_zero_is_refused_before_anything_is_read(folder, tmp_path, beta):
+    result = CliRunner().invoke(train.app, arguments(tmp_path, folder, beta=beta))
+    assert result.exit_code == 2 and "beta" in result.output
