@@ -37,7 +37,8 @@ def main() -> None:
         print(listing())
         return
     if name not in COMMANDS:
-        fail(f"{name} is no command of genlab{did_you_mean(name, COMMANDS)}; see python -m genlab")
+        hint = did_you_mean(name, COMMANDS)
+        fail(f"{name} is no command of genlab{hint} (python -m genlab lists them)")
     sys.argv[0:2] = [f"python -m genlab {name}"]
     run(importlib.import_module(COMMANDS[name]).app)
 

@@ -1,15 +1,15 @@
-"""What can be known wrong before anything runs: options, keys, paths, and values that clash.
-
-In: a pipeline's dvc.yaml and params.yaml. Out: nothing, or an InputError naming the key and what
-to do. No list of options, types or ranges stands here, and no pipeline is known here: every stage's
-own Typer command parses its own command line. What must hold between a stage's options its program
-says in a function `check` (`check_NAME` for the command NAME of several), which takes some of the
-options by name. The program calls it first, and so does this check before anything is run. A
-parameter `made_by` gets {output: options} of all stages, for what must hold between two of them.
+"""Check every value in params.yaml before any stage runs.
 
     python -m genlab check OUTPUT       # the first stage of every pipeline
 
-The output never changes, so nothing is run again because of it.
+A wrong value raises an InputError that names its key and says what to do. No option, type, range or
+pipeline is known here: each stage's own Typer command parses its command line from dvc.yaml. What
+must hold between the options of one stage stands in its program, in a function `check` (of the
+command NAME of several: `check_NAME`), which takes some of the options by name. The program calls
+it first; so does this check, for all stages. A parameter `made_by` gets {output: options} of all
+stages, for what must hold between two of them.
+
+OUTPUT never changes, so nothing is run again because of it.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Write into dvc.yaml which of our files each stage needs, as its program imports them.
+"""Write into dvc.yaml which of our files each stage imports.
 
     python -m genlab deps [FOLDER]      # of the pipeline in FOLDER, or of all
     python -m genlab deps --check       # change nothing; exit code 1 if a list is out of date

@@ -14,12 +14,12 @@ from genlab.core.program import InputError
 
 # One row per query: what fetch, clean and dedup write.
 QUERY_SCHEMA = pl.Schema(
-    [
-        ("query_id", pl.String()),
-        ("query", pl.String()),
-        ("passages", pl.List(pl.Struct({"text": pl.String, "is_selected": pl.Boolean}))),
-        ("split", pl.String()),  # "train" or "validation"
-    ]
+    {
+        "query_id": pl.String(),
+        "query": pl.String(),
+        "passages": pl.List(pl.Struct({"text": pl.String, "is_selected": pl.Boolean})),
+        "split": pl.String(),  # "train" or "validation"
+    }
 )
 
 # About 12 MB of MS MARCO text per batch (20,000 queries x 10 passages x 60 words is 70 MB in

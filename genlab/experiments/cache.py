@@ -1,11 +1,11 @@
-"""Find what is broken in DVC's cache, and delete it, so that the next `dvc repro` makes it anew.
+"""Find and delete what is broken in DVC's cache.
 
     python -m genlab cache
 
-DVC trusts a file of its cache by its being read-only and never reads it again: one that a bad disk
-or a stray program changed is brought back into the workspace, and `dvc repro` says that nothing
-changed. Every object's name is the md5 of its content; here that is looked at. A file or folder of
-the workspace that was made from a broken object is deleted, too.
+DVC trusts a read-only file of its cache and never reads it again. A file that a bad disk or a stray
+program changed is brought back into the workspace, and `dvc repro` says that nothing changed. Every
+object's name is the md5 of its content; this program checks it. It also deletes every file or
+folder of the workspace that was made from a broken object.
 """
 
 import hashlib

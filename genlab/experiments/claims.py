@@ -1,13 +1,13 @@
-"""Settle the claims of the claims.yaml in this folder: compare two arms each, unit by unit.
+"""Settle the claims in claims.yaml; each compares two arms.
 
-Without a command, what has been run on the current commit is settled; `run` first runs every arm
-that is an experiment (stages that an arm does not change are not run again). arms.py says what an
-arm can be. The verdicts go to metrics/claims.json, and what the published numbers say of their
-own claims to metrics/published.json; README's tables are made from both.
+Without a command, claims are settled from the arms that were run on the current commit. `run` first
+runs every arm that is an experiment; stages that an arm does not change are not run again. arms.py
+lists the kinds of arms. The verdicts go to metrics/claims.json, and those of the published numbers
+on their own claims to metrics/published.json; README's tables are made from both.
 
-A claim is supported, or contradicted, where the 95 % interval of B - A excludes zero and p, by
-Holm's method for all claims and groups of the file, is below 0.05; not run where an arm is missing,
-or where its two arms were made from other units. What is missing is printed with the reason.
+A claim is supported, or contradicted, if the 95 % bootstrap interval of B - A excludes zero and the
+Holm-adjusted p, over all claims and groups of the file, is below 0.05. A claim is not run if an arm
+is missing, or if its two arms were made from other units; the reason is printed.
 """
 
 from dataclasses import asdict

@@ -1,8 +1,8 @@
-"""Compare two runs unit by unit: what was changed, what it changed, and how sure that is.
+"""Compare two runs item by item: intervals, p values and verdicts.
 
-In: two revisions (commits, branches, tags, experiments, or the workspace), whose rows are read
-as claims.yaml in this folder says. Out: a table with a verdict per group and metric. Two means side
-by side say little; pairing the same query (or text) on both sides says what differs and how surely.
+The two runs are revisions: commits, branches, tags, experiments, or the workspace. Their rows are
+read as claims.yaml in this folder says, and a table gives a verdict per group and metric. Pairing
+the same query (or text) on both sides shows differences that two means side by side would hide.
 """
 
 from pathlib import Path
@@ -65,7 +65,7 @@ def compare_revisions(
             ),
             *unpaired_groups(layout, rows_a, rows_b, pairings),
         ],
-        warnings=doubts(layout, (base, other), pairings),
+        warnings=find_doubts(layout, (base, other), pairings),
         differences=differences,
     )
     return comparison, [miss for gate in limits if (miss := explain_miss(gate, differences))]
@@ -84,7 +84,7 @@ def changed_params(base: dict, other: dict) -> dict[str, tuple[object, object]]:
 
 
 def describe_units(layout: Layout, pairing: Pairing, found: list[Difference]) -> str:
-    """Return how many units of a group were paired, how many were not, and why."""
+    """Say how many units of a group were paired, how many were not, and why."""
     n = pairing.base.height
     words = [f"{n} pairs by {layout.unit}"]
     unpaired = {"BASE": pairing.only_base, "OTHER": pairing.only_other}
@@ -116,10 +116,10 @@ def unpaired_groups(
     return lines
 
 
-def doubts(
+def find_doubts(
     layout: Layout, revisions: tuple[str | None, str | None], pairings: dict[str, Pairing]
 ) -> list[str]:
-    """Return what makes the two sides less comparable than they look."""
+    """Return warnings: reasons why the two sides may not be comparable."""
     lines = []
     for revision in revisions:
         if stages := stages_not_run(layout.path, revision):

@@ -1,8 +1,8 @@
-"""Two runs compared unit by unit: every metric's paired difference, how sure it is, and a verdict.
+"""Two runs compared unit by unit: every metric's paired difference, interval, p and verdict.
 
-In: the rows of two runs (a row per unit and group: a query and ranker, a text) and the head of
-claims.yaml that says which columns are what. Out: a `Difference` per group and metric. The unit is
-what both runs share, so what makes a query hard cancels out.
+The rows of a run have one row per unit and group: a query and a ranker, or a text. The head of
+claims.yaml names their columns. The result is a `Difference` per group and metric. Both runs share
+their units, so the hardness of a query cancels out.
 """
 
 from collections.abc import Iterable
@@ -234,7 +234,7 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
 
 
 def count_asked(layout: Layout, pairings: Iterable[Pairing], metrics: Iterable[str]) -> int:
-    """Return how many rows a comparison has for which any pair counts: what Holm corrects for."""
+    """Return how many rows of a comparison have a pair that counts: the tests Holm corrects for."""
     columns = [layout.metrics[metric].column for metric in metrics]
     sides = [pairing.values(columns) for pairing in pairings]
     return sum(int((~np.isnan(b - a)).any(axis=0).sum()) for a, b in sides)
@@ -243,9 +243,9 @@ def count_asked(layout: Layout, pairings: Iterable[Pairing], metrics: Iterable[s
 def compare_group(
     layout: Layout, group: str, pairing: Pairing, metrics: Iterable[str], n_asked: int = 1
 ) -> list[Difference]:
-    """Return a Difference per metric, from one set of resamples, yet without a verdict.
+    """Return a Difference per metric, from one set of resamples, without a verdict yet.
 
-    `n_asked` rows are asked at once, in this group and all others.
+    n_asked: how many rows are tested together, in this group and all others.
     """
     metrics = list(metrics)
     a, b = pairing.values([layout.metrics[metric].column for metric in metrics])
@@ -294,7 +294,7 @@ def mean_of(values: np.ndarray) -> float:
 
 
 def with_verdicts(differences: list[Difference]) -> list[Difference]:
-    """Return the differences with their p adjusted for being asked together, and what they say."""
+    """Return the differences with p adjusted for testing them together, and their verdicts."""
     adjusted = adjust_by_holm([each.p for each in differences])
     settled = []
     for each, p_adjusted in zip(differences, adjusted, strict=True):

@@ -1,7 +1,7 @@
 """Limits on a comparison, for a check that may fail: `labse.average_loc<=0.05`.
 
-In: such a limit, written by hand, and the differences it is about. Out: whether it holds, and by
-how much it is missed.
+A gate is read from such a text, and compared with the difference it names: it holds, or is missed
+by so much.
 """
 
 import operator

@@ -1,9 +1,9 @@
-"""A published table, read again: its best arms, those below chance, and what its claims rest on.
+"""A published table, read again: its best arms, its arms below chance, and its claims.
 
-In: `published` and `claims` of a claims.yaml, checked before any arm is run. Out: a record of
+`published` and `claims` of a claims.yaml are checked before any arm is run. The record holds
 numbers and verdicts. A claim in prose is checked on every ranker and metric that was published for
 its two arms, not only on those the prose had in mind. Shares get an interval from their size alone,
-as if the arms were unpaired; means get a direction only, because nobody published how they spread.
+as if the arms were unpaired; means get a direction only, because their spread was not published.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""README's tables, written from metrics/ and claims.yaml: no number is typed by hand.
+"""Write README's tables from metrics/ and claims.yaml.
 
 A README holds markers `<!-- NAME -->` ... `<!-- /NAME -->` for the tables it wants, of TABLES
 below; what stands between them is replaced. Run `python -m genlab readme` after new metrics are

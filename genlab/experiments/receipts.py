@@ -1,11 +1,11 @@
-"""What a metrics run stood on: hashes of data and params, seeds, versions, hardware.
+"""The receipt of a run: hashes of its data and params, seeds, versions, hardware.
 
-In: params.yaml and the data files and folders of a run. Out: a dict for metrics/receipt.json,
-which git holds beside the metrics, so that a number that came out otherwise can be explained.
+It is made from params.yaml and the data files and folders of the run, and goes to
+metrics/receipt.json. Git holds it beside the metrics, so that a changed number can be explained.
 
 The same data on the same kind of machine must give the same bytes, so there is no time, host, user
 or path of the machine in it, and no git commit: the one that will hold the receipt is not made yet.
-Of the hardware it has what changes the order in which floats are added, and so the last digits:
+Of the hardware it names what changes the order in which floats are added, and so the last digits:
 - the vector instructions: torch's sums and gradients differ between AVX2 and AVX512 (tried);
 - the maker of the processor: MKL and OpenBLAS choose their kernels by it;
 - the threads torch takes: its sums differ between one and two (tried);

@@ -1,8 +1,8 @@
 """Files as they were in any run: in a commit, branch, tag or experiment, or in the workspace.
 
-In: a path relative to the current folder (a pipeline's) and a revision; None is the workspace. Out:
-the file's content, from git or from DVC's cache; nothing is checked out. What git and DVC cannot
-find is told apart, because each is mended in another way.
+A file is named by its path relative to the current folder (a pipeline's) and a revision; None is
+the workspace. Its content comes from git or from DVC's cache; nothing is checked out. Errors tell
+apart what git and what DVC cannot find, because each is mended in another way.
 """
 
 import io

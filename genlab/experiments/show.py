@@ -1,7 +1,7 @@
-"""Show the experiments on the current commit, one line each, narrow enough for a terminal.
+"""Show the experiments on the current commit, one line each.
 
 `dvc exp show` prints every metric of every ranker; here the params that differ stand beside one
-metric (`--metric`, average_loc if not said). Failed experiments are left out.
+metric (`--metric`, by default average_loc). Failed experiments are left out.
 """
 
 import csv

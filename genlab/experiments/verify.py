@@ -1,16 +1,15 @@
-"""Run the committed pipeline again in a clean copy, and compare what comes out with the record.
+"""Run the committed pipeline again in a clean copy, and compare.
 
-`make verify`, or `python -m genlab verify FOLDER` for the pipeline in another folder. What is
-verified is HEAD, in a clone with a DVC cache of its own, empty, and without the record: every stage
-runs, and no number can be equal because it was never made anew. Compared is every value of the JSON
-files under metrics/ that dvc.yaml produces; the receipt is compared apart, as it may explain a
-difference.
+`make verify`, or `python -m genlab verify FOLDER` for the pipeline in another folder. HEAD
+is verified in a clone with an empty DVC cache and without the record, so every stage runs and every
+number is made anew. Every value of the JSON files under metrics/ that dvc.yaml produces is
+compared; the receipt is compared apart, as it may explain a difference.
 
 Exit code 0: all numbers agree. On the machine of the record they do to the last byte. Another
 processor or number of threads rounds sums differently, and from there a sampled text may take
-another turn; hence the tolerance, t + t * |committed| with t = 0.02 if not said. A mean place of
-3.4 may so move by 0.09 and a share of 0.35 by 0.03: less than half of what their 95 % intervals
-leave open, so what a reader concludes stays.
+another turn; hence the tolerance, t + t * |committed|, by default with t = 0.02. A mean place
+of 3.4 may then move by 0.09 and a share of 0.35 by 0.03: less than half the width of their 95 %
+intervals, so a reader's conclusion stays.
 """
 
 import json

@@ -1,9 +1,9 @@
-"""What people's labels say: shares with intervals, agreement of two raters, how many more to ask.
+"""Statistics of labels: shares with intervals, agreement of two raters, how many more to ask for.
 
-In: the texts and the labels of one or two raters (label_files.py). Out: nested numbers for a
-metrics file. A share's interval is Wilson's, and so is that of the macro share, the mean over
-ratings: the mean of their ends, each taken at less than 95 % (stratified Wilson, `macro_share`). It
-keeps a width where all answers are alike, which a bootstrap does not. Kappa's is a bootstrap's.
+`summarize_labels` takes the texts and the labels of one or two raters (label_files.py) and returns
+nested numbers for a metrics file. A share has Wilson's interval. The macro share, the mean over
+ratings, has the stratified Wilson interval (`macro_share`), which keeps a width where all answers
+are equal; a bootstrap does not. Kappa has a bootstrap interval.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,15 @@ N_RESAMPLES = 10_000
 def summarize_labels(texts: pl.DataFrame, labels: pl.DataFrame, sheet: Questionnaire) -> dict:
     """Return the numbers of a metrics file about the labels of one or two raters.
 
-    texts: all generated texts (text_id, arm, text and what the questionnaire names); labels: as
-    `read_labels` returns them. Out: `labels` (how many count, and how many are of other texts: a
-    label counts for the very text that was judged, not for what another run writes in its
-    place); `shares`, arm -> rater -> `all`, `macro` and every rating -> n, the share of each answer
-    and its interval, and `more_labels`, how many more would bring all these shares to +-5 points.
-    With two raters also the rater `both`, on the texts that both judged, with the share of texts
-    on which they `disagreed`, and `agreement`, with Cohen's kappa.
+    texts: all generated texts (text_id, arm, text and the questionnaire's columns); labels: as
+    `read_labels` returns them. A label counts only for the text that was judged, not for one that
+    another run writes in its place. The result has the keys
+    labels: how many count, and how many are of other texts;
+    shares: arm -> rater -> `all`, `macro` and every rating -> n, the share of each answer with its
+    interval, and `more_labels`, how many more would bring all these shares to +-5 points. Of two
+    raters there is also the rater `both`: the texts that both judged, with the share on which they
+    `disagreed`;
+    agreement: of two raters, with Cohen's kappa.
 
     Raises InputError for more than two raters.
     """
@@ -78,7 +80,7 @@ def summarize_labels(texts: pl.DataFrame, labels: pl.DataFrame, sheet: Questionn
 def summarize_shares(
     labels: pl.DataFrame, answers: Sequence[str], by: str, groups: Sequence
 ) -> dict[str, dict]:
-    """Return `all`, `macro` and each group's n, shares, their ends, and `more_labels`.
+    """Return n, shares with their intervals, and `more_labels` of `all`, `macro` and each group.
 
     labels: one rater's answers of one arm. No `macro` while a group has no answer: a mean over
     other groups would be another quantity.

@@ -1,10 +1,13 @@
 """The label desk: shows a rater one text after another, in a browser or a terminal.
 
-In: texts in the order of `label_files.sample_texts` and the rater's label file. Out: answers
-in that file. The page is served from this machine to this machine: by http.server on 127.0.0.1,
-to requests that bear this desk's token in a header (which no other site's page can send) and the
-right Host (so that no other name can stand for 127.0.0.1). Texts reach the page as JSON and the
-screen as textContent; the page's policy lets no other script run.
+It takes the texts in the order of `questionnaire.sample_texts`, and writes the answers to the
+rater's label file. The page is served from this machine to this machine: by http.server on
+127.0.0.1, to requests that bear this desk's token in a header (which no other site's page can send)
+and the right Host (so that no other name can stand for 127.0.0.1). Texts reach the page as JSON and
+the screen as textContent; the page's policy lets no other script run.
+
+http.server and not starlette with uvicorn: that took ten lines more here, limits no request's
+headers in time, and lets Ctrl-C wait for a request whose body does not come.
 """
 
 import hmac
@@ -152,11 +155,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if not self.comes_from_here():
             return
-        name, kind = FILES.get(self.path, (None, None))
-        if name is None:
-            self.reply_json(HTTPStatus.NOT_FOUND, {"error": "no such page"})
-        else:
+        if self.path in FILES:
+            name, kind = FILES[self.path]
             self.reply(HTTPStatus.OK, kind, (PAGE / name).read_bytes())
+        else:
+            self.reply_json(HTTPStatus.NOT_FOUND, {"error": "no such page"})
 
     def do_POST(self) -> None:
         if not self.comes_from_here():
@@ -173,9 +176,11 @@ class Handler(BaseHTTPRequestHandler):
                     with desk.lock:
                         view = desk.view(asked.get("id"))
                 case "/answer":
-                    view = desk.answer(*(asked.get(key) for key in ("id", "answer", "seconds")))
+                    view = desk.answer(
+                        asked.get("id", ""), asked.get("answer", ""), asked.get("seconds")
+                    )
                 case "/undo":
-                    view = desk.undo(asked.get("id"))
+                    view = desk.undo(asked.get("id", ""))
                 case _:
                     raise Refused(HTTPStatus.NOT_FOUND, "no such page")
         except Refused as error:

@@ -1,4 +1,4 @@
-"""Ask a person about generated texts, one after another, blind to the arm.
+"""Ask a person about generated texts, one by one, blind to the arm.
 
     python -m genlab label --rater NAME      # in the pipeline's folder, once a rater
 

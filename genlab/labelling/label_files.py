@@ -1,9 +1,9 @@
-"""People's labels of texts: what is asked, of which texts, and the file that keeps the answers.
+"""The files that keep the raters' answers.
 
-In: a questionnaire (label.yaml) and a table of texts. Out: one JSON Lines file a rater, a line an
-answer, only ever appended to, on disk before the next text is shown. An answer taken back is a
-line of its own, with the answer null. Every line holds a fingerprint of what the rater saw, so
-that an answer is never counted for another text.
+Each rater has one JSON Lines file with a line per answer. It is only ever appended to, and an
+answer is on disk before the next text is shown. An answer taken back is a line of its own, with the
+answer null. Every line holds a fingerprint of the text and its captions, so that an answer is never
+counted for another text.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""What people are asked of a text: the questionnaire, and which texts a rater sees."""
+"""The questionnaire (label.yaml), and the texts that a rater sees."""
 
 import hashlib
 import json
@@ -11,6 +11,11 @@ import yaml
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
+
+ALL = "all"
+# agreement.py's names for two raters together, and for their different answers.
+BOTH = "both"
+DISAGREED = "disagreed"
 
 
 @dataclass(frozen=True)
@@ -163,9 +168,3 @@ def sample_texts(texts: pl.DataFrame, sheet: Questionnaire, rater: str) -> pl.Da
     # Which texts the last block holds, if it is not a whole one, is a matter of the seed alone.
     chosen = drawn.sort("block", "draw").head(n)
     return chosen.sort("block", "turn").drop("draw", "turn", "block")
-
-
-ALL = "all"
-# What genlab.labelling.agreement calls two raters together, and their different answers.
-BOTH = "both"
-DISAGREED = "disagreed"

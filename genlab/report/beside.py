@@ -1,4 +1,4 @@
-"""Two runs side by side: each query with both generated texts and both places.
+"""Write a page of two runs side by side, item by item.
 
 `python -m genlab beside BASE [OTHER]` takes the payloads out of the two runs' report/index.html,
 each a commit, branch, tag or experiment (OTHER, if not said: the workspace), and writes

@@ -1,4 +1,4 @@
-"""Write the report of the pipeline in this folder: its numbers and charts on one page.
+"""Write the pipeline's report: its numbers and charts on one page.
 
     python -m genlab report report/index.html --receipt metrics/receipt.json \
         --plots_library report/vega.js

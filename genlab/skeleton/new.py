@@ -1,4 +1,4 @@
-"""Make a new pipeline that runs at once, in six small files to change.
+"""Make a new pipeline of six small files that runs at once.
 
     python -m genlab new NAME      # then: cd pipelines/NAME && dvc repro
 

@@ -1,9 +1,9 @@
-"""How sure a number is: bootstrap intervals over queries, and Wilson's interval for a share.
+"""Bootstrap intervals over queries, and Wilson's interval for a share.
 
-In: one value per query (or one column of values per metric), NaN where the metric does not count
-the query. Out: the ends of the interval. The query is the unit that is resampled, because the
-queries are what was sampled from the world: nothing is assumed about how the values spread, and
-a metric over some of the queries only (fdaro: the answerable ones) resamples its own count too.
+The functions take one value per query, or a column of values per metric, with NaN where the metric
+does not count the query, and return the ends of the interval. Queries are resampled because queries
+were sampled from the world. The bootstrap assumes nothing about how the values spread, and a metric
+over some of the queries (fdaro: the answerable ones) has its count resampled with its sum.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ CHUNK_DRAWS = 2**18
 
 
 def interval(value: SupportsFloat, low: SupportsFloat, high: SupportsFloat) -> dict[str, float]:
-    """Return a number with the ends of its interval, as every metrics file writes it."""
+    """Return a number and the ends of its interval, in the one form of all metrics files."""
     return {"value": float(value), "low": float(low), "high": float(high)}
 
 

@@ -1,7 +1,7 @@
-"""Is a paired difference more than chance: p values, Holm's correction, the detectable difference.
+"""p values of paired differences, Holm's correction, and the difference that could be detected.
 
-In: one value per unit (a query, a text) for each of two arms, row i the same unit in both. Out:
-numbers to read beside the interval of intervals.py, which comes from the same resamples.
+The functions take one value per unit (a query, a text) for each of two arms; row i is the same unit
+in both. Their numbers stand beside the interval of intervals.py, from the same resamples.
 """
 
 from math import sqrt
@@ -9,9 +9,9 @@ from statistics import NormalDist
 
 import numpy as np
 
-LEVEL = 0.05  # of error, two-sided: what a 95 % interval leaves outside
+LEVEL = 0.05  # two-sided: the rest of a 95 % interval
 POWER = 0.8  # Cohen 1988, Statistical Power Analysis, section 2.4
-FEWEST_PAIRS = 6  # the signs of five, all alike, still have p 2 / 2^5 > LEVEL
+FEWEST_PAIRS = 6  # five equal signs still have p = 2 / 2^5 > LEVEL
 
 
 def mcnemar_p(a: np.ndarray, b: np.ndarray) -> float:
@@ -33,11 +33,11 @@ def mcnemar_p(a: np.ndarray, b: np.ndarray) -> float:
 def bootstrap_p(differences: np.ndarray, means: np.ndarray) -> float:
     """Return the two-sided p of the resampled `means` of the differences of units.
 
-    Twice the share of means on zero's other side, counted with one more on both: below 0.05 where
-    the 95 % percentile interval excludes zero, and never 0 (Davison and Hinkley 1997, Bootstrap
-    Methods and their Application, section 4.2.3). Nor is it below 2^(1 - k) for k differences
-    that are not zero, the least that a test of their signs can give: resamples of a few equal
-    differences are all on one side, and prove nothing.
+    It is twice the share of resampled means beyond zero, with 1 added to both counts, so it is
+    never 0, and it is below 0.05 where the 95 % percentile interval excludes zero (Davison and
+    Hinkley 1997, Bootstrap Methods and their Application, section 4.2.3). For k differences other
+    than zero it is at least 2^(1 - k), the smallest p of a sign test: all resamples of a few equal
+    differences lie on one side and prove nothing.
     """
     means = means[~np.isnan(means)]
     beyond = min((means <= 0).sum(), (means >= 0).sum())
@@ -46,7 +46,7 @@ def bootstrap_p(differences: np.ndarray, means: np.ndarray) -> float:
 
 
 def adjust_by_holm(p_values: list[float]) -> list[float]:
-    """Return p values for asking them all at once, in the order given; NaN stays and is not asked.
+    """Return the p values adjusted for testing them together, in their order; NaN is no test.
 
     Holm 1979, Scandinavian Journal of Statistics 6(2): the k-th smallest of m is multiplied by
     m - k + 1, and none is below a smaller one's.
@@ -63,9 +63,9 @@ def adjust_by_holm(p_values: list[float]) -> list[float]:
 def detectable_difference(differences: np.ndarray, n_asked: int = 1) -> float:
     """Return the true difference that this many pairs would show in 80 of 100 such experiments.
 
-    (1.96 + 0.84) standard errors of a paired mean for one question; of `n_asked` at once, each at
-    the level of Holm's first step, 5 % / n_asked. NaN for fewer pairs than can show anything, and
-    for differences that are all the same, from which no spread can be told.
+    For one question it is (1.96 + 0.84) standard errors of a paired mean; for `n_asked` questions
+    each is tested at the level of Holm's first step, 5 % / n_asked. It is NaN for too few pairs to
+    show anything, and for differences that are all equal, whose spread is unknown.
     """
     counted = differences[~np.isnan(differences)]
     if len(counted) < FEWEST_PAIRS or np.ptp(counted) == 0:
@@ -77,13 +77,13 @@ def detectable_difference(differences: np.ndarray, n_asked: int = 1) -> float:
 def unpaired_shares_interval(a: float, b: float, n: int) -> tuple[float, float]:
     """Return the 95 % interval (low, high) of b - a for two shares of n units each.
 
-    Wald's, for shares whose pairing nobody published: wider than a paired one where the arms agree
-    on which units are hard.
+    This is Wald's interval, for shares whose pairing was not published. It is wider than a paired
+    one where the arms agree on which units are hard.
     """
     half = NormalDist().inv_cdf(1 - LEVEL / 2) * sqrt((a * (1 - a) + b * (1 - b)) / n)
     return b - a - half, b - a + half
 
 
 def is_significant(low: float, high: float, p_adjusted: float) -> bool:
-    """Say whether a difference is more than chance: its adjusted p and its interval must agree."""
+    """Say whether a difference is significant by both its adjusted p and its interval."""
     return p_adjusted < LEVEL and not low <= 0 <= high

@@ -118,8 +118,8 @@ ROWS, OFFICIAL_ROWS = [hub_row(0), hub_row(1)], [official_row(0), official_row(1
         ("train.json", lines_text(OFFICIAL_ROWS), "official"),
         ("train.jsonl", "\ufeff" + lines_text(ROWS).replace("\n", "\r\n\r\n"), "hub"),
         ("train.json", "\ufeff \r\n" + json.dumps(ROWS, indent=1).replace("\n", "\r\n"), "hub"),
-        ("train.json.gz", gzip.compress(json.dumps(ROWS).encode()), "hub"),
-        ("train.jsonl.GZ", gzip.compress(lines_text(OFFICIAL_ROWS).encode()), "official"),
+        ("train.json.gz", gzip.compress(json.dumps(ROWS).encode(), mtime=0), "hub"),
+        ("train.jsonl.GZ", gzip.compress(lines_text(OFFICIAL_ROWS).encode(), mtime=0), "official"),
     ],
 )
 def test_every_json_layout_gives_the_same_queries_named_or_recognised(
@@ -486,8 +486,12 @@ def test_a_bad_labelled_line_is_named_with_its_number(tmp_path, content, reason)
         ("train.json", b"PK\x03\x04...", "a zip archive; unpack it"),
         ("train.json", b"<!DOCTYPE html><html>", "a web page, not the data"),
         ("train.json", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
-        ("train.json.gz", gzip.compress(lines_text(ROWS).encode())[:-20], "damaged gzip"),
-        ("train.json.gz", gzip.compress(gzip.compress(b"[]")), "compressed twice"),
+        ("train.json.gz", gzip.compress(lines_text(ROWS).encode(), mtime=0)[:-20], "damaged gzip"),
+        (
+            "train.json.gz",
+            gzip.compress(gzip.compress(b"[]", mtime=0), mtime=0),
+            "compressed twice",
+        ),
         ("train.parquet", b"PAR1 but no more", "not a whole Parquet file"),
         ("train.parquet", b"nonsense", "not a whole Parquet file"),
         ("train.json", columns_text([{"query": "x"}]), "column 'query_id' is missing"),
