@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from genlab.core.files import write_json, written_whole
-from genlab.core.params import leaves
+from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.core.terminal import with_ends
 from genlab.report.charts import write_plots_library
@@ -84,7 +84,7 @@ def number_tables(nested: dict) -> list[Table]:
     groups = {name: value for name, value in nested.items() if isinstance(value, dict)}
     groups |= {"value": alone} if alone else {}
     columns = {
-        name: {key.replace(".", ": "): str(text) for key, text in leaves(in_words(group))}
+        name: {key.replace(".", ": "): str(text) for key, text in flatten(in_words(group)).items()}
         for name, group in groups.items()
     }
     kinds: dict[tuple, list[str]] = {}

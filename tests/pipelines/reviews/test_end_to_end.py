@@ -99,7 +99,7 @@ def test_every_arm_writes_for_the_same_reviews_in_both_ways(pipeline):
     }
     assert asked["review_id"].n_unique() == 1 and set(asked["len"]) == {15}
     assert texts.group_by("rating").len()["len"].to_list() == [12] * 5
-    assert texts["n_tokens"].max() <= 16
+    assert texts["tokens"].list.len().max() <= 16
 
 
 def test_scores_stand_between_real_reviews_and_labels_are_counted(pipeline):
@@ -115,13 +115,15 @@ def test_a_second_run_does_nothing(pipeline):
     assert call(pipeline, "git", "status", "--porcelain") == ""
 
 
-def test_a_shorter_length_writes_and_scores_again_and_metrics_diff_tells(pipeline):
+def test_a_shorter_length_cuts_what_was_generated_and_metrics_diff_tells(pipeline):
+    generated = (pipeline / "data/generate.parquet").read_bytes()
     result = dvc(pipeline, "exp", "run", "-S", "gen.max_len=8")
     try:
         assert result.returncode == 0, result.stdout
-        assert stages_run(result) == ["check", "generate", "score"]
-        assert pl.read_parquet(pipeline / "data/generate.parquet")["n_tokens"].max() <= 8
-        assert "full.greedy.mean_new_tokens" in dvc(pipeline, "metrics", "diff").stdout
+        assert stages_run(result) == ["check", "score", "report"]
+        assert (pipeline / "data/generate.parquet").read_bytes() == generated
+        assert pl.read_parquet(pipeline / "data/score_arms.parquet")["n_tokens"].max() <= 8
+        assert "full.perplexity" in dvc(pipeline, "metrics", "diff").stdout
     finally:
         call(pipeline, "git", "reset", "--quiet", "--hard")
         assert dvc(pipeline, "checkout", "dvc.yaml").returncode == 0
