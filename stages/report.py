@@ -10,12 +10,11 @@ from typing import Annotated
 
 from typer import Option
 
-from genlab.core.files import write_json, written_whole
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
-from genlab.report.charts import draw_charts, write_plots_library
-from genlab.report.page import leakage_table, number_tables, read_metrics
+from genlab.report.charts import draw_charts
+from genlab.report.page import leakage_table, number_tables, read_metrics, write_report
 from genlab.report.texts import make_payload, render_texts
 
 PIPELINE = Path("dvc.yaml")
@@ -61,11 +60,7 @@ def main(
         },
         receipt=stood_on,
     )
-
-    with written_whole(output) as partial:
-        partial.write_text(page, encoding="utf-8")
-    write_plots_library(plots_library)
-    write_json(receipt, stood_on)
+    write_report(output, page, receipt, stood_on, plots_library)
     print(f"{len(payload['queries'])} queries on {output}; open it in a browser")
 
 

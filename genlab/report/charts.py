@@ -7,9 +7,10 @@ them, so one picture suits a light and a dark page.
 """
 
 import json
+import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import yaml
 
@@ -18,7 +19,10 @@ from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
 
 # Each at least three to one in contrast on white and on the page's dark ground.
-COLORS = ["#2f7fc1", "#d1702a", "#2a9d6f", "#a45fc4", "#8f8540", "#d0506f"]
+COLORS = [
+    *("#2f7fc1", "#d1702a", "#2a9d6f", "#a45fc4", "#8f8540"),
+    *("#d0506f", "#1c9aa8", "#7a7f87", "#6b74d6", "#5f8f2f"),
+]
 
 WIDTH, HEIGHT = 440, 230  # the axis and its labels included in the width
 
@@ -40,6 +44,7 @@ CONFIG = {
         "titleFontSize": 12,
         "titleFontWeight": "normal",
         "labelLimit": 240,
+        "labelSeparation": 8,
     },
     "legend": {
         "orient": "top",
@@ -47,7 +52,10 @@ CONFIG = {
         "labelColor": "currentColor",
         "labelFontSize": 12,
         "symbolStrokeWidth": 2,
+        "symbolOpacity": 1,  # or it is as faint as the band of the same series
         "columns": 3,
+        "columnPadding": 24,  # a browser without the font above writes wider
+        "layout": {"top": {"direction": "vertical", "anchor": "start"}},
     },
 }
 
@@ -65,6 +73,7 @@ class Plot:
     template: str
     x: str
     y: dict[str, str]  # file -> the column that is drawn
+    column: str  # the same of all files
     x_label: str
     y_label: str
 
@@ -79,27 +88,30 @@ class Chart:
 
 
 def read_plots(pipeline: Path) -> list[Plot]:
-    """Return the plots of a dvc.yaml, in its order."""
+    """Return the plots of a dvc.yaml, in its order; InputError for one that cannot be drawn."""
     content = yaml.safe_load(pipeline.read_text(encoding="utf-8"))
     plots = []
     for entry in content.get("plots", []):
-        ((title, given),) = entry.items()
-        column = next(iter(given["y"].values()))
-        plots.append(
-            Plot(
-                title,
-                given["template"],
-                given["x"],
-                given["y"],
-                given.get("x_label", given["x"]),
-                given.get("y_label", column),
-            )
-        )
+        try:
+            ((title, given),) = entry.items()
+            (column,) = set(given["y"].values())
+            labels = given.get("x_label", given["x"]), given.get("y_label", column)
+            plots.append(Plot(title, given["template"], given["x"], given["y"], column, *labels))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise InputError(
+                f"{pipeline}: plot {name_of(entry)}: needs a template, x, and under y each file "
+                "with the same column"
+            ) from None
     return plots
 
 
+def name_of(entry: object) -> str:
+    """Return what a person calls an entry of plots: its title, or a file alone."""
+    return ", ".join(map(str, entry)) if isinstance(entry, dict) else str(entry)
+
+
 def draw_charts(pipeline: Path) -> list[Chart]:
-    """Return the charts of a pipeline's plots whose files are there and have rows."""
+    """Return the charts of a pipeline's plots; a line on stderr for each file that is not there."""
     charts = []
     for plot in read_plots(pipeline):
         rows = read_rows(plot, pipeline.parent)
@@ -111,17 +123,29 @@ def draw_charts(pipeline: Path) -> list[Chart]:
 def read_rows(plot: Plot, folder: Path) -> list[dict]:
     """Return the rows of a plot's files, with the columns that DVC adds."""
     rows = []
-    for name, column in plot.y.items():
+    for name in plot.y:
         path = folder / name
         if not path.is_file():
+            missing = f"{path}: no such file, so plot {plot.title} lacks it; run `dvc repro`"
+            print(missing, file=sys.stderr)
             continue
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
             raise InputError(f"{path}: no JSON ({error}); run `dvc repro`") from None
-        added = {"filename": Path(name).name, "field": column, "rev": "workspace"}
+        check_rows(f"{path}: plot {plot.title}", content, [plot.x, plot.column])
+        added = {"filename": Path(name).name, "field": plot.column, "rev": "workspace"}
         rows += [row | added for row in content]
     return rows
+
+
+def check_rows(where: str, rows: object, columns: list[str]) -> None:
+    """Raise InputError unless these are rows, if any, of which some have each column."""
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{where}: needs a list of rows")
+    for column in columns:
+        if rows and not any(column in row for row in rows):
+            raise InputError(f"{where}: no row has {column}{did_you_mean(column, rows[0])}")
 
 
 def find_template(folder: Path, name: str) -> dict:
@@ -140,19 +164,17 @@ def draw(plot: Plot, rows: list[dict], template: dict) -> Chart:
     """Return a plot of these rows as an SVG, with the notes that its marks need."""
     import vl_convert
 
-    (column,) = set(plot.y.values())
     anchors = {
         "DATA": rows,
         "TITLE": plot.title,
         "X": plot.x,
-        "Y": column,
+        "Y": plot.column,
         "X_LABEL": plot.x_label,
         "Y_LABEL": plot.y_label,
         "PLOT_WIDTH": WIDTH,
         "PLOT_HEIGHT": HEIGHT,
     }
-    spec = cast(dict, fill(template, anchors))
-    del spec["title"]  # the page has it above the picture
+    spec = {key: fill(value, anchors) for key, value in template.items() if key != "title"}
     spec |= {"config": CONFIG, "autosize": {"type": "fit-x", "contains": "padding"}}
     notes = []
     if any(row.get("low") is not None for row in rows):
@@ -176,9 +198,10 @@ def fill(part: object, anchors: dict[str, object]) -> object:
         }
     if isinstance(part, list):
         return [fill(value, anchors) for value in part]
-    if isinstance(part, str) and part.startswith("<DVC_METRIC_"):
-        return anchors[part.removeprefix("<DVC_METRIC_").removesuffix(">")]
-    return part
+    found = re.fullmatch(r"<DVC_METRIC_(\w+)>", part) if isinstance(part, str) else None
+    if found and found[1] not in anchors:
+        raise InputError(f"{TEMPLATES}: {part} is unknown{did_you_mean(found[1], anchors)}")
+    return anchors[found[1]] if found else part
 
 
 def write_plots_library(path: Path) -> None:
@@ -186,5 +209,6 @@ def write_plots_library(path: Path) -> None:
     import vl_convert
 
     with written_whole(path) as partial:
+        # Its stub wants a snippet; without one the library puts vegaEmbed where DVC's page looks.
         library = vl_convert.javascript_bundle(vl_version=GRAMMAR)  # type: ignore[call-arg]
         partial.write_text(library, encoding="utf-8")

@@ -9,10 +9,14 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from genlab.core.files import write_json, written_whole
+from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.core.terminal import with_ends
+from genlab.report.charts import write_plots_library
 
 PAGE = Path(__file__).resolve().parent / "page_files"
 
@@ -42,6 +46,16 @@ def render(template: str, script: str = "", **parts: object) -> str:
     )
 
 
+def write_report(
+    output: Path, page: str, receipt: Path, stood_on: dict, plots_library: Path
+) -> None:
+    """Write the three files of every report: the page, the receipt and the plots library."""
+    with written_whole(output) as partial:
+        partial.write_text(page, encoding="utf-8")
+    write_plots_library(plots_library)
+    write_json(receipt, stood_on)
+
+
 def embed(content: object) -> str:
     """Return JSON that can stand in a script element, whatever its strings hold."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -69,12 +83,15 @@ def number_tables(nested: dict) -> list[Table]:
     alone = {name: value for name, value in nested.items() if not isinstance(value, dict)}
     groups = {name: value for name, value in nested.items() if isinstance(value, dict)}
     groups |= {"value": alone} if alone else {}
-    columns = {name: leaves_in_words(group) for name, group in groups.items()}
+    columns = {
+        name: {key.replace(".", ": "): str(text) for key, text in flatten(in_words(group)).items()}
+        for name, group in groups.items()
+    }
     kinds: dict[tuple, list[str]] = {}
     for name, column in columns.items():
         kinds.setdefault(tuple(column), []).append(name)
     return [
-        [["", *names]] + [[row, *(columns[name][row] for name in names)] for row in rows]
+        [["", *names], *([row, *(columns[name][row] for name in names)] for row in rows)]
         for rows, names in kinds.items()
         if rows
     ]
@@ -97,19 +114,73 @@ def leakage_table(leakage: dict) -> Table:
     return rows
 
 
-def leaves_in_words(nested: dict, prefix: str = "") -> dict[str, str]:
-    """Return name -> number, an interval {value, low, high} as one cell."""
+def with_intervals(scores: dict, details: dict, above: tuple[str, ...] = ()) -> dict:
+    """Return nested scores, with the details' interval in place of each number that has one.
+
+    Layouts differ, so an interval belongs to a number if it has its value and lies under its name:
+    under its group's name, too, if any does. Where several are left and differ, none is taken.
+    """
     found = {}
-    for name, value in nested.items():
-        if isinstance(value, dict) and {"value", "low", "high"} <= value.keys():
-            found[prefix + name] = with_ends(value)
-        elif isinstance(value, dict):
-            found |= leaves_in_words(value, f"{prefix}{name}: ")
-        else:
-            found[prefix + name] = brief(value)
+    for name, value in scores.items():
+        path = (*above, name)
+        if isinstance(value, dict):
+            found[name] = with_intervals(value, details, path)
+            continue
+        same = [
+            (keys, each)
+            for keys, each in intervals_in(details)
+            if name in keys and each["value"] == value
+        ]
+        own = [each for each in same if set(path) <= set(each[0])] or same
+        different = {with_ends(each): each for _, each in own}
+        found[name] = next(iter(different.values())) if len(different) == 1 else value
     return found
 
 
-def brief(value: float) -> str:
-    """Return a number with three decimals, or none if it is whole."""
-    return str(int(value)) if value == int(value) else f"{value:.3f}"
+def intervals_in(details: object, path: tuple[str, ...] = ()) -> Iterator[tuple]:
+    """Yield the keys above each interval of nested details, and the interval."""
+    if is_interval(details):
+        yield path, details
+    elif isinstance(details, dict):
+        for key, each in details.items():
+            yield from intervals_in(each, (*path, key))
+
+
+def claims_table(settled: dict, claims: dict) -> Table:
+    """Return every settled claim in words, with its verdict and difference in every group."""
+    groups = dict.fromkeys(group for found in settled.values() for group in found)
+    rows = [["claim", *(group or "result" for group in groups)]]
+    for name, found in settled.items():
+        cells = [claim_cell(found[group]) if group in found else "not run" for group in groups]
+        rows.append([claims.get(name, {}).get("claim", name), *cells])
+    return rows
+
+
+def claim_cell(found: dict) -> str:
+    """Return a verdict with its difference."""
+    return f"{found['verdict']}: {with_ends(found | {'value': found['difference']})}"
+
+
+def is_interval(value: object) -> bool:
+    """Say whether a value is an interval {value, low, high}, whatever else it has."""
+    return isinstance(value, dict) and {"value", "low", "high"} <= value.keys()
+
+
+def in_words(nested: dict) -> dict[str, object]:
+    """Return nested numbers as text, an interval as one."""
+    return {
+        name: with_ends(value)
+        if is_interval(value)
+        else in_words(value)
+        if isinstance(value, dict)
+        else brief(value)
+        for name, value in nested.items()
+        if value != {}
+    }
+
+
+def brief(value: object) -> str:
+    """Return a number with three decimals, or none if it is whole; what is no number as it is."""
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() else f"{value:.3f}"
+    return "-" if value is None else str(value)

@@ -15,13 +15,20 @@ from typing import Annotated
 import yaml
 from typer import Option
 
-from genlab.core.files import write_json, written_whole
 from genlab.core.program import run, stage_app
 from genlab.experiments.receipts import make_receipt
-from genlab.report.charts import draw_charts, write_plots_library
-from genlab.report.page import Table, number_tables, read_metrics, render
+from genlab.report.charts import draw_charts
+from genlab.report.page import (
+    Table,
+    claims_table,
+    number_tables,
+    read_metrics,
+    render,
+    with_intervals,
+    write_report,
+)
 
-PIPELINE, PARAMS = Path("dvc.yaml"), Path("params.yaml")
+PIPELINE, PARAMS, CLAIMS = Path("dvc.yaml"), Path("params.yaml"), Path("claims.yaml")
 DATA, METRICS = Path("data"), Path("metrics")
 
 app = stage_app()
@@ -36,6 +43,7 @@ def main(
     """Write the page, the receipt and the plots library."""
     stood_on = make_receipt(PARAMS, [path for path in DATA.iterdir() if path.name != "check.txt"])
     numbers = read_numbers(PIPELINE)
+    claims = read_metrics(METRICS, ["claims"]).get("claims", {})
     page = render(
         "pipeline.html",
         title=Path.cwd().name,
@@ -43,13 +51,11 @@ def main(
         numbers={name: numbers.pop(name) for name in ["score"] if name in numbers},
         more_numbers=numbers,
         charts=draw_charts(PIPELINE),
+        claims=read_claims(claims),
         params=PARAMS.read_text(encoding="utf-8"),
         receipt=stood_on,
     )
-    with written_whole(output) as partial:
-        partial.write_text(page, encoding="utf-8")
-    write_plots_library(plots_library)
-    write_json(receipt, stood_on)
+    write_report(output, page, receipt, stood_on, plots_library)
     print(f"the report is {output}; open it in a browser")
 
 
@@ -61,13 +67,28 @@ def read_question(pipeline: Path) -> str:
 
 
 def read_numbers(pipeline: Path) -> dict[str, list[Table]]:
-    """Return the tables of each file that dvc.yaml lists as metrics."""
-    entries = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"].values()
-    listed = [next(iter(out)) for entry in entries for out in entry.get("metrics", [])]
-    names = [Path(name).stem for name in listed if Path(name).parent == METRICS]
-    found = read_metrics(METRICS, names)
+    """Return the tables of each file that dvc.yaml lists as metrics, score's with intervals."""
+    found = read_metrics(METRICS, [*names_of_metrics(pipeline), "score_details"])
+    details = found.pop("score_details", {})
+    if "score" in found:
+        found["score"] = with_intervals(found["score"], details)
     tables = {name: number_tables(content) for name, content in found.items()}
     return {name: shown for name, shown in tables.items() if shown}
+
+
+def names_of_metrics(pipeline: Path) -> list[str]:
+    """Return NAME of every metrics/NAME.json that dvc.yaml lists as metrics."""
+    entries = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"].values()
+    listed = [Path(next(iter(out))) for entry in entries for out in entry.get("metrics", [])]
+    return [path.stem for path in listed if path.parent == METRICS]
+
+
+def read_claims(settled: dict) -> dict[str, list[Table]]:
+    """Return the table of the settled claims, in claims.yaml's words; nothing if there are none."""
+    if not settled.get("claims"):
+        return {}
+    asked = yaml.safe_load(CLAIMS.read_text(encoding="utf-8")) if CLAIMS.is_file() else {}
+    return {"": [claims_table(settled["claims"], asked.get("claims", {}))]}
 
 
 if __name__ == "__main__":

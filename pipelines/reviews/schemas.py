@@ -34,6 +34,33 @@ GENERATE_SCHEMA = pl.Schema(
         "text": pl.String(),  # of all its tokens; score cuts to gen.max_len
     }
 )
+# What is measured of a generated text: 0 or 1, or a number.
+SHARES = ("rating_recovered", "rubric_recovered", "finished")
+MEANS = (
+    "rating_error",  # |recovered - asked|, in stars
+    "keyword_recall",  # share of the asked keywords that stand in the text
+    "loss_per_token",  # nats, under the fluency model
+    "bits_per_byte",  # the same, whatever its tokenizer
+    "distinct_1",  # different words over words, within the text
+    "distinct_2",
+    "self_repetition",  # share of its word n-grams that repeat an earlier one
+    "copied_share",  # longest run of words that is in a train review, over the text's words
+    "n_words",
+    "n_tokens",
+)
+SCORE_SCHEMA = pl.Schema(
+    {name: GENERATE_SCHEMA[name] for name in ("text_id", "review_id", "arm", "decoding", "rating")}
+    | {
+        "text": pl.String,
+        "predicted_rating": pl.Int8,  # null: no classifier, or a text without a known word
+        "predicted_rubric": pl.String,
+        **dict.fromkeys([*SHARES, *MEANS], pl.Float64),  # null: does not count
+        "copied_words": pl.Int64,
+        "loss": pl.Float64,  # of all tokens, nats
+        "n_read_tokens": pl.Int64,  # the fluency model's tokens
+        "n_bytes": pl.Int64,
+    }
+)
 
 
 def count_ratings(ratings: Iterable[int]) -> dict[str, int]:

@@ -165,6 +165,27 @@ def test_an_end_of_text_ends_and_the_cap_caps(num_beams, temperature):
     assert tokens == [[7] * 5, [7] * 5] and finished == [False, False]
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_without_beams_the_first_tokens_are_the_shorter_generation(models, temperature):
+    for model in models:
+        long, ended = generate_texts(model, INPUTS, IDS, settings(temperature=temperature), 4)
+        short, ended_early = generate_texts(
+            model, INPUTS, IDS, settings(temperature=temperature, cap=5), 4
+        )
+        assert short == [row[:5] for row in long]
+        assert ended_early == [end and len(row) < 5 for row, end in zip(long, ended, strict=True)]
+
+
+def test_the_first_tokens_of_a_beam_need_not_be_the_shorter_beam(models):
+    """So a text that beams wrote is said to be cut, not generated anew."""
+    differ = []
+    for model in models:
+        long, _ = generate_texts(model, INPUTS, IDS, settings(**STUDY), 4)
+        short, _ = generate_texts(model, INPUTS, IDS, settings(**STUDY, cap=5), 4)
+        differ += [a != b[:5] for a, b in zip(short, long, strict=True)]
+    assert any(differ)
+
+
 def test_progress_counts_every_input(models):
     done = []
     generate_texts(models[0], INPUTS, IDS, settings(cap=2), 4, done.append)

@@ -128,6 +128,80 @@ def test_a_plot_without_its_file_is_left_out_and_a_broken_one_is_named(draw, tmp
     assert draw_charts(tmp_path / "dvc.yaml") == []
 
 
+@pytest.mark.parametrize("row", [{"max_len": 1, "averge_loc": 2}, {"max_length": 1}])
+def test_rows_without_a_column_that_the_plot_names_are_an_error(draw, row):
+    with pytest.raises(InputError, match=r"rows.json: plot places: no row has (average_loc|max_l)"):
+        draw([row])
+
+
+@pytest.mark.parametrize("content", [{"max_len": 1}, [1, 2], "text"])
+def test_a_file_without_rows_is_an_error(draw, content):
+    with pytest.raises(InputError, match=r"rows.json: plot places: needs a list of rows"):
+        draw(content)
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [
+        "metrics/rows.json",
+        {"places": None},
+        {"places": {"x": "max_len", "y": {"metrics/rows.json": "loss"}}},
+        {"places": {"y": {"metrics/rows.json": "loss"}, "template": "by_arm"}},
+        {"places": {"x": "a", "y": {"metrics/rows.json": ["b", "c"]}, "template": "by_arm"}},
+        {"places": {"x": "a", "y": {"m/a.json": "b", "m/c.json": "d"}, "template": "by_arm"}},
+    ],
+)
+def test_a_plot_that_is_not_one_column_over_another_is_one_clear_line(tmp_path, plot):
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"plots": [plot]}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"dvc.yaml: plot (places|metrics/rows.json): needs a t"):
+        read_plots(tmp_path / "dvc.yaml")
+
+
+def test_ten_series_have_ten_colours_that_stand_out_on_both_grounds(draw):
+    rows = [row | {"ranker": f"r{i}"} for i in range(10) for row in ROWS[:2]]
+    lines = marks(draw(rows).svg, "mark-line")
+    assert len({line.get("stroke") for line in lines}) == 10
+    style = (ROOT / "genlab/report/page_files/page.css").read_text(encoding="utf-8")
+    for ground in re.findall(r"--ground: (#\w+);", style):
+        assert min(contrast(color, ground) for color in COLORS) >= 3, ground
+
+
+def contrast(one: str, other: str) -> float:
+    """Return WCAG 2's contrast ratio of two colours #rrggbb or #rgb."""
+    lights = []
+    for color in (one, other):
+        digits = color[1:] if len(color) == 7 else "".join(2 * digit for digit in color[1:])
+        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
+
+
+@pytest.mark.parametrize(
+    ("template", "column"),
+    [
+        ("by_ranker_and_stop", "stop"),
+        ("by_ranker_and_texts", "texts"),
+        ("by_arm_and_split", "split"),
+    ],
+)
+def test_the_legend_shows_solid_and_dashed_lines(draw, template, column):
+    rows = [row | {"arm": row["ranker"], column: kind} for row in ROWS for kind in ("one", "two")]
+    symbols = marks(draw(rows, template).svg, "role-legend-symbol")
+    dashes = {mark.get("stroke-dasharray") for mark in symbols if mark.get("stroke") == "gray"}
+    assert len(dashes) == 2
+
+
+def test_legends_are_not_as_faint_as_a_band(draw):
+    symbols = marks(draw(ROWS).svg, "role-legend-symbol")
+    assert {mark.get("opacity", "1") for mark in symbols} == {"1"}
+
+
+def test_an_anchor_that_is_not_known_is_an_error():
+    with pytest.raises(InputError, match=r"<DVC_METRIC_COLOUR> is unknown"):
+        fill({"a": ["<DVC_METRIC_COLOUR>"]}, {"DATA": []})
+
+
 def test_a_template_that_is_not_there_is_named_with_a_hint(draw):
     with pytest.raises(InputError, match=r"no plot template by_rankr; did you mean by_ranker\?"):
         draw(ROWS, "by_rankr")

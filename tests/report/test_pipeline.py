@@ -5,12 +5,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from genlab.report import pipeline
-from genlab.report.page import number_tables
+from genlab.report.charts import read_plots
+from genlab.report.page import claims_table, number_tables, with_intervals
 from tests.project_copy import ROOT
 
+PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
 DVC_YAML = """\
 # Does it work <at all>? Every value is in params.yaml.
 
@@ -33,8 +36,8 @@ NUMBERS = {"before": {"reward": 1.0}, "after": {"reward": {"value": 2, "low": 1.
 
 
 @pytest.fixture
-def page(tmp_path, monkeypatch) -> str:
-    """Return the page of a pipeline of one stage, run in its folder."""
+def make_page(tmp_path, monkeypatch):
+    """Return a function that writes the page of the pipeline of one stage that lies here."""
     monkeypatch.chdir(tmp_path)
     for folder in ("metrics", "data"):
         (tmp_path / folder).mkdir()
@@ -47,10 +50,19 @@ def page(tmp_path, monkeypatch) -> str:
     Path("metrics/counts.json").write_text(json.dumps({"texts": 7}), encoding="utf-8")
     rows = [{"arm": "<b>one", "step": step, "reward": step} for step in (1, 2)]
     Path("metrics/curve.json").write_text(json.dumps(rows), encoding="utf-8")
-    words = ["report/index.html", "--receipt", "metrics/receipt.json"]
-    words += ["--plots_library", "report/vega.js"]
-    CliRunner().invoke(pipeline.app, words, catch_exceptions=False, standalone_mode=False)
-    return Path("report/index.html").read_text(encoding="utf-8")
+
+    def make() -> str:
+        words = ["report/index.html", "--receipt", "metrics/receipt.json"]
+        words += ["--plots_library", "report/vega.js"]
+        CliRunner().invoke(pipeline.app, words, catch_exceptions=False, standalone_mode=False)
+        return Path("report/index.html").read_text(encoding="utf-8")
+
+    return make
+
+
+@pytest.fixture
+def page(make_page) -> str:
+    return make_page()
 
 
 def test_the_page_has_the_question_the_numbers_and_every_plot_of_dvc_yaml(page):
@@ -73,5 +85,86 @@ def test_the_receipt_names_the_data_and_the_plots_library_lies_beside(page):
     assert Path("report/vega.js").stat().st_size > 100_000
 
 
+def test_a_plot_added_to_dvc_yaml_is_on_the_page_without_any_code(page, make_page):
+    assert page.count("<svg") == 1
+    plot = {"x": "words", "y": {"metrics/novel.json": "hue"}, "template": "by_arm"}
+    content = yaml.safe_load(DVC_YAML)
+    content["plots"].append({"novelty": plot})
+    Path("dvc.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    rows = [{"arm": "a", "words": n, "hue": n} for n in (1, 2)]
+    Path("metrics/novel.json").write_text(json.dumps(rows), encoding="utf-8")
+    added = make_page()
+    assert added.count("<svg") == 2 and "<h3>novelty</h3>" in added
+
+
+def test_a_plot_file_that_is_missing_is_one_line_and_the_page_is_made(make_page, capsys):
+    Path("metrics/curve.json").unlink()
+    assert "<svg" not in make_page()
+    line = "metrics/curve.json: no such file, so plot reward lacks it; run `dvc repro`\n"
+    assert capsys.readouterr().err == line
+
+
+def test_settled_claims_are_shown_in_their_words_escaped(page, make_page):
+    assert '<section id="claims"' not in page  # there are none
+    found = {"difference": 0.5, "low": 0.25, "high": 0.75, "n": 9, "verdict": "supported"}
+    settled = {"arms": {}, "claims": {"longer": {"": found}, "gone": {"": found}}}
+    Path("metrics/claims.json").write_text(json.dumps(settled), encoding="utf-8")
+    asked = {"claims": {"longer": {"claim": "<i>Longer</i> texts please"}}}
+    Path("claims.yaml").write_text(yaml.safe_dump(asked), encoding="utf-8")
+    shown = make_page()
+    assert "&lt;i&gt;Longer&lt;/i&gt; texts please" in shown and "<i>" not in shown
+    assert shown.count("supported: 0.500 [0.250, 0.750]") == 2
+
+
+def test_a_claim_that_was_not_run_in_a_group_says_so():
+    found = {"difference": -1.0, "low": -2.0, "high": -0.5, "verdict": "contradicted"}
+    assert claims_table({"a": {"17": found}, "b": {"18": found}}, {}) == [
+        ["claim", "17", "18"],
+        ["a", "contradicted: -1.000 [-2.000, -0.500]", "not run"],
+        ["b", "not run", "contradicted: -1.000 [-2.000, -0.500]"],
+    ]
+
+
+def test_a_score_has_the_interval_of_the_details_wherever_that_lies():
+    one, two = ({"value": 0.5, "low": low, "high": 0.9} for low in (0.1, 0.2))
+    scores = {"full": {"recall": 0.5, "error": 2.0}}
+    # Under its group's name rather than another's of the same value.
+    details = {"study": {"full": {"macro": {"recall": one}}, "lora": {"macro": {"recall": two}}}}
+    assert with_intervals(scores, details) == {"full": {"recall": one, "error": 2.0}}
+    # The group bears another name in the details, where one has this value.
+    assert with_intervals(scores, {"main": {"recall": {"seeds": one}}})["full"]["recall"] == one
+
+
+def test_a_score_has_no_interval_of_another_number():
+    one, two = ({"value": 0.5, "low": low, "high": 0.9} for low in (0.1, 0.2))
+    scores = {"full": {"recall": 0.5}}
+    assert with_intervals(scores, {"a": {"recall": one}, "b": {"recall": two}}) == scores
+    assert with_intervals(scores, {"full": {"error": one}}) == scores
+    assert with_intervals(scores, {"full": {"recall": one | {"value": 0.6}}}) == scores
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")]),
+    ids=lambda p: p.parts[-2],
+)
+def test_a_report_depends_on_every_metrics_file_that_it_shows(path, monkeypatch):
+    """Or the page would stay old when only numbers change."""
+    monkeypatch.chdir(path.parent)
+    stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    deps = {dep for dep in stages["report"]["deps"] if dep.startswith("metrics/")}
+    shown = {name for plot in read_plots(path) for name in plot.y} | {"metrics/score_details.json"}
+    if "genlab report" in stages["report"]["cmd"]:
+        shown |= {f"metrics/{name}.json" for name in pipeline.names_of_metrics(path)}
+        assert deps == shown
+    else:  # the flagship's page knows its own numbers
+        assert deps >= shown
+
+
 def test_numbers_outside_a_group_are_a_column_of_their_own():
     assert number_tables({"n": 3, "rate": 0.5}) == [[["", "value"], ["n", "3"], ["rate", "0.500"]]]
+
+
+def test_what_is_no_number_is_shown_as_it_is():
+    table = [["", "value"], ["model", "gpt2"], ["none", "-"]]
+    assert number_tables({"model": "gpt2", "none": None}) == [table]

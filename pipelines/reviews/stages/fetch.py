@@ -1,15 +1,13 @@
-"""fetch: the reviews, and models that are asked for - all that comes from outside.
+"""fetch: the reviews and the models - all that comes from outside.
 
-In: nothing but options. Out: one table of reviews, made here (`mini`), downloaded (`hub`) or the
-user's own (`file`); and a folder each for a keyword model and for a language model that rates
-fluency, which hold none unless one is asked for.
+A command for each. The reviews become one table and the base model a folder: made here (`mini`),
+downloaded (`hub`) or the user's own (`file`). The model of keywords and the model of fluency each
+get a folder, which holds no model unless one is asked for.
 """
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
@@ -19,16 +17,12 @@ from genlab.core.tables import write_table
 from genlab.mini.t5 import Sizes, check_sizes
 from genlab.sources.manifests import with_progress, write_manifest
 from genlab.sources.source import Source
-from pipelines.reviews.review_files import Columns, ReviewFormat
+from pipelines.reviews.review_files import BadRowsAre
+from pipelines.reviews.review_layouts import Columns, ReviewFormat
 from pipelines.reviews.review_prompts import check_template
-from pipelines.reviews.schemas import REVIEW_SCHEMA, count_ratings
+from pipelines.reviews.schemas import REVIEW_SCHEMA
 
 app = stage_app()
-
-
-class BadRowsAre(StrEnum):
-    stop = "stop"
-    drop = "drop"
 
 
 @app.command()
@@ -53,6 +47,7 @@ def corpus(
     from pipelines.reviews import mini_reviews, review_files
 
     bad = review_files.BadRows(are_dropped=bad_rows is BadRowsAre.drop)
+    counts = review_files.ReviewCounts()
     commit = "none"
     if source is Source.mini:
         frames = mini_reviews.make_reviews(path, n_reviews, seed)
@@ -60,27 +55,10 @@ def corpus(
         frames, commit = review_files.read_hub_reviews(hub_id, revision, columns, n_reviews, bad)
     else:
         frames = review_files.read_review_files(path, format, columns, n_reviews, bad)
-
-    ratings: list[pl.Series] = []
-    organisations: set[str] = set()
-
-    def counted(frame: pl.DataFrame) -> pl.DataFrame:
-        ratings.append(frame["rating"])
-        organisations.update(frame["organisation"])
-        return frame
-
     shown = with_progress(frames, "fetching the reviews", " reviews")
-    n_rows = write_table(output, map(counted, shown), REVIEW_SCHEMA)
+    n_rows = write_table(output, map(counts.add, shown), REVIEW_SCHEMA)
 
-    write_json(
-        metrics,
-        {
-            "reviews": n_rows,
-            "bad_rows": {"total": bad.counts.total(), **dict(sorted(bad.counts.items()))},
-            "organisations": len(organisations - {""}),
-            "ratings": count_ratings(pl.concat(ratings)),
-        },
-    )
+    write_json(metrics, counts.numbers(bad))
     asset = hub_id if source is Source.hub else str(path)
     write_manifest(manifest, source, asset, commit, output, rows=n_rows)
 

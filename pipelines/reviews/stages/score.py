@@ -21,13 +21,13 @@ from genlab.models.token_texts import check_lengths
 from genlab.text.classifier import load_classifier
 from pipelines.reviews.fluency_model import read_fluency
 from pipelines.reviews.generated_reviews import add_references, cut_generated, read_generated
-from pipelines.reviews.metrics import (
-    SCORE_SCHEMA,
+from pipelines.reviews.metrics import score_texts
+from pipelines.reviews.schemas import SCORE_SCHEMA
+from pipelines.reviews.summary import (
     curves_of,
     five_and_others,
     headline_of,
     plot_by_rating,
-    score_texts,
     summarize,
     table_of,
 )
@@ -100,8 +100,8 @@ def main(
     write_json(metrics, headline_of(summary[decoding]))
     write_json(details, summary)
     write_json(label_metrics, summarize_labels(texts, answers, sheet))
-    write_json(recovered, plot_by_rating(scored, decoding, "rating_recovered"))
-    write_json(predicted, plot_by_rating(scored, decoding, "predicted_rating"))
+    for path, column in ((recovered, "rating_recovered"), (predicted, "predicted_rating")):
+        write_json(path, plot_by_rating(scored, decoding, column, seed))
     arms = texts["arm"].unique(maintain_order=True)
     write_json(curves, curves_of({name: train_curves / f"{name}.json" for name in arms}))
     print(table_of(summary[decoding]))

@@ -24,16 +24,10 @@ from pipelines.reviews.generated_reviews import (
     read_generated,
 )
 from pipelines.reviews.keywords import Rules, weigh_keywords
-from pipelines.reviews.metrics import (
-    SCORE_SCHEMA,
-    five_and_others,
-    keyword_recall,
-    plot_by_rating,
-    score_texts,
-    summarize,
-)
-from pipelines.reviews.schemas import GENERATE_SCHEMA, KEYWORD_SCHEMA
+from pipelines.reviews.metrics import keyword_recall, score_texts
+from pipelines.reviews.schemas import GENERATE_SCHEMA, KEYWORD_SCHEMA, SCORE_SCHEMA
 from pipelines.reviews.stages import score
+from pipelines.reviews.summary import five_and_others, plot_by_rating, summarize
 from tests.pipelines.reviews.tiny_reviews import make_table, run_classify
 from tests.project_copy import ROOT
 from tests.tiny_t5 import make_tokenizer
@@ -219,11 +213,26 @@ def test_a_plot_has_every_arm_at_every_asked_rating_where_a_text_counts():
             scored_arm("real", [1, 1, 5], predicted_rating=[1, 1, 5]),
         ]
     )
-    assert plot_by_rating(frame, "study", "predicted_rating") == [
-        {"arm": "full", "asked": 1, "predicted_rating": 1.5},
-        {"arm": "real", "asked": 1, "predicted_rating": 1.0},
-        {"arm": "real", "asked": 5, "predicted_rating": 5.0},
+    assert plot_by_rating(frame, "study", "predicted_rating", seed=1) == [
+        {"arm": "full", "asked": 1, "predicted_rating": 1.5, "low": 1.0, "high": 2.0},
+        {"arm": "real", "asked": 1, "predicted_rating": 1.0, "low": 1.0, "high": 1.0},
+        {"arm": "real", "asked": 5, "predicted_rating": 5.0, "low": 5.0, "high": 5.0},
     ]
+
+
+def test_a_plotted_share_has_wilsons_interval():
+    """Of two texts one: 1/2 +- z sqrt(1/8 + z^2/16) / (1 + z^2/2)."""
+    frame = scored_arm("full", [3, 3], rating_recovered=[1.0, 0.0])
+    (point,) = plot_by_rating(frame, "study", "rating_recovered", seed=1)
+    z2 = 1.959963984540054**2
+    half = math.sqrt(z2 * (1 / 8 + z2 / 16)) / (1 + z2 / 2)
+    assert point == {
+        "arm": "full",
+        "asked": 3,
+        "rating_recovered": 0.5,
+        "low": pytest.approx(0.5 - half),
+        "high": pytest.approx(0.5 + half),
+    }
 
 
 # ---- the rows
