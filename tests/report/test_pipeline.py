@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,9 @@ def make_page(tmp_path, monkeypatch):
     def make() -> str:
         words = ["report/index.html", "--receipt", "metrics/receipt.json"]
         words += ["--plots_library", "report/vega.js"]
-        CliRunner().invoke(pipeline.app, words, catch_exceptions=False, standalone_mode=False)
+        runner = CliRunner()
+        result = runner.invoke(pipeline.app, words, catch_exceptions=False, standalone_mode=False)
+        sys.stderr.write(result.stderr)
         return Path("report/index.html").read_text(encoding="utf-8")
 
     return make
