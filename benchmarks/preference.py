@@ -43,7 +43,7 @@ def measure(lora: bool, precompute: bool) -> dict[str, float]:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     from genlab.mini.gpt2 import train_tokenizer
-    from genlab.models.training import Lora, Method
+    from genlab.models.lora import Lora, Method
     from genlab.preference import trainer
 
     torch.manual_seed(1)

@@ -15,7 +15,7 @@ from genlab.core.files import write_json
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.models.decoding import end_tokens
-from genlab.models.likelihood import bits_per_byte, perplexity, token_losses
+from genlab.models.likelihood import bits_per_byte, mean_loss, perplexity, token_losses
 from genlab.models.loading import load_for_inference
 from genlab.models.token_texts import decode_texts
 from genlab.ranking import audit
@@ -83,7 +83,7 @@ def main(
     write_json(curve, audit.split_curve(honoured_rows))
 
     likelihood = {
-        "perplexity": perplexity(losses),
+        "perplexity": perplexity(mean_loss(losses)),
         "bits_per_byte": bits_per_byte(losses, written),
     }
     numbers = audit.summarize_texts(honoured, texts)

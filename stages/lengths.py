@@ -13,10 +13,11 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
+from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.models.decoding import end_tokens_in
-from genlab.ranking.candidates import read_candidates
+from genlab.ranking.candidates import read_all_candidates
 from genlab.ranking.lengths import (
     LENGTH_SCHEMA,
     curve_lengths,
@@ -25,12 +26,14 @@ from genlab.ranking.lengths import (
     place_cuts,
     unique_pairs,
 )
-from genlab.ranking.panel import rate_texts
+from genlab.ranking.panel import Panel, rate_texts
+from genlab.ranking.places import Convention
 
 app = stage_app()
 
 
 @app.command()
+@grouped_options
 def main(
     generated: Path,
     generated_forced: Path,
@@ -39,14 +42,12 @@ def main(
     candidates_folder: Path,
     output: Path,
     curve: Annotated[Path, Option(help="mean places, for dvc plots")],
-    rankers: Annotated[list[str], Option(help="folders of the rankers; repeat the option")],
+    panel: Panel,
+    convention: Convention,
     cap: Annotated[int, Option(min=1, help="new tokens that were generated")],
     forced_cap: Annotated[int, Option(min=1, help="new tokens of the forced texts")],
     num_beams: Annotated[int, Option(min=1)],
     step: Annotated[int, Option(min=1, help="new tokens between two points of the curve")],
-    strip_query: Annotated[bool, Option(help="leave the prompt out of the ranked text")],
-    legacy: Annotated[bool, Option(help="the source study's ties and missing answers")],
-    batch_size: Annotated[int, Option(min=1, help="texts a ranker encodes at a time")],
     seed: Annotated[int, Option(min=0, help="of the bootstrap")],
 ) -> None:
     """Cut, score and place the texts at every length."""
@@ -63,17 +64,15 @@ def main(
     ends = end_tokens_in(base, tokenizer)
     at = curve_lengths(step, cap, forced_cap, num_beams)
     cuts = pl.concat(
-        cut_at_lengths(table, tokenizer, stop, at[stop], strip_query, ends)
+        cut_at_lengths(table, tokenizer, stop, at[stop], convention.strip_query, ends)
         for stop, table in (("honoured", honoured), ("forced", forced))
     )
-    real = {
-        name: read_candidates(candidates_folder / f"{name}.parquet", honoured) for name in rankers
-    }
+    real = read_all_candidates(candidates_folder, panel.rankers, honoured)
     queries, texts, at_pair = unique_pairs(cuts)
-    folders = {name: rankers_folder / name for name in rankers}
+    ratings = rate_texts(panel.folders(rankers_folder), panel.batch_size, queries, texts)
     rows = pl.concat(
-        place_cuts(cuts, real[name], name, relevance[at_pair], n_unread[at_pair], legacy)
-        for name, (relevance, n_unread) in rate_texts(folders, batch_size, queries, texts).items()
+        place_cuts(cuts, real[name], name, relevance[at_pair], n_unread[at_pair], convention.legacy)
+        for name, (relevance, n_unread) in ratings.items()
     )
 
     write_table(output, [rows], LENGTH_SCHEMA)

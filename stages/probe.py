@@ -12,11 +12,12 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
+from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.ranking import probe_measures, probes
-from genlab.ranking.candidates import evaluated_queries, passages_of_others, read_candidates
-from genlab.ranking.panel import rate_texts
+from genlab.ranking.candidates import evaluated_queries, passages_of_others, read_all_candidates
+from genlab.ranking.panel import Panel, rate_texts
 
 app = stage_app()
 
@@ -28,6 +29,7 @@ def check(repeats: list[int], cut_tokens: list[int]) -> None:
 
 
 @app.command()
+@grouped_options
 def main(
     queries: Path,
     base: Path,
@@ -42,10 +44,9 @@ def main(
     cuts_plot: Annotated[Path, Option(help="by the tokens left of a selected passage")],
     n_queries: Annotated[int, Option(min=0, help="validation queries to take; 0: all")],
     score_seed: Annotated[int, Option(min=0, help="seed of the candidates' random passages")],
-    rankers: Annotated[list[str], Option(help="folders of the rankers; repeat the option")],
+    panel: Panel,
     repeats: Annotated[list[int], Option(min=1, help="times the query stands before a passage")],
     cut_tokens: Annotated[list[int], Option(min=1, help="tokens left of a selected passage")],
-    batch_size: Annotated[int, Option(min=1, help="texts a ranker encodes at a time")],
     seed: Annotated[int, Option(min=0, help="of random words, orders, gaps and the bootstrap")],
 ) -> None:
     """Make, score and place the texts of every probe."""
@@ -53,17 +54,17 @@ def main(
 
     check(repeats, cut_tokens)
     asked = evaluated_queries(queries, n_queries)
-    real = {name: read_candidates(candidates_folder / f"{name}.parquet", asked) for name in rankers}
+    real = read_all_candidates(candidates_folder, panel.rankers, asked)
 
-    strangers = passages_of_others(asked, score_seed).to_list()
+    random_passages = passages_of_others(asked, score_seed).to_list()
     texts, sizes = probes.make_texts(
-        asked, strangers, load_tokenizer(base), repeats, cut_tokens, seed
+        asked, random_passages, load_tokenizer(base), repeats, cut_tokens, seed
     )
-    scored = probes.scored_pairs(asked, strangers)
+    scored = probes.scored_pairs(asked, random_passages)
     pairs = probes.unscored_pairs(asked, texts, scored)
     ratings = rate_texts(
-        {name: rankers_folder / name for name in rankers},
-        batch_size,
+        panel.folders(rankers_folder),
+        panel.batch_size,
         [query for query, _ in pairs],
         [text for _, text in pairs],
     )
@@ -84,14 +85,13 @@ def main(
     write_table(output, (frame.select(probes.SCHEMA.names()) for frame in rows), probes.SCHEMA)
     write_json(metrics, headline)
     write_json(details, beside)
-    write_json(
-        repeats_plot, probe_measures.points(beside, "repeats", probe_measures.dose_probes(repeats))
-    )
-    write_json(positions_plot, probe_measures.points(beside, "position", probes.POSITIONS))
-    same = {probe: probe for probe in probes.WORD_PROBES}
-    write_json(words_plot, probe_measures.points(beside, "probe", same))
-    cuts = {length: f"selected_cut_{length}" for length in sorted(cut_tokens)}
-    write_json(cuts_plot, probe_measures.points(beside, "tokens", cuts))
+    for plot, x, shown in (
+        (repeats_plot, "repeats", probe_measures.dose_probes(repeats)),
+        (positions_plot, "position", probes.POSITIONS),
+        (words_plot, "probe", {name: name for name in probes.WORD_PROBES}),
+        (cuts_plot, "tokens", {length: f"selected_cut_{length}" for length in sorted(cut_tokens)}),
+    ):
+        write_json(plot, probe_measures.points(beside, x, shown))
     print(probe_measures.table_of(headline, beside))
 
 

@@ -11,19 +11,25 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
+from genlab.core.options import grouped_options
 from genlab.core.processes import is_first
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.models.token_texts import check_lengths, cut_texts
 from genlab.ranking import places
-from genlab.ranking.candidates import SCHEMA, evaluated_queries, read_candidates, score_candidates
-from genlab.ranking.panel import rate_texts
+from genlab.ranking.candidates import (
+    SCHEMA,
+    evaluated_queries,
+    read_all_candidates,
+    score_candidates,
+)
+from genlab.ranking.panel import Panel, rate_texts
+from genlab.ranking.places import Convention
 from genlab.ranking.summary import place_histogram, summarize_with_references, table_of
 from genlab.text.measures import distinct_n, query_echo_rate
 
 app = stage_app()
 
-BatchSize = Annotated[int, Option(min=1, help="texts a ranker encodes at a time")]
 Seed = Annotated[int, Option(min=0, help="of the references and the bootstrap")]
 
 
@@ -33,15 +39,14 @@ def candidates(
     ranker: Path,
     output: Path,
     n_queries: Annotated[int, Option(min=0, help="validation queries to take; 0: all")],
-    batch_size: BatchSize,
+    batch_size: Annotated[int, Option(min=1, help="texts a ranker encodes at a time")],
     seed: Seed,
 ) -> None:
     """Score the real passages of every evaluated query under one ranker."""
     from genlab.ranking.rankers import load_ranker
 
     asked = evaluated_queries(queries, n_queries)
-    judge = load_ranker(ranker, batch_size)
-    scored = score_candidates(asked, judge.relevance, seed)
+    scored = score_candidates(asked, load_ranker(ranker, batch_size).relevance, seed)
     if is_first():
         write_table(output, [scored], SCHEMA)
 
@@ -52,6 +57,7 @@ def check_texts(max_len: int, cap: int, num_beams: int) -> None:
 
 
 @app.command()
+@grouped_options
 def texts(
     generated: Path,
     base: Path,
@@ -61,13 +67,11 @@ def texts(
     metrics: Annotated[Path, Option(help="headline numbers")],
     details: Annotated[Path, Option(help="interval, chance, floor and ceiling of each")],
     histogram: Annotated[Path, Option(help="places, for dvc plots")],
-    rankers: Annotated[list[str], Option(help="folders of the rankers; repeat the option")],
+    panel: Panel,
+    convention: Convention,
     max_len: Annotated[int, Option(min=1, help="new tokens of each text that are ranked")],
     cap: Annotated[int, Option(min=1, help="new tokens that were generated")],
     num_beams: Annotated[int, Option(min=1)],
-    strip_query: Annotated[bool, Option(help="leave the prompt out of the ranked text")],
-    legacy: Annotated[bool, Option(help="the source study's ties and missing answers")],
-    batch_size: BatchSize,
     seed: Seed,
 ) -> None:
     """Score and place the generated texts."""
@@ -76,20 +80,18 @@ def texts(
     check_texts(max_len, cap, num_beams)
     table = read_table(generated)
     queries = table["query"].to_list()
-    ranked = cut_texts(table, load_tokenizer(base), max_len, strip_query)
+    ranked = cut_texts(table, load_tokenizer(base), max_len, convention.strip_query)
 
-    real = {name: read_candidates(candidates_folder / f"{name}.parquet", table) for name in rankers}
-    ratings = rate_texts(
-        {name: rankers_folder / name for name in rankers}, batch_size, queries, ranked
-    )
+    real = read_all_candidates(candidates_folder, panel.rankers, table)
+    ratings = rate_texts(panel.folders(rankers_folder), panel.batch_size, queries, ranked)
     if not is_first():
         return
 
     rows, headline, beside = {}, {}, {}
     for name, (relevance, n_unread) in ratings.items():
-        rows[name] = places.place(real[name].with_columns(score=relevance), legacy=legacy)
+        rows[name] = places.place(real[name].with_columns(score=relevance), convention.legacy)
         headline[name], beside[name] = summarize_with_references(
-            rows[name], real[name], legacy, seed
+            rows[name], real[name], convention.legacy, seed
         )
         headline[name]["unread_rate"] = float((n_unread > 0).mean())
 

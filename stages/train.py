@@ -16,15 +16,13 @@ from genlab.core.options import grouped_options
 from genlab.core.processes import is_first, limit_threads
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
+from genlab.models.likelihood import perplexity
 from genlab.models.loading import Dtype, load_causal_model, load_tokenizer
+from genlab.models.lora import Lora, Method, add_lora
 from genlab.models.training import (
-    Lora,
-    Method,
     Recipe,
-    add_lora,
     check_rows_fit,
     collate,
-    perplexity,
     train_resumably,
     training_curve,
     validation_loss,

@@ -105,13 +105,18 @@ def batch_losses(model: "PreTrainedModel", rows: list[list[int]]) -> "torch.Tens
     return torch.nn.functional.cross_entropy(scores.transpose(1, 2), ids[:, 1:], reduction="none")
 
 
-def perplexity(losses: list[np.ndarray]) -> float:
-    """Return exp(sum of losses / number of tokens) of a whole corpus; NaN without any token.
+def mean_loss(losses: list[np.ndarray]) -> float:
+    """Return the mean loss of all tokens of a corpus; NaN without any token.
 
-    Not the mean of the rows' perplexities, which one short unlikely row would dominate.
+    Rows are not averaged first: one short unlikely row would dominate.
     """
     n_tokens = sum(map(len, losses))
-    return math.exp(total(losses) / n_tokens) if n_tokens else math.nan
+    return total(losses) / n_tokens if n_tokens else math.nan
+
+
+def perplexity(loss: float) -> float:
+    """Return exp of a mean negative log-likelihood per token, in nats."""
+    return math.exp(min(loss, 700.0))  # 700: above, exp overflows a double
 
 
 def bits_per_byte(losses: list[np.ndarray], texts: list[str]) -> float:

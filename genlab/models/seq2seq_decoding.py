@@ -18,7 +18,7 @@ from genlab.models.decoding import Decoding, score_processors
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
+    from transformers import EncoderDecoderCache, PreTrainedModel
 
 DRAWS = 2  # candidates a beam and step: some may end their text, and as many beams go on
 
@@ -85,7 +85,6 @@ def decode_batch(
     streams: float64 [b, cap x candidates]. Items that are done leave the batch.
     """
     import torch
-    from transformers.modeling_outputs import BaseModelOutput
 
     k = decoding.num_beams
     settings, device = model.config, model.device
@@ -103,19 +102,7 @@ def decode_batch(
         written = torch.full((len(inputs) * k, 1), settings.decoder_start_token_id, device=device)
         cache = None
         for t in range(decoding.cap):
-            output = model(
-                encoder_outputs=BaseModelOutput(last_hidden_state=states),
-                attention_mask=mask,
-                decoder_input_ids=written[:, -1:],
-                past_key_values=cache,
-                use_cache=True,
-            )
-            cache, logits = output.past_key_values, output.logits[:, -1].float()
-            if logits.isnan().any():
-                raise InputError(
-                    f"{model.name_or_path}: the model's scores are NaN, its weights are broken; "
-                    "train it again with a lower learning rate"
-                )
+            logits, cache = next_logits(model, states, mask, written[:, -1:], cache)
             # As transformers: beams add up log probabilities, and the penalty acts on these.
             following = processors(written, logits.log_softmax(-1) if k > 1 else logits).double()
             n_tokens = following.shape[1]
@@ -147,12 +134,37 @@ def decode_batch(
             states, mask = states[rows], mask[rows]
             of_items = (kept[:, None] * k + torch.arange(k, device=device)).flatten()
             written, scores, items = written[of_items], scores[kept], items[kept]
-        for row, item in enumerate(items.tolist()):  # the cap was reached
-            for beam in range(k):
-                if scores[row, beam] > -torch.inf:
-                    tokens = written[row * k + beam, 1:].tolist()
-                    best[item].add(float(scores[row, beam]), tokens, ended=False)
+        keep_unfinished(best, items, written, scores)
     return [each.kept[0] for each in best]
+
+
+def next_logits(
+    model: "PreTrainedModel",
+    states: "torch.Tensor",
+    mask: "torch.Tensor",
+    last: "torch.Tensor",
+    cache: "EncoderDecoderCache | None",
+) -> tuple["torch.Tensor", "EncoderDecoderCache"]:
+    """Return float32 logits [b k, v] after the `last` tokens [b k, 1], and the cache with these.
+
+    states, mask: the encoder's, a row per beam. Raises InputError for NaN.
+    """
+    from transformers.modeling_outputs import BaseModelOutput
+
+    output = model(
+        encoder_outputs=BaseModelOutput(last_hidden_state=states),
+        attention_mask=mask,
+        decoder_input_ids=last,
+        past_key_values=cache,
+        use_cache=True,
+    )
+    logits = output.logits[:, -1].float()
+    if logits.isnan().any():
+        raise InputError(
+            f"{model.name_or_path}: the model's scores are NaN, its weights are broken; "
+            "train it again with a lower learning rate"
+        )
+    return logits, output.past_key_values
 
 
 def draw_candidates(
@@ -202,6 +214,19 @@ def keep_finished(
         tokens = written[row, parents[row, rank], 1:].tolist()
         # The end-of-text counts as a token of the text, and is left out by the caller.
         best[int(items[row])].add(float(values[row, rank]), [*tokens, -1], ended=True)
+
+
+def keep_unfinished(
+    best: list[Hypotheses], items: "torch.Tensor", written: "torch.Tensor", scores: "torch.Tensor"
+) -> None:
+    """Keep the beams of `items` that have reached the cap: written [b k, 1 + t], scores [b, k].
+
+    No item is left if all were done before it.
+    """
+    k = scores.shape[1]
+    for row, beam in (scores[: len(items)] > -math.inf).nonzero().tolist():
+        tokens = written[row * k + beam, 1:].tolist()
+        best[int(items[row])].add(float(scores[row, beam]), tokens, ended=False)
 
 
 def pad_right(

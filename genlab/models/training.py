@@ -16,20 +16,15 @@ from typer import Option
 from genlab.core.files import remove
 from genlab.core.processes import best_device, is_first
 from genlab.core.program import InputError
+from genlab.models.likelihood import perplexity
 from genlab.models.loading import Dtype
 
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
-    from peft import LoraConfig, PeftModel
-    from transformers import PreTrainedModel, Trainer, TrainerCallback
+    from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 
 IGNORED = -100  # the label torch's cross-entropy leaves out
-
-
-class Method(StrEnum):
-    full = "full"
-    lora = "lora"
 
 
 class Schedule(StrEnum):
@@ -168,18 +163,6 @@ class Recipe:
     seed: Annotated[int, Option(min=0)]
 
 
-@dataclass(frozen=True)
-class Lora:
-    """Low-rank adapters (Hu et al. 2021); their output is scaled by alpha / r."""
-
-    r: Annotated[int, Option("--lora.r", min=1)]
-    alpha: Annotated[int, Option("--lora.alpha", min=1, help="scale is alpha / r")]
-    dropout: Annotated[float, Option("--lora.dropout", min=0.0, max=1.0)]
-    target_modules: Annotated[
-        str, Option("--lora.target_modules", help="names with commas between, or all-linear")
-    ]
-
-
 def train_resumably(
     model: "PreTrainedModel",
     data: "dict[str, Dataset]",
@@ -197,36 +180,12 @@ def train_resumably(
     `optimizer` AdamW by default; with bfloat16 products are computed in it, while weights and sums
     stay float32. Raises InputError if the loss ends up infinite or NaN.
     """
-    from transformers import EarlyStoppingCallback, TrainingArguments
+    from transformers import EarlyStoppingCallback
 
     patience = recipe.early_stopping_patience
     trainer = token_mean_trainer(
         model=model,
-        args=TrainingArguments(
-            output_dir=str(scratch),
-            num_train_epochs=recipe.epochs,
-            learning_rate=recipe.learning_rate,
-            lr_scheduler_type=recipe.lr_scheduler_type,
-            warmup_steps=recipe.warmup_steps,
-            weight_decay=recipe.weight_decay,
-            per_device_train_batch_size=recipe.batch_size,
-            per_device_eval_batch_size=4 * recipe.batch_size,  # no gradients to hold
-            gradient_accumulation_steps=recipe.gradient_accumulation_steps,
-            bf16=dtype is Dtype.bfloat16,
-            remove_unused_columns=False,
-            eval_strategy="epoch",
-            save_strategy="epoch",
-            save_total_limit=2,
-            load_best_model_at_end=patience > 0,
-            metric_for_best_model="eval_loss",
-            greater_is_better=False,
-            restore_callback_states_from_checkpoint=True,  # the patience used up so far
-            logging_steps=20,
-            report_to=report_to,
-            seed=recipe.seed,
-            dataloader_pin_memory=False,
-            use_cpu=best_device().type == "cpu",  # must be told, or processes stay alone
-        ),
+        args=training_arguments(recipe, scratch, report_to, dtype),
         train_dataset=data["train"],
         eval_dataset=data["validation"],
         data_collator=data_collator,
@@ -246,6 +205,39 @@ def train_resumably(
             f"({recipe.learning_rate}), or raise warmup_steps"
         )
     return trainer
+
+
+def training_arguments(
+    recipe: Recipe, scratch: Path, report_to: str, dtype: Dtype
+) -> "TrainingArguments":
+    """Return transformers' settings for a recipe."""
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(scratch),
+        num_train_epochs=recipe.epochs,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type=recipe.lr_scheduler_type,
+        warmup_steps=recipe.warmup_steps,
+        weight_decay=recipe.weight_decay,
+        per_device_train_batch_size=recipe.batch_size,
+        per_device_eval_batch_size=4 * recipe.batch_size,  # no gradients to hold
+        gradient_accumulation_steps=recipe.gradient_accumulation_steps,
+        bf16=dtype is Dtype.bfloat16,
+        remove_unused_columns=False,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=recipe.early_stopping_patience > 0,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        restore_callback_states_from_checkpoint=True,  # the patience used up so far
+        logging_steps=20,
+        report_to=report_to,
+        seed=recipe.seed,
+        dataloader_pin_memory=False,
+        use_cpu=best_device().type == "cpu",  # must be told, or processes stay alone
+    )
 
 
 def validation_loss(log_history: list[dict], recipe: Recipe) -> float:
@@ -301,11 +293,6 @@ def training_curve(log_history: list[dict]) -> list[dict]:
     ]
 
 
-def perplexity(loss: float) -> float:
-    """Return exp of a mean negative log likelihood per token, in nats."""
-    return math.exp(min(loss, 700.0))  # 700: above, exp overflows a double
-
-
 def check_rows_fit(tokens: Path, rows: "Dataset", model: "PreTrainedModel") -> None:
     """Raise InputError if a row of token ids is longer than the model has positions."""
     n_positions = getattr(model.config, "max_position_embeddings", None)
@@ -315,42 +302,3 @@ def check_rows_fit(tokens: Path, rows: "Dataset", model: "PreTrainedModel") -> N
             f"{tokens}: a row of {longest} tokens exceeds the model's {n_positions} positions; "
             "lower tokenize.block_size"
         )
-
-
-def lora_config(lora: Lora, task_type: str = "CAUSAL_LM") -> "LoraConfig":
-    """Return peft's settings of the adapters."""
-    from peft import LoraConfig
-
-    every = lora.target_modules == "all-linear"
-    return LoraConfig(
-        task_type=task_type,
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=lora.target_modules if every else module_names(lora.target_modules),
-    )
-
-
-def module_names(target_modules: str) -> list[str]:
-    """Return the names in "q,v"."""
-    return [name.strip() for name in target_modules.split(",")]
-
-
-def add_lora(model: "PreTrainedModel", lora: Lora) -> "PeftModel":
-    """Return `model` with LoRA adapters; raise InputError if no module has that name."""
-    from peft import get_peft_model
-
-    target_modules = lora.target_modules
-    task_type = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
-    try:
-        adapted = get_peft_model(model, lora_config(lora, task_type))
-    except ValueError as error:
-        raise InputError(f"lora.target_modules={target_modules}: {error}") from error
-    settings = adapted.peft_config["default"]
-    settings.target_modules = sorted(settings.target_modules)  # a set, saved in any order
-    if target_modules != "all-linear":  # peft asks for one of several names only
-        there = [name[:-7] for name, _ in adapted.named_modules() if name.endswith(".lora_A")]
-        for name in module_names(target_modules):
-            if not any(f".{each}".endswith(f".{name}") for each in there):
-                raise InputError(f"lora.target_modules={target_modules}: no module is named {name}")
-    return adapted

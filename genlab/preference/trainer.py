@@ -15,13 +15,8 @@ from typer import Option
 
 from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model
-from genlab.models.training import (
-    LengthGroupedOrder,
-    Lora,
-    Method,
-    last_whole_checkpoint,
-    lora_config,
-)
+from genlab.models.lora import Lora, Method, lora_config
+from genlab.models.training import LengthGroupedOrder, last_whole_checkpoint
 from genlab.preference.losses import slic_loss
 
 if TYPE_CHECKING:

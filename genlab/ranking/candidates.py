@@ -7,16 +7,12 @@ own: it is a selected passage's.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_batches, read_table
-
-if TYPE_CHECKING:
-    pass
 
 Relevance = Callable[[list[str], list[str]], np.ndarray]
 
@@ -53,11 +49,11 @@ def score_candidates(queries: pl.DataFrame, relevance: Relevance, seed: int) -> 
     passages = (
         queries.select("query_id", "query", "passages").explode("passages").unnest("passages")
     )
-    strangers = passages_of_others(queries, seed)
+    random_passages = passages_of_others(queries, seed)
     texts = pl.concat(
         [
             passages["text"],
-            strangers,
+            random_passages,
             pl.Series([""], dtype=pl.String).new_from_index(0, queries.height),
         ]
     )
@@ -108,6 +104,13 @@ def with_answer_in_slot(candidates: pl.DataFrame) -> pl.DataFrame:
         candidate_scores=without_answer(scores),
         candidate_selected=without_answer(selected),
     )
+
+
+def read_all_candidates(
+    folder: Path, rankers: list[str], generated: pl.DataFrame
+) -> dict[str, pl.DataFrame]:
+    """Return ranker -> its candidate rows, as `read_candidates` does."""
+    return {name: read_candidates(folder / f"{name}.parquet", generated) for name in rankers}
 
 
 def read_candidates(path: Path, generated: pl.DataFrame) -> pl.DataFrame:

@@ -1,8 +1,7 @@
 """A panel of rankers at work: each in a process of its own, as many at once as there are cores.
 
-In: the rankers' folders, queries and texts. Out: every ranker's relevance, and what it left unread.
-Importing sentence-transformers or TensorFlow costs a process four to five seconds of one core; in
-one process after the other an experiment would wait for both.
+Importing sentence-transformers or TensorFlow costs a process four to five seconds of one core.
+Loaded one after the other, the two imports would delay every experiment by ten seconds.
 """
 
 import multiprocessing
@@ -11,18 +10,32 @@ import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
+from typer import Option
 
 from genlab.core.processes import rank_and_size
 from genlab.core.program import InputError
 from genlab.ranking.rankers import load_ranker
 
 
+@dataclass(frozen=True)
+class Panel:
+    """The rankers that rate; a group of options."""
+
+    rankers: Annotated[list[str], Option(help="folders of the rankers; repeat the option")]
+    batch_size: Annotated[int, Option(min=1, help="texts a ranker encodes at a time")]
+
+    def folders(self, root: Path) -> dict[str, Path]:
+        """Return ranker -> its folder."""
+        return {name: root / name for name in self.rankers}
+
+
 class Ratings(NamedTuple):
-    """What one ranker makes of n texts."""
+    """One ranker's view of n texts."""
 
     relevance: np.ndarray  # float32 [n], higher is better
     n_unread: np.ndarray  # int32 [n], tokens beyond the ranker's input limit

@@ -9,10 +9,12 @@ its expectation over those orders, in closed form, so that a ranker that gives e
 score gets exactly the value of chance, and no order of the input can change a number.
 """
 
-from typing import cast
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple, cast
 
 import numpy as np
 import polars as pl
+from typer import Option
 
 from genlab.core.program import InputError
 
@@ -33,6 +35,14 @@ METRICS = {
     "fdaro": "fdaro",
     "fdaro_any": "fdaro_any",
 }
+
+
+@dataclass(frozen=True)
+class Convention:
+    """The source study's choices about the ranked text; a group of options."""
+
+    strip_query: Annotated[bool, Option(help="leave the prompt out of the ranked text")]
+    legacy: Annotated[bool, Option(help="the source study's ties and missing answers")]
 
 
 def place(table: pl.DataFrame, legacy: bool = False) -> pl.DataFrame:
@@ -63,39 +73,14 @@ def place(table: pl.DataFrame, legacy: bool = False) -> pl.DataFrame:
     Raises InputError, naming the query, for a score that is missing or not finite, an empty
     candidate list, or lists of different lengths.
     """
-    n_candidates = table["candidate_scores"].list.len().fill_null(0).to_numpy().astype(np.int64)
-    n_flags = table["candidate_selected"].list.len().fill_null(0).to_numpy()
-    refuse(table, n_candidates == 0, "no candidate passages; drop it before scoring")
-    refuse(
-        table,
-        n_candidates != n_flags,
-        "candidate_scores and candidate_selected have different lengths",
-    )
-    # Row of each candidate in the flattened lists.
-    owner = np.repeat(np.arange(table.height), n_candidates)
-    score = finite_scores(table, "score", table["score"])
-    candidate = finite_scores(table, "candidate_scores", table["candidate_scores"].explode(), owner)
-    flags = table["candidate_selected"].explode()
-    refuse(table, flags.is_null().to_numpy(), "a null in candidate_selected", owner)
-    selected = flags.to_numpy().astype(bool)
-
-    lead = candidate - score[owner]
-    above, tied = lead > TIE, np.abs(lead) <= TIE
-
-    def count(mask: np.ndarray) -> np.ndarray:
-        return np.bincount(owner[mask], minlength=table.height)
-
-    n_above, n_tied, n_selected = count(above), count(tied), count(selected)
-    selected_above, selected_tied = count(selected & above), count(selected & tied)
+    counts = count_candidates(table)
+    if legacy:
+        counts = with_empty_passages(table, counts)
+    n_candidates, n_above, n_tied, n_selected, selected_above, selected_tied = counts
     selected_below = n_selected - selected_above - selected_tied
     answerable = n_selected > 0
 
     if legacy:
-        n_empty = np.maximum(LEGACY_CANDIDATES - n_candidates, 0)
-        empty_lead = finite_scores(table, "empty_score", table["empty_score"]) - score
-        n_above = n_above + n_empty * (empty_lead > TIE)
-        n_tied = n_tied + n_empty * (np.abs(empty_lead) <= TIE)
-        n_candidates = n_candidates + n_empty
         location = 1.0 + n_above + n_tied
         top = {k: (location <= k).astype(float) for k in TOP_K}
         fdaro = (selected_above + selected_tied == 0).astype(float)
@@ -119,6 +104,57 @@ def place(table: pl.DataFrame, legacy: bool = False) -> pl.DataFrame:
         **{f"top_{k}": pl.Series(top[k], dtype=pl.Float64) for k in TOP_K},
         fdaro=pl.Series(fdaro, dtype=pl.Float64).fill_nan(None),
         fdaro_any=pl.Series(fdaro_any, dtype=pl.Float64).fill_nan(None),
+    )
+
+
+class Counts(NamedTuple):
+    """Numbers of each query's candidates, int64 [n queries]."""
+
+    n_candidates: np.ndarray
+    n_above: np.ndarray  # the generated text
+    n_tied: np.ndarray  # with it
+    n_selected: np.ndarray
+    selected_above: np.ndarray
+    selected_tied: np.ndarray
+
+
+def count_candidates(table: pl.DataFrame) -> Counts:
+    """Compare each query's generated text with its candidates; see `place`."""
+    n_candidates = table["candidate_scores"].list.len().fill_null(0).to_numpy().astype(np.int64)
+    n_flags = table["candidate_selected"].list.len().fill_null(0).to_numpy()
+    refuse(table, n_candidates == 0, "no candidate passages; drop it before scoring")
+    refuse(
+        table,
+        n_candidates != n_flags,
+        "candidate_scores and candidate_selected have different lengths",
+    )
+    # Row of each candidate in the flattened lists.
+    owner = np.repeat(np.arange(table.height), n_candidates)
+    score = finite_scores(table, "score", table["score"])
+    candidate = finite_scores(table, "candidate_scores", table["candidate_scores"].explode(), owner)
+    flags = table["candidate_selected"].explode()
+    refuse(table, flags.is_null().to_numpy(), "a null in candidate_selected", owner)
+    selected = flags.to_numpy().astype(bool)
+
+    lead = candidate - score[owner]
+    above, tied = lead > TIE, np.abs(lead) <= TIE
+
+    def count(mask: np.ndarray) -> np.ndarray:
+        return np.bincount(owner[mask], minlength=table.height)
+
+    masks = (above, tied, selected, selected & above, selected & tied)
+    return Counts(n_candidates, *map(count, masks))
+
+
+def with_empty_passages(table: pl.DataFrame, counts: Counts) -> Counts:
+    """Return the counts of lists that are filled up to LEGACY_CANDIDATES with empty passages."""
+    n_empty = np.maximum(LEGACY_CANDIDATES - counts.n_candidates, 0)
+    score = finite_scores(table, "score", table["score"])
+    lead = finite_scores(table, "empty_score", table["empty_score"]) - score
+    return counts._replace(
+        n_candidates=counts.n_candidates + n_empty,
+        n_above=counts.n_above + n_empty * (lead > TIE),
+        n_tied=counts.n_tied + n_empty * (np.abs(lead) <= TIE),
     )
 
 

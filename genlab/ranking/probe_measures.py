@@ -1,7 +1,7 @@
 """The probes measured: places gained, doses to first place, points to plot and lines to read."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,9 +10,6 @@ from genlab.core.terminal import table, with_ends
 from genlab.ranking import places
 from genlab.ranking.probes import is_of_answer
 from genlab.statistics.intervals import bootstrap_interval, interval
-
-if TYPE_CHECKING:
-    pass
 
 # (probe, measure) -> its value, low and high
 Estimates = dict[tuple[str, str], dict[str, float]]

@@ -77,7 +77,7 @@ def check_doses(key: str, doses: list[int]) -> None:
 
 def make_texts(
     queries: pl.DataFrame,
-    strangers: list[str],
+    random_passages: list[str],
     tokenizer: "PreTrainedTokenizerBase",
     repeats: list[int],
     cut_tokens: list[int],
@@ -85,15 +85,15 @@ def make_texts(
 ) -> tuple[Texts, dict[str, dict[str, float]]]:
     """Return every probe's texts, and of selected passages' parts mean_tokens and cut_share.
 
-    strangers: the random passage of each query. A query's texts depend on (seed, query_id) and on
-    the words of the evaluated passages, not on the queries' order. Probes on selected passages are
-    left out if there is no selected passage.
+    random_passages: one for each query. A query's texts depend on (seed, query_id) and on the words
+    of the evaluated passages, not on the queries' order. Probes on selected passages are left out
+    if there is no selected passage.
     """
     vocabulary = count_vocabulary(queries)
     rows = [
-        combine(query_id, query, stranger, vocabulary, repeats, seed)
-        for query_id, query, stranger in zip(
-            queries["query_id"], queries["query"], strangers, strict=True
+        combine(query_id, query, passage, vocabulary, repeats, seed)
+        for query_id, query, passage in zip(
+            queries["query_id"], queries["query"], random_passages, strict=True
         )
     ]
     texts: Texts = {probe: [row[probe] for row in rows] for probe in rows[0]}
@@ -251,12 +251,12 @@ def lead_sentence(text: str) -> str:
     return text
 
 
-def scored_pairs(queries: pl.DataFrame, strangers: list[str]) -> list[tuple[str, str]]:
-    """Return the (query, text) pairs that candidate scores hold, passages first, then strangers."""
+def scored_pairs(queries: pl.DataFrame, random_passages: list[str]) -> list[tuple[str, str]]:
+    """Return the (query, text) pairs that candidate scores hold: real passages, random ones."""
     passages = queries.select("query", "passages").explode("passages").unnest("passages")
     return [
         *passages.select("query", "text").iter_rows(),
-        *zip(queries["query"], strangers, strict=True),
+        *zip(queries["query"], random_passages, strict=True),
     ]
 
 

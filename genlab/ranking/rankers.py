@@ -109,10 +109,8 @@ def open_sentence_transformer(
     options = {"batch_size": batch_size, "show_progress_bar": False}
     relevance = partial(
         cosine_relevance,
-        partial(in_parts, partial(model.encode_query, **options), BATCHES_A_CALL * batch_size, len),
-        partial(
-            in_parts, partial(model.encode_document, **options), BATCHES_A_CALL * batch_size, len
-        ),
+        partial(in_calls, partial(model.encode_query, **options), batch_size, len),
+        partial(in_calls, partial(model.encode_document, **options), batch_size, len),
     )
     return relevance, partial(count_unread, model.tokenizer, model.get_max_seq_length())
 
@@ -144,9 +142,7 @@ def open_cross_encoder(
             show_progress_bar=False,
             activation_fn=torch.nn.Identity(),
         )
-        scores = in_parts(
-            score, BATCHES_A_CALL * batch_size, lambda pair: len(pair[0]) + len(pair[1]), unique
-        )
+        scores = in_calls(score, batch_size, lambda pair: len(pair[0]) + len(pair[1]), unique)
         return np.asarray(scores, dtype=np.float32).reshape(-1)[positions]
 
     return relevance, partial(count_unread, model.tokenizer, model.max_seq_length)
@@ -164,6 +160,16 @@ def open_tensorflow_hub(folder: Path, batch_size: int) -> Relevance:
 
     embed_all = partial(in_parts, embed, batch_size, len)
     return partial(cosine_relevance, embed_all, embed_all)
+
+
+def in_calls(
+    compute: Callable[[list], np.ndarray],
+    batch_size: int,
+    length: Callable[[Any], int],
+    items: list,
+) -> np.ndarray:
+    """Return `in_parts` of a `compute` that cuts what it gets into batches itself."""
+    return in_parts(compute, BATCHES_A_CALL * batch_size, length, items)
 
 
 def in_parts(

@@ -11,7 +11,9 @@ import numpy as np
 
 from genlab.core.program import InputError
 from genlab.mini.training import is_matrix
-from genlab.models.training import Lora, Method, Recipe, add_lora, perplexity, validation_loss
+from genlab.models.likelihood import perplexity
+from genlab.models.lora import Lora, Method, add_lora
+from genlab.models.training import Recipe, validation_loss
 
 if TYPE_CHECKING:
     import torch

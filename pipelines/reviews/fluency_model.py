@@ -13,7 +13,7 @@ import numpy as np
 from typer import Option
 
 from genlab.mini.gpt2 import Sizes
-from genlab.models.likelihood import bits_per_byte, perplexity, text_losses
+from genlab.models.likelihood import bits_per_byte, mean_loss, perplexity, text_losses
 from genlab.models.loading import load_for_inference
 
 FOLDER = "fluency"  # in the folder of classifiers
@@ -71,4 +71,7 @@ def read_fluency(classifiers: Path, texts: list[str], batch_size: int) -> list[n
 def measure_fluency(classifiers: Path, texts: list[str], batch_size: int) -> dict[str, float]:
     """Return perplexity and bits per byte of these texts together."""
     losses = read_fluency(classifiers, texts, batch_size)
-    return {"perplexity": perplexity(losses), "bits_per_byte": bits_per_byte(losses, texts)}
+    return {
+        "perplexity": perplexity(mean_loss(losses)),
+        "bits_per_byte": bits_per_byte(losses, texts),
+    }

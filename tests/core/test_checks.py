@@ -3,10 +3,13 @@
 tests/whole/test_end_to_end.py has how DVC stops at it.
 """
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from genlab.core.checks import load_stages
 from tests.checked_pipeline import be_in_pipeline, message, run_check
 from tests.project_copy import ROOT, change_params
 
@@ -44,6 +47,30 @@ def test_the_committed_params_pass(folder, capsys):
 def test_what_can_run_passes(folder, changes):
     change_params(folder, changes)
     assert run_check() == 0
+
+
+def test_a_new_ranker_is_an_entry_and_its_name_in_three_lists(folder):
+    """What the stages make of any name is in tests/ranking/test_summary.py and test_probe.py."""
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    lists = {
+        f"{stage}.rankers": params[stage]["rankers"] for stage in ("score", "lengths", "probe")
+    }
+    named = {key: [*names, "other"] for key, names in lists.items()}
+    change_params(folder, {"rankers.other": params["rankers"]["bm25"]} | named)
+    assert run_check() == 0
+    commands = {stage.name: stage.command for stage in load_stages(Path("dvc.yaml"))}
+    assert {"fetch_ranker@other", "score_candidates@other"} <= set(commands)
+    for stage in ("score", "lengths", "probe"):
+        assert "--rankers other" in commands[stage]
+
+
+def test_no_plot_or_template_names_a_ranker():
+    rankers = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["rankers"]
+    plots = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
+    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / ".dvc/plots").iterdir())]
+    assert len(texts) > 5
+    for text in (yaml.safe_dump(plots), *texts):
+        assert not set(rankers) & set(re.findall(r"\w+", text))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,13 @@ import pytest
 from genlab.core.program import InputError
 from genlab.mini.gpt2 import train_tokenizer
 from genlab.models import likelihood
-from genlab.models.likelihood import bits_per_byte, text_losses, token_losses
+from genlab.models.likelihood import (
+    bits_per_byte,
+    mean_loss,
+    perplexity,
+    text_losses,
+    token_losses,
+)
 from tests.tiny_models import TEXTS, make_gpt2, make_llama
 
 RNG = random.Random(2)
@@ -70,7 +76,7 @@ def test_batches_are_smaller_where_the_scores_would_not_fit(monkeypatch):
 def test_the_corpus_weighs_tokens_and_not_rows():
     # Losses ln 2 (three tokens) and ln 16 (one): a mean of (3 ln 2 + 4 ln 2) / 4 = 7/4 ln 2.
     losses = [np.full(3, math.log(2)), np.array([math.log(16)]), np.zeros(0)]
-    assert likelihood.perplexity(losses) == pytest.approx(2**1.75)
+    assert perplexity(mean_loss(losses)) == pytest.approx(2**1.75)
     # 7 bits over the 4 + 3 bytes of "abé" and "xyz".
     assert bits_per_byte(losses, ["abé", "xyz", ""]) == pytest.approx(1.0)
 
@@ -81,12 +87,18 @@ def test_a_model_that_knows_nothing_has_the_perplexity_of_its_vocabulary():
     model = make_gpt2()
     torch.nn.init.zeros_(model.lm_head.weight)  # all scores equal
     losses = token_losses(model, ROWS, [1] * 8, 4)
-    assert likelihood.perplexity(losses) == pytest.approx(60, rel=1e-6)
+    assert perplexity(mean_loss(losses)) == pytest.approx(60, rel=1e-6)
+
+
+def test_perplexity_is_the_exponential_of_the_loss():
+    assert perplexity(math.log(50)) == pytest.approx(50)
+    assert perplexity(0.0) == 1.0
+    assert math.isfinite(perplexity(1e6))  # DVC cannot read infinity
 
 
 def test_without_tokens_nothing_is_made_up():
     assert token_losses(make_gpt2(), [], [], 4) == []
-    assert math.isnan(likelihood.perplexity([np.zeros(0)]))
+    assert math.isnan(perplexity(mean_loss([np.zeros(0)])))
     assert math.isnan(bits_per_byte([np.zeros(0)], [""]))
 
 

@@ -125,12 +125,12 @@ def test_the_floor_is_a_passage_of_another_query(n_passages, seed):
             for number, n in enumerate(n_passages)
         ]
     )
-    strangers = passages_of_others(queries, seed).to_list()
-    for number, text in enumerate(strangers):
+    random_passages = passages_of_others(queries, seed).to_list()
+    for number, text in enumerate(random_passages):
         owner, at = map(int, text.split())
         assert owner != number
         assert at < n_passages[owner]
-    assert passages_of_others(queries, seed).to_list() == strangers
+    assert passages_of_others(queries, seed).to_list() == random_passages
 
 
 def test_every_other_query_and_passage_serves_as_the_floor():

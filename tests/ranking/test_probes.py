@@ -152,21 +152,21 @@ def test_a_random_passage_without_text_leaves_the_inserted_words_alone():
         assert texts[probe] == "old river"
 
 
-def make_texts(queries, seed=1, strangers=None, repeats=(1, 2), cut_tokens=(2, 5)):
-    strangers = strangers or passages_of_others(queries, 1).to_list()
+def make_texts(queries, seed=1, random_passages=None, repeats=(1, 2), cut_tokens=(2, 5)):
+    random_passages = random_passages or passages_of_others(queries, 1).to_list()
     return probes.make_texts(
-        queries, strangers, make_tokenizer(400), list(repeats), list(cut_tokens), seed
+        queries, random_passages, make_tokenizer(400), list(repeats), list(cut_tokens), seed
     )
 
 
 def test_a_querys_texts_depend_on_seed_and_query_id_but_not_on_the_order():
-    strangers = ["alpha beta gamma", "delta epsilon", "zeta eta theta", "iota"]
-    texts, _ = make_texts(QUERIES, strangers=strangers)
-    turned, _ = make_texts(QUERIES.reverse(), strangers=strangers[::-1])
+    random_passages = ["alpha beta gamma", "delta epsilon", "zeta eta theta", "iota"]
+    texts, _ = make_texts(QUERIES, random_passages=random_passages)
+    turned, _ = make_texts(QUERIES.reverse(), random_passages=random_passages[::-1])
     assert {probe: column[::-1] for probe, column in turned.items()} == texts
-    other, _ = make_texts(QUERIES, strangers=strangers, seed=2)
+    other, _ = make_texts(QUERIES, random_passages=random_passages, seed=2)
     renamed, _ = make_texts(
-        QUERIES.with_columns(query_id="x" + pl.col("query_id")), strangers=strangers
+        QUERIES.with_columns(query_id="x" + pl.col("query_id")), random_passages=random_passages
     )
     for changed in (other, renamed):
         differing = {probe for probe in texts if changed[probe] != texts[probe]}
@@ -233,10 +233,10 @@ def test_without_selected_passages_their_probes_are_left_out():
 
 
 def place_all(queries=QUERIES, relevance=shared_words):
-    strangers = passages_of_others(queries, 1).to_list()
+    random_passages = passages_of_others(queries, 1).to_list()
     candidates = score_candidates(queries, relevance, seed=1)
     texts, _ = make_texts(queries)
-    scored = probes.scored_pairs(queries, strangers)
+    scored = probes.scored_pairs(queries, random_passages)
     pairs = probes.unscored_pairs(queries, texts, scored)
     scores = dict(zip(scored, probes.candidate_scores(candidates), strict=True))
     scores |= dict(zip(pairs, relevance(*zip(*pairs, strict=True)).tolist(), strict=True))

@@ -19,7 +19,6 @@ from genlab.models.training import (
     LengthGroupedOrder,
     collate,
     last_whole_checkpoint,
-    perplexity,
     row_lengths,
     token_mean_trainer,
     training_curve,
@@ -172,12 +171,6 @@ def test_validation_loss_is_the_mean_over_tokens_whatever_the_batch_size(tmp_pat
     losses = token_losses(model, rows)
     assert len(losses) == 3 + 4 + 1 + 7 + 2
     assert trainer.evaluate()["eval_loss"] == pytest.approx(sum(losses) / len(losses), rel=1e-5)
-
-
-def test_perplexity_is_the_exponential_of_the_loss():
-    assert perplexity(math.log(50)) == pytest.approx(50)
-    assert perplexity(0.0) == 1.0
-    assert math.isfinite(perplexity(1e6))  # DVC cannot read infinity
 
 
 def test_the_curve_has_a_point_for_every_logged_loss():

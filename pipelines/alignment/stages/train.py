@@ -22,7 +22,7 @@ from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
-from genlab.models.training import Lora
+from genlab.models.lora import Lora
 from genlab.preference.divergence import check_same_tokenizer
 from genlab.preference.rows import check_rows_fit, draw_targets, preference_rows
 from genlab.preference.trainer import (

@@ -17,9 +17,8 @@ from genlab.core.options import grouped_options
 from genlab.core.processes import is_first, limit_threads
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
+from genlab.models.lora import Lora, Method
 from genlab.models.training import (
-    Lora,
-    Method,
     Recipe,
     collate_pairs,
     train_resumably,

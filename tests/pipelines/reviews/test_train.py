@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.core.tables import write_arrow
 from genlab.models import training
-from genlab.models.training import Lora, add_lora, collate_pairs
+from genlab.models.lora import Lora, add_lora
+from genlab.models.training import collate_pairs
 from pipelines.reviews.stages import train
 from pipelines.reviews.stages.tokenize import SCHEMA
 from tests.tiny_t5 import TEXTS, make_t5, make_tokenizer, save_t5

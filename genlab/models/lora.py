@@ -1,0 +1,69 @@
+"""Low-rank adapters: their options, and a model that is trained through them alone."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
+
+from genlab.core.program import InputError
+
+if TYPE_CHECKING:
+    from peft import LoraConfig, PeftModel
+    from transformers import PreTrainedModel
+
+
+class Method(StrEnum):
+    full = "full"
+    lora = "lora"
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank adapters (Hu et al. 2021); their output is scaled by alpha / r."""
+
+    r: Annotated[int, Option("--lora.r", min=1)]
+    alpha: Annotated[int, Option("--lora.alpha", min=1, help="scale is alpha / r")]
+    dropout: Annotated[float, Option("--lora.dropout", min=0.0, max=1.0)]
+    target_modules: Annotated[
+        str, Option("--lora.target_modules", help="names with commas between, or all-linear")
+    ]
+
+
+def lora_config(lora: Lora, task_type: str = "CAUSAL_LM") -> "LoraConfig":
+    """Return peft's settings of the adapters."""
+    from peft import LoraConfig
+
+    every = lora.target_modules == "all-linear"
+    return LoraConfig(
+        task_type=task_type,
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.target_modules if every else module_names(lora.target_modules),
+    )
+
+
+def module_names(target_modules: str) -> list[str]:
+    """Return the names in "q,v"."""
+    return [name.strip() for name in target_modules.split(",")]
+
+
+def add_lora(model: "PreTrainedModel", lora: Lora) -> "PeftModel":
+    """Return `model` with LoRA adapters; raise InputError if no module has that name."""
+    from peft import get_peft_model
+
+    target_modules = lora.target_modules
+    task_type = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
+    try:
+        adapted = get_peft_model(model, lora_config(lora, task_type))
+    except ValueError as error:
+        raise InputError(f"lora.target_modules={target_modules}: {error}") from error
+    settings = adapted.peft_config["default"]
+    settings.target_modules = sorted(settings.target_modules)  # a set, saved in any order
+    if target_modules != "all-linear":  # peft asks for one of several names only
+        there = [name[:-7] for name, _ in adapted.named_modules() if name.endswith(".lora_A")]
+        for name in module_names(target_modules):
+            if not any(f".{each}".endswith(f".{name}") for each in there):
+                raise InputError(f"lora.target_modules={target_modules}: no module is named {name}")
+    return adapted
