@@ -71,7 +71,7 @@ def main(
         longest = max(map(len, rows["chosen_ids"] + rows["rejected_ids"]))
         texts = read_table(corpus).filter(pl.col("split") == "train")
         rows["target_ids"] = draw_targets(table, texts, tokenizer, longest, recipe.seed)
-    check_rows_fit(rows, load_causal_model(policy).config)
+    check_rows_fit(rows, load_causal_model(policy))
 
     points, seeds = [], range(recipe.seed, recipe.seed + n_seeds)
     inputs = [pairs, corpus, policy, reference]
