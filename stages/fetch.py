@@ -135,6 +135,7 @@ def fetch_ranker(
     nothing but counts. The ranker is loaded and tried before it is kept. Raises InputError
     for whatever the user can mend.
     """
+    from genlab.sources.foreign_files import named_as
     from genlab.sources.ranker_folders import copy_model, download_model
 
     source = origin.source
@@ -149,7 +150,7 @@ def fetch_ranker(
         "kind": kind.value,
         "source": source.value,
     }
-    with written_whole(output) as folder:
+    with written_whole(output) as folder, named_as(folder / "model", origin.asset):
         folder.mkdir()
         if made_here:
             manifest |= make_ranker(kind, origin.path, recipe, folder)

@@ -19,6 +19,7 @@ from genlab.core.scratch import resumable_folder
 from genlab.models.likelihood import perplexity
 from genlab.models.loading import Dtype, load_causal_model, load_tokenizer
 from genlab.models.lora import Lora, Method, add_lora
+from genlab.models.saved import row_batches, save_checked
 from genlab.models.training import (
     Recipe,
     check_rows_fit,
@@ -60,21 +61,16 @@ def main(
         model = add_lora(model, lora)
     n_trainable = model.num_parameters(only_trainable=True)
 
+    def collate_rows(rows: list[dict]) -> dict:
+        return collate(rows, tokenizer.eos_token_id)
+
     with resumable_folder("train", sys.argv[1:], [tokens, base]) as scratch:
-        trainer = train_resumably(
-            model,
-            data,
-            lambda rows: collate(rows, tokenizer.eos_token_id),
-            recipe,
-            scratch,
-            dtype=dtype,
-        )
+        trainer = train_resumably(model, data, collate_rows, recipe, scratch, dtype=dtype)
         if not is_first():
             return
+        batches = row_batches(data["validation"], collate_rows, recipe.batch_size)
         with written_whole(output) as folder:
-            tuned = model.merge_and_unload() if method is Method.lora else model
-            tuned.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
+            save_checked(model, tokenizer, folder, batches, load_causal_model)
 
     log = trainer.state.log_history
     loss = validation_loss(log, recipe)

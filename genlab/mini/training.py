@@ -37,17 +37,10 @@ def train_mini(
     few tokens this learns to copy from the context where AdamW alone is slower (LOG.md). Both
     rates rise for a twentieth of the steps and fall as a cosine.
     """
-    import torch
     from tqdm import tqdm
     from transformers import get_cosine_schedule_with_warmup
 
-    named = list(model.named_parameters())
-    matrices = [weight for name, weight in named if is_matrix(name, weight)]
-    others = [weight for name, weight in named if not is_matrix(name, weight)]
-    optimizers = [
-        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.0),
-        torch.optim.AdamW(others, lr=embedding_learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
-    ]
+    optimizers = two_optimizers(model, learning_rate, embedding_learning_rate)
     warmup = n_batches // 20
     schedules = [get_cosine_schedule_with_warmup(o, warmup, n_batches) for o in optimizers]
 
@@ -63,6 +56,21 @@ def train_mini(
         losses.append(loss.item())
     model.eval()
     return sum(losses[-100:]) / len(losses[-100:])
+
+
+def two_optimizers(
+    model: "PreTrainedModel", learning_rate: float, embedding_learning_rate: float
+) -> list["torch.optim.Optimizer"]:
+    """Return Muon for the matrices inside blocks, and AdamW for all else."""
+    import torch
+
+    named = list(model.named_parameters())
+    matrices = [weight for name, weight in named if is_matrix(name, weight)]
+    others = [weight for name, weight in named if not is_matrix(name, weight)]
+    return [
+        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.0),
+        torch.optim.AdamW(others, lr=embedding_learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
 
 
 def is_matrix(name: str, weight: "torch.Tensor") -> bool:

@@ -9,6 +9,7 @@ for beams, and batches matter to a model in bfloat16, whose sums round to other 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from typer import Option
 from genlab.core.processes import map_shared
 from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
+from genlab.models.positions import usable_positions
 
 if TYPE_CHECKING:
     import torch
@@ -105,17 +107,16 @@ def decode_batch(
         new = torch.full(streams.shape, -1, device=model.device)
         rows = torch.arange(len(prompts), device=model.device)  # which prompt a batch row is of
         positions = (mask.cumsum(1) - 1).clamp(min=0)
-        cache, step = None, ids
+        cache, step, accepted = None, ids, accepted_options(model)
         for t in range(decoding.cap):
+            options = {"position_ids": positions, "past_key_values": cache}
+            options |= {"use_cache": True, "logits_to_keep": 1}
             output = model(
                 input_ids=step,
                 attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
+                **{name: options[name] for name in accepted},
             )
-            cache = output.past_key_values
+            cache = output.past_key_values if "past_key_values" in accepted else None
             if output.logits.isnan().any():
                 raise InputError(
                     f"{model.name_or_path}: the model's scores are NaN, its weights are broken; "
@@ -129,13 +130,28 @@ def decode_batch(
                 break
             ids = torch.cat((ids, token[:, None]), 1)
             mask = torch.nn.functional.pad(mask, (0, 1), value=1)
-            step, positions = token[:, None], positions[:, -1:] + 1
             if not alive.all():
                 kept = alive.nonzero()[:, 0]
-                cache.batch_select_indices(kept)
-                ids, mask, step = ids[kept], mask[kept], step[kept]
-                positions, rows = positions[kept], rows[kept]
+                if cache is not None:
+                    cache.batch_select_indices(kept)
+                ids, mask, token, rows = ids[kept], mask[kept], token[kept], rows[kept]
+            positions = (mask.cumsum(1) - 1).clamp(min=0)
+            step = ids
+            if cache is not None:
+                step, positions = token[:, None], positions[:, -1:]
     return [[token for token in row if token >= 0] for row in new.tolist()]
+
+
+def accepted_options(model: "PreTrainedModel") -> set[str]:
+    """Return which options of a step a model takes; one that names none is taken to take all.
+
+    Not every kind takes positions or keeps a cache of keys (GPT-1 has none): without a cache the
+    whole text is read again for every token.
+    """
+    options = {"position_ids", "past_key_values", "use_cache", "logits_to_keep"}
+    parameters = signature(getattr(model, "forward", model)).parameters.values()
+    named = {each.name for each in parameters if each.kind is not Parameter.VAR_KEYWORD}
+    return options & named if named else options
 
 
 def beam_search(
@@ -232,9 +248,11 @@ def end_tokens_in(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> set[int
     from transformers import AutoConfig, GenerationConfig
 
     if (folder / "generation_config.json").exists():
-        config = GenerationConfig.from_pretrained(folder, local_files_only=True)
+        config = GenerationConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     else:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         config = GenerationConfig.from_model_config(config)
     return listed_ends(config, tokenizer)
 
@@ -265,7 +283,7 @@ def check_positions(
 ) -> None:
     """Raise InputError if the longest prompt with `cap` new tokens is too long for the model."""
     cap = "forced.cap" if decoding.ignore_eos else "gen.cap"
-    n_positions = getattr(model.config, "max_position_embeddings", None)
+    n_positions = usable_positions(model)
     longest = max(range(len(prompts)), key=lambda i: len(prompts[i]))
     if n_positions and len(prompts[longest]) + decoding.cap > n_positions:
         raise InputError(

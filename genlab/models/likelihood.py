@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genlab.core.program import InputError
+from genlab.models.positions import usable_positions
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +36,7 @@ def token_losses(
     if min(n_prompts, default=1) < 1:
         raise ValueError("a row's first token can not be scored: n_prompt is at least 1")
     longest = max(map(len, rows), default=0)
-    n_positions = getattr(model.config, "max_position_embeddings", None)
+    n_positions = usable_positions(model)
     if n_positions and longest > n_positions:
         raise InputError(
             f"a text of {longest} tokens exceeds the {n_positions} positions of "
@@ -74,7 +75,7 @@ def text_losses(
         return []
     start = tokenizer.bos_token_id
     start = tokenizer.eos_token_id if start is None else start
-    n_positions = getattr(model.config, "max_position_embeddings", None)
+    n_positions = usable_positions(model)
     ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
     rows, owners = [], []
     for text, row in enumerate(ids):

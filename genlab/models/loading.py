@@ -3,7 +3,8 @@
 Safely: weights as safetensors only, never a pickle; no code from the folder is run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,15 @@ class Dtype(StrEnum):
 
 # A folder without any of these gives transformers an empty tokenizer, not an error.
 VOCABULARIES = {"tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model"}
+VOCABULARIES |= {"sentencepiece.bpe.model", "spm.model", "source.spm"}
+# What a model's class may be called in config.json, if it is not the one that is loaded: its body
+# alone, or an old name. Others, as GPT2ForSequenceClassification, are something else.
+HEADS = {
+    "causal language model": ("LMHeadModel", "ForCausalLM", "Model"),
+    "text-to-text model": ("ForConditionalGeneration", "LMHeadModel", "Model"),
+    "text classifier": ("ForSequenceClassification",),
+}
+OTHER_HEADS = {"score", "classifier", "classification_head", "qa_outputs", "summary"}
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
@@ -39,15 +49,30 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     try:
         if not names & VOCABULARIES:
             raise FileNotFoundError("there is no vocabulary")
-        tokenizer = kind.from_pretrained(folder, local_files_only=True)
+        with quiet_loading():
+            tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # tokenizers raises bare Exceptions for broken files
         raise InputError(
             f"{folder}: no tokenizer can be loaded ({first_line(error)}); expected tokenizer.json, "
-            "or vocab.json and merges.txt"
+            f"or vocab.json and merges.txt{advice_on_sentencepiece(names)}"
         ) from error
     if tokenizer.eos_token_id is None:
-        raise InputError(f"{folder}: the tokenizer has no end-of-text token (eos_token)")
+        raise InputError(
+            f"{folder}: the tokenizer has no end-of-text token (eos_token); name one in its "
+            "tokenizer_config.json"
+        )
     return tokenizer
+
+
+def advice_on_sentencepiece(names: set[str]) -> str:
+    """Return what to do with a folder whose only vocabulary is a file of SentencePiece's."""
+    pieces = sorted(name for name in names & VOCABULARIES if name.endswith(".model"))
+    if not pieces or names & {"tokenizer.json", "vocab.json", "vocab.txt"}:
+        return ""
+    return (
+        f"; its {pieces[0]} is SentencePiece's: is it whole, and is sentencepiece installed (pip "
+        "install sentencepiece)? Where it is, tokenizer.save_pretrained writes tokenizer.json"
+    )
 
 
 def load_causal_model(folder: Path) -> "PreTrainedModel":
@@ -88,20 +113,61 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     """Return the model in `folder`; raise InputError if it is no whole one of its kind."""
     check_model_folder(folder)
     try:
-        model, found = auto_class.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype="float32",
-            output_loading_info=True,
-        )
+        with quiet_loading():
+            model, found = auto_class.from_pretrained(
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype="float32",
+                output_loading_info=True,
+            )
     except Exception as error:  # safetensors and json raise their own kinds for broken files
-        raise InputError(f"{folder}: not a {kind} ({first_line(error)})") from error
+        why = first_line(error)
+        if "ignore_mismatched_sizes" in why:  # it points to a report above
+            why = "its weights have other sizes than config.json says"
+        raise InputError(f"{folder}: not a {kind} ({why})") from error
+    check_head(folder, kind, model, set(found["unexpected_keys"]))
     if missing := sorted(found["missing_keys"]):  # transformers would fill them with noise
         raise InputError(
             f"{folder}: not a whole {kind}, {len(missing)} weights are missing ({missing[0]}, ...)"
         )
     return model
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Load models without transformers' progress bars and reports, which name a folder of ours.
+
+    What is wrong with a folder is said by our own errors.
+    """
+    from transformers.utils import logging
+
+    verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if shown:
+            logging.enable_progress_bar()
+
+
+def check_head(folder: Path, kind: str, model: "PreTrainedModel", unexpected: set[str]) -> None:
+    """Raise InputError if config.json or the weights say that the model is of another kind.
+
+    Where the head shares the embeddings, no weight is missing: a classifier would pass for a
+    language model that was never trained as one.
+    """
+    named = model.config.architectures or [type(model).__name__]
+    if type(model).__name__ not in named and not any(name.endswith(HEADS[kind]) for name in named):
+        raise InputError(
+            f"{folder}: not a {kind} but a {', '.join(named)} (config.json, architectures)"
+        )
+    other = sorted(key for key in unexpected if key.split(".")[0] in OTHER_HEADS)
+    if other and kind != "text classifier":
+        raise InputError(f"{folder}: not a {kind}: it has a head of another kind ({other[0]})")
 
 
 def check_model_folder(folder: Path) -> None:
@@ -110,7 +176,10 @@ def check_model_folder(folder: Path) -> None:
         raise InputError(f"{folder}: no such model folder")
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: not a model folder, config.json is missing")
-    if not any(folder.glob("*.safetensors")):
+    weights = [
+        path for path in folder.glob("*.safetensors") if not path.name.startswith("adapter_")
+    ]
+    if not weights:
         pickles = sorted(path.name for path in folder.glob("*.bin"))
         why = (
             f"its weights ({pickles[0]}) are a pickle, which could run code; convert them"

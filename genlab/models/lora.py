@@ -50,7 +50,10 @@ def module_names(target_modules: str) -> list[str]:
 
 
 def add_lora(model: "PreTrainedModel", lora: Lora) -> "PeftModel":
-    """Return `model` with LoRA adapters; raise InputError if no module has that name."""
+    """Return `model` with LoRA adapters.
+
+    Raises InputError if no module has that name, or the module's matrix is another's, too.
+    """
     from peft import get_peft_model
 
     target_modules = lora.target_modules
@@ -66,4 +69,29 @@ def add_lora(model: "PreTrainedModel", lora: Lora) -> "PeftModel":
         for name in module_names(target_modules):
             if not any(f".{each}".endswith(f".{name}") for each in there):
                 raise InputError(f"lora.target_modules={target_modules}: no module is named {name}")
+    check_not_tied(adapted, target_modules)
     return adapted
+
+
+def check_not_tied(adapted: "PeftModel", target_modules: str) -> None:
+    """Raise InputError if an adapter sits on a matrix that another layer uses, too.
+
+    Such an adapter changes one of the layers; merged, it would change both. So what is saved would
+    not be what was trained.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    owners: dict[int, set[str]] = {}
+    for name, module in adapted.named_modules(remove_duplicate=False):
+        short = name.removeprefix("base_model.model.").replace(".base_layer", "")
+        for weight in module._parameters.values():
+            if weight is not None:
+                owners.setdefault(id(weight), set()).add(short)
+    for module in adapted.modules():
+        if isinstance(module, BaseTunerLayer):
+            names = sorted(owners[id(module.get_base_layer().weight)])
+            if len(names) > 1:
+                raise InputError(
+                    f"lora.target_modules={target_modules}: {' and '.join(names)} are one matrix "
+                    "(tied), so an adapter of one of them cannot be merged; leave it out"
+                )

@@ -18,6 +18,7 @@ from genlab.core.processes import best_device, is_first
 from genlab.core.program import InputError
 from genlab.models.likelihood import perplexity
 from genlab.models.loading import Dtype
+from genlab.models.positions import usable_positions
 
 if TYPE_CHECKING:
     import torch
@@ -295,7 +296,7 @@ def training_curve(log_history: list[dict]) -> list[dict]:
 
 def check_rows_fit(tokens: Path, rows: "Dataset", model: "PreTrainedModel") -> None:
     """Raise InputError if a row of token ids is longer than the model has positions."""
-    n_positions = getattr(model.config, "max_position_embeddings", None)
+    n_positions = usable_positions(model)
     longest = pc.max(pc.list_value_length(rows.data["input_ids"])).as_py()
     if n_positions and longest > n_positions:
         raise InputError(

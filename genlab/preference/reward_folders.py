@@ -4,7 +4,6 @@ A reward model is a folder with `reward.json`, which says its kind, and a `model
 `genlab.preference.rewards` loads it.
 """
 
-import shutil
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +16,7 @@ from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError
 from genlab.mini.bert import ClassifierRecipe, train_classifier
 from genlab.preference.rewards import load_classifier
+from genlab.sources.foreign_files import copy_files
 from genlab.sources.ranker_folders import copy_model, download_model
 
 
@@ -63,7 +63,7 @@ def copy_ranker(path: Path, output: Path) -> None:
             "repository's root, and give one of data/fetch/rankers"
         )
     with written_whole(output) as folder:
-        shutil.copytree(path, folder / "model")
+        copy_files(path, folder / "model", str(path), deep=True)
         write_json(folder / "reward.json", {"kind": "ranker"})
 
 

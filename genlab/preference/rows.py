@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 
 from genlab.core.program import InputError
+from genlab.models.positions import usable_positions
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def preference_rows(pairs: pl.DataFrame, end: int) -> dict[str, list[list[int]]]:
@@ -56,9 +57,9 @@ def draw_targets(
     return [[*ids, end][:max_tokens] for ids in encoded]
 
 
-def check_rows_fit(rows: dict[str, list[list[int]]], config: "PretrainedConfig") -> None:
+def check_rows_fit(rows: dict[str, list[list[int]]], model: "PreTrainedModel") -> None:
     """Raise InputError if a prompt and its text are longer than the model has positions."""
-    n_positions = getattr(config, "max_position_embeddings", None)
+    n_positions = usable_positions(model)
     texts = [column for name, column in rows.items() if name != "prompt_ids"]
     longest = max(
         len(prompt) + len(ids)

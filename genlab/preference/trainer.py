@@ -6,6 +6,7 @@ which teaches a text that was cut at the limit to stop there.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,8 +16,9 @@ from typer import Option
 
 from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model
-from genlab.models.lora import Lora, Method, lora_config
-from genlab.models.training import LengthGroupedOrder, last_whole_checkpoint
+from genlab.models.lora import Lora, Method, check_not_tied, lora_config
+from genlab.models.saved import row_batches
+from genlab.models.training import LengthGroupedOrder, collate, last_whole_checkpoint
 from genlab.preference.losses import slic_loss
 
 if TYPE_CHECKING:
@@ -218,7 +220,7 @@ def train_policy(
     recipe: PreferenceRecipe,
     lora: Lora,
 ) -> tuple["PreTrainedModel", list[dict]]:
-    """Return the policy trained on `rows`, adapters merged, and the Trainer's log.
+    """Return the policy trained on `rows`, with its adapters if it has any, and the Trainer's log.
 
     `folder` keeps checkpoints, and training goes on from the last one there. `lora` counts for
     recipe.method lora alone. Raises InputError if training diverged.
@@ -243,6 +245,8 @@ def train_policy(
         if not with_adapters:
             raise
         raise InputError(f"train.lora.target_modules={lora.target_modules}: {error}") from error
+    if isinstance(trainer.model, PeftModel):
+        check_not_tied(trainer.model, lora.target_modules)
     checkpoint = last_whole_checkpoint(folder)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     log, model = trainer.state.log_history, trainer.model
@@ -252,9 +256,16 @@ def train_policy(
             f"the loss or a margin is not finite: training diverged with seed {recipe.seed}; "
             f"lower train.learning_rate={recipe.learning_rate}, or raise train.warmup_steps"
         )
-    if isinstance(model, PeftModel):
-        model = model.merge_and_unload()
     return cast("PreTrainedModel", model), log
+
+
+def sft_batches(rows: dict[str, list[list[int]]], recipe: PreferenceRecipe) -> Iterable[dict]:
+    """Yield batches of prompts with their winners, as language modelling reads them."""
+    texts = [
+        {"input_ids": [*prompt, *chosen], "n_prompt": len(prompt)}
+        for prompt, chosen in zip(rows["prompt_ids"], rows["chosen_ids"], strict=True)
+    ]
+    return row_batches(texts, lambda batch: collate(batch, 0), recipe.batch_size)
 
 
 def preference_curve(log_history: list[dict], seed: int) -> list[dict]:

@@ -8,8 +8,7 @@ trust.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -20,12 +19,19 @@ import numpy as np
 
 from genlab.core.processes import map_shared
 from genlab.core.program import InputError
-from genlab.models.loading import first_line
+from genlab.models.loading import first_line, quiet_loading
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.ranking import bm25
 
 BATCHES_A_CALL = 8  # a call of encode costs a millisecond, a batch of the static encoder seven
 PAIRS_AT_A_TIME = 10_000  # 2 x 10,000 x 768 x 4 bytes = 61 MB of gathered embeddings
+
+# Safely and offline. .float() follows: in bfloat16 or float16 scores tie and depend on the batch.
+LOADING: dict[str, Any] = {
+    "local_files_only": True,
+    "trust_remote_code": False,
+    "model_kwargs": {"use_safetensors": True},
+}
 
 Relevance = Callable[[list[str], list[str]], np.ndarray]
 Embed = Callable[[list[str]], np.ndarray]
@@ -102,10 +108,8 @@ def open_sentence_transformer(
     """
     from sentence_transformers import SentenceTransformer
 
-    with progress_bars_off():
-        model = SentenceTransformer(
-            str(folder), local_files_only=True, model_kwargs={"use_safetensors": True}
-        )
+    with quiet_loading():
+        model = SentenceTransformer(str(folder), **LOADING).float()
     options = {"batch_size": batch_size, "show_progress_bar": False}
     relevance = partial(
         cosine_relevance,
@@ -125,10 +129,8 @@ def open_cross_encoder(
     import torch
     from sentence_transformers import CrossEncoder
 
-    with progress_bars_off():
-        model = CrossEncoder(
-            str(folder), local_files_only=True, model_kwargs={"use_safetensors": True}
-        )
+    with quiet_loading():
+        model = CrossEncoder(str(folder), **LOADING).float()
     if model.num_labels != 1:
         raise ValueError(f"it has {model.num_labels} labels; a ranker has one")
 
@@ -258,17 +260,3 @@ def finite_relevance(
 def shorten(text: str, length: int = 60) -> str:
     """Return at most `length` characters of `text`."""
     return text if len(text) <= length else text[: length - 3] + "..."
-
-
-@contextmanager
-def progress_bars_off() -> Iterator[None]:
-    """Load models without transformers' progress bars, which fill a log with control characters."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

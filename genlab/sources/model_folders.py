@@ -4,24 +4,31 @@ Whatever the source, the output is one folder in Hub layout (config.json, safete
 tokenizer) that later stages load without a network.
 """
 
-import shutil
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genlab.core.files import written_whole
 from genlab.core.program import InputError
 from genlab.models.loading import check_model_folder, load_causal_model, load_tokenizer
+from genlab.models.positions import describe_positions
+from genlab.models.trial import try_model
+from genlab.sources.foreign_files import copy_files, is_adapter, named_as
 from genlab.sources.hub import download_snapshot
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Loader = Callable[[Path], "PreTrainedModel"]
 
-# No *.bin: a pickle can run code. No model.py: code from a hub is never run.
-HUB_FILES = ["*.json", "*.txt", "*.safetensors", "tokenizer.model"]
+# No *.bin: a pickle can run code. No model.py: code from a hub is never run. Of *.model are
+# SentencePiece's: tokenizer.model, spiece.model, sentencepiece.bpe.model.
+HUB_FILES = ["*.json", "*.txt", "*.safetensors", "*.model", "*.spm"]
 TOKENIZER_FILES = ["token*", "vocab.*", "merges.txt", "special_tokens*", "added_tokens*"]
+TOKENIZER_FILES += ["*.model", "*.spm"]
+# Encoder-decoders whose decoder starts with padding (Raffel et al. 2020).
+START_IS_PAD = {"t5", "mt5", "umt5", "longt5", "switch_transformers"}
 
 
 def copy_base(
@@ -29,20 +36,27 @@ def copy_base(
     tokenizer_folder: Path | None,
     output: Path,
     load: Loader = load_causal_model,
+    shown: str | None = None,
 ) -> None:
-    """Copy a model folder to `output`, with another folder's tokenizer if one is given.
+    """Copy a model folder to `output`, with another folder's tokenizer if one is given; try it.
 
-    `load` is what its kind of model is loaded with.
+    `load` is what its kind of model is loaded with, `shown` what messages call it. What a config
+    forgot of its tokenizer is added. An adapter that lies beside the weights is left out.
 
-    Raises InputError if the model or tokenizer cannot be loaded, or the tokenizer has more
-    tokens than the model has embeddings.
+    Raises InputError if the model or tokenizer cannot be loaded, if the tokenizer has more tokens
+    than the model has embeddings, or if the model does not work (genlab.models.trial).
     """
-    check_model_folder(folder)
-    with written_whole(output) as partial:
+    shown = shown or str(folder)
+    with named_as(folder, shown):
+        check_model_folder(folder)
+    with written_whole(output) as partial, named_as(partial, shown):
         partial.mkdir()
-        for pattern in HUB_FILES:
-            for file in folder.glob(pattern):
-                shutil.copyfile(file, partial / file.name)
+        names = copy_files(folder, partial, shown, deep=False, is_wanted=is_model_file)
+        if any(map(is_adapter, names)):
+            print(
+                f"{shown}: the adapter beside the weights (adapter_config.json) is left out; to "
+                "use it, merge it (merge_and_unload) and save the model"
+            )
         if tokenizer_folder is not None:
             for pattern in TOKENIZER_FILES:
                 for file in partial.glob(pattern):
@@ -52,14 +66,61 @@ def copy_base(
         n_rows = model.get_input_embeddings().num_embeddings
         if len(tokenizer) > n_rows:
             raise InputError(
-                f"{tokenizer_folder or folder}: the tokenizer has {len(tokenizer)} tokens, but the "
-                f"model in {folder} has embeddings for {n_rows}"
+                f"{tokenizer_folder or shown}: the tokenizer has {len(tokenizer)} tokens, but the "
+                f"model in {shown} has embeddings for {n_rows}"
             )
         if tokenizer_folder is not None:  # the ids that the model knows are the other tokenizer's
-            for settings in (model.config, model.generation_config):
-                settings.bos_token_id = tokenizer.bos_token_id
-                settings.eos_token_id = tokenizer.eos_token_id
-                settings.save_pretrained(partial)
+            settings = {"bos_token_id": tokenizer.bos_token_id}
+            change_settings(model, partial, settings | {"eos_token_id": tokenizer.eos_token_id})
+        if model.config.is_encoder_decoder:
+            complete_text_to_text(model, tokenizer, partial, shown)
+        try_model(model, tokenizer, load, partial / "trial", shown)
+        print(f"{shown}: {type(model).__name__}, {describe_positions(model)}; tried and in order")
+
+
+def is_model_file(name: Path) -> bool:
+    """Say whether a file of a model folder is read: weights, configs, a tokenizer; no adapter."""
+    wanted = any(fnmatch(name.name, pattern) for pattern in HUB_FILES)
+    return wanted and not is_adapter(name)
+
+
+def change_settings(model: "PreTrainedModel", folder: Path, values: dict) -> None:
+    """Put values into a model's settings, in memory and in `folder`, where they are not yet so."""
+    for settings in (model.config, model.generation_config):
+        if any(getattr(settings, name, None) != value for name, value in values.items()):
+            for name, value in values.items():
+                setattr(settings, name, value)
+            settings.save_pretrained(folder)
+
+
+def complete_text_to_text(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", folder: Path, shown: str
+) -> None:
+    """Add to an encoder-decoder's settings what they lack: padding, end-of-text, decoder's start.
+
+    The tokenizer says what pads and what ends a text, as training takes it from there. Raises
+    InputError where nothing says it.
+    """
+    config = model.config
+    if tokenizer.pad_token_id is None:
+        if config.pad_token_id is None:
+            raise InputError(
+                f"{shown}: neither its tokenizer nor config.json says what pads a text; name a "
+                "pad_token in tokenizer_config.json"
+            )
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(config.pad_token_id)
+        tokenizer.save_pretrained(folder)
+    values = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    values["decoder_start_token_id"] = config.decoder_start_token_id
+    if config.decoder_start_token_id is None:
+        if config.model_type not in START_IS_PAD:
+            raise InputError(
+                f"{shown}: config.json does not say what the decoder starts with; add "
+                "decoder_start_token_id"
+            )
+        values["decoder_start_token_id"] = tokenizer.pad_token_id
+        print(f"{shown}: its decoder starts with padding, as T5's does; config.json did not say so")
+    change_settings(model, folder, values)
 
 
 def download_base(
@@ -69,18 +130,19 @@ def download_base(
     output: Path,
     group: str = "base",
     load: Loader = load_causal_model,
+    instead: str = "",
 ) -> str:
-    """Download a model at a pinned revision from the Hub; return its commit.
+    """Download a model at a pinned revision from the Hub and try it; return its commit.
 
-    Without a network, a copy that was downloaded earlier serves. `group`: of the params, for the
-    message of the InputError that is raised if that fails.
+    Without a network, a copy that was downloaded earlier serves. `group`: of the params, and
+    `instead`: what else the user could do, for the message of the InputError raised if that fails.
     """
     folder = download_snapshot(
         hub_id,
         revision,
         HUB_FILES,
         asked=f"{group}.hub_id={hub_id} at {revision}",
-        instead=f"use {group}.source=file with {group}.path=FOLDER",
+        instead=instead or f"use {group}.source=file with {group}.path=FOLDER",
     )
-    copy_base(folder, tokenizer_folder, output, load)
+    copy_base(folder, tokenizer_folder, output, load, f"{group}.hub_id={hub_id}")
     return folder.name

@@ -5,7 +5,6 @@ here, only looked at: its kind, and that weights come as safetensors, because a 
 """
 
 import json
-import shutil
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path, PurePath
 
 from genlab.core.program import InputError
 from genlab.models.quiet_tensorflow import import_tensorflow
+from genlab.sources.foreign_files import copy_files, files_in, is_adapter
 from genlab.sources.hub import TIMEOUT_SECONDS, download_snapshot, failure, retried
 
 # What sentence-transformers reads; no pickles, no *.py: code from a hub is never run.
@@ -27,23 +27,27 @@ EXPECTED = {
 }
 
 
-def copy_model(kind: str, folder: Path, output: Path) -> None:
+def copy_model(kind: str, folder: Path, output: Path, shown: str | None = None) -> None:
     """Copy a user's model folder to `output`, without the files that are not read.
 
-    Raises InputError if the folder is missing, holds a model of another kind or no safetensors.
+    `shown`: what messages call it. Raises InputError if the folder is missing, holds a model of
+    another kind, no safetensors, or files that may not be read (`files_in`).
     """
+    shown = shown or str(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected {EXPECTED[kind]}")
-    check_kind(kind, folder, str(folder))
+        raise InputError(f"{shown}: no such folder; expected {EXPECTED[kind]}")
+    check_kind(kind, folder, shown)
+    files = files_in(folder, shown, deep=True)
     if kind == "tensorflow_hub":
-        shutil.copytree(folder, output)
+        copy_files(folder, output, shown, deep=True)
         return
-    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-    check_safetensors(files, str(folder), EXPECTED[kind])
-    for file in files:
-        if any(fnmatch(file.name, pattern) for pattern in MODEL_FILES):
-            (output / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / file, output / file)
+    check_safetensors([file for file in files if not is_adapter(file)], shown, EXPECTED[kind])
+    copy_files(folder, output, shown, deep=True, is_wanted=is_read)
+
+
+def is_read(file: Path) -> bool:
+    """Say whether sentence-transformers may read a file: not an adapter beside the weights."""
+    return any(fnmatch(file.name, each) for each in MODEL_FILES) and not is_adapter(file)
 
 
 def check_kind(kind: str, folder: Path, shown: str) -> None:
@@ -112,8 +116,7 @@ def download_model(kind: str, hub_id: str, revision: str, output: Path, group: s
             hub_id, revision, MODEL_FILES, asked=asked, instead=instead, check_names=check_names
         )
         revision = folder.name
-    check_kind(kind, folder, asked)
-    copy_model(kind, folder, output)
+    copy_model(kind, folder, output, asked)
     return revision
 
 

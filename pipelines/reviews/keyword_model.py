@@ -5,31 +5,26 @@ is no keyword is dropped later.
 """
 
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from genlab.core.files import written_whole
-from genlab.models.loading import check_model_folder, load_text_to_text_model, load_tokenizer
-from genlab.sources.hub import download_snapshot
+from genlab.models.loading import load_text_to_text_model, load_tokenizer
+from genlab.sources.model_folders import download_base
 
-# What a model folder needs. Weights as safetensors only: a pickle could run code.
-FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 MAX_INPUT_TOKENS = 512  # T5's own training length
 
 
 def download_model(hub_id: str, revision: str, output: Path) -> None:
     """Write a keyword model of the Hub to the folder `output`; raise InputError if it can't be."""
-    folder = download_snapshot(
+    download_base(
         hub_id,
         revision,
-        FILES,
-        asked=f"keyword_model.hub_id={hub_id} at {revision}",
+        None,
+        output,
+        "keyword_model",
+        load_text_to_text_model,
         instead="set keyword_model.hub_id=none",
     )
-    check_model_folder(folder)
-    with written_whole(output) as partial:
-        shutil.copytree(folder, partial)
 
 
 def write_keywords(

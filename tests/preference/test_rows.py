@@ -41,6 +41,6 @@ def test_a_prompt_without_a_text_has_no_target(folder):
 
 def test_rows_longer_than_the_policys_positions_are_refused(folder):
     rows = {"prompt_ids": [[END]], "chosen_ids": [[1] * 128], "rejected_ids": [[1]]}
-    config = load_causal_model(folder / "policy").config
+    model = load_causal_model(folder / "policy")
     with pytest.raises(InputError, match=r"129 tokens exceed the policy's 128.*sample.cap"):
-        check_rows_fit(rows, config)
+        check_rows_fit(rows, model)

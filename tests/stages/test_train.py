@@ -498,3 +498,21 @@ def test_a_process_that_was_killed_goes_on_to_the_very_same_weights(
     assert int(began_with[0].split("-")[1]) >= 28 and began_with[1] is None
     assert same_weights(tmp_path, tmp_path / "whole")
     assert list((tmp_path / ".scratch" / "train").iterdir()) == []
+
+
+def test_a_model_that_is_not_saved_as_it_was_trained_ends_the_stage(tmp_path, run, monkeypatch):
+    import torch
+
+    from genlab.models.loading import load_causal_model
+
+    def load_another(folder):
+        model = load_causal_model(folder)
+        with torch.no_grad():  # only what is saved is another; the base is loaded by name, too
+            if folder.name != "base":
+                model.transformer.h[0].mlp.c_fc.weight.mul_(1.1)
+        return model
+
+    monkeypatch.setattr(train, "load_causal_model", load_another)
+    with pytest.raises(InputError, match="in memory, but"):
+        run(tmp_path, epochs=0.1)
+    assert not (tmp_path / "output").exists() and not (tmp_path / "metrics.json").exists()

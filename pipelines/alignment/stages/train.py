@@ -23,12 +23,14 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
 from genlab.models.lora import Lora
+from genlab.models.saved import save_checked
 from genlab.preference.divergence import check_same_tokenizer
 from genlab.preference.rows import check_rows_fit, draw_targets, preference_rows
 from genlab.preference.trainer import (
     Loss,
     PreferenceRecipe,
     preference_curve,
+    sft_batches,
     summarize_curves,
     train_policy,
 )
@@ -69,7 +71,7 @@ def main(
         longest = max(map(len, rows["chosen_ids"] + rows["rejected_ids"]))
         texts = read_table(corpus).filter(pl.col("split") == "train")
         rows["target_ids"] = draw_targets(table, texts, tokenizer, longest, recipe.seed)
-    check_rows_fit(rows, load_causal_model(policy).config)
+    check_rows_fit(rows, load_causal_model(policy))
 
     points, seeds = [], range(recipe.seed, recipe.seed + n_seeds)
     inputs = [pairs, corpus, policy, reference]
@@ -88,8 +90,8 @@ def main(
                     lora,
                 )
                 with written_whole(finished) as folder:
-                    model.save_pretrained(folder / "model")
-                    tokenizer.save_pretrained(folder / "model")
+                    batches = sft_batches(rows, of_seed)
+                    save_checked(model, tokenizer, folder / "model", batches, load_causal_model)
                     write_json(folder / "curve.json", preference_curve(log, seed))
             points += json.loads((finished / "curve.json").read_text(encoding="utf-8"))
         with written_whole(output) as folder:

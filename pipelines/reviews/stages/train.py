@@ -18,6 +18,7 @@ from genlab.core.processes import is_first, limit_threads
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.models.lora import Lora, Method
+from genlab.models.saved import row_batches, save_checked
 from genlab.models.training import (
     Recipe,
     collate_pairs,
@@ -69,29 +70,25 @@ def main(
         model, recipe.learning_rate, embedding_learning_rate, recipe.weight_decay
     )
 
+    def collate_rows(rows: list[dict]) -> dict:
+        return collate_pairs(rows, tokenizer.pad_token_id)
+
     with resumable_folder("train", sys.argv[1:], [tokens, start]) as scratch:
         logged = {"start": start, "method": method, "ratings": ratings}
         logged |= {**asdict(recipe), "embedding_learning_rate": embedding_learning_rate}
         logged |= {f"lora.{name}": value for name, value in asdict(lora).items()}
         with tracked(mlflow_store, output.name, logged) as report_to:
             trainer = train_resumably(
-                model,
-                data,
-                lambda rows: collate_pairs(rows, tokenizer.pad_token_id),
-                recipe,
-                scratch,
-                report_to,
-                optimizer,
+                model, data, collate_rows, recipe, scratch, report_to, optimizer
             )
         if not is_first():
             return
         found = summarize_training(model, trainer, recipe, method, lora)
+        batches = row_batches(data["validation"], collate_rows, recipe.batch_size)
         with written_whole(output) as folder:
             if method is Method.lora:
                 model.save_pretrained(folder / "adapter")
-                model = model.merge_and_unload()
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
+            save_checked(model, tokenizer, folder, batches, load_text_to_text_model)
 
     write_json(curve, training_curve(trainer.state.log_history))
     write_json(metrics, {"training": found})

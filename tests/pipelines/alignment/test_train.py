@@ -185,3 +185,29 @@ def test_a_reference_with_another_tokenizer_is_refused(run, folder):
 def test_a_beta_that_is_not_above_zero_is_refused_before_anything_is_read(folder, tmp_path, beta):
     result = CliRunner().invoke(train.app, arguments(tmp_path, folder, beta=beta))
     assert result.exit_code == 2 and "beta" in result.output
+
+
+def test_tied_layers_take_no_adapters_and_nothing_is_trained(tmp_path, monkeypatch):
+    from tests.tiny_models import save_base
+
+    folder = write_preferences(tmp_path / "tied")
+    save_base(folder / "policy", n_embd=16, initializer_range=0.1, tie_word_embeddings=True)
+    with pytest.raises(InputError, match=r"target_modules=wte: lm_head and transformer.wte"):
+        run_program(
+            folder,
+            tmp_path,
+            monkeypatch,
+            "out",
+            method="lora",
+            **{"lora.target_modules": "wte"},
+        )
+
+
+def test_a_policy_that_is_not_saved_as_it_was_trained_ends_the_stage(run, monkeypatch, tmp_path):
+    from genlab.models import saved
+
+    calls = []
+    monkeypatch.setattr(saved, "mean_losses", lambda model, few: calls.append(0) or [len(calls)])
+    with pytest.raises(InputError, match="in memory, but"):
+        run("out", n_seeds=1, epochs=0.1)
+    assert not (tmp_path / "out/models").exists()

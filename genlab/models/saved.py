@@ -1,0 +1,86 @@
+"""A trained model is saved, loaded again, and must have the loss it had in memory.
+
+What is reported is measured on the model in memory; what later stages use is what lies on the disk.
+The two can differ in silence: adapters that were merged into a tied matrix, weights that the format
+leaves out. So no training ends before a few batches have said that they are the same.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genlab.core.program import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+N_BATCHES = 3
+# Relative, of a batch's mean loss. Merged adapters round to 1e-6 of it; a lost one changes the
+# second digit.
+MOST_DIFFERENCE = 1e-4
+
+
+def save_checked(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    folder: Path,
+    batches: Iterable[dict],
+    load: Callable[[Path], "PreTrainedModel"],
+) -> None:
+    """Save a model, its adapters merged, with its tokenizer to `folder`, and load it again.
+
+    `batches`: inputs with labels; the first few are read. `load` is what later stages load this
+    kind of model with. Raises InputError if a batch has another loss after loading. Merging
+    changes `model`.
+    """
+    from peft import PeftModel
+
+    few = [batch for batch, _ in zip(batches, range(N_BATCHES), strict=False)]
+    measured = mean_losses(model, few)
+    merged = model.merge_and_unload() if isinstance(model, PeftModel) else model
+    merged.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    check_same_losses(measured, mean_losses(load(folder).to(model.device), few))
+
+
+def check_same_losses(measured: list[float], saved: list[float]) -> None:
+    """Raise InputError if the losses of the saved model are not those measured in memory."""
+    for before, after in zip(measured, saved, strict=True):
+        if not math.isclose(before, after, rel_tol=MOST_DIFFERENCE, abs_tol=MOST_DIFFERENCE):
+            raise InputError(
+                f"the trained model has the loss {before:.4g} in memory, but {after:.4g} when it "
+                "is saved and loaded again: its weights are not saved as they were trained. Train "
+                "with method=full, or name other layers in lora.target_modules; if it is method="
+                "full already, this kind of model cannot be saved whole"
+            )
+
+
+def mean_losses(model: "PreTrainedModel", batches: list[dict[str, "torch.Tensor"]]) -> list[float]:
+    """Return the mean loss per token of each batch, in nats, without dropout."""
+    import torch
+
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        losses = [
+            model(**{name: values.to(model.device) for name, values in batch.items()}).loss.item()
+            for batch in batches
+        ]
+    model.train(was_training)
+    return losses
+
+
+def row_batches(
+    rows: Iterable[dict], collate: Callable[[list[dict]], dict], batch_size: int
+) -> Iterable[dict]:
+    """Yield batches of the rows in their order, as `collate` makes them."""
+    batch: list[dict] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == batch_size:
+            yield collate(batch)
+            batch = []
+    if batch:
+        yield collate(batch)

@@ -1,0 +1,162 @@
+"""A language model is tried in seconds where it is fetched, before hours of work depend on it.
+
+One forward pass, one backward pass, two tokens generated, saved and loaded again; and whether it is
+what it is taken for: later tokens must not move the scores of earlier ones, and what generation
+writes, with its padding and its cache, must be what the whole text's scores say.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genlab.core.files import remove
+from genlab.core.program import InputError
+from genlab.models.decoding import Decoding, generate
+from genlab.models.loading import first_line, load_tokenizer
+from genlab.models.saved import save_checked
+from genlab.models.seq2seq_decoding import generate_texts
+from genlab.models.training import collate, collate_pairs
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+N_TOKENS = 8  # of a row of the trial
+# Of the largest score. Rounding moves a score by 1e-6 of it, one more token attended to by 1e-2.
+NOISE = 1e-4
+GREEDY = Decoding(2, 0.0, 0, 1.0, 1, 1.0, 0)  # two tokens
+
+
+def try_model(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    load: Callable[[Path], "PreTrainedModel"],
+    scratch: Path,
+    shown: str,
+) -> None:
+    """Raise InputError, naming `shown`, if a causal or text-to-text model does not work here.
+
+    `load` is what its kind of model is loaded with; `scratch` a folder for the saved copy, which is
+    removed.
+    """
+    ids = trial_ids(tokenizer, shown)
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("compute", lambda: check_causal(model, ids)),
+        ("be trained", lambda: check_learns(model, ids)),
+        ("generate", lambda: check_generates(model, ids)),
+        ("be saved", lambda: check_saved(model, tokenizer, load, ids, scratch)),
+    ]
+    model.eval()
+    for name, step in steps:
+        try:
+            step()
+        except InputError as error:
+            raise InputError(f"{shown}: {error}".replace(str(scratch), shown)) from error
+        except Exception as error:  # a foreign model's code raises anything
+            raise InputError(
+                f"{shown}: a {type(model).__name__} that cannot {name} here "
+                f"({type(error).__name__}: {first_line(error)}); take a model of another kind"
+            ) from error
+        finally:
+            model.eval()
+            model.zero_grad(set_to_none=True)
+            remove(scratch)
+
+
+def trial_ids(tokenizer: "PreTrainedTokenizerBase", shown: str) -> list[int]:
+    """Return different token ids, none of them special, from all over the vocabulary."""
+    special = set(tokenizer.all_special_ids)
+    ordinary = [number for number in range(len(tokenizer)) if number not in special]
+    if len(ordinary) <= N_TOKENS:
+        raise InputError(f"{shown}: its tokenizer has {len(ordinary)} tokens; it holds no language")
+    step = len(ordinary) // (N_TOKENS + 1)
+    return ordinary[::step][: N_TOKENS + 1]
+
+
+def scores_of(model: "PreTrainedModel", ids: list[int], written: list[int]) -> "torch.Tensor":
+    """Return float32 scores [t, v] after each token of a text.
+
+    A causal model reads `ids` and `written` on end; of an encoder-decoder only those after the
+    decoder's start and `written` are returned.
+    """
+    import torch
+
+    with torch.inference_mode():
+        if model.config.is_encoder_decoder:
+            start = model.config.decoder_start_token_id
+            decoded = torch.tensor([[start, *written]], device=model.device)
+            inputs = torch.tensor([ids], device=model.device)
+            return model(input_ids=inputs, decoder_input_ids=decoded).logits[0].float()
+        inputs = torch.tensor([[*ids, *written]], device=model.device)
+        return model(input_ids=inputs).logits[0].float()
+
+
+def check_causal(model: "PreTrainedModel", ids: list[int]) -> None:
+    """Raise InputError if another last token changes the scores before it."""
+    inputs, written = (ids[:4], ids[4:]) if model.config.is_encoder_decoder else ([], ids)
+    one = scores_of(model, inputs, written[:-1])
+    other = scores_of(model, inputs, [*written[:-2], written[-1]])
+    if not one.isfinite().all():
+        raise InputError("the model's scores are NaN or infinite: its weights are broken")
+    moved = (one[:-1] - other[:-1]).abs().max() / one.abs().max().clamp(min=1e-9)
+    if moved > NOISE:
+        raise InputError(
+            f"a {type(model).__name__} whose scores depend on later tokens: it is no causal "
+            "language model (a masked one, or a permuted one), and would be trained on what it is "
+            "to predict; take one that writes from left to right"
+        )
+
+
+def trial_batch(model: "PreTrainedModel", ids: list[int]) -> dict:
+    """Return a training batch of two rows of different lengths."""
+    if model.config.is_encoder_decoder:
+        pairs = [{"input_ids": ids[:n], "labels": ids[n:]} for n in (3, 5)]
+        return collate_pairs(pairs, model.config.pad_token_id)
+    return collate([{"input_ids": ids[:n], "n_prompt": 1} for n in (5, N_TOKENS)], ids[0])
+
+
+def check_learns(model: "PreTrainedModel", ids: list[int]) -> None:
+    """Raise InputError if the loss is not finite, or gives no gradient."""
+    batch = {name: each.to(model.device) for name, each in trial_batch(model, ids).items()}
+    model.train()
+    loss = model(**batch).loss
+    loss.backward()
+    gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
+    if not loss.isfinite() or not all(each.isfinite().all() for each in gradients):
+        raise InputError(f"its loss is {loss.item()}, or its gradient is not finite")
+    if not any(each.any() for each in gradients):
+        raise InputError("its loss has no gradient: it cannot be trained")
+
+
+def check_generates(model: "PreTrainedModel", ids: list[int]) -> None:
+    """Raise InputError if tokens written in a batch are not the best of the whole text's scores."""
+    prompts, names = [ids[:5], ids[5:7]], ["long", "short"]
+    if model.config.is_encoder_decoder:
+        written, _ = generate_texts(model, prompts, names, GREEDY, batch_size=2)
+    else:
+        written, _ = generate(model, prompts, names, GREEDY, set(), batch_size=2)
+    for prompt, tokens in zip(prompts, written, strict=True):
+        scores = scores_of(model, prompt, tokens)
+        before = 0 if model.config.is_encoder_decoder else len(prompt) - 1
+        for place, token in enumerate(tokens):
+            each = scores[before + place]
+            if each.max() - each[token] > 10 * NOISE * each.abs().max():
+                raise InputError(
+                    f"a {type(model).__name__} that writes other tokens in a batch than alone: "
+                    "its positions, its padding or its cache is not as other models have it; take "
+                    "a model of another kind"
+                )
+
+
+def check_saved(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    load: Callable[[Path], "PreTrainedModel"],
+    ids: list[int],
+    scratch: Path,
+) -> None:
+    """Raise InputError if the model or the tokenizer is another one after saving and loading."""
+    save_checked(model, tokenizer, scratch, [trial_batch(model, ids)], load)
+    text = "One text, два слова.\nIn 2 lines"
+    if load_tokenizer(scratch)(text)["input_ids"] != tokenizer(text)["input_ids"]:
+        raise InputError("its tokenizer gives other tokens when it is saved and loaded again")
