@@ -1,12 +1,12 @@
 """Near-duplicate texts by MinHash over character shingles (Broder 1997).
 
-In: texts in comparison form (normal_form.py). Out: pairs whose Jaccard similarity of shingle sets
-reaches a threshold. Signatures and locality-sensitive hashing only propose pairs; every proposed
-pair is checked on its true shingle sets, so a chance agreement of hashes drops nothing.
+Texts come normalized (normal_form.py). A pair is similar if the Jaccard similarity of its shingle
+sets reaches a threshold. Signatures and locality-sensitive hashing only propose pairs; every
+proposed pair is checked on its true shingle sets, so a chance agreement of hashes drops nothing.
 
-Shingles are characters, not words, so that a text of four words has enough of them, and the ends
-are padded, so that a change in the last word weighs as much as one in the middle: "how deep is
-lake varn" and "... lake corl" share half of their 5-character shingles, far from 0.9.
+Shingles are characters, not words, so that four words have enough of them. The ends are padded,
+so that a change in the last word weighs as much as one in the middle: "how deep is lake varn" and
+"... lake corl" share half of their 5-character shingles, far from 0.9.
 """
 
 from collections import Counter
