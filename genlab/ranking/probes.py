@@ -133,7 +133,7 @@ def make_texts(
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words of the evaluated passages in comparison form, and how many passages hold each."""
+    """The words of the evaluated passages in normalized form, and how many passages hold each."""
 
     words: list[str]
     n_passages: np.ndarray  # int64, as long
