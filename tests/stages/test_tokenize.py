@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from stages import tokenize
+from tests.option_words import option_words
 from tests.query_tables import table
 from tests.tiny_models import save_base
 
@@ -40,12 +41,7 @@ def run(folder, base, queries=QUERIES, **options):
     write_table(folder / "queries.parquet", [table(*queries)], QUERY_SCHEMA)
     values = {"block_size": 64, "packed": False, "body_loss": True} | options
     arguments = [str(folder / "queries.parquet"), str(base), str(folder / "tokens")]
-    arguments += ["--metrics", str(folder / "metrics.json")]
-    for name, value in values.items():
-        if isinstance(value, bool):
-            arguments.append(f"--{name}" if value else f"--no-{name}")
-        else:
-            arguments += [f"--{name}", str(value)]
+    arguments += ["--metrics", str(folder / "metrics.json"), *option_words(values)]
     result = CliRunner().invoke(tokenize.app, arguments)
     if result.exit_code:
         return {}, {}, result
