@@ -17,23 +17,13 @@ from genlab.ranking.candidates import (
 )
 from genlab.ranking.places import place
 from tests.query_tables import table
+from tests.tiny_rankers import shared_words
 
 QUERIES = table(
     ("validation", "red river", ["a red river", ("the river",), "no"]),
     ("validation", "old tower", ["blue"]),
     ("validation", "new market", [("a new market",), ("market",)]),
 )
-
-
-def shared_words(queries, texts):
-    """Return how many words a text shares with its query, and a bit for its length."""
-    return np.array(
-        [
-            len(set(query.split()) & set(text.split())) + len(text) / 1024
-            for query, text in zip(queries, texts, strict=True)
-        ],
-        dtype=np.float32,
-    )
 
 
 @pytest.mark.parametrize(("n_queries", "expected"), [(0, 7), (3, 3), (5, 5), (99, 7)])

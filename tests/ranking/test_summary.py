@@ -29,6 +29,7 @@ from genlab.ranking.summary import place_histogram, summarize_with_references, t
 from stages import generate, lengths, score
 from tests.option_words import option_words
 from tests.tiny_models import WORDS, make_tokenizer
+from tests.tiny_rankers import constant, shared_words
 
 RNG = np.random.default_rng(4)
 
@@ -96,21 +97,6 @@ def queries(generated):
         ],
         schema=QUERY_SCHEMA,
     )
-
-
-def shared_words(queries, texts):
-    """Return how many words a text shares with its query, and a bit for its length."""
-    return np.array(
-        [
-            len(set(query.split()) & set(text.split())) + len(text) / 1024
-            for query, text in zip(queries, texts, strict=True)
-        ],
-        dtype=np.float32,
-    )
-
-
-def constant(queries, texts):
-    return np.full(len(texts), 0.25, dtype=np.float32)
 
 
 @pytest.mark.parametrize(("max_len", "cap", "num_beams"), [(50, 300, 1), (300, 300, 1), (9, 9, 4)])
