@@ -1,8 +1,8 @@
 """audit: do the texts stop, run on, get read; and does fluency go with the place?
 
-In: both tables of generated texts, every text at every length under every ranker, and the base
-model, whose negative log-likelihood measures fluency. Out: a row per query and ranker,
-numbers, and the curve of cut against finished texts. genlab/ranking/audit.py says how to read them.
+Reads both tables of generated texts, every text at every length under every ranker, and the base
+model, whose negative log-likelihood measures fluency. Writes a row per query and ranker, metrics,
+and the curve of cut against finished texts; genlab/ranking/audit.py explains them.
 """
 
 from pathlib import Path

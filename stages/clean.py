@@ -1,7 +1,7 @@
-"""Clean the corpus: plain text in, plain text out, and every drop counted by its reason.
+"""Clean the corpus to plain text, and count every drop by its reason.
 
-In: queries with passages as fetched. Out: the same queries in order, texts cleaned, without what
-the rules reject. A rule's count in the metrics bears the name of its params key.
+Reads the fetched queries with passages. Writes the same queries in order, texts cleaned, without
+what the rules reject. A rule's count in the metrics bears the name of its params key.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Drop duplicates: of queries within and across splits, and of passages within a query's list.
 
-In: cleaned queries with passages. Out: the same in order, without duplicates. The corpus is read
-twice: once for what must be compared across it (queries, validation answers), once to write.
+Reads cleaned queries with passages. Writes them in order, without duplicates. The corpus is read
+twice: once to compare across it (queries, validation answers), once to write.
 """
 
 from collections.abc import Iterator

@@ -1,10 +1,10 @@
 """generate: one text per validation query, decoded once, to its cap of new tokens.
 
-In: queries, the tuned and the base model's folders. Out: a row per query with its new token ids.
+Reads queries, and the tuned or the base model. Writes a row per query with its new token ids.
 gen.max_len is not here: score cuts the prefix, so a sweep over lengths costs one generation.
 
---ignore_eos drives every text on past its end-of-text to the cap: up to there it is the text
-that stopped (not with beams), so the two tell a text's length from its drift.
+--ignore_eos drives every text on past its end-of-text to the cap. Up to there it is the text that
+stopped (not with beams), so the two tell a text's length from its drift.
 """
 
 from dataclasses import replace

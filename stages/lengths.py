@@ -1,9 +1,9 @@
-"""lengths: every text at every length under every ranker, as rows and as a curve.
+"""lengths: place every text at every length under every ranker.
 
 One generation gives all lengths: the first 50 of 300 tokens are the generation of length 50. The
 forced texts, driven on past their end-of-text, tell a text's length from its having ended.
-In: both tables of generated texts, the rankers and their candidate scores. Out: rows, from which
-audit reads what it needs without a ranker; a plot, a point per length.
+Reads both tables of generated texts, the rankers and their candidate scores. Writes rows, so that
+audit needs no ranker, and a plot with a point per length.
 """
 
 from pathlib import Path

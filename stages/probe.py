@@ -1,8 +1,8 @@
-"""probe: what does a ranker reward? Texts of known parts in the generated text's slot.
+"""probe: what does a ranker reward? Texts of known parts stand in the generated text's slot.
 
-In: the queries with their passages, the base model's tokenizer, the rankers and their candidate
-scores; nothing is generated, and no text is scored twice. Out: a row per query, ranker and probe,
-places gained per repeat of the query, and what else genlab/ranking/probes.py makes of it.
+Reads the queries with their passages, the base model's tokenizer, the rankers and their candidate
+scores. Nothing is generated, and no text is scored twice. Writes a row per query, ranker and probe,
+and the metrics of genlab/ranking/probe_measures.py.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""report: one page for a browser, and the receipt of the run.
+"""report: write one page for a browser, and the receipt of the run.
 
-In: the tables and metrics of a run; a metrics file that it does not have is left out. Out: a page
-that needs no network and works from disk, to look at every generated text among the real passages;
-a receipt; and the library that draws `dvc plots show`, which else comes from the network.
+Reads the tables and metrics of a run; a missing metrics file is left out. Writes a page that shows
+every generated text among the real passages and works from disk without a network; a receipt; and
+the library that draws `dvc plots show`, which else comes from the network.
 """
 
 from pathlib import Path

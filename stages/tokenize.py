@@ -1,7 +1,7 @@
-"""tokenize: training documents (query + selected passages) as token ids.
+"""tokenize: encode training documents (query + selected passages) as token ids.
 
-In: queries with passages, the base model's tokenizer. Out: a folder with train.arrow and
-validation.arrow. An end-of-text token closes every document, or generation would never stop.
+Reads queries with passages, and the base tokenizer. Writes train.arrow and validation.arrow.
+An end-of-text token closes every document, or generation would never stop.
 """
 
 import gc

@@ -1,8 +1,8 @@
 """train: fine-tune a causal language model on the tokenized documents.
 
-In: token ids (train.arrow, validation.arrow) and the base model's folder. Out: the tuned model's
-folder in Hub layout (LoRA is merged, so later stages need not know), and the loss curve. A killed
-run resumes from its last checkpoint in .scratch/train.
+Reads token ids (train.arrow, validation.arrow) and the base model's folder. Writes the tuned model
+in Hub layout (LoRA is merged, so later stages need not know) and the loss curve. A killed run
+resumes from its last checkpoint in .scratch/train.
 """
 
 import sys

@@ -27,6 +27,7 @@ PLACES = {"labse": [2.5, 1.0, 4.0], "bm25": [1.0, 2.0, 4.0]}
 
 TEXTS = ["Lake Ulben's depth is 40 m.", "the hound runs", "a river of lake hovden"]
 
+REFERENCES = {"chance": 2.5, "floor": 4.0, "ceiling": 1.0}  # of every metric
 
 PIPELINE = """\
 plots:
@@ -48,34 +49,10 @@ def write_run(
     folder: Path, scores: dict = SCORES, texts: list[str] = TEXTS, queries: list = QUERIES
 ) -> None:
     """Write data/, metrics/ and params.yaml into the folder."""
-    table = pl.DataFrame(
-        [
-            {
-                "query_id": query_id,
-                "query": query,
-                "passages": [
-                    {"text": f"passage {i} about {query}", "is_selected": answerable and i == 0}
-                    for i in range(3)
-                ],
-                "split": "validation",
-            }
-            for query_id, query, answerable in queries
-        ],
-        schema=QUERY_SCHEMA,
-    )
-    write_table(folder / "data/dedup.parquet", [table], QUERY_SCHEMA)
+    write_table(folder / "data/dedup.parquet", [query_table(queries)], QUERY_SCHEMA)
     placed, headline, details = [], {}, {}
     for ranker, of_queries in scores.items():
-        candidates = pl.DataFrame(
-            {
-                "query_id": table["query_id"],
-                "candidate_scores": [passages for passages, _ in of_queries],
-                "candidate_selected": [[q[2] and i == 0 for i in range(3)] for q in queries],
-                "floor_score": [0.0] * len(queries),
-                "empty_score": [0.0] * len(queries),
-            },
-            schema=SCHEMA,
-        )
+        candidates = candidate_table(queries, [passages for passages, _ in of_queries])
         write_table(folder / f"data/candidates/{ranker}.parquet", [candidates], SCHEMA)
         rows = places.place(
             candidates.drop("floor_score", "empty_score").with_columns(
@@ -85,14 +62,7 @@ def write_run(
         placed.append(rows)
         headline[ranker] = places.summarize(rows)
         details[ranker] = {
-            metric: {
-                "value": value,
-                "low": value,
-                "high": value,
-                "chance": 2.5,
-                "floor": 4.0,
-                "ceiling": 1.0,
-            }
+            metric: {"value": value, "low": value, "high": value, **REFERENCES}
             for metric, value in headline[ranker].items()
             if metric in places.METRICS
         }
@@ -111,3 +81,36 @@ def write_run(
     (folder / "params.yaml").write_text("score:\n  seed: 17\n", encoding="utf-8")
     (folder / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
     shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
+
+
+def query_table(queries: list) -> pl.DataFrame:
+    """Return the queries with three passages each."""
+    return pl.DataFrame(
+        [
+            {
+                "query_id": query_id,
+                "query": query,
+                "passages": [
+                    {"text": f"passage {i} about {query}", "is_selected": answerable and i == 0}
+                    for i in range(3)
+                ],
+                "split": "validation",
+            }
+            for query_id, query, answerable in queries
+        ],
+        schema=QUERY_SCHEMA,
+    )
+
+
+def candidate_table(queries: list, scores: list[list[float]]) -> pl.DataFrame:
+    """Return one ranker's candidate rows from the scores of each query's passages."""
+    return pl.DataFrame(
+        {
+            "query_id": [query_id for query_id, _, _ in queries],
+            "candidate_scores": scores,
+            "candidate_selected": [[q[2] and i == 0 for i in range(3)] for q in queries],
+            "floor_score": [0.0] * len(queries),
+            "empty_score": [0.0] * len(queries),
+        },
+        schema=SCHEMA,
+    )

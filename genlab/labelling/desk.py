@@ -26,6 +26,7 @@ from time import monotonic
 import polars as pl
 
 from genlab.core.files import write_json
+from genlab.core.palette import PALETTE
 from genlab.core.program import InputError
 from genlab.core.scratch import scratch_root
 from genlab.labelling.label_files import LabelFile, is_duration
@@ -157,7 +158,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         if self.path in FILES:
             name, kind = FILES[self.path]
-            self.reply(HTTPStatus.OK, kind, (PAGE / name).read_bytes())
+            shared = PALETTE.encode() if name.endswith(".css") else b""
+            self.reply(HTTPStatus.OK, kind, shared + (PAGE / name).read_bytes())
         else:
             self.reply_json(HTTPStatus.NOT_FOUND, {"error": "no such page"})
 

@@ -1,8 +1,8 @@
-"""A small T5 pretrained here by span corruption: the text-to-text base that needs no download.
+"""A small T5 pretrained here by span corruption, a text-to-text base that needs no download.
 
-In: plain texts. Out: a T5 of the same architecture, tokens and objective as the published ones
-(Raffel et al. 2020; version 1.1's gated activation), only smaller. What it reads never has the
-form of a task: it learns the language, and to look a gap's surroundings up in the text.
+It has the architecture, tokens and objective of the published T5 (Raffel et al. 2020; version
+1.1's gated activation), only smaller. It reads plain texts that never have the form of a task: it
+learns the language, and to look up a gap's surroundings in the text.
 """
 
 import random

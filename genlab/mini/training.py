@@ -1,8 +1,7 @@
-"""How the small base models made here are trained: in seconds, on a CPU, from nothing.
+"""Training of the small base models made here, from random weights, on a CPU.
 
-In: a model with fresh weights and its batches, ready for it. Out: the trained model. Not
-transformers' Trainer: it has no optimizer of two kinds, and at a few hundred steps of 0.05 s its
-own work is felt.
+`train_mini` takes a model with fresh weights and its batches. It does without transformers'
+Trainer, which runs one optimizer, not two, and adds much to a few hundred steps of 0.05 s.
 """
 
 import random

@@ -1,8 +1,7 @@
-"""How likely a causal language model finds texts: negative log likelihoods, token by token.
+"""Negative log-likelihoods of texts under a causal language model, token by token.
 
-In: a model and rows of token ids. Out: float64 values in nats, so that sums over a whole corpus
-are exact enough, and what is reported from them: a perplexity, and beside it bits per byte, since
-perplexities under different tokenizers do not compare.
+They are float64 values in nats, so that sums over a whole corpus are exact enough. Reports give
+their perplexity and, since perplexities under different tokenizers do not compare, bits per byte.
 """
 
 import math

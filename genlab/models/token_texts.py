@@ -1,7 +1,7 @@
-"""Generated token ids as texts: cut to a number of new tokens, decoded in one way everywhere.
+"""Generated token ids as texts, cut to a number of new tokens and decoded the same way everywhere.
 
-In: tables of generated texts, which all have the columns of GENERATED beside what their pipeline
-knows of a text. A text is cut by token count, so one generation gives every length up to its cap.
+All tables of generated texts have the columns of GENERATED; each pipeline adds its own. A text is
+cut by token count, so one generation gives every length up to its cap.
 """
 
 from itertools import groupby

@@ -1,12 +1,11 @@
-"""Cleaning of queries and passages: texts made plain, and what is no plain text dropped.
+"""Cleaning of queries and passages: texts become plain, and what is no plain text is dropped.
 
-In: batches in the query table's schema. Out: the same queries in the same order, cleaned, fewer,
-with the fate of every query, passage and line. The rules for web text are those of C4 (Raffel et
-al. 2020, section 2.2). All work is Polars expressions on exploded passages: per-row Python costs
-ten times as much.
+`clean_batch` returns the kept rows of the query table in the same order, and counts the fate of
+every query, passage and line. The rules for web text are those of C4 (Raffel et al. 2020, section
+2.2). All work is Polars expressions on exploded passages: per-row Python costs ten times as much.
 
-A rule's reason in the counts is the `clean` params key that sets it, so who reads a count knows
-which key to turn.
+A rule's reason in the counts is the `clean` params key that sets it, so a reader of the counts
+knows which key to turn.
 """
 
 from collections import Counter

@@ -1,12 +1,12 @@
 """Duplicates in the query table: among queries, within a query's passages, and across splits.
 
-In: the query table, in batches. Out: the fate of every query and passage. Training queries are
-kept at the cost of validation queries, so that no validation query was trained on; and a training
-query whose answer is a validation query's answer is counted, and dropped if asked.
+Every query and passage gets a fate. Of similar queries a training query is kept before a validation
+query, so that no validation query was trained on. A training query whose answer is a validation
+query's answer is counted, and dropped if `drop_leaked_answers` is set.
 
-What is held across batches: the queries' comparison form (40 MB for MS MARCO's 808,731) with
-their bands (100 MB), and the same for the selected passages of the validation split. All other
-passages are seen batch by batch.
+Across batches only the queries' normalized texts (40 MB for MS MARCO's 808,731) and bands (100 MB)
+are held, and those of the selected passages of the validation split. All other passages are seen
+batch by batch.
 """
 
 from collections import Counter

@@ -1,9 +1,9 @@
 """The losses of preference training, as pure functions of sequence log-probabilities.
 
-In: float tensors [b], one number per pair: the sum over a text's tokens of log p(token | before),
-under the policy or, where the name says `reference`, under the model it started from. Out: float
-[b], a loss per pair; training minimises the mean. TRL computes the first three itself, and a test
-holds it to these; `slic` it has not.
+Each takes float tensors [b] and returns the loss of every pair, float [b]; training minimises the
+mean. A log-probability is the sum over a text's tokens of log p(token | before) under the policy
+or, where the name says `reference`, under the model it started from. TRL has the first three, which
+a test compares, and not `slic`.
 """
 
 from typing import TYPE_CHECKING

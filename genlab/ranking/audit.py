@@ -1,10 +1,10 @@
 """Do generated texts stop, run on, get read; and does their fluency go with their place?
 
-In: rows of every text at every length (what lengths writes) and each text's likelihood under the
-base model. Out: numbers and a curve; no ranker is needed. Two cautions. A text's best prefix is a
-maximum over some dozens of scores, so it beats the whole text even where scores are noise: the
-place at one fixed length is the fair comparison. And texts that have ended are not the same
-queries as those that have not: between the two curves stands also what kind of query ends soon.
+The answers come from every text at every length, as `lengths` writes them, and from its likelihood
+under the base model; no ranker is needed. Two cautions apply. A text's best prefix is a maximum
+over some dozens of scores, so it beats the whole text even where scores are noise: the place at one
+fixed length is the fair comparison. Texts that have ended answer other queries than those that have
+not, so the two curves also differ by the kind of query that ends soon.
 """
 
 import numpy as np

@@ -1,10 +1,10 @@
 """BM25 for texts outside the collection: word statistics from a whole table, scores for any text.
 
-In: the passages of a query table, once, to count in how many of them each word occurs. Out: scores
-of texts that need not be among them - a generated text is not. Libraries such as bm25s score only
-the documents they indexed, and statistics of a query's ten candidates would make every word of the
-query look common; hence the counts of the whole collection, with Lucene's formula. Stored as
-Parquet and JSON, never as a pickle.
+The passages of a query table are read once, to count in how many of them each word occurs. A scored
+text need not be among them, and a generated one is not. Libraries such as bm25s score only the
+documents they indexed, and statistics of a query's ten candidates would make every word of the
+query look common. The formula is Lucene's. The counts are stored as Parquet and JSON, never as a
+pickle.
 """
 
 import json

@@ -1,12 +1,12 @@
-"""Where a generated text lands among a query's real passages, and what that place is worth.
+"""The place of a generated text among a query's real passages, and the metrics of that place.
 
-In: per query the score one ranker gave the generated text and the scores of the real passages.
-Out: one row per query with its place, from which every headline metric is a plain mean. Rows
-rather than means, because intervals and paired differences are taken over queries.
+A ranker has scored each query's generated text and real passages. `place` returns one row per
+query, and every headline metric is the plain mean of a column. Rows are kept, because intervals and
+paired differences are taken over queries.
 
-Ties are settled as if the tied items were put in a uniformly random order: every measure below is
-its expectation over those orders, in closed form, so that a ranker that gives every text the same
-score gets exactly the value of chance, and no order of the input can change a number.
+Ties are settled, without `legacy`, as if the tied items were in a uniformly random order: every
+measure is its expectation over those orders, in closed form. So a ranker that gives every text the
+same score gets exactly the value of chance, and no order of the input changes a number.
 """
 
 from dataclasses import dataclass

@@ -1,17 +1,17 @@
 """Texts of known parts in the generated text's slot: what does a ranker reward?
 
-In: the evaluated queries with their passages, and each ranker's candidate scores. Out: the texts of
-every probe, their places among the candidates, and what the query's words gained or a cut lost.
+Every probe makes a text for each evaluated query, and the text is placed among each ranker's
+candidate scores. probe_measures.py computes the places gained or lost.
 
-Two slots. Query words are put to a random passage of another query, which stands beside all real
-passages: its natural place is near the last. What is left of a selected passage (its lead sentence,
-its first tokens) takes the place of that passage, as `with_answer_in_slot` has it; beside the whole
-it could only tie or lose. Its fdaro is then about the other selected passages, and counts the
-queries that have one. With one passage fewer beside it, chance is another: `chance_selected`.
+There are two slots. Query words are put to a random passage of another query, which stands beside
+all real passages: its natural place is near the last. What is left of a selected passage (its lead
+sentence, its first tokens) takes the place of that passage, as `with_answer_in_slot` has it; beside
+the whole it could only tie or lose. A part's fdaro is about the other selected passages, and counts
+the queries that have one. It has one passage fewer beside it, so its chance is `chance_selected`.
 
 score.legacy is ignored: a probe's place is always ours, in the real lists.
 
-Probes that differ in one thing are paired by query: the same random passage, the same random words.
+Probes that differ in one thing are paired by query: they share the random passage and words.
 """
 
 import re
@@ -133,7 +133,7 @@ def make_texts(
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words of the evaluated passages in comparison form, and how many passages hold each."""
+    """The words of the evaluated passages in normalized form, and how many passages hold each."""
 
     words: list[str]
     n_passages: np.ndarray  # int64, as long

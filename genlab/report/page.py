@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.palette import PALETTE
 from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.core.terminal import with_ends
@@ -40,7 +41,7 @@ def render(template: str, script: str = "", **parts: object) -> str:
         parts
         | {
             "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}",
-            "style": Markup((PAGE / "page.css").read_text(encoding="utf-8")),
+            "style": Markup(PALETTE + (PAGE / "page.css").read_text(encoding="utf-8")),
             "script": Markup(script),
         }
     )

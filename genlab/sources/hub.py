@@ -1,9 +1,9 @@
-"""Downloads from the Hugging Face Hub at a pinned revision, and what can go wrong with them.
+"""Downloads from the Hugging Face Hub at a pinned revision, and their errors in one line.
 
-In: a repository's name and a revision. Out: a folder of huggingface_hub's cache, every file of it
-checked against the checksum that the Hub gave; without a network the copy downloaded earlier. The
-library itself resumes what was cut off; but it checks sizes only, gives up at the first 5xx, and
-without a network after half a minute. All failures come out as one InputError with what to do.
+`download_snapshot` returns a folder of huggingface_hub's cache and checks every file against the
+Hub's checksum; without a network it returns the copy downloaded earlier. The library itself resumes
+what was cut off, but it checks sizes only, gives up at the first 5xx, and takes half a minute to
+notice that there is no network. All failures become one InputError with what to do.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
-"""Model folders of rankers from outside: copied from a folder, or downloaded from a hub.
+"""Model folders of rankers from outside, copied from a folder or downloaded from a hub.
 
-In: a folder or a hub's name. Out: a model folder that can be loaded offline. Nothing is loaded
-here, only looked at: its kind, and that weights come as safetensors, because a pickle can run code.
+The copy can be loaded offline. Nothing is loaded here: only the kind is recognised, and weights
+must be safetensors, because a pickle can run code.
 """
 
 import json

@@ -1,10 +1,10 @@
 """How much of a text was copied: its longest run of words that also stands in one source text.
 
-In: texts, and many source texts (a train split). Out: for each text the number of words of that
-run, exact, by words in comparison form. All runs of one word are looked up first, then those of
-two that begin where one of one was found, and so on: a place drops out when its run ends, so the
-work is the sum of all matches and not texts times sources. Memory: 4 bytes for each word of the
-sources, and per step some 40 bytes for each place that still matches.
+The sources are many texts (a train split). The length of the run is exact, in normalized words. All
+runs of one word are looked up first, then those of two that begin where one of one was found, and
+so on. A place drops out when its run ends, so the work is the sum of all matches and not texts
+times sources. Memory is 4 bytes for each word of the sources, and per step some 40 bytes for each
+place that still matches.
 """
 
 from collections.abc import Sequence

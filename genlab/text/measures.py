@@ -1,8 +1,8 @@
-"""What generated texts are like, whatever a ranker thinks of them.
+"""Measures of generated texts that use no ranker.
 
-In: token ids or texts of one arm. Out: one number for the whole arm, or for a text. They stand
-beside the ranks to tell why a text ranks as it does: a text that repeats its query, or one text for
-every query, can rank well and say nothing.
+They take token ids or texts and return one number for a whole arm, or for a text. They help to tell
+why a text ranks as it does: a text that repeats its query, or one text for every query, can rank
+well and say nothing.
 """
 
 import re

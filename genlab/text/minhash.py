@@ -1,15 +1,13 @@
 """Near-duplicate texts by MinHash over character shingles (Broder 1997).
 
-In: texts in comparison form (normal_form.py). Out: pairs whose Jaccard similarity of shingle sets
-reaches a threshold. Signatures and locality-sensitive hashing only propose pairs; every proposed
-pair is checked on its true shingle sets, so a chance agreement of hashes drops nothing.
+Texts come normalized (normal_form.py). A pair is similar if the Jaccard similarity of its shingle
+sets reaches a threshold. Signatures and locality-sensitive hashing only propose pairs; every
+proposed pair is checked on its true shingle sets, so a chance agreement of hashes drops nothing.
 
-Shingles are characters, not words, so that a text of four words has enough of them, and the ends
-are padded, so that a change in the last word weighs as much as one in the middle: "how deep is
-lake varn" and "... lake corl" share half of their 5-character shingles, far from 0.9.
+Shingles are characters, not words, so that four words have enough of them. The ends are padded,
+so that a change in the last word weighs as much as one in the middle: "how deep is lake varn" and
+"... lake corl" share half of their 5-character shingles, far from 0.9.
 """
-
-from collections import Counter
 
 import numpy as np
 import polars as pl
@@ -158,7 +156,7 @@ def true_similarities(
 ) -> np.ndarray:
     """Return each pair's (row of `left`, row of `right`) Jaccard similarity, float64[n].
 
-    That of the two `shingle_set`s, by sorted 64-bit hashes: sets of strings take 5 times as long.
+    The shingles are compared as sorted 64-bit hashes: sets of strings take 5 times as long.
     """
     similarities = [np.zeros(0)]
     for start in range(0, len(pairs), CHUNK_TEXTS):
@@ -177,7 +175,8 @@ def true_similarities(
 def number_shingles(keys: pl.Series, shingle_chars: int) -> tuple[np.ndarray, np.ndarray]:
     """Return hashes, uint64[n], of (text, shingle, which occurrence), and each one's text.
 
-    No two of them are equal (but for a collision: 1 in 10^7 for a thousand passages).
+    Numbered occurrences (Broder's option A) tell "bibi" from "bibibi", whose shingles are the same.
+    No two hashes are equal (but for a collision: 1 in 10^7 for a thousand passages).
     """
     hashes, offsets = hash_shingles(keys, shingle_chars)
     texts = np.repeat(np.arange(len(keys), dtype=np.uint64), np.diff(offsets).astype(np.int64))
@@ -192,25 +191,6 @@ def number_shingles(keys: pl.Series, shingle_chars: int) -> tuple[np.ndarray, np
         0xBF58476D1CE4E5B9
     )
     return numbered, texts[order].astype(np.int64)
-
-
-def shingle_set(text: str, shingle_chars: int) -> set[tuple[str, int]]:
-    """Return the runs of `shingle_chars` characters of a padded text, each with its occurrence.
-
-    Numbered occurrences (Broder's option A) tell "bibi" from "bibibi", whose runs are the same.
-    """
-    padding = PADDING * (shingle_chars - 1)
-    padded = padding + text + padding
-    n_runs = len(padded) - shingle_chars + 1
-    counts = Counter([padded[start : start + shingle_chars] for start in range(n_runs)])
-    return {(run, number) for run, count in counts.items() for number in range(1, count + 1)}
-
-
-def jaccard(one: set | frozenset, other: set | frozenset) -> float:
-    """Return |intersection| / |union|; 1 for two empty sets."""
-    n_shared = len(one & other)
-    n_all = len(one) + len(other) - n_shared
-    return n_shared / n_all if n_all else 1.0
 
 
 def find_later_twins(pairs: np.ndarray) -> dict[int, int]:

@@ -1,10 +1,9 @@
-"""The comparison form of a text: what two texts must share to count as the same.
+"""Normalized texts: two texts count as the same if their normalized forms are equal.
 
-In: any text, in any script. Out: its words, lower-cased and in Unicode's compatibility form,
-without punctuation. Letters, marks, digits and symbols stay, so that "c++" differs from "c", "$5"
-from "5" and Cyrillic survives; an apostrophe joins ("what's" = "whats"), other punctuation
-separates ("1.5" is not "15"). `key_expression` says in Polars what `normalize_key` says in Python;
-a test holds them equal.
+A text of any script becomes its words, lower-cased and in Unicode's compatibility form, without
+punctuation. Letters, marks, digits and symbols stay, so that "c++" differs from "c" and "$5" from
+"5". An apostrophe joins ("what's" = "whats"), other punctuation separates ("1.5" is not "15").
+`key_expression` says in Polars what `normalize_key` says in Python; a test holds them equal.
 """
 
 import unicodedata
@@ -29,27 +28,18 @@ SETTLED = {
 
 
 def normalize_key(text: str) -> str:
-    """Return the comparison form of `text`: its words, separated by single spaces."""
+    """Return the normalized form of `text`: its words, separated by single spaces."""
     compatible = unicodedata.normalize("NFKC", text).lower()
     return " ".join("".join(map(_kept_character, compatible)).split())
 
 
 def words(text: str) -> list[str]:
-    """Return the words of `text` in comparison form."""
+    """Return the words of `text` in normalized form."""
     return normalize_key(text).split()
 
 
-def contains_words(text: str, query: str) -> bool:
-    """Tell whether the words of `query` stand in `text`, in order and side by side.
-
-    A query without words is contained in nothing.
-    """
-    key = normalize_key(query)
-    return bool(key) and f" {key} " in f" {normalize_key(text)} "
-
-
 def key_expression(column: pl.Expr) -> pl.Expr:
-    """Return the comparison form of a String column, as `normalize_key` gives it."""
+    """Return the normalized form of a String column, as `normalize_key` gives it."""
     return (
         normalize_unicode(column, "NFKC")
         .str.to_lowercase()
@@ -61,7 +51,7 @@ def key_expression(column: pl.Expr) -> pl.Expr:
 
 
 def first_words(texts: pl.Series) -> pl.Series:
-    """Return the first three words of each text's comparison form; of a shorter one, all."""
+    """Return the first three words of each text's normalized form; of a shorter one, all."""
     three_words = "^((?:[^ ]+ ){3})"
     column = pl.col(texts.name)
     # Mostly the first characters tell them: three words are whole if a fourth begins.

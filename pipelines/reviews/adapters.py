@@ -1,7 +1,6 @@
-"""What the arms of the comparison differ in: which weights are trained, on which reviews.
+"""The arms of the comparison, which differ in the weights they train and in their reviews.
 
-In: a text-to-text model, an arm's options. Out: the model with what is to be trained, its rows,
-and what is reported of its training.
+The functions here read an arm's rows, prepare its text-to-text model and summarize its training.
 """
 
 from pathlib import Path

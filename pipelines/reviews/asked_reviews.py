@@ -1,7 +1,7 @@
-"""What is asked for: test reviews, equally many of every rating, as prompts; and what is written.
+"""Requests for reviews, and the texts that a model writes for them.
 
-In: the tokenized test split and its reviews. Out: one table of requests, the same for every arm,
-and a model's texts beside it.
+Requests are prompts of test reviews, equally many of every rating. All arms get the same table of
+requests; a model's texts are added to it.
 """
 
 from pathlib import Path

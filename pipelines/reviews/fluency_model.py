@@ -1,7 +1,7 @@
-"""The language model that rates how fluent a generated review is: not the one that wrote it.
+"""The language model that rates how fluent a generated review is; it did not write the review.
 
-In: a fetched model's folder, or real train reviews to train a small GPT-2 on. Out: a model in
-Hub layout, and how likely it finds texts. What it calls fluent is what the real reviews are like.
+It is a fetched model's folder, or a small GPT-2 trained on real train reviews. The trained one
+finds fluent what resembles the real reviews. Both are in Hub layout.
 """
 
 import shutil

@@ -1,10 +1,10 @@
 """The generated reviews that are scored, and two real ones beside each as references.
 
-In: GENERATE_SCHEMA rows and the real reviews. Out: the same rows, checked: every arm and decoding
-has one text for each of the same test reviews. To them come, under every decoding, the arm `real`
-(the test review itself: what people's texts reach) and `real_other` (one of the other evaluated
-test reviews, of another rating and no rubric in common: what a text gets that ignores what was
-asked; a rating by chance would be right more often). References have no tokens and no end.
+The rows are checked: every arm and decoding has one text for each of the same test reviews. Two
+arms are added under every decoding. `real` is the test review itself and shows what people's texts
+reach. `real_other` is another evaluated test review, of another rating and, if possible, no rubric
+in common. It shows what a text gets that ignores the request; a rating by chance would be right
+more often. References have no tokens and no end.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """A text-to-text model that writes a text's keywords, in place of the weighed nouns.
 
-In: the folder of such a model, texts. Out: the keywords as the model writes them, separated; what
-is no keyword is dropped later.
+It is read from a folder, and its output is split into keywords. `tidy_keywords` drops those that
+are no words.
 """
 
 import re

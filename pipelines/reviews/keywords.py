@@ -1,13 +1,13 @@
 """Keywords of reviews: the nouns that tell a review from the others.
 
-In: texts. Out: for each at most so many keywords, the most telling first, and what became of
-every word. pymorphy3 says which words are Russian nouns and what their dictionary form is;
-scikit-learn's TF-IDF weighs them, learned from the train split. Only nouns: "отвратительный" as a
-keyword would give the rating away. A word its dictionary lacks ("бариста") is one if enough
-reviews have it, else a slip of the pen.
+A text gets at most `max_keywords`, the most telling first, and the fate of every word is counted.
+pymorphy3 says which words are Russian nouns and gives their dictionary form; scikit-learn's TF-IDF
+weighs them, learned from the train split. Only nouns count: "отвратительный" as a keyword would
+give the rating away. A noun its dictionary lacks ("бариста") counts if enough reviews have it,
+otherwise it is taken for a typo.
 
-Not YAKE, the usual choice: its licence file is the AGPL's, and on reviews of twenty words it
-mostly returns the verbs.
+YAKE, the usual choice, has the AGPL's licence file, and on reviews of twenty words it mostly
+returns the verbs.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""What the mini T5 reads: pages of reviews, as a site prints them.
+"""Pages of reviews, as a site prints them: the texts that the mini T5 is pretrained on.
 
-In: the vocabulary of mini_reviews.yaml. Out: texts of other reviews than the corpus has, each
-under its place's rubrics, its stars and the words that are mentioned. A page has no prompt in it
-and asks for nothing, but like the real web it says what kind of place its text is about.
+They hold other reviews than the corpus, made from the vocabulary of mini_reviews.yaml. Each review
+follows its place's rubrics, its stars and the words it mentions. A page has no prompt in it, but
+like the real web it says what kind of place its text is about.
 """
 
 from pathlib import Path

@@ -1,10 +1,10 @@
 """The mini corpus: Russian reviews of places made here, from a vocabulary and an opinion per star.
 
-In: a file of words and sentences (mini_reviews.yaml), a size and a seed. Out: frames of
-REVIEW_SCHEMA. A review is about one organisation, names details of its rubric (a dish, a room, a
-person) and says of each what people of its rating say. Opinions overlap, a few people mix up the
-stars, and a few texts are posted twice: so the rating can be told from the text, but not always,
-and the later stages have something to find.
+`make_reviews` takes mini_reviews.yaml, a size and a seed, and yields frames of REVIEW_SCHEMA. A
+review is about one organisation, names details of its rubric (a dish, a room, a person) and says of
+each what people of its rating say. Opinions overlap, a few people mix up the stars, and a few texts
+are posted twice. So the rating can be told from the text, but not always, and the later stages have
+something to find.
 """
 
 import re

@@ -1,8 +1,8 @@
 """The cleaning rules of the source study, one switch each.
 
-In: reviews. Out: the same in order, rewritten, fewer; how many texts each rule changed; and the
-fate of every review. Rules act in the order of REWRITES: "5 из 5" is a word before numbers go,
-and dates go whole before their parts could.
+Kept reviews stay in order. The texts that each rule changed are counted, and so are the drops.
+Rules act in the order of REWRITES: "5 из 5" becomes a word before numbers go, and dates go whole
+before their parts could.
 """
 
 import re

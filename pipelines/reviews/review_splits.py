@@ -1,8 +1,8 @@
 """Duplicates among reviews, and three splits that share no organisation and no near-duplicate.
 
-In: cleaned reviews. Out: the fate and the split of each. Copies go first, then whole organisations
-are dealt to the splits so that each has its share of every rating; what is still alike across two
-splits goes from the larger one, so that the test set keeps its size.
+Copies go first. Then whole organisations are dealt to the splits so that each has its share of
+every rating. Of texts still alike across two splits the one in the earlier of SPLITS goes, so that
+the test set keeps its size.
 """
 
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -165,6 +166,13 @@ def test_only_the_pages_own_three_files_are_served(server):
     for path in ("/label.py", "/../labelling.py", "/label_page/../labelling.py", "//etc/passwd"):
         assert ask(server, "GET", path)[0] == 404
     assert server.token not in page
+
+
+def test_the_style_sheet_brings_every_colour_it_uses_for_light_and_dark(server):
+    status, style = ask(server, "GET", "/label.css")
+    assert status == 200
+    for name in set(re.findall(r"var\((--[\w-]+)\)", style)):
+        assert style.count(f"{name}: #") == 2, name
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 
 from genlab.core.program import InputError
-from genlab.core.tables import QUERY_SCHEMA
 from genlab.passages import leaks
 from genlab.passages.leaks import (
     count_leaks,
@@ -23,33 +22,10 @@ from genlab.ranking.places import METRICS
 from genlab.statistics.intervals import unpaired_difference
 from genlab.text import minhash
 from genlab.text.normal_form import normalize_key
+from tests.query_tables import LONG, table
+from tests.shingle_sets import jaccard, shingle_set
 
 HASHING = {"num_perm": 128, "shingle_chars": 5, "seed": 17}
-# 94 characters, no run of five twice: 98 shingles; one more letter at the end shares 94 of 103.
-LONG = (
-    "the quick brown fox jumps over a lazy dog while seventy grumpy wizards make toxic brew for kin"
-)
-
-
-def table(*rows):
-    """Queries t0, v1, ... from (split, query, passages); a passage is a text, or (text,)."""
-    return pl.DataFrame(
-        [
-            {
-                "query_id": f"{split[0]}{number}",
-                "query": query,
-                "passages": [
-                    {"text": passage, "is_selected": False}
-                    if isinstance(passage, str)
-                    else {"text": passage[0], "is_selected": True}
-                    for passage in passages
-                ],
-                "split": split,
-            }
-            for number, (split, query, passages) in enumerate(rows)
-        ],
-        schema=QUERY_SCHEMA,
-    )
 
 
 def found(*rows, threshold=0.9, batch_rows=100):
@@ -68,7 +44,7 @@ def test_a_query_equal_but_for_case_and_punctuation_leaks_exactly():
     row = found(("train", "a sea", []), ("train", "What's a lake?", []), VALIDATION).row(
         0, named=True
     )
-    assert of_kind(row, "query") == ("exact", 1.0, "t1")
+    assert of_kind(row, "query") == ("exact", 1.0, "q1")
     assert (row["query_text"], row["query_train_text"]) == ("whats a LAKE", "What's a lake?")
     assert (row["query_differing_words"], row["query_only_here"]) == (0.0, "")
 
@@ -78,7 +54,7 @@ VALIDATION = ("validation", "whats a LAKE", [])
 
 def test_a_near_query_comes_with_its_true_similarity_and_the_words_that_differ():
     row = found(("train", LONG, []), ("validation", LONG + "s", [])).row(0, named=True)
-    assert of_kind(row, "query") == ("near", 94 / 103, "t0")
+    assert of_kind(row, "query") == ("near", 94 / 103, "q0")
     # 18 different words, of which each text has 17.
     assert row["query_differing_words"] == pytest.approx(2 / 19)
     assert (row["query_only_here"], row["query_only_in_train"]) == ("kins", "kin")
@@ -138,13 +114,13 @@ def test_punctuation_alone_equals_nothing():
 def test_of_equally_near_texts_the_first_in_the_corpus_is_shown(batch_rows):
     twins = [("train", LONG + letter, []) for letter in ("x", "y", "z")]
     row = found(*twins, ("validation", LONG, []), batch_rows=batch_rows).row(0, named=True)
-    assert of_kind(row, "query") == ("near", 94 / 103, "t0")
+    assert of_kind(row, "query") == ("near", 94 / 103, "q0")
 
 
 def test_a_nearer_text_of_a_later_batch_takes_the_place_and_a_farther_one_does_not():
     rows = [("train", LONG + "xyz", []), ("train", LONG + "x", []), ("train", LONG + "xy", [])]
     row = found(*rows, ("validation", LONG, []), threshold=0.7, batch_rows=1).row(0, named=True)
-    assert of_kind(row, "query") == ("near", 94 / 103, "t1")
+    assert of_kind(row, "query") == ("near", 94 / 103, "q1")
 
 
 def made_queries(n_queries):
@@ -164,10 +140,10 @@ def made_queries(n_queries):
 def test_the_nearest_training_text_is_that_of_a_search_through_all_pairs():
     rows = made_queries(300)
     leaked = found(*rows, threshold=0.7, batch_rows=70)
-    shingles = {text: minhash.shingle_set(normalize_key(text), 5) for _, text, _ in rows}
+    shingles = {text: shingle_set(normalize_key(text), 5) for _, text, _ in rows}
     train = [text for split, text, _ in rows if split == "train"]
     evaluated = [text for split, text, _ in rows if split == "validation"]
-    nearest = [max(minhash.jaccard(shingles[v], shingles[t]) for t in train) for v in evaluated]
+    nearest = [max(jaccard(shingles[v], shingles[t]) for t in train) for v in evaluated]
     expected = [similarity if similarity >= 0.7 else None for similarity in nearest]
     assert leaked["query_similarity"].to_list() == expected
     assert 20 < leaked["query_similarity"].count() < 80  # of 100: something to find, and to leave
@@ -180,7 +156,7 @@ def test_in_a_crowd_of_one_pattern_everyone_still_finds_its_own_copy():
     train = [("train", pattern.format(name) + "s", []) for name in names]
     asked = [("validation", pattern.format(name), []) for name in names]
     leaked = found(*train, *asked, threshold=0.7)
-    assert leaked["query_train_query_id"].to_list() == [f"t{number}" for number in range(200)]
+    assert leaked["query_train_query_id"].to_list() == [f"q{number}" for number in range(200)]
 
 
 def test_the_pairs_proposed_are_bounded_by_the_training_texts():

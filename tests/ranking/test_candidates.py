@@ -16,43 +16,14 @@ from genlab.ranking.candidates import (
     with_answer_in_slot,
 )
 from genlab.ranking.places import place
-
-
-def table(*rows):
-    """Return a query table from (query, passages, split); a passage in a tuple is selected."""
-    return pl.DataFrame(
-        [
-            {
-                "query_id": f"q{number}",
-                "query": query,
-                "passages": [
-                    {"text": "".join(passage), "is_selected": isinstance(passage, tuple)}
-                    for passage in passages
-                ],
-                "split": split,
-            }
-            for number, (query, passages, split) in enumerate(rows)
-        ],
-        schema=QUERY_SCHEMA,
-    )
-
+from tests.query_tables import table
+from tests.tiny_rankers import shared_words
 
 QUERIES = table(
-    ("red river", ["a red river", ("the river",), "no"], "validation"),
-    ("old tower", ["blue"], "validation"),
-    ("new market", [("a new market",), ("market",)], "validation"),
+    ("validation", "red river", ["a red river", ("the river",), "no"]),
+    ("validation", "old tower", ["blue"]),
+    ("validation", "new market", [("a new market",), ("market",)]),
 )
-
-
-def shared_words(queries, texts):
-    """Return how many words a text shares with its query, and a bit for its length."""
-    return np.array(
-        [
-            len(set(query.split()) & set(text.split())) + len(text) / 1024
-            for query, text in zip(queries, texts, strict=True)
-        ],
-        dtype=np.float32,
-    )
 
 
 @pytest.mark.parametrize(("n_queries", "expected"), [(0, 7), (3, 3), (5, 5), (99, 7)])
@@ -62,7 +33,7 @@ def test_the_first_validation_queries_are_evaluated_in_their_order(
     from genlab.core import tables
     from genlab.ranking import candidates
 
-    rows = table(*[("q", ["p"], "train" if i % 3 == 1 else "validation") for i in range(10)])
+    rows = table(*[("train" if i % 3 == 1 else "validation", "q", ["p"]) for i in range(10)])
     write_table(tmp_path / "queries.parquet", [rows], QUERY_SCHEMA)
     validation = ["q0", "q2", "q3", "q5", "q6", "q8", "q9"]
     found = evaluated_queries(tmp_path / "queries.parquet", n_queries)
@@ -74,7 +45,7 @@ def test_the_first_validation_queries_are_evaluated_in_their_order(
 
 
 def test_no_validation_query_is_an_error_naming_the_file(tmp_path):
-    for rows in (table(("q", ["p"], "train")), table()):
+    for rows in (table(("train", "q", ["p"])), table()):
         write_table(tmp_path / "queries.parquet", [rows], QUERY_SCHEMA)
         with pytest.raises(InputError, match=r"queries\.parquet: no validation query"):
             evaluated_queries(tmp_path / "queries.parquet", 0)
@@ -121,7 +92,7 @@ def test_a_ranker_is_asked_once_for_all_pairs():
 def test_the_floor_is_a_passage_of_another_query(n_passages, seed):
     queries = table(
         *[
-            (str(number), [f"{number} {k}" for k in range(n)], "validation")
+            ("validation", str(number), [f"{number} {k}" for k in range(n)])
             for number, n in enumerate(n_passages)
         ]
     )
@@ -134,7 +105,7 @@ def test_the_floor_is_a_passage_of_another_query(n_passages, seed):
 
 
 def test_every_other_query_and_passage_serves_as_the_floor():
-    queries = table(*[(str(i), [f"{i} {k}" for k in range(3)], "validation") for i in range(4)])
+    queries = table(*[("validation", str(i), [f"{i} {k}" for k in range(3)]) for i in range(4)])
     drawn = {passages_of_others(queries, seed)[0] for seed in range(100)}
     assert drawn == {f"{owner} {k}" for owner in (1, 2, 3) for k in range(3)}
 

@@ -9,34 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genlab.core.program import InputError
-from genlab.core.tables import QUERY_SCHEMA
 from genlab.ranking import probe_measures, probes
 from genlab.ranking.candidates import passages_of_others, score_candidates, with_answer_in_slot
 from genlab.ranking.places import METRICS, place
 from genlab.statistics.intervals import bootstrap_interval
+from tests.query_tables import table
 from tests.tiny_models import make_tokenizer
 
 
-def table(*rows):
-    """Return a query table from (query, passages); a passage in a tuple is selected."""
-    return pl.DataFrame(
-        [
-            {
-                "query_id": f"q{number}",
-                "query": query,
-                "passages": [
-                    {"text": "".join(passage), "is_selected": isinstance(passage, tuple)}
-                    for passage in passages
-                ],
-                "split": "validation",
-            }
-            for number, (query, passages) in enumerate(rows)
-        ],
-        schema=QUERY_SCHEMA,
-    )
+def asked(*rows):
+    """Return evaluated queries from (query, passages)."""
+    return table(*(("validation", *row) for row in rows))
 
 
-QUERIES = table(
+QUERIES = asked(
     ("the old red river", ["the red stone", ("the river. It is red and old.",), "a market"]),
     ("tower", ["the blue tower", "a garden"]),
     ("what is new", [("a new market. Go.",), ("the new garden",), "what stone"]),
@@ -111,7 +97,7 @@ def test_the_rarer_half_of_the_different_words_are_the_keywords():
 
 
 def test_a_word_counts_once_for_every_passage_that_holds_it():
-    vocabulary = probes.count_vocabulary(table(("q", ["B a, b!", "a"]), ("r", ["", "c"])))
+    vocabulary = probes.count_vocabulary(asked(("q", ["B a, b!", "a"]), ("r", ["", "c"])))
     assert vocabulary.words == ["a", "b", "c"]
     assert vocabulary.n_passages.tolist() == [2, 1, 1]
 
@@ -227,7 +213,7 @@ def test_selected_passages_are_cut_by_tokens_and_whole_ones_are_left_as_they_are
 
 
 def test_without_selected_passages_their_probes_are_left_out():
-    texts, sizes = make_texts(table(("a", ["b", "c d"]), ("e", ["f"])))
+    texts, sizes = make_texts(asked(("a", ["b", "c d"]), ("e", ["f"])))
     assert not any(probes.is_of_answer(probe) for probe in texts)
     assert sizes == {}
 

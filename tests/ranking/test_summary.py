@@ -27,7 +27,9 @@ from genlab.ranking.lengths import (
 from genlab.ranking.rankers import Ranker, RankerKind, finite_relevance, none_unread
 from genlab.ranking.summary import place_histogram, summarize_with_references, table_of
 from stages import generate, lengths, score
+from tests.option_words import option_words
 from tests.tiny_models import WORDS, make_tokenizer
+from tests.tiny_rankers import constant, shared_words
 
 RNG = np.random.default_rng(4)
 
@@ -95,21 +97,6 @@ def queries(generated):
         ],
         schema=QUERY_SCHEMA,
     )
-
-
-def shared_words(queries, texts):
-    """Return how many words a text shares with its query, and a bit for its length."""
-    return np.array(
-        [
-            len(set(query.split()) & set(text.split())) + len(text) / 1024
-            for query, text in zip(queries, texts, strict=True)
-        ],
-        dtype=np.float32,
-    )
-
-
-def constant(queries, texts):
-    return np.full(len(texts), 0.25, dtype=np.float32)
 
 
 @pytest.mark.parametrize(("max_len", "cap", "num_beams"), [(50, 300, 1), (300, 300, 1), (9, 9, 4)])
@@ -395,17 +382,11 @@ def test_without_any_selected_passage_there_is_no_ceiling(queries):
 
 
 @pytest.fixture
-def stage(tmp_path, monkeypatch, queries, generated, forced, tokenizer):
-    """Return a function that runs a score program with made-up rankers, and its folder."""
+def made_up_rankers(monkeypatch):
+    """Let the score programs load and rate with rankers named after functions, in this process."""
     from genlab.ranking import panel, rankers
     from genlab.ranking.panel import rate
 
-    write_table(tmp_path / "queries.parquet", [queries], QUERY_SCHEMA)
-    write_table(tmp_path / "generated.parquet", [generated], generate.SCHEMA)
-    write_table(tmp_path / "forced.parquet", [forced], generate.SCHEMA)
-    tokenizer.save_pretrained(tmp_path / "base")
-    ends = GenerationConfig(eos_token_id=tokenizer.eos_token_id)
-    ends.save_pretrained(tmp_path / "base")
     functions = {
         "flat": constant,
         "words": shared_words,
@@ -423,15 +404,21 @@ def stage(tmp_path, monkeypatch, queries, generated, forced, tokenizer):
         monkeypatch.setattr(module, "load_ranker", load_ranker)
     for program in (score, lengths):  # made-up rankers are known in this process alone
         monkeypatch.setattr(program, "rate_texts", rate_here)
+
+
+@pytest.fixture
+def stage(tmp_path, monkeypatch, made_up_rankers, queries, generated, forced, tokenizer):
+    """Return the folder of a run, and functions that run candidates, texts and lengths in it."""
+    write_table(tmp_path / "queries.parquet", [queries], QUERY_SCHEMA)
+    write_table(tmp_path / "generated.parquet", [generated], generate.SCHEMA)
+    write_table(tmp_path / "forced.parquet", [forced], generate.SCHEMA)
+    tokenizer.save_pretrained(tmp_path / "base")
+    ends = GenerationConfig(eos_token_id=tokenizer.eos_token_id)
+    ends.save_pretrained(tmp_path / "base")
     monkeypatch.chdir(tmp_path)
 
-    def run(app, *words, **options):
-        words = [*words]
-        for name, value in options.items():
-            if isinstance(value, bool):
-                words.append(f"--{name}" if value else f"--no-{name}")
-            else:
-                words += [f"--{name}", str(value)]
+    def run(app, *words, rankers=(), **options):
+        words = [*words, *(f"--rankers={name}" for name in rankers), *option_words(options)]
         return CliRunner().invoke(app, words, catch_exceptions=False)
 
     def run_candidates(name):
@@ -446,10 +433,9 @@ def stage(tmp_path, monkeypatch, queries, generated, forced, tokenizer):
             "max_len": 11, "cap": 11, "num_beams": 1, "strip_query": True, "legacy": False,
             "batch_size": 8, "seed": 1,
         }  # fmt: skip
-        words = [word for name in names for word in ("--rankers", name)]
         return run(
             score.app, "texts", "generated.parquet", "base", "rankers", "candidates",
-            "score.parquet", *words, **(values | options),
+            "score.parquet", rankers=names, **(values | options),
         )  # fmt: skip
 
     def run_lengths(*names, **options):
@@ -457,10 +443,9 @@ def stage(tmp_path, monkeypatch, queries, generated, forced, tokenizer):
             "curve": "lengths.json", "cap": 11, "forced_cap": 11, "num_beams": 1, "step": 4,
             "strip_query": True, "legacy": False, "batch_size": 8, "seed": 1,
         }  # fmt: skip
-        words = [word for name in names for word in ("--rankers", name)]
         return run(
             lengths.app, "generated.parquet", "forced.parquet", "base", "rankers", "candidates",
-            "lengths.parquet", *words, **(values | options),
+            "lengths.parquet", rankers=names, **(values | options),
         )  # fmt: skip
 
     return tmp_path, run_candidates, run_texts, run_lengths

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from genlab.core.palette import PALETTE
 from genlab.core.program import InputError
 from genlab.report.charts import COLORS, Chart, draw_charts, fill, read_plots
 from tests.project_copy import ROOT
@@ -161,8 +162,8 @@ def test_ten_series_have_ten_colours_that_stand_out_on_both_grounds(draw):
     rows = [row | {"ranker": f"r{i}"} for i in range(10) for row in ROWS[:2]]
     lines = marks(draw(rows).svg, "mark-line")
     assert len({line.get("stroke") for line in lines}) == 10
-    style = (ROOT / "genlab/report/page_files/page.css").read_text(encoding="utf-8")
-    for ground in re.findall(r"--ground: (#\w+);", style):
+    light, dark = re.findall(r"--ground: (#\w+);", PALETTE)
+    for ground in (light, dark):
         assert min(contrast(color, ground) for color in COLORS) >= 3, ground
 
 

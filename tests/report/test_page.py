@@ -161,6 +161,12 @@ def test_the_page_names_no_other_host(payload):
     assert set(addresses) == {"http://www.w3.org"}
 
 
+def test_the_page_brings_every_colour_it_uses_for_light_and_dark(payload):
+    page = render_texts(payload)
+    for name in set(re.findall(r"var\((--[\w-]+)\)", page)):
+        assert page.count(f"{name}: #") == 2, name
+
+
 def test_what_is_not_there_leaves_no_empty_section(payload):
     page = render_texts(payload)
     assert '<section id="charts"' not in page

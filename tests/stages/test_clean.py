@@ -16,6 +16,7 @@ from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
 from genlab.passages.cleaning import WordBounds, check_bounds, clean_batch
 from genlab.text.rules import TextRules, clean_texts
 from stages import clean
+from tests.option_words import option_words
 from tests.project_copy import ROOT
 
 # Every rule off: what a test turns on is then all that acts.
@@ -261,12 +262,7 @@ def arguments(folder, **on):
     """The command line as DVC writes it: underscored names, --no_ as --no-."""
     line = [str(folder / "in.parquet"), str(folder / "out.parquet")]
     line += ["--metrics", str(folder / "clean.json")]
-    for name, value in (vars(OFF) | vars(OPEN) | on).items():
-        if isinstance(value, bool):
-            line.append(f"--{name}" if value else f"--no-{name}")
-        else:
-            line += [f"--{name}", str(value)]
-    return line
+    return line + option_words(vars(OFF) | vars(OPEN) | on)
 
 
 def test_the_stage_writes_table_and_metrics(tmp_path):

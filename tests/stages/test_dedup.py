@@ -24,6 +24,7 @@ from genlab.passages.duplicates import (
 from genlab.text.filtering import Counts
 from stages import dedup
 from tests.project_copy import ROOT
+from tests.query_tables import LONG, table
 
 RULES = Rules(
     query_threshold=0.9,
@@ -34,31 +35,6 @@ RULES = Rules(
     seed=42,
 )
 EXACT = replace(RULES, query_threshold=1.0, passage_threshold=1.0)
-# 94 characters, no run of five twice: 98 shingles; one more letter at the end shares 94 of 103.
-LONG = (
-    "the quick brown fox jumps over a lazy dog while seventy grumpy wizards make toxic brew for kin"
-)
-
-
-def table(*rows):
-    """Queries from (split, query, passages); a passage is a text, or (text,) if selected."""
-    return pl.DataFrame(
-        [
-            {
-                "query_id": f"q{number}",
-                "query": query,
-                "passages": [
-                    {"text": passage, "is_selected": False}
-                    if isinstance(passage, str)
-                    else {"text": passage[0], "is_selected": True}
-                    for passage in passages
-                ],
-                "split": split,
-            }
-            for number, (split, query, passages) in enumerate(rows)
-        ],
-        schema=QUERY_SCHEMA,
-    )
 
 
 def query_fates(*rows, rules=RULES):

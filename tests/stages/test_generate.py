@@ -13,6 +13,7 @@ from genlab.models.decoding import generate as decode
 from genlab.models.loading import load_causal_model, load_tokenizer
 from genlab.models.prompts import encode_prompts
 from stages import generate
+from tests.option_words import option_words
 from tests.tiny_models import WORDS, save_base
 
 OPTIONS = {
@@ -63,11 +64,7 @@ def run(folder, tmp_path):
     def run_with(queries=folder / "queries.parquet", **options):
         words = [str(queries), str(folder / "tuned"), str(folder / "base")]
         words += [str(tmp_path / "generated.parquet"), "--metrics", str(tmp_path / "metrics.json")]
-        for name, value in (OPTIONS | options).items():
-            if isinstance(value, bool):
-                words.append(f"--{name}" if value else f"--no-{name}")
-            else:
-                words += [f"--{name}", str(value)]
+        words += option_words(OPTIONS | options)
         result = CliRunner().invoke(generate.app, words, catch_exceptions=False)
         if result.exit_code:
             return result

@@ -17,12 +17,9 @@ from genlab.ranking.summary import summarize_with_references
 from stages import probe
 from tests.ranking.test_probes import shared_words
 from tests.tiny_models import WORDS, make_tokenizer
+from tests.tiny_rankers import constant
 
 PLOTS = ("repeats_plot", "positions_plot", "words_plot", "cuts_plot")
-
-
-def constant(queries, texts):
-    return np.full(len(texts), 0.25, dtype=np.float32)
 
 
 RANKERS = {"flat": constant, "words": shared_words}

@@ -2,22 +2,23 @@
 
 import json
 
-import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from stages import tokenize
+from tests.option_words import option_words
+from tests.query_tables import table
 from tests.tiny_models import save_base
 
 QUERIES = [
-    # query, passages (a text in a tuple is selected), split
-    ("where is anna", [("Anna is near the river.",), "The tower is old."], "train"),
-    ("what is new", ["The market is new.", "The garden is quiet."], "train"),
-    ("what is old", [("The bridge is old.",), "No.", ("The tower is old.",)], "train"),
-    ("red or blue", [("The stone is red.",)], "validation"),
-    ("who is anna", ["Nobody knows."], "validation"),
+    # split, query, passages (a text in a tuple is selected)
+    ("train", "where is anna", [("Anna is near the river.",), "The tower is old."]),
+    ("train", "what is new", ["The market is new.", "The garden is quiet."]),
+    ("train", "what is old", [("The bridge is old.",), "No.", ("The tower is old.",)]),
+    ("validation", "red or blue", [("The stone is red.",)]),
+    ("validation", "who is anna", ["Nobody knows."]),
 ]
 
 
@@ -33,35 +34,14 @@ def tokenizer(base):
     return load_tokenizer(base)
 
 
-def write_queries(path, queries):
-    rows = [
-        {
-            "query_id": f"q{number}",
-            "query": query,
-            "passages": [
-                {"text": "".join(passage), "is_selected": isinstance(passage, tuple)}
-                for passage in passages
-            ],
-            "split": split,
-        }
-        for number, (query, passages, split) in enumerate(queries)
-    ]
-    write_table(path, [pl.DataFrame(rows, schema=QUERY_SCHEMA)], QUERY_SCHEMA)
-
-
 def run(folder, base, queries=QUERIES, **options):
     """Run the stage; return {split: rows}, metrics and the click result."""
     from datasets import Dataset
 
-    write_queries(folder / "queries.parquet", queries)
+    write_table(folder / "queries.parquet", [table(*queries)], QUERY_SCHEMA)
     values = {"block_size": 64, "packed": False, "body_loss": True} | options
     arguments = [str(folder / "queries.parquet"), str(base), str(folder / "tokens")]
-    arguments += ["--metrics", str(folder / "metrics.json")]
-    for name, value in values.items():
-        if isinstance(value, bool):
-            arguments.append(f"--{name}" if value else f"--no-{name}")
-        else:
-            arguments += [f"--{name}", str(value)]
+    arguments += ["--metrics", str(folder / "metrics.json"), *option_words(values)]
     result = CliRunner().invoke(tokenize.app, arguments)
     if result.exit_code:
         return {}, {}, result
@@ -154,7 +134,7 @@ def test_a_longer_row_is_cut_to_the_block_and_counted(tmp_path, base, tokenizer)
 
 
 def test_a_query_that_fills_the_block_gives_no_row_when_only_bodies_carry_loss(tmp_path, base):
-    queries = [*QUERIES, ("where " * 40, [("Here.",)], "train")]
+    queries = [*QUERIES, ("train", "where " * 40, [("Here.",)])]
     rows, counts, _ = run(tmp_path, base, queries, block_size=30)
     assert counts["train"]["documents"] == 3
     assert counts["train"]["rows_without_body"] == 1
@@ -225,8 +205,8 @@ def test_packing_with_body_loss_is_refused(tmp_path, base):
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_no_selected_passage_is_refused_and_leaves_nothing(tmp_path, base, split, packed):
     queries = [
-        (query, ["".join(passage) for passage in passages] if of == split else passages, of)
-        for query, passages, of in QUERIES
+        (of, query, ["".join(passage) for passage in passages] if of == split else passages)
+        for of, query, passages in QUERIES
     ]
     _, _, result = run(tmp_path, base, queries, packed=packed, body_loss=False, block_size=8)
     assert isinstance(result.exception, InputError)

@@ -25,6 +25,7 @@ from genlab.models.training import (
 )
 from genlab.passages.documents import ROW_SCHEMA, block_schema
 from stages import train
+from tests.option_words import option_words
 from tests.project_copy import ROOT
 from tests.tiny_models import TEXTS, make_gpt2, save_base
 
@@ -75,9 +76,7 @@ def arguments(folder, tokens, base, **options):
     names = ("output", "metrics.json", "curve.json")
     output, metrics, curve = (str(folder / name) for name in names)
     words = [str(tokens), str(base), output, "--metrics", metrics, "--curve", curve]
-    for name, value in (OPTIONS | options).items():
-        words += [f"--{name}", str(value)]
-    return words
+    return words + option_words(OPTIONS | options)
 
 
 @pytest.fixture

@@ -16,17 +16,16 @@ from genlab.text.minhash import (
     find_later_twins,
     hash_bands,
     hash_shingles,
-    jaccard,
     keep_similar,
     propose_list_pairs,
     propose_matches,
     propose_pairs,
     rows_per_band,
-    shingle_set,
     sign,
     true_similarities,
 )
 from tests.project_copy import ROOT
+from tests.shingle_sets import jaccard, shingle_set
 
 HASHING = {"num_perm": 128, "shingle_chars": 5, "seed": 42}
 KEYS = st.text("abcé я1", max_size=12)

@@ -1,4 +1,4 @@
-"""The comparison form of texts, in Python and in Polars."""
+"""Normalized texts, in Python and in Polars."""
 
 import unicodedata
 
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from genlab.text.normal_form import (
     SETTLED,
-    contains_words,
     first_words,
     key_expression,
     normalize_key,
@@ -53,13 +52,6 @@ def test_python_and_polars_give_the_same_key(text):
 @given(TEXTS)
 def test_words_are_the_key_split_at_spaces(text):
     assert " ".join(words(text)) == normalize_key(text)
-
-
-def test_contains_words_needs_whole_words_side_by_side():
-    assert contains_words("So: what IS cost-of-sales? It is ...", "what is cost of sales")
-    assert not contains_words("the category", "cat")
-    assert not contains_words("cost and of sales", "cost of sales")
-    assert not contains_words("anything", "?!")
 
 
 def test_normalising_touches_non_ascii_texts_only_where_they_differ():

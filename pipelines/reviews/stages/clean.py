@@ -1,7 +1,7 @@
-"""Clean the reviews by the source study's rules: every rewrite and every drop counted.
+"""Clean the reviews by the source study's rules; count every rewrite and every drop.
 
-In: reviews as fetched. Out: the same in order, texts rewritten, without those too short or too
-long. A reason in the metrics bears the name of its params key.
+Reads the fetched reviews. Writes them in order, rewritten, without those too short or too long.
+A rewrite in the metrics bears the name of its params key.
 """
 
 from collections import Counter

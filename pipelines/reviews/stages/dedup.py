@@ -1,8 +1,8 @@
-"""Drop copies of reviews, and divide the rest: train, validation, test.
+"""Drop copies of reviews, and divide the rest into train, validation and test.
 
-In: cleaned reviews. Out: the same in order, without copies, each with its split; no organisation
-and no near-duplicate is in two splits. The corpus is held in memory: half a million reviews of
-the source study's data take about 1 GB.
+Reads cleaned reviews. Writes those kept, in order, with their split; no organisation and no
+near-duplicate is in two splits. The corpus is held in memory: half a million reviews of the
+source study's data take about 1 GB.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Give every review keywords: what a reader would type to ask for such a review.
+"""Give every review keywords that a reader would type to ask for such a review.
 
-In: reviews with their splits, and the folder of a keyword model. Out: the same in order with
-keywords: the most telling nouns, or, if the folder holds a model, what it writes.
+Reads reviews with splits, and a keyword model's folder. Writes the reviews in order, with their
+most telling nouns as keywords or, if the folder holds a model, its output.
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
-"""generate: every arm writes the same reviews to order, in the study's way and greedily.
+"""generate: every arm writes the same requested reviews, in the study's way and greedily.
 
-In: tokenized test reviews, the reviews themselves, the arms' model folders. Out: a row per arm,
-decoding and review. Asked for are equally many test reviews of every rating, drawn by the seed.
+Reads tokenized test reviews, the reviews themselves and the arms' model folders. Writes a row per
+arm, decoding and review. The seed draws equally many test reviews of every rating.
 """
 
 from dataclasses import replace

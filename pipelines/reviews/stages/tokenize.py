@@ -1,8 +1,8 @@
-"""tokenize: what is asked for and the review itself, as token ids.
+"""tokenize: encode prompts and their reviews as token ids.
 
-In: reviews with keywords, the base model's tokenizer. Out: a folder with train.arrow,
+Reads reviews with keywords, and the base model's tokenizer. Writes a folder with train.arrow,
 validation.arrow and test.arrow; a row is a prompt and its review. generate takes its prompts from
-the last, so there is no second place that writes them.
+test.arrow, so no second place writes them.
 """
 
 from collections.abc import Iterator

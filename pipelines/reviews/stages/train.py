@@ -1,8 +1,8 @@
-"""train: fine-tune a text-to-text model on reviews to order; one arm of the comparison a run.
+"""train: fine-tune a text-to-text model on requested reviews, one arm a run.
 
-In: token ids (train.arrow, validation.arrow) and the folder of the model to start from: the base,
-or another arm's. Out: the tuned model's folder in Hub layout, LoRA merged, with the adapters in
-its subfolder adapter/; and the loss curve. A killed run resumes from its last checkpoint.
+Reads token ids (train.arrow, validation.arrow) and the folder of the model to start from, the base
+or another arm's. Writes the tuned model's folder in Hub layout, LoRA merged, with the adapters in
+its subfolder adapter/, and the loss curve. A killed run resumes from its last checkpoint.
 """
 
 import sys

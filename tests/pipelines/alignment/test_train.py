@@ -12,6 +12,7 @@ from genlab.models.loading import load_causal_model
 from genlab.preference import trainer as training
 from genlab.preference.trainer import preference_trainer
 from pipelines.alignment.stages import train
+from tests.option_words import option_words
 from tests.tiny_preferences import END, write_preferences
 
 OPTIONS = {
@@ -47,12 +48,7 @@ def arguments(output, folder, reference="policy", **options):
     words = [str(folder / name) for name in ("pairs.parquet", "corpus.parquet", "policy")]
     words += [str(folder / reference), str(output / "models")]
     words += ["--metrics", str(output / "metrics.json")]
-    settings = OPTIONS | options
-    switch = settings.pop("precompute_reference", False)
-    words.append("--precompute_reference" if switch else "--no-precompute_reference")
-    for name, value in settings.items():
-        words += [f"--{name}", str(value)]
-    return words
+    return words + option_words({"precompute_reference": False} | OPTIONS | options)
 
 
 @pytest.fixture

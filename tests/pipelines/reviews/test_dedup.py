@@ -10,13 +10,13 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table, write_table
-from genlab.text import minhash
 from genlab.text.normal_form import key_expression
 from pipelines.reviews import mini_reviews
 from pipelines.reviews.mini_reviews import make_reviews
 from pipelines.reviews.review_splits import Rules, check_any_left, check_rules, split_reviews
 from pipelines.reviews.schemas import REVIEW_SCHEMA
 from pipelines.reviews.stages import dedup
+from tests.shingle_sets import jaccard, shingle_set
 
 RULES = Rules(
     threshold=0.9,
@@ -93,13 +93,13 @@ def test_no_two_reviews_of_different_splits_are_alike(mini):
     """Against all pairs, not those that hashing proposes."""
     kept = mini.filter(pl.col("fate").is_null(), pl.col("organisation").hash(1) % 8 == 0)
     shingles = [
-        (split, minhash.shingle_set(key, 5))
+        (split, shingle_set(key, 5))
         for split, key in kept.select("split", key_expression(pl.col("text"))).iter_rows()
     ]
     test = [each for split, each in shingles if split == "test"]
     others = [each for split, each in shingles if split != "test"]
     assert test and others
-    assert max(minhash.jaccard(one, other) for one in test[:60] for other in others) < 0.7
+    assert max(jaccard(one, other) for one in test[:60] for other in others) < 0.7
 
 
 def test_reviews_of_an_unknown_organisation_are_dealt_one_by_one():
