@@ -1,37 +1,64 @@
-VENV := .venv
+# An activated environment is used as it is; otherwise .venv, made here.
+ENVIRONMENT := $(or $(VIRTUAL_ENV),.venv)
+blank := $(subst ,, )
+# As a target: make splits words at blanks.
+VENV := $(subst $(blank),\ ,$(ENVIRONMENT))
 PYTHON := python3.11
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+PIP := python -m pip install --quiet --disable-pip-version-check --require-hashes
+# PyPI has torch for Linux with CUDA alone (several GB); this has the build without.
+CPU_TORCH := --extra-index-url https://download.pytorch.org/whl/cpu
+export PATH := $(or $(VIRTUAL_ENV),$(CURDIR)/.venv)/bin:$(PATH)
 export PYTHONPATH :=
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: repro test lint bench show verify help
-repro: $(VENV)/installed ## run the pipeline: everything from the corpus to the scores (plain `make`)
+.PHONY: repro test lint bench show verify help there
+repro: $(VENV)/genlab-packages ## run the pipeline: everything from the corpus to the scores (plain `make`)
 	dvc repro
 
-test: $(VENV)/installed ## run the tests
+test: $(VENV)/genlab-test-packages ## run the tests
 	python -m pytest
 
-lint: $(VENV)/installed ## ask ruff and mypy, and whether the deps in dvc.yaml are complete
+lint: $(VENV)/genlab-test-packages ## ask ruff and mypy, and whether the deps in dvc.yaml are complete
 	ruff check .
 	ruff format --check .
 	mypy
 	python -m genlab deps --check
 
-show: $(VENV)/installed ## show the experiments so far, narrower than `dvc exp show`
+show: there ## show the experiments so far, narrower than `dvc exp show`
 	python -m genlab show
 
-verify: $(VENV)/installed ## run everything again in a clean copy, compare with the committed numbers
+verify: there ## run everything again in a clean copy, compare with the committed numbers
 	python -m genlab verify
 
-bench: $(VENV)/installed ## measure what is claimed of time and memory: benchmarks/RESULTS.md (20 minutes)
+bench: there ## measure what is claimed of time and memory: benchmarks/RESULTS.md (20 minutes)
 	python -m benchmarks.run
 
 help: ## list these
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-# Made anew when the lock is newer.
-$(VENV)/installed: requirements.lock
-	$(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	touch $@
+# Installed anew when a lock is newer. Nothing but repro, test and lint installs.
+$(VENV)/genlab-packages: requirements.lock | $(VENV)/bin/python
+	@$(call install,-r requirements.lock)
+	@touch "$@"
+
+$(VENV)/genlab-test-packages: requirements.lock requirements-test.lock | $(VENV)/bin/python
+	@$(call install,-r requirements.lock -r requirements-test.lock)
+	@touch "$@" "$(ENVIRONMENT)/genlab-packages"
+
+# The second try is for machines whose pip finds torch's CPU build nowhere.
+define install
+python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+  { echo "error: $(ENVIRONMENT) has another Python than 3.11, which the lock is for; run 'deactivate', and make again" >&2; exit 1; }; \
+echo "installing the packages in $(ENVIRONMENT) (two minutes, 3 GB)"; \
+$(PIP) $(1) || { echo "once more, with PyTorch's own index" >&2; $(PIP) $(CPU_TORCH) $(1); }
+endef
+
+$(VENV)/bin/python:
+	@if $(PYTHON) -c '' 2>/dev/null; then $(PYTHON) -m venv "$(ENVIRONMENT)" || { rm -rf "$(ENVIRONMENT)"; exit 1; }; \
+	elif command -v uv >/dev/null; then uv venv --quiet --seed --python 3.11 "$(ENVIRONMENT)"; \
+	else echo "error: no $(PYTHON) here; install Python 3.11 (or uv, which brings it: https://docs.astral.sh/uv), or say where it is: make PYTHON=/path/to/python3.11" >&2; exit 1; fi
+
+there:
+	@python -c 'import sys; from importlib.util import find_spec as f; sys.exit(not all(map(f, ["dvc", "polars", "typer"])))' 2>/dev/null || \
+	{ echo "error: the packages are not installed; run 'make repro', or activate the environment that has them" >&2; exit 1; }

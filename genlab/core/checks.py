@@ -29,7 +29,7 @@ from typer.exceptions import TyperException
 
 from genlab.core.files import written_whole
 from genlab.core.options import arguments_of
-from genlab.core.params import did_you_mean, flatten
+from genlab.core.params import check_commit, did_you_mean, flatten
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import scratch_root
 
@@ -137,6 +137,7 @@ def check_stages(stages: list[Stage], foreaches: dict[str, str]) -> None:
         check_numbers(stage, options)
         check_inputs(stage, produced)
         check_source(stage, options, produced)
+        check_revision(stage, options)
         for group, entry in foreaches.items():
             check_names(stage, options, group, instances_of(entry, parsed))
         if own_check:
@@ -253,6 +254,16 @@ def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:
     tokenizer = options.get("tokenizer_path", "none")
     if str(tokenizer) != "none" and not tokenizer.is_dir():
         raise InputError(f"{key_of(stage, 'tokenizer_path')}={tokenizer}: no such folder")
+
+
+def check_revision(stage: Stage, options: dict) -> None:
+    """Raise InputError if what is to be downloaded from the Hub is not pinned to a commit."""
+    if "revision" not in options or str(options.get("source", "hub")) != "hub":
+        return
+    hub_id = str(options["hub_id"])  # none; or a folder; or TF-Hub's, which ends in its version
+    if hub_id != "none" and not hub_id.startswith("https://") and not Path(hub_id).is_dir():
+        key = key_of(stage, "revision")
+        check_commit(f"{key}={options['revision']}", hub_id, str(options["revision"]))
 
 
 def instances_of(name: str, stages: Iterable[str]) -> set[str]:

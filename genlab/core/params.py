@@ -2,8 +2,11 @@
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from typing import TypeGuard
+
+from genlab.core.program import InputError
 
 
 def flatten(content: object, lists: bool = False, prefix: str = "") -> dict[str, object]:
@@ -35,3 +38,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint at the closest known name, empty if none is close."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def check_commit(where: str, hub_id: str, revision: str) -> None:
+    """Raise InputError unless a Hub revision is a commit: a branch or a tag may be moved."""
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise InputError(
+            f"{where}: not a commit; give one of {hub_id} (40 hex digits, from the history on its "
+            "page), as a branch or a tag may stand for other files tomorrow"
+        )

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import yaml
 
 from genlab.core.files import sha256_of
+from genlab.core.params import check_commit
 from genlab.core.program import InputError
 from genlab.models.loading import first_line
 
@@ -47,8 +48,9 @@ def download_snapshot(
 
     Only files that match one of `patterns` (None: all) are downloaded. `asked` and `instead` are
     for messages: what was asked for, and what else the user could do. `check_names` sees the names
-    of all files before any of them is downloaded, and may raise.
+    of all files before any of them is downloaded, and may raise. `revision` must be a commit.
     """
+    check_commit(asked, hub_id, revision)
     from huggingface_hub import HfApi
 
     download = partial(

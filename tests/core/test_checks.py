@@ -119,6 +119,10 @@ def test_no_plot_or_template_names_a_ranker():
         ({"train.learning_rate": float("inf")}, "train.learning_rate=inf: must be a finite number"),
         ({"gen.model": "tund"}, "gen.model=tund: 'tund' is not one of 'tuned', 'base'"),
         ({"corpus.source": "web"}, "corpus.source=web: 'web' is not one of 'mini', 'hub', 'file'"),
+        (
+            {"base.source": "hub", "base.revision": "main"},
+            "base.revision=main: not a commit; give one of openai-community/gpt2 (40 hex digits",
+        ),
         ({"corpus.format": "xml"}, "corpus.format=xml: 'xml' is not one of 'auto', 'hub'"),
         # values that clash
         (

@@ -621,7 +621,7 @@ def hub_errors(hub_ids: list[str], endpoint: str, home: Path) -> list[str]:
     program = (
         "import sys; from genlab.passages.corpora import *\n"
         "for hub_id in sys.argv[1:]:\n"
-        "    try: read_hub_corpus(hub_id, 'v2.1', 'main', 0, 0, 1000)\n"
+        "    try: read_hub_corpus(hub_id, 'v2.1', '0' * 40, 0, 0, 1000)\n"
         "    except InputError as error: print(error, file=sys.stderr)"
     )
     environment = {
@@ -644,7 +644,7 @@ def test_without_a_network_the_hub_is_one_line_at_once(tmp_path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     (line,) = hub_errors(["microsoft/ms_marco"], f"http://127.0.0.1:{port}", tmp_path)
-    assert line.startswith("microsoft/ms_marco v2.1 at revision main cannot be downloaded")
+    assert line.startswith(f"microsoft/ms_marco v2.1 at revision {0:040} cannot be downloaded")
     assert "Connection refused" in line and "corpus.source: file" in line
 
 

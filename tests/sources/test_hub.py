@@ -93,7 +93,13 @@ def digest(content: bytes) -> str:
 def test_the_pinned_revision_is_downloaded_and_not_the_newest(hub, tmp_path):
     assert download(hub, tmp_path, OLD)["model.safetensors"] == digest(b"old")
     assert download(hub, tmp_path, NEW)["model.safetensors"] == digest(b"new")
-    assert download(hub, tmp_path, "main")["model.safetensors"] == digest(b"new")
+
+
+def test_a_branch_a_tag_and_no_revision_are_refused_before_the_hub_is_asked(hub, tmp_path):
+    for revision in ("main", "v1.0", "none", "", "a" * 39):
+        said = error_of(hub, tmp_path, revision)
+        assert said.startswith("error: a.b: not a commit; give one of some/model (40 hex digits")
+    assert hub.asked == []
 
 
 def test_a_download_whose_connection_breaks_is_resumed_where_it_broke(hub, tmp_path):
@@ -218,14 +224,14 @@ def params() -> dict:
 def test_fetch_writes_a_base_model_from_the_hub_with_its_manifest(hub, tmp_path, params):
     files = files_of(save_base(tmp_path / "made", n_embd=16))
     hub.add("models/some/gpt2", OLD, files | {"pytorch_model.bin": b"pickle", "own.py": b"code"})
-    group = params["base"] | {"source": "hub", "hub_id": "some/gpt2", "revision": "main"}
+    group = params["base"] | {"source": "hub", "hub_id": "some/gpt2", "revision": OLD}
     group["path"] = str(ROOT / group["path"])
     done, manifest = fetch("base", group, tmp_path, hub.address)
     assert done.returncode == 0, done.stderr
     assert manifest == {
         "source": "hub",
         "asset": "some/gpt2",
-        "revision": OLD,  # what main was
+        "revision": OLD,
         "files": {
             name: {"bytes": len(content), "sha256": digest(content)}
             for name, content in files.items()

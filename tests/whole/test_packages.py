@@ -3,7 +3,7 @@
 import re
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 
 from tests.project_copy import ROOT
 from tests.whole.test_house import imports, modules
@@ -47,3 +47,30 @@ def test_what_is_imported_is_named_and_what_is_not_has_its_reason():
     assert needed - set().union(*product.values()) <= reasons
     assert for_tests - set().union(*tests.values()) <= reasons
     assert not needed & for_tests
+
+
+def locked(name: str) -> dict[str, str]:
+    """Return distribution -> the lines that a lock has of it."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    entries = [each for each in re.split(r"^(?=[^\s#])", text, flags=re.MULTILINE) if "==" in each]
+    lines: dict[str, str] = {}
+    for entry in entries:
+        key = normal(entry.split("==")[0])
+        lines[key] = lines.get(key, "") + entry
+    return lines
+
+
+def test_the_locks_pin_every_package_once_with_the_checksums_of_its_files():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    main, for_tests = locked("requirements.lock"), locked("requirements-test.lock")
+    assert names(project["dependencies"]) <= main.keys()
+    assert names(project["optional-dependencies"]["test"]) <= main.keys() | for_tests.keys()
+    assert not main.keys() & for_tests.keys()
+    for entry in [*main.values(), *for_tests.values()]:
+        pins = re.split(r"^(?=\S)", entry, flags=re.MULTILINE)[1:]
+        assert all(re.search(r"==[\w.+]+.*\n    --hash=sha256:[0-9a-f]{64}", pin) for pin in pins)
+
+
+def test_what_is_installed_here_is_what_the_locks_say():
+    for package, entry in (locked("requirements.lock") | locked("requirements-test.lock")).items():
+        assert f"=={version(package)}" in entry, package

@@ -19,7 +19,8 @@ def folder(tmp_path, monkeypatch) -> Path:
     [
         {},
         {"gen.max_len": 50, "compared.arms": ["main"], "score.arm": "before"},
-        {"corpus.source": "hub", "base.source": "hub", "reward_model.source": "hub"},
+        {"corpus.source": "hub", "reward_model.source": "hub"},
+        {"base.source": "hub", "base.revision": "0" * 40},
         {"arms.more": {"loss": "hinge+sft", "beta": 2.0, "pairs": "margin"}},
     ],
     ids=str,

@@ -209,7 +209,7 @@ def test_a_hub_that_cannot_be_reached_is_one_error_line(tmp_path, monkeypatch):
         socket, "getaddrinfo", lambda *a, **k: (_ for _ in ()).throw(OSError("off"))
     )
     with pytest.raises(InputError, match="stanfordnlp/nosuch"):
-        list(labelled_texts.read_hub_texts("stanfordnlp/nosuch", "main", 9, 0, 0.1, Counter()))
+        list(labelled_texts.read_hub_texts("stanfordnlp/nosuch", "0" * 40, 9, 0, 0.1, Counter()))
 
 
 def test_a_data_set_of_texts_and_labels_is_read_and_its_breaks_are_lines(tmp_path):

@@ -301,8 +301,8 @@ def test_without_a_network_the_hub_is_one_clear_error(monkeypatch):
         raise socket.gaierror("no network")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", fail)
-    with pytest.raises(InputError, match=r"some/reviews at revision main .*no network.*: file"):
-        review_files.read_hub_reviews("some/reviews", "main", COLUMNS, 0, BadRows(False))
+    with pytest.raises(InputError, match=r"some/reviews at revision 0{40} .*no network.*: file"):
+        review_files.read_hub_reviews("some/reviews", "0" * 40, COLUMNS, 0, BadRows(False))
 
 
 # ---- the command
