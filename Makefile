@@ -17,7 +17,7 @@ repro: $(VENV)/genlab-packages ## run the pipeline: everything from the corpus t
 	dvc repro
 
 test: $(VENV)/genlab-test-packages ## run the tests
-	python -m pytest
+	python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/genlab-test-packages ## ask ruff and mypy, and whether the deps in dvc.yaml are complete
 	ruff check .
