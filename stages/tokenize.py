@@ -17,6 +17,7 @@ from typer import Option
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import arrow_writer, read_batches
+from genlab.models.prompts import check_unknown
 from genlab.passages.documents import (
     ROW_SCHEMA,
     block_schema,
@@ -35,6 +36,7 @@ app = stage_app()
 # documents = rows + rows_without_body where rows are not packed; tokens in = out + tail.
 COUNTED = ["queries_in", "queries_without_selected", "documents"]
 COUNTED += ["rows", "rows_cut", "rows_without_body", "tokens_in", "tokens_out", "tokens_tail"]
+COUNTED += ["tokens_unknown"]
 
 
 def check_any_rows(queries: Path, split: str, counts: dict, block_size: int) -> None:
@@ -64,6 +66,9 @@ def main(
     block_size: Annotated[int, Option(min=8, help="tokens per block, or most tokens per row")],
     packed: Annotated[bool, Option(help="join documents into full blocks, or one row each")],
     body_loss: Annotated[bool, Option(help="rows only: no loss on the query's tokens")],
+    max_unknown_share: Annotated[
+        float, Option(min=0.0, max=1.0, help="of tokens unknown to the tokenizer; above: refused")
+    ],
 ) -> None:
     """Encode the train and validation documents."""
     from genlab.models.loading import load_tokenizer
@@ -98,6 +103,8 @@ def main(
         for split, count in counts.items():
             count["tokens_tail"] += len(rests[split])
             check_any_rows(queries, split, count, block_size)
+            tokens = (count["tokens_unknown"], count["tokens_in"])
+            check_unknown(*tokens, max_unknown_share, f"{queries}: {split}", base)
 
     write_json(metrics, {"splits": counts})
 

@@ -1,6 +1,12 @@
-"""How a query becomes a prompt, in one place: training and generation must agree to the token."""
+"""How a query becomes a prompt, in one place: training and generation must agree to the token.
+
+Tokenizers differ in what they put before and behind a text. Here a prompt has what stands before
+and never an end-of-text; a text to be learnt has exactly one, at its end.
+"""
 
 from typing import TYPE_CHECKING
+
+from genlab.core.program import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -12,30 +18,77 @@ def make_prompt(query: str) -> str:
 
 
 def encode_prompts(tokenizer: "PreTrainedTokenizerBase", queries: list[str]) -> list[list[int]]:
-    """Return token ids of every prompt, with the tokenizer's own start token (Llama's BOS)."""
-    return encode(tokenizer, [make_prompt(query) for query in queries], add_special_tokens=True)
+    """Return token ids of every prompt, with the tokenizer's own start token (Llama's BOS).
+
+    None ends in what the tokenizer may put behind a text: the passage is to follow.
+    """
+    start, _ = frame(tokenizer)
+    texts = [make_prompt(query) for query in queries]
+    return [[*start, *ids] for ids in encode(tokenizer, texts, read_special_tokens=False)]
 
 
 def encode_bodies(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> list[list[int]]:
     """Return token ids of every passage text, ended by the end-of-text token."""
-    ids = encode(tokenizer, texts, add_special_tokens=False)
+    ids = encode(tokenizer, texts, read_special_tokens=False)
     for body in ids:
         body.append(tokenizer.eos_token_id)
     return ids
 
 
+def frame(tokenizer: "PreTrainedTokenizerBase") -> tuple[list[int], list[int]]:
+    """Return the ids that the tokenizer puts before a text and those that it puts behind it.
+
+    Where a text ends is ours to say, so what stands behind is for encoders alone. Raises InputError
+    for a tokenizer with which a text has other tokens between its special ones than without.
+    """
+    text = "a b"
+    [plain], [full] = encode(tokenizer, [text]), encode(tokenizer, [text], add_special_tokens=True)
+    for start in range(len(full) - len(plain) + 1):
+        if full[start : start + len(plain)] == plain:
+            return full[:start], full[start + len(plain) :]
+    raise InputError(
+        f"{tokenizer.name_or_path}: its tokenizer reads {text!r} as {full} with special tokens, "
+        f"and as {plain} without; take one that only puts them before and behind"
+    )
+
+
 def encode(
-    tokenizer: "PreTrainedTokenizerBase", texts: list[str], add_special_tokens: bool
+    tokenizer: "PreTrainedTokenizerBase",
+    texts: list[str],
+    add_special_tokens: bool = False,
+    read_special_tokens: bool = True,
 ) -> list[list[int]]:
     """Return token ids of every text, nothing cut or padded.
 
-    Where the tokenizer is a fast one, without transformers around it: a third of the time went
-    into masks and offsets that nobody reads.
+    Without `read_special_tokens` what looks like one in a text is text: an end-of-text that
+    somebody typed must not end a document. Where the tokenizer is a fast one, without transformers
+    around it: a third of the time went into masks and offsets that nobody reads.
     """
     if not tokenizer.is_fast:
-        return tokenizer(texts, add_special_tokens=add_special_tokens)["input_ids"]
+        return tokenizer(
+            texts,
+            add_special_tokens=add_special_tokens,
+            split_special_tokens=not read_special_tokens,
+        )["input_ids"]
     fast = tokenizer.backend_tokenizer
     fast.no_truncation()
     fast.no_padding()
-    encoded = fast.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
+    before, fast.encode_special_tokens = fast.encode_special_tokens, not read_special_tokens
+    try:
+        encoded = fast.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
+    finally:
+        fast.encode_special_tokens = before
     return [each.ids for each in encoded]
+
+
+def check_unknown(
+    unknown: int, tokens: int, max_unknown_share: float, place: str, base: object
+) -> None:
+    """Raise InputError if too many of the tokens at `place` stand for what `base` does not know."""
+    share = unknown / max(tokens, 1)
+    if share > max_unknown_share:
+        raise InputError(
+            f"{place}: {share:.1%} of its tokens are unknown to the tokenizer of {base}, above "
+            f"tokenize.max_unknown_share={max_unknown_share}: it was made for another language or "
+            "alphabet; take another base, or raise the share"
+        )

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from genlab.models.prompts import encode_bodies, encode_prompts
+from genlab.models.prompts import encode_bodies, encode_prompts, frame
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -67,6 +67,10 @@ def encode_documents(
     ids = np.fromiter(chain.from_iterable(parts), dtype=np.int32, count=n_ids.sum())
     counts["documents"] += documents.height
     counts["tokens_in"] += len(ids)
+    # GPT-2 calls its end-of-text unknown, too: those that we have put there are none.
+    ours = [*frame(tokenizer)[0], tokenizer.eos_token_id].count(tokenizer.unk_token_id)
+    unknown = int(np.count_nonzero(ids == tokenizer.unk_token_id)) - ours * documents.height
+    counts["tokens_unknown"] += unknown if tokenizer.unk_token_id is not None else 0
     return ids, n_ids, n_prompt
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.models.positions import usable_positions
+from genlab.models.prompts import encode
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -53,8 +54,7 @@ def draw_targets(
             )
         drawn.append(by_prompt[prompt][rng.integers(len(by_prompt[prompt]))])
     end = tokenizer.eos_token_id
-    encoded = tokenizer(drawn, add_special_tokens=False)["input_ids"]
-    return [[*ids, end][:max_tokens] for ids in encoded]
+    return [[*ids, end][:max_tokens] for ids in encode(tokenizer, drawn, read_special_tokens=False)]
 
 
 def check_rows_fit(rows: dict[str, list[list[int]]], model: "PreTrainedModel") -> None:

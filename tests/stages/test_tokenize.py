@@ -39,7 +39,8 @@ def run(folder, base, queries=QUERIES, **options):
     from datasets import Dataset
 
     write_table(folder / "queries.parquet", [table(*queries)], QUERY_SCHEMA)
-    values = {"block_size": 64, "packed": False, "body_loss": True} | options
+    values = {"block_size": 64, "packed": False, "body_loss": True, "max_unknown_share": 0.05}
+    values |= options
     arguments = [str(folder / "queries.parquet"), str(base), str(folder / "tokens")]
     arguments += ["--metrics", str(folder / "metrics.json"), *option_words(values)]
     result = CliRunner().invoke(tokenize.app, arguments)
@@ -105,6 +106,7 @@ def test_counts_of_rows_add_up_and_unanswerable_queries_are_counted(tmp_path, ba
             "tokens_in": n_tokens[0] + n_tokens[1],
             "tokens_out": n_tokens[0] + n_tokens[1],
             "tokens_tail": 0,
+            "tokens_unknown": 0,
         },
         "validation": {
             "queries_in": 2,
@@ -116,6 +118,7 @@ def test_counts_of_rows_add_up_and_unanswerable_queries_are_counted(tmp_path, ba
             "tokens_in": n_tokens[2],
             "tokens_out": n_tokens[2],
             "tokens_tail": 0,
+            "tokens_unknown": 0,
         },
     }
 
@@ -192,6 +195,68 @@ def test_a_llama_prompt_begins_with_its_start_token_and_a_body_does_not(tmp_path
     assert encode_prompts(inner, ["red"])[0][0] == start
     assert encode_prompts(inner, ["red"])[0][1:] == plain[0]
     assert encode_bodies(inner, ["blue"]) == [plain[1]]
+
+
+def with_ends(base, folder, single, **options):
+    """Write the base with a tokenizer that puts special tokens around a text; return it."""
+    import shutil
+
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    from genlab.models.loading import load_tokenizer
+
+    shutil.copytree(base, folder)
+    backend = load_tokenizer(base).backend_tokenizer
+    backend.post_processor = TemplateProcessing(
+        single=single, special_tokens=[("<|endoftext|>", 0), ("Q", backend.token_to_id("Q"))]
+    )
+    options = {"eos_token": "<|endoftext|>"} | options
+    PreTrainedTokenizerFast(tokenizer_object=backend, **options).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "single", ["$A <|endoftext|>", "Q $A <|endoftext|>", "<|endoftext|> $A", "$A", "$A Q"]
+)
+def test_end_of_text_is_added_once_to_bodies_and_never_to_prompts_whatever_the_tokenizer_does(
+    tmp_path, base, tokenizer, single
+):
+    rows, counts, _ = run(tmp_path, with_ends(base, tmp_path / "theirs", single))
+    prompt, body = document(tokenizer, "where is anna", "Anna is near the river.")
+    start = [tokenizer.convert_tokens_to_ids(word) for word in single.split("$A")[0].split()]
+    assert list(rows["train"][0]["input_ids"]) == [*start, *prompt, *body]
+    assert rows["train"][0]["n_prompt"] == len(start) + len(prompt)
+    assert body.count(0) == 1 and body[-1] == 0
+    assert counts["train"]["tokens_unknown"] == 0
+
+
+def test_an_end_of_text_that_somebody_typed_is_text(tmp_path, base, tokenizer):
+    typed = "red <|endoftext|>"
+    queries = [(typed, [(typed + " blue",)], split) for split in ("train", "validation")]
+    rows, _, _ = run(tmp_path, base, queries)
+    ids = list(rows["train"][0]["input_ids"])
+    assert ids.count(0) == 1 and ids[-1] == 0
+    assert tokenizer.decode(ids[:-1]).strip() == f"{typed}\n {typed} blue"
+
+
+def test_unknown_tokens_are_counted_without_our_own_end_of_text_and_refused_above_a_share(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    # "is" and "red" are known. As GPT-2's, the end-of-text stands for what is unknown, too.
+    backend = Tokenizer(models.WordLevel({"e": 0, "is": 1, "red": 2}, unk_token="e"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="e", unk_token="e")
+    tokenizer.save_pretrained(tmp_path / "words")
+    queries = [("is red", [("red is blue",)], split) for split in ("train", "validation")]
+    _, counts, _ = run(tmp_path, tmp_path / "words", queries, block_size=8, max_unknown_share=0.2)
+    # is red | red is (blue) end
+    assert (counts["train"]["tokens_in"], counts["train"]["tokens_unknown"]) == (6, 1)
+    (tmp_path / "metrics.json").unlink()
+    _, _, result = run(tmp_path / "no", tmp_path / "words", queries, max_unknown_share=0.1)
+    assert "train: 16.7% of its tokens are unknown to the tokenizer of" in str(result.exception)
+    assert not (tmp_path / "no/tokens").exists() and not (tmp_path / "no/metrics.json").exists()
 
 
 def test_packing_with_body_loss_is_refused(tmp_path, base):

@@ -40,10 +40,13 @@ def run(tmp_path):
     write_table(tmp_path / "enrich.parquet", [make_reviews()], KEYWORD_SCHEMA)
     make_tokenizer().save_pretrained(tmp_path / "base")
 
-    def encode_with(template=TEMPLATE, max_prompt_tokens=200, max_text_tokens=200):
+    def encode_with(
+        template=TEMPLATE, max_prompt_tokens=200, max_text_tokens=200, max_unknown_share=0.2
+    ):
         words = [tmp_path / "enrich.parquet", tmp_path / "base", tmp_path / "tokenize"]
         words += ["--metrics", tmp_path / "metrics.json", "--template", template]
         words += ["--max_prompt_tokens", max_prompt_tokens, "--max_text_tokens", max_text_tokens]
+        words += ["--max_unknown_share", max_unknown_share]
         result = CliRunner().invoke(tokenize.app, [*map(str, words)], catch_exceptions=False)
         if result.exit_code:
             return result, None
@@ -110,13 +113,49 @@ def test_rows_that_are_cut_keep_their_end_and_are_counted(run, tmp_path):
     assert whole["train"]["prompts_cut"] == whole["train"]["texts_cut"] == 0
     assert whole["train"]["text_tokens"] == sum(n_tokens)
     most = max(n_tokens) - 1
-    _, counts = run(max_prompt_tokens=8, max_text_tokens=most)
+    _, counts = run(max_prompt_tokens=8, max_text_tokens=most, max_unknown_share=1.0)
     rows = read_split(tmp_path, "train")
     assert counts["train"]["rows"] == counts["train"]["prompts_cut"] == 10
     assert counts["train"]["texts_cut"] == sum(n > most for n in n_tokens) > 0
     for row in rows:
         assert len(row["input_ids"]) == 8 and row["input_ids"][-1] == row["labels"][-1] == 1
         assert len(row["labels"]) <= most
+
+
+@pytest.mark.parametrize("ends", [0, 1, 2])
+def test_both_sides_end_in_one_end_of_text_whatever_the_tokenizer_does(run, tmp_path, ends):
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer, whole = make_tokenizer(), make_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=" ".join(["$A"] + ["</s>"] * ends), special_tokens=[("</s>", 1)]
+    )
+    tokenizer.save_pretrained(tmp_path / "base")
+    run()
+    for row in read_split(tmp_path, "train"):
+        assert row["input_ids"] == whole(row["prompt"])["input_ids"]
+        assert row["labels"][-1] == 1 and row["labels"].count(1) == 1
+
+
+def test_an_end_of_text_in_a_review_is_text_and_unknown_tokens_are_counted(run, tmp_path):
+    reviews = make_reviews().with_columns(text=pl.lit("борщ </s> зал"))
+    write_table(tmp_path / "enrich.parquet", [reviews], KEYWORD_SCHEMA)
+    _, counts = run(max_unknown_share=0.9)
+    [row, *_] = read_split(tmp_path, "train")
+    assert row["labels"].count(1) == 1 and row["labels"][-1] == 1
+    rows = read_split(tmp_path, "train")
+    unknown = sum((row["input_ids"] + row["labels"]).count(2) for row in rows)
+    assert counts["train"]["unknown_tokens"] == unknown > 0
+
+
+def test_a_tokenizer_of_another_alphabet_is_refused(run, tmp_path):
+    from genlab.core.program import InputError
+    from genlab.mini.t5 import train_tokenizer
+
+    train_tokenizer(["red stone", "blue river"] * 9, 300).save_pretrained(tmp_path / "base")
+    with pytest.raises(InputError, match=r"train: \d+.* of its tokens are unknown .*_share=0.2"):
+        run()
+    assert not (tmp_path / "tokenize").exists()
 
 
 # ---- orders
