@@ -29,7 +29,7 @@ def test_the_committed_params_pass(folder):
         ({"compared.arms": ["full", "full"]}, "compared.arms: full is named twice"),
         ({"arms.full.ratings": [0, 5]}, "arms.full.ratings=[0, 5]: should be greater"),
         ({"arms.lora_all.lora.r": 0}, "arms.lora_all.lora.r=0"),
-        ({"tokenize.template": "{rubrics} {rating}"}, "tokenize.template"),
+        ({"prompt.template": "{rubrics} {rating}"}, "prompt.template"),
         ({"base.num_heads": 3}, "num_heads"),
     ],
     ids=str,
