@@ -7,6 +7,7 @@ export TOKENIZERS_PARALLELISM := false
 
 .PHONY: repro test lint bench show verify help
 repro: $(VENV)/installed ## run the pipeline: everything from the corpus to the scores (plain `make`)
+	python -m genlab check
 	dvc repro
 
 test: $(VENV)/installed ## run the tests

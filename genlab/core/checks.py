@@ -1,5 +1,6 @@
 """Check every value in params.yaml before any stage runs.
 
+    python -m genlab check              # only check: names a key that DVC would stumble over
     python -m genlab check OUTPUT       # the first stage of every pipeline
 
 A wrong value raises an InputError that names its key and says what to do. No option, type, range or
@@ -21,6 +22,7 @@ import typing
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
@@ -280,7 +282,11 @@ def check_writable(folders: Iterable[Path]) -> None:
 
 
 @app.command()
-def main(output: Path) -> None:
+def main(
+    output: Annotated[
+        Path | None, typer.Argument(help="file to write; none if left out: only check")
+    ] = None,
+) -> None:
     """Check every stage's options, and what must hold between them."""
     params = check_params(PIPELINE)
     stages = load_stages(PIPELINE)
@@ -288,8 +294,9 @@ def main(output: Path) -> None:
     check_stages(stages, foreach_groups(PIPELINE), params)
     check_writable([Path("data"), Path("metrics"), scratch_root()])
 
-    with written_whole(output) as partial:
-        partial.write_text("ok\n")
+    if output is not None:
+        with written_whole(output) as partial:
+            partial.write_text("ok\n")
 
 
 if __name__ == "__main__":
