@@ -14,6 +14,7 @@ export TOKENIZERS_PARALLELISM := false
 
 .PHONY: repro test lint bench show verify help there
 repro: $(VENV)/genlab-packages ## run the pipeline: everything from the corpus to the scores (plain `make`)
+	python -m genlab check
 	dvc repro
 
 test: $(VENV)/genlab-test-packages ## run the tests

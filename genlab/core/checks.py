@@ -1,5 +1,6 @@
 """Check every value in params.yaml before any stage runs.
 
+    python -m genlab check              # only check: names a key that DVC would stumble over
     python -m genlab check OUTPUT       # the first stage of every pipeline
 
 A wrong value raises an InputError that names its key and says what to do. No option, type, range or
@@ -16,120 +17,112 @@ import importlib
 import math
 import os
 import re
-import shlex
 import shutil
+import typing
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 import typer
-import yaml
 from typer.exceptions import TyperException
 
 from genlab.core.files import written_whole
 from genlab.core.options import arguments_of
-from genlab.core.params import check_commit, did_you_mean, flatten
+from genlab.core.params import check_commit, did_you_mean
+from genlab.core.params_file import Params, check_as_written, check_params_file, read_params
+from genlab.core.pipeline import (
+    KEY,
+    Stage,
+    all_entries,
+    check_entry,
+    foreach_groups,
+    load_stages,
+    program_of,
+    unpacked_groups,
+)
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import scratch_root
+
+# NumPy's seeds end at 2**32 - 1; stages count on from theirs.
+MAX_SEED = 2**31 - 1
 
 PIPELINE = Path("dvc.yaml")  # of the folder that dvc runs in
 
 app = stage_app()
 
-KEY = r"\$\{([\w.-]+)\}"  # how dvc.yaml writes a params key
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One entry of a pipeline: the command line DVC will run, and what it was made from."""
-
-    name: str
-    command: str
-    template: str  # the command before DVC fills in the values
-    outputs: frozenset[str]
-    inputs: frozenset[str] = frozenset()
-
-
-def load_stages(pipeline: Path) -> list[Stage]:
-    """Return the pipeline's entries with all values filled in, as DVC resolves them."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        loaded = Repo(pipeline.parent).stage.load_all(str(pipeline))
-    except DvcException as error:
-        cause = f": {error.__cause__}" if error.__cause__ else ""
-        raise InputError(f"{error}{cause}") from error
-    entries = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"]
-    return [
-        Stage(
-            stage.name,
-            stage.cmd,
-            command_template(entries[stage.name.partition("@")[0]], stage.name),
-            frozenset(out.def_path for out in stage.outs),
-            frozenset(dep.def_path for dep in stage.deps),
-        )
-        for stage in loaded
-    ]
-
-
-def command_template(entry: dict, name: str) -> str:
-    """Return an entry's command with ${keys}; in a foreach, with those of the instance `name`."""
-    if "foreach" not in entry:
-        return entry["cmd"]
-    instance = name.partition("@")[2]
-    group = f"{entry['foreach'].strip('${}')}.{instance}"
-    template = entry["do"]["cmd"].replace("${key}", instance)
-    return template.replace("${item}", f"${{{group}}}").replace("${item.", f"${{{group}.")
-
-
-def unpacked_groups(template: str) -> list[str]:
-    """Return the keys that DVC unpacks into `--option value` pairs: those after no option."""
-    before, launched, after = template.partition(" -m ")
-    words = ["", *(after if launched else before).split()]  # what launches it is a value
-    return [
-        key[1]
-        for before, word in pairwise(words)
-        if (key := re.fullmatch(KEY, word)) and not before.startswith("--")
-    ]
-
 
 def key_of(stage: Stage, option: str) -> str:
     """Return the params key that fills an option of a stage, for error messages."""
     option = option.strip("-").replace("-", "_")
-    if given := re.search(rf"--{re.escape(option)}\s+'?{KEY}", stage.template):
-        return given[1]
+    if option in stage.keys:
+        return stage.keys[option]
     groups = unpacked_groups(stage.template)
     return f"{groups[-1]}.{option}" if groups else f"--{option} of stage {stage.name}"
 
 
-def check_params(pipeline: Path, stages: list[Stage]) -> None:
-    """Raise InputError for a key of params.yaml that no stage uses, or one without a value."""
-    text = (pipeline.parent / "params.yaml").read_text(encoding="utf-8")
-    values = flatten(yaml.safe_load(text))
+def check_params(pipeline: Path) -> Params:
+    """Return the values of params.yaml.
+
+    Raises InputError for a key that a stage lacks or none uses, and for a value that would not
+    arrive as it is written. DVC is not asked: it stops at some of these, and deletes what a name
+    like ../../tests leads to.
+    """
+    path = pipeline.parent / "params.yaml"
+    try:
+        params = read_params(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; `git checkout params.yaml` brings it back") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not in UTF-8 ({error.reason}); save it so") from None
+    check_params_file(params)
+    check_all_used(pipeline, params)
+    for entry in all_entries(pipeline, params):
+        check_entry(entry, params)
+    return params
+
+
+def check_all_used(pipeline: Path, params: Params) -> None:
+    """Raise InputError for a key of params.yaml that no stage uses."""
     used = set(re.findall(KEY, pipeline.read_text(encoding="utf-8")))
-    for key, value in values.items():
+    for key in params.values:
         parts = key.split(".")
-        if not any(".".join(parts[:n]) in used for n in range(1, len(parts) + 1)):
-            siblings = [name for name in used if name.split(".")[0] == parts[0]]
-            raise InputError(f"{key} is used by no stage{did_you_mean(key, siblings)}")
-        if value is None or value == [] or value == {}:  # DVC would write "None", or nothing
-            raise InputError(
-                f"{key} is empty; give a value (where there is to be none: 0, or none)"
-            )
+        groups = [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
+        if used.isdisjoint(groups):
+            missing = [name for name in used if not has_key(params.content, name)]
+            hint = did_you_mean(key, missing) or did_you_mean(parts[0], missing)
+            raise InputError(f"{key} is used by no stage{hint or did_you_mean(key, used)}")
+
+
+def has_key(content: object, key: str) -> bool:
+    """Say whether nested dicts have a dotted key."""
+    for part in key.split("."):
+        if not isinstance(content, dict) or part not in content:
+            return False
+        content = content[part]
+    return True
+
+
+def check_outputs(stages: list[Stage]) -> None:
+    """Raise InputError if two stages would write one file, also where case makes no difference."""
+    written: dict[str, str] = {}
     for stage in stages:
-        for group in unpacked_groups(stage.template):
-            if group in values:
-                raise InputError(f"{group}={values[group]}: must be a group of keys, not a value")
+        for output in stage.outputs:
+            same = os.path.normpath(output).casefold()
+            if same in written:
+                raise InputError(
+                    f"stages {written[same]} and {stage.name} would both write {output}; give "
+                    f"{stage.name.partition('@')[2] or stage.name} another name in params.yaml"
+                )
+            written[same] = stage.name
 
 
-def check_stages(stages: list[Stage], foreaches: dict[str, str]) -> None:
+def check_stages(stages: list[Stage], foreaches: dict[str, str], params: Params) -> None:
     """Parse every command as its program will, then check what holds between options.
 
     foreaches: what `foreach_groups` found.
     """
-    parsed = {stage.name: (stage, *parse(stage)) for stage in stages}
+    parsed = {stage.name: (stage, *parse(stage, params)) for stage in stages}
     produced = frozenset().union(*(stage.outputs for stage in stages))
     made_by = {out: options for stage, options, _ in parsed.values() for out in stage.outputs}
     for stage, options, own_check in parsed.values():
@@ -144,26 +137,7 @@ def check_stages(stages: list[Stage], foreaches: dict[str, str]) -> None:
             own_check(**arguments_of(own_check, options | {"made_by": made_by}))
 
 
-def foreach_groups(pipeline: Path) -> dict[str, str]:
-    """Return {params group: entry} of a pipeline's foreach entries that run over a group whole."""
-    entries = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"]
-    groups: dict[str, str] = {}
-    for name, entry in entries.items():
-        if found := re.fullmatch(KEY, str(entry.get("foreach", ""))):
-            groups.setdefault(found[1], name)
-    return groups
-
-
-def program_of(stage: Stage) -> tuple[str, list[str]] | None:
-    """Return the module of a stage's program and the words after it; None if it is none of ours."""
-    words = shlex.split(stage.command)
-    for at, (flag, word) in enumerate(pairwise(words)):  # a launcher may have an -m of its own
-        if flag == "-m" and word.startswith(("stages.", "pipelines.")):
-            return word, words[at + 2 :]
-    return None
-
-
-def parse(stage: Stage) -> tuple[dict[str, object], Callable | None]:
+def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | None]:
     """Return the options a stage's program reads from its command line, and the program's check.
 
     Raises InputError naming the key; ({}, None) for a command that is none of our programs.
@@ -182,9 +156,21 @@ def parse(stage: Stage) -> tuple[dict[str, object], Callable | None]:
             context = command.make_context(command.name, list(rest), parent=context)
             check = f"check_{command.name.replace('-', '_')}"
     except TyperException as error:
+        check_texts(stage, command.params, params)
         switches = {each.opts[0]: getattr(each, "is_flag", False) for each in command.params}
         raise InputError(explain(error, stage, switches, rest)) from None
+    check_texts(stage, command.params, params)
     return context.params, getattr(module, check, None)
+
+
+def check_texts(stage: Stage, options: list, params: Params) -> None:
+    """Raise InputError if what an option that is no switch takes was written as something else."""
+    for option in options:
+        name = option.opts[0].strip("-").replace("-", "_")
+        if name in stage.keys and not getattr(option, "is_flag", False):
+            annotation = option.type_descriptor.annotation  # int, or list[int]
+            is_number = not {int, float}.isdisjoint({annotation, *typing.get_args(annotation)})
+            check_as_written(stage.keys[name], params, is_number)
 
 
 def explain(
@@ -229,8 +215,12 @@ def check_launcher(stage: Stage) -> None:
 
 
 def check_numbers(stage: Stage, options: dict) -> None:
-    """Raise InputError for nan or infinity, which no range of Typer's keeps out."""
+    """Raise InputError for nan or infinity, which no range keeps out, or too large a seed."""
     for option, value in options.items():
+        if isinstance(value, int) and option.endswith("seed") and value > MAX_SEED:
+            raise InputError(
+                f"{key_of(stage, option)}={value} is too large; seeds end at {MAX_SEED}"
+            )
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{key_of(stage, option)}={value}: must be a finite number")
 
@@ -303,16 +293,21 @@ def check_writable(folders: Iterable[Path]) -> None:
 
 
 @app.command()
-def main(output: Path) -> None:
+def main(
+    output: Annotated[
+        Path | None, typer.Argument(help="file to write; none if left out: only check")
+    ] = None,
+) -> None:
     """Check every stage's options, and what must hold between them."""
+    params = check_params(PIPELINE)
     stages = load_stages(PIPELINE)
-
-    check_params(PIPELINE, stages)
-    check_stages(stages, foreach_groups(PIPELINE))
+    check_outputs(stages)
+    check_stages(stages, foreach_groups(PIPELINE), params)
     check_writable([Path("data"), Path("metrics"), scratch_root()])
 
-    with written_whole(output) as partial:
-        partial.write_text("ok\n")
+    if output is not None:
+        with written_whole(output) as partial:
+            partial.write_text("ok\n")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import yaml
 
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from genlab.core.yaml_text import load_yaml
 from genlab.statistics.intervals import percentile_ends, resampled_means
 from genlab.statistics.significance import (
     adjust_by_holm,
@@ -141,7 +142,7 @@ def read_yaml(path: Path) -> dict:
     if not path.is_file():
         raise InputError(f"{path}: no such file; run this in a pipeline's folder")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
     if not isinstance(content, dict):

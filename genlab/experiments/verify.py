@@ -27,9 +27,9 @@ from pathlib import Path
 
 import typer
 
-from genlab.core.checks import load_stages
 from genlab.core.files import remove
 from genlab.core.params import flatten, is_number
+from genlab.core.pipeline import load_stages
 from genlab.core.program import InputError, run, stage_app
 
 app = stage_app()

@@ -11,6 +11,7 @@ import yaml
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
+from genlab.core.yaml_text import load_yaml
 
 ALL = "all"
 # agreement.py's names for two raters together, and for their different answers.
@@ -35,7 +36,7 @@ class Questionnaire:
 def read_questionnaire(path: Path) -> Questionnaire:
     """Return a label.yaml; raise InputError naming the key that is wrong."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; it says what is asked of raters") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -15,6 +15,7 @@ import polars as pl
 import yaml
 
 from genlab.core.program import InputError
+from genlab.core.yaml_text import load_yaml
 from pipelines.alignment.schemas import divide, frames_of
 
 MOODS = ("good", "bad")
@@ -84,7 +85,7 @@ def fill(sentence: str, world: dict, mood: str, rng: Random) -> str:
 def read_world(path: Path) -> dict:
     """Return the vocabulary; raise InputError naming the list or sentence that is wrong."""
     try:
-        world = yaml.safe_load(path.read_text(encoding="utf-8"))
+        world = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
     if not isinstance(world, dict):

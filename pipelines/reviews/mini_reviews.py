@@ -19,6 +19,7 @@ import yaml
 
 from genlab.core.program import InputError
 from genlab.core.tables import BATCH_ROWS
+from genlab.core.yaml_text import load_yaml
 from pipelines.reviews.schemas import REVIEW_SCHEMA, STARS
 
 KINDS = ("dish", "place", "work", "staff")
@@ -180,7 +181,7 @@ def accusative(noun: str, gender: str) -> str:
 def read_world(path: Path) -> dict:
     """Return the vocabulary; raise InputError for broken YAML or a part that is not there."""
     try:
-        world = yaml.safe_load(path.read_text(encoding="utf-8"))
+        world = load_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}); mend it") from None
     needed = {"names": list, "streets": list, "people": dict, "rubrics": dict, "sentences": dict}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from genlab.core.checks import load_stages
+from genlab.core.pipeline import load_stages
 from tests.checked_pipeline import be_in_pipeline, message, run_check
 from tests.project_copy import ROOT, change_params
 
@@ -92,14 +92,22 @@ def test_no_plot_or_template_names_a_ranker():
             {"rankers.use.dim": ...},
             "rankers.use.dim is missing; stage fetch_ranker@use needs it",
         ),
-        ({"gen.cap": ...}, "'stages.generate.cmd' in 'dvc.yaml': Could not find 'gen.cap'"),
-        ({"corpus": ...}, "'stages.fetch_corpus.cmd' in 'dvc.yaml': Could not find 'corpus'"),
-        ({"rankers": ...}, "Could not find 'rankers'"),
+        ({"gen.cap": ...}, "gen.cap is missing; stage generate needs it"),
+        ({"corpus": ...}, "corpus is missing; stage fetch_corpus needs it"),
+        ({"rankers": ...}, "rankers is missing; stage fetch_ranker needs it"),
+        ({"rankers.use.path": ...}, "rankers.use.path is missing; stage fetch_ranker@use needs it"),
+        (
+            {"rankers.use.kind": ..., "rankers.use.knid": "bm25"},
+            "rankers.use.knid: stage fetch_ranker@use has no such option; did you mean kind?",
+        ),
+        ({"rankers.use": 5}, "rankers.use=5: must be a group of keys, not a value"),
+        ({"train.lora": ..., "train.lroa": {"r": 8}}, "train.lroa.r: stage train has no such"),
+        ({"tokenise": {"packed": False}, "tokenize": ...}, "did you mean tokenize?"),
         # of the wrong type
         ({"gen.max_len": 50.5}, "gen.max_len=50.5: should be a valid integer"),
-        ({"gen.max_len": True}, "gen.max_len=true: should be a valid integer"),
+        ({"gen.max_len": True}, "gen.max_len=true: must be a number"),
         ({"gen.max_len": "fifty"}, "gen.max_len=fifty: should be a valid integer"),
-        ({"gen.max_len": [50, 150]}, "Cannot interpolate data of type 'list'"),
+        ({"gen.max_len": [50, 150]}, "gen.max_len=[50, 150]: must be one value"),
         ({"gen.max_len": None}, "gen.max_len is empty; give a value"),
         ({"score.rankers": []}, "score.rankers is empty; give a value"),
         ({"train.learning_rate": "1e-x"}, "train.learning_rate=1e-x: should be a valid number"),
@@ -179,7 +187,7 @@ def test_a_mistake_is_one_line_that_names_its_key(folder, capsys, changes, expec
         ("gen: [1", "params.yaml"),
         ("gen:\n\tcap: 3", "params.yaml"),
         ("gen:\n  cap: 3\n  cap: 4", 'duplicate key "cap"'),
-        ("", "Could not find 'rankers'"),
+        ("", "corpus is missing; stage fetch_corpus needs it"),
         ("- a list", "params.yaml"),
     ],
     ids=repr,
@@ -191,7 +199,7 @@ def test_a_params_file_that_is_no_mapping_is_one_line_too(folder, capsys, text, 
 
 def test_a_missing_params_file_is_one_line_too(folder, capsys):
     Path("params.yaml").unlink()
-    assert "Could not find 'rankers'" in message(capsys)
+    assert "params.yaml is missing" in message(capsys)
 
 
 @pytest.mark.parametrize("name", ["data", "metrics", ".scratch"])

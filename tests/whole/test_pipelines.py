@@ -15,8 +15,9 @@ import pytest
 import typer
 import yaml
 
-from genlab.core.checks import Stage, check_params, load_stages, parse, program_of
+from genlab.core.checks import check_params, parse
 from genlab.core.deps import code_deps, modules_used, top_statements, with_deps
+from genlab.core.pipeline import Stage, load_stages, program_of
 from tests.project_copy import ROOT
 
 PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
@@ -158,11 +159,12 @@ def test_an_option_is_filled_by_the_key_of_its_name(pipeline):
 # ---- params.yaml
 
 
-def test_every_stage_is_given_all_its_options_once_and_no_other(stages):
+def test_every_stage_is_given_all_its_options_once_and_no_other(pipeline, stages):
+    params = check_params(pipeline)
     for stage in stages:
         if stage.command.split(" -m ")[-1].startswith("genlab "):
             continue
-        options, _ = parse(stage)
+        options, _ = parse(stage, params)
         assert options, f"{stage.name}: not one of our programs"
         module, words = program_of(stage)
         command = words[0]
@@ -180,8 +182,13 @@ def test_every_stage_is_given_all_its_options_once_and_no_other(stages):
         assert repeated <= LISTS, stage.name
 
 
-def test_every_key_is_used_by_a_stage(pipeline, stages):
-    check_params(pipeline, stages)
+def test_every_key_is_used_by_a_stage(pipeline):
+    assert check_params(pipeline).values
+
+
+def test_no_value_stands_between_quotes_made_by_hand(pipeline):
+    """DVC quotes what it unpacks from a group; a value with a quote would end those made here."""
+    assert not re.search(r"""['"][^'"\n]*\$\{""", pipeline.read_text(encoding="utf-8"))
 
 
 def value_lines(node: yaml.Node, key: str = "") -> dict[str, int]:

@@ -34,12 +34,17 @@ from genlab.preference.trainer import (
     summarize_curves,
     train_policy,
 )
+from pipelines.alignment.arms import BEFORE
 
 app = stage_app()
 
 
-def check(recipe: PreferenceRecipe) -> None:
-    """Raise InputError if a checkpoint would fall between two points of the curve."""
+def check(recipe: PreferenceRecipe, output: Path) -> None:
+    """Raise InputError for an arm's name that is taken, or a checkpoint between two points."""
+    if output.name.casefold() == BEFORE:
+        raise InputError(
+            f"arms.{output.name}: {BEFORE} is the model before alignment; give the arm another name"
+        )
     if recipe.save_steps % recipe.logging_steps:
         raise InputError(
             f"train.save_steps={recipe.save_steps} must be a multiple of train.logging_steps="
@@ -63,7 +68,7 @@ def main(
     """Train one arm."""
     from genlab.models.loading import load_causal_model, load_tokenizer
 
-    check(recipe)
+    check(recipe, output)
     check_same_tokenizer(policy, reference)
     tokenizer, table = load_tokenizer(policy), read_table(pairs)
     rows = preference_rows(table, tokenizer.eos_token_id)

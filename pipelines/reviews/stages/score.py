@@ -20,7 +20,12 @@ from genlab.labelling.questionnaire import read_questionnaire
 from genlab.models.token_texts import check_lengths
 from genlab.text.classifier import load_classifier
 from pipelines.reviews.fluency_model import read_fluency
-from pipelines.reviews.generated_reviews import add_references, cut_generated, read_generated
+from pipelines.reviews.generated_reviews import (
+    REFERENCES,
+    add_references,
+    cut_generated,
+    read_generated,
+)
 from pipelines.reviews.metrics import score_texts
 from pipelines.reviews.schemas import SCORE_SCHEMA
 from pipelines.reviews.summary import (
@@ -35,9 +40,12 @@ from pipelines.reviews.summary import (
 app = stage_app()
 
 
-def check(max_len: int, cap: int) -> None:
-    """Raise InputError unless the texts can be cut from what was generated."""
+def check(max_len: int, cap: int, made_by: dict[str, dict] | None = None) -> None:
+    """Raise InputError unless the texts can be cut, and no arm is called like real reviews."""
     check_lengths(max_len, cap, num_beams=1)  # beams may be cut here, see cut_generated
+    for name in (Path(output).name for output in made_by or {} if "train/" in output):
+        if name.casefold() in REFERENCES:
+            raise InputError(f"arms.{name}: {name} is real reviews; give the arm another name")
 
 
 @app.command()

@@ -31,9 +31,14 @@ from pipelines.reviews.adapters import (
     read_rows,
     summarize_training,
 )
-from pipelines.reviews.tracking import tracked
+from pipelines.reviews.tracking import check_store, tracked
 
 app = stage_app()
+
+
+def check(mlflow_store: str) -> None:
+    """Raise InputError for a store that MLflow does not know."""
+    check_store(mlflow_store)
 
 
 @app.command()
@@ -53,7 +58,7 @@ def main(
     lora: Lora,
     mlflow_store: Annotated[
         str,
-        Option(help="none, or a SQLite file of the original checkout; read it with all of MLflow"),
+        Option(help="none; a SQLite file of the original checkout; or the URL of an MLflow store"),
     ],
 ) -> None:
     """Fine-tune one arm, keep the best epoch when early stopping is on, else the last."""
@@ -61,6 +66,7 @@ def main(
 
     from genlab.models.loading import load_text_to_text_model, load_tokenizer
 
+    check(mlflow_store)
     set_seed(recipe.seed)  # the adapters' first values are drawn before there is a Trainer
     tokenizer, model = load_tokenizer(start), load_text_to_text_model(start)
     limit_threads(model)

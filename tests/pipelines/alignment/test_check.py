@@ -38,6 +38,9 @@ def test_what_can_run_passes(folder, changes):
         ({"arms.main.loss": "dpo"}, "arms.main.loss=dpo: 'dpo' is not one of 'sigmoid', 'hinge'"),
         ({"arms.main.pairs": "margins"}, "stage train@main needs data/pairs/margins.parquet, which"
          " no stage makes; did you mean data/pairs/margin.parquet?"),
+        ({"arms.main.pairs": "../reward"}, "arms.main.pairs=../reward: must be a name; a name"),
+        ({"arms.before": {"loss": "hinge", "beta": 0.1, "pairs": "random"}}, "arms.before: before"
+         " is the model before alignment; give the arm another name"),
         ({"gen.max_len": 65}, "gen.max_len=65 is more than the gen.cap=64 new tokens"),
         ({"train.n_seed": 3}, "train.n_seed: stage train@main has no such option"),
         ({"pairs.random.strategy": "best"}, "pairs.random.strategy=best: 'best' is not one of"),

@@ -1,9 +1,12 @@
 """Mistakes in this pipeline's params.yaml: one line naming the key, before anything is fetched."""
 
+import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
+from genlab.core.pipeline import load_stages
 from tests.checked_pipeline import arms_without_claim, be_in_pipeline, message, run_check
 from tests.project_copy import ROOT, change_params
 
@@ -29,14 +32,34 @@ def test_the_committed_params_pass(folder):
         ({"compared.arms": ["full", "full"]}, "compared.arms: full is named twice"),
         ({"arms.full.ratings": [0, 5]}, "arms.full.ratings=[0, 5]: should be greater"),
         ({"arms.lora_all.lora.r": 0}, "arms.lora_all.lora.r=0"),
-        ({"tokenize.template": "{rubrics} {rating}"}, "tokenize.template"),
+        ({"prompt.template": "{rubrics} {rating}"}, "prompt.template"),
         ({"base.num_heads": 3}, "num_heads"),
+        (
+            {"train.mlflow_store": "htp://me:secret@host/x"},
+            "train.mlflow_store=htp://me:***@host/x: no store of MLflow's begins so",
+        ),
     ],
     ids=str,
 )
 def test_a_mistake_is_one_line_that_names_its_key(folder, capsys, changes, expected):
     change_params(folder, changes)
     assert expected in message(capsys)
+
+
+def test_an_arm_called_like_the_real_reviews_is_refused(folder, capsys):
+    full = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["arms"]["full"]
+    change_params(folder, {"arms.real": full})
+    assert message(capsys) == "arms.real: real is real reviews; give the arm another name"
+
+
+def test_an_apostrophe_in_the_template_arrives(folder):
+    template = "it's {rubrics} $ {rating} \" {keywords}"
+    change_params(folder, {"prompt.template": template})
+    assert run_check() == 0
+    commands = {stage.name: stage.command for stage in load_stages(Path("dvc.yaml"))}
+    for name in ("fetch_base", "tokenize"):
+        words = shlex.split(commands[name])
+        assert words[words.index("--template") + 1] == template
 
 
 def test_the_claims_can_be_settled():

@@ -130,9 +130,9 @@ def test_a_shorter_length_cuts_what_was_generated_and_metrics_diff_tells(pipelin
 
 
 def test_a_wrong_param_stops_before_any_work(pipeline):
-    result = dvc(pipeline, "exp", "run", "--temp", "-S", "tokenize.template='{rubrics} {rating}'")
+    result = dvc(pipeline, "exp", "run", "--temp", "-S", "prompt.template='{rubrics} {rating}'")
     assert result.returncode != 0
-    assert "tokenize.template" in result.stdout
+    assert "prompt.template" in result.stdout
     assert stages_run(result) == ["check"]
 
 

@@ -16,6 +16,7 @@ from genlab.models.training import collate_pairs
 from pipelines.reviews.adapters import optimizer_of
 from pipelines.reviews.stages import train
 from pipelines.reviews.stages.tokenize import SCHEMA
+from pipelines.reviews.tracking import check_store, tracking_uri
 from tests.tiny_t5 import TEXTS, make_t5, make_tokenizer, save_t5
 
 OPTIONS = {
@@ -271,6 +272,36 @@ def test_nothing_is_tracked_without_a_store_and_a_store_out_of_reach_is_an_error
     (tmp_path / "two/file").write_text("no database")
     with pytest.raises(InputError, match="mlflow_store=file: cannot be written"):
         run(tmp_path / "two", mlflow_store="file")
+
+
+@pytest.mark.parametrize(
+    ("store", "uri"),
+    [
+        ("http://me:secret@host:5000", "http://me:secret@host:5000"),
+        ("postgresql+psycopg2://me:secret@host/db", "postgresql+psycopg2://me:secret@host/db"),
+        ("databricks://profile", "databricks://profile"),
+        ("my.db", "sqlite:////checkout/my.db"),
+        ("sqlite:///my.db", "sqlite:////checkout/my.db"),
+        ("sqlite:////other/my.db", "sqlite:////other/my.db"),
+    ],
+)
+def test_a_url_goes_to_mlflow_as_it_is_and_a_file_is_of_the_original_checkout(
+    store, uri, monkeypatch
+):
+    monkeypatch.setenv("DVC_ROOT", "/checkout")
+    assert tracking_uri(store)[0] == uri
+    check_store(store)
+
+
+def test_a_server_out_of_reach_is_an_error_that_hides_the_password(tmp_path, run, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        InputError, match="http://me:\\*\\*\\*@localhost:9: cannot be reached"
+    ) as error:
+        run(tmp_path, mlflow_store="http://me:secret@localhost:9")
+    assert "secret" not in str(error.value)
+    assert not [path for path in tmp_path.rglob("*") if "secret" in path.name]
 
 
 def test_an_mlflow_that_is_not_installed_is_an_error(tmp_path, run, monkeypatch):

@@ -1,0 +1,49 @@
+"""YAML that people wrote, read with an end: aliases of aliases may stand for billions of values."""
+
+import yaml
+
+MOST_VALUES = 100_000  # ours: fifty times what any file here holds
+
+
+def load_yaml(text: str) -> object:
+    """Return what a text of YAML says.
+
+    Raises yaml.YAMLError, also where aliases stand for too much or contain themselves.
+    """
+    compose_yaml(text)
+    return yaml.safe_load(text)
+
+
+def compose_yaml(text: str) -> yaml.Node | None:
+    """Return a text's tree of nodes, None if it is empty; raises yaml.YAMLError as `load_yaml`."""
+    try:
+        top = yaml.compose(text, Loader=yaml.SafeLoader)
+        if top is not None and count_values(top, {}) > MOST_VALUES:
+            raise yaml.YAMLError(
+                f"it stands for more than {MOST_VALUES} values; write fewer aliases"
+            )
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
+    return top
+
+
+def count_values(node: yaml.Node, counted: dict[int, int]) -> int:
+    """Return how many values a node stands for, aliases written out; each is counted once.
+
+    Raises yaml.YAMLError for a node that contains itself.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) in counted:
+        if counted[id(node)] == 0:
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: an alias stands in itself")
+        return counted[id(node)]
+    counted[id(node)] = 0  # not known yet
+    children = [each for child in node.value for each in as_tuple(child)]
+    counted[id(node)] = 1 + sum(count_values(child, counted) for child in children)
+    return counted[id(node)]
+
+
+def as_tuple(child: yaml.Node | tuple[yaml.Node, yaml.Node]) -> tuple[yaml.Node, ...]:
+    """Return the nodes of an item of a list, or of a key and its value."""
+    return child if isinstance(child, tuple) else (child,)
