@@ -29,8 +29,11 @@ OURS = ("genlab", "stages", "pipelines")
 WITHOUT_INFLUENCE = {
     "genlab/core/checks.py",
     "genlab/core/files.py",
+    "genlab/core/interrupts.py",
     "genlab/core/params.py",
     "genlab/core/program.py",
+    "genlab/core/progress.py",
+    "genlab/core/running.py",
 }
 
 app = stage_app()
