@@ -19,12 +19,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from genlab.core.progress import working
+
 if TYPE_CHECKING:
     import psutil
 
 LOCKS = Path("tmp/genlab")  # below .dvc, and like all of .dvc/tmp not in git
 QUEUEING = "queueing"
-PATIENCE = 3.0  # seconds: a stage whose dvc was killed ends within one
+PATIENCE = 2.0  # seconds: a stage whose dvc was killed ends within one
 EVERY = 0.5  # seconds between two looks whether dvc is there
 
 watched: "list[psutil.Process]" = []  # from the parent up to the dvc that started this stage
@@ -53,7 +55,7 @@ def alone() -> Iterator[None]:
     if "DVC_STAGE" in os.environ:
         watch_dvc()
     name = os.environ.get("DVC_STAGE") or module.rpartition(".")[2]
-    with locked(stage_lock(folder, module), name, PATIENCE) as lock:
+    with working(name), locked(stage_lock(folder, module), name, PATIENCE) as lock:
         if not lock:
             raise Busy(
                 f"{name}: process {holder(stage_lock(folder, module))} is running this stage in "

@@ -9,6 +9,8 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from genlab.core.progress import tracked
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
@@ -38,7 +40,6 @@ def train_mini(
     rates rise for a twentieth of the steps and fall as a cosine.
     """
     import torch
-    from tqdm import tqdm
     from transformers import get_cosine_schedule_with_warmup
 
     named = list(model.named_parameters())
@@ -53,7 +54,7 @@ def train_mini(
 
     losses = []
     model.train()
-    for inputs in tqdm(batches, desc="pretraining", total=n_batches, mininterval=5):
+    for inputs in tracked(batches, "pretraining", "steps", n_batches):
         loss = model(**inputs).loss
         loss.backward()
         for optimizer, schedule in zip(optimizers, schedules, strict=True):

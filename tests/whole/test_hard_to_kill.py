@@ -225,7 +225,8 @@ def test_a_broken_object_of_the_cache_is_found_deleted_and_made_again(project):
     found = call(project, "python", "-m", "genlab.experiments.cache").splitlines()
     name = object_of(project, "clean").relative_to(project)
     assert found[:2] == [f"deleted: {name}", "deleted: data/clean.parquet"]
-    assert re.fullmatch(r"\d+ objects, 1 of them broken; run `dvc repro`", found[-1])
+    where = r"\d+ objects in \.dvc/cache/files/md5, 1 of them broken; run `dvc repro`"
+    assert re.fullmatch(where, found[-1])
     again = dvc(project, "repro")
     assert again.returncode == 0, again.stdout
     assert stages_run(again)[0] == "clean"
