@@ -1,0 +1,3 @@
+from genlab.core.interrupts import obey_while_importing
+
+obey_while_importing()

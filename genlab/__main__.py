@@ -17,6 +17,7 @@ from genlab.core.program import InputError, fail, run
 COMMANDS = {
     "compare": "genlab.experiments.compare",
     "claims": "genlab.experiments.claims",
+    "queue": "genlab.experiments.queue",
     "show": "genlab.experiments.show",
     "beside": "genlab.report.beside",
     "label": "genlab.labelling.label",

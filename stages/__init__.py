@@ -1,0 +1,1 @@
+import genlab  # noqa: F401  # Ctrl-C is obeyed from here on

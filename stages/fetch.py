@@ -61,7 +61,7 @@ def corpus(
     counts = {
         split: {"queries": 0, "passages": 0, "answerable": 0} for split in ("train", "validation")
     }
-    shown = with_progress(frames, "fetching the corpus", " queries")
+    shown = with_progress(frames, "fetching the corpus", "queries")
     n_rows = write_table(output, (count_queries(frame, counts) for frame in shown), QUERY_SCHEMA)
     write_json(metrics, {"splits": counts})
     asset = origin.asset

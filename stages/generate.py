@@ -19,6 +19,7 @@ from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.processes import is_first, rank_and_size
 from genlab.core.program import run, stage_app
+from genlab.core.progress import progress
 from genlab.core.tables import write_table
 from genlab.models.decoding import Decoding, check_cap, end_tokens, generate
 from genlab.models.loading import Dtype, load_for_inference
@@ -57,19 +58,13 @@ def main(
     ignore_eos: Annotated[bool, Option(help="go on past the end-of-text, to the cap")],
 ) -> None:
     """Generate with the chosen model."""
-    from tqdm import tqdm
-
     folder = tuned if model is Model.tuned else base
     tokenizer, network = load_for_inference(folder, dtype)
     asked = evaluated_queries(queries, n_queries)
 
     prompts = encode_prompts(tokenizer, asked["query"].to_list())
-    with tqdm(
-        total=-(-len(prompts) // rank_and_size()[1]),  # this process's part, rounded up
-        desc=f"generating ({model})",
-        mininterval=2,
-        disable=not is_first(),
-    ) as bar:
+    n_mine = -(-len(prompts) // rank_and_size()[1])  # this process's part, rounded up
+    with progress(f"generating ({model})", n_mine, "texts") as update:
         tokens, finished = generate(
             network,
             prompts,
@@ -77,7 +72,7 @@ def main(
             replace(decoding, ignore_eos=ignore_eos),
             end_tokens(network, tokenizer),
             batch_size,
-            bar.update,
+            update,
         )
 
     if not is_first():

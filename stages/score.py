@@ -14,6 +14,7 @@ from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.processes import is_first
 from genlab.core.program import run, stage_app
+from genlab.core.progress import progress
 from genlab.core.tables import read_table, write_table
 from genlab.models.token_texts import check_lengths, cut_texts
 from genlab.ranking import places
@@ -46,7 +47,9 @@ def candidates(
     from genlab.ranking.rankers import load_ranker
 
     asked = evaluated_queries(queries, n_queries)
-    scored = score_candidates(asked, load_ranker(ranker, batch_size).relevance, seed)
+    judge = load_ranker(ranker, batch_size)
+    with progress(f"scoring with {judge.name}", unit="texts"):
+        scored = score_candidates(asked, judge.relevance, seed)
     if is_first():
         write_table(output, [scored], SCHEMA)
 

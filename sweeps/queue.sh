@@ -11,13 +11,15 @@ queue() {
       "or: git checkout params.yaml" >&2
     return 1
   fi
+  local root
+  root=$(git rev-parse --show-toplevel)
+  PYTHONPATH=$root python -m genlab queue || return 1 # not beside a stage: queueing takes its files
   # An earlier run of this sweep makes room, its failures too; --force would run every stage again.
   { dvc exp list --name-only; dvc queue status | awk '$3 != "Running" {print $2}'; } |
     { grep -x "$name\(-[0-9]*\)\?" || true; } | sort -u | xargs -r dvc exp remove
-  dvc exp run --queue --name "$name" "$@" "${EXTRA[@]}"
+  PYTHONPATH=$root python -m genlab queue -- --name "$name" "$@" "${EXTRA[@]}"
   dvc exp run --run-all
-  PYTHONPATH=$(git rev-parse --show-toplevel) python -m genlab show \
-    --metric "${METRIC:-average_loc}"
+  PYTHONPATH=$root python -m genlab show --metric "${METRIC:-average_loc}"
   if dvc queue status | grep -w "$name\(-[0-9]*\)\?" | grep -w Failed; then
     echo "error: the experiments above failed; see why with: dvc queue logs THEIR-NAME" >&2
     return 1

@@ -29,10 +29,13 @@ OURS = ("genlab", "stages", "pipelines")
 WITHOUT_INFLUENCE = {
     "genlab/core/checks.py",
     "genlab/core/files.py",
+    "genlab/core/interrupts.py",
     "genlab/core/params.py",
     "genlab/core/params_file.py",
     "genlab/core/pipeline.py",
     "genlab/core/program.py",
+    "genlab/core/progress.py",
+    "genlab/core/running.py",
     "genlab/core/yaml_text.py",
 }
 

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from genlab.core.running import check_not_abandoned
+
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a sibling of `path` to write a file or a folder to; rename it into place at the end.
 
-    If the block raises, the sibling is removed and `path` stays as it was. An error of the disk
+    If the block raises, or the dvc that started this stage has ended meanwhile, the sibling is
+    removed and `path` stays as it was. An error of the disk
     that names no file (Arrow's do not) gets the name of `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -21,6 +24,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     remove(partial)
     try:
         yield partial
+        check_not_abandoned()
         if path.is_dir() or partial.is_dir():
             remove(path)  # only a file can be replaced, by a file, in one step
         os.replace(partial, path)

@@ -14,6 +14,9 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
+from genlab.core.interrupts import INTERRUPTED, interruptible
+from genlab.core.running import Busy, alone
+
 # Other OSErrors (a library's own, a lost connection) keep their traceback.
 DISK_TROUBLE = {
     errno.EACCES,
@@ -51,20 +54,32 @@ def run(app: typer.Typer) -> None:
     # walk through them again and again: a fifth of the import's time. Cycles it gets to later.
     gc.set_threshold(1_000_000)
     command = typer.main.get_command(app)
-    try:
-        sys.exit(command.main(standalone_mode=False))  # Ctrl-C: 130, Typer sees to that
-    except TyperException as error:
+    with interruptible() as was_interrupted:
+        try:
+            with alone():
+                status = command.main(standalone_mode=False)
+            if status != INTERRUPTED:  # Typer's, for Ctrl-C
+                sys.exit(status)
+        except KeyboardInterrupt:
+            pass
+        except Exception as error:
+            if not was_interrupted():  # else it is of what Ctrl-C left half done
+                explain(error)
+    print("interrupted", file=sys.stderr)
+    sys.exit(INTERRUPTED)
+
+
+def explain(error: Exception) -> None:
+    """Exit with one line about a user's mistake or a disk's trouble; raise any other error."""
+    if isinstance(error, TyperException):
         fail(f"{error.format_message()} (see --help)", exit_code=2)
-    except InputError as error:
+    if isinstance(error, InputError | Busy):
         fail(str(error))
-    except OSError as error:
-        if error.errno not in DISK_TROUBLE:
-            raise
+    if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
         fail(f"{error.filename or 'a file'}: cannot be read or written ({error.strerror})")
-    except Exception as error:
-        if not says_disk_is_full(error):
-            raise
+    if says_disk_is_full(error):
         fail(f"a model or checkpoint cannot be written ({error}); is the disk full?")
+    raise error
 
 
 def says_disk_is_full(error: Exception) -> bool:

@@ -11,6 +11,7 @@ says: those of older code, or of an arm that was since changed, do not.
 
 import json
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,9 @@ import polars as pl
 
 from genlab.core.params import did_you_mean, flatten, is_number
 from genlab.core.program import InputError
+from genlab.core.running import queueing
 from genlab.experiments.comparison import SEED, Layout
+from genlab.experiments.queue import GOES_ON, run_dvc
 from genlab.experiments.revisions import (
     experiments_of_head,
     hash_in_lock,
@@ -60,7 +63,10 @@ def experiment_name(arm: str) -> str:
 
 
 def run_arms(arms: dict[str, dict]) -> list[str]:
-    """Run the arms that are experiments, replacing those of the same names; return the failed."""
+    """Run the arms that are experiments, replacing those of the same names; return the failed.
+
+    Raises Busy, before anything is replaced, if a stage or a dvc runs in this clone.
+    """
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "params.yaml"])
     if changed.returncode:
         raise InputError(
@@ -68,12 +74,17 @@ def run_arms(arms: dict[str, dict]) -> list[str]:
             "`git checkout params.yaml`"
         )
     names = {experiment_name(arm): params for arm, params in arms.items() if is_experiment(params)}
-    for name, params in names.items():
-        remove_experiment(name)  # not `dvc exp run --force`, which would run every stage again
-        changes = [f"{key}={yaml_word(value)}" for key, value in params.items()]
-        options = [word for change in changes for word in ("-S", change)]
-        run_dvc("exp", "run", "--queue", "--name", name, *options)
-    run_dvc("exp", "run", "--run-all")  # ends well even if some did not
+    with queueing():
+        for name, params in names.items():
+            remove_experiment(name)  # not `exp run --force`, which would run every stage again
+            changes = [f"{key}={yaml_word(value)}" for key, value in params.items()]
+            options = [word for change in changes for word in ("-S", change)]
+            run_dvc("exp", "run", "--queue", "--name", name, *options)
+    try:
+        run_dvc("exp", "run", "--run-all")  # ends well even if some did not
+    except KeyboardInterrupt:
+        print(GOES_ON, file=sys.stderr)
+        raise
     there = experiments_of_head()
     return [name for name in names if name not in there]
 
@@ -81,12 +92,6 @@ def run_arms(arms: dict[str, dict]) -> list[str]:
 def remove_experiment(name: str) -> None:
     """Remove an experiment, if there is one of this name."""
     subprocess.run(["dvc", "exp", "remove", name], capture_output=True)
-
-
-def run_dvc(*arguments: str) -> None:
-    """Run DVC, its output to the terminal; raise InputError if it fails."""
-    if subprocess.run(["dvc", *arguments]).returncode:
-        raise InputError(f"`dvc {' '.join(arguments)}` failed; its message is above")
 
 
 def yaml_word(value: object) -> str:

@@ -2,6 +2,8 @@
 
     python -m genlab cache
 
+The cache is where `dvc cache dir` says: .dvc/cache, or what cache.dir is in one of DVC's configs.
+One that other clones share is theirs, too: they must run this as well, to find what they hold.
 DVC trusts a read-only file of its cache and never reads it again. A file that a bad disk or a stray
 program changed is brought back into the workspace, and `dvc repro` says that nothing changed. Every
 object's name is the md5 of its content; this program checks it. It also deletes every file or
@@ -10,6 +12,8 @@ folder of the workspace that was made from a broken object.
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,26 +23,45 @@ import yaml
 from genlab.core.files import remove
 from genlab.core.program import InputError, run, stage_app
 
-OBJECTS = Path(".dvc/cache/files/md5")  # of the repository's root
-
 app = stage_app()
 
 
 @app.command()
 def main(root: Path = typer.Argument(Path("."), help="the repository's root")) -> None:
     """Delete broken objects of the cache and what the workspace holds of them; name both."""
+    root = root.absolute()
     if not (root / ".dvc").is_dir():
-        raise InputError(f"{root.absolute()}: no .dvc here; run this in the repository's root")
-    objects = sorted(path for path in (root / OBJECTS).glob("??/*") if path.is_file())
+        raise InputError(f"{root}: no .dvc here; run this in the repository's root")
+    cache = find_cache(root)
+    objects = sorted(path for path in cache.glob("??/*") if path.is_file())
     broken = [path for path in objects if not is_whole(path)]
     names = {path.parent.name + path.name for path in broken}
-    held = [out for out, parts in outputs(root) if names & parts]
+    held = [out for out, parts in outputs(root, cache) if names & parts]
 
     for path in broken + held:
         remove(path)
-        print(f"deleted: {path.relative_to(root)}")
+        print(f"deleted: {shown(path, root)}")
     advice = "; run `dvc repro`" if broken else ""
-    print(f"{len(objects)} objects, {len(broken)} of them broken{advice}")
+    print(f"{len(objects)} objects in {shown(cache, root)}, {len(broken)} of them broken{advice}")
+
+
+def find_cache(root: Path) -> Path:
+    """Return the folder of DVC's objects, wherever its configs have put it.
+
+    Raises InputError, with DVC's own words, if DVC cannot read them.
+    """
+    asked = subprocess.run(
+        [sys.executable, "-m", "dvc", "cache", "dir"], cwd=root, capture_output=True, text=True
+    )
+    lines = asked.stdout.strip().splitlines()
+    if asked.returncode or not lines:
+        raise InputError(f"`dvc cache dir` failed: {asked.stderr.strip()}")
+    return root / lines[-1] / "files/md5"  # as DVC has laid it out since its version 3
+
+
+def shown(path: Path, root: Path) -> Path:
+    """Return a path as a person in the repository's root would write it."""
+    return path.relative_to(root) if path.is_relative_to(root) else path
 
 
 def is_whole(path: Path) -> bool:
@@ -48,19 +71,21 @@ def is_whole(path: Path) -> bool:
     return digest.hexdigest() == path.parent.name + path.name.removesuffix(".dir")
 
 
-def outputs(root: Path) -> Iterator[tuple[Path, set[str]]]:
+def outputs(root: Path, cache: Path) -> Iterator[tuple[Path, set[str]]]:
     """Yield every output of the dvc.lock files with the names of the objects it is made from."""
     for lock in sorted([root / "dvc.lock", *root.glob("pipelines/*/dvc.lock")]):
         if not lock.is_file():
             continue
-        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        content = yaml.safe_load(lock.read_text(encoding="utf-8")) or {}
+        stages = content.get("stages", {})
         for out in (out for stage in stages.values() for out in stage.get("outs", [])):
-            yield lock.parent / out["path"], {out["md5"], *members(root, out["md5"])}
+            if "md5" in out:  # else it is of a remote file system
+                yield lock.parent / out["path"], {out["md5"], *members(cache, out["md5"])}
 
 
-def members(root: Path, name: str) -> set[str]:
+def members(cache: Path, name: str) -> set[str]:
     """Return the objects of a folder's files; none for a file, or if its list is broken."""
-    path = root / OBJECTS / name[:2] / name[2:]
+    path = cache / name[:2] / name[2:]
     if not name.endswith(".dir") or not path.is_file() or not is_whole(path):
         return set()
     return {entry["md5"] for entry in json.loads(path.read_text(encoding="utf-8"))}

@@ -8,6 +8,8 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from genlab.core.progress import tracked
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
@@ -36,7 +38,6 @@ def train_mini(
     few tokens this learns to copy from the context where AdamW alone is slower (LOG.md). Both
     rates rise for a twentieth of the steps and fall as a cosine.
     """
-    from tqdm import tqdm
     from transformers import get_cosine_schedule_with_warmup
 
     optimizers = two_optimizers(model, learning_rate, embedding_learning_rate)
@@ -45,7 +46,7 @@ def train_mini(
 
     losses = []
     model.train()
-    for inputs in tqdm(batches, desc="pretraining", total=n_batches, mininterval=5):
+    for inputs in tracked(batches, "pretraining", "steps", n_batches):
         loss = model(**inputs).loss
         loss.backward()
         for optimizer, schedule in zip(optimizers, schedules, strict=True):

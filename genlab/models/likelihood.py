@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genlab.core.program import InputError
+from genlab.core.progress import progress
 from genlab.models.positions import usable_positions
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def token_losses(
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
     order = [i for i in order if len(rows[i]) > n_prompts[i]]
     start = 0
-    with torch.inference_mode():
+    with torch.inference_mode(), progress("measuring likelihood", len(order), "texts") as update:
         while start < len(order):
             n_scores = len(rows[order[start]]) * model.config.vocab_size
             batch = order[start : start + max(1, min(batch_size, SCORES_AT_A_TIME // n_scores))]
@@ -55,6 +56,7 @@ def token_losses(
             ):
                 losses[i] = values[n_prompts[i] - 1 : len(rows[i]) - 1].numpy()
             start += len(batch)
+            update(len(batch))
     return losses
 
 

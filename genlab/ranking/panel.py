@@ -6,20 +6,27 @@ Loaded one after the other, the two imports would delay every experiment by ten 
 
 import multiprocessing
 import os
-import signal
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 from typer import Option
 
+from genlab.core.interrupts import interrupts_held
 from genlab.core.processes import rank_and_size
 from genlab.core.program import InputError
+from genlab.core.progress import count, counted_by, listener, listeners, progress
 from genlab.ranking.rankers import load_ranker
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+
+EVERY = 0.5  # seconds between two looks at what the processes have counted
 
 
 @dataclass(frozen=True)
@@ -48,20 +55,38 @@ def rate_texts(
 
     An error of one ranker ends them all.
     """
-    work = (batch_size, queries, texts)
+    shown = f"scoring with {', '.join(folders)}", len(folders) * len(texts), "texts"
     if len(folders) == 1 or rank_and_size()[1] > 1:  # several processes share every ranker's work
-        return {name: rate(folder, *work) for name, folder in folders.items()}
+        with progress(*shown):
+            return {
+                name: rate(folder, batch_size, queries, texts) for name, folder in folders.items()
+            }
+    with progress(*shown) as update:
+        return rate_at_once(folders, (batch_size, queries, texts), update)
+
+
+def rate_at_once(
+    folders: dict[str, Path], work: tuple, update: Callable[[int], object]
+) -> dict[str, Ratings]:
+    """Return `rate_texts` of rankers in processes of their own; `update` hears how far they are."""
     n_cores = os.cpu_count() or 1
     at_once = min(len(folders), n_cores)
-    pool = ProcessPoolExecutor(
-        at_once,
-        multiprocessing.get_context("spawn"),  # a fork of a process with threads may hang
-        initializer=join_panel,
-        initargs=(max(1, n_cores // at_once),),
-    )
+    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
+    n_done = context.Value("Q")  # texts, of all rankers
+    n_threads = max(1, n_cores // at_once)
+    pool = ProcessPoolExecutor(at_once, context, join_panel, (n_threads, n_done))
     with pool:
         try:
-            asked = {name: pool.submit(rate, folder, *work) for name, folder in folders.items()}
+            with interrupts_held():  # this process gets them, and decides
+                asked = {name: pool.submit(rate, folder, *work) for name, folder in folders.items()}
+            n_shown, pending = 0, set(asked.values())
+            while pending:
+                done, pending = wait(pending, timeout=EVERY, return_when=FIRST_EXCEPTION)
+                n_now = n_done.get_obj().value  # without its lock, which a killed process may hold
+                update(n_now - n_shown)
+                n_shown = n_now
+                for each in done:
+                    each.result()  # raises its error without waiting for the others
             return {name: ratings.result() for name, ratings in asked.items()}
         except BaseException as error:
             for process in multiprocessing.active_children():
@@ -75,16 +100,32 @@ def rate_texts(
 
 
 def rate(folder: Path, batch_size: int, queries: list[str], texts: list[str]) -> Ratings:
-    """Load one ranker and return its ratings."""
+    """Load one ranker and return its ratings; every text is counted once as it is read."""
     ranker = load_ranker(folder, batch_size)
-    return Ratings(ranker.relevance(queries, texts), ranker.n_unread(texts))
+    left = len(texts)
+
+    def count_texts(n: int) -> None:
+        nonlocal left
+        left, n = max(0, left - n), min(n, left)
+        told(n)
+
+    told = listener()
+    with counted_by(count_texts):
+        relevance = ranker.relevance(queries, texts)
+        count(left)  # equal texts are read once; BM25 reads them all at one time
+    return Ratings(relevance, ranker.n_unread(texts))
 
 
-def join_panel(n_threads: int) -> None:
+def join_panel(n_threads: int, n_done: "Synchronized") -> None:
     """Prepare this process: its share of the cores, and an end together with its parent's."""
     # PyTorch's threads wait spinning: more of them than cores are ten times slower.
     os.environ.setdefault("OMP_NUM_THREADS", str(n_threads))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it, too, and decides
+
+    def count_for_all(n: int) -> None:
+        with n_done.get_lock():
+            n_done.value += n
+
+    listeners.append(count_for_all)
 
     def end_with_parent() -> None:
         parent = multiprocessing.parent_process()

@@ -19,6 +19,7 @@ import numpy as np
 
 from genlab.core.processes import map_shared
 from genlab.core.program import InputError
+from genlab.core.progress import count
 from genlab.models.loading import first_line, quiet_loading
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.ranking import bm25
@@ -190,7 +191,8 @@ def in_parts(
         [items[i] for i in order[start : start + part_size]]
         for start in range(0, len(items), part_size)
     ]
-    return np.concatenate(map_shared(compute, parts))[np.argsort(order)]
+    computed = map_shared(compute, parts, lambda part: count(len(part)))
+    return np.concatenate(computed)[np.argsort(order)]
 
 
 def cosine_relevance(

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from genlab.core.files import sha256_of, write_json
+from genlab.core.progress import progress
 
 
 def write_manifest(path: Path, source: str, asset: str, revision: str, output: Path, **counts):
@@ -37,10 +38,8 @@ def describe_files(path: Path) -> dict[str, dict[str, int | str]]:
 
 
 def with_progress(frames: Iterable[pl.DataFrame], what: str, unit: str) -> Iterator[pl.DataFrame]:
-    """Yield the frames, and show how many rows went by; nothing is shown of the first seconds."""
-    from tqdm import tqdm
-
-    with tqdm(desc=what, unit=unit, mininterval=2, delay=2) as bar:
+    """Yield the frames, and show how many rows went by."""
+    with progress(what, unit=unit) as update:
         for frame in frames:
             yield frame
-            bar.update(frame.height)
+            update(frame.height)

@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from genlab.core.program import InputError
+from genlab.core.progress import progress
 from genlab.models.seq2seq_decoding import generate_texts
 from genlab.models.token_texts import decode_texts
 
@@ -57,16 +58,14 @@ def write_texts(
     label: str,
 ) -> pl.DataFrame:
     """Return the requests without input_ids, and with tokens, text and finished."""
-    from tqdm import tqdm
-
-    with tqdm(total=requests.height, desc=f"generating ({label})", mininterval=2) as bar:
+    with progress(f"generating ({label})", requests.height, "texts") as update:
         tokens, finished = generate_texts(
             model,
             requests["input_ids"].to_list(),
             requests["review_id"].to_list(),
             decoding,
             batch_size,
-            bar.update,
+            update,
         )
     return requests.drop("input_ids").with_columns(
         tokens=pl.Series(tokens, dtype=pl.List(pl.Int32)),

@@ -118,7 +118,7 @@ def test_what_the_user_can_mend_is_one_line(monkeypatch, capsys, error, line):
 
 def test_an_interrupted_program_ends_without_a_traceback(monkeypatch, capsys):
     assert run_with(raising(KeyboardInterrupt()), GIVEN, monkeypatch) == 130
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_real_disk_errors_name_their_file(monkeypatch, capsys, tmp_path):

@@ -83,6 +83,57 @@ def test_the_processes_end_when_their_parent_is_killed():
     assert wait_for(lambda: not any(map(is_alive, children)))
 
 
+# Its processes import it again, and stand still in the middle of their imports.
+INTERRUPTED = """\
+import sys, time
+from pathlib import Path
+from genlab.core.program import run, stage_app
+from genlab.ranking.panel import rate_texts
+
+app = stage_app()
+
+
+@app.command()
+def main(folders: list[str]):
+    rate_texts({folder: Path(folder) for folder in folders}, 8, ["a"], ["b"])
+
+
+if __name__ == "__main__":
+    run(app)
+else:
+    (Path(__file__).parent / "importing").touch()
+    time.sleep(60)
+"""
+
+
+def test_an_interrupt_of_all_processes_is_one_line_while_the_rankers_import(folders, tmp_path):
+    """A terminal sends it to the group; tracebacks of the processes' imports would come with it."""
+    (tmp_path / "program.py").write_text(INTERRUPTED)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "program.py", *folders.values()],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for((tmp_path / "importing").exists)
+    children = children_of(parent.pid)
+    start = time.monotonic()
+    os.killpg(parent.pid, signal.SIGINT)
+    _, last = parent.communicate(timeout=20)[1].splitlines()  # below "scoring with"
+    assert (parent.returncode, last) == (130, "interrupted")
+    assert time.monotonic() - start < 4
+    assert wait_for(lambda: not any(map(is_alive, children)))
+
+
+def test_the_texts_are_counted_where_they_are_read(folders, capfd):
+    """Two of the three texts are equal: what is read once counts for both."""
+    rate_texts(folders, 8, QUERIES, ["a lake", "a lake", "a hill"])
+    first, last = capfd.readouterr().err.splitlines()
+    assert first.endswith(": 6 texts")
+    assert last.startswith("scoring with one, two: 6 texts in ")
+
+
 def be_killed(*_) -> None:
     """Do what the kernel does to a process that takes too much memory."""
     os.kill(os.getpid(), signal.SIGKILL)

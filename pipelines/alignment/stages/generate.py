@@ -16,6 +16,7 @@ from typer import Option
 from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
+from genlab.core.progress import tracked
 from genlab.core.tables import write_table
 from genlab.models.decoding import Decoding, check_cap
 from genlab.models.loading import load_for_inference
@@ -56,14 +57,12 @@ def main(
     batch_size: Annotated[int, Option(min=1)],
 ) -> None:
     """Write the texts of every model, and measure its distance from the base on them."""
-    from tqdm import tqdm
-
     tokenizer, reference = load_for_inference(base)
     prompts = read_prompts(corpus, "validation", 0)
     models = [(BEFORE, "none", base), *find_models(trained, arms)]
 
     def written() -> Iterator[pl.DataFrame]:
-        for arm, seed, folder in tqdm(models, desc="generating", mininterval=2):
+        for arm, seed, folder in tracked(models, "generating", "models", len(models)):
             check_same_tokenizer(folder, base)
             _, model = load_for_inference(folder)
             rows = write_texts(model, tokenizer, prompts, n_texts, decoding, batch_size)

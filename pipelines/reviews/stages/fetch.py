@@ -55,7 +55,7 @@ def corpus(
         frames, commit = review_files.read_hub_reviews(hub_id, revision, columns, n_reviews, bad)
     else:
         frames = review_files.read_review_files(path, format, columns, n_reviews, bad)
-    shown = with_progress(frames, "fetching the reviews", " reviews")
+    shown = with_progress(frames, "fetching the reviews", "reviews")
     n_rows = write_table(output, map(counts.add, shown), REVIEW_SCHEMA)
 
     write_json(metrics, counts.numbers(bad))

@@ -1,0 +1,112 @@
+"""How far a long piece of work is, on stderr: a named bar for a person, two lines for a log.
+
+The piece of work is named where it begins (`progress`), and counted where it is done (`count`),
+which may be far below, or in another process (`counted_by`). Of pieces within each other the outer
+one is shown. A stage that shows none for three seconds says that it works (`working`).
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+SILENT = 3.0  # seconds that a program may work without a word
+
+Item = TypeVar("Item")
+Counter = Callable[[int], object]
+
+listeners: list[Counter] = []  # the last one hears of `count`
+n_shown = 0  # pieces of work that this process has shown
+
+
+@contextmanager
+def progress(what: str, total: int | None = None, unit: str = "") -> Iterator[Counter]:
+    """Show how much of the block's work is done; yield what is to be told each number done.
+
+    total: how many there are, if that is known. unit: what they are, in the plural. Of the
+    processes of `accelerate launch` the first one shows its own part.
+    """
+    if listeners or os.environ.get("RANK", "0") != "0":
+        with counted_by(lambda n: None) as update:
+            yield update
+        return
+    global n_shown
+    n_shown += 1
+    shown = shown_as_bar if sys.stderr.isatty() else shown_as_lines
+    with shown(what, total, unit) as update, counted_by(update):
+        yield update
+
+
+@contextmanager
+def shown_as_bar(what: str, total: int | None, unit: str) -> Iterator[Counter]:
+    from tqdm import tqdm
+
+    with tqdm(desc=what, total=total, unit=f" {unit}", mininterval=0.5, dynamic_ncols=True) as bar:
+        yield bar.update
+
+
+@contextmanager
+def shown_as_lines(what: str, total: int | None, unit: str) -> Iterator[Counter]:
+    """Say when it begins and when it has ended: a bar would fill a log with control characters."""
+    start, done = time.monotonic(), [0]
+
+    def update(n: int) -> None:
+        done[0] += n
+
+    print(what + ("" if total is None else f": {total:,} {unit}"), file=sys.stderr, flush=True)
+    yield update
+    of_how_many = f"{done[0]:,} {unit}" if done[0] else "done"
+    seconds = time.monotonic() - start
+    print(f"{what}: {of_how_many} in {seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def counted_by(update: Counter) -> Iterator[Counter]:
+    """Have `update` hear of what is counted in the block."""
+    listeners.append(update)
+    try:
+        yield update
+    finally:
+        listeners.remove(update)
+
+
+def listener() -> Counter:
+    """Return who hears of what is counted now; nobody may."""
+    return listeners[-1] if listeners else lambda n: None
+
+
+def count(n: int) -> None:
+    """Say that n more are done of the piece of work that is going on, if one is."""
+    listener()(n)
+
+
+def tracked(items: Iterable[Item], what: str, unit: str, total: int | None) -> Iterator[Item]:
+    """Yield the items, and show how many were worked on."""
+    with progress(what, total, unit) as update:
+        for item in items:
+            yield item
+            update(1)
+
+
+@contextmanager
+def working(name: str) -> Iterator[None]:
+    """Say after three seconds that `name` works, if it has shown nothing, and how long it took."""
+    ended, before, said = threading.Event(), n_shown, []
+
+    def speak() -> None:
+        if not ended.wait(SILENT) and n_shown == before:
+            said.append(True)
+            print(f"{name}: working", file=sys.stderr, flush=True)
+
+    start = time.monotonic()
+    threading.Thread(target=speak, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+    if said:
+        seconds = time.monotonic() - start
+        print(f"{name}: done in {seconds:.0f} s", file=sys.stderr, flush=True)
