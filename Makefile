@@ -12,7 +12,7 @@ export PYTHONPATH :=
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: repro test lint bench show verify help there
+.PHONY: repro test lint bench show back verify help there
 repro: $(VENV)/genlab-packages ## run the pipeline: everything from the corpus to the scores (plain `make`)
 	python -m genlab check
 	dvc repro
@@ -28,6 +28,9 @@ lint: $(VENV)/genlab-test-packages ## ask ruff and mypy, and whether the deps in
 
 show: there ## show the experiments so far, narrower than `dvc exp show`
 	python -m genlab show
+
+back: there ## bring the committed run back, if DVC's cache has it; nothing is lost
+	python -m genlab back
 
 verify: there ## run everything again in a clean copy, compare with the committed numbers
 	python -m genlab verify

@@ -24,6 +24,8 @@ COMMANDS = {
     "verify": "genlab.experiments.verify",
     "readme": "genlab.experiments.readme",
     "cache": "genlab.experiments.cache",
+    "back": "genlab.experiments.back",
+    "rows": "genlab.experiments.rows",
     "deps": "genlab.core.deps",
     "check": "genlab.core.checks",
     "report": "genlab.report.pipeline",

@@ -49,6 +49,13 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def md5_of(file: Path) -> str:
+    """Return the hex md5 of a file's bytes, by which DVC knows it."""
+    with open(file, "rb") as stream:
+        digest = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False))
+    return digest.hexdigest()
+
+
 def write_json(path: Path, content: object) -> None:
     """Write `content` as indented JSON; ValueError for NaN and infinity, which DVC cannot read."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)

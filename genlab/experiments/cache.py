@@ -10,7 +10,6 @@ object's name is the md5 of its content; this program checks it. It also deletes
 folder of the workspace that was made from a broken object.
 """
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 import typer
 import yaml
 
-from genlab.core.files import remove
+from genlab.core.files import md5_of, remove
 from genlab.core.program import InputError, run, stage_app
 
 app = stage_app()
@@ -66,9 +65,7 @@ def shown(path: Path, root: Path) -> Path:
 
 def is_whole(path: Path) -> bool:
     """Say whether a cache object has the content that its name promises."""
-    with open(path, "rb") as stream:
-        digest = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False))
-    return digest.hexdigest() == path.parent.name + path.name.removesuffix(".dir")
+    return md5_of(path) == path.parent.name + path.name.removesuffix(".dir")
 
 
 def outputs(root: Path, cache: Path) -> Iterator[tuple[Path, set[str]]]:

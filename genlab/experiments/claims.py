@@ -49,7 +49,7 @@ CLAIMS = Path("claims.yaml")
 OUTPUT = Path("metrics/claims.json")
 PUBLISHED = Path("metrics/published.json")
 
-TABLE_HEADERS = ("claim", "group", "B - A", "95 % interval", "pairs", "Holm p", "verdict")
+TABLE_HEADERS = ("group", "B - A", "95 % interval", "pairs", "Holm p", "verdict")
 CLAIM_KEYS = ("claim", "metric", "a", "b", "expect")
 RECORDED = ("base", "other", "difference", "low", "high", "p", "p_adjusted", "n")
 
@@ -171,10 +171,9 @@ def explain_not_run(
 
 
 def print_settled(settled: dict[str, dict[str, dict]], not_run: dict[str, str]) -> None:
-    """Print a table with a row per claim and group, then why the other claims have none."""
+    """Print each claim with a row per group below it; then why other claims have none."""
     rows = [
         [
-            name,
             group,
             f"{found['difference']:+z.3f}",
             f"[{found['low']:+z.3f}, {found['high']:+z.3f}]",
@@ -182,11 +181,15 @@ def print_settled(settled: dict[str, dict[str, dict]], not_run: dict[str, str]) 
             as_p(found["p_adjusted"]),
             found["verdict"],
         ]
-        for name, groups in settled.items()
+        for groups in settled.values()
         for group, found in groups.items()
     ]
-    if rows:
-        print(table(rows, TABLE_HEADERS, left=["group", "verdict"]))
+    if rows:  # one table, so that all claims' columns stand below each other
+        header, *lines = table(rows, TABLE_HEADERS, left=["verdict"]).splitlines()
+        print(header)
+        for name, groups in settled.items():
+            if groups:
+                print(f"{name}:", *(lines.pop(0) for _ in groups), sep="\n")
     for name in [name for name, groups in settled.items() if not groups]:
         why = f"not run: {not_run[name]}" if name in not_run else "no pair counts"
         print(f"{name}: {why}")

@@ -29,9 +29,9 @@ from genlab.experiments.revisions import (
     hash_in_lock,
     named,
     read_params,
-    read_rows,
     stages_not_run,
 )
+from genlab.experiments.rows import read_compared
 
 app = stage_app()
 
@@ -42,7 +42,7 @@ def compare_revisions(
     layout: Layout, base: str | None, other: str | None, gates: list[str]
 ) -> tuple[Comparison, list[str]]:
     """Return the comparison and what is wrong with its gates; None is the workspace."""
-    rows_a, rows_b = (read_rows(layout.path, revision) for revision in (base, other))
+    rows_a, rows_b = (read_compared(layout, revision) for revision in (base, other))
     pairings = pair_rows(layout, rows_a, rows_b, layout.metrics, (named(base), named(other)))
     limits = [read_gate(text, pairings, layout.metrics) for text in gates]
     n_asked = count_asked(layout, pairings.values(), layout.metrics)

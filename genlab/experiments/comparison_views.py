@@ -9,13 +9,20 @@ from genlab.core.markdown import markdown_table
 from genlab.core.terminal import table
 from genlab.experiments.comparison import Difference
 
-COLUMNS = 100  # of a terminal
+COLUMNS = 80  # of a terminal
 SHOWN_CHANGES = 12
 
 LEGEND = """\
 diff is OTHER - BASE. p: exact McNemar for shares, else bootstrap. Holm: p adjusted for all rows.
 detects: the true difference that so many pairs show 80 times in 100, after Holm's first step."""
 FRACTIONS = "*: the bootstrap's p, as ties made fractions of this share."
+
+TEXT_LEGEND = """\
+diff is OTHER - BASE. Holm p: exact McNemar for shares, else bootstrap; adjusted
+for all rows. none (0.1): no difference shown; so many pairs show a true one of
+0.1 80 times in 100. --json and --md give p before Holm, too."""
+TEXT_HEADER = ["metric", "BASE", "OTHER", "diff", "95 % interval", "Holm p", "verdict"]
+FIRST_COLUMN = 16  # more would not fit
 
 HEADER = ["metric", "BASE", "OTHER", "diff", "95 % interval", "p", "Holm", "detects", "verdict"]
 
@@ -36,9 +43,11 @@ def as_text(comparison: Comparison) -> str:
     """Return lines for a terminal, a table per group."""
     lines = [part for text in heading(comparison) for part in wrapped(text)]
     for group, found in groupby(comparison.differences, lambda each: each.group):
-        headers = [group or HEADER[0], *HEADER[1:]]
-        lines += ["", table(map(cells_of, found), headers, left=HEADER[-1:])]
-    return "\n".join([*lines, "", *legend(comparison)])
+        fits = 0 < len(group) <= FIRST_COLUMN
+        lines += ["", *([group] if group and not fits else [])]
+        headers = [group if fits else TEXT_HEADER[0], *TEXT_HEADER[1:]]
+        lines.append(table(map(text_cells_of, found), headers, left=TEXT_HEADER[-1:]))
+    return "\n".join([*lines, "", *legend(comparison, TEXT_LEGEND)])
 
 
 def as_markdown(comparison: Comparison) -> str:
@@ -75,10 +84,10 @@ def wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, COLUMNS, subsequent_indent="  ", break_long_words=False)
 
 
-def legend(comparison: Comparison) -> list[str]:
+def legend(comparison: Comparison, text: str = LEGEND) -> list[str]:
     """Return what the columns mean."""
     has_fractions = any(each.test == "bootstrap*" for each in comparison.differences)
-    return [*LEGEND.splitlines(), *([FRACTIONS] if has_fractions else [])]
+    return [*text.splitlines(), *([FRACTIONS] if has_fractions else [])]
 
 
 def cells_of(each: Difference) -> list[str]:
@@ -96,6 +105,29 @@ def cells_of(each: Difference) -> list[str]:
         f"{each.detectable:.3f}" if each.detectable == each.detectable else "-",
         each.verdict,
     ]
+
+
+def text_cells_of(each: Difference) -> list[str]:
+    """Return a difference as the cells under TEXT_HEADER, narrow enough for a terminal."""
+    if each.n == 0:
+        return [each.metric, *["-"] * (len(TEXT_HEADER) - 2), "no pairs"]
+    told = f"none ({short(each.detectable)})" if each.detectable == each.detectable else "none"
+    verdicts = {"no difference shown": told, "the same rows": "same rows"}
+    return [
+        each.metric,
+        short(each.base),
+        short(each.other),
+        short(each.difference, "+"),
+        f"{short(each.low, '+')}, {short(each.high, '+')}",
+        as_p(each.p_adjusted) + ("*" if each.test == "bootstrap*" else ""),
+        verdicts.get(each.verdict, each.verdict),
+    ]
+
+
+def short(value: float, sign: str = "") -> str:
+    """Return a number with three decimals, or with as many as leave it four digits."""
+    decimals = max(0, 4 - max(1, len(f"{abs(value):.0f}")))
+    return f"{value:{sign}z.{decimals}f}"  # z: no -0.000
 
 
 def as_p(p: float) -> str:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
 
 
+class NotInCache(InputError):
+    """What dvc.lock names is in no cache here: another machine made it."""
+
+
 @contextmanager
 def opened(revision: str | None) -> "Iterator[Repo]":
     """Yield the repository as it is at a revision; what DVC finds wrong becomes an InputError."""
@@ -79,7 +83,7 @@ def read_bytes(path: Path, revision: str | None) -> bytes:
             raise InputError(f"{path}: a folder in {revision}; name a file") from None
         except FileNotFoundError:
             if files.info(inside).get("md5"):
-                raise InputError(
+                raise NotInCache(
                     f"{path}: its data of {revision} are not in DVC's cache; `dvc pull` them, or "
                     "run it again"
                 ) from None
@@ -91,7 +95,11 @@ def read_bytes(path: Path, revision: str | None) -> bytes:
 
 def read_rows(path: Path, revision: str | None) -> pl.DataFrame:
     """Return a whole Parquet file, for tables known to fit in memory; errors as in `read_bytes`."""
-    content = read_bytes(path, revision)
+    return read_table(path, read_bytes(path, revision), revision)
+
+
+def read_table(path: Path, content: bytes, revision: str | None) -> pl.DataFrame:
+    """Return the rows of a Parquet file's content; InputError naming the file if it is none."""
     try:
         return pl.read_parquet(io.BytesIO(content))
     except pl.exceptions.ComputeError as error:

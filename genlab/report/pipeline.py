@@ -17,7 +17,7 @@ from typer import Option
 
 from genlab.core.program import run, stage_app
 from genlab.experiments.receipts import make_receipt
-from genlab.report.charts import draw_charts
+from genlab.report.charts import draw_charts, read_plots
 from genlab.report.page import (
     Table,
     claims_table,
@@ -67,8 +67,8 @@ def read_question(pipeline: Path) -> str:
 
 
 def read_numbers(pipeline: Path) -> dict[str, list[Table]]:
-    """Return the tables of each file that dvc.yaml lists as metrics, score's with intervals."""
-    found = read_metrics(METRICS, [*names_of_metrics(pipeline), "score_details"])
+    """Return the tables of each file of numbers that dvc.yaml lists, score's with intervals."""
+    found = read_metrics(METRICS, [*names_of_numbers(pipeline), "score_details"])
     details = found.pop("score_details", {})
     if "score" in found:
         found["score"] = with_intervals(found["score"], details)
@@ -76,11 +76,20 @@ def read_numbers(pipeline: Path) -> dict[str, list[Table]]:
     return {name: shown for name, shown in tables.items() if shown}
 
 
-def names_of_metrics(pipeline: Path) -> list[str]:
-    """Return NAME of every metrics/NAME.json that dvc.yaml lists as metrics."""
+def names_of_numbers(pipeline: Path) -> list[str]:
+    """Return NAME of every metrics/NAME.json of dvc.yaml that is no plot, detail or receipt."""
     entries = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"].values()
-    listed = [Path(next(iter(out))) for entry in entries for out in entry.get("metrics", [])]
-    return [path.stem for path in listed if path.parent == METRICS]
+    outs = [out for entry in entries for key in ("outs", "metrics") for out in entry.get(key, [])]
+    listed = [Path(next(iter(out))) for out in outs if isinstance(out, dict)]
+    drawn = {Path(name) for plot in read_plots(pipeline) for name in plot.y}
+    names = [path.stem for path in listed if path.parent == METRICS and path.suffix == ".json"]
+    return [
+        name
+        for name in names
+        if METRICS / f"{name}.json" not in drawn
+        and name != "receipt"
+        and not name.endswith("_details")
+    ]
 
 
 def read_claims(settled: dict) -> dict[str, list[Table]]:

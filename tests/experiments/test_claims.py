@@ -122,6 +122,17 @@ def test_no_claims_and_claims_without_a_pair_that_counts_can_be_printed(capsys):
     assert lines == ["claim: no pair counts", "other: not run: arm long"]
 
 
+def test_the_verdicts_fit_a_terminal_of_80_columns_however_long_a_claims_name(capsys):
+    one, two = rows(30, 5.0), rows(30, 4.0)
+    name = "the_query_in_front_lifts_a_random_passage"
+    both = [pl.concat([each, each.with_columns(ranker=pl.lit("use"))]) for each in (one, two)]
+    print_settled(settle({name: CLAIM, "again": CLAIM}, long=both[0], short=both[1]), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == f"{name}:" and lines[4] == "again:"
+    assert [line.split()[0] for line in lines[2:4]] == ["labse", "use"]
+    assert lines[0].split()[0] == "group" and max(map(len, lines)) <= 80
+
+
 def test_queries_of_one_arm_alone_are_left_out():
     found = settle({"claim": CLAIM}, long=rows(30, 5.0), short=rows(20, 4.0))
     assert found["claim"]["labse"]["n"] == 20
@@ -257,9 +268,10 @@ def test_without_a_command_what_was_run_is_settled_and_written(repository, monke
     assert settled["kinds"]["strict"]["difference"] == 0.0
     assert settled["more"] == {}
     lines = result.output.splitlines()
-    assert [" ".join(line.split()) for line in lines[:2]] == [
-        "claim group B - A 95 % interval pairs Holm p verdict",
-        "shift strict +0.500 [+0.350, +0.650] 40 0.0008 supported",
+    assert [" ".join(line.split()) for line in lines[:3]] == [
+        "group B - A 95 % interval pairs Holm p verdict",
+        "shift:",
+        "strict +0.500 [+0.350, +0.650] 40 0.0008 supported",
     ]
     assert lines[-5:] == [
         "more: not run: arm later",

@@ -45,23 +45,26 @@ def test_what_was_changed_and_what_it_changed_are_told(compare):
     place, good = lines[strict + 1].split(), lines[strict + 2].split()
     assert place[:4] == ["mean_place", "5.500", "6.000", "+0.500"]
     assert place[-1] == "worse"
-    # 2 of 20 lose it, all one way: 2 (1/2)^2 = 0.5.
+    # 2 of 20 lose it, all one way: 2 (1/2)^2 = 0.5; by Holm with three others at least as small 1.
     assert good[:4] == ["good", "0.500", "0.450", "-0.050"]
-    assert good[6] == "0.5000"
-    assert lines[strict + 2].endswith("no difference shown")
-    assert good[7] == "1.0000"  # Holm
+    assert good[6] == "1.0000"
+    assert good[7] == "none"
     kind = next(i for i, line in enumerate(lines) if line.startswith("kind  "))
-    assert lines[kind + 1].endswith("the same rows")
+    assert lines[kind + 1].endswith("same rows")
 
 
 def test_what_so_many_pairs_detect_is_told_only_where_it_can_be(compare):
     """Four rows are asked: z of 1 - 0.05 / 8 is 2.4977. sd of twenty 1 and twenty 0 is 0.5064."""
+    found = json.loads(compare("HEAD", "claim-tiny-one", "--json").output)["differences"]
+    detectable = {(each["group"], each["metric"]): each["detectable"] for each in found}
+    # (2.4977 + 0.8416) x 0.5064 / sqrt(40)
+    assert round(detectable["strict", "mean_place"], 3) == 0.267
+    assert detectable["kind", "mean_place"] is None
+    told = round(detectable["strict", "good"], 3)
     output = compare("HEAD", "claim-tiny-one").output
-    lines = [line.split() for line in output.splitlines()]
-    places = [line for line in lines if line[:1] == ["mean_place"]]
-    assert places[0][-2] == "0.267"  # (2.4977 + 0.8416) x 0.5064 / sqrt(40)
-    assert places[1][-4:] == ["-", "the", "same", "rows"]
-    assert "after Holm's first step" in output
+    (line,) = [line for line in output.splitlines() if line.endswith(f"none ({told:.3f})")]
+    assert line.split()[0] == "good"
+    assert "so many pairs show a true one of" in output
 
 
 def test_without_other_the_workspace_is_compared(compare):
@@ -70,9 +73,9 @@ def test_without_other_the_workspace_is_compared(compare):
     assert without.output.splitlines()[3:] == with_name.output.splitlines()[3:]
 
 
-def test_the_table_fits_a_terminal_of_100_columns(compare):
+def test_the_table_fits_a_terminal_of_80_columns(compare):
     for base in ("HEAD", "unrun"):  # the latter with long warnings
-        assert max(map(len, compare(base).output.splitlines())) <= 100
+        assert max(map(len, compare(base).output.splitlines())) <= 80
 
 
 def test_other_data_behind_the_units_and_params_without_a_run_are_warned_of(compare):

@@ -6,6 +6,7 @@ import pytest
 
 from genlab.core.program import InputError
 from genlab.experiments.comparison import (
+    Difference,
     Layout,
     Metric,
     compare_group,
@@ -14,6 +15,7 @@ from genlab.experiments.comparison import (
     read_layout,
     with_verdicts,
 )
+from genlab.experiments.comparison_views import Comparison, as_text, short
 from genlab.statistics.intervals import paired_difference
 from genlab.statistics.significance import detectable_difference, mcnemar_p
 
@@ -290,3 +292,43 @@ def test_asking_more_questions_asks_more_of_each():
     together = with_verdicts([one] + [none] * 10)[0]
     assert together.p_adjusted == pytest.approx(0.33)
     assert together.verdict == "no difference shown"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0523, "0.052"),
+        (9.9996, "10.00"),
+        (99.123, "99.12"),
+        (-123.456, "-123.5"),
+        (-4e-5, "0.000"),
+        (12345.6, "12346"),
+    ],
+)
+def test_a_number_in_a_narrow_table_keeps_four_digits(value, shown):
+    assert short(value) == shown
+
+
+def test_the_longest_names_and_numbers_fit_80_columns():
+    each = Difference(
+        "study",
+        "rating_recovered",
+        "higher",
+        200,
+        0,
+        0,
+        9,
+        123.456,
+        98.765,
+        -24.691,
+        -104.5,
+        -100.25,
+        0.5,
+        "bootstrap*",
+        0.1234,
+        1.0,
+        "no difference shown",
+    )
+    text = as_text(Comparison("HEAD", "x", {}, [], [], [each]))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "none (0.123)" in text

@@ -17,6 +17,8 @@ PROGRAMS = {
     "readme": ["main"],
     "receipts": ["make_receipt"],
     "show": ["main"],
+    "rows": ["main"],
+    "back": ["main"],
 }
 HEAVY = {"torch", "transformers", "tensorflow"}
 ALLOWED = {"core", "statistics"}

@@ -21,10 +21,13 @@ DVC_YAML = """\
 stages:
   score:
     cmd: "true"
+    outs:
+    - metrics/counts.json:
+        cache: false
+    - metrics/score_details.json:
+        cache: false
     metrics:
     - metrics/score.json:
-        cache: false
-    - metrics/counts.json:
         cache: false
 plots:
 - reward:
@@ -158,7 +161,7 @@ def test_a_report_depends_on_every_metrics_file_that_it_shows(path, monkeypatch)
     deps = {dep for dep in stages["report"]["deps"] if dep.startswith("metrics/")}
     shown = {name for plot in read_plots(path) for name in plot.y} | {"metrics/score_details.json"}
     if "genlab report" in stages["report"]["cmd"]:
-        shown |= {f"metrics/{name}.json" for name in pipeline.names_of_metrics(path)}
+        shown |= {f"metrics/{name}.json" for name in pipeline.names_of_numbers(path)}
         assert deps == shown
     else:  # the flagship's page knows its own numbers
         assert deps >= shown

@@ -18,6 +18,7 @@ import yaml
 from genlab.core.checks import check_params, parse
 from genlab.core.deps import code_deps, modules_used, top_statements, with_deps
 from genlab.core.pipeline import Stage, load_stages, program_of
+from genlab.report.pipeline import names_of_numbers
 from tests.project_copy import ROOT
 
 PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
@@ -145,8 +146,7 @@ def test_the_report_runs_again_when_a_number_that_it_shows_changes(pipeline):
     report = content["stages"]["report"]
     shown = {file for plot in content["plots"] for each in plot.values() for file in each["y"]}
     if " genlab report " in report["cmd"]:
-        outs = [out for entry in content["stages"].values() for out in entry.get("metrics", [])]
-        shown |= {file for out in outs for file in out if Path(file).parent == Path("metrics")}
+        shown |= {f"metrics/{name}.json" for name in names_of_numbers(pipeline)}
     assert shown <= set(report["deps"])
 
 
@@ -227,8 +227,18 @@ def test_no_metric_group_bears_the_name_of_a_params_group(pipeline):
 
 
 def metrics_files(pipeline: Path) -> list[Path]:
-    """Return the files listed under metrics, those of a foreach for every instance there."""
-    listed = [out for entry in entries(pipeline).values() for out in entry.get("metrics", [])]
+    """Return the files that hold metrics or counts, those of a foreach for every instance there."""
+    folders = ("metrics/fetch/", "metrics/train/", "metrics/pairs/")
+    listed = [
+        out
+        for entry in entries(pipeline).values()
+        for out in [*entry.get("outs", []), *entry.get("metrics", [])]
+        if isinstance(out, dict)
+        and (
+            Path(next(iter(out))).stem in names_of_numbers(pipeline)
+            or next(iter(out)).startswith(folders)
+        )
+    ]
     patterns = [re.sub(r"\$\{\w+\}", "*", next(iter(out))) for out in listed]
     files = [file for pattern in patterns for file in sorted(pipeline.parent.glob(pattern))]
     return [file for file in files if not file.stem.endswith("_manifest")]  # outs, with texts
@@ -244,3 +254,10 @@ def test_metrics_are_finite_numbers_in_groups(pipeline):
 
     for file in metrics_files(pipeline):
         check(json.loads(file.read_text(encoding="utf-8")), str(file.relative_to(ROOT)))
+
+
+def test_dvc_exp_show_opens_on_the_headline_metrics(pipeline):
+    """Counts are outs: 200 columns of them would stand before the first score."""
+    listed = [out for entry in entries(pipeline).values() for out in entry.get("metrics", [])]
+    assert next(iter(listed[0])) == "metrics/score.json"
+    assert len(listed) <= 3
