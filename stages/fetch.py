@@ -18,6 +18,7 @@ from genlab.mini.rankers import RankerRecipe, make_ranker, mean_reciprocal_rank
 from genlab.passages.corpora import count_queries
 from genlab.passages.corpus_rows import CorpusFormat
 from genlab.ranking.rankers import RankerKind, load_ranker
+from genlab.sources.decoding import Encoding
 from genlab.sources.manifests import with_progress, write_manifest
 from genlab.sources.source import Origin, Source
 
@@ -36,6 +37,7 @@ def corpus(
     manifest: Manifest,
     origin: Origin,
     format: Annotated[CorpusFormat, Option(help="file: how it is written; auto recognises it")],
+    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
     hub_name: Annotated[str, Option(help="hub: configuration of the data set")],
     n_train: Annotated[int, Option(min=0, help="train queries; 0: all there are")],
     n_validation: Annotated[int, Option(min=0, help="validation queries; 0: all there are")],
@@ -56,7 +58,13 @@ def corpus(
         )
     else:
         frames = corpora.read_file_corpus(
-            origin.path, format, n_train, n_validation, validation_share, max_text_bytes
+            origin.path,
+            format,
+            n_train,
+            n_validation,
+            validation_share,
+            max_text_bytes,
+            encoding,
         )
     counts = {
         split: {"queries": 0, "passages": 0, "answerable": 0} for split in ("train", "validation")

@@ -1,6 +1,9 @@
 """Random numbers that belong to an item, not to a run: no batch, order or process changes them."""
 
 import hashlib
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -12,3 +15,15 @@ def random_stream(seed: int, item_id: str, length: int) -> np.ndarray:
     """
     key = hashlib.blake2b(f"{seed}:{item_id}".encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key))).random(length)
+
+
+def draw(items: Iterable, n: int, seed: int) -> Iterator:
+    """Yield `n` of the items, any as likely as any other, in their order (Vitter 1985: R)."""
+    rng = Random(seed)
+    kept: list[tuple[int, Any]] = []
+    for number, item in enumerate(items):
+        if number < n:
+            kept.append((number, item))
+        elif (place := rng.randrange(number + 1)) < n:
+            kept[place] = (number, item)
+    yield from (item for _, item in sorted(kept, key=lambda pair: pair[0]))

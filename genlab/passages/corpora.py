@@ -6,6 +6,7 @@ Parquet is ever interpreted.
 """
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
@@ -18,6 +19,8 @@ import polars as pl
 from genlab.core.program import InputError
 from genlab.core.tables import BATCH_ROWS, QUERY_SCHEMA
 from genlab.passages.corpus_rows import CorpusFormat, PlacedQuery, hub_queries, read_queries
+from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import is_hidden
 from genlab.sources.hub import load_dataset
 from genlab.sources.text_files import EXTENSIONS, data_stem, extension_rank, shown
 
@@ -40,6 +43,7 @@ def read_file_corpus(
     n_validation: int,
     validation_share: float,
     max_text_bytes: int,
+    encoding: Encoding = Encoding.auto,
 ) -> Iterator[pl.DataFrame]:
     """Yield the queries of a file or folder as frames of QUERY_SCHEMA.
 
@@ -51,7 +55,7 @@ def read_file_corpus(
     """
     layout = CorpusFormat(format)
     parts = (
-        (str(file), split, read_queries(file, layout, max_text_bytes))
+        (str(file), split, read_queries(file, layout, max_text_bytes, encoding))
         for file, split in find_data_files(Path(path))
     )
     yield from collect_frames(str(path), parts, n_train, n_validation, validation_share)
@@ -155,8 +159,9 @@ def split_by_hash(query: str, validation_share: float) -> str:
 def find_data_files(path: Path) -> list[tuple[Path, str | None]]:
     """Return the corpus files at `path` with their splits, train first; None where names tell none.
 
-    Test files, licences and the like are left out; of one name with several extensions the first
-    of EXTENSIONS counts. Raises InputError, listing what is there, if nothing is left.
+    Test files, licences and the like are left out, and so is what bears no split's name beside
+    files that do; of one name with several extensions the first of EXTENSIONS counts. What is left
+    out is named on stderr. Raises InputError, listing what is there, if nothing is left.
     """
     if path.is_file():
         return [(path, None)]
@@ -170,7 +175,7 @@ def find_data_files(path: Path) -> list[tuple[Path, str | None]]:
         if (
             file.is_file()
             and extension_rank(file) < len(EXTENSIONS)
-            and not file.name.startswith(".")
+            and not is_hidden(file.name)
             and not NOT_DATA.fullmatch(file.name.split(".")[0])
         ):
             by_stem.setdefault(data_stem(file), file)
@@ -180,13 +185,25 @@ def find_data_files(path: Path) -> list[tuple[Path, str | None]]:
             (file, split) for split in splits for file in files if split_in_name(file) == split
         ]
         if found:
+            name_unread(there, [file for file, _ in found])
             return found
     names = [file.name + "/" * file.is_dir() for file in there]
     raise InputError(
         f"{path}: no data files in this folder; it holds "
         f"{', '.join(names[:20]) or 'nothing'}{', ...' if len(names) > 20 else ''}; give files "
-        f"ending in {' '.join(EXTENSIONS)} (or .gz of these), named train, dev or validation"
+        f"ending in {' '.join(EXTENSIONS)} (or .gz, .zst of these), named train, dev or validation"
     )
+
+
+def name_unread(there: list[Path], files: list[Path]) -> None:
+    """Name on stderr what lies in a corpus's folder and is not read."""
+    if unread := [file.name + "/" * file.is_dir() for file in there if file not in files]:
+        names = ", ".join(unread[:20]) + ", ..." * (len(unread) > 20)
+        print(
+            f"not read: {len(unread)} ({names}); a data file beside others needs train, dev or "
+            "validation in its name, and one name counts once",
+            file=sys.stderr,
+        )
 
 
 def split_in_name(file: Path) -> str | None:

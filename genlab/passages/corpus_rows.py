@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genlab.core.program import InputError
+from genlab.passages.labelled_rows import PlacedQuery, check_id, is_labelled, labelled_queries
+from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import recognise_start
 from genlab.sources.json_text import JsonText, array_rows
 from genlab.sources.text_files import (
     check_columns,
@@ -18,9 +20,7 @@ from genlab.sources.text_files import (
     dataset_rows,
     line_rows,
     parquet_rows,
-    recognise_start,
     shown,
-    text_lines,
 )
 
 if TYPE_CHECKING:
@@ -33,12 +33,13 @@ class CorpusFormat(StrEnum):
     auto = "auto"  # decided for each file by its content
     hub = "hub"  # JSON array, JSON Lines, Parquet; passages = {is_selected: [], passage_text: []}
     official = "official"  # columns keyed by row number (v2.1); JSON Lines (v1.1)
-    labelled = "labelled"  # question, sentence, label; or WikiQA's seven columns with a header
+    labelled = "labelled"  # TSV of question, sentence, label; or a header that names the three
 
 
 FORMATS_HELP = (
     "hub (MS MARCO as on the Hub: JSON array, JSON Lines, Parquet), "
-    "official (MS MARCO's own JSON) or labelled (tab-separated question, sentence, label)"
+    "official (MS MARCO's own JSON) or labelled (CSV with columns query, passage, label; or "
+    "tab-separated question, sentence, label)"
 )
 # How a file can be read: its name in messages, and the formats besides auto that have it.
 KINDS = {
@@ -46,55 +47,59 @@ KINDS = {
     "array": ("a JSON array", (CorpusFormat.hub, CorpusFormat.official)),
     "columns": ("JSON columns", (CorpusFormat.official,)),
     "lines": ("JSON Lines", (CorpusFormat.hub, CorpusFormat.official)),
-    "labelled": ("tab-separated", (CorpusFormat.labelled,)),
+    "labelled": ("a table of separated values", (CorpusFormat.labelled,)),
 }
 
 COLUMNS = ("query_id", "query", "passages")
-LABELLED_COLUMNS = ("QuestionID", "Question", "Sentence", "Label")
+# What people call a passage's text and its label, where passages are a list.
+TEXT_NAMES = ("passage_text", "text", "passage", "sentence")
+FLAG_NAMES = ("is_selected", "label", "relevance")
 
-# Where a query was found ("train.jsonl, line 3"), and QUERY_SCHEMA's columns without `split`.
-PlacedQuery = tuple[str, dict[str, Any]]
 
-
-def read_queries(file: Path, layout: CorpusFormat, max_text_bytes: int) -> Iterator[PlacedQuery]:
+def read_queries(
+    file: Path, layout: CorpusFormat, max_text_bytes: int, encoding: Encoding = Encoding.auto
+) -> Iterator[PlacedQuery]:
     """Yield the checked queries of one file with their places."""
-    kind = recognise(file, layout)
+    is_parquet, start = recognise_start(file, "queries", encoding)
+    kind = "parquet" if is_parquet else kind_of(file, start, layout)
+    check_layout(file, kind, layout)
     if kind == "labelled":
-        yield from labelled_queries(file, max_text_bytes)
+        yield from labelled_queries(file, start, max_text_bytes, encoding)
         return
     readers: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
         "parquet": partial(parquet_rows, columns=COLUMNS),
-        "array": array_rows,
-        "columns": column_rows,
+        "array": partial(array_rows, encoding=encoding),
+        "columns": partial(column_rows, encoding=encoding),
+        "lines": partial(line_rows, encoding=encoding),
     }
-    for place, row in readers.get(kind, line_rows)(file):
+    stem = data_stem(file)
+    for number, (place, row) in enumerate(readers[kind](file)):
+        if isinstance(row, dict) and "query_id" not in row:
+            row = row | {"query_id": f"{stem}-{number}"}
         yield place, check_row(place, row, layout, max_text_bytes)
 
 
-def recognise(file: Path, layout: CorpusFormat) -> str:
-    """Return how `file` is to be read: one of KINDS.
+def kind_of(file: Path, start: str, layout: CorpusFormat) -> str:
+    """Return how a text file that begins so is to be read: one of KINDS, or "unknown".
 
-    Content decides; the extension only where the content starts like none of these. Raises
-    InputError if the file is empty, of a foreign kind, or not of the layout asked for.
+    Content decides; the extension only where the content starts like none of these.
     """
-    is_parquet, start = recognise_start(file, "queries")
-    fields = start.split(b"\n")[0].strip().split(b"\t")
-    if is_parquet:
-        kind = "parquet"
-    elif b"QuestionID" in fields or (len(fields) == 3 and fields[2] in (b"0", b"1")):
-        kind = "labelled"
-    elif start.startswith(b"["):
-        kind = "array"
-    elif re.match(rb'\{\s*"[^"]*"\s*:\s*\{\s*"\d+"', start):
-        kind = "columns"
-    elif start.startswith(b"{"):
-        kind = "lines"
-    elif layout is CorpusFormat.labelled or len(fields) > 1:
-        kind = "labelled"
-    else:
-        by_extension = {".parquet": "parquet", ".json": "array", ".tsv": "labelled"}
-        by_extension |= {".jsonl": "lines", ".ndjson": "lines"}
-        kind = by_extension.get(data_extension(file), "unknown")
+    if start.startswith("["):
+        return "array"
+    if re.match(r'\{\s*"[^"]*"\s*:\s*\{\s*"\d+"', start):
+        return "columns"
+    if start.startswith("{"):
+        return "lines"
+    is_table = layout is CorpusFormat.labelled or "\t" in re.split(r"[\r\n]", start)[0]
+    if is_table or is_labelled(start):
+        return "labelled"
+    by_extension = {".parquet": "parquet", ".json": "array", ".tsv": "labelled"}
+    by_extension |= {".jsonl": "lines", ".ndjson": "lines"}
+    return by_extension.get(data_extension(file), "unknown")
+
+
+def check_layout(file: Path, kind: str, layout: CorpusFormat) -> None:
+    """Raise InputError for a file of unknown kind, or not of the layout asked for."""
     if kind == "unknown":
         raise InputError(
             f"{file}: not recognised as any format; set corpus.format to {FORMATS_HELP}"
@@ -104,56 +109,6 @@ def recognise(file: Path, layout: CorpusFormat) -> str:
             f"{file}: this is {KINDS[kind][0]}, which corpus.format {layout} does not have; set "
             f"corpus.format to auto, or {FORMATS_HELP}"
         )
-    return kind
-
-
-def labelled_queries(file: Path, max_text_bytes: int) -> Iterator[PlacedQuery]:
-    """Yield queries made of consecutive lines with the same question.
-
-    The id is the file's own QuestionID, or "<stem>-<number>" with the query's number from 0.
-    """
-    rows = labelled_rows(file)
-    stem = data_stem(file)
-    for number, ((own_id, question), group) in enumerate(groupby(rows, lambda row: row[1:3])):
-        passages, first_place = [], ""
-        for place, _, _, sentence, label in group:
-            first_place = first_place or place
-            if label not in ("0", "1"):
-                header = "; a three-column file has no header" if place.endswith(" line 1") else ""
-                raise InputError(f"{place}: label {shown(label)} is not 0 or 1{header}; correct it")
-            check_text(place, "sentence", sentence, max_text_bytes)
-            passages.append({"text": sentence, "is_selected": label == "1"})
-        check_text(first_place, "question", question, max_text_bytes, may_be_blank=False)
-        query_id = (
-            f"{stem}-{number}" if own_id is None else check_id(first_place, own_id, max_text_bytes)
-        )
-        yield first_place, {"query_id": query_id, "query": question, "passages": passages}
-
-
-def labelled_rows(file: Path) -> Iterator[tuple[str, str | None, str, str, str]]:
-    """Yield (place, QuestionID or None, question, sentence, label) for each line."""
-    columns = None
-    for place, line in text_lines(file):
-        fields = line.split("\t")
-        if columns is None:
-            columns = {"Question": 0, "Sentence": 1, "Label": 2}
-            n_columns = 3
-            if "QuestionID" in fields:
-                check_columns(place, fields, LABELLED_COLUMNS)
-                columns = {name: fields.index(name) for name in LABELLED_COLUMNS}
-                n_columns = len(fields)
-                continue
-        if len(fields) != n_columns:
-            expected = "question, sentence, label" if n_columns == 3 else "as in the header"
-            raise InputError(
-                f"{place}: {len(fields)} tab-separated columns, {n_columns} expected ({expected}); "
-                "correct the line, or the tabs inside its text"
-            )
-        own_id = fields[columns["QuestionID"]] if "QuestionID" in columns else None
-        question, sentence, label = (
-            fields[columns[name]] for name in ("Question", "Sentence", "Label")
-        )
-        yield place, own_id, question, sentence, label.strip()
 
 
 def hub_queries(name: str, rows: "Dataset", max_text_bytes: int) -> Iterator[PlacedQuery]:
@@ -169,7 +124,7 @@ def check_row(place: str, row: Any, layout: CorpusFormat, max_text_bytes: int) -
     check_columns(place, row, COLUMNS)
     query_id = check_id(place, row["query_id"], max_text_bytes)
     check_text(place, "query", row["query"], max_text_bytes, may_be_blank=False)
-    texts, flags = passage_columns(place, row["passages"], layout)
+    texts, flags = passage_columns(place, row, layout)
     if not texts:
         raise InputError(f"{place}: the query has no passages; remove the row")
     for number, (text, flag) in enumerate(zip(texts, flags, strict=True)):
@@ -186,8 +141,9 @@ def check_row(place: str, row: Any, layout: CorpusFormat, max_text_bytes: int) -
     return {"query_id": query_id, "query": row["query"], "passages": passages}
 
 
-def passage_columns(place: str, passages: Any, layout: CorpusFormat) -> tuple[list, list]:
+def passage_columns(place: str, row: dict, layout: CorpusFormat) -> tuple[list, list]:
     """Return the texts and the flags of a row's passages, of the hub's or the official layout."""
+    passages = row["passages"]
     if isinstance(passages, dict) and layout is not CorpusFormat.official:
         check_columns(f"{place}, passages", passages, ("is_selected", "passage_text"))
         texts, flags = passages["passage_text"], passages["is_selected"]
@@ -201,13 +157,7 @@ def passage_columns(place: str, passages: Any, layout: CorpusFormat) -> tuple[li
             )
         return texts, flags
     if isinstance(passages, list) and layout is not CorpusFormat.hub:
-        for number, passage in enumerate(passages):
-            if not isinstance(passage, dict):
-                raise InputError(
-                    f"{place}: passage {number} (counted from 0) is {shown(passage)}, not an object"
-                )
-            check_columns(f"{place}, passage {number}", passage, ("is_selected", "passage_text"))
-        return [p["passage_text"] for p in passages], [p["is_selected"] for p in passages]
+        return listed_passages(place, passages, row)
     expected = {
         CorpusFormat.hub: "an object with lists is_selected and passage_text",
         CorpusFormat.official: "a list of objects with is_selected and passage_text",
@@ -217,24 +167,44 @@ def passage_columns(place: str, passages: Any, layout: CorpusFormat) -> tuple[li
     )
 
 
-def check_id(place: str, value: Any, max_text_bytes: int) -> str:
-    """Return a query_id as text; whole numbers are written without a point."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
-        raise InputError(f"{place}: query_id is {shown(value)}, not text or a whole number")
-    check_text(place, "query_id", str(value), max_text_bytes)
-    return str(value)
+def listed_passages(place: str, passages: list, row: dict) -> tuple[list, list]:
+    """Return texts and flags of a list of objects, or of texts with the row's list of labels.
+
+    Texts without labels are not selected: of another row's some must be.
+    """
+    if passages and all(isinstance(passage, str) for passage in passages):
+        names = [name for name in ("is_selected", "labels", "label") if name in row]
+        flags = row[names[0]] if names else [0] * len(passages)
+        if not isinstance(flags, list) or len(flags) != len(passages):
+            raise InputError(
+                f"{place}: {names[0]} must be a list with 0 or 1 for each of the {len(passages)} "
+                "passages; correct it"
+            )
+        return passages, flags
+    texts, flags = [], []
+    for number, passage in enumerate(passages):
+        if not isinstance(passage, dict):
+            raise InputError(
+                f"{place}: passage {number} (counted from 0) is {shown(passage)}, not an object"
+            )
+        text, flag = (
+            next((name for name in names if name in passage), names[0])
+            for names in (TEXT_NAMES, FLAG_NAMES)
+        )
+        check_columns(f"{place}, passage {number}", passage, (flag, text))
+        texts.append(passage[text])
+        flags.append(passage[flag])
+    return texts, flags
 
 
-def column_rows(file: Path) -> Iterator[tuple[str, Any]]:
+def column_rows(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, Any]]:
     """Yield the rows of a JSON object of columns keyed by row number (MS MARCO v2.1's own files).
 
     The file is read twice: the ids and queries (about 300 MB in memory for 808,731 of them), then
     the passages, which come before them in the file and would take gigabytes.
     """
     columns: dict[str, dict] = {}
-    stream = JsonText(file)
+    stream = JsonText(file, encoding)
     for column in stream.read_keys():
         stream.part = f"column {shown(column)}"
         columns[column] = {}
@@ -249,7 +219,7 @@ def column_rows(file: Path) -> Iterator[tuple[str, Any]]:
     stream.end()
     check_columns(str(file), columns, COLUMNS)
 
-    stream = JsonText(file)
+    stream = JsonText(file, encoding)
     for column in stream.read_keys():
         if column not in COLUMNS and stream.peek() != "{":
             stream.value()

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from genlab.core.program import InputError
-from genlab.sources.text_files import MAX_ROW_BYTES, text_pieces
+from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import MAX_ROW_BYTES, text_pieces
+from genlab.sources.text_files import JSON
 
 BLANKS = re.compile(r"[ \t\n\r]*")  # JSON's white space
 
@@ -20,11 +22,11 @@ BLANKS = re.compile(r"[ \t\n\r]*")  # JSON's white space
 class JsonText:
     """The text of a JSON file, decoded value by value: one value at a time is in memory."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, encoding: Encoding = Encoding.auto) -> None:
         """Start before the first character of `file`."""
         self.file = file
-        self.pieces = text_pieces(file)
-        self.decoder = json.JSONDecoder()
+        self.pieces = text_pieces(file, encoding)
+        self.decoder = JSON
         self.text = ""  # what was read and not yet dropped
         self.at = 0  # the next character, in self.text
         self.ended = False
@@ -98,8 +100,8 @@ class JsonText:
                 open_ended = error.pos >= len(self.text) - 12
                 if self.ended or not (open_ended or error.msg.startswith("Unterminated string")):
                     raise self.error(error.msg, error.pos) from None
-            except ValueError as error:  # a number of thousands of digits
-                raise self.error(str(error).split(";")[0]) from None
+            except ValueError as error:  # a key met twice
+                raise self.error(str(error)) from None
             else:
                 if len(self.text) - end > len("e+") or self.ended:
                     self.at = end
@@ -127,9 +129,9 @@ class JsonText:
             raise self.error("text after the end; one file is one array or object")
 
 
-def array_rows(file: Path) -> Iterator[tuple[str, Any]]:
+def array_rows(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, Any]]:
     """Yield the values of a JSON array with their places; rows count from 0."""
-    stream = JsonText(file)
+    stream = JsonText(file, encoding)
     stream.take("[")
     if stream.peek() == "]":
         return

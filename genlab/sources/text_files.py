@@ -1,147 +1,68 @@
-"""People's files as rows: JSON, JSON Lines and Parquet of any size, plain or in gzip.
+"""People's files as rows: JSON Lines and Parquet, and what any row is checked for.
 
 Rows are parsed one by one, not by pandas or Polars. So a bad row is reported with its file and
-number, a JSON file of any size needs little memory, and nothing is ever interpreted as code.
+number, a file of any size needs little memory, and nothing is ever interpreted as code.
 """
 
-import codecs
-import gzip
 import json
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genlab.core.program import InputError
+from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import OnBadRow, one_line, stop, text_lines
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-# First bytes of files that are no corpus, whatever their names say. A pickle can run code when it
-# is loaded, so it is only ever recognised.
-PICKLE = "a Python pickle, which is never loaded; export it as JSON Lines"
-FOREIGN_CONTENT = (
-    (b"PK\x03\x04", "a zip archive; unpack it"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
-    (b"\xfd7zXZ\x00", "compressed with xz; unpack it or use gzip"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it or use gzip"),
-    (b"BZh91AY&SY", "compressed with bzip2; unpack it or use gzip"),
-    (b"\x1f\x8b", "compressed twice; unpack it once"),
-    *((b"\x80" + bytes([protocol]), PICKLE) for protocol in range(2, 6)),
-    (b"PAR1", "Parquet inside gzip; unpack it"),
-    (b"ARROW1", "an Arrow file; export it as Parquet"),
-    (b"%PDF", "a PDF; give the data file"),
-    (b"\xff\xfe", "UTF-16 text; save it as UTF-8"),
-    (b"\xfe\xff", "UTF-16 text; save it as UTF-8"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the data; run `git lfs pull`"),
-    (b"<!doctype html", "a web page, not the data; download the file itself"),
-    (b"<html", "a web page, not the data; download the file itself"),
-)
-
-HEAD_BYTES = 1 << 16  # looked at to recognise a format
-PIECE_BYTES = 1 << 20  # read at a time
 PARQUET_ROWS = 1_000  # turned into Python objects at a time
-# A row longer than 256 MiB is refused: a file without line ends, or a gzip bomb.
-MAX_ROW_BYTES = 1 << 28
+# An integer of more digits is none that anybody counts with; Python refuses to read 4,301.
+MAX_DIGITS = 1_000
 
 
-@contextmanager
-def opened(file: Path) -> Iterator[BinaryIO]:
-    """Open `file` for reading bytes, unpacked if it is gzip; a damaged one raises InputError."""
-    with open(file, "rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        try:
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=raw) if packed else raw)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise InputError(
-                f"{file}: damaged gzip ({error}); download or compress it again"
-            ) from None
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; raise ValueError for a key met twice, of which one would get lost."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {shown(twice)} occurs twice in one object")
+    return values
 
 
-def recognise_start(file: Path, content: str) -> tuple[bool, bytes]:
-    """Return whether `file` is Parquet, and its first bytes without byte-order mark and blanks.
-
-    `content` is what the file should hold, for messages. Raises InputError if the file is empty or
-    of a foreign kind.
-    """
-    with open(file, "rb") as raw:
-        is_parquet = raw.read(4) == b"PAR1"
-    with opened(file) as stream:
-        head = stream.read(HEAD_BYTES)
-    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
-    if not start:
-        raise InputError(f"{file}: the file is empty; give one with {content}")
-    foreign = "a tar archive; unpack it" if head[257:262] == b"ustar" else None
-    for magic, what in FOREIGN_CONTENT:
-        if head.startswith(magic) or start[:64].lower().startswith(magic):
-            foreign = what
-    if foreign and not is_parquet:
-        raise InputError(f"{file}: this is {foreign}")
-    return is_parquet, start
+def integer_of(digits: str) -> int | float:
+    """Return a JSON integer; one of thousands of digits is infinite, so that checks refuse it."""
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)
 
 
-def text_pieces(file: Path) -> Iterator[str]:
-    """Yield the text of `file` in pieces; raises InputError with the offset of invalid UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    n_read = 0
-    with opened(file) as stream:
-        while True:
-            piece = stream.read(PIECE_BYTES)
-            n_read += len(piece)
-            try:
-                yield decoder.decode(piece, final=not piece)
-            except UnicodeDecodeError as error:
-                offset = n_read - len(error.object) + error.start
-                raise InputError(
-                    f"{file}: invalid UTF-8 at byte {offset} ({error.reason}); save it as UTF-8"
-                ) from None
-            if not piece:
-                return
+JSON = json.JSONDecoder(object_pairs_hook=object_of, parse_int=integer_of)
 
 
-def text_lines(file: Path) -> Iterator[tuple[str, str]]:
-    """Yield the lines of `file` that are not blank with their places; lines count from 1."""
-    with opened(file) as stream:
-        for number in count(1):
-            line = stream.readline(MAX_ROW_BYTES + 1)
-            place = f"{file}, line {number}"
-            if not line:
-                return
-            if len(line) > MAX_ROW_BYTES:
-                raise InputError(f"{place}: longer than {MAX_ROW_BYTES} bytes; one row is one line")
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{place}: invalid UTF-8 at byte {error.start} of the line ({error.reason}); "
-                    "save it as UTF-8"
-                ) from None
-            if text.strip():
-                yield place, text
-
-
-def line_rows(file: Path) -> Iterator[tuple[str, Any]]:
+def line_rows(
+    file: Path, encoding: Encoding = Encoding.auto, on_bad_row: OnBadRow = stop
+) -> Iterator[tuple[str, Any]]:
     """Yield the values of a JSON Lines file with their places."""
-    for place, line in text_lines(file):
+    for place, line in text_lines(file, encoding, on_bad_row):
         try:
-            row = json.loads(line)
+            row = JSON.decode(line)
         except RecursionError:
-            raise InputError(f"{place}: broken JSON: nested too deeply") from None
+            on_bad_row(InputError(f"{place}: broken JSON: nested too deeply"))
         except json.JSONDecodeError as error:
-            raise InputError(
-                f"{place}: broken JSON at column {error.colno}: {error.msg}; a line is one whole "
-                "object (an object over several lines belongs in a JSON array)"
-            ) from None
-        except ValueError as error:  # a number of thousands of digits
-            raise InputError(f"{place}: broken JSON: {str(error).split(';')[0]}") from None
-        yield place, row
+            on_bad_row(
+                InputError(
+                    f"{place}: broken JSON at column {error.colno}: {error.msg}; a line is one "
+                    "whole object (an object over several lines belongs in a JSON array)"
+                )
+            )
+        except ValueError as error:  # see object_of
+            on_bad_row(InputError(f"{place}: {error}; remove one"))
+        else:
+            yield place, row
 
 
 def shown(value: Any) -> str:
@@ -155,19 +76,17 @@ def shown(value: Any) -> str:
     return repr(value[:40]) + "..." * (len(value) > 40) if isinstance(value, str) else repr(value)
 
 
-def one_line(error: Exception) -> str:
-    """Return class and message of an error from a library on one line of about 150 characters."""
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message[:150]}{'...' if len(message) > 150 else ''}"
-
-
 def check_columns(place: str, there: Iterable[str], needed: Iterable[str]) -> None:
-    """Raise InputError for the first of `needed` that is not there."""
+    """Raise InputError naming all of `needed` that are not there."""
     there = list(there)
-    for column in needed:
-        if column not in there:
-            has = ", ".join(shown(name) for name in there[:10]) or "none"
-            raise InputError(f"{place}: column {column!r} is missing (there: {has}); add it")
+    missing = [repr(column) for column in needed if column not in there]
+    if missing:
+        has = ", ".join(shown(name) for name in there[:10]) or "none"
+        are, add = ("is", "it") if len(missing) == 1 else ("are", "them")
+        raise InputError(
+            f"{place}: column{'s' * (are == 'are')} {' and '.join(missing)} {are} missing (there: "
+            f"{has}); add {add}"
+        )
 
 
 def check_text(
@@ -233,19 +152,20 @@ def dataset_rows(
             number += 1
 
 
+PACKED_ENDING = re.compile(r"\.(?:gz|zst)$", re.IGNORECASE)
 # In order of preference, for a name that comes with several.
-EXTENSIONS = (".parquet", ".jsonl", ".ndjson", ".json", ".tsv", ".txt")
+EXTENSIONS = (".parquet", ".jsonl", ".ndjson", ".json", ".tsv", ".csv", ".txt")
 
 
-def data_stem(file: Path) -> str:
-    """Return the file's name without its data extension and without .gz."""
-    stem = re.sub(r"\.gz$", "", file.name, flags=re.IGNORECASE)
-    return stem[: -len(Path(stem).suffix)] if Path(stem).suffix.lower() in EXTENSIONS else stem
+def data_stem(file: Path, extensions: Sequence[str] = EXTENSIONS) -> str:
+    """Return the file's name without its data extension and without .gz or .zst."""
+    stem = PACKED_ENDING.sub("", file.name)
+    return stem[: -len(Path(stem).suffix)] if Path(stem).suffix.lower() in extensions else stem
 
 
 def data_extension(file: Path) -> str:
-    """Return the file's extension in lower case, the one before .gz if it ends so."""
-    return Path(file.name.lower().removesuffix(".gz")).suffix
+    """Return the file's extension in lower case, the one before .gz or .zst if it ends so."""
+    return Path(PACKED_ENDING.sub("", file.name)).suffix.lower()
 
 
 def extension_rank(file: Path) -> int:

@@ -1,101 +1,112 @@
 """Texts from outside as frames of TEXT_SCHEMA: files and archives, a Hub data set, or queries.
 
-A file's mood is in its path, as in the data sets of NLTK, of Pang and Lee, and in the Large Movie
-Review Dataset: a folder `pos` or `neg` has one text per file, a file that ends in `.pos` or `.neg`
-one text per line. Archives are read in place, not unpacked. The flagship's queries have no mood;
-each is a prompt.
+Whatever their source, texts lose their markup and invisible characters by the same rules, are cut
+to whole sentences, and are drawn by seed if not all are wanted: files may be sorted. The flagship's
+queries have no mood; each is a prompt.
 """
 
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from itertools import islice
+from pathlib import Path
 
 import polars as pl
 
 from genlab.core.program import InputError
-from genlab.core.tables import read_batches
+from genlab.core.seeds import draw
+from genlab.core.tables import BATCH_ROWS, read_batches
+from genlab.sources.decoding import Encoding
 from genlab.sources.hub import load_dataset
+from genlab.text.rules import TextRules, clean_texts
+from pipelines.alignment.found_texts import FoundText, find_texts
 from pipelines.alignment.schemas import TEXT_SCHEMA, divide, frames_of
 
-MOODS = {"pos": True, "neg": False}
+# Nothing but what is no text: markup, entities, invisible characters; lines and words stay.
+PLAIN_TEXT = TextRules(
+    repair_encoding=False,
+    unicode_form="NFC",
+    strip_markup=True,
+    strip_citations=False,
+    lower_case=False,
+    drop_javascript_lines=False,
+    require_terminal_punctuation=False,
+    min_line_words=0,
+    drop_lorem_ipsum=False,
+    drop_curly_brackets=False,
+)
 
 
 def read_text_files(
-    path: Path, max_words: int, n_texts: int, validation_share: float, dropped: Counter
+    path: Path,
+    encoding: Encoding,
+    max_words: int,
+    n_texts: int,
+    validation_share: float,
+    seed: int,
+    dropped: Counter,
+    files: Counter,
 ) -> Iterator[pl.DataFrame]:
-    """Yield the texts of a file, a zip archive or a folder of both; count drop reasons.
-
-    Half of `n_texts` (0: all) are taken of either mood, in the files' order. A text of more than
-    `max_words` is cut to its first whole sentences, so that the policy can learn where texts end.
-    """
-    by_mood: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
-    seen: set[str] = set()
-    for text_id, raw, is_positive in find_texts(path):
-        text = first_sentences(raw, max_words)
-        reason = "empty" if not raw.split() else "first_sentence_too_long" if not text else None
-        if reason is None and text in seen:
-            reason = "duplicate"
-        if reason:
-            dropped[reason] += 1
-            continue
-        seen.add(text)
-        by_mood[is_positive].append((text_id, text))
+    """Yield the texts of a file, a zip archive or a folder of both; count drops and files."""
+    check_n_texts(n_texts)
+    by_mood = take_texts(find_texts(path, encoding, files), max_words, dropped)
     if not by_mood[True] or not by_mood[False]:
         raise InputError(
             f"{path}: {len(by_mood[True])} positive and {len(by_mood[False])} negative texts, and "
             "some of both are needed; expected folders pos and neg, or files *.pos and *.neg, "
-            "also in zip archives"
+            "also in zip archives; or columns text and label"
         )
+    yield from frames_of(drawn(by_mood, n_texts, validation_share, seed, dropped))
+
+
+def check_n_texts(n_texts: int) -> None:
+    """Raise InputError for a number of texts that cannot be of both moods."""
+    if n_texts == 1:
+        raise InputError("corpus.n_texts=1: one text cannot be of both moods; set at least 2, or 0")
+
+
+def take_texts(
+    found: Iterator[FoundText], max_words: int, dropped: Counter
+) -> dict[bool, list[tuple[str, str]]]:
+    """Return {is positive: [(id, text)]}, each text once and plain; count the others by reason.
+
+    A text of more than `max_words` is cut to its first whole sentences, so that the policy can
+    learn where texts end.
+    """
+    by_mood: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
+    seen: set[str] = set()
+    while batch := list(islice(found, BATCH_ROWS)):
+        texts = clean_texts(pl.Series("text", [text for _, text, _ in batch]), PLAIN_TEXT)
+        for (text_id, _, is_positive), plain in zip(batch, texts, strict=True):
+            text = first_sentences(plain, max_words)
+            reason = "empty" if not plain else "first_sentence_too_long" if not text else None
+            if is_positive is None:
+                reason = "no_label"
+            elif reason is None and text in seen:
+                reason = "duplicate"
+            if reason or is_positive is None:
+                dropped[reason] += 1
+                continue
+            seen.add(text)
+            by_mood[is_positive].append((text_id, text))
+    return by_mood
+
+
+def drawn(
+    by_mood: dict[bool, list[tuple[str, str]]],
+    n_texts: int,
+    validation_share: float,
+    seed: int,
+    dropped: Counter,
+) -> list[tuple]:
+    """Return rows of TEXT_SCHEMA: half of `n_texts` of either mood (0: all), drawn by seed."""
     wanted = n_texts // 2 if n_texts else max(map(len, by_mood.values()))
     dropped["beyond_n_texts"] += sum(max(0, len(texts) - wanted) for texts in by_mood.values())
-    rows = [
+    return [
         (text_id, "", text, is_positive, *divide(text_id, validation_share))
         for is_positive, texts in by_mood.items()
-        for text_id, text in texts[:wanted]
+        for text_id, text in draw(texts, wanted, seed)
     ]
-    yield from frames_of(rows)
-
-
-def find_texts(path: Path) -> Iterator[tuple[str, str, bool]]:
-    """Yield (id, text, is it positive) of all files under `path` whose name tells a mood."""
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    for file in files:
-        if file.suffix == ".zip":
-            try:
-                with zipfile.ZipFile(file) as archive:
-                    for name in sorted(archive.namelist()):
-                        mood = mood_of(name)
-                        if mood is not None and not name.endswith("/"):
-                            yield from texts_in(f"{file.stem}/{name}", archive.read(name), mood)
-            except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-                raise InputError(f"{file}: not a zip archive that can be read ({error})") from None
-        elif (mood := mood_of(file.as_posix())) is not None:
-            name = str(file.relative_to(path)) if path.is_dir() else file.name
-            yield from texts_in(name, file.read_bytes(), mood)
-
-
-def mood_of(name: str) -> bool | None:
-    """Return whether a file's path says positive; None if it says nothing."""
-    parts = PurePosixPath(name).parts
-    suffix = PurePosixPath(name).suffix.removeprefix(".")
-    return MOODS.get(suffix, next((MOODS[part] for part in parts[:-1] if part in MOODS), None))
-
-
-def texts_in(name: str, content: bytes, is_positive: bool) -> Iterator[tuple[str, str, bool]]:
-    """Yield a file's texts: one, or one per line if its ending is the mood."""
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")  # as NLTK's corpora are; it decodes anything
-    if PurePosixPath(name).suffix.removeprefix(".") in MOODS:
-        for number, line in enumerate(text.splitlines()):
-            yield f"{name}-{number}", line, is_positive
-    else:
-        yield name, text, is_positive
 
 
 def first_sentences(text: str, max_words: int) -> str:
@@ -118,9 +129,11 @@ def read_hub_texts(
     max_words: int,
     n_texts: int,
     validation_share: float,
+    seed: int,
     dropped: Counter,
 ) -> Iterator[pl.DataFrame]:
     """Yield the labelled texts of a Hub data set with columns text and label (0 negative, 1)."""
+    check_n_texts(n_texts)
     dataset, _ = load_dataset(
         hub_id,
         "",
@@ -134,24 +147,14 @@ def read_hub_texts(
         raise InputError(
             f"corpus.hub_id={hub_id}: it has no column {' and '.join(sorted(missing))}"
         )
-    kept: list[tuple] = []
-    taken: Counter[int] = Counter()
-    for number, row in enumerate(rows):
-        text = first_sentences(row["text"].replace("<br />", "\n"), max_words)
-        reason = None if text else "first_sentence_too_long"
-        if row["label"] not in (0, 1):
-            reason = "no_label"
-        elif reason is None and n_texts and taken[row["label"]] >= n_texts // 2:
-            reason = "beyond_n_texts"
-        if reason:
-            dropped[reason] += 1
-            continue
-        taken[row["label"]] += 1
-        text_id = f"hub-{number:06}"
-        kept.append((text_id, "", text, row["label"] == 1, *divide(text_id, validation_share)))
-    if len(taken) < 2:
+    found = (
+        (f"hub-{number:06}", row["text"] or "", {0: False, 1: True}.get(row["label"]))
+        for number, row in enumerate(rows)
+    )
+    by_mood = take_texts(found, max_words, dropped)
+    if not by_mood[True] or not by_mood[False]:
         raise InputError(f"corpus.hub_id={hub_id}: it has no texts of both labels, 0 and 1")
-    yield from frames_of(kept)
+    yield from frames_of(drawn(by_mood, n_texts, validation_share, seed, dropped))
 
 
 def read_queries(path: Path) -> Iterator[pl.DataFrame]:

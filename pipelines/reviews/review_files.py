@@ -10,16 +10,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from genlab.core.program import InputError
+from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS
+from genlab.sources.decoding import Encoding
 from genlab.sources.hub import load_dataset
-from genlab.sources.text_files import check_text, dataset_rows, shown
+from genlab.sources.text_files import check_text, data_stem, dataset_rows, shown
 from pipelines.reviews.review_layouts import (
+    EXTENSIONS,
     NONE,
     Columns,
     ReviewFormat,
@@ -65,6 +69,10 @@ class BadRows:
         elif self.counts.total() == MAX_BAD_ROWS_SHOWN + 1:
             print("left out: more, see the counts", file=sys.stderr)
 
+    def add_unreadable(self, error: InputError) -> None:
+        """Do the same with a row that could not even be read."""
+        self.add(BadRow("row", str(error)))
+
 
 @dataclass
 class ReviewCounts:
@@ -80,7 +88,9 @@ class ReviewCounts:
         return frame
 
     def numbers(self, bad_rows: BadRows) -> dict[str, int | dict[str, int]]:
-        """Return the metrics of the corpus."""
+        """Return the metrics of the corpus; warn of ratings that no review has."""
+        if empty := [str(stars) for stars in STARS if not self.ratings[stars]]:
+            print(f"warning: no review has {', '.join(empty)} stars", file=sys.stderr)
         bad = {"total": bad_rows.counts.total(), **dict(sorted(bad_rows.counts.items()))}
         return {
             "reviews": self.ratings.total(),
@@ -91,20 +101,38 @@ class ReviewCounts:
 
 
 def read_review_files(
-    path: Path, layout: ReviewFormat, columns: Columns, n_reviews: int, bad_rows: BadRows
+    path: Path,
+    layout: ReviewFormat,
+    encoding: Encoding,
+    columns: Columns,
+    n_reviews: int,
+    seed: int,
+    bad_rows: BadRows,
 ) -> Iterator[pl.DataFrame]:
-    """Yield the reviews of a file, or of all data files of a folder; the first n_reviews (0: all).
+    """Yield the reviews of a file, or of all data files of a folder; n_reviews drawn (0: all).
 
     Raises InputError for what cannot be read, and if there is no review at all.
     """
+    files = find_files(path)
+    stems = Counter(data_stem(file, EXTENSIONS) for file in files)
     parts = (
-        (file.name.split(".")[0], read_rows(file, layout, columns)) for file in find_files(path)
+        (
+            name_of(file, stems),
+            read_rows(file, layout, columns, encoding, bad_rows.add_unreadable),
+        )
+        for file in files
     )
-    yield from collect_frames(str(path), parts, columns, n_reviews, bad_rows)
+    yield from collect_frames(str(path), parts, columns, n_reviews, seed, bad_rows)
+
+
+def name_of(file: Path, stems: Counter) -> str:
+    """Return what the ids of a file's reviews begin with: its stem, if no other file has it."""
+    stem = data_stem(file, EXTENSIONS)
+    return stem if stems[stem] == 1 else file.name
 
 
 def read_hub_reviews(
-    hub_id: str, revision: str, columns: Columns, n_reviews: int, bad_rows: BadRows
+    hub_id: str, revision: str, columns: Columns, n_reviews: int, seed: int, bad_rows: BadRows
 ) -> tuple[Iterator[pl.DataFrame], str]:
     """Return the reviews of a Hub dataset's split train at `revision`, and the commit.
 
@@ -120,14 +148,30 @@ def read_hub_reviews(
     )
     name = f"{hub_id}, train"
     rows = dataset_rows(name, dataset["train"], needed_columns(columns), check_column_names)
-    return collect_frames(hub_id, [("hub", rows)], columns, n_reviews, bad_rows), commit
+    return collect_frames(hub_id, [("hub", rows)], columns, n_reviews, seed, bad_rows), commit
 
 
 def collect_frames(
-    corpus: str, parts: Any, columns: Columns, n_reviews: int, bad_rows: BadRows
+    corpus: str, parts: Any, columns: Columns, n_reviews: int, seed: int, bad_rows: BadRows
 ) -> Iterator[pl.DataFrame]:
-    """Yield frames from parts (name, rows); an id is the row's own, or "<name>-<number>"."""
-    rows: list[dict] = []
+    """Yield frames from parts (name, rows); an id is the row's own, or "<name>-<number>".
+
+    If n_reviews is not 0, so many are drawn of all: a file may be sorted by rating.
+    """
+    reviews = checked_reviews(parts, columns, bad_rows)
+    if n_reviews:
+        reviews = draw(reviews, n_reviews, seed)
+    any_there = False
+    while rows := list(islice(reviews, BATCH_ROWS)):
+        any_there = True
+        yield pl.DataFrame(rows, schema=REVIEW_SCHEMA)
+    if not any_there:
+        why = f" ({bad_rows.counts.total()} rows are bad)" if bad_rows.counts else ""
+        raise InputError(f"{corpus}: there are no reviews in it{why}; correct corpus.path")
+
+
+def checked_reviews(parts: Any, columns: Columns, bad_rows: BadRows) -> Iterator[dict[str, Any]]:
+    """Yield the rows that are reviews; give the others to `bad_rows`."""
     ids: set[str] = set()
     for name, placed in parts:
         for number, (place, row) in enumerate(placed):
@@ -139,19 +183,7 @@ def collect_frames(
                 bad_rows.add(error)
                 continue
             ids.add(review["review_id"])
-            rows.append(review)
-            if len(rows) == BATCH_ROWS:
-                yield pl.DataFrame(rows, schema=REVIEW_SCHEMA)
-                rows = []
-            if len(ids) == n_reviews:
-                break
-        if ids and len(ids) == n_reviews:
-            break
-    if not ids:
-        why = f" ({bad_rows.counts.total()} rows are bad)" if bad_rows.counts else ""
-        raise InputError(f"{corpus}: there are no reviews in it{why}; correct corpus.path")
-    if rows:
-        yield pl.DataFrame(rows, schema=REVIEW_SCHEMA)
+            yield review
 
 
 def check_row(place: str, row: Any, columns: Columns, new_id: str) -> dict[str, Any]:
@@ -161,13 +193,11 @@ def check_row(place: str, row: Any, columns: Columns, new_id: str) -> dict[str, 
     review_id = new_id if columns.id_column == NONE else row.get(columns.id_column)
     if isinstance(review_id, bool) or not isinstance(review_id, int | str) or review_id == "":
         raise BadRow("id", f"{place}: {columns.id_column} is {shown(review_id)}, not an id")
+    check_part("id", place, columns.id_column, str(review_id), columns.max_text_bytes)
     text = row.get(columns.text_column)
-    try:
-        check_text(place, columns.text_column, text, columns.max_text_bytes, may_be_blank=False)
-    except InputError as error:
-        raise BadRow("text", str(error)) from None
+    check_part("text", place, columns.text_column, text, columns.max_text_bytes, False)
     name, address = (
-        read_name(place, row, column)
+        read_name(place, row, column, columns.max_text_bytes)
         for column in (columns.organisation_column, columns.address_column)
     )
     return {
@@ -180,22 +210,33 @@ def check_row(place: str, row: Any, columns: Columns, new_id: str) -> dict[str, 
     }
 
 
+def check_part(
+    reason: str, place: str, name: str, value: Any, max_bytes: int, may_be_blank: bool = True
+) -> None:
+    """Raise BadRow unless `value` is text that can be written, of at most `max_bytes`."""
+    try:
+        check_text(place, name, value, max_bytes, may_be_blank)
+    except InputError as error:
+        raise BadRow(reason, str(error)) from None
+
+
 def read_rating(place: str, column: str, value: Any) -> int:
     """Return a whole rating from 1 to 5; Yandex writes "3." for 3."""
     try:
         rating = float("nan") if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         rating = float("nan")
     if rating not in STARS:
         raise BadRow("rating", f"{place}: {column} is {shown(value)}, not a whole number 1 to 5")
     return int(rating)
 
 
-def read_name(place: str, row: dict, column: str) -> str:
+def read_name(place: str, row: dict, column: str, max_bytes: int) -> str:
     """Return the text in a column that may be missing or empty, on one line."""
     value = row.get(column) if column != NONE else None
     if value is not None and not isinstance(value, str):
         raise BadRow("organisation", f"{place}: {column} is {shown(value)}, not text")
+    check_part("organisation", place, column, value or "", max_bytes)
     return " ".join((value or "").split())
 
 
@@ -205,5 +246,7 @@ def read_rubrics(place: str, row: dict, columns: Columns) -> list[str]:
     parts = value.split(columns.rubric_separator) if isinstance(value, str) else value or []
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         raise BadRow("rubrics", f"{place}: {columns.rubrics_column} is {shown(value)}, not text")
+    for part in parts:
+        check_part("rubrics", place, columns.rubrics_column, part, columns.max_text_bytes)
     rubrics = [" ".join(part.split()) for part in parts]
     return list(dict.fromkeys(filter(None, rubrics))) or [columns.default_rubric]

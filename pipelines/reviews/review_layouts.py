@@ -1,12 +1,11 @@
-"""Files of reviews, as raw rows with their places: tskv, CSV, JSON Lines or Parquet, packed or not.
+"""Files of reviews, as raw rows with their places: tskv, CSV, JSON or Parquet, packed or not.
 
 tskv is Yandex's: key=value fields between tabs. Nothing is known here of what a row must hold but
 the names of its columns, which are the user's to give.
 """
 
-import csv
-import io
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,16 +15,11 @@ from typing import Annotated, Any
 from typer import Option
 
 from genlab.core.program import InputError
-from genlab.sources.text_files import (
-    check_columns,
-    data_extension,
-    line_rows,
-    one_line,
-    opened,
-    parquet_rows,
-    recognise_start,
-    text_lines,
-)
+from genlab.sources.csv_text import csv_rows
+from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import OnBadRow, is_hidden, recognise_start, stop, text_lines
+from genlab.sources.json_text import array_rows
+from genlab.sources.text_files import check_columns, data_extension, line_rows, parquet_rows
 
 
 class ReviewFormat(StrEnum):
@@ -33,12 +27,13 @@ class ReviewFormat(StrEnum):
 
     auto = "auto"  # by its content
     tskv = "tskv"
-    csv = "csv"  # comma, semicolon or tab, with a header
+    csv = "csv"  # comma, semicolon, tab or bar, with a header
     jsonl = "jsonl"
+    json = "json"  # an array of objects
     parquet = "parquet"
 
 
-EXTENSIONS = (".tskv", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+EXTENSIONS = (".tskv", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 NONE = "none"  # as a column's name: there is no such column
 
 # tskv's escapes; a backslash before anything else is left alone.
@@ -72,32 +67,54 @@ def find_files(path: Path) -> list[Path]:
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; correct corpus.path")
     there = sorted(path.iterdir())
-    files = [file for file in there if data_extension(file) in EXTENSIONS]
+    files = [
+        file
+        for file in there
+        if data_extension(file) in EXTENSIONS and not is_hidden(file.name) and file.is_file()
+    ]
+    name_unread(there, files)
     if not files:
         names = ", ".join(file.name for file in there[:20]) or "nothing"
         raise InputError(
             f"{path}: no data file in this folder (there: {names}); give files ending in "
-            f"{' '.join(EXTENSIONS)} (or .gz of these)"
+            f"{' '.join(EXTENSIONS)} (or .gz, .zst of these)"
         )
     return files
 
 
-def read_rows(file: Path, layout: ReviewFormat, columns: Columns) -> Iterator[tuple[str, Any]]:
-    """Yield the raw rows of one file with their places."""
-    kind = recognise(file) if layout is ReviewFormat.auto else layout
+def name_unread(there: Iterable[Path], files: Iterable[Path]) -> None:
+    """Name on stderr what lies in a corpus's folder and is not read."""
+    if unread := [file.name + "/" * file.is_dir() for file in there if file not in files]:
+        names = ", ".join(unread[:20]) + ", ..." * (len(unread) > 20)
+        print(f"not read, as hidden or no data file: {len(unread)} ({names})", file=sys.stderr)
+
+
+def read_rows(
+    file: Path,
+    layout: ReviewFormat,
+    columns: Columns,
+    encoding: Encoding = Encoding.auto,
+    on_bad_row: OnBadRow = stop,
+) -> Iterator[tuple[str, Any]]:
+    """Yield the raw rows of one file with their places; a row of JSON or CSV may be unreadable."""
+    kind = recognise(file, encoding) if layout is ReviewFormat.auto else layout
     if kind is ReviewFormat.parquet:
         yield from parquet_rows(file, needed_columns(columns), check_column_names)
         return
-    readers = {
-        ReviewFormat.tskv: tskv_rows,
-        ReviewFormat.csv: csv_rows,
-        ReviewFormat.jsonl: line_rows,
-    }
+    if kind is ReviewFormat.json:
+        rows: Iterator[tuple[str, Any]] = array_rows(file, encoding)
+    else:
+        readers = {
+            ReviewFormat.tskv: tskv_rows,
+            ReviewFormat.csv: csv_rows,
+            ReviewFormat.jsonl: line_rows,
+        }
+        rows = readers[kind](file, encoding, on_bad_row)
     needed = [columns.text_column, columns.rating_column]
     if kind is not ReviewFormat.tskv:  # which leaves out what is empty
         needed += columns.optional()
     is_first = True
-    for place, row in readers[kind](file):
+    for place, row in rows:
         if is_first and isinstance(row, dict):  # a wrong name, not a bad row
             check_column_names(place, row, needed)
         is_first = False
@@ -115,51 +132,44 @@ def check_column_names(place: str, there: Iterable[str], needed: Iterable[str]) 
         ) from None
 
 
-def recognise(file: Path) -> ReviewFormat:
+def recognise(file: Path, encoding: Encoding = Encoding.auto) -> ReviewFormat:
     """Return the format of a file by its content; raise InputError for what holds no rows."""
-    is_parquet, start = recognise_start(file, "reviews")
+    is_parquet, start = recognise_start(file, "reviews", encoding)
     if is_parquet:
         return ReviewFormat.parquet
-    if start.startswith(b"{"):
+    if start.startswith("{"):
         return ReviewFormat.jsonl
-    fields = start.split(b"\n")[0].removeprefix(b"tskv\t").split(b"\t")
-    is_tskv = all(re.match(rb"[A-Za-z_]\w*=", each) for each in fields)
+    if start.startswith("["):
+        return ReviewFormat.json
+    fields = re.split("[\r\n]", start)[0].removeprefix("tskv\t").split("\t")
+    is_tskv = all(re.match(r"[A-Za-z_]\w*=", each) for each in fields)
+    is_tskv = is_tskv and not start.lower().startswith("sep=")
     return ReviewFormat.tskv if is_tskv else ReviewFormat.csv
 
 
-def tskv_rows(file: Path) -> Iterator[tuple[str, dict]]:
-    """Yield the rows of a tskv file: lines of key=value fields between tabs."""
-    for place, line in text_lines(file):
-        row = {}
+def tskv_rows(
+    file: Path, encoding: Encoding = Encoding.auto, on_bad_row: OnBadRow = stop
+) -> Iterator[tuple[str, dict]]:
+    """Yield the rows of a tskv file: lines of key=value fields between tabs.
+
+    A tab inside a value must be written \\t: behind a raw one stands no key, and the row is bad.
+    """
+    for place, line in text_lines(file, encoding, on_bad_row):
+        row: dict[str, str] = {}
+        fault = None
         for part in line.removeprefix("tskv\t").split("\t"):
             key, equals, value = part.partition("=")
-            if equals:
-                row[key] = re.sub(r"\\(.)", lambda match: ESCAPES.get(match[1], match[0]), value)
-        yield place, row
-
-
-def csv_rows(file: Path) -> Iterator[tuple[str, dict | list]]:
-    """Yield the rows of a CSV file with a header; the header tells what separates."""
-    with opened(file) as stream:
-        lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        try:
-            header = lines.readline()
-            delimiter = max(",;\t", key=header.count)
-            names = next(csv.reader([header], delimiter=delimiter))
-            reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            for row in reader:
-                if row:
-                    place = f"{file}, line {reader.line_num + 1}"
-                    # One that is too short or too long has a quote or a separator too many.
-                    yield (
-                        place,
-                        dict(zip(names, row, strict=True)) if len(row) == len(names) else row,
-                    )
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise InputError(
-                f"{file}: broken CSV after line {reader.line_num + 1} ({one_line(error)}); "
-                "correct its quotes, save it as UTF-8"
-            ) from None
+            if not part.strip():  # nothing is lost with it
+                continue
+            if not equals or not re.fullmatch(r"\w+", key):
+                fault = f"{part[:40]!r} between tabs is no key=value; write a tab in a text as \\t"
+            elif key in row:
+                fault = f"the key {key!r} occurs twice; remove one"
+            row[key] = re.sub(r"\\(.)", lambda match: ESCAPES.get(match[1], match[0]), value)
+        if fault:
+            on_bad_row(InputError(f"{place}: {fault}"))
+        else:
+            yield place, row
 
 
 def needed_columns(columns: Columns) -> list[str]:

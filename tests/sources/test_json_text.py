@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genlab.core.program import InputError
-from genlab.sources import text_files
+from genlab.sources import file_text
 from genlab.sources.json_text import JsonText, array_rows
 
 JSON_VALUES = st.recursive(
@@ -39,7 +39,7 @@ def test_pieces_of_any_size_decode_to_what_the_json_module_gives(
     text = json.dumps(values, indent=indent, ensure_ascii=ascii_only)
     file = write(tmp_path / "a.json", text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_files, "PIECE_BYTES", piece_bytes)
+        patch.setattr(file_text, "PIECE_BYTES", piece_bytes)
         assert [row for _, row in array_rows(file)] == json.loads(text)
 
 
@@ -49,13 +49,13 @@ def test_an_array_cut_off_anywhere_is_an_error_and_never_a_shorter_array(tmp_pat
     text = json.dumps(rows)
     file = write(tmp_path / "a.json", text[: data.draw(st.integers(0, len(text) - 1))])
     with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError, match="broken JSON"):
-        patch.setattr(text_files, "PIECE_BYTES", 7)
+        patch.setattr(file_text, "PIECE_BYTES", 7)
         list(array_rows(file))
 
 
 @pytest.mark.parametrize("piece_bytes", range(1, 8))
 def test_numbers_cut_anywhere_are_whole(tmp_path, monkeypatch, piece_bytes):
-    monkeypatch.setattr(text_files, "PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(file_text, "PIECE_BYTES", piece_bytes)
     text = "[0.5, 1e+5, -2.5E-3, 10, -Infinity, true]"
     rows = [row for _, row in array_rows(write(tmp_path / "a.json", text))]
     assert rows == [0.5, 1e5, -0.0025, 10, float("-inf"), True]
@@ -63,7 +63,7 @@ def test_numbers_cut_anywhere_are_whole(tmp_path, monkeypatch, piece_bytes):
 
 @pytest.mark.parametrize("piece_bytes", [1, 5, 1000])
 def test_the_position_of_an_error_is_that_of_the_json_module(tmp_path, monkeypatch, piece_bytes):
-    monkeypatch.setattr(text_files, "PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(file_text, "PIECE_BYTES", piece_bytes)
     text = '[\n {"a": 1},\n {"b": "é\\n",  oops}\n]'
     with pytest.raises(json.JSONDecodeError) as expected:
         json.loads(text)
@@ -74,7 +74,7 @@ def test_the_position_of_an_error_is_that_of_the_json_module(tmp_path, monkeypat
 
 
 def test_one_value_at_a_time_is_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_files, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(file_text, "PIECE_BYTES", 1000)
     stream = JsonText(write(tmp_path / "a.json", json.dumps(["x" * 90] * 10_000)))
     stream.take("[")
     for _ in range(10_000):

@@ -25,6 +25,7 @@ from genlab.preference.reward_folders import (
     fetch_reward,
     make_classifier,
 )
+from genlab.sources.decoding import Encoding
 from genlab.sources.source import Source
 from pipelines.alignment.schemas import TEXT_SCHEMA, count_texts, training_texts
 
@@ -47,6 +48,7 @@ def corpus(
     metrics: Metrics,
     source: Annotated[CorpusSource, Option()],
     path: Annotated[Path, Option(help="mini: the vocabulary; file, queries: the user's")],
+    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
     hub_id: Annotated[str, Option()],
     revision: Revision,
     n_texts: Annotated[
@@ -61,13 +63,14 @@ def corpus(
 
     dropped: Counter[str] = Counter()
     counts: Counter[str] = Counter()
-    limits = (max_words, n_texts, validation_share, dropped)
+    files: Counter[str] = Counter()
+    limits = (max_words, n_texts, validation_share, seed, dropped)
     if source is CorpusSource.mini:
         frames = mini_films.make_reviews(path, n_texts, validation_share, seed)
     elif source is CorpusSource.hub:
         frames = labelled_texts.read_hub_texts(hub_id, revision, *limits)
     elif source is CorpusSource.file:
-        frames = labelled_texts.read_text_files(path, *limits)
+        frames = labelled_texts.read_text_files(path, encoding, *limits, files)
     else:
         frames = labelled_texts.read_queries(path)
 
@@ -76,7 +79,8 @@ def corpus(
         return frame
 
     write_table(output, map(counted, frames), TEXT_SCHEMA)
-    write_json(metrics, dict(counts) | {"left_out": {"total": dropped.total(), **dropped}})
+    read = {"files": dict(files)} if files else {}
+    write_json(metrics, dict(counts) | {"left_out": {"total": dropped.total(), **dropped}} | read)
 
 
 def check_base(source: Source, sizes: Sizes) -> None:

@@ -15,6 +15,7 @@ from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.t5 import Sizes, check_sizes
+from genlab.sources.decoding import Encoding
 from genlab.sources.manifests import with_progress, write_manifest
 from genlab.sources.source import Source
 from pipelines.reviews.review_files import BadRowsAre
@@ -34,6 +35,7 @@ def corpus(
     source: Annotated[Source, Option()],
     path: Annotated[Path, Option(help="mini: the vocabulary; file: a file or folder")],
     format: Annotated[ReviewFormat, Option(help="file: how it is written; auto recognises it")],
+    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
     hub_id: Annotated[str, Option()],
     revision: Annotated[str, Option(help="hub: commit that is downloaded")],
     columns: Columns,
@@ -52,9 +54,13 @@ def corpus(
     if source is Source.mini:
         frames = mini_reviews.make_reviews(path, n_reviews, seed)
     elif source is Source.hub:
-        frames, commit = review_files.read_hub_reviews(hub_id, revision, columns, n_reviews, bad)
+        frames, commit = review_files.read_hub_reviews(
+            hub_id, revision, columns, n_reviews, seed, bad
+        )
     else:
-        frames = review_files.read_review_files(path, format, columns, n_reviews, bad)
+        frames = review_files.read_review_files(
+            path, format, encoding, columns, n_reviews, seed, bad
+        )
     shown = with_progress(frames, "fetching the reviews", "reviews")
     n_rows = write_table(output, map(counts.add, shown), REVIEW_SCHEMA)
 

@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
+from genlab.sources.decoding import Encoding
 from pipelines.alignment import labelled_texts, mini_films
+from pipelines.alignment.found_texts import mood_of
 from pipelines.alignment.labelled_texts import (
     first_sentences,
-    mood_of,
     read_queries,
     read_text_files,
 )
@@ -31,9 +32,9 @@ def mini():
     return pl.concat(make_reviews(WORLD, 2000, 0.1, seed=17))
 
 
-def read(path, max_words=20, n_texts=0):
-    dropped = Counter()
-    frames = list(read_text_files(path, max_words, n_texts, 0.2, dropped))
+def read(path, max_words=20, n_texts=0, encoding=Encoding.auto, files=None):
+    dropped, files = Counter(), Counter() if files is None else files
+    frames = list(read_text_files(path, encoding, max_words, n_texts, 0.2, 1, dropped, files))
     rows = pl.concat(frames).sort("text_id")
     return dict(rows.select("text", "is_positive").iter_rows()), +dropped
 
@@ -143,7 +144,7 @@ def test_a_folder_tells_the_mood_and_a_long_text_is_cut_to_whole_sentences(tmp_p
     assert dropped == {"empty": 1}
 
 
-def test_a_zip_is_read_where_it_lies_a_text_a_line_and_latin_1_too(tmp_path):
+def test_a_zip_is_read_where_it_lies_a_text_a_line_and_windows_1252_too(tmp_path):
     with zipfile.ZipFile(tmp_path / "lines.zip", "w") as archive:
         archive.writestr("set/rt.pos", "très bien\ngood\ngood\n".encode("latin-1"))
         archive.writestr("set/rt.neg", "bad\nworse\n")
@@ -159,7 +160,7 @@ def test_as_many_of_either_mood_are_taken(tmp_path):
     (tmp_path / "x.pos").write_text("one\ntwo\nthree")
     (tmp_path / "x.neg").write_text("four\nfive\nsix")
     texts, dropped = read(tmp_path, n_texts=4)
-    assert texts == {"one": True, "two": True, "four": False, "five": False}
+    assert sorted(texts.values()) == [False, False, True, True]
     assert dropped == {"beyond_n_texts": 2}
 
 
@@ -209,17 +210,17 @@ def test_a_hub_that_cannot_be_reached_is_one_error_line(tmp_path, monkeypatch):
         socket, "getaddrinfo", lambda *a, **k: (_ for _ in ()).throw(OSError("off"))
     )
     with pytest.raises(InputError, match="stanfordnlp/nosuch"):
-        list(labelled_texts.read_hub_texts("stanfordnlp/nosuch", "0" * 40, 9, 0, 0.1, Counter()))
+        list(labelled_texts.read_hub_texts("stanfordnlp/nosuch", "0" * 40, 9, 0, 0.1, 1, Counter()))
 
 
 def test_a_data_set_of_texts_and_labels_is_read_and_its_breaks_are_lines(tmp_path):
     rows = {"text": ["Fine.<br /><br />Good.", "Bad.", "x", "Poor."], "label": [1, 0, -1, 0]}
     pl.DataFrame(rows).write_parquet(tmp_path / "train.parquet")
     dropped = Counter()
-    frames = labelled_texts.read_hub_texts(str(tmp_path), "main", 9, 2, 0.1, dropped)
+    frames = labelled_texts.read_hub_texts(str(tmp_path), "main", 9, 0, 0.1, 1, dropped)
     found = pl.concat(frames).select("text", "is_positive").rows()
-    assert found == [("Fine. Good.", True), ("Bad.", False)]
-    assert dropped == {"no_label": 1, "beyond_n_texts": 1}
+    assert found == [("Fine. Good.", True), ("Bad.", False), ("Poor.", False)]
+    assert dropped == {"no_label": 1, "beyond_n_texts": 0}
 
 
 def test_a_query_is_a_prompt_and_its_first_answer_the_text(tmp_path):
@@ -237,7 +238,18 @@ def test_a_query_is_a_prompt_and_its_first_answer_the_text(tmp_path):
 def test_the_program_counts_what_it_takes_and_leaves_out(tmp_path):
     words = ["corpus", str(tmp_path / "out"), "--metrics", str(tmp_path / "m"), "--source", "file"]
     words += ["--path", str(write_folder(tmp_path / "in")), "--hub_id", "x", "--revision", "main"]
-    words += ["--n_texts", "0", "--max_words", "12", "--validation_share", "0", "--seed", "1"]
+    words += [
+        "--n_texts",
+        "0",
+        "--max_words",
+        "12",
+        "--validation_share",
+        "0",
+        "--seed",
+        "1",
+        "--encoding",
+        "auto",
+    ]
     result = CliRunner().invoke(fetch.app, words)
     assert result.exit_code == 0, result.output
     assert read_table(tmp_path / "out").height == 3
@@ -248,6 +260,7 @@ def test_the_program_counts_what_it_takes_and_leaves_out(tmp_path):
         "positive": 1,
         "negative": 2,
         "left_out": {"total": 1, "empty": 1, "beyond_n_texts": 0},
+        "files": {"read": 4, "unread": 1},
     }
 
 

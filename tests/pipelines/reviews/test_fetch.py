@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.models.loading import load_text_to_text_model, load_tokenizer
+from genlab.sources.decoding import Encoding
 from pipelines.reviews import mini_reviews, review_files
 from pipelines.reviews.mini_pages import make_pages
 from pipelines.reviews.mini_reviews import accusative, fill, make_reviews
@@ -59,9 +60,10 @@ def write(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def read(path: Path, *, columns=COLUMNS, drop=False, n=0, layout=ReviewFormat.auto):
+def read(path: Path, *, columns=COLUMNS, drop=False, n=0, layout=ReviewFormat.auto, seed=1):
     bad = BadRows(are_dropped=drop)
-    rows = pl.concat(read_review_files(path, layout, columns, n, bad)).to_dicts()
+    frames = read_review_files(path, layout, Encoding.auto, columns, n, seed, bad)
+    rows = pl.concat(frames).to_dicts()
     return (rows, bad.counts) if drop else rows
 
 
@@ -182,12 +184,11 @@ def test_json_lines_and_parquet_give_the_same_reviews(tmp_path):
     assert read(tmp_path / "a.parquet") == EXPECTED
 
 
-def test_a_folder_gives_the_reviews_of_its_data_files_and_n_reviews_the_first(tmp_path):
+def test_a_folder_gives_the_reviews_of_its_data_files(tmp_path):
     write(tmp_path / "a.tskv", TSKV)
     write(tmp_path / "b.csv.gz", gzip.compress(CSV.encode()))
     write(tmp_path / "SOURCE.md", "no data")
     assert [row["review_id"] for row in read(tmp_path)] == ["a-0", "a-1", "b-0", "b-1"]
-    assert [row["review_id"] for row in read(tmp_path, n=3)] == ["a-0", "a-1", "b-0"]
 
 
 def test_tskv_escapes_are_undone_and_other_backslashes_stay(tmp_path):
@@ -247,9 +248,17 @@ def test_an_id_met_twice_is_a_bad_row(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "stars,text\n5,Да\n", r"'rating' is missing \(there: 'stars', 'text'\); name"),
-        ("a.csv", "rating,text\n5,Да\n", r"'name_ru' is missing .*none: without"),
-        ("a.csv", CSV + '5,"', "broken CSV after line"),
+        (
+            "a.csv",
+            "stars,text\n5,Да\n",
+            r"'rating' and 'name_ru' .*there: 'stars', 'text'",
+        ),
+        (
+            "a.csv",
+            "rating,text\n5,Да\n",
+            r"'name_ru' and 'address' and 'rubrics' are .*none: w",
+        ),
+        ("a.csv", CSV + '5,"', "line 5: broken CSV .* one that opens there is not closed"),
         ("a.jsonl", '{"text": ', "line 1: broken JSON"),
         ("a.jsonl", "  \n", "the file is empty"),
         ("a.parquet", b"PAR1 and no more", "not a whole Parquet file"),
@@ -288,7 +297,7 @@ def test_a_hub_dataset_gives_its_train_rows(tmp_path, monkeypatch):
     folder = tmp_path / "hub"
     folder.mkdir()
     pl.DataFrame(ROWS, strict=False).write_parquet(folder / "train.parquet")
-    frames, _ = review_files.read_hub_reviews(str(folder), "main", COLUMNS, 0, BadRows(False))
+    frames, _ = review_files.read_hub_reviews(str(folder), "main", COLUMNS, 0, 1, BadRows(False))
     rows = pl.concat(frames).to_dicts()
     expected = [row | {"review_id": f"hub-{n}"} for n, row in enumerate(EXPECTED)]
     assert rows == expected
@@ -302,7 +311,7 @@ def test_without_a_network_the_hub_is_one_clear_error(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", fail)
     with pytest.raises(InputError, match=r"some/reviews at revision 0{40} .*no network.*: file"):
-        review_files.read_hub_reviews("some/reviews", "0" * 40, COLUMNS, 0, BadRows(False))
+        review_files.read_hub_reviews("some/reviews", "0" * 40, COLUMNS, 0, 1, BadRows(False))
 
 
 # ---- the command

@@ -1,0 +1,126 @@
+"""Queries from tables with a row for each passage: question, sentence and label.
+
+Tab-separated without a header, WikiQA's seven columns, or any CSV or TSV whose header names a
+query, a passage and a label. Lines of one question make one query, wherever they stand in the file.
+"""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from genlab.core.program import InputError
+from genlab.sources.csv_text import csv_lists, delimiter_of, tsv_rows
+from genlab.sources.decoding import Encoding
+from genlab.sources.text_files import check_columns, check_text, data_stem, shown
+
+# Where a query was found ("train.jsonl, line 3"), and QUERY_SCHEMA's columns without `split`.
+PlacedQuery = tuple[str, dict[str, Any]]
+
+WIKIQA_COLUMNS = ("QuestionID", "Question", "Sentence", "Label")
+# What people call the columns, in small letters.
+ROLES = {
+    "query": ("query", "question"),
+    "passage": ("passage", "sentence", "passage_text", "text"),
+    "label": ("label", "is_selected", "relevance"),
+    "id": ("query_id", "questionid", "question_id", "qid"),
+}
+
+
+def header_columns(names: list[str]) -> dict[str, int]:
+    """Return {role: place in the header} of query, passage, label and id, as far as named."""
+    there = {name.strip().lower(): place for place, name in reversed(list(enumerate(names)))}
+    return {
+        role: next(there[name] for name in known if name in there)
+        for role, known in ROLES.items()
+        if set(known) & set(there)
+    }
+
+
+def first_line(start: str) -> str:
+    """Return the first line of a file's start that is neither blank nor Excel's `sep=`."""
+    lines = [line for line in re.split(r"[\r\n]+", start)[:3] if line.strip()]
+    return next((line for line in lines if not line.lower().startswith("sep=")), "")
+
+
+def is_labelled(start: str) -> bool:
+    """Tell whether a file that begins so is such a table."""
+    line = first_line(start)
+    fields = line.split("\t")
+    if "QuestionID" in fields or (len(fields) == 3 and fields[2].strip() in ("0", "1")):
+        return True
+    names = next(csv.reader([line], delimiter=delimiter_of(line)))
+    return len(header_columns(names).keys() - {"id"}) == 3
+
+
+def labelled_queries(
+    file: Path, start: str, max_text_bytes: int, encoding: Encoding = Encoding.auto
+) -> Iterator[PlacedQuery]:
+    """Yield the file's queries in order of their first lines; `start` is how the file begins.
+
+    The id is the file's own, or "<stem>-<number>" with the query's number from 0.
+    """
+    queries: dict[tuple[str | None, str], PlacedQuery] = {}
+    stem = data_stem(file)
+    for place, own_id, question, sentence, label in labelled_rows(file, start, encoding):
+        if label not in ("0", "1", "0.0", "1.0"):
+            header = " (a header must name query, passage and label)"
+            header *= place.endswith(" line 1")
+            raise InputError(f"{place}: label {shown(label)} is not 0 or 1{header}; correct it")
+        check_text(place, "sentence", sentence, max_text_bytes)
+        if (own_id, question) not in queries:
+            check_text(place, "question", question, max_text_bytes, may_be_blank=False)
+            query_id = (
+                f"{stem}-{len(queries)}"
+                if own_id is None
+                else check_id(place, own_id, max_text_bytes)
+            )
+            query = {"query_id": query_id, "query": question, "passages": []}
+            queries[own_id, question] = (place, query)
+        passage = {"text": sentence, "is_selected": label.startswith("1")}
+        queries[own_id, question][1]["passages"].append(passage)
+    yield from queries.values()
+
+
+def labelled_rows(
+    file: Path, start: str, encoding: Encoding
+) -> Iterator[tuple[str, str | None, str, str, str]]:
+    """Yield (place, id or None, question, sentence, label) of each row; the first may be a header.
+
+    Without one the columns are question, sentence and label.
+    """
+    in_tabs = "\t" in first_line(start)
+    columns: dict[str, int] | None = None
+    n_columns = 3
+    for place, fields in (tsv_rows if in_tabs else csv_lists)(file, encoding):
+        if columns is None:
+            columns = header_columns(fields)
+            if "QuestionID" in fields:
+                check_columns(place, fields, WIKIQA_COLUMNS)
+            if len(columns.keys() - {"id"}) == 3:
+                n_columns = len(fields)
+                continue
+            columns = {"query": 0, "passage": 1, "label": 2}
+        if len(fields) != n_columns:
+            expected = "question, sentence, label" if n_columns == 3 else "as in the header"
+            separated = "tab-separated columns" if in_tabs else "columns"
+            raise InputError(
+                f"{place}: {len(fields)} {separated}, {n_columns} expected ({expected}); "
+                "correct the line, or what separates inside its text"
+            )
+        own_id = fields[columns["id"]] if "id" in columns else None
+        question, sentence, label = (
+            fields[columns[role]] for role in ("query", "passage", "label")
+        )
+        yield place, own_id, question, sentence, label.strip()
+
+
+def check_id(place: str, value: Any, max_text_bytes: int) -> str:
+    """Return a query_id as text; whole numbers are written without a point."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+        raise InputError(f"{place}: query_id is {shown(value)}, not text or a whole number")
+    check_text(place, "query_id", str(value), max_text_bytes)
+    return str(value)

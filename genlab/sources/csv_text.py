@@ -1,0 +1,154 @@
+"""Tables of separated values as rows: CSV of any dialect, and TSV, quoted or not.
+
+A CSV has a header, which tells what separates; Excel's `sep=;` before it is obeyed. In a TSV a tab
+is a tab and a quote a quote, unless the whole file is quoted as pandas and Excel write it.
+"""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from genlab.core.program import InputError
+from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import (
+    MAX_ROW_BYTES,
+    OnBadRow,
+    decoded,
+    find_codec,
+    next_line,
+    opened,
+    stop,
+    text_lines,
+    undecoded,
+)
+from genlab.sources.text_files import shown
+
+DELIMITERS = ",;\t|"
+
+
+def csv_rows(
+    file: Path, encoding: Encoding = Encoding.auto, on_bad_row: OnBadRow = stop
+) -> Iterator[tuple[str, dict | list]]:
+    """Yield the rows of a CSV file with a header, with their places: the line they begin on.
+
+    A row of too few or too many fields comes as a list. Raises InputError for a column met twice,
+    and for a quote that is never closed: it would swallow all that follows.
+    """
+    rows = csv_lists(file, encoding, on_bad_row)
+    _, names = next(rows)
+    for place, row in rows:
+        # One that is too short or too long has a quote or a separator too many.
+        yield place, dict(zip(names, row, strict=True)) if len(row) == len(names) else row
+
+
+def csv_lists(
+    file: Path, encoding: Encoding = Encoding.auto, on_bad_row: OnBadRow = stop
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield header and rows of a CSV file as lists, with their places."""
+    lines = file_lines(file, encoding, on_bad_row)
+    number, delimiter, names = read_header(file, lines)
+    yield f"{file}, line {number}", names
+    yield from separated_rows(file, lines, delimiter, on_bad_row)
+
+
+def read_header(file: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, str, list[str]]:
+    """Return the header's line, what separates in it, and the names of the columns."""
+    said = None
+    for number, line in lines:
+        if found := re.fullmatch("sep=(.)", line.strip("\r\n\ufeff \"'"), re.IGNORECASE):
+            said = found[1]
+        elif line.strip("\r\n"):
+            delimiter = said or delimiter_of(line)
+            names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter))]
+            for name in names:
+                if name and names.count(name) > 1:
+                    raise InputError(
+                        f"{file}, line {number}: column {shown(name)} occurs twice, and one of "
+                        "them would be left out; rename or remove one"
+                    )
+            return number, delimiter, names
+    raise InputError(f"{file}: the file has no header; give the columns' names in its first line")
+
+
+def delimiter_of(header: str) -> str:
+    """Return what separates the names of a header; what stands in quotes does not count."""
+    bare = re.sub(r'"(?:[^"]|"")*"', "", header)
+    return max(DELIMITERS, key=bare.count)
+
+
+def file_lines(file: Path, encoding: Encoding, on_bad_row: OnBadRow) -> Iterator[tuple[int, str]]:
+    """Yield all lines of a file with their numbers and ends; blank ones may be inside a field."""
+    codec = find_codec(file, encoding)
+    number = 0
+    with opened(file) as stream:
+        text = decoded(stream, codec, newline="")
+        while line := next_line(text, f"{file}, line {number + 1}", codec):
+            number += 1
+            if error := undecoded(f"{file}, line {number}", line, codec):
+                on_bad_row(error)
+            else:
+                yield number, line
+
+
+def separated_rows(
+    file: Path,
+    lines: Iterator[tuple[int, str]],
+    delimiter: str,
+    on_bad_row: OnBadRow = stop,
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield rows of fields, quoted or not, with their places."""
+    csv.field_size_limit(MAX_ROW_BYTES)  # ours: max_text_bytes says what a text may have
+    first = last = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal first, last
+        for number, line in lines:
+            first, last = first or number, number
+            yield line
+
+    reader = csv.reader(counted(), delimiter=delimiter, strict=True)
+    while True:
+        first = 0
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            message = f"{file}, line {first}: broken CSV ({error}); correct its quotes"
+            if "unexpected end" in str(error):
+                message += f": one that opens there is not closed up to line {last}"
+                raise InputError(message) from None
+            on_bad_row(InputError(message))
+            continue
+        if row:
+            yield f"{file}, line {first}", row
+
+
+def tsv_rows(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, list[str]]]:
+    """Yield the rows of a tab-separated file, with or without a header, with their places."""
+    if is_quoted(file, encoding):
+        yield from separated_rows(file, file_lines(file, encoding, stop), "\t")
+    else:
+        for place, line in text_lines(file, encoding):
+            yield place, line.split("\t")
+
+
+def is_quoted(file: Path, encoding: Encoding = Encoding.auto) -> bool:
+    """Tell whether a tab-separated file is quoted as CSV: some fields must be, and all may be.
+
+    A field is quoted for the quotes, tabs or line ends inside it. If it has none, or the file does
+    not come out as rows of one length, its quotes are part of its text.
+    """
+    starts = (line for _, line in text_lines(file, encoding))
+    if not any(re.search(r'(?:^|\t)"', line) for line in starts):
+        return False
+    widths = set()
+    needs_quotes = False
+    try:
+        for _, row in separated_rows(file, file_lines(file, encoding, stop), "\t"):
+            widths.add(len(row))
+            needs_quotes |= any(re.search(r'["\t\r\n]', field) for field in row)
+    except InputError:
+        return False
+    return len(widths) == 1 and needs_quotes

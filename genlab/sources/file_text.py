@@ -1,0 +1,216 @@
+"""The text of people's files: plain, in gzip or in zstd, of any encoding, in pieces and in lines.
+
+Lines end in LF, CRLF or CR, and in nothing else that Unicode has.
+"""
+
+import codecs
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+
+from genlab.core.program import InputError
+from genlab.sources.decoding import DECLARE, UTF_8, Encoding, codec_of
+
+# First bytes of files that are no corpus, whatever their names say. A pickle can run code when it
+# is loaded, so it is only ever recognised.
+PICKLE = "a Python pickle, which is never loaded; export it as JSON Lines"
+FOREIGN_CONTENT = (
+    (b"PK\x03\x04", "a zip archive; unpack it"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
+    (b"\xfd7zXZ\x00", "compressed with xz; unpack it or use gzip"),
+    (b"BZh91AY&SY", "compressed with bzip2; unpack it or use gzip"),
+    (b"\x1f\x8b", "compressed twice; unpack it once"),
+    (b"\x28\xb5\x2f\xfd", "compressed twice; unpack it once"),
+    *((b"\x80" + bytes([protocol]), PICKLE) for protocol in range(2, 6)),
+    (b"PAR1", "Parquet inside gzip or zstd; unpack it"),
+    (b"ARROW1", "an Arrow file; export it as Parquet"),
+    (b"%PDF", "a PDF; give the data file"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the data; run `git lfs pull`"),
+    (b"<!doctype html", "a web page, not the data; download the file itself"),
+    (b"<html", "a web page, not the data; download the file itself"),
+)
+
+HEAD_BYTES = 1 << 16  # looked at to recognise a format
+PIECE_BYTES = 1 << 20  # read at a time
+ASCII_BYTES = 1 << 26  # where so much is plain ASCII, the rest is taken for UTF-8
+# A row longer than 256 MiB is refused: a file without line ends, or a gzip bomb.
+MAX_ROW_BYTES = 1 << 28
+# What is done with a row that cannot be read: `stop` raises its error, others may count it.
+OnBadRow = Callable[[InputError], None]
+
+
+def stop(error: InputError) -> None:
+    """Raise the error of a row that cannot be read."""
+    raise error
+
+
+def one_line(error: Exception) -> str:
+    """Return class and message of an error from a library on one line of about 150 characters."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message[:150]}{'...' if len(message) > 150 else ''}"
+
+
+def is_hidden(name: str | PurePath) -> bool:
+    """Tell whether a name below a corpus's folder is hidden or the system's: .DS_Store, ._a.txt."""
+    parts = PurePath(name).parts
+    system = {"__macosx", "thumbs.db", "desktop.ini"}
+    return any(part.startswith(".") or part.lower() in system for part in parts)
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[BinaryIO]:
+    """Open `file` for reading bytes, unpacked if it is gzip or zstd.
+
+    A damaged one raises InputError.
+    """
+    with open(file, "rb") as raw:
+        magic = raw.read(4)
+        raw.seek(0)
+        stream: Any = raw
+        if magic[:2] == b"\x1f\x8b":
+            stream = gzip.GzipFile(fileobj=raw)
+        elif magic == b"\x28\xb5\x2f\xfd":
+            stream = io.BufferedReader(pa.CompressedInputStream(raw, "zstd"))
+        try:
+            yield cast(BinaryIO, stream)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise InputError(
+                f"{file}: damaged gzip ({error}); download or compress it again"
+            ) from None
+        except OSError as error:
+            if stream is raw or error.errno:
+                raise
+            raise InputError(
+                f"{file}: damaged zstd ({one_line(error)}); download or compress it again"
+            ) from None
+
+
+def recognise_start(
+    file: Path, content: str, encoding: Encoding = Encoding.auto
+) -> tuple[bool, str]:
+    """Return whether `file` is Parquet, and its first characters without blanks before them.
+
+    `content` is what the file should hold, for messages. Raises InputError if the file is empty or
+    of a foreign kind.
+    """
+    with open(file, "rb") as raw:
+        is_parquet = raw.read(4) == b"PAR1"
+    with opened(file) as stream:
+        head = stream.read(HEAD_BYTES)
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not start:
+        raise InputError(f"{file}: the file is empty; give one with {content}")
+    foreign = "a tar archive; unpack it" if head[257:262] == b"ustar" else None
+    for magic, what in FOREIGN_CONTENT:
+        if head.startswith(magic) or start[:64].lower().startswith(magic):
+            foreign = what
+    if foreign and not is_parquet:
+        raise InputError(f"{file}: this is {foreign}")
+    if is_parquet:
+        return True, ""
+    text = head.decode(find_codec(file, encoding), errors="replace").lstrip("\ufeff \t\r\n")
+    if not text:
+        raise InputError(f"{file}: the file is empty; give one with {content}")
+    return False, text
+
+
+def find_codec(file: Path, encoding: Encoding = Encoding.auto) -> str:
+    """Return the codec of a file: the declared one, or what its first other than ASCII tells.
+
+    A doubtful one is taken for UTF-8: the reader then names the line that is none.
+    """
+    with opened(file) as stream:
+        sample = stream.read(HEAD_BYTES)
+        codec = codec_of(sample, encoding)
+        if encoding is Encoding.auto and codec in (None, UTF_8):
+            n_read = len(sample)
+            while sample and sample.isascii() and n_read < ASCII_BYTES:
+                sample = stream.read(PIECE_BYTES)
+                n_read += len(sample)
+            codec = codec_of(sample + stream.read(PIECE_BYTES))
+    return codec or UTF_8
+
+
+def text_pieces(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[str]:
+    """Yield the text of `file` in pieces; raises InputError with the offset of invalid bytes."""
+    codec = find_codec(file, encoding)
+    decoder = codecs.getincrementaldecoder(codec)()
+    n_read = 0
+    with opened(file) as stream:
+        while True:
+            piece = stream.read(PIECE_BYTES)
+            n_read += len(piece)
+            try:
+                yield decoder.decode(piece, final=not piece)
+            except UnicodeDecodeError as error:
+                offset = n_read - len(error.object) + error.start
+                raise InputError(
+                    f"{file}: invalid {called(codec)} at byte {offset} ({error.reason}); {DECLARE}"
+                ) from None
+            if not piece:
+                return
+
+
+def text_lines(
+    file: Path, encoding: Encoding = Encoding.auto, on_bad_row: OnBadRow = stop
+) -> Iterator[tuple[str, str]]:
+    """Yield the lines of `file` that are not blank with their places; lines count from 1."""
+    codec = find_codec(file, encoding)
+    with opened(file) as stream:
+        lines = decoded(stream, codec, newline=None)
+        for number in count(1):
+            place = f"{file}, line {number}"
+            line = next_line(lines, place, codec)
+            if not line:
+                return
+            if error := undecoded(place, line, codec):
+                on_bad_row(error)
+            elif line.strip():
+                yield place, line.rstrip("\n")
+
+
+def decoded(stream: BinaryIO, codec: str, newline: str | None) -> io.TextIOWrapper:
+    """Return the stream as text; single bytes that are no characters are left for `undecoded`."""
+    errors = "strict" if codec.startswith("utf-16") else "surrogateescape"
+    return io.TextIOWrapper(stream, codec, errors, newline)
+
+
+def next_line(lines: io.TextIOWrapper, place: str, codec: str) -> str:
+    """Return the next line, "" at the end; raise InputError for one without end or damaged."""
+    try:
+        line = lines.readline(MAX_ROW_BYTES + 1)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{place}: damaged {called(codec)} from here on ({error.reason})"
+        ) from None
+    if len(line) > MAX_ROW_BYTES:
+        raise InputError(f"{place}: longer than {MAX_ROW_BYTES} bytes; one row is one line")
+    return line
+
+
+def undecoded(place: str, line: str, codec: str) -> InputError | None:
+    """Return the error of a line that holds bytes which are no characters of its encoding."""
+    if line.isascii() or not re.search("[\udc80-\udcff]", line):
+        return None
+    codec = "utf-8" if codec == UTF_8 else codec
+    try:
+        line.encode(codec, "surrogateescape").decode(codec)
+    except UnicodeDecodeError as error:
+        return InputError(
+            f"{place}: invalid {called(codec)} at byte {error.start} of the line ({error.reason}); "
+            f"{DECLARE}"
+        )
+    return None
+
+
+def called(codec: str) -> str:
+    """Return a codec's name as people write it."""
+    return "UTF-8" if codec == UTF_8 else codec.upper() if codec.startswith("utf") else codec
