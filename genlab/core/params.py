@@ -31,7 +31,10 @@ def is_number(value: object) -> TypeGuard[int | float]:
     """Say whether a value from YAML or JSON is a finite number; true and false are none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value)
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The label desk: shows a rater one text after another, in a browser or a terminal.
+"""The label desk: shows a rater one text after another, in a browser (terminal.py: without one).
 
 It takes the texts in the order of `questionnaire.sample_texts`, and writes the answers to the
 rater's label file. The page is served from this machine to this machine: by http.server on
@@ -10,22 +10,23 @@ http.server and not starlette with uvicorn: that took ten lines more here, limit
 headers in time, and lets Ctrl-C wait for a request whose body does not come.
 """
 
+import hashlib
 import hmac
+import html
 import json
-import re
+import os
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from time import monotonic
 
 import polars as pl
 
-from genlab.core.files import write_json
+from genlab.core.files import remove, write_json
 from genlab.core.palette import PALETTE
 from genlab.core.program import InputError
 from genlab.core.scratch import scratch_root
@@ -48,7 +49,6 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 LONGEST_BODY = 10_000  # bytes; an answer has about 100
-OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Refused(Exception):
@@ -70,6 +70,9 @@ class Desk:
         self.texts = {row["fingerprint"]: row for row in sample.iter_rows(named=True)}
         self.names = {row["text_id"]: name for name, row in self.texts.items()}
         self.lock = threading.Lock()
+        # Pages keep an unsaved answer under this: it is handed in to the same label file's desk.
+        path = str(file.path.resolve())
+        self.name = hashlib.blake2b(path.encode(), digest_size=8).hexdigest()
 
     def view(self, wanted: str | None = None) -> dict:
         """Return all that a rater sees: the text `wanted` if it has no answer, else the next."""
@@ -82,6 +85,7 @@ class Desk:
         groups = sorted({row[self.sheet.by] for row in self.texts.values()})
         done = [text_id for text_id in answers if text_id in self.names]
         return {
+            "desk": self.name,
             "rater": self.file.rater,
             "sheet": {key: getattr(self.sheet, key) for key in ("question", "hint", "by", "show")},
             "choices": [[name, words] for name, words in self.sheet.choices.items()],
@@ -202,11 +206,11 @@ class Handler(BaseHTTPRequestHandler):
     def read_json(self) -> dict:
         """Return the request's body, an object with strings and numbers; Refused if it is none."""
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > LONGEST_BODY:
+        if not length.isdecimal() or len(length) > 9 or int(length) > LONGEST_BODY:
             raise Refused(HTTPStatus.BAD_REQUEST, "a request has a body of at most 10,000 bytes")
         try:
             body = json.loads(self.rfile.read(int(length)))
-        except ValueError:
+        except (ValueError, RecursionError):  # no JSON, or [[[[...
             body = None
         if not isinstance(body, dict) or any(isinstance(v, list | dict) for v in body.values()):
             raise Refused(HTTPStatus.BAD_REQUEST, "not a flat JSON object")
@@ -234,36 +238,49 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def open_server(desk: Desk, port: int) -> Server:
-    """Return a server at `port`, or, for 0, at the rater's address of last time if it is free.
+    """Return a server at `port`, or, for 0, at the port of last time if it is free.
 
-    A page that is still open then finds its desk again and hands in the answer that it kept.
-    The token is remembered beside the port, readable to this user alone. Raises InputError if the
-    port asked for is taken.
+    A new window then finds what an old one could not hand in: a browser keeps that by the port. The
+    token is new every time. Raises InputError if the port asked for is taken.
     """
-    path = address_file(desk.file.path)
+    path = scratch_file(desk.file.path, "json")
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        token, last_port = str(known["token"]), int(known["port"])
+        last_port = int(json.loads(path.read_text(encoding="utf-8"))["port"])
     except (OSError, ValueError, KeyError, TypeError):
-        token, last_port = secrets.token_urlsafe(24), 0
+        last_port = 0
     tries = [port] if port else [last_port, 0]
     for each in tries:
         with suppress(OSError, OverflowError):
-            server = Server(desk, each, token)
-            remember(path, {"port": server.server_port, "token": token})
+            server = Server(desk, each, secrets.token_urlsafe(24))
+            write_json(path, {"port": server.server_port})
             return server
     raise InputError(f"port {port} is taken; leave --port out, or name another")
 
 
-def address_file(labels: Path) -> Path:
-    """Return where the address of this label file's desk is remembered, out of git."""
-    return scratch_root() / "label" / f"{labels.stem}.json"
+def scratch_file(labels: Path, suffix: str) -> Path:
+    """Return a file for this label file's desk, out of git, in a folder of this user alone."""
+    folder = scratch_root() / "label"
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder / f"{labels.stem}.{suffix}"
 
 
-def remember(path: Path, address: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.parent.chmod(0o700)
-    write_json(path, address)
+@contextmanager
+def doorway(server: Server) -> Iterator[str]:
+    """Yield the address of a file that leads a browser to the page; it is gone after the block.
+
+    A browser gets its address on its command line, which every user of the machine can read. This
+    one has no token in it, and the file is for this user alone.
+    """
+    path = scratch_file(server.desk.file.path, "html").absolute()
+    remove(path)
+    address = html.escape(server.address)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f'<meta http-equiv="refresh" content="0; url={address}">')
+    try:
+        yield path.as_uri()
+    finally:
+        remove(path)
 
 
 def serve(server: Server) -> None:
@@ -275,63 +292,3 @@ def serve(server: Server) -> None:
     finally:
         server.desk.lock.acquire()  # and never released: from here on nothing is written
         server.server_close()
-
-
-# ---- in a terminal
-
-
-def ask_in_terminal(desk: Desk, language: str, ask: Callable[[str], str] = input) -> None:
-    """Ask for one text after another until all have an answer, or q, Ctrl-D or Ctrl-C.
-
-    ask: takes a prompt, returns a line. Raises InputError or OSError if an answer cannot be kept.
-    """
-    choices = list(desk.sheet.choices)
-    view = desk.view()
-    while view["text"]:
-        print("\n" + screen(view, language))
-        shown = monotonic()
-        try:
-            key = ask(f"1-{len(choices)}, b = take back, q = end: ").strip().lower()
-        except (EOFError, KeyboardInterrupt):
-            key = "q"
-        if key == "q":
-            break
-        if key == "b":
-            if view["last"]:
-                view = desk.undo(view["last"]["id"])
-            else:
-                print("There is no answer to take back.")
-        elif key.isdecimal() and 1 <= int(key) <= len(choices):
-            seconds = round(monotonic() - shown, 1)
-            view = desk.answer(view["text"]["id"], choices[int(key) - 1], seconds)
-        else:
-            print(f"{key!r} is no answer.")
-    n_left = sum(n for _, n in view["left"])
-    print(f"\n{view['n'] - n_left} of {view['n']} texts have an answer, all in {desk.file.path}")
-
-
-def screen(view: dict, language: str) -> str:
-    """Return a view as lines of plain text."""
-    n_left = sum(n for _, n in view["left"])
-    left = ", ".join(f"{group}: {n}" for group, n in view["left"])
-    lines = [f"{view['n'] - n_left + 1} of {view['n']} (left by {view['sheet']['by']}: {left})"]
-    for column, caption in view["sheet"]["show"].items():
-        value = view["text"]["beside"][column]
-        words = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        of = f" / {caption['of']}" if "of" in caption else ""
-        lines.append(f"{worded(caption, language)}: {words}{of}")
-    lines += ["", view["text"]["text"], "", worded(view["sheet"]["question"], language)]
-    for number, (_, words) in enumerate(view["choices"], 1):
-        lines.append(f"  {number}  {worded(words, language)}")
-    lines.append(worded(view["sheet"]["hint"], language))
-    return printable("\n".join(lines))
-
-
-def worded(wording: dict, language: str) -> str:
-    """Return the words in a language, or in the first there is."""
-    return wording.get(language) or next(words for key, words in wording.items() if key != "of")
-
-
-def printable(text: str) -> str:
-    """Return a text without what a terminal would obey: control and direction characters."""
-    return OBEYED.sub("\N{REPLACEMENT CHARACTER}", text)

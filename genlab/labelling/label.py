@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from typer import Option
 
 from genlab.core.program import run, stage_app
-from genlab.labelling.desk import Desk, ask_in_terminal, open_server, serve
+from genlab.labelling.desk import Desk, doorway, open_server, serve
 from genlab.labelling.label_files import LabelFile, check_rater
 from genlab.labelling.questionnaire import (
     add_fingerprints,
@@ -22,6 +22,7 @@ from genlab.labelling.questionnaire import (
     read_texts,
     sample_texts,
 )
+from genlab.labelling.terminal import ask_in_terminal
 
 app = stage_app()
 
@@ -52,13 +53,32 @@ def main(
 
     if terminal:
         ask_in_terminal(desk, language)
-        return
+    else:
+        show_page(desk, port, browser)
+    print(f"\n{what_next(desk)}")
+
+
+def show_page(desk: Desk, port: int, browser: bool) -> None:
+    """Serve the page until Ctrl-C, and open it in this machine's browser if it is wanted."""
     server = open_server(desk, port)
     print(f"The page: {server.address}\nEvery answer is on disk at once; Ctrl-C ends.", flush=True)
-    if browser:
-        # A browser that runs in the terminal returns when it ends, and wants the page before.
-        Thread(target=webbrowser.open, args=[server.address], daemon=True).start()
-    serve(server)
+    with doorway(server) as address:
+        if browser:
+            # A browser that runs in the terminal returns when it ends, and wants the page before.
+            Thread(target=webbrowser.open, args=[address], daemon=True).start()
+        serve(server)
+
+
+def what_next(desk: Desk) -> str:
+    """Say how many texts have an answer, and what to do with the answers."""
+    view, path = desk.view(), desk.file.path
+    n_left = sum(n for _, n in view["left"])
+    lines = [f"{view['n'] - n_left} of {view['n']} texts have an answer, all in {path}"]
+    if n_left:
+        lines.append("Next: the same command goes on where this ended.")
+    else:
+        lines.append(f"Next: `git add {path}`, commit it, and `dvc repro` counts the answers.")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,9 +20,10 @@ import pytest
 
 from genlab.core.program import InputError
 from genlab.labelling import desk as label_desk
-from genlab.labelling.desk import Desk, Refused, ask_in_terminal, open_server
+from genlab.labelling.desk import Desk, Refused, doorway, open_server
 from genlab.labelling.label_files import LabelFile
 from genlab.labelling.questionnaire import add_fingerprints, read_questionnaire, sample_texts
+from genlab.labelling.terminal import ask_in_terminal
 from tests.browser import chromium  # noqa: F401
 from tests.project_copy import ROOT
 
@@ -185,6 +188,9 @@ def test_the_style_sheet_brings_every_colour_it_uses_for_light_and_dark(server):
         ("{}", {"Content_Length": "99999"}),
         ("{}", {"Content_Length": "-1"}),
         ('{"id": "1", "answer": "correct"}', {}),
+        ('{"id": ' + "[" * 9000, {}),
+        ('{"id": "1", "seconds": ' + "9" * 5000 + "}", {}),
+        ("{}", {"Content_Length": "9" * 5000}),
     ],
 )
 def test_a_body_that_is_no_answer_gets_an_error_and_leaves_no_label(server, body, headers):
@@ -201,19 +207,36 @@ def test_an_answer_that_the_disk_does_not_take_is_to_be_sent_again(server, monke
     assert ask(server, path="/answer", body=body)[0] == 200
 
 
-def test_the_address_is_the_same_after_a_restart_and_known_to_its_user_alone(desk, folder):
+@pytest.mark.parametrize("seconds", ["9" * 400, "1e999", "NaN", "-1e-9"])
+def test_a_duration_that_is_none_gets_a_reply_and_leaves_no_label(server, seconds):
+    text = server.desk.view()["text"]["id"]
+    body = f'{{"id": "{text}", "answer": "correct", "seconds": {seconds}}}'
+    assert ask(server, path="/answer", body=body)[0] == 400
+    assert server.desk.file.answers == {}
+
+
+def test_the_port_is_the_same_after_a_restart_and_the_token_a_new_one(desk, folder):
     first = open_server(desk, 0)
-    address = first.address
     first.server_close()
     again = open_server(desk, 0)
-    assert again.address == address
+    assert (again.server_port, again.token == first.token) == (first.server_port, False)
     moved = open_server(desk, 0)  # the port is taken meanwhile
-    assert (moved.token, moved.address == address) == (again.token, False)
+    assert moved.server_port != again.server_port
     with pytest.raises(InputError, match="is taken"):
         open_server(desk, again.server_port)
     again.server_close()
     moved.server_close()
-    assert (folder / ".scratch/label").stat().st_mode & 0o077 == 0
+    kept = "".join(path.read_text() for path in (folder / ".scratch/label").iterdir())
+    assert not any(server.token in kept for server in (first, again, moved))
+
+
+def test_the_browser_is_led_to_the_page_by_a_file_that_only_this_user_can_read(server):
+    with doorway(server) as address:
+        path = Path(address.removeprefix("file://"))
+        assert server.token not in address
+        assert f"url={server.address}" in path.read_text()
+        assert path.stat().st_mode & 0o077 == path.parent.stat().st_mode & 0o077 == 0
+    assert not path.exists()
 
 
 # ---- in a terminal
@@ -240,7 +263,6 @@ def test_the_terminal_asks_the_same_texts_and_keeps_the_answers_in_the_same_file
     said = capsys.readouterr().out
     assert "There is no answer to take back." in said
     assert "'x' is no answer." in said and "'9' is no answer." in said
-    assert "2 of 20 texts have an answer, all in" in said
     assert [(each["text_id"], each["answer"]) for each in labels(folder)] == [
         (order[0]["text_id"], "correct"),
         (order[1]["text_id"], "incoherent"),
@@ -258,7 +280,14 @@ def test_a_text_cannot_command_the_terminal(desk, capsys):
 
 def test_the_terminal_ends_when_all_texts_have_an_answer(desk, capsys):
     answers_typed(desk, "1" * 30)
-    assert "20 of 20 texts have an answer" in capsys.readouterr().out
+    assert len(desk.file.answers) == 20
+
+
+def test_an_empty_text_says_so(desk, capsys):
+    for row in desk.texts.values():
+        row["text"] = " \n"
+    answers_typed(desk, "")
+    assert "\n(This text is empty.)\n" in capsys.readouterr().out
 
 
 # ---- the program and its page in a browser
@@ -348,7 +377,9 @@ def test_answers_by_keyboard_survive_a_killed_desk_and_the_kept_one_is_saved_whe
         "negative_at_high",
     ]
     with running(folder) as (process, again):
-        assert again == address
+        assert (again.partition("#")[0], again == address) == (address.partition("#")[0], False)
+        see(page, "the desk was started anew: open the one that the program prints")
+        page.goto(again)  # in the same window: only what follows the # differs
         see(page, "4 of 20 labelled")
         assert page.locator("#words").inner_text() != kept
         assert page.locator("#message").is_hidden()
@@ -429,10 +460,12 @@ def test_texts_are_shown_as_text_and_a_held_or_a_quick_second_key_is_no_answer(f
     assert answers == ["correct", "any_rubric", "incoherent"]
 
 
-def test_a_wrong_address_says_so_and_the_language_can_be_changed(folder, window):
+def test_a_wrong_address_and_an_empty_text_say_so_and_the_language_can_be_changed(folder, window):
+    texts().with_columns(text=pl.lit(" ")).write_parquet(folder / "data/generate.parquet")
     with running(folder) as (_, address):
         see(window(address[:-3]), "open the one that the program prints")
         page = window(address)
+        see(page, "(This text is empty.)")
         page.get_by_role("button", name="русский").click()
         see(page, "размечено 0 из 20")
         see(page, "Бессвязный")
@@ -467,7 +500,11 @@ def program(folder: Path, *options: str, typed: str = "") -> subprocess.Complete
 def test_the_terminal_mode_resumes_where_the_page_ended_and_names_what_a_hand_has_broken(folder):
     assert "2 of 20" in program(folder, "--terminal", typed="1\n2\n").stdout
     done = program(folder, "--terminal", typed="3\nq\n")
-    assert (done.returncode, "3 of 20 texts have an answer, all in" in done.stdout) == (0, True)
+    assert done.returncode == 0
+    assert done.stdout.endswith(
+        "3 of 20 texts have an answer, all in labels/anna.jsonl\n"
+        "Next: the same command goes on where this ended.\n"
+    )
     path = folder / "labels/anna.jsonl"
     with path.open("a") as stream:
         stream.write('{"text_id": "secret')
@@ -482,3 +519,29 @@ def test_the_terminal_mode_resumes_where_the_page_ended_and_names_what_a_hand_ha
     assert (failed.returncode, path.read_bytes()) == (1, before)
     assert failed.stderr.startswith("error: labels/anna.jsonl line 1: text ")
     assert "has changed since it was labelled" in failed.stderr
+
+
+def test_ctrl_c_at_the_terminals_prompt_ends_it_and_says_what_is_next(folder):
+    """In a terminal of its own, as a person has it: Python waits there in a read of the system."""
+    words = [sys.executable, "-m", "genlab", "label", "--rater", "anna", "--terminal"]
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(words[0], words, os.environ | {"PYTHONPATH": str(ROOT)})
+    read_until(terminal, "b = take back")
+    os.write(terminal, b"1\n")
+    read_until(terminal, "b = take back")
+    start = monotonic()
+    os.write(terminal, b"\x03")
+    said = read_until(terminal, "goes on where this ended.")
+    assert "1 of 20 texts have an answer, all in labels/anna.jsonl" in said
+    assert "Traceback" not in said
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert monotonic() - start < 4
+
+
+def read_until(terminal: int, words: str) -> str:
+    """Return what a program writes to its terminal, up to these words; fail if it ends before."""
+    said = b""
+    while words not in said.decode(errors="replace"):
+        said += os.read(terminal, 1000)
+    return said.decode()

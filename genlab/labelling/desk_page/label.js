@@ -15,7 +15,8 @@ const WORDS = {
     elsewhere: (words) => `This text was given another answer in a second window, which stands: “${words}”.`,
     changed: "That text is no longer among those to be labelled; its answer was not kept.",
     refused: (why) => `The desk does not take this: ${why}`,
-    stranger: "This address is not this desk's: open the one that the program prints.",
+    stranger: "This address is not this desk's, or the desk was started anew: open the one that the program prints. An answer that was not saved is handed in there.",
+    empty: "(This text is empty.)",
     other: "русский",
   },
   ru: {
@@ -30,7 +31,8 @@ const WORDS = {
     elsewhere: (words) => `Этому тексту уже дан другой ответ во втором окне, он и остаётся: «${words}».`,
     changed: "Этого текста больше нет среди размечаемых; ответ не сохранён.",
     refused: (why) => `Программа это не принимает: ${why}`,
-    stranger: "Это не адрес этой программы: откройте тот, который она напечатала.",
+    stranger: "Это не адрес этой программы, или она запущена заново: откройте тот, который она напечатала. Несохранённый ответ будет передан там.",
+    empty: "(Этот текст пуст.)",
     other: "English",
   },
 };
@@ -38,8 +40,8 @@ const RETRY = 1000; // milliseconds between attempts
 const UNSEEN = 300; // milliseconds: nobody has read the text yet, so the key was pressed twice
 
 const token = location.hash.slice(1);
-// Each rater's desk has its own token: no answer is handed in as another rater's.
-const PENDING = `pending ${token}`;
+// Each label file's desk has its own name: no answer is handed in as another rater's.
+const pendingKey = () => `pending ${view.desk}`;
 const at = (id) => document.getElementById(id);
 let language = stored("language") ?? (navigator.language.startsWith("ru") ? "ru" : "en");
 let view = null; // what the desk showed last
@@ -79,7 +81,7 @@ async function post(path, body) {
 // Send what is pending until the desk has taken or refused it, then show what it replies.
 async function send(path, body) {
   pending = { path, body };
-  if (path === "/answer") store(PENDING, JSON.stringify(pending));
+  if (path === "/answer") store(pendingKey(), JSON.stringify(pending));
   render();
   for (;;) {
     let reply = null;
@@ -111,7 +113,7 @@ async function send(path, body) {
 }
 
 function settle() {
-  if (pending.path === "/answer") store(PENDING, null);
+  if (pending.path === "/answer") store(pendingKey(), null);
   pending = null;
   problem = null;
 }
@@ -182,7 +184,7 @@ function render() {
   at("done").hidden = Boolean(view.text);
   at("done").textContent = words.done;
   if (view.text) {
-    at("words").textContent = view.text.text;
+    at("words").textContent = view.text.text.trim() ? view.text.text : words.empty;
     at("beside").replaceChildren(...Object.entries(view.sheet.show).map(beside));
     at("question").textContent = inLanguage(view.sheet.question);
     at("hint").textContent = inLanguage(view.sheet.hint);
@@ -279,12 +281,19 @@ addEventListener("focus", () => {
   if (view && !pending) refresh();
 });
 
-// An answer that a closed window could not hand in goes first.
-function start() {
-  const left = stored(PENDING);
-  if (!left) return send("/view", { id: null });
+// The address of a desk that was started anew differs in what follows the #, which loads nothing.
+addEventListener("hashchange", () => {
+  if (pending?.path === "/answer" && stored(pendingKey())) pending = null; // it is kept
+  location.reload();
+});
+
+// An answer that a closed window could not hand in goes before a new one.
+async function start() {
+  await send("/view", { id: null });
+  const left = stored(pendingKey());
+  if (!left) return;
   const { path, body } = JSON.parse(left);
-  return send(path, body);
+  await send(path, body);
 }
 
 render();
