@@ -90,7 +90,8 @@ def labelled_rows(
 
     Without one the columns are question, sentence and label.
     """
-    in_tabs = "\t" in first_line(start)
+    # Excel writes `sep=` before tables that are quoted as CSV, whatever separates in them.
+    in_tabs = "\t" in first_line(start) and not start.lower().startswith("sep=")
     columns: dict[str, int] | None = None
     n_columns = 3
     for place, fields in (tsv_rows if in_tabs else csv_lists)(file, encoding):

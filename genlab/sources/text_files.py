@@ -73,7 +73,8 @@ def shown(value: Any) -> str:
     names = {dict: "an object", list: "a list", type(None): "null", bytes: "bytes"}
     if type(value) in names:
         return names[type(value)]
-    return repr(value[:40]) + "..." * (len(value) > 40) if isinstance(value, str) else repr(value)
+    short = repr(value[:40]) if isinstance(value, str) else repr(value)[:40]
+    return short + "..." * (len(value if isinstance(value, str) else repr(value)) > 40)
 
 
 def check_columns(place: str, there: Iterable[str], needed: Iterable[str]) -> None:

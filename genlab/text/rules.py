@@ -1,5 +1,6 @@
 """Rules of cleaning for any text: markup, encoding, spaces, and C4's rules on lines and pages."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -26,11 +27,13 @@ FLAGS = "async|checked|controls|defer|disabled|hidden|multiple|nowrap|readonly|r
 ATTRIBUTES = (
     r"""(?:\s+(?:[a-z_:][-a-z0-9_:.]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+)|""" + FLAGS + "))*"
 )
-# UTF-8 read as Latin-1: what should be one character shows as two, three or four of these.
-MOJIBAKE = (
-    r"[\u{C2}-\u{DF}][\u{80}-\u{BF}]|[\u{E0}-\u{EF}][\u{80}-\u{BF}]{2}"
-    r"|[\u{F0}-\u{F4}][\u{80}-\u{BF}]{3}"
-)
+# What UTF-8 looks like that was read as Latin-1, Windows-1252 or Windows-1251: the first byte of a
+# character and one that follows it. Most texts have none; ftfy judges those that have.
+FOLLOWS_1252 = r"\u{80}-\u{BF}€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
+FOLLOWS_1251 = r"\u{80}-\u{BF}ЂЃѓ‰ЉЊЌЋЏђљњќћџЎўЈҐЁЄЇІіґё№єјЅѕї€‚„…†‡‹‘’“”•–—™›"
+MOJIBAKE = rf"[\u{{C2}}-\u{{F4}}][{FOLLOWS_1252}]|[РСВГ][{FOLLOWS_1251}]|вЂ|в„"
+# "MANHÃ»" and "IRMÃ MAIS" are Portuguese: in a word of capitals the Ã is a letter.
+CAPITAL_TILDE = re.compile("[A-ZÀ-Þ]{2}Ã[\u00a0-\u00bf]")
 # Control and format characters: zero-width spaces and joiners, soft hyphens, byte-order marks.
 INVISIBLE = r"[\p{Cc}\p{Cf}&&[^\n\t]]"
 ODD_SPACE = r"[^\S\n ]"
@@ -46,7 +49,7 @@ Texts = TypeVar("Texts", pl.Expr, pl.Series)
 class TextRules:
     """How any text is cleaned: most of the `clean` params group."""
 
-    repair_encoding: Annotated[bool, Option(help="UTF-8 that was read as Latin-1.")]
+    repair_encoding: Annotated[bool, Option(help="UTF-8 read as another encoding.")]
     unicode_form: Annotated[UnicodeForm, Option(help="Normalisation form.")]
     strip_markup: Annotated[bool, Option(help="HTML tags out, entities decoded.")]
     strip_citations: Annotated[bool, Option(help="[1], [edit], [citation needed] out.")]
@@ -69,20 +72,24 @@ def clean_texts(texts: pl.Series, rules: TextRules) -> pl.Series:
 def clean_unclean(texts: pl.Series, rules: TextRules) -> pl.Series:
     """Do the work of `clean_texts` on the texts that need it."""
     if rules.repair_encoding:
-        repair = partial(replace_matches, pattern=MOJIBAKE, repair=repair_encoding)
-        texts = rewrite(texts, r"[\u{80}-\u{BF}]", repair)
+        texts = rewrite(texts, MOJIBAKE, repair_texts)
     if rules.strip_markup:
         texts = rewrite(texts, "<", strip_tags)
         texts = rewrite(texts, "&", partial(replace_matches, pattern=ENTITY, repair=unescape))
-    texts = texts.str.replace_all("\r\n?|[\v\f\x85\u2028\u2029]", "\n")
-    # Few texts have any of these, and one look for all of them costs a third of three.
-    odd = rf"{INVISIBLE}|{ODD_SPACE}"
-    if rules.unicode_form != "none":
-        odd += f"|[^{SETTLED[rules.unicode_form]}]"
-    texts = rewrite(texts, odd, partial(clean_odd, unicode_form=rules.unicode_form))
+    texts = settle(texts, rules.unicode_form)
     if rules.strip_citations:
         texts = texts.str.replace_all(r"(?i)\[(?:[0-9]+|edit|citation needed)\]", "")
     return squeeze_plain_spaces(texts)
+
+
+def settle(texts: pl.Series, unicode_form: UnicodeForm) -> pl.Series:
+    """Return texts without invisible characters, in a Unicode form, with plain spaces and lines."""
+    texts = texts.str.replace_all("\r\n?|[\v\f\x85\u2028\u2029]", "\n")
+    # Few texts have any of these, and one look for all of them costs a third of three.
+    odd = rf"{INVISIBLE}|{ODD_SPACE}"
+    if unicode_form != "none":
+        odd += f"|[^{SETTLED[unicode_form]}]"
+    return rewrite(texts, odd, partial(clean_odd, unicode_form=unicode_form))
 
 
 def clean_odd(texts: pl.Series, unicode_form: UnicodeForm) -> pl.Series:
@@ -128,17 +135,21 @@ def replace_matches(texts: pl.Series, pattern: str, repair: Callable[[str], str]
     return texts.str.replace_many(matches, repaired) if matches else texts
 
 
-def repair_encoding(match: str) -> str:
-    """Return what a match of MOJIBAKE stood for: "Ã©" is "é".
+def repair_texts(texts: pl.Series) -> pl.Series:
+    """Return texts with their encodings repaired; a text whose encoding is unsure stays."""
+    return pl.Series(texts.name, [repair_encoding(text) for text in texts], dtype=pl.String)
 
-    Only where it is certain: proper text has no C1 control characters, and no "Â" or "Ã" before
-    a symbol, but "ß»" (as in »Spaß») is German.
+
+def repair_encoding(text: str) -> str:
+    """Return what a text was before UTF-8 was read as another encoding, by ftfy's judgement.
+
+    Only whole texts: where one part could be broken and another is not, none is touched.
     """
-    is_certain = match[0] in "ÂÃ" or any("\x80" <= character <= "\x9f" for character in match)
-    try:
-        return match.encode("latin-1").decode("utf-8") if is_certain else match
-    except UnicodeDecodeError:
-        return match
+    from ftfy import TextFixerConfig, fix_encoding
+
+    if CAPITAL_TILDE.search(text):
+        return text
+    return fix_encoding(text, TextFixerConfig(decode_inconsistent_utf8=False))
 
 
 def squeeze_spaces(text: pl.Expr) -> pl.Expr:

@@ -22,6 +22,7 @@ from typer import Option
 
 from genlab.core.program import InputError
 from genlab.text.normal_form import words
+from pipelines.reviews.morphology import morphology
 
 # What becomes of a word that is no keyword, in the order in which it is looked for.
 REASONS = ("not_a_word", "not_a_noun", "min_chars", "duplicate", "min_reviews", "max_keywords")
@@ -38,14 +39,6 @@ class Rules:
         int, Option(min=1, help="The same for nouns that are not in the dictionary.")
     ]
     dictionary_forms: Annotated[bool, Option(help="солянка; else as in the text: солянку.")]
-
-
-@cache
-def morphology():
-    """Return pymorphy3's analyser; its dictionary is loaded in 0.1 s."""
-    from pymorphy3 import MorphAnalyzer
-
-    return MorphAnalyzer(lang="ru")
 
 
 @cache

@@ -142,8 +142,8 @@ def recognise(file: Path, encoding: Encoding = Encoding.auto) -> ReviewFormat:
     if start.startswith("["):
         return ReviewFormat.json
     fields = re.split("[\r\n]", start)[0].removeprefix("tskv\t").split("\t")
-    is_tskv = all(re.match(r"[A-Za-z_]\w*=", each) for each in fields)
-    is_tskv = is_tskv and not start.lower().startswith("sep=")
+    # Not all of them: a raw tab in a text is tskv, too, and a bad row.
+    is_tskv = bool(re.match(r"(?!sep=.?$)[A-Za-z_]\w*=", fields[0]))
     return ReviewFormat.tskv if is_tskv else ReviewFormat.csv
 
 

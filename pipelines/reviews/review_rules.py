@@ -1,7 +1,7 @@
 """The cleaning rules of the source study, one switch each.
 
 Kept reviews stay in order. The texts that each rule changed are counted, and so are the drops.
-Rules act in the order of REWRITES: "5 из 5" becomes a word before numbers go, and dates go whole
+Characters are composed (NFC) and invisible ones removed before any rule looks at a text. Rules act in the order of REWRITES: "5 из 5" becomes a word before numbers go, and dates go whole
 before their parts could.
 """
 
@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from math import ceil
 from typing import Annotated
 
@@ -18,7 +19,9 @@ from typer import Option
 from genlab.core.program import InputError
 from genlab.text.filtering import count_fates, first_reason
 from genlab.text.normal_form import key_expression
-from genlab.text.rules import squeeze_spaces
+from genlab.text.rules import settle, squeeze_spaces
+from pipelines.reviews.morphology import morphology
+from pipelines.reviews.number_words import NUMBER, drop_number_words, is_unit
 
 REASONS = ("empty", "min_words", "max_chars")
 
@@ -33,24 +36,15 @@ DATE = (
     rf"|\b{YEAR}(?:-?(?:й|го|му|м))?\s*{YEAR_WORD})"
 )
 
-# Cardinals in all cases. Not "один", which is also "alone" and "the same", and not "семью", which
-# is also "family".
-NUMBER = (
-    r"(?i)\b(?:ноль|нуля|дв(?:а|е|ух|ум|умя)|тр(?:и|[её]х|[её]м|емя)|четыр(?:е|[её]х|[её]м|ьмя)"
-    r"|пят(?:ь|и|ью)|шест(?:ь|и|ью)|сем(?:ь|и)|вос(?:емь|ьми|емью)|девят(?:ь|и|ью)|десят(?:ь|и|ью)"
-    r"|(?:один|две|три|четыр|пят|шест|сем|восем|девят)надцат(?:ь|и|ью)|(?:два|три)дцат(?:ь|и|ью)"
-    r"|сорока?|пят(?:ь|и)десят|шест(?:ь|и)десят|сем(?:ь|и)десят|вос(?:емь|ьми)десят|девяност[оа]"
-    r"|ст[оа]|двести|двухсот|триста|тр[её]хсот|четыреста|четыр[её]хсот|пят(?:ь|и)сот"
-    r"|шест(?:ь|и)сот|сем(?:ь|и)сот|вос(?:емь|ьми)сот|девят(?:ь|и)сот"
-    r"|тысяч(?:а|и|е|у|ей|ам|ами|ах)?|миллион(?:а|ы|у|ом|ов)?)\b"
-)
-
 # A mark out of five or ten; "2 из 3 столиков" is none.
-MARK = r"(?i)\b(10|[0-9]) ?(?:из|/) ?(10|5|пяти|десяти)\b"
+# Not a part of a date or of a fraction's noun.
+MARK = r"\b(10|[0-9]) ?(?:из|/) ?(10|5|пяти|десяти)\b"
+WHOLE_MARK = re.compile(rf"(?<![\d./-]){MARK}(?![./-]?\d)(?P<word> [а-яё]+)?", re.IGNORECASE)
 MARK_WORDS = ("ужасно", "плохо", "средне", "хорошо", "отлично")
 
-# Letters, digits and ordinary punctuation; emoji, box drawings and other alphabets are not.
-OTHER_CHARACTER = r"[^а-яёА-ЯЁa-zA-Z0-9\s.,!?:;()«»\"'%№+/&–—…-]"
+# Letters of any script with their accents, digits and ordinary punctuation; emoji and box drawings
+# are not. What only shapes an emoji goes with it.
+OTHER_CHARACTER = r"[^\p{L}\p{M}\p{Nd}\s.,!?:;()«»\"'%№+/&–—…’-]|[\u{FE00}-\u{FE0F}\u{20E3}]"
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ class Rules:
 
     marks_to_words: Annotated[bool, Option(help='"5 из 5" becomes "отлично".')]
     drop_dates: Annotated[bool, Option(help="12.05.2023, 3 марта, 2019 год.")]
-    drop_number_words: Annotated[bool, Option(help="Numbers written in words.")]
+    drop_number_words: Annotated[bool, Option(help="Numbers in words, with their units.")]
     fold_yo: Annotated[bool, Option(help="ё becomes е.")]
     drop_other_characters: Annotated[bool, Option(help="All but letters, digits, punctuation.")]
     lower_case: Annotated[bool, Option(help="For a model that is too small for two cases.")]
@@ -68,35 +62,66 @@ class Rules:
 
 
 def word_mark(match: re.Match) -> str:
-    """Return a mark as a word: "5 из 5" is "отлично", "2 из 5" "плохо"; no mark stays as it is."""
+    """Return a mark as a word: "5 из 5" is "отлично", "2 из 5" "плохо"; no mark stays as it is.
+
+    "2/5 порции" is a fraction of what follows; "4/5 звёзд" is a mark.
+    """
     most = {"пяти": 5, "десяти": 10}.get(match[2].lower()) or int(match[2])
-    mark = int(match[1])
-    return MARK_WORDS[max(0, ceil(5 * mark / most) - 1)] if mark <= most else match[0]
+    mark, word = int(match[1]), match["word"] or ""
+    if mark > most or (0 < mark < most and word and is_part_of(word.strip().lower())):
+        return match[0]
+    return MARK_WORDS[max(0, ceil(5 * mark / most) - 1)] + word
+
+
+@cache
+def is_part_of(word: str) -> bool:
+    """Tell whether a word behind "2/5" is what is divided: a noun in the genitive, but no unit."""
+    parses = morphology().parse(word)
+    is_genitive = any(parse.tag.POS == "NOUN" and "gent" in parse.tag for parse in parses)
+    return is_genitive and not is_unit(word)
+
+
+def rewrite_matches(texts: pl.Series, pattern: str, rewrite: Callable[[str], str]) -> pl.Series:
+    """Return texts with those that match `pattern` rewritten in Python, as few do."""
+    is_match = texts.str.contains(pattern)
+    return texts.clone().scatter(is_match.arg_true(), list(map(rewrite, texts.filter(is_match))))
 
 
 def word_marks(texts: pl.Series) -> pl.Series:
-    """Return texts with marks as words; by Python's own regular expressions, as few have any."""
-    is_match = texts.str.contains(MARK)
-    worded = [re.sub(MARK, word_mark, text) for text in texts.filter(is_match)]
-    return texts.clone().scatter(is_match.arg_true(), worded)
+    """Return texts with marks as words."""
+    return rewrite_matches(texts, f"(?i){MARK}", partial(WHOLE_MARK.sub, word_mark))
+
+
+def drop_numbers(texts: pl.Series) -> pl.Series:
+    """Return texts without numbers in words, and without the gaps they leave."""
+    rewritten = rewrite_matches(texts, rf"(?i)\b{NUMBER}\b", drop_number_words)
+    is_changed = texts != rewritten
+    changed = rewritten.filter(is_changed).alias("text").to_frame()
+    closed = changed.select(close_gaps(pl.col("text")))
+    return rewritten.scatter(is_changed.arg_true(), closed.to_series())
 
 
 def drop_matches(texts: pl.Series, pattern: str) -> pl.Series:
     """Return texts without what matches `pattern`, and without the punctuation left alone by it."""
     is_match = texts.str.contains(pattern)
-    text = pl.col("text").str.replace_all(pattern, " ").str.replace_all(r"\(\s*\)", " ")
+    text = close_gaps(pl.col("text").str.replace_all(pattern, " "))
+    rest = texts.filter(is_match).alias("text").to_frame().select(text).to_series()
+    return texts.clone().scatter(is_match.arg_true(), rest)
+
+
+def close_gaps(text: pl.Expr) -> pl.Expr:
+    """Return text without the punctuation that was left alone by what went."""
+    text = text.str.replace_all(r"\(\s*\)", " ")
     text = text.str.replace_all(r"\s+([.,!?:;)])", "${1}").str.replace_all(r"([.,!?])[,;:]", "${1}")
     # "Хорошо. . Спасибо" is left where a sentence went as a whole.
     text = text.str.replace_all(r"([.!?…])(?:\s*\.)+(\s|$)", "${1}${2}")
-    text = text.str.replace(r"^[\s.,;:!?)]+", "")
-    rest = texts.filter(is_match).alias("text").to_frame().select(text).to_series()
-    return texts.clone().scatter(is_match.arg_true(), rest)
+    return text.str.replace(r"^[\s.,;:!?)]+", "")
 
 
 REWRITES: dict[str, Callable[[pl.Series], pl.Series]] = {
     "marks_to_words": word_marks,
     "drop_dates": lambda texts: drop_matches(texts, DATE),
-    "drop_number_words": lambda texts: drop_matches(texts, NUMBER),
+    "drop_number_words": drop_numbers,
     "fold_yo": lambda texts: texts.str.replace_all("ё", "е").str.replace_all("Ё", "Е"),
     "drop_other_characters": lambda texts: drop_matches(texts, OTHER_CHARACTER),
     "lower_case": lambda texts: texts.str.to_lowercase(),
@@ -106,7 +131,7 @@ REWRITES: dict[str, Callable[[pl.Series], pl.Series]] = {
 def clean_texts(texts: pl.Series, rules: Rules) -> tuple[pl.Series, Counter]:
     """Return texts as the rules make them, each on one line, and how many each rule changed."""
     n_changed: Counter[str] = Counter()
-    texts = texts.alias("text")
+    texts = settle(texts.alias("text"), "NFC")
     for name, rewrite in REWRITES.items():
         if getattr(rules, name):
             before, texts = texts, rewrite(texts)

@@ -1,6 +1,8 @@
 """corpora: every format gives the same queries, and every bad input one clear error."""
 
+import csv
 import gzip
+import io
 import json
 import os
 import pickle
@@ -187,6 +189,100 @@ def test_nul_characters_and_line_separators_inside_texts_are_kept(tmp_path):
     query = "a\x00b\u2028c\u0085d"
     row = json.dumps(hub_row(0, query=query), ensure_ascii=False)
     assert read(folder_with(tmp_path, "train.jsonl", row))[0]["query"] == query
+
+
+# Plain files as people have them.
+
+QUERIES = {
+    "how deep is the lake": [("It is ninety metres deep.", True), ("Birds rest on it.", False)],
+    "what do bees eat": [("Nectar, and pollen.", True), ('A "hive" may hold many.', False)],
+}
+
+
+def read_queries(path: Path) -> dict:
+    """Return {query: its passages} of one file, whatever the split."""
+    return {
+        row["query"]: [tuple(passage.values()) for passage in row["passages"]]
+        for row in read(path, validation_share=0.3)
+    }
+
+
+def csv_text(delimiter: str, names: tuple[str, ...]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, delimiter=delimiter)
+    writer.writerow(names)
+    for query, passages in QUERIES.items():
+        writer.writerows((query, text, int(flag)) for text, flag in passages)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "names", "encoding"),
+    [
+        (",", ("query", "passage", "label"), "utf-8"),
+        (";", ("Question", "Sentence", "Label"), "utf-16"),
+        ("\t", ("query", "passage_text", "is_selected"), "utf-8-sig"),
+    ],
+)
+def test_a_csv_of_query_passage_and_label_is_a_corpus(tmp_path, delimiter, names, encoding):
+    path = write(tmp_path / "a.csv", csv_text(delimiter, names).encode(encoding))
+    assert read_queries(path) == QUERIES
+    write(path, b"sep=" + delimiter.encode() + b"\n" + csv_text(delimiter, names).encode())
+    assert read_queries(path) == QUERIES
+
+
+@pytest.mark.parametrize("as_text", [lines_text, json.dumps])
+def test_queries_with_a_list_of_passages_are_a_corpus_and_need_no_ids(tmp_path, as_text):
+    rows = [
+        {"query": query, "passages": [{"text": t, "label": int(flag)} for t, flag in passages]}
+        for query, passages in QUERIES.items()
+    ]
+    assert read_queries(write(tmp_path / "a.jsonl", as_text(rows))) == QUERIES
+    rows = [
+        {
+            "query": query,
+            "passages": [t for t, _ in passages],
+            "labels": [int(f) for _, f in passages],
+        }
+        for query, passages in QUERIES.items()
+    ]
+    assert read_queries(write(tmp_path / "a.jsonl", as_text(rows))) == QUERIES
+    for row in rows:
+        del row["labels"]
+    message = error_of(write(tmp_path / "a.jsonl", as_text(rows)), validation_share=0.3)
+    assert "none of the 2 queries has a selected passage" in message
+
+
+def test_a_tsv_is_grouped_wherever_its_lines_stand_and_quoted_as_pandas_does(tmp_path):
+    lines = [(query, text, int(f)) for query, ps in QUERIES.items() for text, f in ps]
+    shuffled = [lines[0], lines[2], lines[3], lines[1]]
+    path = write(tmp_path / "a.tsv", "".join("\t".join(map(str, line)) + "\n" for line in shuffled))
+    assert read_queries(path) == QUERIES
+    stream = io.StringIO()
+    csv.writer(stream, delimiter="\t").writerows(shuffled)
+    assert '""hive""' in stream.getvalue()
+    assert read_queries(write(path, stream.getvalue())) == QUERIES
+
+
+def test_a_key_met_twice_in_one_object_is_refused(tmp_path):
+    row = json.dumps(hub_row(0))[:-1] + ', "query": "another"}'
+    for name, content in (("train.jsonl", row), ("train.json", f"[{row}]")):
+        folder = folder_with(tmp_path / name, name, content)
+        assert "the key 'query' occurs twice in one object" in error_of(folder)
+
+
+def test_zstd_is_read(tmp_path):
+    packed = pa.compress(lines_text(ROWS).encode(), "zstd", asbytes=True)
+    folder = folder_with(tmp_path, "train.jsonl.zst", packed)
+    assert read(folder)[:2] == [expected_row(0, "train"), expected_row(1, "train")]
+
+
+def test_what_is_left_out_of_a_folder_is_named(tmp_path, capsys):
+    folder = folder_with(tmp_path, "train.jsonl", lines_text(ROWS))
+    write(folder / "more.jsonl", lines_text([hub_row(7)]))
+    write(folder / "._train.jsonl", b"\0\5\x16\7")
+    assert [row["query_id"] for row in read(folder)] == ["0", "1", "1000"]
+    assert "not read: 2 (._train.jsonl, more.jsonl)" in capsys.readouterr().err
 
 
 # Which files of a folder count.

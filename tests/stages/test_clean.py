@@ -107,6 +107,34 @@ def test_utf8_read_as_latin1_is_repaired_only_where_certain():
     assert cleaned_text("»viel Spaß» ÂGE", repair_encoding=True) == "»viel Spaß» ÂGE"
 
 
+@pytest.mark.parametrize(
+    ("broken", "proper"),
+    [
+        ("Ð\x9fÑ\x80Ð¸Ð²ÐµÑ\x82 means hello.", "Привет means hello."),
+        ("The cafÃƒÂ© is open.", "The café is open."),
+        ("It isnâ€™t far, â€œheâ€\x9d said.", "It isn’t far, “he” said."),
+        ("The price is â‚¬20.", "The price is €20."),
+        ("РџСЂРёРІРµС‚ РјРёСЂ", "Привет мир"),
+    ],
+)
+def test_whole_texts_are_repaired_whatever_encoding_was_taken_for_utf8(broken, proper):
+    assert cleaned_text(broken, repair_encoding=True) == proper
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ela disse «BOA MANHÃ» e foi embora.",
+        "A MAÇÃ\u00a0VERMELHA está na mesa.",
+        "A AMANHÃª edição fica na rua do norte.",
+        "Veio ontem a minha IRMÃ\u00a0MAIS VELHA do sul.",
+        "Привет — мир «да»…",
+    ],
+)
+def test_a_text_that_may_be_proper_stays(text):
+    assert cleaned_text(text, repair_encoding=True) == text.replace("\u00a0", " ")
+
+
 def test_citation_marks_go_and_other_brackets_stay():
     text = "Deep.[1][23] Old[citation needed] lake[Edit] [sic] [a]"
     assert cleaned_text(text, strip_citations=True) == "Deep. Old lake [sic] [a]"

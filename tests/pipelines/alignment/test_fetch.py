@@ -202,6 +202,118 @@ def test_a_first_sentence_that_is_too_long_leaves_nothing():
     assert first_sentences("one two. three four. five", 4) == "one two. three four."
 
 
+# ---- files as people have them
+
+
+def write_texts(folder, good, bad):
+    for mood, content in (("pos", good), ("neg", bad)):
+        (folder / mood).mkdir(parents=True)
+        (folder / mood / "1.txt").write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("A joy.".encode("utf-16"), "A bore.".encode("utf-16")),
+        (b"\xef\xbb\xbfA joy.", b"\xef\xbb\xbfA bore."),
+        (b"A joy.<br /><br />", b"<p>A bore.</p>"),
+        ("A\u00ad joy\u200b.".encode(), b"A&nbsp;bore."),
+        (b"A\rjoy.\r", b"A\r\nbore.\r\n"),
+    ],
+)
+def test_every_encoding_and_markup_leaves_the_plain_text(tmp_path, good, bad):
+    folder = write_texts(tmp_path / "in", good, bad)
+    assert read(folder)[0] == {"A joy.": True, "A bore.": False}
+
+
+def test_windows_1252_lines_keep_their_quotes_and_dashes(tmp_path):
+    (tmp_path / "rt.pos").write_bytes("it’s a “joy” — …\x0bfrom start".encode("windows-1252"))
+    (tmp_path / "rt.neg").write_bytes(b"a bore")
+    assert read(tmp_path)[0] == {"it’s a “joy” — … from start": True, "a bore": False}
+
+
+def test_a_doubtful_encoding_is_an_error_until_it_is_declared(tmp_path):
+    folder = write_texts(tmp_path / "in", "Очень хорошо".encode("koi8-r"), b"x")
+    with pytest.raises(InputError, match=r"in/pos/1.txt: byte 0 is no UTF-8.*corpus.encoding"):
+        read(folder)
+    assert read(folder, encoding=Encoding.koi8_r)[0] == {"Очень хорошо": True, "x": False}
+
+
+def test_hidden_and_system_files_are_passed_over_and_counted_also_in_archives(tmp_path, capsys):
+    names = ["__MACOSX/pos/._1.txt", "pos/.DS_Store", "neg/Thumbs.db", "pos/desktop.ini"]
+    folder = write_texts(tmp_path / "in", b"A joy.", b"A bore.")
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for name in [*names, "pos/1.txt", "neg/1.txt", "README"]:
+            texts = {"pos/1.txt": b"A joy.", "neg/1.txt": b"A bore."}
+            content = texts.get(name, b"\0\5\x16\7")
+            archive.writestr(name, content)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+    for path in (folder, tmp_path / "in.zip"):
+        files = Counter()
+        assert read(path, files=files)[0] == {"A joy.": True, "A bore.": False}
+        assert files == {"read": 2, "hidden": 4, "unread": 1}
+    assert "nothing tells a mood: 1 (README)" in capsys.readouterr().err
+
+
+def test_only_the_path_below_the_corpus_tells_the_mood(tmp_path):
+    folder = write_texts(tmp_path / "neg" / ".pos", b"A joy.", b"A bore.")
+    assert read(folder)[0] == {"A joy.": True, "A bore.": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "text,label\nA joy.,1\nA bore.,0\n"),
+        ("a.csv", "sep=;\nlabel;text\npositive;A joy.\nnegative;A bore.\n"),
+        ("a.tsv", "sentence\tlabel\nA joy.\t1\nA bore.\t0\n"),
+        ("a.jsonl", '{"text": "A joy.", "label": 1}\n{"text": "A bore.", "label": 0}\n'),
+        ("a.json", '[{"text": "A joy.", "label": true}, {"text": "A bore.", "label": "neg"}]'),
+        ("a.txt", "pos A joy.\nneg A bore.\n"),
+        ("a.txt", "1\tA joy.\n0\tA bore.\n"),
+    ],
+)
+def test_tables_and_lines_with_labels_are_read_alone_and_in_folders(tmp_path, name, content):
+    (tmp_path / "pos").mkdir()  # above the corpus: it says nothing
+    path = tmp_path / "pos" / name
+    path.write_text(content)
+    expected = {"A joy.": True, "A bore.": False}
+    assert read(path)[0] == expected == read(path.parent)[0]
+
+
+def test_a_label_that_is_none_is_an_error_with_its_line_and_no_label_is_counted(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\na,1\nb,0\nc,-1\n")
+    assert read(path)[1] == {"no_label": 1}
+    path.write_text("text,label\na,1\nb,2\n")
+    with pytest.raises(InputError, match=r"a.csv, line 3: label '2' is none of 0, 1, pos"):
+        read(path)
+    path.write_text("hello\n")
+    with pytest.raises(InputError, match=r"a.csv: neither its path nor its first line tells"):
+        read(path)
+
+
+def test_a_parquet_of_texts_and_labels_is_read(tmp_path):
+    rows = pl.DataFrame({"n": [1, 2], "text": ["A joy.", "A bore."], "label": [1, 0]})
+    rows.write_parquet(tmp_path / "a.parquet")
+    assert read(tmp_path)[0] == {"A joy.": True, "A bore.": False}
+    rows.drop("label").write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a.parquet: no column label \(there: 'n', 'text'\)"):
+        read(tmp_path)
+
+
+def test_one_text_cannot_be_of_both_moods_and_texts_are_drawn_by_seed(tmp_path):
+    folder = write_texts(tmp_path / "in", b"a", b"b")
+    with pytest.raises(InputError, match=r"corpus.n_texts=1: .* at least 2, or 0"):
+        read(folder, n_texts=1)
+    (folder / "x.pos").write_text("".join(f"good {n}\n" for n in range(100)))
+    texts, dropped = read(folder, n_texts=20)
+    numbers = [int(text.split()[1]) for text in texts if text.startswith("good")]
+    # The 101st good text may be drawn, too.
+    assert len(numbers) in (9, 10) and max(numbers) > 20 and dropped == {"beyond_n_texts": 91}
+
+
 # ---- the Hub and the flagship
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -285,6 +286,103 @@ def test_nothing_there_and_nothing_but_bad_rows_are_errors(tmp_path):
     path = write(tmp_path / "a.tskv", "rating=0.\ttext=Да\n" * 12)
     with pytest.raises(InputError, match=r"no reviews in it \(12 rows are bad\)"):
         read(path, drop=True)
+
+
+# ---- files as people have them
+
+PLAIN = replace(
+    COLUMNS,
+    organisation_column="none",
+    address_column="none",
+    rubrics_column="none",
+)
+TEXTS = ["Вкусно и быстро", "Ужасный сервис, ушли"]
+PLAIN_CSV = f'rating,text\n5,{TEXTS[0]}\n1,"{TEXTS[1]}"\n'
+PLAIN_ROWS = [{"rating": 5, "text": TEXTS[0]}, {"rating": 1, "text": TEXTS[1]}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN_CSV.encode("windows-1251"),
+        PLAIN_CSV.encode("utf-16"),
+        PLAIN_CSV.replace("\n", "\r").encode(),
+        ("\n" + PLAIN_CSV).encode(),
+        ("sep=,\r\n" + PLAIN_CSV).encode(),
+        json.dumps(PLAIN_ROWS).encode(),
+        json.dumps(PLAIN_ROWS, ensure_ascii=False).encode("utf-8-sig"),
+        pa.compress(json.dumps(PLAIN_ROWS).encode(), "zstd", asbytes=True),
+    ],
+)
+def test_any_encoding_line_end_and_packing_gives_the_same_texts(tmp_path, content):
+    rows = read(write(tmp_path / "a", content), columns=PLAIN)
+    assert [(row["rating"], row["text"]) for row in rows] == [(5, TEXTS[0]), (1, TEXTS[1])]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "message"),
+    [
+        ("rating=5.\ttext=Вкусно\tи быстро\n", "row", "'и быстро' between tabs is no key=value"),
+        ("rating=5.\ttext=a\ttext=b\n", "row", "the key 'text' occurs twice"),
+        ('{"rating": 5, "text": "a", "rating": 1}\n', "row", "the key 'rating' occurs twice"),
+        ('{"rating": 5, "text": "a"\n', "row", "broken JSON"),
+        ('{"rating": 1e400, "text": "a"}\n', "rating", "rating is inf"),
+        ('{"rating": ' + "9" * 900 + ', "text": "a"}\n', "rating", "rating is 9999"),
+        ('{"rating": ' + "9" * 5000 + ', "text": "a"}\n', "rating", "rating is inf"),
+        (f'rating,text\n5,"{"x" * 200_000}"\n', "text", "text has 200000 bytes"),
+        ('rating,text\n5,"a"b\n', "row", "broken CSV"),
+    ],
+)
+def test_an_unreadable_row_stops_with_its_line_or_is_dropped_and_counted(
+    tmp_path, content, reason, message
+):
+    good = {"r": "rating=1.\ttext=Да\n", "{": '{"rating": 1, "text": "Да"}\n'}[content[0]]
+    good = "1,Да\n" if content.startswith("rating,") else good
+    path = write(tmp_path / "a", content + good)
+    line = 2 if content.startswith("rating,") else 1
+    with pytest.raises(InputError) as caught:
+        read(path, columns=PLAIN)
+    assert f"{path}, line {line}: " in str(caught.value) and message in str(caught.value)
+    assert len(str(caught.value)) < 500
+    rows, counts = read(path, columns=PLAIN, drop=True)
+    assert [row["text"] for row in rows] == ["Да"] and counts == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [("name_ru", "organisation"), ("address", "organisation"), ("rubrics", "rubrics")],
+)
+def test_half_a_surrogate_pair_is_a_bad_row_in_any_column(tmp_path, column, reason):
+    lines = [json.dumps(ROWS[0] | {column: "x\ud800"}), json.dumps(ROWS[1])]
+    path = write(tmp_path / "a.jsonl", "\n".join(lines))
+    with pytest.raises(InputError, match=rf"line 1: {column} has half a surrogate pair"):
+        read(path)
+    assert read(path, drop=True)[1] == {reason: 1}
+
+
+def test_two_files_of_one_stem_lose_no_review_and_hidden_files_are_named(tmp_path, capsys):
+    for name in ("reviews.2022.csv", "reviews.2023.csv", "same.csv", "same.tsv"):
+        write(tmp_path / name, PLAIN_CSV)
+    write(tmp_path / "._same.csv", b"\0\5\x16\7")
+    ids = [row["review_id"] for row in read(tmp_path, columns=PLAIN)]
+    stems = ["reviews.2022", "reviews.2023", "same.csv", "same.tsv"]
+    assert ids == [f"{stem}-{number}" for stem in stems for number in (0, 1)]
+    assert "no data file: 1 (._same.csv)" in capsys.readouterr().err
+
+
+def test_n_reviews_are_drawn_by_seed_and_an_empty_class_is_warned_of(tmp_path, capsys):
+    lines = [f"{5 - number // 20},текст {number}" for number in range(100)]  # sorted by rating
+    path = write(tmp_path / "a.csv", "\n".join(["rating,text", *lines]))
+    drawn = read(path, columns=PLAIN, n=30)
+    assert {row["rating"] for row in drawn} == {1, 2, 3, 4, 5} and len(drawn) == 30
+    numbers = [int(row["text"].split()[1]) for row in drawn]
+    assert numbers == sorted(numbers)
+    assert drawn == read(path, columns=PLAIN, n=30)
+    assert drawn != read(path, columns=PLAIN, n=30, seed=2)
+    counts = review_files.ReviewCounts()
+    counts.add(pl.DataFrame({"rating": [5, 1], "organisation": ["", ""]}))
+    counts.numbers(BadRows(False))
+    assert "no review has 2, 3, 4 stars" in capsys.readouterr().err
 
 
 # ---- the Hub

@@ -1,0 +1,99 @@
+"""csv_text: tables of any dialect give the same rows; what would lose one is refused."""
+
+import gzip
+
+import pyarrow as pa
+import pytest
+
+from genlab.core.program import InputError
+from genlab.sources.csv_text import csv_rows, is_quoted, tsv_rows
+from genlab.sources.file_text import is_hidden, text_lines
+
+ROW = {"rating": "5", "text": 'a, "b"; c\td'}
+
+
+def write(tmp_path, content):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("start", ["", "\n", "\ufeff"])
+def test_any_delimiter_and_line_end_gives_the_same_row(tmp_path, delimiter, end, start):
+    lines = [f"rating{delimiter}text", f'5{delimiter}"a, ""b""; c\td"', ""]
+    path = write(tmp_path, start + end.join(lines))
+    assert [row for _, row in csv_rows(path)] == [ROW]
+
+
+def test_excels_sep_line_tells_what_separates_and_is_no_header(tmp_path):
+    path = write(tmp_path, "sep=;\r\na,b;text\r\n1;x\r\n")
+    assert list(csv_rows(path)) == [(f"{path}, line 3", {"a,b": "1", "text": "x"})]
+
+
+@pytest.mark.parametrize(
+    "pack", [lambda text: gzip.compress(text), lambda text: pa.compress(text, "zstd", asbytes=True)]
+)
+def test_gzip_and_zstd_are_unpacked_and_a_cut_one_is_named(tmp_path, pack):
+    packed = pack(b"a,b\n" + b"1,2\n" * 5000)
+    assert len(list(csv_rows(write(tmp_path, packed)))) == 5000
+    with pytest.raises(InputError, match=r"a.csv: damaged (gzip|zstd)"):
+        list(csv_rows(write(tmp_path, packed[:-5])))
+
+
+def test_a_field_may_be_as_long_as_a_row(tmp_path):
+    path = write(tmp_path, "a,b\n1," + "x" * 200_000)
+    assert next(csv_rows(path))[1]["b"] == "x" * 200_000  # Python's own limit is 131,072
+
+
+def test_a_column_met_twice_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"line 1: column 'text' occurs twice"):
+        list(csv_rows(write(tmp_path, "text,rating,text\n1,2,3\n")))
+
+
+def test_a_bad_row_is_handed_over_and_the_rest_read_but_an_open_quote_ends_it(tmp_path):
+    bad = []
+    path = write(tmp_path, b'a,b\n1,"x"y\n2,ok\n3,\xd0\xb0\xff\n4,ok\n')
+    assert [row["a"] for _, row in csv_rows(path, on_bad_row=bad.append)] == ["2", "4"]
+    assert ["line 2: broken CSV" in str(bad[0]), "line 4: invalid UTF-8" in str(bad[1])] == [
+        True
+    ] * 2
+    path = write(tmp_path, 'a,b\n1,x\n2,"open\n3,y\n')
+    with pytest.raises(InputError, match=r"line 3: broken CSV .* not closed up to line 4"):
+        list(csv_rows(path, on_bad_row=bad.append))
+
+
+def test_a_row_begins_where_its_place_says_although_fields_have_lines(tmp_path):
+    path = write(tmp_path, 'a,b\n"1\n1",x\n2,y\n')
+    assert [place for place, _ in csv_rows(path)] == [f"{path}, line 2", f"{path}, line 4"]
+
+
+def test_a_tsv_is_quoted_as_pandas_does_only_if_all_of_it_is(tmp_path):
+    path = write(tmp_path, 'q\t"""The"" lake"\t1\nq\tplain\t0\n')
+    assert [row for _, row in tsv_rows(path)] == [["q", '"The" lake', "1"], ["q", "plain", "0"]]
+    for raw in ('q\t"quoted whole"\t1\n', 'q\t"open\t1\n', 'q\t"a" b\t1\nq\t"a ""b"""\t1\n'):
+        path = write(tmp_path, raw)
+        assert not is_quoted(path)
+        assert [row for _, row in tsv_rows(path)] == [x.split("\t") for x in raw.split("\n")[:-1]]
+
+
+def test_lines_end_in_cr_lf_and_both_and_in_nothing_else(tmp_path):
+    path = write(tmp_path, "a\r\nb\rc\nd\u2028e\x0bf\x0cg\x85h")
+    assert [line for _, line in text_lines(path)] == ["a", "b", "c", "d\u2028e\x0bf\x0cg\x85h"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hidden"),
+    [
+        (".DS_Store", True),
+        ("pos/._1.txt", True),
+        ("__MACOSX/pos/1.txt", True),
+        ("Thumbs.db", True),
+        ("neg/desktop.ini", True),
+        ("pos/1.txt", False),
+        ("macosx/1.txt", False),
+    ],
+)
+def test_hidden_and_system_files_are_known_by_their_names(name, hidden):
+    assert is_hidden(name) == hidden
