@@ -1,8 +1,9 @@
 """The cleaning rules of the source study, one switch each.
 
 Kept reviews stay in order. The texts that each rule changed are counted, and so are the drops.
-Characters are composed (NFC) and invisible ones removed before any rule looks at a text. Rules act in the order of REWRITES: "5 из 5" becomes a word before numbers go, and dates go whole
-before their parts could.
+Characters are composed (NFC) and invisible ones removed before any rule looks at a text. Rules act
+in the order of REWRITES: "5 из 5" becomes a word before numbers go, and dates go whole before their
+parts could.
 """
 
 import re
