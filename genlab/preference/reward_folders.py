@@ -4,10 +4,12 @@ A reward model is a folder with `reward.json`, which says its kind, and a `model
 `genlab.preference.rewards` loads it.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from typer import Option
@@ -15,9 +17,21 @@ from typer import Option
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError
 from genlab.mini.bert import ClassifierRecipe, train_classifier
-from genlab.preference.rewards import load_classifier
-from genlab.sources.foreign_files import copy_files
+from genlab.models.classifier_inputs import prepare_inputs
+from genlab.models.loading import first_line
+from genlab.preference.rewards import (
+    classifier_logits,
+    load_classifier,
+    named_positive,
+    ranked_right,
+)
+from genlab.sources.foreign_files import copy_files, named_as
 from genlab.sources.ranker_folders import copy_model, download_model
+
+if TYPE_CHECKING:
+    pass
+
+LONG = 500  # words of a trial's text, a third of them, where a model has no limit
 
 
 class RewardSource(StrEnum):
@@ -35,24 +49,110 @@ class RewardOrigin:
     path: Annotated[Path, Option(help="mini: the texts it is trained on; else: the model's folder")]
     hub_id: Annotated[str, Option()]
     revision: Annotated[str, Option(help="hub: commit that is downloaded")]
+    positive_label: Annotated[
+        str, Option(help="hub, file: the rewarded label's name or number; auto: it is found out")
+    ]
+
+    @property
+    def asset(self) -> str:
+        """Its name on the hub, or its path."""
+        return self.hub_id if self.source is RewardSource.hub else str(self.path)
 
 
-def fetch_reward(origin: RewardOrigin, output: Path, group: str) -> None:
+def fetch_reward(
+    origin: RewardOrigin, output: Path, group: str, texts: list[str], is_positive: np.ndarray
+) -> None:
     """Write a classifier's or a ranker's folder from outside to `output`.
 
-    group: of the params, for messages. Raises InputError if there is no such model.
+    group: of the params, for messages; texts and bool [n], labelled, may be none. Raises InputError
+    if there is no such model, it does not work, or its positive label is not known.
     """
     if origin.source is RewardSource.ranker:
         copy_ranker(origin.path, output)
         return
-    with written_whole(output) as folder:
+    with written_whole(output) as folder, named_as(folder / "model", origin.asset):
         kind = "cross_encoder"  # the rankers' name for a classifier's folder
         if origin.source is RewardSource.hub:
             download_model(kind, origin.hub_id, origin.revision, folder / "model", group)
         else:
             copy_model(kind, origin.path, folder / "model")
-        load_classifier(folder / "model")  # refuses what is no classifier of two labels
-        write_json(folder / "reward.json", {"kind": "classifier"})
+        # Refuses what is no classifier of two labels.
+        model, tokenizer = load_classifier(folder / "model")
+        logits = classifier_logits(model, tokenizer, batch_size=64)
+        limit = prepare_inputs(model, tokenizer, origin.asset)
+        try_classifier(logits, limit or LONG, origin.asset)
+        names = [str((model.config.id2label or {}).get(number, number)) for number in (0, 1)]
+        found = logits(texts) if texts else np.zeros((0, 2), np.float32)
+        label = choose_label(names, origin.positive_label, found, is_positive, group)
+        write_json(folder / "reward.json", {"kind": "classifier", "positive_label": label})
+
+
+def try_classifier(logits: Callable[[list[str]], np.ndarray], n_words: int, shown: str) -> None:
+    """Raise InputError if a classifier fails at a long text, or reads a text otherwise in a batch.
+
+    The long text has three times `n_words` words, so it is cut where the model has a limit.
+    """
+    texts = ["a text", "", "one more word " * n_words]
+    try:
+        alone, together = logits(texts[:1]), logits(texts)
+    except InputError:
+        raise
+    except Exception as error:  # a foreign model's code raises anything
+        raise InputError(
+            f"{shown}: a classifier that cannot read a long text beside a short one "
+            f"({type(error).__name__}: {first_line(error)})"
+        ) from error
+    if not np.allclose(alone[0], together[0], rtol=1e-3, atol=1e-4):
+        raise InputError(
+            f"{shown}: a classifier that rates a text otherwise when a longer one is beside it; "
+            "set padding_side in its tokenizer_config.json to the other side"
+        )
+
+
+def choose_label(
+    names: list[str], asked: str, found: np.ndarray, is_positive: np.ndarray, group: str
+) -> int:
+    """Return the number of the label that means positive, of two labels called `names`.
+
+    It is the one that is `asked` for, by name or number, or the one so named; for auto where names
+    do not tell, the one whose logits, float32 [n, 2], rate the positive texts higher. Raises
+    InputError if labelled texts speak against it, or if nothing tells.
+    """
+    listed = f"{names[0]} (0) or {names[1]} (1)"
+    label = named_positive(dict(enumerate(names)))
+    if asked != "auto":
+        known = {"0": 0, "1": 1} | {name: number for number, name in enumerate(names)}
+        if asked not in known:
+            raise InputError(
+                f"{group}.positive_label={asked}: there is no such label, only {listed}"
+            )
+        label = known[asked]
+    shares = [ranked_right(found[:, number], is_positive) for number in (0, 1)]
+    if label is not None:
+        check_above_chance(shares[label], f"{group}: its label {names[label]}", group)
+        return label
+    n_positive = int(is_positive.sum())
+    n_negative = len(is_positive) - n_positive
+    best = int(shares[1] > shares[0])
+    # Twice the standard deviation of a share that is chance (Mann and Whitney 1947).
+    n_pairs = n_positive * n_negative
+    if not n_pairs or shares[best] < 0.5 + 2 * math.sqrt((len(is_positive) + 1) / 12 / n_pairs):
+        raise InputError(
+            f"{group}: neither the names of its labels nor {len(is_positive)} labelled texts tell "
+            f"which one is positive; set {group}.positive_label to {listed}"
+        )
+    print(f"{group}: {names[best]} is positive, by {len(is_positive)} labelled texts")
+    return best
+
+
+def check_above_chance(share: float, what: str, group: str) -> None:
+    """Raise InputError if fewer than half of the pairs of texts are ranked right (NaN: unknown)."""
+    if share < 0.5:
+        raise InputError(
+            f"{what} rates negative texts above positive ones ({share:.0%} of the pairs right, "
+            f"chance is 50%): it would be rewarded to be negative; set {group}.positive_label to "
+            "the other label, or take another model"
+        )
 
 
 def copy_ranker(path: Path, output: Path) -> None:

@@ -1,8 +1,8 @@
 """Reward models: a classifier, a bag of words, or a ranker, each a function that rates texts.
 
 `load_reward` makes the function from a folder: rates(prompts, texts) -> float32 [n]; higher is
-better. A classifier's reward is the logit of its positive label, a bag of words' the log-odds, and
-a ranker's the relevance to the prompt.
+better. A classifier's reward is the logit of its positive label (which one that is was found out
+when it was fetched), a bag of words' the log-odds, and a ranker's the relevance to the prompt.
 
 A held-out reward is a second model that nothing was optimised for. It should differ from the first
 in training texts and in build, so that a policy which exploits the first model's blind spot does
@@ -10,6 +10,7 @@ not exploit the second's.
 """
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +20,12 @@ import numpy as np
 from genlab.core.files import write_json, written_whole
 from genlab.core.processes import best_device, limit_threads
 from genlab.core.program import InputError
-from genlab.models.loading import first_line, load_whole
+from genlab.models.classifier_inputs import prepare_inputs
+from genlab.models.loading import first_line, load_whole, quiet_loading
 from genlab.text import classifier as bag_of_words
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 Rates = Callable[[list[str], list[str]], np.ndarray]
 
@@ -52,7 +54,8 @@ def load_reward(folder: Path, batch_size: int) -> Rates:
     """Return the rates function of a reward model's folder; raise InputError if there is none."""
     path = folder / "reward.json"
     try:
-        kind = json.loads(path.read_text(encoding="utf-8"))["kind"]
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        kind = manifest["kind"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: no reward model ({first_line(error)}); run `dvc repro`"
@@ -63,7 +66,11 @@ def load_reward(folder: Path, batch_size: int) -> Rates:
         return load_ranker(folder / "model", batch_size).relevance
     if kind == "bag_of_words":
         return bag_of_words_rates(folder)
-    return classifier_rates(*load_classifier(folder / "model"), batch_size)
+    model, tokenizer = load_classifier(folder / "model")
+    # Only those from outside have one written down.
+    label = manifest.get("positive_label", positive_label(model.config.id2label or {}))
+    logits = classifier_logits(model, tokenizer, batch_size)
+    return lambda prompts, texts: logits(texts)[:, label]
 
 
 def load_classifier(folder: Path) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
@@ -75,7 +82,10 @@ def load_classifier(folder: Path) -> tuple["PreTrainedModel", "PreTrainedTokeniz
 
     model = load_whole(AutoModelForSequenceClassification, folder, "text classifier")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        with quiet_loading():
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:  # tokenizers raises bare Exceptions for broken files
         raise InputError(f"{folder}: not a text classifier ({first_line(error)})") from error
     labels = model.config.id2label or {}
@@ -89,40 +99,60 @@ def load_classifier(folder: Path) -> tuple["PreTrainedModel", "PreTrainedTokeniz
     return model.eval().to(best_device()), tokenizer
 
 
+def named_positive(id2label: dict) -> int | None:
+    """Return the number of the one label that is named positive, None if the names do not tell."""
+    named = [number for number, name in id2label.items() if str(name).lower().startswith("pos")]
+    return int(named[0]) if len(named) == 1 else None
+
+
 def positive_label(id2label: dict) -> int:
-    """Return the number of the label that means positive: the one so named, else 1."""
-    named = [number for number, name in id2label.items() if name.lower().startswith("pos")]
-    return named[0] if len(named) == 1 else 1
+    """Return the number of the label that means positive in a model made here: so named, else 1."""
+    label = named_positive(id2label)
+    return 1 if label is None else label
 
 
-def classifier_rates(
+def classifier_logits(
     model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", batch_size: int
-) -> Rates:
-    """Return rates: the positive label's logit, of texts cut at the model's limit."""
+) -> Callable[[list[str]], np.ndarray]:
+    """Return a function of texts to float32 [n, 2], their logits; texts are cut at the limit."""
     import torch
 
-    label = positive_label(model.config.id2label or {})
-    limit = getattr(model.config, "max_position_embeddings", None)
+    limit = prepare_inputs(model, tokenizer, model.name_or_path)
 
-    def rates(prompts: list[str], texts: list[str]) -> np.ndarray:
+    def logits(texts: list[str]) -> np.ndarray:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        found = np.zeros(len(texts), np.float32)
+        found = np.zeros((len(texts), 2), np.float32)
         with torch.inference_mode():
             for start in range(0, len(order), batch_size):
                 batch = order[start : start + batch_size]
                 inputs = tokenizer(
                     [texts[i] for i in batch],
                     padding=True,
-                    truncation=True,
+                    truncation=limit is not None,
                     max_length=limit,
                     return_tensors="pt",
                 ).to(model.device)
-                found[batch] = model(**inputs).logits[:, label].float().cpu().numpy()
+                found[batch] = model(**with_a_token(inputs, tokenizer)).logits.float().cpu().numpy()
         if not np.isfinite(found).all():
             raise InputError("the reward model's logits are not finite: its weights are broken")
         return found
 
-    return rates
+    return logits
+
+
+def with_a_token(inputs: "BatchEncoding", tokenizer: "PreTrainedTokenizerBase") -> dict:
+    """Return a batch in which a text without any token is one padding token that is read.
+
+    An empty text has no token, where a tokenizer puts none around it.
+    """
+    import torch
+
+    ids, mask = inputs["input_ids"].long(), inputs["attention_mask"].long()
+    if ids.shape[1] == 0:
+        ids = torch.full((len(ids), 1), tokenizer.pad_token_id, device=ids.device)
+        mask = torch.ones_like(ids)
+    mask[mask.sum(1) == 0, 0 if tokenizer.padding_side == "right" else -1] = 1
+    return {"input_ids": ids, "attention_mask": mask}
 
 
 def bag_of_words_rates(folder: Path) -> Rates:
@@ -142,6 +172,22 @@ def check_two_models(reward: Path, held_out: Path) -> None:
             "the held-out reward is the reward model itself, so it would confirm whatever was "
             "rewarded; give another held_out_reward.source or held_out_reward.path"
         )
+
+
+def ranked_right(found: np.ndarray, is_positive: np.ndarray) -> float:
+    """Return the share of pairs, a positive and a negative text, whose positive one has more.
+
+    Ties count half; 0.5 is chance, wherever zero lies (the area under the ROC curve). NaN without a
+    text of either mood.
+    """
+    n_positive = int(is_positive.sum())
+    n_negative = len(is_positive) - n_positive
+    if not n_positive or not n_negative:
+        return math.nan
+    _, place, n_equal = np.unique(found, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(n_equal) - (n_equal - 1) / 2)[place]  # of ties the mean
+    above = ranks[is_positive].sum() - n_positive * (n_positive + 1) / 2
+    return float(above / (n_positive * n_negative))
 
 
 def accuracy(found: np.ndarray, is_positive: np.ndarray) -> float:

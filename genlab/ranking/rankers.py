@@ -20,11 +20,13 @@ import numpy as np
 from genlab.core.processes import map_shared
 from genlab.core.program import InputError
 from genlab.core.progress import count
+from genlab.models.classifier_inputs import prepare_inputs
 from genlab.models.loading import first_line, quiet_loading
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.ranking import bm25
 
 BATCHES_A_CALL = 8  # a call of encode costs a millisecond, a batch of the static encoder seven
+LONG_TEXT = "word " * 600  # more than the positions of BERT's kind, 512
 PAIRS_AT_A_TIME = 10_000  # 2 x 10,000 x 768 x 4 bytes = 61 MB of gathered embeddings
 
 # Safely and offline. .float() follows: in bfloat16 or float16 scores tie and depend on the batch.
@@ -75,7 +77,7 @@ def load_ranker(folder: Path, batch_size: int) -> Ranker:
     try:
         model, n_unread = open_model(kind, folder, batch_size)
         relevance = partial(finite_relevance, name, model)
-        relevance(["a query"] * 2, ["a text", ""])
+        relevance(["a query"] * 3, ["a text", "", LONG_TEXT])
     except InputError:
         raise
     except Exception as error:  # TensorFlow and tokenizers raise bare Exceptions for broken files
@@ -111,6 +113,7 @@ def open_sentence_transformer(
 
     with quiet_loading():
         model = SentenceTransformer(str(folder), **LOADING).float()
+    limit_input(model, getattr(model[0], "auto_model", None), folder)
     options = {"batch_size": batch_size, "show_progress_bar": False}
     relevance = partial(
         cosine_relevance,
@@ -132,6 +135,7 @@ def open_cross_encoder(
 
     with quiet_loading():
         model = CrossEncoder(str(folder), **LOADING).float()
+    limit_input(model, model.model, folder)
     if model.num_labels != 1:
         raise ValueError(f"it has {model.num_labels} labels; a ranker has one")
 
@@ -149,6 +153,15 @@ def open_cross_encoder(
         return np.asarray(scores, dtype=np.float32).reshape(-1)[positions]
 
     return relevance, partial(count_unread, model.tokenizer, model.max_seq_length)
+
+
+def limit_input(model: Any, inner: Any, folder: Path) -> None:
+    """Let sentence-transformers cut at the positions that `inner`, a model of transformers, has."""
+    if inner is None:  # a static one reads texts of any length
+        return
+    limit = prepare_inputs(inner, model.tokenizer, str(folder))
+    if limit is not None:
+        model.max_seq_length = min(limit, model.max_seq_length or limit)
 
 
 def open_tensorflow_hub(folder: Path, batch_size: int) -> Relevance:

@@ -1,5 +1,6 @@
 """Reward models: what is refused, which logit is the reward, and two builds on two halves."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +10,20 @@ import pytest
 from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.mini.bert import ClassifierRecipe
-from genlab.preference.reward_folders import copy_ranker, make_classifier
+from genlab.preference.reward_folders import (
+    RewardOrigin,
+    RewardSource,
+    copy_ranker,
+    fetch_reward,
+    make_classifier,
+)
 from genlab.preference.rewards import (
     accuracy,
     check_two_models,
     load_reward,
     make_bag_of_words,
     positive_label,
+    ranked_right,
 )
 
 GOOD = [f"a wonderful film and a lovely {noun}" for noun in ("plot", "cast", "score", "end")]
@@ -124,6 +132,74 @@ def test_the_bag_of_words_is_scikit_learns_pipeline_as_plain_numbers(bag):
     texts = [*GOOD, *BAD, "wonderful wonderful awful", "nothing known"]
     expected = model.decision_function(vectorizer.transform(texts))
     assert load_reward(bag, 4)([""] * 10, texts) == pytest.approx(expected, abs=1e-5)
+
+
+def test_pairs_ranked_right_are_the_area_under_scikit_learns_curve():
+    from sklearn.metrics import roc_auc_score
+
+    found = np.array([2.0, -1.0, 0.5, -1.0, 0.5, 3.0], np.float32)
+    moods = np.array([True, True, False, False, True, False])
+    # Of 9 pairs 2 > 0.5, 2 > -1, 0.5 > -1 are right, two are ties.
+    assert ranked_right(found, moods) == pytest.approx(4 / 9)
+    assert ranked_right(found, moods) == pytest.approx(roc_auc_score(moods, found))
+    assert np.isnan(ranked_right(found, np.ones(6, bool)))
+
+
+def make_foreign(kind, folder):
+    """Write a classifier: GPT-2 without padding, RoBERTa of 30 usable positions, or BERT."""
+    import torch
+    import transformers
+
+    from tests.tiny_models import make_tokenizer
+
+    torch.manual_seed(1)
+    labels = {"id2label": {0: "negative", 1: "positive"}, "initializer_range": 0.3}
+    tokenizer = make_tokenizer()
+    if kind == "gpt2":
+        config = transformers.GPT2Config(
+            vocab_size=300, n_layer=1, n_embd=16, n_head=2, n_positions=32, eos_token_id=0, **labels
+        )
+        model = transformers.GPT2ForSequenceClassification(config)
+    else:
+        config = getattr(transformers, f"{kind}Config")(
+            vocab_size=300, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+            intermediate_size=16, max_position_embeddings=32, pad_token_id=1, **labels,
+        )  # fmt: skip
+        model = getattr(transformers, f"{kind}ForSequenceClassification")(config)
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(1)
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return model, tokenizer
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("gpt2", 32), ("Roberta", 30)])
+def test_a_classifier_without_padding_or_with_fewer_positions_reads_long_and_short_texts(
+    tmp_path, kind, limit
+):
+    import torch
+
+    model, tokenizer = make_foreign(kind, tmp_path / "theirs")
+    origin = RewardOrigin(RewardSource.file, tmp_path / "theirs", "x", "x", "auto")
+    fetch_reward(origin, tmp_path / "reward", "reward_model", [], np.zeros(0, bool))
+    texts = ["red stone", "old river " * 40, "new"]
+    rates = load_reward(tmp_path / "reward", batch_size=3)
+    assert rates([""] * 2, ["", "new"])[0] == pytest.approx(rates([""], [""])[0], abs=1e-5)
+    found = rates([""] * 3, texts)
+    for text, value in zip(texts, found, strict=True):
+        ids = torch.tensor([tokenizer(text)["input_ids"][:limit]])
+        with torch.inference_mode():
+            assert model(input_ids=ids).logits[0, 1].item() == pytest.approx(value, abs=1e-5)
+
+
+def test_a_classifier_whose_padding_is_read_is_refused_naming_the_users_folder(tmp_path):
+    make_foreign("Bert", tmp_path / "theirs")
+    path = tmp_path / "theirs/tokenizer_config.json"
+    # BERT classifies by the first token, and counts positions from it.
+    write_json(path, json.loads(path.read_text()) | {"padding_side": "left"})
+    origin = RewardOrigin(RewardSource.file, tmp_path / "theirs", "x", "x", "auto")
+    with pytest.raises(InputError, match=f"^{tmp_path}/theirs: .*otherwise when a longer one is"):
+        fetch_reward(origin, tmp_path / "reward", "reward_model", [], np.zeros(0, bool))
+    assert not (tmp_path / "reward").exists()
 
 
 def test_accuracy_is_the_share_on_the_right_side():

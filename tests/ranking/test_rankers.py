@@ -150,6 +150,64 @@ def test_a_cross_encoder_scores_the_logit_of_query_and_text_read_together(cross_
     assert ranker.relevance([], []).shape == (0,)
 
 
+def save_roberta(kind, folder, **options):
+    """Write a tokenizer without a limit; return a RoBERTa of 34 positions, 32 of them usable."""
+    import torch
+    import transformers
+    from tokenizers.processors import TemplateProcessing
+
+    from tests.tiny_models import make_tokenizer
+
+    torch.manual_seed(3)
+    config = transformers.RobertaConfig(
+        vocab_size=300, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, pad_token_id=1,
+        intermediate_size=16, max_position_embeddings=34, initializer_range=0.5, **options,
+    )  # fmt: skip
+    model = getattr(transformers, kind)(config)
+    tokenizer = make_tokenizer()
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(1)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="Q $A", pair="Q $A Q $B", special_tokens=[("Q", 5)]
+    )
+    tokenizer.save_pretrained(folder)
+    return model
+
+
+def test_a_cross_encoder_of_robertas_kind_is_cut_at_the_positions_it_has(tmp_path):
+    folder = describe(tmp_path / "pairs", "cross_encoder")
+    model = save_roberta("RobertaForSequenceClassification", folder / "model", num_labels=1)
+    model.save_pretrained(folder / "model")
+    ranker = load_ranker(folder, batch_size=2)
+    scores = ranker.relevance(["red"] * 2, ["blue " * 200, "blue " * 300])
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("kind", ["cross_encoder", "sentence_transformer"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_weights_are_computed_in_float32(tmp_path, kind, dtype):
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    folders = {}
+    for name in ("half", "whole"):  # the same rounded weights, the latter stored as float32
+        folder = folders[name] = describe(tmp_path / name, kind)
+        embeds = kind == "sentence_transformer"
+        build = "RobertaModel" if embeds else "RobertaForSequenceClassification"
+        place = folder / ("inner" if embeds else "model")
+        model = save_roberta(build, place, num_labels=1).to(getattr(torch, dtype))
+        (model if name == "half" else model.float()).save_pretrained(place)
+        if embeds:
+            modules = [Transformer(str(place)), Pooling(16)]
+            made = SentenceTransformer(modules=modules, device="cpu")
+            made.save_pretrained(str(folder / "model"), create_model_card=False)
+    queries, texts = ["red"] * 3, ["blue stone", "old", "a new market in the north"]
+    half, whole = (load_ranker(folders[n], 2).relevance(queries, texts) for n in folders)
+    assert half.tolist() == whole.tolist()
+    assert half.tolist() != torch.tensor(half).to(getattr(torch, dtype)).float().tolist()
+
+
 def test_a_cross_encoder_with_two_labels_is_refused(tmp_path):
     folder = describe(tmp_path / "pairs", "cross_encoder")
     save_bert("BertForSequenceClassification", folder / "model", num_labels=2)

@@ -10,18 +10,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import polars as pl
 from typer import Option
 
-from genlab.core.files import write_json, written_whole
+from genlab.core.files import remove, write_json, written_whole
 from genlab.core.options import grouped_options
-from genlab.core.program import run, stage_app
+from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.mini.bert import ClassifierRecipe
 from genlab.mini.gpt2 import Sizes, check_sizes, pretrain, train_tokenizer
 from genlab.preference.reward_folders import (
     RewardOrigin,
     RewardSource,
+    check_above_chance,
     fetch_reward,
     make_classifier,
 )
@@ -134,8 +136,8 @@ def reward_model(
         texts, labels = training_texts(read_table(origin.path), "reward", "reward_model")
         counts["training_loss"] = make_classifier(texts, labels, recipe, output, "reward_model")
     else:
-        fetch_reward(origin, output, "reward_model")
-    write_json(metrics, counts | validate(output, corpus))
+        fetch_reward(origin, output, "reward_model", *labelled(corpus))
+    write_json(metrics, counts | validate(output, corpus, "reward_model"))
 
 
 @app.command("held_out_reward")
@@ -158,24 +160,42 @@ def held_out_reward(
             texts, labels, output, min_texts=min_texts, inverse_penalty=inverse_penalty
         )
     else:
-        fetch_reward(origin, output, "held_out_reward")
-    write_json(metrics, counts | validate(output, corpus))
+        fetch_reward(origin, output, "held_out_reward", *labelled(corpus))
+    write_json(metrics, counts | validate(output, corpus, "held_out_reward"))
 
 
-def validate(folder: Path, corpus: Path) -> dict[str, float]:
+def known_texts(corpus: Path) -> pl.DataFrame:
+    """Return the validation texts whose mood is known, none of a corpus of queries."""
+    texts = read_table(corpus).filter(pl.col("split") == "validation")
+    return texts.filter(pl.col("is_positive").is_not_null())
+
+
+def labelled(corpus: Path) -> tuple[list[str], np.ndarray]:
+    """Return the validation texts of known mood, and bool [n], whether each is positive."""
+    known = known_texts(corpus)
+    return known["text"].to_list(), known["is_positive"].to_numpy().astype(bool)
+
+
+def validate(folder: Path, corpus: Path, group: str) -> dict[str, float]:
     """Return a reward model's accuracy on the validation texts, {} if they have no moods.
 
-    The model is loaded in either case, so that a broken one is met here.
+    The model is loaded in either case, so that a broken one is met here. Raises InputError, and
+    removes the folder, if it rates texts worse than chance.
     """
-    from genlab.preference.rewards import accuracy, load_reward
+    from genlab.preference.rewards import accuracy, load_reward, ranked_right
 
     rates = load_reward(folder, batch_size=64)
-    texts = read_table(corpus).filter(pl.col("split") == "validation")
-    known = texts.filter(pl.col("is_positive").is_not_null())
+    known = known_texts(corpus)
     if not known.height:
         return {}
     found = rates(known["prompt"].to_list(), known["text"].to_list())
-    return {"validation_accuracy": accuracy(found, known["is_positive"].to_numpy())}
+    is_positive = known["is_positive"].to_numpy()
+    try:
+        check_above_chance(ranked_right(found, is_positive), group, group)
+    except InputError:
+        remove(folder)
+        raise
+    return {"validation_accuracy": accuracy(found, is_positive)}
 
 
 if __name__ == "__main__":

@@ -394,6 +394,7 @@ def test_no_text_teaches_both_models():
 def model_options(folder, name, **options):
     """Return the command line of fetch reward_model or held_out_reward."""
     settings = {"source": "mini", "path": folder / "corpus", "hub_id": "x", "revision": "main"}
+    settings["positive_label"] = "auto"
     settings |= {
         "reward_model": {"vocab_size": 300, "hidden_size": 32, "max_tokens": 48, "epochs": 1,
                          "batch_size": 32, "learning_rate": 0.003, "seed": 1},
@@ -430,3 +431,81 @@ def test_a_classifier_of_three_labels_is_refused_and_not_kept(corpus):
     result = CliRunner().invoke(fetch.app, words)
     assert isinstance(result.exception, InputError) and "has 3" in str(result.exception)
     assert not (corpus / "reward_model").exists()
+
+
+def their_classifier(folder, names, swapped=False):
+    """Write a classifier of moods whose label 0 is names[0]; swapped: that one is positive."""
+    import json
+
+    from genlab.preference.reward_folders import make_classifier
+    from tests.preference.test_rewards import LABELS, RECIPE, TEXTS
+
+    make_classifier(TEXTS, 1 - LABELS if swapped else LABELS, RECIPE, folder, "x")
+    path = folder / "model/config.json"
+    config = json.loads(path.read_text())
+    config |= {"id2label": dict(enumerate(names)), "label2id": {n: i for i, n in enumerate(names)}}
+    path.write_text(json.dumps(config))
+    return folder / "model"
+
+
+@pytest.fixture
+def moods(tmp_path):
+    """A folder with a corpus of sixteen plain texts, whose moods are known."""
+    from tests.preference.test_rewards import BAD, GOOD
+
+    rows = [
+        (f"{i}", "", text, i % 2 == 0, "validation", "reward")
+        for i, text in enumerate(text for pair in zip(GOOD, BAD, strict=True) for text in pair)
+    ]
+    table = pl.DataFrame(rows * 2, TEXT_SCHEMA, orient="row")
+    write_table(tmp_path / "corpus", [table], TEXT_SCHEMA)
+    return tmp_path
+
+
+def fetched(corpus, name="reward_model", **options):
+    result = CliRunner().invoke(fetch.app, model_options(corpus, name, **options))
+    return result, corpus / name
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_the_positive_label_is_the_one_that_labelled_texts_prove(moods, swapped):
+    from genlab.preference.rewards import load_reward
+
+    names = ("good", "bad") if swapped else ("bad", "good")
+    theirs = their_classifier(moods / "theirs", names, swapped)
+    result, folder = fetched(moods, source="file", path=theirs)
+    assert result.exit_code == 0, result.output
+    assert yaml.safe_load((folder / "reward.json").read_text())["positive_label"] == 1 - swapped
+    assert "reward_model: good is positive, by 16" in result.output
+    texts = read_table(moods / "corpus")
+    found = load_reward(folder, 64)([""] * len(texts), texts["text"].to_list())
+    is_positive = texts["is_positive"].to_numpy()
+    assert found[is_positive].mean() > found[~is_positive].mean()
+
+
+def test_a_label_that_is_asked_for_or_named_but_rates_below_chance_is_refused(moods):
+    theirs = their_classifier(moods / "theirs", ("good", "bad"), swapped=True)
+    for asked in ("bad", "1"):
+        result, folder = fetched(moods, source="file", path=theirs, positive_label=asked)
+        assert isinstance(result.exception, InputError)
+        assert "its label bad rates negative texts above positive ones" in str(result.exception)
+        assert not folder.exists()
+    result, _ = fetched(moods, source="file", path=theirs, positive_label="good")
+    assert result.exit_code == 0, result.output
+    result, _ = fetched(moods, source="file", path=theirs, positive_label="fine")
+    assert "positive_label=fine: there is no such label, only good (0)" in str(result.exception)
+    lying = their_classifier(moods / "lying", ("positive", "negative"))
+    result, _ = fetched(moods, source="file", path=lying)
+    assert "its label positive rates negative texts above positive" in str(result.exception)
+
+
+def test_without_labelled_texts_a_label_must_be_named_or_given(moods):
+    theirs = their_classifier(moods / "theirs", ("LABEL_0", "LABEL_1"))
+    table = read_table(moods / "corpus").with_columns(is_positive=pl.lit(None, pl.Boolean))
+    write_table(moods / "corpus", [table], TEXT_SCHEMA)
+    result, folder = fetched(moods, source="file", path=theirs)
+    assert "nor 0 labelled texts tell which one is positive" in str(result.exception)
+    assert "reward_model.positive_label to LABEL_0 (0) or LABEL_1 (1)" in str(result.exception)
+    assert not folder.exists()
+    result, _ = fetched(moods, source="file", path=theirs, positive_label="LABEL_1")
+    assert result.exit_code == 0, result.output

@@ -1,0 +1,36 @@
+"""What a classifier needs to read texts of any length in batches: a token that pads, and a limit.
+
+GPT-2's kind comes without a padding token; the config of RoBERTa's kind names two positions more
+than there are; a tokenizer may know a lower limit than the model.
+"""
+
+from typing import TYPE_CHECKING
+
+from genlab.core.program import InputError
+from genlab.models.positions import usable_positions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+UNLIMITED = 10**9  # transformers writes 1e30 where a tokenizer's limit is not known
+
+
+def prepare_inputs(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", shown: str
+) -> int | None:
+    """Let both agree on the token that pads; return the most tokens of a text, None: no limit.
+
+    Raises InputError if nothing can pad.
+    """
+    if tokenizer.pad_token_id is None:
+        pad_id = model.config.pad_token_id
+        pad_id = tokenizer.eos_token_id if pad_id is None else pad_id
+        if pad_id is None:
+            raise InputError(
+                f"{shown}: neither its tokenizer nor config.json says what pads a text; name a "
+                "pad_token in tokenizer_config.json"
+            )
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad_id)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    limits = [usable_positions(model), tokenizer.model_max_length]
+    return min((limit for limit in limits if limit and limit < UNLIMITED), default=None)
