@@ -1,11 +1,13 @@
 """YAML that people wrote, read with an end: aliases of aliases may stand for billions of values."""
 
+from typing import Any
+
 import yaml
 
 MOST_VALUES = 100_000  # ours: fifty times what any file here holds
 
 
-def load_yaml(text: str) -> object:
+def load_yaml(text: str) -> Any:
     """Return what a text of YAML says.
 
     Raises yaml.YAMLError, also where aliases stand for too much or contain themselves.
