@@ -13,9 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import show_help
 from benchmarks.side_by_side import machine
 from genlab.core.files import written_whole
-from genlab.experiments.readme import as_table
+from genlab.core.markdown import markdown_table
 
 RESULTS = Path("benchmarks/PREFERENCE.md")
 SIZES = {"n_layer": 4, "n_embd": 384, "n_head": 6, "vocab_size": 8192, "n_positions": 128}
@@ -106,6 +107,7 @@ def measure_variants() -> list[list[str]]:
 
 def main() -> None:
     """Measure, print and write the table."""
+    show_help(__doc__)
     stood_on = machine("torch", "transformers", "trl", "peft")
     rows = measure_variants()
     text = "\n".join(
@@ -117,7 +119,7 @@ def main() -> None:
             f"{EPOCHS} epochs in batches of {BATCH_SIZE}, AdamW. Memory: the process's peak above "
             "that before the models are loaded.",
             "",
-            as_table(rows),
+            markdown_table(rows),
             "",
         ]
     )

@@ -15,7 +15,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from benchmarks import preference, scale, speed
+from benchmarks import preference, scale, show_help, speed
 from benchmarks.side_by_side import machine
 from genlab.core.markdown import markdown_table
 from genlab.core.processes import best_device
@@ -100,6 +100,7 @@ def benchmark_of(pipeline: str) -> str:
 
 def main() -> None:
     """Measure everything, print and write it."""
+    show_help(__doc__)
     stood_on = machine("torch", "transformers", "sentence-transformers", "trl", "polars", "dvc")
     start = time.perf_counter()
     sections = {}

@@ -22,6 +22,8 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks import show_help
+
 ALL_QUERIES = 808_731
 RESULTS = Path("benchmarks/SCALE.md")
 BASE = Path("data/fetch/base")
@@ -227,6 +229,7 @@ def find_twins(folder: Path, near: str, size: int) -> str:
 
 def main() -> None:
     """Measure the sizes asked for and write the tables."""
+    show_help(__doc__, 2)
     folder, *words = sys.argv[1:]
     settings = {"--tokenizer": str(BASE), "--near": "", "--only": ""}
     settings |= {name: words[words.index(name) + 1] for name in settings if name in words}

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from benchmarks import show_help
 from genlab.core.tables import write_table
 
 # As on the Hub.
@@ -105,4 +106,5 @@ def make_corpus(n_queries: int) -> Iterator[pl.DataFrame]:
 
 
 if __name__ == "__main__":
+    show_help(__doc__, 2)
     write_table(Path(sys.argv[1]), make_corpus(int(sys.argv[2])), SCHEMA)

@@ -20,6 +20,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks import show_help
+
 SHINGLE_CHARS, NUM_PERM, THRESHOLD = 5, 128, 0.9
 BANDS, ROWS = 12, 10  # genlab.text.minhash.rows_per_band(THRESHOLD, NUM_PERM)
 
@@ -154,6 +156,7 @@ def print_recall(source: Path, outputs: list[Path]) -> None:
 
 
 if __name__ == "__main__":
+    show_help(__doc__, 3)
     job, source, *outputs = sys.argv[1:]
     source, output = Path(source), Path(outputs[0])
     match job:

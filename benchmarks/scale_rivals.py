@@ -16,6 +16,7 @@ import sys
 import unicodedata
 from pathlib import Path
 
+from benchmarks import show_help
 from genlab.text.rules import ATTRIBUTES, BLOCK_TAGS, INLINE_TAGS
 
 APART = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>", re.I | re.S)
@@ -125,6 +126,7 @@ def bare_encoder(source: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    show_help(__doc__, 3)
     job, source, output = sys.argv[1:]
     source, output = Path(source), Path(output)
     match job:

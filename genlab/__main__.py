@@ -8,6 +8,7 @@ import ast
 import importlib
 import importlib.util
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from genlab.core.params import did_you_mean
@@ -37,13 +38,14 @@ def main() -> None:
     """Run the command that the first argument names, or list all of them."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("--help", "-h"):
-        print(listing())
+        with suppress(BrokenPipeError):  # `python -m genlab | head`
+            print(listing(), flush=True)
         return
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS)
         fail(f"{name} is no command of genlab{hint} (python -m genlab lists them)")
     sys.argv[0:2] = [f"python -m genlab {name}"]
-    run(importlib.import_module(COMMANDS[name]).app)
+    run(importlib.import_module(COMMANDS[name]).app, sys.argv[0])
 
 
 def listing() -> str:

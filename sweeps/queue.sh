@@ -3,6 +3,12 @@
 # METRIC names the metric that is shown. Exits non-zero if one failed; the others are kept. Put
 # further `-S KEY=VALUE` after the script's name to set them in every experiment.
 
+# --help prints what the sweep asks; nothing is queued.
+if [[ " $* " == *" --help "* ]]; then
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+  exit
+fi
+
 queue() {
   local name=$1
   shift

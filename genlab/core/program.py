@@ -48,16 +48,23 @@ def stage_app(**options) -> typer.Typer:
     )
 
 
-def run(app: typer.Typer) -> None:
-    """Run `app` on sys.argv; a user's mistake becomes one line on stderr and a non-zero exit."""
+def run(app: typer.Typer, name: str | None = None) -> None:
+    """Run `app` on sys.argv; a user's mistake becomes one line on stderr and a non-zero exit.
+
+    `name` is what --help calls it, where that is not how Python was started.
+    """
     # Importing torch and transformers makes half a million objects that stay. The collector would
     # walk through them again and again: a fifth of the import's time. Cycles it gets to later.
     gc.set_threshold(1_000_000)
     command = typer.main.get_command(app)
+    if "--help" in sys.argv:
+        from genlab.core.help import complete_help
+
+        complete_help(command, program_name())
     with interruptible() as was_interrupted:
         try:
             with alone():
-                status = command.main(standalone_mode=False)
+                status = command.main(prog_name=name, standalone_mode=False)
             if status != INTERRUPTED:  # Typer's, for Ctrl-C
                 sys.exit(status)
         except KeyboardInterrupt:
@@ -72,7 +79,8 @@ def run(app: typer.Typer) -> None:
 def explain(error: Exception) -> None:
     """Exit with one line about a user's mistake or a disk's trouble; raise any other error."""
     if isinstance(error, TyperException):
-        fail(f"{error.format_message()} (see --help)", exit_code=2)
+        message = re.sub(r"--[a-z][\w.-]*", lambda found: spelled(found[0]), error.format_message())
+        fail(f"{message} (see --help)", exit_code=2)
     if isinstance(error, InputError | Busy):
         fail(str(error))
     if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
@@ -80,6 +88,19 @@ def explain(error: Exception) -> None:
     if says_disk_is_full(error):
         fail(f"a model or checkpoint cannot be written ({error}); is the disk full?")
     raise error
+
+
+def spelled(option: str) -> str:
+    """Return an option with underscores: --learning-rate -> --learning_rate."""
+    for start in ("--no-", "--"):
+        if option.startswith(start):
+            return start + option.removeprefix(start).replace("-", "_")
+    return option
+
+
+def program_name() -> str:
+    """Return the module that `python -m` runs, like stages.train; empty for another program."""
+    return getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", "")
 
 
 def says_disk_is_full(error: Exception) -> bool:

@@ -67,10 +67,10 @@ def test_options_are_taken_as_dvc_writes_them(monkeypatch, capsys, switch, value
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (GIVEN.replace("50", "50.5"), "--max-len"),
-        (GIVEN.replace("50", "0"), "--max-len"),
-        (GIVEN.replace("--max_len 50", ""), "--max-len"),
-        (GIVEN + " --max_length 3", "--max-length"),
+        (GIVEN.replace("50", "50.5"), "--max_len"),
+        (GIVEN.replace("50", "0"), "--max_len"),
+        (GIVEN.replace("--max_len 50", ""), "--max_len"),
+        (GIVEN + " --max_length 3", "--max_length"),
         (GIVEN.replace("very_small", "huge"), "--size"),
         (GIVEN + " more", "more"),
     ],

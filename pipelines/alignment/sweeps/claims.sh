@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PYTHONPATH=../..
-python -m genlab claims run
+python -m genlab claims run "$@"
