@@ -16,8 +16,7 @@ queue() {
     { grep -x "$name\(-[0-9]*\)\?" || true; } | sort -u | xargs -r dvc exp remove
   dvc exp run --queue --name "$name" "$@" "${EXTRA[@]}"
   dvc exp run --run-all
-  PYTHONPATH=$(git rev-parse --show-toplevel) python -m genlab show \
-    --metric "${METRIC:-average_loc}"
+  PYTHONPATH=$(git rev-parse --show-toplevel) python -m genlab show ${METRIC:+--metric "$METRIC"}
   if dvc queue status | grep -w "$name\(-[0-9]*\)\?" | grep -w Failed; then
     echo "error: the experiments above failed; see why with: dvc queue logs THEIR-NAME" >&2
     return 1
