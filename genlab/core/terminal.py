@@ -35,7 +35,8 @@ def tables_that_fit(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> li
 
     Each begins with the first column. One that holds no more than another column may be wider.
     """
-    tables, columns = [], list(range(1, len(headers)))
+    tables: list[str] = []
+    columns = list(range(1, len(headers)))
     while columns or not tables:
         n = len(columns)
         while True:

@@ -24,7 +24,7 @@ SCORES, PARAMS = Path("metrics/score.json"), Path("params.yaml")
 app = stage_app()
 
 
-def scores_of(content: dict, metric: str) -> dict[str, float]:
+def scores_of(content: dict, metric: str) -> dict[str, object]:
     """Return group -> the metric's value, "" for one outside any group; {} if it is not there.
 
     A value may stand alone or, with its interval, under `value`.
