@@ -25,7 +25,7 @@ queue() {
     { grep -x "$name\(-[0-9]*\)\?" || true; } | sort -u | xargs -r dvc exp remove
   PYTHONPATH=$root python -m genlab queue -- --name "$name" "$@" "${EXTRA[@]}"
   dvc exp run --run-all
-  PYTHONPATH=$root python -m genlab show --metric "${METRIC:-average_loc}"
+  PYTHONPATH=$root python -m genlab show ${METRIC:+--metric "$METRIC"}
   if dvc queue status | grep -w "$name\(-[0-9]*\)\?" | grep -w Failed; then
     echo "error: the experiments above failed; see why with: dvc queue logs THEIR-NAME" >&2
     return 1

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tabulate import tabulate
 
+COLUMNS = 80  # of a terminal
+
 
 def table(
     rows: Iterable[Sequence[object] | Mapping[str, object]],
@@ -26,3 +28,23 @@ def with_ends(numbers: dict[str, float], digits: int = 3) -> str:
     """Return an interval {value, low, high} as `3.36 [3.12, 3.60]`."""
     value, low, high = (f"{numbers[name]:.{digits}f}" for name in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
+
+
+def tables_that_fit(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> list[str]:
+    """Return a table, as several below each other if it is wider than a terminal.
+
+    Each begins with the first column. One that holds no more than another column may be wider.
+    """
+    tables: list[str] = []
+    columns = list(range(1, len(headers)))
+    while columns or not tables:
+        n = len(columns)
+        while True:
+            chosen = [0, *columns[:n]]
+            lines = table([[row[i] for i in chosen] for row in rows], [headers[i] for i in chosen])
+            if n <= 1 or max(map(len, lines.splitlines())) <= COLUMNS:
+                break
+            n -= 1
+        tables.append(lines)
+        columns = columns[n:]
+    return tables

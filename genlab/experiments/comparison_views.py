@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 
 from genlab.core.markdown import markdown_table
-from genlab.core.terminal import table
+from genlab.core.terminal import COLUMNS, table
 from genlab.experiments.comparison import Difference
 
-COLUMNS = 80  # of a terminal
 SHOWN_CHANGES = 12
 
 LEGEND = """\

@@ -1,70 +1,116 @@
 """Show the experiments on the current commit, one line each.
 
-`dvc exp show` prints every metric of every ranker; here the params that differ stand beside one
-metric (`--metric`, by default average_loc). Failed experiments are left out.
+`dvc exp show` prints every metric and every param of every pipeline. Here stand one metric of this
+folder's (`--metric`, by default the first that claims.yaml shows) and, below, the params that an
+experiment changed. Both are read from git: a failed experiment has none, and is left out.
 """
 
-import csv
+import json
 import subprocess
+import textwrap
 from pathlib import Path
 
 import typer
 import yaml
 
-from genlab.core.params import flatten
+from genlab.core.params import did_you_mean, flatten
 from genlab.core.program import InputError, run, stage_app
-from genlab.core.terminal import table
+from genlab.core.terminal import COLUMNS, tables_that_fit
+from genlab.experiments.comparison import read_layout
+from genlab.experiments.revisions import experiments_of_head, read_bytes
+
+SCORES, PARAMS = Path("metrics/score.json"), Path("params.yaml")
 
 app = stage_app()
 
-SHOW = ["dvc", "exp", "show", "--csv", "--hide-failed"]
 
+def scores_of(content: dict, metric: str) -> dict[str, object]:
+    """Return group -> the metric's value, "" for one outside any group; {} if it is not there.
 
-def columns_to_show(rows: list[list[str]], params: list[str], metric: str) -> list[int]:
-    """Return the positions of the metric under every ranker and of the params that differ.
-
-    `rows` begins with the header. Raises InputError if there is no such metric.
+    A value may stand alone or, with its interval, under `value`.
     """
-    header, *body = rows
-    metrics = [i for i, name in enumerate(header) if name.endswith("." + metric)]
-    if not metrics:
-        raise InputError(f"there is no metric named {metric}; see `dvc metrics show`")
-    differing = [
-        i
-        for i, name in enumerate(header)
-        if name.removeprefix("params.yaml:") in params and len({row[i] for row in body}) > 1
-    ]
-    return metrics + differing
+    found = {}
+    for key, value in flatten(content).items():
+        group, _, name = f".{key}".removesuffix(".value").rpartition(".")
+        if name == metric:
+            found[group.removeprefix(".")] = value
+    return found
 
 
-def shortened(cell: str) -> str:
-    """Return a number's cell with three decimals, any other cell as it is."""
-    try:
-        return f"{float(cell):.3f}" if "." in cell else cell
-    except ValueError:
-        return cell
+def names_of_metrics(content: dict) -> list[str]:
+    """Return the metrics that can be asked for."""
+    keys = [key.removesuffix(".value").rpartition(".")[2] for key in flatten(content)]
+    return list(dict.fromkeys(keys))
 
 
-def names_of_params() -> list[str]:
-    """Return the dotted names of all params of the pipeline in this folder."""
-    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-    return list(flatten(params))
+def shortened(value: object) -> str:
+    """Return a number with three decimals, a count or a word as it is, "-" for none."""
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def in_git(path: Path, commit: str) -> str | None:
+    """Return a file of this folder as git has it in a commit; None if it has none there."""
+    done = subprocess.run(["git", "show", f"{commit}:./{path}"], capture_output=True)
+    return None if done.returncode else done.stdout.decode("utf-8")
+
+
+def is_of_another_folder(commit: str) -> bool:
+    """Say whether an experiment changed something, but nothing of this folder's pipeline."""
+    compared = ["git", "diff", "--quiet", "HEAD", commit]
+    own = [*compared, "--", "params.yaml", "dvc.lock", "metrics"]
+    return bool(subprocess.run(compared).returncode and not subprocess.run(own).returncode)
+
+
+def read_runs() -> dict[str, tuple[dict, dict]]:
+    """Return run -> its scores and its flat params: the workspace, HEAD and its experiments."""
+    texts = {"workspace": tuple(read_bytes(each, None).decode() for each in (SCORES, PARAMS))}
+    for name, commit in {"HEAD": "HEAD", **experiments_of_head()}.items():
+        scores, params = in_git(SCORES, commit), in_git(PARAMS, commit)
+        if scores is not None and params is not None and not is_of_another_folder(commit):
+            texts[name] = scores, params
+    return {
+        name: (json.loads(scores), flatten(yaml.safe_load(params)))
+        for name, (scores, params) in texts.items()
+    }
+
+
+def changed(params: dict[str, object], base: dict[str, object]) -> list[str]:
+    """Return KEY=VALUE for each param that differs."""
+    return [f"{key}={value}" for key, value in params.items() if base.get(key, "-") != value]
+
+
+def as_text(runs: dict[str, tuple[dict, dict]], metric: str) -> str:
+    """Return the lines to print; InputError if no run has the metric."""
+    values = {name: scores_of(scores, metric) for name, (scores, _) in runs.items()}
+    groups = list(dict.fromkeys(group for found in values.values() for group in found))
+    if not groups:
+        known = names_of_metrics(next(iter(runs.values()))[0])
+        raise InputError(
+            f"--metric {metric}: {SCORES} has none of this name{did_you_mean(metric, known)}; "
+            f"there are {', '.join(known)}"
+        )
+    rows = [[name, *(shortened(found.get(g)) for g in groups)] for name, found in values.items()]
+    lines = [metric, *tables_that_fit(rows, ["run", *(group or metric for group in groups)])]
+    base = runs.get("HEAD", runs["workspace"])[1]
+    for name, (_, params) in runs.items():
+        if differing := changed(params, base):
+            told = f"{name}: {', '.join(differing)}"
+            lines += textwrap.wrap(told, COLUMNS, subsequent_indent="  ", break_long_words=False)
+    return "\n".join(lines)
 
 
 @app.command()
-def main(metric: str = typer.Option("average_loc", help="shown under every ranker")) -> None:
-    """Print the experiments with their changed params and one metric."""
-    shown = subprocess.run(SHOW, capture_output=True, text=True)
-    if shown.returncode:
-        raise InputError(shown.stderr)
-    header, *rows = csv.reader(shown.stdout.splitlines())
-    positions = columns_to_show([header, *rows], names_of_params(), metric)
-    names = [row[header.index("Experiment")] or row[header.index("rev")] for row in rows]
-    cells = [
-        [name, *(shortened(row[i]) for i in positions)]
-        for name, row in zip(names, rows, strict=True)
-    ]
-    print(table(cells, ["experiment", *(header[i] for i in positions)]))
+def main(
+    metric: str | None = typer.Option(
+        None,
+        help="a name in metrics/score.json, shown for each of its groups; if not given, the "
+        "first of rows.shown in claims.yaml",
+    ),
+) -> None:
+    """Print the experiments with one metric and the params they changed."""
+    print(as_text(read_runs(), metric or read_layout(Path("claims.yaml")).shown[0]))
 
 
 if __name__ == "__main__":

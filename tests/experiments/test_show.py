@@ -1,30 +1,82 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from genlab.core.program import InputError
-from genlab.experiments.show import columns_to_show, shortened
+from genlab.experiments.show import (
+    as_text,
+    in_git,
+    is_of_another_folder,
+    read_runs,
+    scores_of,
+    shortened,
+)
+from tests.project_copy import commit, start_git
+from tests.tiny_pipeline import enter
 
-HEADER = ["Experiment", "rev", "labse.average_loc", "labse.top_1", "gen.max_len", "gen.seed"]
-ROWS = [
-    HEADER,
-    ["", "main", "3.356", "0.35", "150", "17"],
-    ["len-1", "a1", "3.4", "0.36", "50", "17"],
-]
-PARAMS = ["gen.max_len", "gen.seed"]
-
-
-def test_the_metric_and_the_params_that_differ_are_shown():
-    assert columns_to_show(ROWS, PARAMS, "average_loc") == [2, 4]
-
-
-def test_a_metric_is_shown_even_where_no_experiment_changed_it():
-    assert columns_to_show(ROWS[:2], PARAMS, "top_1") == [3]
-
-
-def test_an_unknown_metric_is_an_error():
-    with pytest.raises(InputError, match="no metric named bleu"):
-        columns_to_show(ROWS, PARAMS, "bleu")
+SCORES = {"labse": {"average_loc": 3.35612, "top_1": 0.35}, "texts": {"n": 7}}
+OTHER = {"labse": {"average_loc": 3.4, "top_1": 0.36}, "use": {"average_loc": 2.0}}
+PARAMS = {"gen.max_len": 150, "gen.seed": 17}
+RUNS = {
+    "workspace": (SCORES, PARAMS),
+    "HEAD": (SCORES, PARAMS),
+    "len-1": (OTHER, PARAMS | {"gen.max_len": 50}),
+}
 
 
-def test_numbers_have_three_decimals_and_words_stay():
-    cells = ["3.35612", "150", "tuned", "True", "a.b"]
-    assert [shortened(cell) for cell in cells] == ["3.356", "150", "tuned", "True", "a.b"]
+def test_a_line_per_run_has_the_metric_in_every_group_and_what_was_changed():
+    assert [line.split() for line in as_text(RUNS, "average_loc").splitlines()] == [
+        ["average_loc"],
+        ["run", "labse", "use"],
+        ["workspace", "3.356", "-"],
+        ["HEAD", "3.356", "-"],
+        ["len-1", "3.400", "2.000"],
+        ["len-1:", "gen.max_len=50"],
+    ]
+
+
+def test_a_metric_may_have_an_interval_and_no_group():
+    content = {"recall": {"value": 0.5, "low": 0.4}, "a": {"recall": {"value": 0.75, "low": 0.1}}}
+    assert scores_of(content, "recall") == {"": 0.5, "a": 0.75}
+    assert scores_of(content, "low") == {"recall": 0.4, "a.recall": 0.1}
+
+
+def test_an_unknown_metric_is_an_error_that_names_those_there_are():
+    with pytest.raises(InputError, match=r"no?ne of this name; did you mean top_1\?; there are av"):
+        as_text(RUNS, "top1")
+
+
+def test_numbers_have_three_decimals_and_counts_and_words_stay():
+    cells = [3.35612, 150, "tuned", True, None]
+    assert [shortened(cell) for cell in cells] == ["3.356", "150", "tuned", "True", "-"]
+
+
+def test_however_many_groups_and_params_there_are_it_fits_80_columns():
+    arms = {f"lora_low_ratings_{i}": {"rating": 0.1 * i} for i in range(9)}
+    params = {f"some.param_{i}": i for i in range(30)}
+    runs = {"HEAD": (arms, {}), "workspace": (arms, {}), "claim-reviews-x": (arms, params)}
+    lines = as_text(runs, "rating").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("run ") for line in lines) == 3
+    assert "0.800" in " ".join(lines) and "some.param_29=29" in lines[-1]
+
+
+def test_scores_and_params_are_read_from_git_and_from_the_workspace(tmp_path, monkeypatch):
+    enter(tmp_path, monkeypatch)
+    Path("metrics").mkdir()
+    Path("metrics/score.json").write_text(json.dumps(SCORES))
+    Path("params.yaml").write_text("gen: {max_len: 150}")
+    start_git(tmp_path)
+    monkeypatch.setattr("genlab.experiments.show.experiments_of_head", lambda: {"gone": "HEAD~1"})
+    Path("params.yaml").write_text("gen: {max_len: 50}")
+    runs = read_runs()
+    assert runs["HEAD"] == (SCORES, {"gen.max_len": 150})
+    assert runs["workspace"][1] == {"gen.max_len": 50}
+    assert list(runs) == ["workspace", "HEAD"]  # no such commit, as no scores in it
+    commit(tmp_path)
+    Path("elsewhere").write_text("another pipeline's")
+    commit(tmp_path)
+    assert is_of_another_folder("HEAD~1") and not is_of_another_folder("HEAD~2")
+    assert not is_of_another_folder("HEAD")
+    assert in_git(Path("params.yaml"), "HEAD~2") == "gen: {max_len: 150}"

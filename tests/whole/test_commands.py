@@ -1,6 +1,7 @@
 """`python -m genlab`: its commands, listed and called."""
 
 import ast
+import os
 import subprocess
 import sys
 
@@ -35,3 +36,29 @@ def test_a_misspelt_command_is_an_error_with_a_hint():
     said = genlab("compere", "HEAD")
     message = "compere is no command of genlab; did you mean compare? (python -m genlab lists them)"
     assert (said.returncode, said.stderr) == (1, f"error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path.parent for path in ROOT.glob("pipelines/*/dvc.yaml"))
+)
+def test_in_a_pipelines_folder_it_works_from_any_shell_without_settings(folder):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    run = {"cwd": folder, "env": environment, "capture_output": True, "text": True}
+    said = subprocess.run([sys.executable, "-m", "genlab"], **run)
+    assert (said.returncode, said.stdout) == (0, listing() + "\n")
+    where = "import genlab.core.deps as d, pipelines; print(d.ROOT, *pipelines.__path__)"
+    found = subprocess.run([sys.executable, "-c", where], **run).stdout.split()
+    assert found == [str(ROOT), str(ROOT / "pipelines")]
+
+
+def test_no_readme_asks_for_a_setting_that_fish_and_csh_spell_otherwise():
+    for readme in [*ROOT.rglob("README.md")]:
+        if ".venv" not in readme.parts:
+            assert "PYTHONPATH=" not in readme.read_text(encoding="utf-8"), readme
+
+
+def test_every_pipeline_finds_the_repository_by_the_same_lines():
+    shims = [*ROOT.glob("pipelines/*/genlab/__init__.py")]
+    assert len(shims) == len([*ROOT.glob("pipelines/*/dvc.yaml")])
+    text = (ROOT / "genlab/skeleton/files/genlab/__init__.py").read_text(encoding="utf-8")
+    assert all(shim.read_text(encoding="utf-8") == text for shim in shims)
