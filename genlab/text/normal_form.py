@@ -1,9 +1,17 @@
 """Normalized texts: two texts count as the same if their normalized forms are equal.
 
+<<<<<<< HEAD
 A text of any script becomes its words, lower-cased and in Unicode's compatibility form, without
 punctuation. Letters, marks, digits and symbols stay, so that "c++" differs from "c" and "$5" from
 "5". An apostrophe joins ("what's" = "whats"), other punctuation separates ("1.5" is not "15").
 `key_expression` says in Polars what `normalize_key` says in Python; a test holds them equal.
+=======
+In: any text, in any script. Out: its words, lower-cased and in Unicode's compatibility form,
+without punctuation. Letters, marks, digits and symbols stay, so that "c++" differs from "c", "$5"
+from "5" and Cyrillic survives; an apostrophe joins ("what's" = "whats"), and so does what nobody
+sees (soft hyphens); other punctuation separates ("1.5" is not "15"). `key_expression` says in Polars
+what `normalize_key` says in Python; a test holds them equal.
+>>>>>>> i13-texts
 """
 
 import unicodedata
@@ -43,7 +51,7 @@ def key_expression(column: pl.Expr) -> pl.Expr:
     return (
         normalize_unicode(column, "NFKC")
         .str.to_lowercase()
-        .str.replace_all(f"[{APOSTROPHES}]", "")
+        .str.replace_all(rf"[{APOSTROPHES}\p{{Cf}}]", "")
         .str.replace_all(rf"[^\p{{L}}\p{{M}}\p{{N}}\p{{S}}{WORD_PUNCTUATION} ]", " ")
         .str.replace_all("  +", " ")
         .str.strip_chars(" ")
@@ -72,7 +80,8 @@ def normalize_unicode(column: pl.Expr, form: Literal["NFC", "NFKC"]) -> pl.Expr:
 
 @cache
 def _kept_character(character: str) -> str:
-    if character in APOSTROPHES:
+    category = unicodedata.category(character)
+    if character in APOSTROPHES or category == "Cf":
         return ""
-    is_kept = unicodedata.category(character)[0] in "LMNS" or character in WORD_PUNCTUATION
+    is_kept = category[0] in "LMNS" or character in WORD_PUNCTUATION
     return character if is_kept else " "

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from genlab.core.program import InputError
 from genlab.statistics.intervals import interval, wilson_interval
 from genlab.statistics.shares import macro_share
 from genlab.text.classifier import Classifier
@@ -40,6 +41,24 @@ def measure_on_reviews(classifier: Classifier, kind: str, reviews: pl.DataFrame)
     accepted = known["rubrics"].to_list() if kind == "rubric" else [[each] for each in own]
     predicted = classifier.predict(known["text"].to_list())
     return numbers | measure_classifier(predicted, accepted, own, known["rating"].to_list())
+
+
+def check_gain(kind: str, numbers: dict, min_gain: float) -> None:
+    """Say how much better than one that always says the same a classifier of `kind` is.
+
+    Raises InputError below `min_gain`: what such a classifier reads off a text is no result. The
+    balanced accuracy of a constant one is that of one class of all.
+    """
+    if "balanced" not in numbers:
+        return
+    found, constant = numbers["balanced"]["value"], 1 / numbers["classes"]
+    said = f"{kind} classifier: balanced accuracy {found:.2f}, always the same {constant:.2f}"
+    if found - constant < min_gain:
+        raise InputError(
+            f"{said}: it can hardly tell, and what it reads off texts would be no result; give "
+            "more reviews or other columns, or lower classify.min_gain"
+        )
+    print(said)
 
 
 def measure_classifier(

@@ -18,7 +18,12 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table
 from genlab.mini.gpt2 import check_sizes
 from genlab.text.classifier import Features, save_classifier, train_classifier
-from pipelines.reviews.classifiers import OWN_CLASS, common_rubrics, measure_on_reviews
+from pipelines.reviews.classifiers import (
+    OWN_CLASS,
+    check_gain,
+    common_rubrics,
+    measure_on_reviews,
+)
 from pipelines.reviews.fluency_model import FluencySizes, copy_or_make_model, measure_fluency
 
 app = stage_app()
@@ -40,6 +45,7 @@ def main(
     min_rubric_reviews: Annotated[int, Option(min=2, help="Rarer rubrics have no classifier.")],
     features: Features,
     inverse_penalty: Annotated[float, Option(min=1e-9, help="scikit-learn's C.")],
+    min_gain: Annotated[float, Option(max=1.0, help="Balanced accuracy beyond a constant one's.")],
     fluency: FluencySizes,
     batch_size: Annotated[int, Option(min=1, help="Texts the language model reads at a time.")],
     seed: Annotated[int, Option(min=0)],
@@ -83,6 +89,7 @@ def main(
             numbers[kind] = measure_on_reviews(classifier, kind, test) | {
                 f"train_{name}": on_train[name]["value"] for name in ("accuracy", "balanced")
             }
+            check_gain(kind, numbers[kind], min_gain)
         numbers["fluency"] |= measure_fluency(folder, test["text"].to_list(), batch_size)
 
     write_json(metrics, numbers)

@@ -171,3 +171,16 @@ def test_wrong_sizes_and_splits_without_reviews_are_errors_that_leave_nothing(tm
 def test_no_more_reviews_of_a_split_are_taken_than_asked_for(tmp_path):
     numbers, _ = run_classify(tmp_path, make_table(300), max_reviews=50)
     assert numbers["reviews"]["train"] == numbers["reviews"]["test"] == 50
+
+
+def test_a_classifier_no_better_than_a_constant_one_is_refused_and_a_better_one_says_so(tmp_path):
+    table = make_table(300)
+    numbers, output = run_classify(tmp_path / "a", table, min_gain=0.05)
+    value = numbers["rating"]["balanced"]["value"]
+    assert f"rating classifier: balanced accuracy {value:.2f}, always the same 0.20" in output
+    same = table.with_columns(text=pl.lit("одно и то же слово"))
+    with pytest.raises(
+        InputError, match=r"balanced accuracy 0.20, always the same 0.20: it can ha"
+    ):
+        run_classify(tmp_path / "b", same, min_gain=0.05)
+    assert not (tmp_path / "b" / "classify").exists()

@@ -20,6 +20,7 @@ OPTIONS = {
     "min_texts": 2,
     "max_features": 1000,
     "inverse_penalty": 1.0,
+    "min_gain": -1.0,
     "fluency.vocab_size": 400,
     "fluency.n_layer": 1,
     "fluency.n_embd": 16,
