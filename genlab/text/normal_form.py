@@ -1,17 +1,10 @@
 """Normalized texts: two texts count as the same if their normalized forms are equal.
 
-<<<<<<< HEAD
 A text of any script becomes its words, lower-cased and in Unicode's compatibility form, without
 punctuation. Letters, marks, digits and symbols stay, so that "c++" differs from "c" and "$5" from
-"5". An apostrophe joins ("what's" = "whats"), other punctuation separates ("1.5" is not "15").
-`key_expression` says in Polars what `normalize_key` says in Python; a test holds them equal.
-=======
-In: any text, in any script. Out: its words, lower-cased and in Unicode's compatibility form,
-without punctuation. Letters, marks, digits and symbols stay, so that "c++" differs from "c", "$5"
-from "5" and Cyrillic survives; an apostrophe joins ("what's" = "whats"), and so does what nobody
-sees (soft hyphens); other punctuation separates ("1.5" is not "15"). `key_expression` says in Polars
-what `normalize_key` says in Python; a test holds them equal.
->>>>>>> i13-texts
+"5". An apostrophe joins ("what's" = "whats"), as do invisible characters (soft hyphens); other
+punctuation separates ("1.5" is not "15"). `key_expression` says in Polars what `normalize_key` says
+in Python; a test holds them equal.
 """
 
 import unicodedata
