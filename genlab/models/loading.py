@@ -24,8 +24,10 @@ class Dtype(StrEnum):
 
 
 # A folder without any of these gives transformers an empty tokenizer, not an error.
-VOCABULARIES = {"tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model"}
-VOCABULARIES |= {"sentencepiece.bpe.model", "spm.model", "source.spm"}
+VOCABULARIES = {
+    *("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt"),
+    *("spiece.model", "sentencepiece.bpe.model", "spm.model", "source.spm"),
+}
 # What a model's class may be called in config.json, if it is not the one that is loaded: its body
 # alone, or an old name. Others, as GPT2ForSequenceClassification, are something else.
 HEADS = {

@@ -233,7 +233,7 @@ def test_end_of_text_is_added_once_to_bodies_and_never_to_prompts_whatever_the_t
 
 def test_an_end_of_text_that_somebody_typed_is_text(tmp_path, base, tokenizer):
     typed = "red <|endoftext|>"
-    queries = [(typed, [(typed + " blue",)], split) for split in ("train", "validation")]
+    queries = [(split, typed, [(typed + " blue",)]) for split in ("train", "validation")]
     rows, _, _ = run(tmp_path, base, queries)
     ids = list(rows["train"][0]["input_ids"])
     assert ids.count(0) == 1 and ids[-1] == 0
@@ -249,7 +249,7 @@ def test_unknown_tokens_are_counted_without_our_own_end_of_text_and_refused_abov
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="e", unk_token="e")
     tokenizer.save_pretrained(tmp_path / "words")
-    queries = [("is red", [("red is blue",)], split) for split in ("train", "validation")]
+    queries = [(split, "is red", [("red is blue",)]) for split in ("train", "validation")]
     _, counts, _ = run(tmp_path, tmp_path / "words", queries, block_size=8, max_unknown_share=0.2)
     # is red | red is (blue) end
     assert (counts["train"]["tokens_in"], counts["train"]["tokens_unknown"]) == (6, 1)
