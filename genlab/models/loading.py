@@ -6,6 +6,7 @@ Safely: weights as safetensors only, never a pickle; no code from the folder is 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +55,10 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
         with quiet_loading():
             tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # tokenizers raises bare Exceptions for broken files
+        why = why_no_pieces(names) or first_line(error)
         raise InputError(
-            f"{folder}: no tokenizer can be loaded ({first_line(error)}); expected tokenizer.json, "
-            f"or vocab.json and merges.txt{advice_on_sentencepiece(names)}"
+            f"{folder}: no tokenizer can be loaded ({why}); expected tokenizer.json, or vocab.json "
+            "and merges.txt"
         ) from error
     if tokenizer.eos_token_id is None:
         raise InputError(
@@ -66,15 +68,14 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def advice_on_sentencepiece(names: set[str]) -> str:
-    """Return what to do with a folder whose only vocabulary is a file of SentencePiece's."""
+def why_no_pieces(names: set[str]) -> str:
+    """Return why a folder's only vocabulary, if it is SentencePiece's, cannot be read, else ""."""
     pieces = sorted(name for name in names & VOCABULARIES if name.endswith(".model"))
     if not pieces or names & {"tokenizer.json", "vocab.json", "vocab.txt"}:
         return ""
-    return (
-        f"; its {pieces[0]} is SentencePiece's: is it whole, and is sentencepiece installed (pip "
-        "install sentencepiece)? Where it is, tokenizer.save_pretrained writes tokenizer.json"
-    )
+    if find_spec("sentencepiece") is None:
+        return f"{pieces[0]} needs sentencepiece, which is not installed: pip install sentencepiece"
+    return f"{pieces[0]} is broken, or no file of SentencePiece's"
 
 
 def load_causal_model(folder: Path) -> "PreTrainedModel":

@@ -11,6 +11,8 @@ from genlab.core.program import InputError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+STRANGE = "\u2603\ua66e"  # a snowman and a letter of one manuscript: in no vocabulary but by bytes
+
 
 def make_prompt(query: str) -> str:
     """Return the text a passage is to follow: the query and a line break."""
@@ -79,6 +81,23 @@ def encode(
     finally:
         fast.encode_special_tokens = before
     return [each.ids for each in encoded]
+
+
+def count_dropped(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> int:
+    """Return how many characters of the texts, spaces aside, the tokenizer leaves out in silence.
+
+    That is what a BPE without bytes and without an unknown token does with what it does not know;
+    others leave out nothing, and the texts are not read for them.
+    """
+    if not tokenizer.is_fast or tokenizer.unk_token_id is not None:
+        return 0
+    if encode(tokenizer, [STRANGE])[0]:
+        return 0
+    dropped = 0
+    for text, each in zip(texts, tokenizer.backend_tokenizer.encode_batch(texts), strict=True):
+        read = {at for start, end in each.offsets for at in range(start, end)}
+        dropped += sum(not char.isspace() and at not in read for at, char in enumerate(text))
+    return dropped
 
 
 def check_unknown(

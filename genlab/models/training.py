@@ -4,10 +4,11 @@ checkpoints by step and what they need to be resumed from, the curve.
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import pyarrow.compute as pc
@@ -294,12 +295,21 @@ def training_curve(log_history: list[dict]) -> list[dict]:
     ]
 
 
-def check_rows_fit(tokens: Path, rows: "Dataset", model: "PreTrainedModel") -> None:
-    """Raise InputError if a row of token ids is longer than the model has positions."""
+def check_rows_fit(
+    tokens: Path,
+    rows: "Dataset",
+    model: "PreTrainedModel",
+    keys: Mapping[str, str] = MappingProxyType({"input_ids": "tokenize.block_size"}),
+) -> None:
+    """Raise InputError if a row of token ids is longer than the model has positions.
+
+    keys: {column of ids: the param that limits it}.
+    """
     n_positions = usable_positions(model)
-    longest = pc.max(pc.list_value_length(rows.data["input_ids"])).as_py()
-    if n_positions and longest > n_positions:
-        raise InputError(
-            f"{tokens}: a row of {longest} tokens exceeds the model's {n_positions} positions; "
-            "lower tokenize.block_size"
-        )
+    for column, key in keys.items():
+        longest = pc.max(pc.list_value_length(rows.data[column])).as_py()
+        if n_positions and longest > n_positions:
+            raise InputError(
+                f"{tokens}: a row of {longest} tokens exceeds the model's {n_positions} positions; "
+                f"lower {key}"
+            )

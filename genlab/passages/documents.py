@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from genlab.models.prompts import encode_bodies, encode_prompts, frame
+from genlab.models.prompts import count_dropped, encode_bodies, encode_prompts, frame
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -71,6 +71,8 @@ def encode_documents(
     ours = [*frame(tokenizer)[0], tokenizer.eos_token_id].count(tokenizer.unk_token_id)
     unknown = int(np.count_nonzero(ids == tokenizer.unk_token_id)) - ours * documents.height
     counts["tokens_unknown"] += unknown if tokenizer.unk_token_id is not None else 0
+    for column in ("query", "body"):
+        counts["tokens_unknown"] += count_dropped(tokenizer, documents[column].to_list())
     return ids, n_ids, n_prompt
 
 

@@ -211,7 +211,9 @@ def test_pieces_come_along_and_what_cannot_be_read_of_them_is_said(tmp_path):
     copy_base(folder, None, tmp_path / "base", load_text_to_text_model)
     assert (tmp_path / "base/spiece.model").read_bytes() == b"pieces"
     (folder / "tokenizer.json").unlink()
-    with pytest.raises(InputError, match=rf"^{folder}: no tokenizer .*spiece\.model is Sentence"):
+    with pytest.raises(
+        InputError, match=rf"^{folder}: no tokenizer can be .*spiece\.model (needs|is)"
+    ):
         copy_base(folder, None, tmp_path / "other", load_text_to_text_model)
 
 

@@ -259,6 +259,23 @@ def test_unknown_tokens_are_counted_without_our_own_end_of_text_and_refused_abov
     assert not (tmp_path / "no/tokens").exists() and not (tmp_path / "no/metrics.json").exists()
 
 
+def test_letters_that_a_tokenizer_leaves_out_in_silence_are_counted_as_unknown(tmp_path):
+    from tokenizers import Tokenizer, models, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE())
+    trainer = trainers.BpeTrainer(vocab_size=30, special_tokens=["e"], show_progress=False)
+    backend.train_from_iterator(["abc\n"], trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="e")
+    tokenizer.save_pretrained(tmp_path / "abc")
+    assert tokenizer("aжb")["input_ids"] == tokenizer("ab")["input_ids"]
+    queries = [("abc", [("abж ж",)], split) for split in ("train", "validation")]
+    _, counts, _ = run(tmp_path, tmp_path / "abc", queries, max_unknown_share=1.0)
+    assert counts["train"]["tokens_unknown"] == 2
+    _, _, result = run(tmp_path / "no", tmp_path / "abc", queries, max_unknown_share=0.1)
+    assert "of its tokens are unknown to the tokenizer of" in str(result.exception)
+
+
 def test_packing_with_body_loss_is_refused(tmp_path, base):
     _, _, result = run(tmp_path, base, packed=True)
     assert isinstance(result.exception, InputError)

@@ -148,3 +148,28 @@ def test_without_any_pipeline_the_rest_imports_and_its_tests_are_collected(tmp_p
             text=True,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_model_and_tokenizer_is_loaded_without_remote_code():
+    loaders = {"from_pretrained", "SentenceTransformer", "CrossEncoder"}
+    n_calls = 0
+    places = ("genlab/**/*.py", "stages/*.py", "pipelines/**/*.py")
+    for path in [path for place in places for path in ROOT.glob(place)]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
+            given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+            if name not in loaders or "modules" in given:  # made here, of parts
+                continue
+            n_calls += 1
+            is_safe = given.get("trust_remote_code") == "False" or given.get(None) == "LOADING"
+            assert is_safe, f"{path}:{node.lineno}"
+    assert n_calls >= 7
+
+
+def test_rankers_are_loaded_without_remote_code():
+    from genlab.ranking.rankers import LOADING
+
+    assert LOADING["trust_remote_code"] is False
+    assert LOADING["model_kwargs"]["use_safetensors"] is True

@@ -16,7 +16,7 @@ from typer import Option
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_batches, write_arrow
-from genlab.models.prompts import check_unknown, encode, frame
+from genlab.models.prompts import check_unknown, count_dropped, encode, frame
 from pipelines.reviews.review_prompts import check_template, write_prompt
 from pipelines.reviews.schemas import SPLITS
 
@@ -55,6 +55,8 @@ def encode_reviews(
             encode(tokenizer, prompts),
             encode(tokenizer, rows["text"].to_list(), read_special_tokens=False),
         ]
+        for texts in (prompts, rows["text"].to_list()):
+            counts["unknown_tokens"] += count_dropped(tokenizer, texts)
         for key, prompt, *ids in zip(
             rows.select("review_id", "rating").iter_rows(), prompts, *sides, strict=True
         ):

@@ -21,6 +21,7 @@ from genlab.models.lora import Lora, Method
 from genlab.models.saved import row_batches, save_checked
 from genlab.models.training import (
     Recipe,
+    check_rows_fit,
     collate_pairs,
     train_resumably,
     training_curve,
@@ -71,6 +72,8 @@ def main(
     tokenizer, model = load_tokenizer(start), load_text_to_text_model(start)
     limit_threads(model)
     data = {split: read_rows(tokens, split, ratings) for split in ("train", "validation")}
+    limits = {"input_ids": "tokenize.max_prompt_tokens", "labels": "tokenize.max_text_tokens"}
+    check_rows_fit(tokens, data["train"], model, limits)
     model = prepare_model(model, method, lora)
     optimizer = optimizer_of(
         model, recipe.learning_rate, embedding_learning_rate, recipe.weight_decay

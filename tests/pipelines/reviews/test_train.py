@@ -12,7 +12,7 @@ from genlab.core.program import InputError
 from genlab.core.tables import write_arrow
 from genlab.models import training
 from genlab.models.lora import Lora, add_lora
-from genlab.models.training import collate_pairs
+from genlab.models.training import check_rows_fit, collate_pairs
 from pipelines.reviews.adapters import optimizer_of
 from pipelines.reviews.stages import train
 from pipelines.reviews.stages.tokenize import SCHEMA
@@ -218,6 +218,25 @@ def test_ratings_that_no_review_has_are_an_error_and_those_outside_1_to_5_refuse
     result = run(tmp_path, ratings=(1, 6))
     assert result.exit_code == 2 and "--ratings" in result.output
     assert not (tmp_path / "arm").exists()
+
+
+@pytest.mark.parametrize("key", ["max_prompt", "max_text"])
+def test_rows_longer_than_a_models_positions_are_refused(inputs, key):
+    from transformers import BartConfig, BartForConditionalGeneration
+
+    from pipelines.reviews.adapters import read_rows
+
+    rows = read_rows(inputs / "tokens", "train", [1, 2, 5])
+    longest = [max(map(len, rows[column])) for column in ("input_ids", "labels")]
+    config = BartConfig(
+        vocab_size=300, d_model=16, encoder_layers=1, decoder_layers=1, encoder_ffn_dim=16,
+        decoder_ffn_dim=16, encoder_attention_heads=2, decoder_attention_heads=2,
+        max_position_embeddings=longest[key == "max_text"] - 1,
+    )  # fmt: skip
+    limits = {"input_ids": "max_prompt", "labels": "max_text"}
+    only = {name: limit for name, limit in limits.items() if limit == key}
+    with pytest.raises(InputError, match=f"tokens exceeds the model's .* positions; lower {key}"):
+        check_rows_fit(inputs, rows, BartForConditionalGeneration(config), only)
 
 
 def test_early_stopping_keeps_the_best_epoch_and_metrics_say_which(tmp_path, run):
