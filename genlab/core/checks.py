@@ -18,6 +18,7 @@ import math
 import os
 import re
 import shutil
+import sys
 import typing
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -237,12 +238,28 @@ def check_inputs(stage: Stage, produced: frozenset[str]) -> None:
 
 def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:
     """Raise InputError if a file or folder of the user's is to be read that is not there."""
-    path = options.get("path")  # a dep of its stage, whatever the source
-    if path is not None and not path.exists() and str(path) not in produced:
+    path, source = options.get("path"), options.get("source")  # a dep, whatever the source
+    if str(path) == "none":
+        if str(source) not in sources_without_path(stage):
+            raise InputError(
+                f"{key_of(stage, 'path')}=none, but {key_of(stage, 'source')}={source} reads "
+                "a file or folder; name it"
+            )
+    elif path is not None and not path.exists() and str(path) not in produced:
         raise InputError(f"{key_of(stage, 'path')}={path}: no such file or folder")
     tokenizer = options.get("tokenizer_path", "none")
     if str(tokenizer) != "none" and not tokenizer.is_dir():
         raise InputError(f"{key_of(stage, 'tokenizer_path')}={tokenizer}: no such folder")
+
+
+def sources_without_path(stage: Stage) -> frozenset[str]:
+    """Return the sources of a stage's asset that read no path: hub, or what its program says.
+
+    A program says it in SOURCES_WITHOUT_PATH, by command.
+    """
+    module, words = program_of(stage) or ("", [])
+    said = getattr(sys.modules.get(module), "SOURCES_WITHOUT_PATH", {})
+    return said.get(words[0] if words else "", frozenset({"hub"}))
 
 
 def instances_of(name: str, stages: Iterable[str]) -> set[str]:

@@ -35,6 +35,8 @@ def test_the_committed_params_pass(folder, capsys):
         {"gen.num_beams": 4, "gen.max_len": 300},
         {"corpus.source": "hub", "base.source": "hub", "rankers.labse.source": "hub"},
         {"corpus.source": "file", "corpus.path": "genlab"},
+        {"corpus.source": "hub", "corpus.path": "none", "rankers.use.source": "hub"}
+        | {"rankers.use.path": "none"},
         {"tokenize.packed": True, "tokenize.body_loss": False},
         {"train.method": "lora", "train.learning_rate": 1e-5},
         {"score.rankers": ["use"]},
@@ -168,6 +170,11 @@ def test_no_plot_or_template_names_a_ranker():
             {"rankers.use.source": "file", "rankers.use.path": "my/model"},
             "rankers.use.path=my/model: no such file or folder",
         ),
+        (
+            {"corpus.path": "none"},
+            "corpus.path=none, but corpus.source=mini reads a file or folder; name it",
+        ),
+        ({"rankers.bm25.path": "none"}, "rankers.bm25.path=none, but rankers.bm25.source=mini"),
         ({"base.tokenizer_path": "my/tok"}, "base.tokenizer_path=my/tok: no such folder"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
@@ -204,6 +211,12 @@ def test_a_file_where_a_folder_must_be_is_named(folder, capsys, name):
     assert message(capsys) == (
         f"{name}: cannot be written (File exists); this must be a folder that stages can write to"
     )
+
+
+def test_what_is_called_none_is_there_for_dvc():
+    for pipeline in (ROOT, *(path.parent for path in ROOT.glob("pipelines/*/dvc.yaml"))):
+        if ".path}" in (pipeline / "dvc.yaml").read_text(encoding="utf-8"):
+            assert (pipeline / "none").is_file()
 
 
 def test_an_option_of_dvc_yaml_that_no_key_fills_is_named_with_its_stage(folder, capsys):
