@@ -31,7 +31,7 @@ from typer.exceptions import TyperException
 from genlab.core.files import written_whole
 from genlab.core.options import arguments_of
 from genlab.core.params import did_you_mean
-from genlab.core.params_file import Params, check_as_written, check_params_file, read_params
+from genlab.core.params_file import AS, Params, check_as_written, check_params_file, read_params
 from genlab.core.pipeline import (
     KEY,
     Stage,
@@ -132,7 +132,7 @@ def check_stages(stages: list[Stage], foreaches: dict[str, str], params: Params)
         check_inputs(stage, produced)
         check_source(stage, options, produced)
         for group, entry in foreaches.items():
-            check_names(stage, options, group, instances_of(entry, parsed))
+            check_names(stage, options, group, instances_of(entry, parsed), params)
         if own_check:
             own_check(**arguments_of(own_check, options | {"made_by": made_by}))
 
@@ -267,12 +267,17 @@ def instances_of(name: str, stages: Iterable[str]) -> set[str]:
     return {stage.partition("@")[2] for stage in stages if stage.startswith(f"{name}@")}
 
 
-def check_names(stage: Stage, options: dict, option: str, made: set[str]) -> None:
+def check_names(stage: Stage, options: dict, option: str, made: set[str], params: Params) -> None:
     """Raise InputError if a list names a ranker or an arm that no stage makes, or one twice."""
     names = options.get(option)
     if not isinstance(names, list):
         return
     key = key_of(stage, option)
+    if len(names) == 1 and names[0].startswith(AS):
+        other = f"{names[0].removeprefix(AS)}.{option}"  # whose own stage checks its names
+        listed = params.values.get(other)
+        if isinstance(listed, list) and other != key and not str(listed[0]).startswith(AS):
+            return
     for name in names:
         if name not in made:
             raise InputError(

@@ -10,13 +10,14 @@ import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
 from typer import Option
 
+from genlab.core.params_file import AS, read_params
 from genlab.core.processes import rank_and_size
 from genlab.core.program import InputError
 from genlab.ranking.rankers import load_ranker
@@ -26,8 +27,22 @@ from genlab.ranking.rankers import load_ranker
 class Panel:
     """The rankers that rate; a group of options."""
 
-    rankers: Annotated[list[str], Option(help="folders of the rankers; repeat the option")]
+    rankers: Annotated[list[str], Option(help="names of the rankers, or as_score")]
     batch_size: Annotated[int, Option(min=1, help="texts a ranker encodes at a time")]
+
+    def as_in(self, params: Path) -> "Panel":
+        """Return the panel with the rankers that as_STAGE stands for in a params.yaml.
+
+        Raises InputError if that stage has none.
+        """
+        stage = self.rankers[0].removeprefix(AS) if self.rankers else ""
+        if len(self.rankers) != 1 or not self.rankers[0].startswith(AS):
+            return self
+        content = read_params(params.read_text(encoding="utf-8"), str(params)).content
+        group = content.get(stage)
+        if not isinstance(group, dict) or not isinstance(group.get("rankers"), list):
+            raise InputError(f"{self.rankers[0]}: {params} has no list {stage}.rankers")
+        return replace(self, rankers=group["rankers"])
 
     def folders(self, root: Path) -> dict[str, Path]:
         """Return ranker -> its folder."""

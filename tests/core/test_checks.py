@@ -51,19 +51,27 @@ def test_what_can_run_passes(folder, changes):
     assert run_check() == 0
 
 
-def test_a_new_ranker_is_an_entry_and_its_name_in_three_lists(folder):
+def test_a_new_ranker_is_an_entry_and_its_name_in_one_list(folder):
     """What the stages make of any name is in tests/ranking/test_summary.py and test_probe.py."""
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-    lists = {
-        f"{stage}.rankers": params[stage]["rankers"] for stage in ("score", "lengths", "probe")
-    }
-    named = {key: [*names, "other"] for key, names in lists.items()}
+    named = {"score.rankers": [*params["score"]["rankers"], "other"]}
     change_params(folder, {"rankers.other": params["rankers"]["bm25"]} | named)
     assert run_check() == 0
-    commands = {stage.name: stage.command for stage in load_stages(Path("dvc.yaml"))}
-    assert {"fetch_ranker@other", "score_candidates@other"} <= set(commands)
-    for stage in ("score", "lengths", "probe"):
-        assert "--rankers other" in commands[stage]
+    stages = {stage.name: stage for stage in load_stages(Path("dvc.yaml"))}
+    assert {"fetch_ranker@other", "score_candidates@other"} <= set(stages)
+    assert "--rankers other" in stages["score"].command
+    entries = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for name in ("lengths", "probe"):
+        assert "--rankers as_score" in stages[name].command
+        assert entries[name]["params"] == ["score.rankers"]  # so DVC runs it again
+
+
+def test_lengths_may_name_rankers_of_its_own(folder, capsys):
+    change_params(folder, {"lengths.rankers": ["use"]})
+    assert run_check() == 0
+    Path("data/check.txt").unlink()
+    change_params(folder, {"score.rankers": ["as_score"]})
+    assert "score.rankers: as_score is none of the rankers" in message(capsys)
 
 
 def test_no_plot_or_template_names_a_ranker():
