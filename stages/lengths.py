@@ -49,10 +49,12 @@ def main(
     num_beams: Annotated[int, Option(min=1)],
     step: Annotated[int, Option(min=1, help="new tokens between two points of the curve")],
     seed: Annotated[int, Option(min=0, help="of the bootstrap")],
+    params: Annotated[Path, Option(help="for rankers: as_score")] = Path("params.yaml"),
 ) -> None:
     """Cut, score and place the texts at every length."""
     from genlab.models.loading import load_tokenizer
 
+    panel = panel.as_in(params)
     honoured, tokenizer = read_table(generated), load_tokenizer(base)
     # gen.n_queries may be smaller than forced.n_queries; only pairs are of use.
     forced = read_table(generated_forced).join(

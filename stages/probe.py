@@ -48,10 +48,12 @@ def main(
     repeats: Annotated[list[int], Option(min=1, help="times the query stands before a passage")],
     cut_tokens: Annotated[list[int], Option(min=1, help="tokens left of a selected passage")],
     seed: Annotated[int, Option(min=0, help="of random words, orders, gaps and the bootstrap")],
+    params: Annotated[Path, Option(help="for rankers: as_score")] = Path("params.yaml"),
 ) -> None:
     """Make, score and place the texts of every probe."""
     from genlab.models.loading import load_tokenizer
 
+    panel = panel.as_in(params)
     check(repeats, cut_tokens)
     asked = evaluated_queries(queries, n_queries)
     real = read_all_candidates(candidates_folder, panel.rankers, asked)

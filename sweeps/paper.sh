@@ -12,7 +12,7 @@ PAPER=(
   -S corpus.source=hub -S corpus.n_train=0 -S corpus.n_validation=5000
   -S base.source=hub
   -S rankers.labse.source=hub -S rankers.use.source=hub -S 'score.rankers=[labse,use]'
-  -S 'lengths.rankers=[labse,use]' -S lengths.step=50
+  -S lengths.step=50
   -S tokenize.packed=true -S tokenize.body_loss=false -S tokenize.block_size=256
   -S train.epochs=5 -S train.learning_rate=1e-5 -S train.warmup_steps=10
   -S train.batch_size=1 -S train.gradient_accumulation_steps=16 -S train.save_steps=2000

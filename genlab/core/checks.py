@@ -18,6 +18,7 @@ import math
 import os
 import re
 import shutil
+import sys
 import typing
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -30,7 +31,7 @@ from typer.exceptions import TyperException
 from genlab.core.files import written_whole
 from genlab.core.options import arguments_of
 from genlab.core.params import check_commit, did_you_mean
-from genlab.core.params_file import Params, check_as_written, check_params_file, read_params
+from genlab.core.params_file import AS, Params, check_as_written, check_params_file, read_params
 from genlab.core.pipeline import (
     KEY,
     Stage,
@@ -132,7 +133,7 @@ def check_stages(stages: list[Stage], foreaches: dict[str, str], params: Params)
         check_source(stage, options, produced)
         check_revision(stage, options)
         for group, entry in foreaches.items():
-            check_names(stage, options, group, instances_of(entry, parsed))
+            check_names(stage, options, group, instances_of(entry, parsed), params)
         if own_check:
             own_check(**arguments_of(own_check, options | {"made_by": made_by}))
 
@@ -238,8 +239,14 @@ def check_inputs(stage: Stage, produced: frozenset[str]) -> None:
 
 def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:
     """Raise InputError if a file or folder of the user's is to be read that is not there."""
-    path = options.get("path")  # a dep of its stage, whatever the source
-    if path is not None and not path.exists() and str(path) not in produced:
+    path, source = options.get("path"), options.get("source")  # a dep, whatever the source
+    if str(path) == "none":
+        if str(source) not in sources_without_path(stage):
+            raise InputError(
+                f"{key_of(stage, 'path')}=none, but {key_of(stage, 'source')}={source} reads "
+                "a file or folder; name it"
+            )
+    elif path is not None and not path.exists() and str(path) not in produced:
         raise InputError(f"{key_of(stage, 'path')}={path}: no such file or folder")
     tokenizer = options.get("tokenizer_path", "none")
     if str(tokenizer) != "none" and not tokenizer.is_dir():
@@ -256,17 +263,32 @@ def check_revision(stage: Stage, options: dict) -> None:
         check_commit(f"{key}={options['revision']}", hub_id, str(options["revision"]))
 
 
+def sources_without_path(stage: Stage) -> frozenset[str]:
+    """Return the sources of a stage's asset that read no path: hub, or what its program says.
+
+    A program says it in SOURCES_WITHOUT_PATH, by command.
+    """
+    module, words = program_of(stage) or ("", [])
+    said = getattr(sys.modules.get(module), "SOURCES_WITHOUT_PATH", {})
+    return said.get(words[0] if words else "", frozenset({"hub"}))
+
+
 def instances_of(name: str, stages: Iterable[str]) -> set[str]:
     """Return what a foreach has made instances of: fetch_ranker@use, ... -> use, ..."""
     return {stage.partition("@")[2] for stage in stages if stage.startswith(f"{name}@")}
 
 
-def check_names(stage: Stage, options: dict, option: str, made: set[str]) -> None:
+def check_names(stage: Stage, options: dict, option: str, made: set[str], params: Params) -> None:
     """Raise InputError if a list names a ranker or an arm that no stage makes, or one twice."""
     names = options.get(option)
     if not isinstance(names, list):
         return
     key = key_of(stage, option)
+    if len(names) == 1 and names[0].startswith(AS):
+        other = f"{names[0].removeprefix(AS)}.{option}"  # whose own stage checks its names
+        listed = params.values.get(other)
+        if isinstance(listed, list) and other != key and not str(listed[0]).startswith(AS):
+            return
     for name in names:
         if name not in made:
             raise InputError(

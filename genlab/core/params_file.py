@@ -18,6 +18,9 @@ from genlab.core.yaml_text import compose_yaml
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 NAME_RULE = "a name begins with a letter and has letters, digits, _ and - only, at most 64"
 
+# A list of names may be [as_score]: what the group score has under the same key.
+AS = "as_"
+
 # From here on a number is no index of a tensor or a table.
 TOO_LARGE = 2**63
 

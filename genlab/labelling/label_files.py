@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,6 +56,21 @@ def check_rater(name: str) -> str:
             f"rater {name!r}: a name is letters, digits, - and _, at most 40, and not {BOTH}"
         )
     return name
+
+
+def check_only_one(path: Path) -> None:
+    """Raise InputError if a file beside a rater's has the same name but for case or accents."""
+    for other in path.parent.glob("*.jsonl"):
+        if other.stem != path.stem and same_name(other.stem) == same_name(path.stem):
+            raise InputError(
+                f"rater {path.stem}: {other} is there, and differs in case only; are you "
+                f"{other.stem}? if not, take another name"
+            )
+
+
+def same_name(name: str) -> str:
+    """Return what two names have in common that some file systems do not tell apart."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def read_lines(path: Path, answers: Iterable[str]) -> tuple[list[Line], bytes]:
@@ -159,6 +175,7 @@ class LabelFile:
     def __init__(self, path: Path, answers: Iterable[str], fingerprints: dict[str, str]) -> None:
         self.path = path
         self.rater = check_rater(path.stem)
+        check_only_one(path)
         self.fingerprints = fingerprints
         self.notice = ""
         path.parent.mkdir(parents=True, exist_ok=True)

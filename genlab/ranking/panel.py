@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -18,6 +18,7 @@ import numpy as np
 from typer import Option
 
 from genlab.core.interrupts import interrupts_held
+from genlab.core.params_file import AS, read_params
 from genlab.core.processes import rank_and_size
 from genlab.core.program import InputError
 from genlab.core.progress import count, counted_by, listener, listeners, progress
@@ -33,8 +34,22 @@ EVERY = 0.5  # seconds between two looks at what the processes have counted
 class Panel:
     """The rankers that rate; a group of options."""
 
-    rankers: Annotated[list[str], Option(help="folders of the rankers; repeat the option")]
+    rankers: Annotated[list[str], Option(help="names of the rankers, or as_score")]
     batch_size: Annotated[int, Option(min=1, help="texts a ranker encodes at a time")]
+
+    def as_in(self, params: Path) -> "Panel":
+        """Return the panel with the rankers that as_STAGE stands for in a params.yaml.
+
+        Raises InputError if that stage has none.
+        """
+        stage = self.rankers[0].removeprefix(AS) if self.rankers else ""
+        if len(self.rankers) != 1 or not self.rankers[0].startswith(AS):
+            return self
+        content = read_params(params.read_text(encoding="utf-8"), str(params)).content
+        group = content.get(stage)
+        if not isinstance(group, dict) or not isinstance(group.get("rankers"), list):
+            raise InputError(f"{self.rankers[0]}: {params} has no list {stage}.rankers")
+        return replace(self, rankers=group["rankers"])
 
     def folders(self, root: Path) -> dict[str, Path]:
         """Return ranker -> its folder."""

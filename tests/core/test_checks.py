@@ -35,6 +35,8 @@ def test_the_committed_params_pass(folder, capsys):
         {"gen.num_beams": 4, "gen.max_len": 300},
         {"corpus.source": "hub", "base.source": "hub", "rankers.labse.source": "hub"},
         {"corpus.source": "file", "corpus.path": "genlab"},
+        {"corpus.source": "hub", "corpus.path": "none", "rankers.use.source": "hub"}
+        | {"rankers.use.path": "none"},
         {"tokenize.packed": True, "tokenize.body_loss": False},
         {"train.method": "lora", "train.learning_rate": 1e-5},
         {"score.rankers": ["use"]},
@@ -49,19 +51,27 @@ def test_what_can_run_passes(folder, changes):
     assert run_check() == 0
 
 
-def test_a_new_ranker_is_an_entry_and_its_name_in_three_lists(folder):
+def test_a_new_ranker_is_an_entry_and_its_name_in_one_list(folder):
     """What the stages make of any name is in tests/ranking/test_summary.py and test_probe.py."""
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-    lists = {
-        f"{stage}.rankers": params[stage]["rankers"] for stage in ("score", "lengths", "probe")
-    }
-    named = {key: [*names, "other"] for key, names in lists.items()}
+    named = {"score.rankers": [*params["score"]["rankers"], "other"]}
     change_params(folder, {"rankers.other": params["rankers"]["bm25"]} | named)
     assert run_check() == 0
-    commands = {stage.name: stage.command for stage in load_stages(Path("dvc.yaml"))}
-    assert {"fetch_ranker@other", "score_candidates@other"} <= set(commands)
-    for stage in ("score", "lengths", "probe"):
-        assert "--rankers other" in commands[stage]
+    stages = {stage.name: stage for stage in load_stages(Path("dvc.yaml"))}
+    assert {"fetch_ranker@other", "score_candidates@other"} <= set(stages)
+    assert "--rankers other" in stages["score"].command
+    entries = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for name in ("lengths", "probe"):
+        assert "--rankers as_score" in stages[name].command
+        assert entries[name]["params"] == ["score.rankers"]  # so DVC runs it again
+
+
+def test_lengths_may_name_rankers_of_its_own(folder, capsys):
+    change_params(folder, {"lengths.rankers": ["use"]})
+    assert run_check() == 0
+    Path("data/check.txt").unlink()
+    change_params(folder, {"score.rankers": ["as_score"]})
+    assert "score.rankers: as_score is none of the rankers" in message(capsys)
 
 
 def test_no_plot_or_template_names_a_ranker():
@@ -172,6 +182,11 @@ def test_no_plot_or_template_names_a_ranker():
             {"rankers.use.source": "file", "rankers.use.path": "my/model"},
             "rankers.use.path=my/model: no such file or folder",
         ),
+        (
+            {"corpus.path": "none"},
+            "corpus.path=none, but corpus.source=mini reads a file or folder; name it",
+        ),
+        ({"rankers.bm25.path": "none"}, "rankers.bm25.path=none, but rankers.bm25.source=mini"),
         ({"base.tokenizer_path": "my/tok"}, "base.tokenizer_path=my/tok: no such folder"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
@@ -208,6 +223,12 @@ def test_a_file_where_a_folder_must_be_is_named(folder, capsys, name):
     assert message(capsys) == (
         f"{name}: cannot be written (File exists); this must be a folder that stages can write to"
     )
+
+
+def test_what_is_called_none_is_there_for_dvc():
+    for pipeline in (ROOT, *(path.parent for path in ROOT.glob("pipelines/*/dvc.yaml"))):
+        if ".path}" in (pipeline / "dvc.yaml").read_text(encoding="utf-8"):
+            assert (pipeline / "none").is_file()
 
 
 def test_an_option_of_dvc_yaml_that_no_key_fills_is_named_with_its_stage(folder, capsys):

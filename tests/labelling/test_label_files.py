@@ -11,7 +11,7 @@ import yaml
 
 from genlab.core.program import InputError
 from genlab.labelling import questionnaire
-from genlab.labelling.label_files import LabelFile, check_rater, read_labels
+from genlab.labelling.label_files import LabelFile, check_only_one, check_rater, read_labels
 from genlab.labelling.questionnaire import (
     add_fingerprints,
     read_questionnaire,
@@ -361,6 +361,14 @@ def test_a_rater_whose_name_is_no_file_name_or_means_two_is_refused(name):
 
 def test_a_rater_may_have_a_russian_name():
     assert check_rater("Анна-2") == "Анна-2"
+
+
+def test_raters_whose_files_some_systems_take_for_one_are_refused(tmp_path):
+    (tmp_path / "Anna.jsonl").touch()
+    with pytest.raises(InputError, match=r"rater anna: .*Anna.jsonl is there, and differs in case"):
+        check_only_one(tmp_path / "anna.jsonl")
+    check_only_one(tmp_path / "Anna.jsonl")
+    check_only_one(tmp_path / "Anne.jsonl")
 
 
 # ---- for counting

@@ -16,7 +16,7 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.ranking import bm25
-from genlab.ranking.panel import rate_texts
+from genlab.ranking.panel import Panel, rate_texts
 from genlab.ranking.rankers import load_ranker
 from tests.project_copy import ROOT
 
@@ -160,3 +160,12 @@ def children_of(pid: int) -> list[int]:
 def is_alive(pid: int) -> bool:
     status = Path(f"/proc/{pid}/stat")
     return status.exists() and status.read_text().split()[2] != "Z"
+
+
+def test_as_score_stands_for_the_rankers_of_score(tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text("score:\n  rankers: [use, bm25]\n")
+    assert Panel(["as_score"], 8).as_in(params) == Panel(["use", "bm25"], 8)
+    assert Panel(["labse"], 8).as_in(params) == Panel(["labse"], 8)
+    with pytest.raises(InputError, match=r"as_scores: .*params.yaml has no list scores.rankers"):
+        Panel(["as_scores"], 8).as_in(params)

@@ -179,7 +179,7 @@ def stages_to_run(folder: Path, monkeypatch) -> set[str]:
     [
         ({"gen.max_len": 8}, SCORING),
         ({"score.strip_query": False}, SCORING),
-        ({"score.rankers": ["use"]}, SCORING),
+        ({"score.rankers": ["use"]}, {"probe", *SCORING, *LENGTHS}),
         ({"lengths.strip_query": False}, LENGTHS),
         ({"lengths.step": 5}, LENGTHS),
         ({"gen.cap": 30}, {"generate", *SCORING, *LENGTHS}),

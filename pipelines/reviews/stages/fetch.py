@@ -25,6 +25,8 @@ from pipelines.reviews.schemas import REVIEW_SCHEMA
 
 app = stage_app()
 
+SOURCES_WITHOUT_PATH = {"fluency_model": frozenset({"mini", "hub"})}  # for genlab check
+
 
 @app.command()
 @grouped_options

@@ -46,6 +46,14 @@ def test_a_mistake_is_one_line_that_names_its_key(folder, capsys, changes, expec
     assert expected in message(capsys)
 
 
+def test_a_path_that_is_not_read_may_be_none(folder, capsys):
+    change_params(folder, {"fluency_model.path": "none"})
+    assert run_check() == 0
+    Path("data/check.txt").unlink()
+    change_params(folder, {"fluency_model.source": "file"})
+    assert "fluency_model.path=none, but fluency_model.source=file reads" in message(capsys)
+
+
 def test_an_arm_called_like_the_real_reviews_is_refused(folder, capsys):
     full = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["arms"]["full"]
     change_params(folder, {"arms.real": full})
