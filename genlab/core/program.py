@@ -8,8 +8,10 @@ so does a disk that cannot be read or written.
 
 import errno
 import gc
+import os
 import re
 import sys
+import warnings
 
 import typer
 from typer.exceptions import TyperException
@@ -53,6 +55,10 @@ def run(app: typer.Typer) -> None:
     # Importing torch and transformers makes half a million objects that stay. The collector would
     # walk through them again and again: a fifth of the import's time. Cycles it gets to later.
     gc.set_threshold(1_000_000)
+    # What transformers has to warn of, a loss it does not know by name or a head it ties itself, is
+    # no news here; and what makes a model unfit is checked by ours.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    warnings.filterwarnings("ignore", module=r"(transformers|trl|peft)\b")
     command = typer.main.get_command(app)
     with interruptible() as was_interrupted:
         try:

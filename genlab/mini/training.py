@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from genlab.core.progress import tracked
+from genlab.models.loading import turn_off_bars
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +43,7 @@ def train_mini(
     import torch
     from transformers import get_cosine_schedule_with_warmup
 
+    turn_off_bars()
     named = list(model.named_parameters())
     matrices = [weight for name, weight in named if is_matrix(name, weight)]
     others = [weight for name, weight in named if not is_matrix(name, weight)]

@@ -87,6 +87,7 @@ def load_for_inference(
 def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     """Return the model in `folder`; raise InputError if it is no whole one of its kind."""
     check_model_folder(folder)
+    turn_off_bars()
     try:
         model, found = auto_class.from_pretrained(
             folder,
@@ -102,6 +103,13 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
             f"{folder}: not a whole {kind}, {len(missing)} weights are missing ({missing[0]}, ...)"
         )
     return model
+
+
+def turn_off_bars() -> None:
+    """Have transformers load and save without bars, which fill a log with control characters."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
 
 def check_model_folder(folder: Path) -> None:

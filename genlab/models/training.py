@@ -18,6 +18,7 @@ from genlab.core.processes import best_device, is_first
 from genlab.core.program import InputError
 from genlab.models.likelihood import perplexity
 from genlab.models.loading import Dtype
+from genlab.models.shown_training import train_from
 
 if TYPE_CHECKING:
     import torch
@@ -194,7 +195,7 @@ def train_resumably(
         + [EarlyStoppingCallback(patience)] * (patience > 0),
     )
     checkpoint = last_whole_checkpoint(scratch)
-    trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    train_from(trainer, checkpoint, "training")
     trainer.accelerator.wait_for_everyone()  # the first process deletes the checkpoints
     loss = validation_loss(trainer.state.log_history, recipe)
     if not math.isfinite(loss):

@@ -16,6 +16,7 @@ from typer import Option
 from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model
 from genlab.models.lora import Lora, Method, lora_config
+from genlab.models.shown_training import train_from
 from genlab.models.training import LengthGroupedOrder, last_whole_checkpoint
 from genlab.preference.losses import slic_loss
 
@@ -244,7 +245,7 @@ def train_policy(
             raise
         raise InputError(f"train.lora.target_modules={lora.target_modules}: {error}") from error
     checkpoint = last_whole_checkpoint(folder)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    train_from(trainer, checkpoint, f"training with seed {recipe.seed}")
     log, model = trainer.state.log_history, trainer.model
     values = [value for entry in log for value in entry.values() if isinstance(value, float)]
     if not all(map(math.isfinite, values)):

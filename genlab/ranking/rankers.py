@@ -8,8 +8,7 @@ trust.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -21,7 +20,7 @@ import numpy as np
 from genlab.core.processes import map_shared
 from genlab.core.program import InputError
 from genlab.core.progress import count
-from genlab.models.loading import first_line
+from genlab.models.loading import first_line, turn_off_bars
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.ranking import bm25
 
@@ -103,10 +102,10 @@ def open_sentence_transformer(
     """
     from sentence_transformers import SentenceTransformer
 
-    with progress_bars_off():
-        model = SentenceTransformer(
-            str(folder), local_files_only=True, model_kwargs={"use_safetensors": True}
-        )
+    turn_off_bars()
+    model = SentenceTransformer(
+        str(folder), local_files_only=True, model_kwargs={"use_safetensors": True}
+    )
     options = {"batch_size": batch_size, "show_progress_bar": False}
     relevance = partial(
         cosine_relevance,
@@ -126,10 +125,8 @@ def open_cross_encoder(
     import torch
     from sentence_transformers import CrossEncoder
 
-    with progress_bars_off():
-        model = CrossEncoder(
-            str(folder), local_files_only=True, model_kwargs={"use_safetensors": True}
-        )
+    turn_off_bars()
+    model = CrossEncoder(str(folder), local_files_only=True, model_kwargs={"use_safetensors": True})
     if model.num_labels != 1:
         raise ValueError(f"it has {model.num_labels} labels; a ranker has one")
 
@@ -260,17 +257,3 @@ def finite_relevance(
 def shorten(text: str, length: int = 60) -> str:
     """Return at most `length` characters of `text`."""
     return text if len(text) <= length else text[: length - 3] + "..."
-
-
-@contextmanager
-def progress_bars_off() -> Iterator[None]:
-    """Load models without transformers' progress bars, which fill a log with control characters."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
