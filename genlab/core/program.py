@@ -12,11 +12,13 @@ import os
 import re
 import sys
 import warnings
+from contextlib import nullcontext
 
 import typer
 from typer.exceptions import TyperException
 
 from genlab.core.interrupts import INTERRUPTED, interruptible
+from genlab.core.progress import working
 from genlab.core.running import Busy, alone
 
 # Other OSErrors (a library's own, a lost connection) keep their traceback.
@@ -50,8 +52,11 @@ def stage_app(**options) -> typer.Typer:
     )
 
 
-def run(app: typer.Typer) -> None:
-    """Run `app` on sys.argv; a user's mistake becomes one line on stderr and a non-zero exit."""
+def run(app: typer.Typer, name: str = "") -> None:
+    """Run `app` on sys.argv; a user's mistake becomes one line on stderr and a non-zero exit.
+
+    One that has a name says after three seconds that it works; every stage does.
+    """
     # Importing torch and transformers makes half a million objects that stay. The collector would
     # walk through them again and again: a fifth of the import's time. Cycles it gets to later.
     gc.set_threshold(1_000_000)
@@ -62,7 +67,7 @@ def run(app: typer.Typer) -> None:
     command = typer.main.get_command(app)
     with interruptible() as was_interrupted:
         try:
-            with alone():
+            with alone(), working(name) if name else nullcontext():
                 status = command.main(standalone_mode=False)
             if status != INTERRUPTED:  # Typer's, for Ctrl-C
                 sys.exit(status)
