@@ -7,6 +7,7 @@ python -m genlab                    # the commands, a line each
 import ast
 import importlib
 import importlib.util
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,7 @@ COMMANDS = {
     "report": "genlab.report.pipeline",
     "new": "genlab.skeleton.new",
 }
+TALKING = ("label", "queue")  # say all the time what they do
 
 
 def main() -> None:
@@ -45,7 +47,8 @@ def main() -> None:
         hint = did_you_mean(name, COMMANDS)
         fail(f"{name} is no command of genlab{hint} (python -m genlab lists them)")
     sys.argv[0:2] = [f"python -m genlab {name}"]
-    run(importlib.import_module(COMMANDS[name]).app, sys.argv[0])
+    is_told = name in TALKING or "DVC_STAGE" in os.environ
+    run(importlib.import_module(COMMANDS[name]).app, sys.argv[0], "" if is_told else name)
 
 
 def listing() -> str:

@@ -14,7 +14,7 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
 from genlab.report.charts import draw_charts
-from genlab.report.page import leakage_table, number_tables, read_metrics, write_report
+from genlab.report.page import NEXT, leakage_table, number_tables, read_metrics, write_report
 from genlab.report.texts import make_payload, render_texts
 
 PIPELINE = Path("dvc.yaml")
@@ -61,7 +61,7 @@ def main(
         receipt=stood_on,
     )
     write_report(output, page, receipt, stood_on, plots_library)
-    print(f"{len(payload['queries'])} queries on {output}; open it in a browser")
+    print(f"{len(payload['queries'])} queries on {output}; open it in a browser. {NEXT}")
 
 
 if __name__ == "__main__":

@@ -8,13 +8,17 @@ so does a disk that cannot be read or written.
 
 import errno
 import gc
+import os
 import re
 import sys
+import warnings
+from contextlib import nullcontext
 
 import typer
 from typer.exceptions import TyperException
 
 from genlab.core.interrupts import INTERRUPTED, interruptible
+from genlab.core.progress import working
 from genlab.core.running import Busy, alone
 
 # Other OSErrors (a library's own, a lost connection) keep their traceback.
@@ -48,14 +52,19 @@ def stage_app(**options) -> typer.Typer:
     )
 
 
-def run(app: typer.Typer, name: str | None = None) -> None:
+def run(app: typer.Typer, name: str | None = None, task: str = "") -> None:
     """Run `app` on sys.argv; a user's mistake becomes one line on stderr and a non-zero exit.
 
-    `name` is what --help calls it, where that is not how Python was started.
+    `name` is what --help calls it, where that is not how Python was started. After three seconds a
+    program says that it works on its `task`, if it has one; every stage does.
     """
     # Importing torch and transformers makes half a million objects that stay. The collector would
     # walk through them again and again: a fifth of the import's time. Cycles it gets to later.
     gc.set_threshold(1_000_000)
+    # What transformers has to warn of, a loss it does not know by name or a head it ties itself, is
+    # no news here; and what makes a model unfit is checked by ours.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    warnings.filterwarnings("ignore", module=r"(transformers|trl|peft)\b")
     command = typer.main.get_command(app)
     if "--help" in sys.argv:
         from genlab.core.help import complete_help
@@ -63,7 +72,7 @@ def run(app: typer.Typer, name: str | None = None) -> None:
         complete_help(command, program_name())
     with interruptible() as was_interrupted:
         try:
-            with alone():
+            with alone(), working(task) if task else nullcontext():
                 status = command.main(prog_name=name, standalone_mode=False)
             if status != INTERRUPTED:  # Typer's, for Ctrl-C
                 sys.exit(status)

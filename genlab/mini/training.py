@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from genlab.core.progress import tracked
+from genlab.models.loading import turn_off_bars
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +41,7 @@ def train_mini(
     """
     from transformers import get_cosine_schedule_with_warmup
 
+    turn_off_bars()
     optimizers = two_optimizers(model, learning_rate, embedding_learning_rate)
     warmup = n_batches // 20
     schedules = [get_cosine_schedule_with_warmup(o, warmup, n_batches) for o in optimizers]

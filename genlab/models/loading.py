@@ -115,6 +115,7 @@ def load_for_inference(
 def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     """Return the model in `folder`; raise InputError if it is no whole one of its kind."""
     check_model_folder(folder)
+    turn_off_bars()
     try:
         with quiet_loading():
             model, found = auto_class.from_pretrained(
@@ -171,6 +172,13 @@ def check_head(folder: Path, kind: str, model: "PreTrainedModel", unexpected: se
     other = sorted(key for key in unexpected if key.split(".")[0] in OTHER_HEADS)
     if other and kind != "text classifier":
         raise InputError(f"{folder}: not a {kind}: it has a head of another kind ({other[0]})")
+
+
+def turn_off_bars() -> None:
+    """Have transformers load and save without bars, which fill a log with control characters."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
 
 def check_model_folder(folder: Path) -> None:

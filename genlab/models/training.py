@@ -20,6 +20,7 @@ from genlab.core.program import InputError
 from genlab.models.likelihood import perplexity
 from genlab.models.loading import Dtype
 from genlab.models.positions import usable_positions
+from genlab.models.shown_training import train_from
 
 if TYPE_CHECKING:
     import torch
@@ -196,7 +197,7 @@ def train_resumably(
         + [EarlyStoppingCallback(patience)] * (patience > 0),
     )
     checkpoint = last_whole_checkpoint(scratch)
-    trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    train_from(trainer, checkpoint, "training")
     trainer.accelerator.wait_for_everyone()  # the first process deletes the checkpoints
     loss = validation_loss(trainer.state.log_history, recipe)
     if not math.isfinite(loss):

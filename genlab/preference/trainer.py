@@ -18,6 +18,7 @@ from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model
 from genlab.models.lora import Lora, Method, check_not_tied, lora_config
 from genlab.models.saved import row_batches
+from genlab.models.shown_training import train_from
 from genlab.models.training import LengthGroupedOrder, collate, last_whole_checkpoint
 from genlab.preference.losses import slic_loss
 
@@ -248,7 +249,7 @@ def train_policy(
     if isinstance(trainer.model, PeftModel):
         check_not_tied(trainer.model, lora.target_modules)
     checkpoint = last_whole_checkpoint(folder)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    train_from(trainer, checkpoint, f"training with seed {recipe.seed}")
     log, model = trainer.state.log_history, trainer.model
     values = [value for entry in log for value in entry.values() if isinstance(value, float)]
     if not all(map(math.isfinite, values)):

@@ -21,6 +21,11 @@ from genlab.report.charts import write_plots_library
 
 PAGE = Path(__file__).resolve().parent / "page_files"
 
+NEXT = (
+    "Next: change a value in params.yaml and `dvc repro`; `python -m genlab compare HEAD` then "
+    "says what changed."
+)
+
 Table = list[list[str]]  # the first row is the header, and each row's first cell its heading
 
 

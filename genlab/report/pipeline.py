@@ -19,6 +19,7 @@ from genlab.core.program import run, stage_app
 from genlab.experiments.receipts import make_receipt
 from genlab.report.charts import draw_charts, read_plots
 from genlab.report.page import (
+    NEXT,
     Table,
     claims_table,
     number_tables,
@@ -56,7 +57,7 @@ def main(
         receipt=stood_on,
     )
     write_report(output, page, receipt, stood_on, plots_library)
-    print(f"the report is {output}; open it in a browser")
+    print(f"the report is {output}; open it in a browser. {NEXT}")
 
 
 def read_question(pipeline: Path) -> str:

@@ -425,7 +425,7 @@ def resumed_from(monkeypatch):
     ],
 )
 def test_a_run_that_died_goes_on_to_the_very_same_weights(
-    tmp_path, run, monkeypatch, step, event, checkpoint, options
+    tmp_path, run, monkeypatch, capfd, step, event, checkpoint, options
 ):
     run(tmp_path / "whole", **options)
     with monkeypatch.context() as killing:
@@ -434,7 +434,12 @@ def test_a_run_that_died_goes_on_to_the_very_same_weights(
             run(tmp_path / "killed", **options)
     assert not (tmp_path / "killed" / "output").exists()
     began_with = resumed_from(monkeypatch)
-    run(tmp_path / "killed", **options)
+    capfd.readouterr()
+    again = run(tmp_path / "killed", **options)
+    n_done, n_steps = checkpoint.removeprefix("checkpoint-"), metrics(tmp_path / "killed")["steps"]
+    said = again.stderr + capfd.readouterr().err
+    assert f"training: resuming from step {n_done} of {n_steps}\n" in said
+    assert "it/s]" not in said + again.stdout  # a bar of a library's
     assert began_with == [checkpoint]
     assert same_weights(tmp_path / "killed", tmp_path / "whole")
     assert curve(tmp_path / "killed", "validation") == curve(tmp_path / "whole", "validation")

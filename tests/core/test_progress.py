@@ -1,0 +1,76 @@
+"""Two lines in a log, a bar in a terminal; of pieces within each other the outer one is shown."""
+
+import os
+import pty
+import subprocess
+import sys
+import termios
+import time
+
+from genlab.core import progress as shown
+from genlab.core.progress import count, counted_by, progress, tracked, working
+from tests.project_copy import ROOT
+
+
+def test_a_log_gets_a_line_at_the_start_and_one_at_the_end(capsys):
+    with progress("reading", 1200, "texts") as update:
+        update(700)
+        count(500)
+    assert capsys.readouterr().err == "reading: 1,200 texts\nreading: 1,200 texts in 0 s\n"
+    count(1)  # nobody hears
+
+
+def test_what_is_within_another_piece_of_work_is_not_shown_and_not_counted_twice(capsys):
+    for _ in tracked(["a", "b"], "training", "models", 2):
+        with progress("reading", 9, "texts"):
+            count(9)
+    assert capsys.readouterr().err == "training: 2 models\ntraining: 2 models in 0 s\n"
+
+
+def test_a_listener_of_its_own_hears_what_is_counted_below_it():
+    heard = []
+    with counted_by(heard.append):
+        count(3)
+        with counted_by(lambda n: None):
+            count(4)
+        count(5)
+    assert heard == [3, 5]
+
+
+def test_only_the_first_of_several_processes_speaks(capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    with progress("reading", 2, "texts") as update:
+        update(2)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_program_that_is_silent_for_long_says_that_it_works_and_another_does_not(
+    capsys, monkeypatch
+):
+    monkeypatch.setattr(shown, "SILENT", 0.02)
+    with working("compare"):
+        time.sleep(0.2)
+    assert capsys.readouterr().err == "compare: working\ncompare: done in 0 s\n"
+    with working("score"), progress("scoring", 1, "texts") as update:
+        time.sleep(0.2)
+        update(1)
+    assert "working" not in capsys.readouterr().err
+    monkeypatch.setattr(shown, "SILENT", 3.0)
+    with working("clean"):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_gets_a_named_bar():
+    code = (
+        "from genlab.core.progress import progress\n"
+        "with progress('scoring with bm25', 4, 'texts') as update: update(4)"
+    )
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stderr=theirs, check=True, env=os.environ
+    )
+    said = os.read(ours, 10_000).decode()
+    assert "scoring with bm25: 100%" in said
+    assert "4/4" in said
