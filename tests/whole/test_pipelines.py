@@ -81,6 +81,8 @@ def test_uses_are_followed_through_functions_but_not_into_those_that_are_not_cal
 def test_importing_a_module_of_ours_only_defines_names():
     """Or an import that is not used could change a result after all."""
     for path in sorted((ROOT / "genlab").rglob("*.py")):
+        if "skeleton/files" in path.as_posix():  # copied, never imported where they lie
+            continue
         module = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
         for node in top_statements(module.removesuffix(".__init__")):
             is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
