@@ -7,6 +7,7 @@ has not, and then nothing is touched. What git would overwrite is kept with `git
 """
 
 import subprocess
+import sys
 from pathlib import Path
 
 from genlab.core.program import InputError, run, stage_app
@@ -54,7 +55,9 @@ def main() -> None:
     changed = git("status", "--porcelain", "--untracked-files=no", "--", *kept)
     if changed:
         git("stash", "push", "--quiet", "--message", "before genlab back", "--", *kept)
-    done = subprocess.run(["dvc", "checkout", "dvc.yaml"], stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "checkout", "dvc.yaml"], stdin=subprocess.DEVNULL
+    )
     if done.returncode:
         if changed:
             git("stash", "pop", "--quiet")

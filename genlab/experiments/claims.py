@@ -10,6 +10,9 @@ Holm-adjusted p, over all claims and groups of the file, is below 0.05. A claim 
 is missing, or if its two arms were made from other units; the reason is printed.
 """
 
+import json
+import math
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -195,8 +198,11 @@ def print_settled(settled: dict[str, dict[str, dict]], not_run: dict[str, str]) 
         print(f"{name}: {why}")
 
 
-def settle(content: dict, layout: Layout) -> None:
-    """Compare the arms that have been run, write the verdicts and print them."""
+def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
+    """Compare the arms that have been run, write the verdicts and print them.
+
+    minutes: what running the arms took; kept in the file for whoever runs them next.
+    """
     runs, missing = find_runs(content["arms"])
     rows, unread = read_arms(layout, content["arms"], runs)
     missing |= unread
@@ -206,19 +212,32 @@ def settle(content: dict, layout: Layout) -> None:
         if is_experiment(arm) and name in rows
     }
     reasons = "".join(f"\narm {name}: {why}" for name, why in missing.items())
+    if not arms and unread:
+        raise InputError(f"no arm can be read: {next(iter(unread.values()))}")
     if not arms:
+        n_arms, took = sum(map(is_experiment, content["arms"].values())), last_minutes()
+        time_needed = f"; the last time it took {took} minutes" if took else ""
         raise InputError(
-            "no arm has been run on this commit; `python -m genlab claims run` runs them all"
-            f"{reasons}"
+            "no arm has been run on this commit with the params of claims.yaml; `python -m genlab "
+            f"claims run` runs all {n_arms} of them{time_needed}"
         )
     not_run = explain_not_run(layout, content["claims"], missing, read_units(layout, runs))
     settled = settle_claims(layout, content["claims"], content["arms"], rows, not_run)
-    write_json(OUTPUT, {"arms": arms, "claims": settled})
+    took = last_minutes() if minutes is None else minutes
+    write_json(OUTPUT, {"arms": arms, "claims": settled, **({"minutes": took} if took else {})})
     if "published" in content:
         write_json(PUBLISHED, reread_published(content["published"], content["claims"], layout))
     print_settled(settled, not_run)
     if missing:
         print(f"Not run:{reasons}")
+
+
+def last_minutes() -> int | None:
+    """Return how long the arms of the recorded claims took to run; None if it is not known."""
+    try:
+        return int(json.loads(OUTPUT.read_text(encoding="utf-8"))["minutes"])
+    except (OSError, KeyError, ValueError, TypeError):
+        return None
 
 
 def read_inputs() -> tuple[dict, Layout]:
@@ -239,9 +258,10 @@ def main(context: typer.Context) -> None:
 def run_and_settle() -> None:
     """Run every arm of claims.yaml as an experiment, then settle the claims."""
     content, layout = read_inputs()
+    started = time.monotonic()
     failed = run_arms(content["arms"])
     if len(failed) < sum(map(is_experiment, content["arms"].values())):
-        settle(content, layout)
+        settle(content, layout, math.ceil((time.monotonic() - started) / 60))
     if failed:
         raise InputError(f"{', '.join(failed)} failed; see why with: dvc queue logs {failed[0]}")
 

@@ -110,7 +110,19 @@ def read_table(path: Path, content: bytes, revision: str | None) -> pl.DataFrame
 
 def read_params(revision: str | None) -> dict:
     """Return the params.yaml of the pipeline in this folder."""
-    return yaml.safe_load(read_bytes(Path("params.yaml"), revision)) or {}
+    return parse_params(read_bytes(Path("params.yaml"), revision), revision)
+
+
+def parse_params(content: bytes | str, revision: str | None) -> dict:
+    """Return what a params.yaml says; InputError with the line if it is no YAML."""
+    try:
+        params = yaml.safe_load(content) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(f"params.yaml of {named(revision)}: not YAML: {why}") from None
+    if not isinstance(params, dict):
+        raise InputError(f"params.yaml of {named(revision)}: must have groups of keys")
+    return params
 
 
 def commit_of(revision: str) -> str:

@@ -11,13 +11,12 @@ import textwrap
 from pathlib import Path
 
 import typer
-import yaml
 
 from genlab.core.params import did_you_mean, flatten
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import COLUMNS, tables_that_fit
 from genlab.experiments.comparison import read_layout
-from genlab.experiments.revisions import experiments_of_head, read_bytes
+from genlab.experiments.revisions import experiments_of_head, parse_params, read_bytes
 
 SCORES, PARAMS = Path("metrics/score.json"), Path("params.yaml")
 
@@ -71,7 +70,10 @@ def read_runs() -> dict[str, tuple[dict, dict]]:
         if scores is not None and params is not None and not is_of_another_folder(commit):
             texts[name] = scores, params
     return {
-        name: (json.loads(scores), flatten(yaml.safe_load(params)))
+        name: (
+            json.loads(scores),
+            flatten(parse_params(params, None if name == "workspace" else name)),
+        )
         for name, (scores, params) in texts.items()
     }
 

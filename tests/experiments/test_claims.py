@@ -320,7 +320,15 @@ def test_where_nothing_was_run_it_says_what_runs_it(repository, monkeypatch):
     Path("claims.yaml").write_text(HEAD + CLAIMS)
     call(repository, "git", "commit", "--quiet", "--allow-empty", "--message", "code")
     try:
-        with pytest.raises(InputError, match=r"no arm has been run on this commit; .*claims run"):
-            CliRunner().invoke(app, [], catch_exceptions=False)
+        record = Path("metrics/claims.json")
+        for minutes in (0, 7):
+            record.write_text(json.dumps({"minutes": minutes}) if minutes else "{}")
+            with pytest.raises(InputError) as caught:
+                CliRunner().invoke(app, [], catch_exceptions=False)
+            told = "; the last time it took 7 minutes" if minutes else ""
+            assert str(caught.value) == (
+                "no arm has been run on this commit with the params of claims.yaml; "
+                f"`python -m genlab claims run` runs all 3 of them{told}"
+            )
     finally:
         call(repository, "git", "reset", "--quiet", "--soft", "HEAD~1")

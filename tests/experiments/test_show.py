@@ -71,6 +71,10 @@ def test_scores_and_params_are_read_from_git_and_from_the_workspace(tmp_path, mo
     monkeypatch.setattr("genlab.experiments.show.experiments_of_head", lambda: {"gone": "HEAD~1"})
     Path("params.yaml").write_text("gen: {max_len: 50}")
     runs = read_runs()
+    Path("params.yaml").write_text("gen: {max_len: 50")
+    with pytest.raises(InputError, match=r"params.yaml of the workspace: not YAML: .*line 1"):
+        read_runs()
+    Path("params.yaml").write_text("gen: {max_len: 50}")
     assert runs["HEAD"] == (SCORES, {"gen.max_len": 150})
     assert runs["workspace"][1] == {"gen.max_len": 50}
     assert list(runs) == ["workspace", "HEAD"]  # no such commit, as no scores in it

@@ -38,9 +38,10 @@ def test_a_misspelt_command_is_an_error_with_a_hint():
     assert (said.returncode, said.stderr) == (1, f"error: {message}\n")
 
 
-@pytest.mark.parametrize(
-    "folder", sorted(path.parent for path in ROOT.glob("pipelines/*/dvc.yaml"))
-)
+PIPELINES = sorted(path.parent for path in ROOT.glob("pipelines/*/dvc.yaml"))
+
+
+@pytest.mark.parametrize("folder", PIPELINES, ids=lambda folder: folder.name)
 def test_in_a_pipelines_folder_it_works_from_any_shell_without_settings(folder):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     run = {"cwd": folder, "env": environment, "capture_output": True, "text": True}
@@ -59,6 +60,6 @@ def test_no_readme_asks_for_a_setting_that_fish_and_csh_spell_otherwise():
 
 def test_every_pipeline_finds_the_repository_by_the_same_lines():
     shims = [*ROOT.glob("pipelines/*/genlab/__init__.py")]
-    assert len(shims) == len([*ROOT.glob("pipelines/*/dvc.yaml")])
+    assert len(shims) == len(PIPELINES)
     text = (ROOT / "genlab/skeleton/files/genlab/__init__.py").read_text(encoding="utf-8")
     assert all(shim.read_text(encoding="utf-8") == text for shim in shims)

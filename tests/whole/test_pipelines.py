@@ -85,6 +85,8 @@ def test_importing_a_module_of_ours_only_defines_names():
     genlab/__init__.py says what Ctrl-C does while the rest is imported, and changes no result.
     """
     for path in sorted(set((ROOT / "genlab").rglob("*.py")) - {ROOT / "genlab/__init__.py"}):
+        if "skeleton/files" in path.as_posix():  # copied, never imported where they lie
+            continue
         module = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
         for node in top_statements(module.removesuffix(".__init__")):
             is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
