@@ -3,8 +3,8 @@
 In: any text, in any script. Out: its words, lower-cased and in Unicode's compatibility form,
 without punctuation. Letters, marks, digits and symbols stay, so that "c++" differs from "c", "$5"
 from "5" and Cyrillic survives; an apostrophe joins ("what's" = "whats"), and so does what nobody
-sees (soft hyphens); other punctuation separates ("1.5" is not "15"). `key_expression` says in Polars
-what `normalize_key` says in Python; a test holds them equal.
+sees (soft hyphens); other punctuation separates ("1.5" is not "15"). `key_expression` says in
+Polars what `normalize_key` says in Python; a test holds them equal.
 """
 
 import unicodedata
