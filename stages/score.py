@@ -16,7 +16,7 @@ from genlab.core.processes import is_first
 from genlab.core.program import run, stage_app
 from genlab.core.progress import progress
 from genlab.core.tables import read_table, write_table
-from genlab.models.token_texts import check_lengths, cut_texts
+from genlab.models.token_texts import MaxBlankShare, check_blanks, check_lengths, cut_texts
 from genlab.ranking import places
 from genlab.ranking.candidates import (
     SCHEMA,
@@ -75,6 +75,7 @@ def texts(
     max_len: Annotated[int, Option(min=1, help="new tokens of each text that are ranked")],
     cap: Annotated[int, Option(min=1, help="new tokens that were generated")],
     num_beams: Annotated[int, Option(min=1)],
+    max_blank_share: MaxBlankShare,
     seed: Seed,
 ) -> None:
     """Score and place the generated texts."""
@@ -83,7 +84,9 @@ def texts(
     check_texts(max_len, cap, num_beams)
     table = read_table(generated)
     queries = table["query"].to_list()
-    ranked = cut_texts(table, load_tokenizer(base), max_len, convention.strip_query)
+    tokenizer = load_tokenizer(base)
+    check_blanks(cut_texts(table, tokenizer, max_len, strip_query=True), max_blank_share)
+    ranked = cut_texts(table, tokenizer, max_len, convention.strip_query)
 
     real = read_all_candidates(candidates_folder, panel.rankers, table)
     ratings = rate_texts(panel.folders(rankers_folder), panel.batch_size, queries, ranked)

@@ -4,10 +4,12 @@ All tables of generated texts have the columns of GENERATED; each pipeline adds 
 cut by token count, so one generation gives every length up to its cap.
 """
 
+from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
+from typer import Option
 
 from genlab.core.program import InputError
 
@@ -58,6 +60,29 @@ def cut_texts(
     return [
         (prompt + text).strip() for prompt, text in zip(generated["prompt"], texts, strict=True)
     ]
+
+
+MaxBlankShare = Annotated[
+    float, Option(min=0.0, max=1.0, help="of generated texts without a word; more are refused")
+]
+
+
+def check_blanks(texts: Sequence[str], max_blank_share: float) -> None:
+    """Say how many generated texts are blank, if any are.
+
+    Raises InputError if their share is above `max_blank_share`: means over the rest, or over
+    nothing, would pass for results.
+    """
+    n_blank = sum(not text.strip() for text in texts)
+    if not n_blank:
+        return
+    said = f"{n_blank} of {len(texts)} generated texts are blank"
+    if n_blank > max_blank_share * len(texts):
+        raise InputError(
+            f"{said}, and score.max_blank_share allows {max_blank_share} of them; train longer, "
+            "generate otherwise, or raise it"
+        )
+    print(said)
 
 
 def decode_texts(tokenizer: "PreTrainedTokenizerBase", rows: list[list[int]]) -> list[str]:

@@ -27,6 +27,9 @@ ROLES = {
     "id": ("query_id", "questionid", "question_id", "qid"),
 }
 
+# As pandas writes numbers and booleans, too.
+LABELS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+
 
 def header_columns(names: list[str]) -> dict[str, int]:
     """Return {role: place in the header} of query, passage, label and id, as far as named."""
@@ -64,7 +67,7 @@ def labelled_queries(
     queries: dict[tuple[str | None, str], PlacedQuery] = {}
     stem = data_stem(file)
     for place, own_id, question, sentence, label in labelled_rows(file, start, encoding):
-        if label not in ("0", "1", "0.0", "1.0"):
+        if label.lower() not in LABELS:
             header = " (a header must name query, passage and label)"
             header *= place.endswith(" line 1")
             raise InputError(f"{place}: label {shown(label)} is not 0 or 1{header}; correct it")
@@ -78,7 +81,7 @@ def labelled_queries(
             )
             query = {"query_id": query_id, "query": question, "passages": []}
             queries[own_id, question] = (place, query)
-        passage = {"text": sentence, "is_selected": label.startswith("1")}
+        passage = {"text": sentence, "is_selected": LABELS[label.lower()]}
         queries[own_id, question][1]["passages"].append(passage)
     yield from queries.values()
 

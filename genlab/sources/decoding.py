@@ -106,7 +106,8 @@ def windows_of(sample: bytes) -> str | None:
         for match in found
         if (match.chaos, -match.coherence) == (found[0].chaos, -found[0].coherence)
     ]
-    if looks["cp1251"] and not looks["cp1252"] and "cp1251" in likely:
+    # Of the shortest texts the library says nothing.
+    if looks["cp1251"] and not looks["cp1252"] and (not found or "cp1251" in likely):
         return "windows-1251"
     # The library takes accents in English for Cyrillic: what the words look like is surer.
     if looks["cp1252"] and not looks["cp1251"]:

@@ -14,12 +14,19 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from genlab.core.program import InputError
-from genlab.sources.archives import member_names, read_members
+from genlab.sources.archives import MAX_MEMBER_BYTES, member_names, read_members
 from genlab.sources.csv_text import csv_rows
 from genlab.sources.decoding import Encoding, decode
-from genlab.sources.file_text import is_hidden, recognise_start, text_lines
+from genlab.sources.file_text import is_hidden, opened, recognise_start, text_lines
 from genlab.sources.json_text import array_rows
-from genlab.sources.text_files import check_text, data_extension, line_rows, parquet_rows, shown
+from genlab.sources.text_files import (
+    PACKED_ENDING,
+    check_text,
+    data_extension,
+    line_rows,
+    parquet_rows,
+    shown,
+)
 
 MOODS = {"pos": True, "neg": False}
 # A table's labels, in small letters.
@@ -53,7 +60,7 @@ def find_texts(path: Path, encoding: Encoding, files: Counter) -> Iterator[Found
             yield from texts_in_archive(file, encoding, files, unread)
         elif (mood := mood_of(name)) is not None:
             files["read"] += 1
-            yield from texts_in(name, file.read_bytes(), mood, encoding, str(file))
+            yield from texts_in(name, whole_file(file), mood, encoding, str(file))
         elif rows := table_rows(file, encoding, is_alone=file == path):
             files["read"] += 1
             yield from (texts_of_rows(name, rows))
@@ -63,6 +70,15 @@ def find_texts(path: Path, encoding: Encoding, files: Counter) -> Iterator[Found
     if unread:
         names = ", ".join(unread[:10]) + ", ..." * (len(unread) > 10)
         print(f"not read, as nothing tells a mood: {len(unread)} ({names})", file=sys.stderr)
+
+
+def whole_file(file: Path) -> bytes:
+    """Return the bytes of a file, unpacked; raise InputError for one too long to be of texts."""
+    with opened(file) as stream:
+        content = stream.read(MAX_MEMBER_BYTES + 1)
+    if len(content) > MAX_MEMBER_BYTES:
+        raise InputError(f"{file}: more than {MAX_MEMBER_BYTES} bytes; give it in parts")
+    return content
 
 
 def texts_in_archive(
@@ -87,7 +103,7 @@ def texts_in_archive(
 
 def mood_of(name: str) -> bool | None:
     """Return whether a file's path says positive; None if it says nothing."""
-    path = PurePosixPath(name.lower())
+    path = PurePosixPath(PACKED_ENDING.sub("", name.lower()))
     suffix = path.suffix.removeprefix(".")
     return MOODS.get(suffix, next((MOODS[part] for part in path.parts[:-1] if part in MOODS), None))
 
@@ -97,7 +113,7 @@ def texts_in(
 ) -> Iterator[FoundText]:
     """Yield a file's texts: one, or one per line if its ending is the mood."""
     text = decode(place, content, encoding)
-    if PurePosixPath(name.lower()).suffix.removeprefix(".") in MOODS:
+    if PurePosixPath(PACKED_ENDING.sub("", name.lower())).suffix.removeprefix(".") in MOODS:
         for number, line in enumerate(text.removesuffix("\n").split("\n")):
             yield f"{name}-{number}", line, is_positive
     else:
@@ -109,7 +125,7 @@ def table_rows(file: Path, encoding: Encoding, is_alone: bool) -> Iterator[tuple
 
     A row is an object, or (label, text). A file that was given by its own name must be one.
     """
-    if data_extension(file) not in TABLES and not is_alone:
+    if not is_alone and (data_extension(file) not in TABLES or not file.stat().st_size):
         return None
     is_parquet, start = recognise_start(file, "texts and labels", encoding)
     if is_parquet:

@@ -189,7 +189,9 @@ def checked_reviews(parts: Any, columns: Columns, bad_rows: BadRows) -> Iterator
 def check_row(place: str, row: Any, columns: Columns, new_id: str) -> dict[str, Any]:
     """Return a raw row as a review; raise BadRow naming the column that is wrong."""
     if not isinstance(row, dict):
-        raise BadRow("row", f"{place}: {shown(row)} where an object belongs")
+        fields = f" (in a CSV: {len(row)} fields, not as many as in its header)"
+        fields *= isinstance(row, list)
+        raise BadRow("row", f"{place}: {shown(row)} where an object belongs{fields}")
     review_id = new_id if columns.id_column == NONE else row.get(columns.id_column)
     if isinstance(review_id, bool) or not isinstance(review_id, int | str) or review_id == "":
         raise BadRow("id", f"{place}: {columns.id_column} is {shown(review_id)}, not an id")

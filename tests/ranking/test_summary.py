@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
-from genlab.models.token_texts import check_lengths, cut_texts, decode_texts
+from genlab.models.token_texts import check_blanks, check_lengths, cut_texts, decode_texts
 from genlab.ranking import places
 from genlab.ranking.candidates import SCHEMA, read_candidates, score_candidates
 from genlab.ranking.lengths import (
@@ -142,6 +142,15 @@ def test_a_text_of_no_tokens_is_empty_or_its_prompt(tokenizer):
     )
     assert cut_texts(table, tokenizer, 5, strip_query=True) == [""]
     assert cut_texts(table, tokenizer, 5, strip_query=False) == ["q"]
+
+
+def test_blank_texts_are_counted_out_loud_and_refused_above_their_share(capsys):
+    check_blanks(["a", " \n", "b", "c"], 0.25)
+    assert capsys.readouterr().out == "1 of 4 generated texts are blank\n"
+    check_blanks(["a", "b"], 0.0)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(InputError, match=r"2 of 3 .* blank, and score.max_blank_share allows 0.5"):
+        check_blanks(["a", "", ""], 0.5)
 
 
 def test_texts_on_both_sides_of_an_end_of_text_are_not_glued(tokenizer):
@@ -430,8 +439,8 @@ def stage(tmp_path, monkeypatch, made_up_rankers, queries, generated, forced, to
     def run_texts(*names, **options):
         values = {
             "metrics": "score.json", "details": "details.json", "histogram": "histogram.json",
-            "max_len": 11, "cap": 11, "num_beams": 1, "strip_query": True, "legacy": False,
-            "batch_size": 8, "seed": 1,
+            "max_len": 11, "cap": 11, "num_beams": 1, "max_blank_share": 0.5,
+            "strip_query": True, "legacy": False, "batch_size": 8, "seed": 1,
         }  # fmt: skip
         return run(
             score.app, "texts", "generated.parquet", "base", "rankers", "candidates",
@@ -647,6 +656,7 @@ def test_the_printed_table_has_a_line_for_every_metric_within_100_columns(stage)
     _, run_candidates, run_texts, _ = stage
     for name in ("flat", "words"):
         run_candidates(name)
-    lines = run_texts("flat", "words").stdout.splitlines()
+    said, *lines = run_texts("flat", "words").stdout.splitlines()
+    assert said == "1 of 12 generated texts are blank"
     assert len(lines) == 1 + 2 * len(places.METRICS)
     assert all(len(line) <= 100 for line in lines)

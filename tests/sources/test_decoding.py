@@ -36,6 +36,7 @@ def test_every_encoding_that_can_be_told_gives_the_same_text(content):
         ("It cost 5 £ and 3 € each – so it's ok", "windows-1252"),
         ("да", "windows-1251"),
         ("Норм", "windows-1251"),
+        ("вопрос\tответ\t1", "windows-1251"),
         ("I said да and left", "windows-1251"),
         ("Їжа смачна, дякую", "windows-1251"),
     ],

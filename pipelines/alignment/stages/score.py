@@ -14,7 +14,7 @@ from typer import Option
 from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
-from genlab.models.token_texts import check_lengths, cut_texts
+from genlab.models.token_texts import MaxBlankShare, check_blanks, check_lengths, cut_texts
 from genlab.preference.rewards import check_two_models, load_reward
 from pipelines.alignment import metrics as measures
 from pipelines.alignment.arms import BEFORE
@@ -43,6 +43,7 @@ def main(
     max_len: Annotated[int, Option(min=1, help="new tokens of each text that are scored")],
     cap: Annotated[int, Option(min=1, help="new tokens that were generated")],
     num_beams: Annotated[int, Option(min=1, help="beams they were generated with")],
+    max_blank_share: MaxBlankShare,
     batch_size: Annotated[int, Option(min=1, help="texts a model reads at a time")],
     seed: Annotated[int, Option(min=0, help="of the bootstrap")],
 ) -> None:
@@ -58,6 +59,7 @@ def main(
             f"score.arm={arm} wrote no texts; compared.arms has {', '.join(names[1:])}"
         )
     texts = cut_texts(rows, load_tokenizer(base), max_len, strip_query=True)
+    check_blanks(texts, max_blank_share)
     models = {"reward": reward_model, "held_out_reward": held_out_reward}
     rewards = {
         name: load_reward(folder, batch_size)(rows["prompt"].to_list(), texts)

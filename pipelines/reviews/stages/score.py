@@ -17,7 +17,7 @@ from genlab.core.tables import read_table, write_table
 from genlab.labelling.agreement import summarize_labels
 from genlab.labelling.label_files import read_labels
 from genlab.labelling.questionnaire import read_questionnaire
-from genlab.models.token_texts import check_lengths
+from genlab.models.token_texts import MaxBlankShare, check_blanks, check_lengths
 from genlab.text.classifier import load_classifier
 from pipelines.reviews.fluency_model import read_fluency
 from pipelines.reviews.generated_reviews import (
@@ -74,6 +74,7 @@ def main(
     decoding: Annotated[str, Option(help="Of the headline, the plots and the printed table.")],
     repetition_words: Annotated[int, Option(min=1, help="Words of a run that counts as repeated.")],
     distinct_sample: Annotated[int, Option(min=1, help="Word n-grams of which some are distinct.")],
+    max_blank_share: MaxBlankShare,
     batch_size: Annotated[int, Option(min=1, help="Texts the fluency model reads at a time.")],
     seed: Annotated[int, Option(min=0, help="Of the bootstrap and of real_other.")],
 ) -> None:
@@ -83,6 +84,7 @@ def main(
     answers = read_labels(labels, sheet)
     real = read_table(reviews)
     texts = cut_generated(read_generated(generated, real), base, max_len)
+    check_blanks(texts["text"].to_list(), max_blank_share)
     for key, value in (("arm", arm), ("decoding", decoding)):
         if value not in texts[key]:
             known = ", ".join(texts[key].unique().sort())

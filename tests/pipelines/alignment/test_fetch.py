@@ -1,5 +1,6 @@
 """fetch: the made-up reviews, other texts, and the flagship's queries."""
 
+import gzip
 import socket
 import zipfile
 from collections import Counter
@@ -255,6 +256,16 @@ def test_hidden_and_system_files_are_passed_over_and_counted_also_in_archives(tm
         assert read(path, files=files)[0] == {"A joy.": True, "A bore.": False}
         assert files == {"read": 2, "hidden": 4, "unread": 1}
     assert "nothing tells a mood: 1 (README)" in capsys.readouterr().err
+
+
+def test_packed_files_are_unpacked_and_empty_ones_without_a_mood_are_named(tmp_path):
+    (tmp_path / "neg").mkdir()
+    (tmp_path / "rt.pos.gz").write_bytes(gzip.compress(b"A joy.\nFun.\n"))
+    (tmp_path / "neg" / "1.txt.gz").write_bytes(gzip.compress(b"A bore."))
+    (tmp_path / "notes.txt").write_bytes(b"")
+    files = Counter()
+    assert read(tmp_path, files=files)[0] == {"A joy.": True, "Fun.": True, "A bore.": False}
+    assert files == {"read": 2, "unread": 1}
 
 
 def test_only_the_path_below_the_corpus_tells_the_mood(tmp_path):

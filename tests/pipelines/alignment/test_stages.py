@@ -93,6 +93,7 @@ def score_texts(made, folder, generated, held_out="held_out", **options):
         "max_len": 12,
         "cap": 12,
         "num_beams": 1,
+        "max_blank_share": 1.0,
         "batch_size": 8,
         "seed": 1,
     } | options

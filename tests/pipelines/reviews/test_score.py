@@ -382,6 +382,7 @@ def run_score(classified: Path, output: Path, labels: Path | None = None, **chan
     tables = {"arms_output": "score_arms", "stars_output": "score_stars"}
     options |= {name: output / f"{file}.parquet" for name, file in tables.items()}
     options |= {"arm": "full", "decoding": "study", "repetition_words": 3, "distinct_sample": 50}
+    options |= {"max_blank_share": 1.0}
     options |= {"batch_size": 64, "seed": 17, "max_len": 16, "cap": 16} | changes
     result = CliRunner().invoke(
         score.app,
