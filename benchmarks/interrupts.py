@@ -55,7 +55,7 @@ def interrupted(command: str, folder: Path, after: float) -> tuple[int, str, flo
 def faults(code: int, said: str, seconds: float) -> list[str]:
     """Return what is wrong with the end of an interrupted command."""
     found = []
-    if code not in (0, 130):
+    if code not in (0, 130, -signal.SIGINT):  # the last is of Python's very end, 130 to a shell
         found.append(f"exit code {code}")
     if "Traceback" in said:
         found.append("a traceback")
