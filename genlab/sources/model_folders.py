@@ -25,8 +25,10 @@ Loader = Callable[[Path], "PreTrainedModel"]
 # No *.bin: a pickle can run code. No model.py: code from a hub is never run. Of *.model are
 # SentencePiece's: tokenizer.model, spiece.model, sentencepiece.bpe.model.
 HUB_FILES = ["*.json", "*.txt", "*.safetensors", "*.model", "*.spm"]
-TOKENIZER_FILES = ["token*", "vocab.*", "merges.txt", "special_tokens*", "added_tokens*"]
-TOKENIZER_FILES += ["*.model", "*.spm"]
+TOKENIZER_FILES = [
+    *("token*", "vocab.*", "merges.txt", "special_tokens*", "added_tokens*"),
+    *("*.model", "*.spm"),
+]
 # Encoder-decoders whose decoder starts with padding (Raffel et al. 2020).
 START_IS_PAD = {"t5", "mt5", "umt5", "longt5", "switch_transformers"}
 

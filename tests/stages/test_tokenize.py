@@ -269,7 +269,7 @@ def test_letters_that_a_tokenizer_leaves_out_in_silence_are_counted_as_unknown(t
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="e")
     tokenizer.save_pretrained(tmp_path / "abc")
     assert tokenizer("aжb")["input_ids"] == tokenizer("ab")["input_ids"]
-    queries = [("abc", [("abж ж",)], split) for split in ("train", "validation")]
+    queries = [(split, "abc", [("abж ж",)]) for split in ("train", "validation")]
     _, counts, _ = run(tmp_path, tmp_path / "abc", queries, max_unknown_share=1.0)
     assert counts["train"]["tokens_unknown"] == 2
     _, _, result = run(tmp_path / "no", tmp_path / "abc", queries, max_unknown_share=0.1)

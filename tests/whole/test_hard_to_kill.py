@@ -30,10 +30,10 @@ KILLER = """\
 import builtins, os, signal, sys
 from pathlib import Path
 
-words = [word for word in sys.orig_argv if word.startswith(("stages.", "data/", "check"))]
+words = [word for word in sys.orig_argv if word.startswith(("stages.", "data/", "check", "rows"))]
 folder = Path(os.environ["KILLED"])
 mark = folder / "-".join(words).replace("/", "_")
-if words and words[0].startswith(("stages.", "check")):
+if words and words[0].startswith(("stages.", "check", "rows")):
     program, n_done = words[0], 0
 
     def die():
@@ -46,7 +46,7 @@ if words and words[0].startswith(("stages.", "check")):
         global n_done
         if str(source).endswith(".partial") and not mark.exists():
             n_done += 1
-            once = ("check", "stages.dedup", "stages.fetch", "stages.leakage")
+            once = ("check", "rows", "stages.dedup", "stages.fetch", "stages.leakage")
             if n_done == 2 or program in once or "data/candidates" in words[-1]:
                 die()
         with open(folder / "in_place", "a") as log:
@@ -88,8 +88,12 @@ def test_a_run_killed_in_every_stage_ends_with_the_same_bytes(finished, tmp_path
     mine, reference = (
         yaml.safe_load((path / "dvc.lock").read_text())["stages"] for path in (folder, finished)
     )
-    kills = {path.name for path in killed.iterdir() if path.name.startswith(("stages.", "check-"))}
-    assert len(kills) == len(mine) == len(reference) == 22, sorted(kills)
+    kills = {
+        path.name
+        for path in killed.iterdir()
+        if path.name.startswith(("stages.", "check-", "rows"))
+    }
+    assert len(kills) == len(mine) == len(reference) == 23, sorted(kills)
     for name, stage in mine.items():
         assert stage["outs"] == reference[name]["outs"], name
     # There is no other way for an output into its place than to be renamed.

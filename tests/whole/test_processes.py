@@ -141,7 +141,7 @@ def test_generate_and_score_write_the_same_bytes(tmp_path, queries):
                     *(f"--{each}={folder}/{each}.json" for each in ("metrics", "details")),
                     f"--histogram={folder}/histogram.json",
                     *options({"max_len": 9, "cap": 12, "num_beams": 1, "strip_query": False}),
-                    *options({"legacy": False, "batch_size": 4, "seed": 1}),
+                    *options({"legacy": False, "max_blank_share": 0.5, "batch_size": 4, "seed": 1}),
                 ],
             ],
         ]
