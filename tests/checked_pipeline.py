@@ -9,7 +9,7 @@ import yaml
 
 from genlab.core import checks, program
 from genlab.experiments.claims import read_claims
-from genlab.experiments.comparison import read_layout
+from genlab.experiments.layout import read_layout
 from tests.project_copy import ROOT
 
 

@@ -20,7 +20,8 @@ import polars as pl
 from genlab.core.params import did_you_mean, flatten, is_number
 from genlab.core.program import InputError
 from genlab.core.running import queueing
-from genlab.experiments.comparison import SEED, Layout
+from genlab.experiments.comparison import SEED
+from genlab.experiments.layout import Layout
 from genlab.experiments.queue import GOES_ON, run_dvc
 from genlab.experiments.revisions import (
     experiments_of_head,

@@ -5,15 +5,19 @@ runs every arm that is an experiment; stages that an arm does not change are not
 lists the kinds of arms. The verdicts go to metrics/claims.json, and those of the published numbers
 on their own claims to metrics/published.json; README's tables are made from both.
 
-A claim is supported, or contradicted, if the 95 % bootstrap interval of B - A excludes zero and the
-Holm-adjusted p, over all claims and groups of the file, is below 0.05. A claim is not run if an arm
-is missing, or if its two arms were made from other units; the reason is printed.
+A claim is supported, or contradicted, if the 95 % interval of B - A excludes zero and the
+Holm-adjusted p, over all claims and groups of the file, is below 0.05. Otherwise it may be shown
+that there is no difference beyond the metric's margin, or it is not settled. A claim that could not
+have come out otherwise is no test: its two arms are identical, or it cannot be tested here, for a
+reason that claims.yaml states. A claim is not run if an arm is missing, or if its two arms were
+made from other units; the reason is printed.
 """
 
 import json
 import math
 import time
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import polars as pl
@@ -33,15 +37,14 @@ from genlab.experiments.arms import (
     summarize_arm,
 )
 from genlab.experiments.comparison import (
+    NOT_SETTLED,
     Difference,
-    Layout,
     compare_group,
     pair_rows,
-    read_layout,
-    read_yaml,
     with_verdicts,
 )
-from genlab.experiments.comparison_views import as_p
+from genlab.experiments.comparison_views import as_p, with_needed
+from genlab.experiments.layout import Layout, read_layout, read_yaml
 from genlab.experiments.published import check_published, reread_published
 from genlab.experiments.revisions import read_params
 from genlab.statistics.significance import is_significant
@@ -54,7 +57,9 @@ PUBLISHED = Path("metrics/published.json")
 
 TABLE_HEADERS = ("group", "B - A", "95 % interval", "pairs", "Holm p", "verdict")
 CLAIM_KEYS = ("claim", "metric", "a", "b", "expect")
-RECORDED = ("base", "other", "difference", "low", "high", "p", "p_adjusted", "n")
+CANNOT = "cannot_differ"  # group -> why it gives both arms one value, whatever they are
+UNTESTABLE = "cannot be tested here"
+RECORDED = ("base", "other", "difference", "low", "high", "p", "p_adjusted", "n", "n_different")
 
 
 def read_claims(path: Path, layout: Layout, params: dict) -> dict:
@@ -66,11 +71,12 @@ def read_claims(path: Path, layout: Layout, params: dict) -> dict:
         check_arm(f"{path}: arm {name}", arm, arms, list(flatten(params)))
     for name, claim in content["claims"].items():
         where = f"{path}: claim {name}"
-        if not isinstance(claim, dict) or set(claim) != set(CLAIM_KEYS):
+        if not isinstance(claim, dict) or {*claim, CANNOT} != {*CLAIM_KEYS, CANNOT}:
             has = ", ".join(map(str, claim)) if isinstance(claim, dict) else str(claim)
             raise InputError(f"{where}: must have {', '.join(CLAIM_KEYS)}, but has {has}")
-        for key, value in claim.items():
-            if not isinstance(value, str):
+        check_reasons(f"{where}: {CANNOT}", claim.get(CANNOT, {}))
+        for key in CLAIM_KEYS:
+            if not isinstance(value := claim[key], str):
                 raise InputError(f"{where}: {key} must be one text, not {value}")
         for key, known in (
             ("a", arms),
@@ -88,6 +94,15 @@ def read_claims(path: Path, layout: Layout, params: dict) -> dict:
     if "published" in content:
         check_published(path, content["published"], layout, params)
     return content
+
+
+def check_reasons(where: str, reasons: object) -> None:
+    """Raise InputError unless every group has its reason in words."""
+    if not isinstance(reasons, dict):
+        raise InputError(f"{where}: must be like {{GROUP: the reason}}, not {reasons}")
+    for group, reason in reasons.items():
+        if not isinstance(group, str) or not isinstance(reason, str):
+            raise InputError(f"{where}: {group}: the reason must be text, not {reason}")
 
 
 def check_head(path: Path, content: dict) -> None:
@@ -115,7 +130,20 @@ def compare_arms(
         else rows[name]
         for name in names
     )
-    pairings = pair_rows(layout, a, b, metrics, (f"arm {names[0]}", f"arm {names[1]}"))
+    constant = next(
+        (
+            side
+            for side, name in zip(("base", "other"), names, strict=True)
+            if "value" in arms[name]
+        ),
+        "",
+    )
+    pairings = {
+        group: replace(pairs, constant=constant)
+        for group, pairs in pair_rows(
+            layout, a, b, metrics, (f"arm {names[0]}", f"arm {names[1]}")
+        ).items()
+    }
     found = [compare_group(layout, group, pairs, metrics)[0] for group, pairs in pairings.items()]
     return [each for each in found if each.n]
 
@@ -126,10 +154,15 @@ def with_value(rows: pl.DataFrame, column: str, value: float) -> pl.DataFrame:
     return rows.with_columns(constant.alias(column))
 
 
-def verdict(found: Difference, expect: str) -> str:
-    """Say what B - A means for a claim that expects B lower or higher."""
+def verdict(found: Difference, expect: str, cannot_differ: Iterable[str] = ()) -> str:
+    """Say what B - A means for a claim that expects B lower or higher.
+
+    cannot_differ: the groups said to give both arms one value; it counts where no pair differs.
+    """
+    if not found.n_different and found.group in cannot_differ:
+        return UNTESTABLE
     if not is_significant(found.low, found.high, found.p_adjusted):
-        return "not significant"
+        return found.verdict  # identical, no difference beyond the margin, or not settled
     went = "lower" if found.difference < 0 else "higher"
     return "supported" if went == expect else "contradicted"
 
@@ -141,7 +174,11 @@ def settle_claims(
     rows: dict[str, pl.DataFrame],
     not_run: dict[str, str],
 ) -> dict[str, dict[str, dict]]:
-    """Return claim -> group -> B - A, how sure it is, and the verdict; {} for one not run."""
+    """Return claim -> group -> B - A, how sure it is, and the verdict; {} for one not run.
+
+    p_adjusted is null where no pair differs: that is no test, and Holm's correction is made
+    without it, for n_tests. A p that is no greater than least_p is only known to be below it.
+    """
     found = [
         (name, each)
         for name, claim in claims.items()
@@ -151,9 +188,24 @@ def settle_claims(
     settled: dict[str, dict[str, dict]] = {name: {} for name in claims}
     adjusted = with_verdicts([each for _, each in found])
     for (name, _), each in zip(found, adjusted, strict=True):
-        numbers = {key: value for key, value in asdict(each).items() if key in RECORDED}
-        settled[name][each.group] = numbers | {"verdict": verdict(each, claims[name]["expect"])}
+        settled[name][each.group] = recorded(each, claims[name])
     return settled
+
+
+def recorded(found: Difference, claim: dict) -> dict:
+    """Return what metrics/claims.json says of a claim in one group."""
+    everything = asdict(found)
+    numbers = {key: everything[key] for key in RECORDED}
+    if numbers["p_adjusted"] != numbers["p_adjusted"]:
+        numbers["p_adjusted"] = None
+    numbers |= {"n_tests": found.n_tests, "least_p": found.least_p}
+    reasons = claim.get(CANNOT, {})
+    numbers["verdict"] = verdict(found, claim["expect"], reasons)
+    if numbers["verdict"] == UNTESTABLE:
+        numbers["why"] = reasons[found.group]
+    if numbers["verdict"] == NOT_SETTLED and found.needed:
+        numbers["n_needed"] = found.needed
+    return numbers
 
 
 def explain_not_run(
@@ -181,8 +233,10 @@ def print_settled(settled: dict[str, dict[str, dict]], not_run: dict[str, str]) 
             f"{found['difference']:+z.3f}",
             f"[{found['low']:+z.3f}, {found['high']:+z.3f}]",
             found["n"],
-            as_p(found["p_adjusted"]),
-            found["verdict"],
+            "-"
+            if found["p_adjusted"] is None
+            else as_p(found["p_adjusted"], found["p"] <= found["least_p"]),
+            with_needed(found["verdict"], found.get("n_needed")),
         ]
         for groups in settled.values()
         for group, found in groups.items()
@@ -193,6 +247,8 @@ def print_settled(settled: dict[str, dict[str, dict]], not_run: dict[str, str]) 
         for name, groups in settled.items():
             if groups:
                 print(f"{name}:", *(lines.pop(0) for _ in groups), sep="\n")
+        n_tests = max(found["n_tests"] for groups in settled.values() for found in groups.values())
+        print(f"Holm: p adjusted for {n_tests} tests, one for each row in which any pair differs.")
     for name in [name for name, groups in settled.items() if not groups]:
         why = f"not run: {not_run[name]}" if name in not_run else "no pair counts"
         print(f"{name}: {why}")

@@ -14,16 +14,15 @@ from genlab.core.params import flatten
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.comparison import (
     Difference,
-    Layout,
     Pairing,
     compare_group,
     count_asked,
     pair_rows,
-    read_layout,
     with_verdicts,
 )
 from genlab.experiments.comparison_views import Comparison, as_json, as_markdown, as_text
 from genlab.experiments.gates import explain_miss, read_gate
+from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.revisions import (
     commit_of,
     hash_in_lock,

@@ -6,51 +6,41 @@ their units, so the hardness of a query cancels out.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-import yaml
 
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
-from genlab.core.yaml_text import load_yaml
-from genlab.statistics.intervals import percentile_ends, resampled_means
+from genlab.experiments.layout import Layout
+from genlab.statistics.bootstrap import resample
+from genlab.statistics.differences import (
+    SHARE_TESTS,
+    difference_limits,
+    is_binary,
+    shares_ends,
+    shares_p,
+    t_of,
+)
+from genlab.statistics.intervals import finished_ends
 from genlab.statistics.significance import (
     adjust_by_holm,
     bootstrap_p,
     detectable_difference,
+    exact_p,
     is_significant,
-    mcnemar_p,
+    least_p,
+    units_to_settle,
 )
 
 N_RESAMPLES = 10_000  # at least
 RESAMPLES_PER_ROW = 100  # with fewer than 40, the least bootstrap p could not survive Holm
 SEED = 17
 
-METRICS_FORM = "{top_1: {column: top_1, better: higher}}"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A headline metric: the mean of a column."""
-
-    column: str
-    better: str  # lower | higher
-    kind: str = "mean"  # share: 0 or 1 for every unit, but for ties
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What `rows:` in claims.yaml says of a pipeline's rows."""
-
-    path: Path
-    unit: str
-    metrics: dict[str, Metric]
-    group: str | None = None
-    units_from: Path | None = None  # the table the units are taken from, if a run could change it
-    shown: tuple[str, ...] = ()  # the metrics in README's tables
+IDENTICAL = "identical"
+NO_DIFFERENCE = "no difference beyond"
+NOT_SETTLED = "not settled"
 
 
 @dataclass(frozen=True)
@@ -61,6 +51,7 @@ class Pairing:
     other: pl.DataFrame
     only_base: int
     only_other: int
+    constant: str = ""  # "base" or "other": the side that is one number, not a measurement
 
     def values(self, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """Return both sides' columns, float64[pairs, columns]; NaN where a unit does not count."""
@@ -72,6 +63,18 @@ class Pairing:
         if "n_candidates" not in self.base.columns or "n_candidates" not in self.other.columns:
             return 0
         return int((self.base["n_candidates"] != self.other["n_candidates"]).sum())
+
+    def same_rows(self, layout: Layout) -> bool:
+        """Say whether both sides are the same: the texts, or without texts all metrics and scores.
+
+        A metric that does not differ is not enough: other texts may have the same place.
+        """
+        shared = [name for name in self.base.columns if name in self.other.columns]
+        told = [name for name in shared if name in ("text", "tokens")]
+        columns = {metric.column for metric in layout.metrics.values()} | {"score", "n_tokens"}
+        if not self.constant and (names := told or [name for name in shared if name in columns]):
+            return self.base.select(names).equals(self.other.select(names))
+        return False
 
 
 @dataclass(frozen=True)
@@ -91,80 +94,18 @@ class Difference:
     low: float
     high: float
     p: float
-    test: str  # mcnemar | bootstrap | bootstrap*, of a share in which ties made fractions
+    # mcnemar | binomial, of a share against a given one | bootstrap | bootstrap*, of a share in
+    # which ties made fractions | exact, where nearly all pairs differ by the same
+    test: str
     detectable: float  # NaN, too, where nothing is told of it
-    p_adjusted: float = float("nan")
+    p_adjusted: float = float("nan")  # NaN, too, where no pair differs: nothing is tested
     verdict: str = ""
-
-
-def read_layout(path: Path) -> Layout:
-    """Return the head of a claims.yaml; raise InputError naming the key that is wrong."""
-    rows = read_yaml(path).get("rows")
-    if not isinstance(rows, dict):
-        raise InputError(f"{path}: no rows: at its head, which says what is compared")
-    check_keys(f"{path}: rows", rows, Layout, needed=("path", "unit", "metrics"))
-    for key in ("path", "unit", "group", "units_from"):
-        check_text(f"{path}: rows.{key}", rows.get(key, ""))
-    if not isinstance(rows["metrics"], dict):
-        raise InputError(f"{path}: rows.metrics: must be like {METRICS_FORM}")
-    metrics = {}
-    for name, entry in rows["metrics"].items():
-        where = f"{path}: rows.metrics.{name}"
-        check_text(where, name)
-        if not isinstance(entry, dict):
-            raise InputError(f"{where}: must be like {{column: {name}, better: higher}}")
-        check_keys(where, entry, Metric, needed=("column", "better"))
-        check_text(f"{where}: column", entry["column"])
-        metrics[name] = Metric(**entry)
-        for key, known in (("better", ("lower", "higher")), ("kind", ("mean", "share"))):
-            if (value := getattr(metrics[name], key)) not in known:
-                raise InputError(f"{where}: {key} is {value}, not {' or '.join(known)}")
-    shown = rows.get("shown", list(metrics))
-    if not isinstance(shown, list) or not shown:
-        raise InputError(f"{path}: rows.shown: must be a list of metrics, like {list(metrics)}")
-    for name in shown:
-        check_text(f"{path}: rows.shown", name)
-        if name not in metrics:
-            raise InputError(f"{path}: rows.shown: no metric {name}{did_you_mean(name, metrics)}")
-    origin = rows.get("units_from")
-    return Layout(
-        path=Path(rows["path"]),
-        unit=rows["unit"],
-        metrics=metrics,
-        group=rows.get("group"),
-        units_from=Path(origin) if origin else None,
-        shown=tuple(shown),
-    )
-
-
-def read_yaml(path: Path) -> dict:
-    """Return a claims.yaml; raise InputError if it cannot be read or has no keys."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; run this in a pipeline's folder")
-    try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must have keys like rows: at its top level")
-    return content
-
-
-def check_text(where: str, value: object) -> None:
-    """Raise InputError for a value that YAML read as something else than text."""
-    if not isinstance(value, str):
-        raise InputError(f"{where}: {value} must be text, not {type(value).__name__}")
-
-
-def check_keys(where: str, given: dict, made: type, needed: tuple[str, ...]) -> None:
-    """Raise InputError for a key that a dataclass has not, or a needed one that is not given."""
-    known = [field.name for field in fields(made)]
-    for key in given:
-        if key not in known:
-            raise InputError(f"{where}: no key {key}{did_you_mean(str(key), known)}")
-    for key in needed:
-        if not given.get(key):
-            raise InputError(f"{where}: {key} is missing")
+    least_p: float = 0.0  # a p that is no greater is only known to be below this
+    spread: float = 0.0  # the standard deviation of the pairs' differences
+    margin: float | None = None
+    same_rows: bool = False  # all that both sides say of these units is the same
+    n_tests: int = 0  # how many differences Holm's correction was made for
+    needed: int | None = None  # pairs that would settle it
 
 
 def pair_rows(
@@ -235,10 +176,11 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
 
 
 def count_asked(layout: Layout, pairings: Iterable[Pairing], metrics: Iterable[str]) -> int:
-    """Return how many rows of a comparison have a pair that counts: the tests Holm corrects for."""
+    """Return how many rows of a comparison have a pair that differs: those Holm corrects for."""
     columns = [layout.metrics[metric].column for metric in metrics]
     sides = [pairing.values(columns) for pairing in pairings]
-    return sum(int((~np.isnan(b - a)).any(axis=0).sum()) for a, b in sides)
+    # NaN: the metric does not count the unit on one of the sides.
+    return sum(int(((b - a != 0) & ~np.isnan(b - a)).any(axis=0).sum()) for a, b in sides)
 
 
 def compare_group(
@@ -250,20 +192,32 @@ def compare_group(
     """
     metrics = list(metrics)
     a, b = pairing.values([layout.metrics[metric].column for metric in metrics])
-    means = resampled_means(b - a, max(N_RESAMPLES, RESAMPLES_PER_ROW * n_asked), SEED)
-    low, high = percentile_ends(means)
+    n_resamples = max(N_RESAMPLES, RESAMPLES_PER_ROW * n_asked)
+    resampled = resample(b - a, n_resamples, SEED)
+    limits = [
+        difference_limits(layout.metrics[metric].limits(), pairing.constant, a[:, i], b[:, i])
+        for i, metric in enumerate(metrics)
+    ]
+    set_by_resamples = resampled.ends()
+    low, high = finished_ends(b - a, resampled, limits)
+    is_same = pairing.same_rows(layout)
     found = []
     for i, metric in enumerate(metrics):
         counts_a, counts_b = ~np.isnan(a[:, i]), ~np.isnan(b[:, i])
         both = counts_a & counts_b
         x, y = a[both, i], b[both, i]
+        ends = float(low[i]), float(high[i])
         is_share = layout.metrics[metric].kind == "share"
-        if len(x) == 0:
-            p, test = float("nan"), "none"
-        elif is_share and np.isin(x, (0, 1)).all() and np.isin(y, (0, 1)).all():
-            p, test = mcnemar_p(x, y), "mcnemar"
-        else:
-            p, test = bootstrap_p(y - x, means[:, i]), "bootstrap*" if is_share else "bootstrap"
+        p, test = float("nan"), "none"
+        if len(x) and is_share and is_binary(x, y, pairing.constant):
+            p, test = shares_p(x, y, pairing.constant), SHARE_TESTS[bool(pairing.constant)]
+            ends = shares_ends(x, y, pairing.constant)
+        elif len(x):
+            t = t_of(resampled.mean[i], resampled.error[i])
+            p = bootstrap_p(y - x, t, resampled.pivots[:, i])
+            test = "bootstrap*" if is_share else "bootstrap"
+            if np.isinf(set_by_resamples[int(t < 0)][i]):
+                p, test = exact_p(y - x, limits[i]), "exact"
         detectable = detectable_difference(y - x, n_asked)
         if is_share and detectable > 1:
             detectable = float("nan")  # no two shares differ by as much
@@ -279,11 +233,15 @@ def compare_group(
                 base=mean_of(x),
                 other=mean_of(y),
                 difference=mean_of(y - x),
-                low=float(low[i]),
-                high=float(high[i]),
+                low=ends[0],
+                high=ends[1],
                 p=p,
                 test=test,
                 detectable=detectable,
+                least_p=least_p(n_resamples) if test.startswith("bootstrap") else 0.0,
+                spread=float(np.std(y - x, ddof=1)) if len(x) > 1 else 0.0,
+                margin=layout.metrics[metric].margin,
+                same_rows=is_same,
             )
         )
     return found
@@ -295,18 +253,37 @@ def mean_of(values: np.ndarray) -> float:
 
 
 def with_verdicts(differences: list[Difference]) -> list[Difference]:
-    """Return the differences with p adjusted for testing them together, and their verdicts."""
-    adjusted = adjust_by_holm([each.p for each in differences])
+    """Return the differences with p adjusted for testing them together, and their verdicts.
+
+    One in which no pair differs could not come out otherwise: it is no test, and not counted.
+    """
+    tests = [each.p if each.n_different else float("nan") for each in differences]
+    n_tests = sum(p == p for p in tests)
     settled = []
-    for each, p_adjusted in zip(differences, adjusted, strict=True):
+    for each, p_adjusted in zip(differences, adjust_by_holm(tests), strict=True):
+        needed = None
         if each.n == 0:
             verdict = "no pair counts"
-        elif each.n_different == 0:
-            verdict = "the same rows"
-        elif not is_significant(each.low, each.high, p_adjusted):
-            verdict = "no difference shown"
-        else:
+        elif each.same_rows and not each.n_different:
+            verdict = IDENTICAL
+        elif is_significant(each.low, each.high, p_adjusted):
             found = "lower" if each.difference < 0 else "higher"
             verdict = "better" if found == each.better else "worse"
-        settled.append(replace(each, p_adjusted=p_adjusted, verdict=verdict))
+        elif is_within_margin(each):
+            verdict = f"{NO_DIFFERENCE} {each.margin:g}"
+        else:
+            verdict = NOT_SETTLED
+            needed = units_to_settle(each.difference, each.spread, each.margin, n_tests or 1)
+            needed = max(needed, each.n + 1) if needed else None
+        settled.append(
+            replace(each, p_adjusted=p_adjusted, verdict=verdict, n_tests=n_tests, needed=needed)
+        )
     return settled
+
+
+def is_within_margin(found: Difference) -> bool:
+    """Say whether a difference is shown to be smaller than the margin, either way.
+
+    Two one-sided tests, each at 2.5 %: the 95 % interval lies between -margin and margin.
+    """
+    return found.margin is not None and -found.margin < found.low <= found.high < found.margin

@@ -7,19 +7,22 @@ from itertools import groupby
 
 from genlab.core.markdown import markdown_table
 from genlab.core.terminal import COLUMNS, table
-from genlab.experiments.comparison import Difference
+from genlab.experiments.comparison import NO_DIFFERENCE, Difference
 
 SHOWN_CHANGES = 12
 
 LEGEND = """\
-diff is OTHER - BASE. p: exact McNemar for shares, else bootstrap. Holm: p adjusted for all rows.
-detects: the true difference that so many pairs show 80 times in 100, after Holm's first step."""
+diff is OTHER - BASE. p: exact McNemar for shares, else bootstrap. Holm: p adjusted for {n} tests,
+one for each row in which any pair differs. detects: the true difference that so many pairs show
+80 times in 100, after Holm's first step."""
+MARGIN = "no diff. beyond M: the 95 % interval is within M, the margin in claims.yaml."
+SETTLE = "not settled (N): N pairs would settle it, if difference and spread stay."
 FRACTIONS = "*: the bootstrap's p, as ties made fractions of this share."
 
 TEXT_LEGEND = """\
 diff is OTHER - BASE. Holm p: exact McNemar for shares, else bootstrap; adjusted
-for all rows. none (0.1): no difference shown; so many pairs show a true one of
-0.1 80 times in 100. --json and --md give p before Holm, too."""
+for {n} tests, one for each row in which any pair differs. --json and --md give
+p before Holm and the difference that so many pairs detect, too."""
 TEXT_HEADER = ["metric", "BASE", "OTHER", "diff", "95 % interval", "Holm p", "verdict"]
 FIRST_COLUMN = 16  # more would not fit
 
@@ -85,8 +88,12 @@ def wrapped(text: str) -> list[str]:
 
 def legend(comparison: Comparison, text: str = LEGEND) -> list[str]:
     """Return what the columns mean."""
-    has_fractions = any(each.test == "bootstrap*" for each in comparison.differences)
-    return [*text.splitlines(), *([FRACTIONS] if has_fractions else [])]
+    found = comparison.differences
+    n_tests = max((each.n_tests for each in found), default=0)
+    lines = text.format(n=n_tests).splitlines()
+    lines += [MARGIN] * any(each.verdict.startswith(NO_DIFFERENCE) for each in found)
+    lines += [SETTLE] * any(each.needed is not None for each in found)
+    return lines + [FRACTIONS] * any(each.test == "bootstrap*" for each in found)
 
 
 def cells_of(each: Difference) -> list[str]:
@@ -99,27 +106,47 @@ def cells_of(each: Difference) -> list[str]:
         f"{each.other:.3f}",
         f"{each.difference:+z.3f}",  # z: no -0.000
         f"[{each.low:+z.3f}, {each.high:+z.3f}]",
-        as_p(each.p) + ("*" if each.test == "bootstrap*" else ""),
-        as_p(each.p_adjusted),
+        as_p(each.p, each.p <= each.least_p) + ("*" if each.test == "bootstrap*" else ""),
+        as_p(each.p_adjusted, each.p <= each.least_p),
         f"{each.detectable:.3f}" if each.detectable == each.detectable else "-",
-        each.verdict,
+        with_needed(each.verdict, each.needed),
     ]
+
+
+def with_needed(verdict: str, needed: int | None) -> str:
+    """Return a verdict as it fits the table, with the number of pairs that would settle it."""
+    if needed is None:
+        return verdict.replace("difference", "diff.")
+    return f"{verdict} ({rounded_up(needed):,})"
+
+
+def rounded_up(n: int) -> int:
+    """Return n, rounded up to two digits: it is an estimate."""
+    unit: int = 10 ** max(0, len(str(n)) - 2)
+    return -(-n // unit) * unit
+
+
+def as_p(p: float, is_least: bool = False) -> str:
+    """Return a p value with four decimals; none is 0, and the resamples' least is a bound."""
+    if p != p:
+        return "-"
+    if is_least:
+        return f"< {p:.4f}".replace(" 0.", " .")
+    return f"{p:.4f}" if p >= 0.00005 else "< .0001"
 
 
 def text_cells_of(each: Difference) -> list[str]:
     """Return a difference as the cells under TEXT_HEADER, narrow enough for a terminal."""
     if each.n == 0:
-        return [each.metric, *["-"] * (len(TEXT_HEADER) - 2), "no pairs"]
-    told = f"none ({short(each.detectable)})" if each.detectable == each.detectable else "none"
-    verdicts = {"no difference shown": told, "the same rows": "same rows"}
+        return [each.metric, *["-"] * (len(TEXT_HEADER) - 2), each.verdict]
     return [
         each.metric,
         short(each.base),
         short(each.other),
         short(each.difference, "+"),
         f"{short(each.low, '+')}, {short(each.high, '+')}",
-        as_p(each.p_adjusted) + ("*" if each.test == "bootstrap*" else ""),
-        verdicts.get(each.verdict, each.verdict),
+        as_p(each.p_adjusted, each.p <= each.least_p) + ("*" if each.test == "bootstrap*" else ""),
+        with_needed(each.verdict, each.needed),
     ]
 
 
@@ -127,8 +154,3 @@ def short(value: float, sign: str = "") -> str:
     """Return a number with three decimals, or with as many as leave it four digits."""
     decimals = max(0, 4 - max(1, len(f"{abs(value):.0f}")))
     return f"{value:{sign}z.{decimals}f}"  # z: no -0.000
-
-
-def as_p(p: float) -> str:
-    """Return a p value with four decimals; none is 0."""
-    return f"{p:.4f}" if p >= 0.00005 else "<.0001"

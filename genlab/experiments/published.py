@@ -11,7 +11,7 @@ from pathlib import Path
 
 from genlab.core.params import flatten, is_number
 from genlab.core.program import InputError
-from genlab.experiments.comparison import Layout, Metric
+from genlab.experiments.layout import Layout, Metric
 from genlab.statistics.significance import unpaired_shares_interval
 
 FLAG = "same_data_and_model"
@@ -104,9 +104,12 @@ def numbers_of(published: dict, arm: str, group: str) -> dict[str, float]:
 
 
 def reread_published(published: dict, claims: dict, layout: Layout) -> dict:
-    """Return the record of a published table: best arms, arms below chance, claims."""
+    """Return the record of a published table: best arms, arms below chance, claims.
+
+    n_tests counts the claims' differences that have an interval. They are not corrected for it.
+    """
     groups = list(dict.fromkeys(g for arm in published["arms"].values() for g in groups_of(arm)))
-    return {
+    record: dict = {
         "best": {
             table: {
                 group: best_arms(published, arms, group, layout)
@@ -127,6 +130,13 @@ def reread_published(published: dict, claims: dict, layout: Layout) -> dict:
             )
         },
     }
+    record["n_tests"] = sum(
+        "low" in cell
+        for groups in record["claims"].values()
+        for cells in groups.values()
+        for cell in cells.values()
+    )
+    return record
 
 
 def best_arms(published: dict, arms: list[str], group: str, layout: Layout) -> dict[str, str]:

@@ -15,7 +15,9 @@ import typer
 from genlab.core.markdown import markdown_table
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError, run, stage_app
-from genlab.experiments.comparison import Layout, read_layout, read_yaml
+from genlab.experiments.comparison import IDENTICAL, NO_DIFFERENCE, NOT_SETTLED
+from genlab.experiments.comparison_views import rounded_up
+from genlab.experiments.layout import Layout, read_layout, read_yaml
 from genlab.experiments.published import FLAG, groups_of, numbers_of
 
 app = stage_app()
@@ -106,9 +108,47 @@ def claims_table(settled: dict, claims: dict, reread: dict, names: dict[str, str
 
 
 def claim_cell(found: dict) -> str:
-    """Return a verdict with its numbers."""
+    """Return a verdict with its numbers; of one that was no test, why it was none."""
+    verdict = f"**{found['verdict']}**"
+    if "why" in found:
+        return f"{verdict}: {found['why']}"
+    if found["verdict"] == IDENTICAL:
+        return verdict
     interval = f"({found['low']:+z.3f} to {found['high']:+z.3f})"
-    return f"**{found['verdict']}** {found['difference']:+z.3f} {interval}"
+    needed = f", needs {rounded_up(found['n_needed']):,}" if found.get("n_needed") else ""
+    return f"{verdict} {found['difference']:+z.3f} {interval}{needed}"
+
+
+def verdicts_line(settled: dict, layout: Layout) -> str:
+    """Return what stands above the claims: the unit, Holm's family and what the verdicts mean.
+
+    "" for a record that was written before it said how many tests were made.
+    """
+    cells = [cell for groups in settled["claims"].values() for cell in groups.values()]
+    if not any("n_tests" in cell for cell in cells):
+        return ""
+    n_tests = max(cell.get("n_tests", 0) for cell in cells)
+    no_test = sum(cell.get("p_adjusted") is None for cell in cells)
+    lines = [
+        f"Each cell is B - A, paired by {layout.unit}, with its 95 % interval. *Supported* and "
+        "*contradicted*: the interval excludes zero, and so does p < 0.05 after Holm's correction "
+        f"for the {n_tests} tests in this table"
+        + (f" (in {no_test} cells no pair differs, so they are no tests)." if no_test else ".")
+    ]
+    meanings = {
+        NO_DIFFERENCE: "*No difference beyond M*: the interval lies within M, a margin of "
+        "claims.yaml; it is not corrected for the number of tests.",
+        NOT_SETTLED: "*Not settled*: neither; after *needs* the number of pairs that would settle "
+        "it, if the difference and its spread stay.",
+        IDENTICAL: "*Identical*: both arms are the same texts, so nothing was tested.",
+    }
+    verdicts = {cell["verdict"] for cell in cells}
+    lines += [
+        meaning
+        for start, meaning in meanings.items()
+        if any(verdict.startswith(start) for verdict in verdicts)
+    ]
+    return " ".join(lines) + "\n\n"
 
 
 def agreeing(cells: dict[str, dict]) -> str:
@@ -139,6 +179,16 @@ def published_table(reread: dict, claims: dict) -> str:
     ]
     rows.append(["worse than a random place", *(cell or "none" for cell in cells)])
     return markdown_table(rows)
+
+
+def exploratory_line(reread: dict) -> str:
+    """Return how many comparisons of published shares were made; "" for an older record."""
+    if "n_tests" not in reread:
+        return ""
+    return (
+        f"These {reread['n_tests']} comparisons of shares are exploratory: each has an interval of "
+        "its own, and none is corrected for the others.\n\n"
+    )
 
 
 def own_numbers_cell(cells: dict[str, dict]) -> str:
@@ -244,13 +294,16 @@ def render(folder: Path) -> str:
         match name:
             case "claims":
                 reread = read("published.json") if published else {}
-                return claims_table(read("claims.json"), content["claims"], reread, names)
+                settled = read("claims.json")
+                above = verdicts_line(settled, layout)
+                return above + claims_table(settled, content["claims"], reread, names)
             case "arms":
                 return arms_table(read("claims.json"), layout, published, names)
             case "references":
                 return references_table(read("score_details.json"), layout, names)
             case "published":
-                return published_table(read("published.json"), content["claims"])
+                reread = read("published.json")
+                return exploratory_line(reread) + published_table(reread, content["claims"])
             case "probes":
                 return probes_table(read("probe_details.json"), layout, names)
             case "outcomes":

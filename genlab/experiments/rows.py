@@ -14,7 +14,7 @@ import typer
 
 from genlab.core.files import md5_of, written_whole
 from genlab.core.program import InputError, run, stage_app
-from genlab.experiments.comparison import Layout, read_layout
+from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.revisions import NotInCache, hash_in_lock, read_bytes, read_table
 
 RECORD = Path("metrics/rows.parquet")

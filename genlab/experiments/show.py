@@ -15,7 +15,7 @@ import typer
 from genlab.core.params import did_you_mean, flatten
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import COLUMNS, tables_that_fit
-from genlab.experiments.comparison import read_layout
+from genlab.experiments.layout import read_layout
 from genlab.experiments.revisions import experiments_of_head, parse_params, read_bytes
 
 SCORES, PARAMS = Path("metrics/score.json"), Path("params.yaml")

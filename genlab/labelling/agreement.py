@@ -2,8 +2,8 @@
 
 `summarize_labels` takes the texts and the labels of one or two raters (label_files.py) and returns
 nested numbers for a metrics file. A share has Wilson's interval. The macro share, the mean over
-ratings, has the stratified Wilson interval (`macro_share`), which keeps a width where all answers
-are equal; a bootstrap does not. Kappa has a bootstrap interval.
+ratings, joins the ratings' intervals (`macro_share`), which keeps a width where all answers are
+equal; a bootstrap does not. Kappa has a bootstrap interval.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.labelling.questionnaire import ALL, BOTH, DISAGREED, Questionnaire, add_fingerprints
-from genlab.statistics.intervals import interval, percentile_ends, wilson_interval
+from genlab.statistics.bootstrap import percentile_ends
+from genlab.statistics.intervals import interval, wilson_interval
 from genlab.statistics.shares import macro_share, more_labels_for_macro, shares_of
 
 MACRO = "macro"

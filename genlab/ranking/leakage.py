@@ -6,7 +6,7 @@ import polars as pl
 from genlab.core.program import InputError
 from genlab.passages.leaks import KINDS
 from genlab.ranking import places
-from genlab.statistics.intervals import unpaired_difference
+from genlab.statistics.intervals import SHARE, Bounds, unpaired_difference
 
 COMPARED = ("average_loc", "top_1", "fdaro")
 # Fewer queries than this in a half: their interval is wider than any effect worth a word.
@@ -44,13 +44,14 @@ def compare_halves(leaks: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
             for name in rankers
         ]
     )
+    bounds = [None if metric == "average_loc" else SHARE for metric in COMPARED] * len(rankers)
     compared = {}
     for kind in KINDS:
         leak = leaks[f"{kind}_leak"]
         clean = values[(leak == "none").fill_null(False).to_numpy()]
         leaked = values[leak.is_in(["near", "exact"]).fill_null(False).to_numpy()]
         n_exact = int((leak == "exact").sum())
-        numbers = iter(halves(clean, leaked, seed))
+        numbers = iter(halves(clean, leaked, bounds, seed))
         compared[kind] = {
             name: {"n_clean": len(clean), "n_leaked": len(leaked), "n_exact": n_exact}
             | {metric: found for metric in COMPARED if (found := next(numbers))}
@@ -59,11 +60,13 @@ def compare_halves(leaks: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
     return compared
 
 
-def halves(clean: np.ndarray, leaked: np.ndarray, seed: int) -> list[dict[str, float]]:
+def halves(
+    clean: np.ndarray, leaked: np.ndarray, bounds: list[Bounds], seed: int
+) -> list[dict[str, float]]:
     """Return for each column the n and the mean of both halves, and leaked - clean.
 
     Queries count where they are not NaN. A mean of none is left out, and so is the difference, with
-    its 95 % bootstrap interval, where a half has fewer than two: nothing could be said of its
+    its 95 % interval, where a half has fewer than two: nothing could be said of its
     spread. {} for a column that no query counts for.
     """
     columns: list[dict[str, float]] = [{} for _ in clean.T]
@@ -78,7 +81,9 @@ def halves(clean: np.ndarray, leaked: np.ndarray, seed: int) -> list[dict[str, f
                     column[name] = float(np.nanmean(half[:, i]))
     told = np.flatnonzero((counts["clean"] >= 2) & (counts["leaked"] >= 2))
     if told.size:
-        found = unpaired_difference(clean[:, told], leaked[:, told], seed=seed)
+        found = unpaired_difference(
+            clean[:, told], leaked[:, told], seed=seed, bounds=[bounds[i] for i in told]
+        )
         for i, *numbers in zip(told.tolist(), *found, strict=True):
             columns[i] |= zip(("difference", "low", "high"), map(float, numbers), strict=True)
     return columns
@@ -100,6 +105,16 @@ def table_of(compared: dict) -> str:
             )
             meaning = in_words(place, n_clean, n_leaked)
             lines.append(f"{kind:20}{ranker:10}{clean:>13}{leaked:>13}  {meaning}")
+    n = sum(
+        "difference" in found.get(metric, {})
+        for rankers in compared.values()
+        for found in rankers.values()
+        for metric in COMPARED
+    )
+    lines.append(
+        f"{n} differences of {', '.join(COMPARED)} in all, exploratory: their intervals are not"
+        " corrected for how many they are"
+    )
     lines.append(
         "leaked: an exact or a near copy is in the training split. A near one may be another"
         " question of the same pattern: find_leaks shows pairs"

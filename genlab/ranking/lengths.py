@@ -123,7 +123,8 @@ def length_curve(rows: pl.DataFrame, seed: int) -> list[dict[str, str | int | fl
             values.to_numpy().reshape(len(lengths), -1)
             for values in found.select("location", "top_1", chance_place())
         )
-        low, high = bootstrap_interval(location.T, seed=seed)
+        last = max(found["n_candidates"].to_list()) + 1.0
+        low, high = bootstrap_interval(location.T, seed=seed, bounds=(1.0, last))
         means = [values.mean(axis=1) for values in (location, top_1, chance)]
         points += [
             {

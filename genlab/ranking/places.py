@@ -37,6 +37,12 @@ METRICS = {
 }
 
 
+def bounds_of(rows: pl.DataFrame) -> list[tuple[float, float]]:
+    """Return the least and greatest possible value of each of METRICS, for `place`'s rows."""
+    last = max(rows["n_candidates"].to_list(), default=0) + 1.0
+    return [(1.0, last) if metric == "average_loc" else (0.0, 1.0) for metric in METRICS]
+
+
 @dataclass(frozen=True)
 class Convention:
     """The source study's choices about the ranked text; a group of options."""

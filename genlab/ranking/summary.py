@@ -16,7 +16,9 @@ def summarize_with_references(
     rows: `ranking.place`'s rows of one ranker; candidates: the same queries' candidate rows.
     """
     headline = places.summarize(rows)
-    low, high = bootstrap_interval(places.metric_values(rows), seed=seed)
+    low, high = bootstrap_interval(
+        places.metric_values(rows), seed=seed, bounds=places.bounds_of(rows)
+    )
     chance = places.summarize(places.place_by_chance(rows))
     floor = places.summarize(
         places.place(candidates.rename({"floor_score": "score"}), legacy=legacy)

@@ -163,7 +163,9 @@ def claims_table(settled: dict, claims: dict) -> Table:
 
 
 def claim_cell(found: dict) -> str:
-    """Return a verdict with its difference."""
+    """Return a verdict with its difference; of one that was no test, why it was none."""
+    if "why" in found:
+        return f"{found['verdict']}: {found['why']}"
     return f"{found['verdict']}: {with_ends(found | {'value': found['difference']})}"
 
 

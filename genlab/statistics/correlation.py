@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from genlab.statistics.intervals import CHUNK_DRAWS
+from genlab.statistics.bootstrap import CHUNK_DRAWS
 
 
 def correlate_ranks(

@@ -1,11 +1,11 @@
-"""Bootstrap intervals over queries, and Wilson's interval for a share.
+"""Intervals of means over queries, of shares, and of their sums and differences.
 
 The functions take one value per query, or a column of values per metric, with NaN where the metric
 does not count the query, and return the ends of the interval. Queries are resampled because queries
-were sampled from the world. The bootstrap assumes nothing about how the values spread, and a metric
-over some of the queries (fdaro: the answerable ones) has its count resampled with its sum.
+were sampled from the world. benchmarks/COVERAGE.md says how often each kind holds the truth.
 """
 
+from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
 from typing import SupportsFloat
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from genlab.core.program import InputError
+from genlab.statistics.bootstrap import Resampled, resample
 
-# Draws held at a time, 8 bytes each in three arrays: 6 MB. Smaller and larger chunks are slower
-# (5,000 queries x 10,000 resamples x 8 metrics: 2**14 0.31 s, 2**18 0.26 s, 2**22 0.57 s).
-CHUNK_DRAWS = 2**18
+Bounds = tuple[float, float] | None  # the least and the greatest value that a metric can have
+
+SHARE = (0.0, 1.0)
 
 
 def interval(value: SupportsFloat, low: SupportsFloat, high: SupportsFloat) -> dict[str, float]:
@@ -26,34 +27,101 @@ def interval(value: SupportsFloat, low: SupportsFloat, high: SupportsFloat) -> d
 
 
 def bootstrap_interval(
-    values: ArrayLike, n_resamples: int = 10_000, *, seed: int, level: float = 0.95
+    values: ArrayLike,
+    n_resamples: int = 10_000,
+    *,
+    seed: int | list[int],
+    level: float = 0.95,
+    bounds: Bounds | Sequence[Bounds] = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the percentile bootstrap interval (low, high) of the mean over queries.
+    """Return the studentised bootstrap interval (low, high) of the mean over queries.
 
     `values` is float[n, m], which gives two float64[m], or float[n], which gives two numbers; NaN
     or None is a query that does not count. All m columns, and every call with the same n and
-    seed, see the same resamples. Each resample's mean is the sum of the values drawn over the
-    number drawn that count; a resample with none that counts is left out, and a column with none
-    at all gives NaN. Values that are all equal give an interval without width: for a share of
-    0 or 1 (top_1 of a weak arm) see `wilson_interval`.
+    seed, see the same resamples. A column that no query counts for gives NaN.
 
-    Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 13.3.
+    bounds: of every column, or one for each. The interval stays within them. A share, bounded by 0
+    and 1, whose values are all 0 or 1 has Wilson's interval. Where fewer than about four values
+    differ from the rest, the ends are `exact_ends`; without bounds, values that are all equal give
+    an interval without width, because nothing is known of how far another value might lie.
     """
-    values = np.asarray(values, dtype=np.float64)
-    means = resampled_means(values if values.ndim == 2 else values[:, None], n_resamples, seed)
-    low, high = percentile_ends(means, level)
-    return (low, high) if values.ndim == 2 else (low[0], high[0])
+    table = np.asarray(values, dtype=np.float64)
+    columns = table if table.ndim == 2 else table[:, None]
+    found = resample(columns, n_resamples, seed)
+    of_each = per_column(bounds, columns.shape[1])
+    low, high = finished_ends(columns, found, of_each, level)
+    for i, limits in enumerate(of_each):
+        own = columns[~np.isnan(columns[:, i]), i]
+        if limits == SHARE and len(own) and is_zero_or_one(own):
+            low[i], high[i] = wilson_interval(own.sum(), len(own), level)
+    return (low, high) if table.ndim == 2 else (low[0], high[0])
 
 
-def percentile_ends(means: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return (low, high), each float64[m]: the interval that `resampled_means` give a column."""
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.array([quantiles_of_numbers(column, ends) for column in means.T]).T
+def per_column(bounds: Bounds | Sequence[Bounds], n: int) -> list[Bounds]:
+    """Return the bounds of each of n columns, given one for all or one for each."""
+    if bounds is None or isinstance(bounds, tuple):
+        return [bounds] * n
+    return list(bounds)
+
+
+def finished_ends(
+    columns: np.ndarray, found: Resampled, bounds: Sequence[Bounds], level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the resamples' ends, exact where they set none, and none beyond its bounds."""
+    low, high = found.ends(level)
+    for i, limits in enumerate(bounds):
+        own = columns[~np.isnan(columns[:, i]), i]
+        if not len(own):
+            continue
+        least, most = widest(own, limits)
+        if np.isinf(low[i]) or np.isinf(high[i]):
+            exact = exact_ends(own, limits, level)
+            low[i] = exact[0] if np.isinf(low[i]) else low[i]
+            high[i] = exact[1] if np.isinf(high[i]) else high[i]
+        if limits is not None:
+            low[i], high[i] = max(low[i], least), min(high[i], most)
     return low, high
 
 
+def widest(values: np.ndarray, bounds: Bounds) -> tuple[float, float]:
+    """Return the least and greatest possible value: the bounds, or what was seen beyond them."""
+    seen = float(values.min()), float(values.max())
+    return seen if bounds is None else (min(bounds[0], seen[0]), max(bounds[1], seen[1]))
+
+
+def exact_ends(values: np.ndarray, bounds: Bounds, level: float = 0.95) -> tuple[float, float]:
+    """Return the ends (low, high) of a mean of values nearly all of which are equal.
+
+    At most a share q of all units have another value than the most frequent one, v: the upper
+    end of Clopper and Pearson for the k of n that have. If all q lay at a bound, the mean would be
+    v + q (bound - v). Of 333 that all equal 0.5, bounded by -0.5, the low end is 0.489. Where
+    there is no bound the extreme value seen stands in for it. Clopper and Pearson 1934,
+    Biometrika 26(4).
+    """
+    from scipy.special import betaincinv
+
+    different, counts = np.unique(values, return_counts=True)
+    v = float(different[counts.argmax()])
+    n, k = len(values), len(values) - int(counts.max())
+    q = float(betaincinv(k + 1, n - k, (1 + level) / 2))
+    limits = widest(values, bounds)
+    seen = float(values.min()), float(values.max())
+    least, most = (x if np.isfinite(x) else y for x, y in zip(limits, seen, strict=True))
+    return v - q * (v - least), v + q * (most - v)
+
+
+def is_zero_or_one(values: np.ndarray) -> bool:
+    """Say whether every value is 0 or 1, as of a share without ties."""
+    return bool(np.isin(values, (0, 1)).all())
+
+
 def paired_difference(
-    a: ArrayLike, b: ArrayLike, n_resamples: int = 10_000, *, seed: int, level: float = 0.95
+    a: ArrayLike,
+    b: ArrayLike,
+    n_resamples: int = 10_000,
+    *,
+    seed: int,
+    level: float = 0.95,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the mean of b - a and its bootstrap interval: (difference, low, high).
 
@@ -75,22 +143,48 @@ def paired_difference(
 
 
 def unpaired_difference(
-    a: ArrayLike, b: ArrayLike, n_resamples: int = 10_000, *, seed: int, level: float = 0.95
+    a: ArrayLike,
+    b: ArrayLike,
+    n_resamples: int = 10_000,
+    *,
+    seed: int,
+    level: float = 0.95,
+    bounds: Bounds | Sequence[Bounds] = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the mean of b minus the mean of a and its bootstrap interval: (difference, low, high).
+    """Return the mean of b minus the mean of a and its interval: (difference, low, high).
 
     `a` is float[n, m] and `b` float[k, m], m metrics over different queries; NaN does not count.
-    Each sample is resampled on its own (Efron and Tibshirani 1993, section 8.3).
+    Each sample has its own interval, as `bootstrap_interval` gives it, and MOVER joins the two.
     """
-    samples = [np.asarray(sample, dtype=np.float64) for sample in (a, b)]
+    means, lows, highs = [], [], []
     # Two streams: with one, samples of equal size would be drawn alike.
-    means_a, means_b = (
-        resampled_means(sample, n_resamples, [seed, stream])
-        for stream, sample in enumerate(samples)
-    )
-    low, high = percentile_ends(means_b - means_a, level)
-    mean_a, mean_b = (np.nanmean(sample, axis=0) for sample in samples)
-    return mean_b - mean_a, low, high
+    for stream, sample in enumerate((a, b)):
+        values = np.asarray(sample, dtype=np.float64)
+        low, high = bootstrap_interval(
+            values, n_resamples, seed=[seed, stream], level=level, bounds=bounds
+        )
+        means.append(np.nanmean(values, axis=0))
+        lows.append(low)
+        highs.append(high)
+    low, high = mover(means, lows, highs, weights=(-1, 1))
+    return means[1] - means[0], low, high
+
+
+def mover(
+    values: ArrayLike, lows: ArrayLike, highs: ArrayLike, weights: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the interval (low, high) of a weighted sum of independent estimates.
+
+    values, lows, highs: float[k, ...], an estimate and its interval a row. Each end is recovered
+    from the distances between the estimates and those ends of their intervals on its side, so
+    skewed intervals give a skewed one. Zou and Donner 2008, Statistics in Medicine 27(10), eq. 4.
+    """
+    values, lows, highs = (np.asarray(each, dtype=np.float64) for each in (values, lows, highs))
+    w = np.reshape(np.asarray(weights, dtype=np.float64), (-1, *[1] * (values.ndim - 1)))
+    below = np.where(w > 0, values - lows, highs - values) * w
+    above = np.where(w > 0, highs - values, values - lows) * w
+    total = (w * values).sum(axis=0)
+    return total - np.sqrt((below**2).sum(axis=0)), total + np.sqrt((above**2).sum(axis=0))
 
 
 def wilson_interval(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -111,56 +205,29 @@ def wilson_interval(successes: float, n: int, level: float = 0.95) -> tuple[floa
     return low, high
 
 
-def resampled_means(values: np.ndarray, n_resamples: int, seed: int | list[int]) -> np.ndarray:
-    """Return float64[n_resamples, m]: the means of `values` (float64[n, m]) in each resample.
+def paired_shares_interval(
+    a: np.ndarray, b: np.ndarray, level: float = 0.95
+) -> tuple[float, float]:
+    """Return the interval (low, high) of the share b - the share a of the same n units, 0 or 1.
 
-    Resamples are held as counts per query, float64[chunk, n], so that all metrics of a chunk are
-    one matrix product.
+    Both shares' Wilson intervals, joined by MOVER with their correlation, which is set a little
+    towards zero where it is positive. Newcombe 1998, Statistics in Medicine 17(22), method 10.
     """
-    n_queries = len(values)
-    if n_queries == 0:
-        raise InputError("no query was scored, so there is no interval")
-    counted = ~np.isnan(values)
-    sums_of = np.where(counted, values, 0.0)
-    # Nearly all metrics count all queries: only the others need their count resampled.
-    partial = ~counted.all(axis=0)
-    columns = np.hstack([sums_of, counted[:, partial]])
-    rng = np.random.default_rng(seed)
-    sums = np.empty((n_resamples, columns.shape[1]))
-    chunk = max(1, CHUNK_DRAWS // n_queries)
-    for start in range(0, n_resamples, chunk):
-        size = min(chunk, n_resamples - start)
-        drawn = rng.integers(0, n_queries, (size, n_queries))
-        drawn += np.arange(size)[:, None] * n_queries
-        counts = np.bincount(drawn.ravel(), minlength=size * n_queries)
-        sums[start : start + size] = counts.reshape(size, n_queries).astype(np.float64) @ columns
-    n_metrics = values.shape[1]
-    totals = np.full((n_resamples, n_metrics), float(n_queries))
-    totals[:, partial] = sums[:, n_metrics:]
-    with np.errstate(invalid="ignore"):  # 0 / 0: none of the drawn queries counts
-        return sums[:, :n_metrics] / totals
+    n = len(a)
+    both, only_a, only_b = (float(((a == x) & (b == y)).sum()) for x, y in ((1, 1), (1, 0), (0, 1)))
+    neither = n - both - only_a - only_b
+    product = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
+    covariance = both * neither - only_a * only_b
+    if covariance > 0:
+        covariance = max(covariance - n / 2, 0.0)
+    phi = covariance / sqrt(product) if product else 0.0
+    (low_a, high_a), (low_b, high_b) = (wilson_interval(x.sum(), n, level) for x in (a, b))
+    share_a, share_b = float(a.mean()), float(b.mean())
 
+    def joined(one: float, other: float) -> float:
+        return sqrt(max(one**2 - 2 * phi * one * other + other**2, 0.0))
 
-def resample_strata(
-    values: np.ndarray, strata: ArrayLike, n_resamples: int = 10_000, *, seed: int
-) -> np.ndarray:
-    """Return float64[strata, n_resamples, m]: each stratum's resampled means, strata sorted.
-
-    values: float64[n, m], NaN where one does not count; strata: one of n units each. Units are
-    drawn within their stratum, as many as it has: for samples that were taken stratum by stratum.
-    The mean over the first axis is the resampled macro average. Davison and Hinkley 1997,
-    Bootstrap Methods and their Application, section 3.2.
-    """
-    names, place = np.unique(np.asarray(strata), return_inverse=True)
-    return np.stack(
-        [
-            resampled_means(values[place == number], n_resamples, [seed, number])
-            for number in range(len(names))
-        ]
-    )
-
-
-def quantiles_of_numbers(values: np.ndarray, levels: list[float]) -> np.ndarray:
-    """Return the quantiles of the values that are not NaN; NaN if there are none."""
-    numbers = values[~np.isnan(values)]
-    return np.quantile(numbers, levels) if len(numbers) else np.full(len(levels), np.nan)
+    difference = share_b - share_a
+    low = difference - joined(share_b - low_b, high_a - share_a)
+    high = difference + joined(high_b - share_b, share_a - low_a)
+    return max(low, -1.0), min(high, 1.0)

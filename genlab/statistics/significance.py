@@ -4,10 +4,12 @@ The functions take one value per unit (a query, a text) for each of two arms; ro
 in both. Their numbers stand beside the interval of intervals.py, from the same resamples.
 """
 
-from math import sqrt
+from math import ceil, sqrt
 from statistics import NormalDist
 
 import numpy as np
+
+from genlab.statistics.intervals import Bounds, mover, widest, wilson_interval
 
 LEVEL = 0.05  # two-sided: the rest of a 95 % interval
 POWER = 0.8  # Cohen 1988, Statistical Power Analysis, section 2.4
@@ -30,19 +32,60 @@ def mcnemar_p(a: np.ndarray, b: np.ndarray) -> float:
     return min(1.0, 2 * float(betainc(n - k, k + 1, 0.5))) if n else 1.0
 
 
-def bootstrap_p(differences: np.ndarray, means: np.ndarray) -> float:
-    """Return the two-sided p of the resampled `means` of the differences of units.
+def bootstrap_p(differences: np.ndarray, t: float, pivots: np.ndarray) -> float:
+    """Return the two-sided p of the differences of units; `pivots` are the t of their resamples.
 
-    It is twice the share of resampled means beyond zero, with 1 added to both counts, so it is
-    never 0, and it is below 0.05 where the 95 % percentile interval excludes zero (Davison and
-    Hinkley 1997, Bootstrap Methods and their Application, section 4.2.3). For k differences other
-    than zero it is at least 2^(1 - k), the smallest p of a sign test: all resamples of a few equal
-    differences lie on one side and prove nothing.
+    t is the mean of the differences over its standard error. The p is twice the share of resamples
+    whose own t is beyond it, with 1 added to both counts, so it is never 0, and it is at most 0.05
+    where the 95 % studentised interval excludes zero (Davison and Hinkley 1997, Bootstrap Methods
+    and their Application, section 4.4.1). Far out, where Holm's correction looks, that share is too
+    small for symmetric differences with long tails, and Student's p for skewed ones, so the greater
+    of the two counts (benchmarks/COVERAGE.md). For k differences other than zero it is at least
+    2^(1 - k), the smallest p of a sign test: all resamples of a few equal differences lie on one
+    side and prove nothing.
     """
-    means = means[~np.isnan(means)]
-    beyond = min((means <= 0).sum(), (means >= 0).sum())
-    n_different = int((np.nan_to_num(differences) != 0).sum())
-    return float(min(1.0, max(2 * (beyond + 1) / (len(means) + 1), 2.0 ** (1 - n_different))))
+    from scipy.special import stdtr
+
+    pivots = pivots[~np.isnan(pivots)]
+    beyond = min((pivots <= t).sum(), (pivots >= t).sum())
+    counted = differences[~np.isnan(differences)]
+    students = 2 * float(stdtr(max(1, len(counted) - 1), -abs(t)))
+    signs = 2.0 ** (1 - int((counted != 0).sum()))
+    return float(min(1.0, max(2 * (beyond + 1) / (len(pivots) + 1), students, signs)))
+
+
+def exact_p(values: np.ndarray, bounds: Bounds) -> float:
+    """Return the two-sided p that the mean is 0, of values nearly all of which are equal.
+
+    It is the inversion of `exact_ends`: for a mean of 0 so many units would have to lie at the
+    bound that only k of n others are unlikely. It is not below a sign test's.
+    """
+    from scipy.special import bdtr
+
+    different, counts = np.unique(values, return_counts=True)
+    v = float(different[counts.argmax()])
+    n, k = len(values), len(values) - int(counts.max())
+    bound = widest(values, bounds)[0 if v > 0 else 1]
+    needed = v / (v - bound) if v * bound < 0 else float(v != 0)
+    signs = 2.0 ** (1 - int((values != 0).sum()))
+    return float(min(1.0, max(2 * float(bdtr(k, n, needed)), signs)))
+
+
+def binomial_p(successes: int, n: int, share: float) -> float:
+    """Return the two-sided p of so many successes of n where this share is expected.
+
+    Twice the smaller tail, as the ends of Clopper and Pearson are its inversion.
+    """
+    from scipy.special import bdtr, bdtrc
+
+    at_most = float(bdtr(successes, n, share))
+    at_least = float(bdtrc(successes - 1, n, share)) if successes else 1.0
+    return min(1.0, 2 * min(at_most, at_least))
+
+
+def least_p(n_resamples: int) -> float:
+    """Return the least p that so many resamples can give: a p that is no greater is below it."""
+    return 2 / (n_resamples + 1)
 
 
 def adjust_by_holm(p_values: list[float]) -> list[float]:
@@ -77,11 +120,31 @@ def detectable_difference(differences: np.ndarray, n_asked: int = 1) -> float:
 def unpaired_shares_interval(a: float, b: float, n: int) -> tuple[float, float]:
     """Return the 95 % interval (low, high) of b - a for two shares of n units each.
 
-    This is Wald's interval, for shares whose pairing was not published. It is wider than a paired
-    one where the arms agree on which units are hard.
+    It is for shares whose pairing was not published, and wider than a paired one where the arms
+    agree on which units are hard: MOVER of their Wilson intervals, Newcombe 1998, Statistics in
+    Medicine 17(8), method 10.
     """
-    half = NormalDist().inv_cdf(1 - LEVEL / 2) * sqrt((a * (1 - a) + b * (1 - b)) / n)
-    return b - a - half, b - a + half
+    lows, highs = zip(*(wilson_interval(share * n, n) for share in (a, b)), strict=True)
+    low, high = mover([a, b], lows, highs, (-1, 1))
+    return float(low), float(high)
+
+
+def units_to_settle(
+    difference: float, spread: float, margin: float | None, n_asked: int = 1
+) -> int | None:
+    """Return how many pairs would settle a difference, if it and the pairs' spread stay.
+
+    They show it 80 times in 100 after Holm's first step, or, where it is smaller than the margin,
+    as often that it is: the smaller of the two numbers. None where neither can be said.
+    spread: the standard deviation of the pairs' differences.
+    """
+    normal = NormalDist()
+    power, alone = normal.inv_cdf(POWER), normal.inv_cdf(1 - LEVEL / 2)
+    ways = [(normal.inv_cdf(1 - LEVEL / (2 * n_asked)) + power, abs(difference))]
+    if margin is not None:
+        ways.append((alone + power, margin - abs(difference)))
+    needed = [(z * spread / distance) ** 2 for z, distance in ways if distance > 0]
+    return max(FEWEST_PAIRS, ceil(min(needed))) if needed and spread > 0 else None
 
 
 def is_significant(low: float, high: float, p_adjusted: float) -> bool:

@@ -5,7 +5,7 @@ interval over the texts of ONE model, and one over training seeds. The first is 
 nothing about another training.
 """
 
-from math import exp, sqrt
+from math import exp, inf, sqrt
 
 import numpy as np
 import polars as pl
@@ -29,6 +29,13 @@ COLUMNS = {
     "new_tokens": pl.Float64,
     "finished": pl.Float64,
     "query_copied": pl.Float64,  # null without a prompt
+}
+# The least and greatest value that the mean over a text's tokens or of a set can have.
+SHARE_COLUMNS = ("below_zero", "below_minus_one", "self_bleu", "finished", "query_copied")
+AT_LEAST_ZERO = ("token_entropy", "surprisal", "new_tokens")
+BOUNDS: dict[str, tuple[float, float]] = {
+    **dict.fromkeys([*SHARE_COLUMNS, "distinct_1", "distinct_2"], (0.0, 1.0)),
+    **dict.fromkeys(AT_LEAST_ZERO, (0.0, inf)),
 }
 ROW_SCHEMA = pl.Schema(
     {"text_id": pl.String, "arm": pl.String, "seed": pl.String, "text": pl.String, **COLUMNS}
@@ -95,25 +102,33 @@ def summarize_arm(
     """Return metric -> {texts, seeds}, given rows and distinct-n of every training seed's model.
 
     texts: the first seed's model with the bootstrap interval over its texts. distinct-n has no
-    interval there, because it is of the set and falls in every resample. seeds: `spread_of_seeds`.
+    interval there, because it is of the set and falls in every resample. seeds: `spread_of_seeds`;
+    of a share that is the same for every seed (0, mostly) the interval of one model's texts.
     """
     names = [name for name in COLUMNS if models[0][name].null_count() < models[0].height]
     values = np.array([[model[name].mean() for name in names] for model in models])
-    low, high = np.asarray(bootstrap_interval(models[0].select(names).to_numpy(), seed=seed))
-    summary = {
-        name: {"texts": interval(values[0, i], low[i], high[i])} | spread_of_seeds(values[:, i])
-        for i, name in enumerate(names)
-    }
+    low, high = bootstrap_interval(
+        models[0].select(names).to_numpy(), seed=seed, bounds=[BOUNDS.get(name) for name in names]
+    )
+    summary = {}
+    for i, name in enumerate(names):
+        texts = interval(values[0, i], low[i], high[i])
+        summary[name] = {"texts": texts} | spread_of_seeds(values[:, i], BOUNDS.get(name))
+        if name in SHARE_COLUMNS and not values[:, i].std() and "seeds" in summary[name]:
+            summary[name]["seeds"] |= {"low": texts["low"], "high": texts["high"]}
     for name in distinct[0]:
         of_seeds = np.array([each[name] for each in distinct])
-        summary[name] = {"texts": {"value": float(of_seeds[0])}} | spread_of_seeds(of_seeds)
+        over_seeds = spread_of_seeds(of_seeds, BOUNDS.get(name))
+        summary[name] = {"texts": {"value": float(of_seeds[0])}} | over_seeds
     return summary
 
 
-def spread_of_seeds(values: np.ndarray) -> dict[str, dict[str, float]]:
+def spread_of_seeds(
+    values: np.ndarray, bounds: tuple[float, float] | None = None
+) -> dict[str, dict[str, float]]:
     """Return {seeds: the mean, its Student's t interval, and the standard deviation}.
 
-    {} for a single seed.
+    The interval ends at the bounds of the metric. {} for a single seed.
     """
     from scipy.stats import t
 
@@ -122,7 +137,9 @@ def spread_of_seeds(values: np.ndarray) -> dict[str, dict[str, float]]:
         return {}
     mean, deviation = values.mean(), float(values.std(ddof=1))
     half = t.ppf(0.975, n - 1) * deviation / sqrt(n)
-    return {"seeds": interval(mean, mean - half, mean + half) | {"deviation": deviation}}
+    least, most = bounds or (-inf, inf)
+    ends = max(least, mean - half), min(most, mean + half)
+    return {"seeds": interval(mean, *ends) | {"deviation": deviation}}
 
 
 def best_value(numbers: dict[str, dict[str, float]]) -> float:

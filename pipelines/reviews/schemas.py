@@ -48,6 +48,18 @@ MEANS = (
     "n_words",
     "n_tokens",
 )
+# Shares of a text, from 0 to 1.
+SHARES_OF_TEXT = ("keyword_recall", "distinct_1", "distinct_2", "self_repetition", "copied_share")
+
+
+def bounds_of(metric: str) -> tuple[float, float] | None:
+    """Return the least and greatest possible value of a column of scores, None if it has none."""
+    if metric in SHARES + SHARES_OF_TEXT:
+        return 0.0, 1.0
+    # One star asked for, five recovered, is an error of four.
+    return {"rating_error": (0.0, 4.0), "predicted_rating": (1.0, 5.0)}.get(metric)
+
+
 SCORE_SCHEMA = pl.Schema(
     {name: GENERATE_SCHEMA[name] for name in ("text_id", "review_id", "arm", "decoding", "rating")}
     | {

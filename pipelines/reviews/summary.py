@@ -2,7 +2,8 @@
 
 SCORE_SCHEMA rows become each arm's means, by rating and over ratings; what only a set of texts has
 (perplexity, distinct-n); lines to read and points to plot. Shares have Wilson's interval, their
-mean over ratings its stratified form; all else resamples texts within each rating.
+mean over ratings its form for several groups. For other means texts are resampled within each
+rating, and MOVER joins the ratings' intervals.
 """
 
 import json
@@ -12,18 +13,13 @@ import numpy as np
 import polars as pl
 
 from genlab.core.terminal import table, with_ends
-from genlab.statistics.intervals import (
-    bootstrap_interval,
-    interval,
-    percentile_ends,
-    resample_strata,
-    wilson_interval,
-)
+from genlab.statistics.bootstrap import percentile_ends, resample_strata
+from genlab.statistics.intervals import bootstrap_interval, interval, mover
 from genlab.statistics.shares import macro_share
 from genlab.text.measures import distinct_n_of_sample
 from genlab.text.normal_form import words
 from pipelines.reviews.generated_reviews import GROUP, REAL, REAL_OTHER, REFERENCES
-from pipelines.reviews.schemas import MEANS, SHARES, STARS
+from pipelines.reviews.schemas import MEANS, SHARES, STARS, bounds_of
 
 # What metrics/score.json has of each arm.
 HEADLINE = (
@@ -54,30 +50,40 @@ def summarize(scored: pl.DataFrame, distinct_sample: int, seed: int) -> dict[str
     )
     values = np.asarray(values, dtype=np.float64)
     ratings = next(iter(groups.values()))["rating"].to_numpy()
+    bounds = [bounds_of(name) for name in names] * len(groups)
+    # Of each rating the lower and upper ends, float64[ratings, 2, columns].
+    ends = np.array(
+        [
+            bootstrap_interval(values[ratings == stars], seed=[seed, place], bounds=bounds)
+            for place, stars in enumerate(np.unique(ratings))
+        ]
+    )
     drawn = resample_strata(values, ratings, seed=seed)
     summary: dict[str, dict] = {}
     for place, ((decoding, arm), frame) in enumerate(groups.items()):
         own = slice(place * len(names), (place + 1) * len(names))
-        numbers = summarize_arm(values[:, own], drawn[:, :, own], ratings, names)
-        corpus = numbers["corpus"]
+        numbers = summarize_arm(values[:, own], ends[:, :, own], ratings, names)
+        sizes = np.unique(ratings, return_counts=True)[1]
+        sums = drawn[:, :, own].transpose(1, 2, 0) @ sizes
+        corpus: dict = corpus_fluency(values[:, own], sums, names)
         corpus |= {"n": frame.height, "n_empty": int((frame["n_words"] == 0).sum())}
         token_lists = [words(text) for text in frame["text"]]
         for n in (1, 2):
             found = distinct_n_of_sample(token_lists, n, distinct_sample)
             corpus |= {f"corpus_distinct_{n}": interval(*found)} if found else {}
-        summary.setdefault(decoding, {})[arm] = numbers
+        summary.setdefault(decoding, {})[arm] = numbers | {"corpus": corpus}
     return summary
 
 
 def summarize_arm(
-    values: np.ndarray, drawn: np.ndarray, ratings: np.ndarray, names: list[str]
+    values: np.ndarray, ends: np.ndarray, ratings: np.ndarray, names: list[str]
 ) -> dict[str, dict]:
-    """Return the numbers of one arm but its distinct-n.
+    """Return the means of one arm, by rating and over ratings.
 
-    values: float64[texts, names]; drawn: float64[ratings, resamples, names].
+    values: float64[texts, names]; ends: float64[ratings, 2, names], the low and high ends.
     """
     strata, sizes = np.unique(ratings, return_counts=True)
-    numbers: dict[str, dict] = {"macro": {}, "corpus": {}}
+    numbers: dict[str, dict] = {"macro": {}}
     numbers |= {f"stars_{stars}": {"n": int(n)} for stars, n in zip(strata, sizes, strict=True)}
     for column, name in enumerate(names[: len(SHARES) + len(MEANS)]):
         counted = {
@@ -87,21 +93,17 @@ def summarize_arm(
         there = [place for place, stars in enumerate(strata) if len(counted[stars])]
         if not there:
             continue
-        for place in there:
-            own = counted[strata[place]]
-            if name in SHARES:
-                ends = wilson_interval(int(own.sum()), len(own))
-            else:
-                ends = ends_of(drawn[place, :, column])
-            numbers[f"stars_{strata[place]}"][name] = interval(own.mean(), *ends)
         columns = [counted[strata[place]] for place in there]
+        lows, highs = ends[there, 0, column], ends[there, 1, column]
+        for place, own, low, high in zip(there, columns, lows, highs, strict=True):
+            numbers[f"stars_{strata[place]}"][name] = interval(own.mean(), low, high)
         if name in SHARES:
             found = macro_share([int(own.sum()) for own in columns], list(map(len, columns)))
         else:
-            ends = ends_of(drawn[there, :, column].mean(axis=0))
-            found = (float(np.mean([own.mean() for own in columns])), *ends)
+            means = [own.mean() for own in columns]
+            low, high = mover(means, lows, highs, [1 / len(there)] * len(there))
+            found = (float(np.mean(means)), float(low), float(high))
         numbers["macro"][name] = interval(*found)
-    numbers["corpus"] = corpus_fluency(values, (drawn.transpose(1, 2, 0) @ sizes), names)
     return numbers
 
 
@@ -174,10 +176,7 @@ def plot_by_rating(scored: pl.DataFrame, decoding: str, column: str, seed: int) 
     points = []
     for (asked, arm), rows in counted.group_by("rating", "arm", maintain_order=True):
         values = rows[column].cast(pl.Float64).to_numpy()
-        if column in SHARES:
-            low, high = wilson_interval(int(values.sum()), len(values))
-        else:
-            low, high = map(float, bootstrap_interval(values, seed=seed))
+        low, high = map(float, bootstrap_interval(values, seed=seed, bounds=bounds_of(column)))
         point = {"arm": arm, "asked": asked, column: float(values.mean())}
         points.append(point | {"low": low, "high": high})
     return sorted(points, key=lambda point: point["asked"])

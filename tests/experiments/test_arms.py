@@ -18,7 +18,7 @@ from genlab.experiments.arms import (
     summarize_arm,
     yaml_word,
 )
-from genlab.experiments.comparison import Layout, read_layout
+from genlab.experiments.layout import Layout, read_layout
 from tests.project_copy import call
 from tests.tiny_pipeline import enter, make_repository
 

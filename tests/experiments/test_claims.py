@@ -17,7 +17,8 @@ from genlab.experiments.claims import (
     settle_claims,
     verdict,
 )
-from genlab.experiments.comparison import Difference, Layout, Metric
+from genlab.experiments.comparison import Difference
+from genlab.experiments.layout import Layout, Metric
 from tests.checked_pipeline import arms_without_claim
 from tests.project_copy import ROOT, call
 from tests.tiny_pipeline import HEAD, enter, make_repository
@@ -55,9 +56,34 @@ def test_a_claim_is_supported_or_contradicted_by_the_sign_of_a_sure_difference()
     assert against["verdict"] == "contradicted"
 
 
-def test_a_difference_of_nothing_is_not_significant():
-    found = settle({"claim": CLAIM}, long=rows(30, 5.0), short=rows(30, 5.0))
-    assert found["claim"]["labse"]["verdict"] == "not significant"
+def test_arms_of_the_same_rows_are_identical_and_have_no_p():
+    found = settle({"claim": CLAIM}, long=rows(30, 5.0), short=rows(30, 5.0))["claim"]["labse"]
+    assert (found["verdict"], found["p_adjusted"], found["n_tests"]) == ("identical", None, 0)
+
+
+def test_what_a_group_cannot_tell_apart_is_no_test_and_not_in_holms_family():
+    claim = CLAIM | {"cannot_differ": {"labse": "it is blind", "use": "it is deaf"}}
+    arms = {
+        name: pl.concat([rows(30, 5.0, text=name), rows(30, place, "use", text=name)])
+        for name, place in (("long", 5.0), ("short", 4.0))
+    }
+    blind, seeing = settle({"claim": claim}, **arms)["claim"].values()
+    assert (blind["verdict"], blind["why"]) == ("cannot be tested here", "it is blind")
+    assert blind["p_adjusted"] is None
+    # Where a pair differs the statement is wrong, and the claim is settled.
+    assert (seeing["verdict"], seeing["n_tests"]) == ("supported", 1)
+    assert seeing["p_adjusted"] == seeing["p"] == 2**-29  # thirty signs alike
+
+
+def test_what_is_not_settled_says_how_many_pairs_would_settle_it():
+    up_and_down = rows(40, 5.0).with_columns(
+        location=pl.col("location")
+        + pl.when(pl.int_range(pl.len()) % 2 == 0).then(1).otherwise(-0.8)
+    )
+    found = settle({"claim": CLAIM}, long=rows(40, 5.0), short=up_and_down)["claim"]["labse"]
+    assert found["verdict"] == "not settled"
+    # Half +1, half -0.8: 2.80159 x 0.9115 / 0.1 = 25.54, squared.
+    assert found["n_needed"] == pytest.approx(652, abs=2)
 
 
 @pytest.mark.parametrize(("low", "p"), [(-0.4, 0.2), (0.4, 0.04), (-0.4, 0.04), (0.4, 0.2)])
@@ -79,8 +105,9 @@ def test_a_verdict_needs_both_the_interval_and_the_adjusted_p(low, p):
         test="bootstrap",
         detectable=0.5,
         p_adjusted=p,
+        verdict="not settled",
     )
-    expected = "supported" if low > 0 and p < 0.05 else "not significant"
+    expected = "supported" if low > 0 and p < 0.05 else "not settled"
     assert verdict(found, "higher") == expected
 
 
@@ -144,6 +171,8 @@ def test_a_value_stands_against_every_query_that_counts():
     claim = {"metric": "fdaro", "a": "even_odds", "b": "long", "expect": "higher"}
     found = settle({"claim": claim}, long=rows(20, 1.0, fdaro=fdaro))["claim"]["labse"]
     assert (found["base"], found["n"]) == (0.5, 12)
+    # Wilson's of 10 of 12, less 0.5.
+    assert (found["low"], found["high"]) == pytest.approx((0.552 - 0.5, 0.953 - 0.5), abs=5e-4)
     assert found["difference"] == pytest.approx(10 / 12 - 0.5)
 
 
@@ -160,6 +189,8 @@ def test_arms_that_share_no_query_are_an_error_that_names_them():
         ({"b": "shrt"}, r"b is shrt, .*did you mean short\?"),
         ({"metric": "bleu"}, "claim bold: metric is bleu"),
         ({"expect": "better"}, "claim bold: expect is better, not one of lower, higher"),
+        ({"cannot_differ": "so"}, r"cannot_differ: must be like \{GROUP: the reason\}, not so"),
+        ({"cannot_differ": {"use": 5}}, "cannot_differ: use: the reason must be text, not 5"),
         ({"why": "so"}, "claim bold: must have claim, metric, a, b, expect, but has"),
         ({"a": "even_odds", "b": "even_odds"}, "both arms are plain values"),
         (
@@ -264,14 +295,14 @@ def test_without_a_command_what_was_run_is_settled_and_written(repository, monke
     settled = written["claims"]
     assert settled["shift"]["strict"]["verdict"] == "supported"
     assert settled["shift"]["strict"]["difference"] == 0.5
-    assert settled["shift"]["kind"]["verdict"] == "not significant"
+    assert settled["shift"]["kind"]["verdict"] == "identical"
     assert settled["kinds"]["strict"]["difference"] == 0.0
     assert settled["more"] == {}
     lines = result.output.splitlines()
     assert [" ".join(line.split()) for line in lines[:3]] == [
         "group B - A 95 % interval pairs Holm p verdict",
         "shift:",
-        "strict +0.500 [+0.350, +0.650] 40 0.0008 supported",
+        "strict +0.500 [+0.343, +0.657] 40 < .0002 supported",
     ]
     assert lines[-5:] == [
         "more: not run: arm later",

@@ -47,24 +47,23 @@ def test_what_was_changed_and_what_it_changed_are_told(compare):
     assert place[-1] == "worse"
     # 2 of 20 lose it, all one way: 2 (1/2)^2 = 0.5; by Holm with three others at least as small 1.
     assert good[:4] == ["good", "0.500", "0.450", "-0.050"]
-    assert good[6] == "1.0000"
-    assert good[7] == "none"
+    assert good[6] == "0.5000"
+    assert lines[strict + 2].endswith("not settled (190)")
+    assert "Holm: p adjusted for 2 tests," in compare("HEAD", "claim-tiny-one").output
+    assert good[7] == "0.5000"  # Holm: of two tests the second
     kind = next(i for i, line in enumerate(lines) if line.startswith("kind  "))
-    assert lines[kind + 1].endswith("same rows")
+    assert lines[kind + 1].endswith("identical")
 
 
 def test_what_so_many_pairs_detect_is_told_only_where_it_can_be(compare):
-    """Four rows are asked: z of 1 - 0.05 / 8 is 2.4977. sd of twenty 1 and twenty 0 is 0.5064."""
-    found = json.loads(compare("HEAD", "claim-tiny-one", "--json").output)["differences"]
-    detectable = {(each["group"], each["metric"]): each["detectable"] for each in found}
-    # (2.4977 + 0.8416) x 0.5064 / sqrt(40)
-    assert round(detectable["strict", "mean_place"], 3) == 0.267
-    assert detectable["kind", "mean_place"] is None
-    told = round(detectable["strict", "good"], 3)
+    """Two rows differ: z of 1 - 0.05 / 4 is 2.2414. sd of twenty 1 and twenty 0 is 0.5064."""
     output = compare("HEAD", "claim-tiny-one").output
-    (line,) = [line for line in output.splitlines() if line.endswith(f"none ({told:.3f})")]
-    assert line.split()[0] == "good"
-    assert "so many pairs show a true one of" in output
+    lines = [line.split() for line in output.splitlines()]
+    places = [line for line in lines if line[:1] == ["mean_place"]]
+    assert places[0][-2] == "0.247"  # (2.2414 + 0.8416) x 0.5064 / sqrt(40)
+    assert places[1][-2:] == ["-", "identical"]
+    assert "after Holm's first step" in output
+    assert places[0][-4:-2] == ["<", ".0004"]  # twice the least of 10,000 resamples
 
 
 def test_without_other_the_workspace_is_compared(compare):

@@ -1,21 +1,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from genlab.core.program import InputError
-from genlab.experiments.comparison import (
-    Difference,
-    Layout,
-    Metric,
-    compare_group,
-    count_asked,
-    pair_rows,
-    read_layout,
-    with_verdicts,
-)
-from genlab.experiments.comparison_views import Comparison, as_text, short
+from genlab.experiments.comparison import compare_group, count_asked, pair_rows, with_verdicts
+from genlab.experiments.comparison_views import short
+from genlab.experiments.layout import Layout, Metric, read_layout
 from genlab.statistics.intervals import paired_difference
 from genlab.statistics.significance import detectable_difference, mcnemar_p
 
@@ -70,6 +63,10 @@ def test_the_head_of_a_claims_file_is_read(tmp_path):
     path = tmp_path / "claims.yaml"
     path.write_text(HEAD)
     layout = read_layout(path)
+    changed = HEAD.replace("better: lower", "better: lower, margin: 0.1, bounds: [1, 11]")
+    path.write_text(changed)
+    place = read_layout(path).metrics["place"]
+    assert (place.margin, place.bounds, place.limits()) == (0.1, (1.0, 11.0), (1.0, 11.0))
     assert (layout.path, layout.unit, layout.group) == (Path("data/rows.parquet"), "unit", None)
     assert layout.metrics == {"place": Metric("place", "lower", "mean")}
     assert layout.shown == ("place",)
@@ -83,6 +80,14 @@ def test_the_head_of_a_claims_file_is_read(tmp_path):
         ("better: lower", "better: down", "rows.metrics.place: better is down, not lower or"),
         ("better: lower", "better: lower, kind: odds", "kind is odds, not mean or share"),
         ("column: place, ", "", "rows.metrics.place: column is missing"),
+        ("better: lower", "better: lower, margin: 0", "margin must be a number above 0, not 0"),
+        ("better: lower", "better: lower, bounds: 5", r"bounds must be like \[1, 11\], not 5"),
+        ("better: lower", "better: lower, bounds: [2, 1]", "bounds: 2 is not below 1"),
+        (
+            "better: lower",
+            "better: lower, kind: share, bounds: [0, 2]",
+            "a share has the bounds 0 and 1; leave bounds out",
+        ),
         ("{column: place, better: lower}", "place", "rows.metrics.place: must be like"),
         ("  metrics:", "  shown: [plac]\n  metrics:", r"shown: no metric plac; did you mean place"),
         ("rows:", "row:", "no rows: at its head"),
@@ -201,7 +206,7 @@ def test_a_metric_that_no_pair_counts_for_says_so_and_is_not_asked():
     place, good = compare(base, other)
     assert (place.n, place.verdict) == (0, "no pair counts")
     assert place.p != place.p and place.p_adjusted != place.p_adjusted
-    assert good.verdict == "the same rows"
+    assert good.verdict == "not settled"
 
 
 def test_the_interval_is_that_of_paired_differences():
@@ -272,26 +277,90 @@ def test_a_sure_difference_survives_holm_among_any_number_of_rows():
     assert (usual.low, usual.high, usual.p) == (alone.low, alone.high, alone.p)
 
 
-def test_rows_that_do_not_differ_are_called_the_same():
+def test_rows_that_do_not_differ_are_called_identical_and_are_no_test():
     base, other = many(60, 0.0)
-    assert {each.verdict for each in compare(base, other)} == {"the same rows"}
+    found = compare(base, other)
+    assert {each.verdict for each in found} == {"identical"}
+    assert {each.n_tests for each in found} == {0}
+    assert all(np.isnan(each.p_adjusted) for each in found)
+
+
+@pytest.mark.parametrize("column", ["text", "score"])
+def test_other_texts_at_the_same_places_are_not_identical(column):
+    base, _ = many(60, 0.0)
+    values = {"text": ["a", "b"], "score": [0.1, 0.2]}[column]
+    sides = [base.with_columns(pl.lit(value).alias(column)) for value in values]
+    assert {each.verdict for each in compare(*sides)} == {"not settled"}
+    same = [base.with_columns(pl.lit(values[0]).alias(column)) for _ in values]
+    assert {each.verdict for each in compare(*same)} == {"identical"}
+
+
+def test_the_same_texts_under_another_judge_are_not_identical():
+    base, other = (side.with_columns(text=pl.lit("a")) for side in many(60, 1.0))
+    assert compare(base, other)[0].verdict == "worse"
+
+
+def with_margin(margin: float, bounds: tuple[float, float] | None = None) -> Layout:
+    place = replace(LAYOUT.metrics["place"], margin=margin, bounds=bounds)
+    return replace(LAYOUT, metrics=LAYOUT.metrics | {"place": place})
+
+
+def test_a_difference_shown_to_be_smaller_than_the_margin_is_a_verdict():
+    """Half of 400 a tenth better, half a tenth worse: the interval is about +-0.01."""
+    base, other = many(400, 0.1)
+    shift = pl.when(pl.int_range(pl.len()) % 2 == 0).then(-0.1).otherwise(0.0)
+    other = other.with_columns(pl.col("place") + shift)
+    found = compare(base, other, with_margin(0.02))[0]
+    assert found.verdict == "no difference beyond 0.02"
+    wide = compare(base, other, with_margin(0.005))[0]
+    assert wide.verdict == "not settled"
+    # 2.80159 x 0.1001 / 0.005 = 56.1, squared.
+    assert wide.needed == pytest.approx(3146, rel=0.01)
+
+
+def test_other_texts_of_which_none_moves_are_within_a_margin_only_by_the_metrics_bounds():
+    """None of 500 moves: at most 0.735 % of units, by ten places at most."""
+    base, _ = many(500, 0.0)
+    sides = [base.with_columns(text=pl.lit(text)) for text in "ab"]
+    found = compare(*sides, with_margin(0.1, (1.0, 11.0)))[0]
+    assert (found.low, found.high) == (pytest.approx(-0.0735, abs=1e-4), -found.low)
+    assert found.verdict == "no difference beyond 0.1"
+    assert compare(*sides, with_margin(0.05, (1.0, 11.0)))[0].verdict == "not settled"
+
+
+def test_a_difference_that_nearly_all_units_share_is_sure():
+    """A third of all resamples draw none of the two that differ, and have no t."""
+    base, _ = many(333, 0.0)
+    shift = pl.when(pl.int_range(pl.len()) < 2).then(-1.0).otherwise(2.0)
+    other = base.with_columns(place=pl.col("place") + shift)
+    place = compare(base, other, with_margin(0.1, (1.0, 11.0)))[0]
+    assert (place.test, place.verdict) == ("exact", "worse")
+    # At most 2.15 % of units have another difference, of -10 at the least.
+    assert place.low == pytest.approx(2 - 0.02151 * 12, abs=1e-3)
+
+
+def test_a_share_of_which_all_units_agree_leaves_room_for_others():
+    base = rows({f"u{i}": 1.0 for i in range(60)}, good=[0.0] * 60)
+    good = compare(base, base.with_columns(good=pl.lit(1.0)))[1]
+    assert 0.85 < good.low < 1 and good.high == 1
+    assert good.verdict == "better"
 
 
 def test_a_difference_that_is_not_significant_is_not_called_none():
     base = rows({f"u{i}": 5.0 for i in range(40)})
     other = rows({f"u{i}": 5.0 + (1 if i % 2 else -1) for i in range(40)})
     place = compare(base, other)[0]
-    assert (place.difference, place.verdict) == (0.0, "no difference shown")
+    assert (place.difference, place.verdict) == (0.0, "not settled")
 
 
 def test_asking_more_questions_asks_more_of_each():
     """Alone p = 0.03 is a difference; together with ten that are none it may be chance."""
     one = replace(compare(*many(60, 1.0))[0], p=0.03)
-    none = compare(*many(60, 0.0))[0]
+    none = replace(one, p=1.0)
     assert with_verdicts([one])[0].verdict == "worse"
     together = with_verdicts([one] + [none] * 10)[0]
     assert together.p_adjusted == pytest.approx(0.33)
-    assert together.verdict == "no difference shown"
+    assert together.verdict == "not settled"
 
 
 @pytest.mark.parametrize(
@@ -307,28 +376,3 @@ def test_asking_more_questions_asks_more_of_each():
 )
 def test_a_number_in_a_narrow_table_keeps_four_digits(value, shown):
     assert short(value) == shown
-
-
-def test_the_longest_names_and_numbers_fit_80_columns():
-    each = Difference(
-        "study",
-        "rating_recovered",
-        "higher",
-        200,
-        0,
-        0,
-        9,
-        123.456,
-        98.765,
-        -24.691,
-        -104.5,
-        -100.25,
-        0.5,
-        "bootstrap*",
-        0.1234,
-        1.0,
-        "no difference shown",
-    )
-    text = as_text(Comparison("HEAD", "x", {}, [], [], [each]))
-    assert max(map(len, text.splitlines())) <= 80
-    assert "none (0.123)" in text

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from genlab.core.program import InputError
-from genlab.experiments.comparison import Layout, Metric, read_layout
+from genlab.experiments.layout import Layout, Metric, read_layout
 from genlab.experiments.published import check_published, reread_published
 from tests.project_copy import ROOT
 
@@ -51,14 +51,18 @@ def test_arms_that_a_random_place_would_beat_are_found():
 
 
 def test_a_claim_is_checked_on_every_ranker_and_metric_worked_by_hand():
-    # Half-widths at n = 100: 1.96 sqrt(0.2 x 0.8 / 100 + 0.3 x 0.7 / 100) = 0.119 > 0.1,
-    # 1.96 sqrt(0.25 / 100 + 0.09 / 100) = 0.114 < 0.4.
+    # Wilson's intervals of 100 units, joined: 0.2 to 0.3 is -0.020 to 0.217; 0.5 to 0.9 below by
+    # sqrt((0.9 - 0.82563)^2 + (0.59617 - 0.5)^2) = 0.12157.
     checked = reread_published(PUBLISHED, CLAIMS, LAYOUT)["claims"]["shorter"]
     assert checked["a"]["place"] == {"difference": -2.0, "verdict": "agrees"}
     assert checked["a"]["good"]["verdict"] == "agrees, not significant"
     assert checked["b"]["place"] == {"difference": 1.0, "verdict": "disagrees"}
     assert checked["b"]["good"]["verdict"] == "agrees, significant"
-    assert checked["b"]["good"]["low"] == pytest.approx(0.4 - 0.1143, abs=1e-4)
+    assert checked["b"]["good"]["low"] == pytest.approx(0.4 - 0.12157, abs=1e-4)
+
+
+def test_the_comparisons_that_have_an_interval_are_counted():
+    assert reread_published(PUBLISHED, CLAIMS, LAYOUT)["n_tests"] == 2
 
 
 def test_a_claim_whose_arms_were_not_published_is_not_checked():

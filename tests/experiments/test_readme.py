@@ -10,11 +10,12 @@ import yaml
 
 from genlab.__main__ import COMMANDS
 from genlab.core.program import InputError
-from genlab.experiments.comparison import Layout, Metric
+from genlab.experiments.layout import Layout, Metric
 from genlab.experiments.readme import (
     TABLES,
     arms_table,
     claims_table,
+    exploratory_line,
     fill,
     probes_table,
     published_table,
@@ -22,6 +23,7 @@ from genlab.experiments.readme import (
     render,
     spreads_table,
     stand_ins,
+    verdicts_line,
     with_interval,
 )
 from tests.project_copy import ROOT
@@ -111,6 +113,34 @@ def test_a_claim_is_shown_with_verdict_difference_pairs_and_the_studys_own_numbe
         "a 1 of 2",
     ]
     assert later == ["Later.", "", "not run", ""]
+
+
+def test_a_cell_that_was_no_test_says_why_and_one_not_settled_what_would_settle_it():
+    cells = {
+        "a": FOUND | {"verdict": "cannot be tested here", "why": "it is blind"},
+        "b": FOUND | {"verdict": "identical"},
+        "c": FOUND | {"verdict": "not settled", "n_needed": 1234},
+    }
+    arms = {"long": {group: {"place": NUMBERS} for group in cells}}
+    table = claims_table({"arms": arms, "claims": {"shorter": cells}}, CLAIMS, {}, {})
+    assert lines_of(table)[1][2:] == [
+        "**cannot be tested here**: it is blind",
+        "**identical**",
+        "**not settled** -0.500 (-0.750 to +0.000), needs 1,300",
+    ]
+
+
+def test_the_line_above_the_claims_names_the_unit_and_holms_family():
+    cells = {"a": FOUND | {"n_tests": 3, "p_adjusted": 0.01}, "b": FOUND | {"verdict": "identical"}}
+    line = verdicts_line({"claims": {"shorter": cells}}, LAYOUT)
+    assert "paired by query_id" in line
+    assert "for the 3 tests in this table (in 1 cells no pair differs" in line
+    assert "*Identical*" in line and "*Not settled*" not in line
+
+
+def test_a_record_written_before_there_was_such_a_line_has_none():
+    assert verdicts_line(SETTLED, LAYOUT) == exploratory_line(REREAD) == ""
+    assert "These 32 comparisons" in exploratory_line({"n_tests": 32})
 
 
 def test_a_group_or_metric_that_an_arm_lacks_is_an_empty_cell():

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.experiments import back, compare
-from genlab.experiments.comparison import read_layout
+from genlab.experiments.layout import read_layout
 from genlab.experiments.revisions import read_bytes
 from genlab.experiments.rows import RECORD, read_compared, write_record
 from tests.project_copy import ROOT, call, environment

@@ -1,10 +1,12 @@
 """Shares, intervals, kappa: against numbers worked out by hand, published, or of scikit-learn."""
 
 import json
+from itertools import product
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
 from genlab.core.files import write_json
@@ -13,7 +15,13 @@ from genlab.labelling.agreement import cohens_kappa, kappa_interval, summarize_l
 from genlab.labelling.label_files import LABEL_SCHEMA
 from genlab.labelling.questionnaire import add_fingerprints
 from genlab.statistics.intervals import wilson_interval
-from genlab.statistics.shares import labels_needed, macro_share, more_labels, more_labels_for_macro
+from genlab.statistics.shares import (
+    labels_needed,
+    macro_share,
+    more_labels,
+    more_labels_for_macro,
+    score_ends,
+)
 from tests.labelling.test_label_files import sheet_with, table
 
 SHEET = sheet_with()
@@ -117,24 +125,50 @@ def test_with_equal_shares_and_sizes_the_macro_interval_is_wilsons_of_all_labels
     assert macro_share([87], [100]) == pytest.approx((0.87, *wilson_interval(87, 100)))
 
 
-def test_the_macro_interval_is_the_mean_of_wilsons_at_a_smaller_z():
-    # Standard errors sqrt(.5 * .5 / 4) = .25 and sqrt(.2 * .8 / 16) = .1, so z shrinks by
-    # sqrt(.0625 + .01) / .35 = .7693 to 1.5078. Wilson at that z, z^2 = 2.2735, by hand:
-    # 2 of 4: .5 -+ 1.5078 / 1.5684 * sqrt(.0625 + .03552) = .5 -+ .3010.
-    # 3.2 of 16: (.2 + .07105) / 1.1421 = .2373 -+ 1.3202 * sqrt(.01 + .002220) = .1459.
-    share, low, high = macro_share([2, 3.2], [4, 16])
-    assert share == pytest.approx(0.35)
-    assert (low, high) == pytest.approx(((0.199 + 0.0914) / 2, (0.801 + 0.3832) / 2), abs=2e-4)
+@pytest.mark.parametrize("counts", [[2, 3], [0, 16], [4, 0], [1, 12]], ids=str)
+def test_the_macro_intervals_ends_are_z_errors_away_by_brute_force(counts):
+    """On a grid of means, the likeliest two shares of each and their standard error."""
+    sizes = np.array([4, 16])
+    first = np.linspace(1e-9, 1 - 1e-9, 2001)
+    inside = []
+    for mean in np.linspace(0.0005, 0.9995, 2000):
+        shares = np.array([first, 2 * mean - first])
+        shares = shares[:, (shares[1] > 0) & (shares[1] < 1)]
+        likelihood = stats.binom.logpmf(np.array(counts)[:, None], sizes[:, None], shares)
+        at = shares[:, likelihood.sum(axis=0).argmax()]
+        error = np.sqrt((at * (1 - at) / sizes).sum()) / 2
+        if abs(np.mean(counts / sizes) - mean) <= 1.959964 * error:
+            inside.append(mean)
+    share, low, high = macro_share(counts, sizes.tolist())
+    assert share == pytest.approx(np.mean(counts / sizes))
+    assert (low, high) == pytest.approx((inside[0], inside[-1]), abs=2e-3)
+
+
+def test_one_success_more_raises_both_ends_of_the_macro_interval():
+    """All counts of three groups of six; and those of issue 14, whose low end fell."""
+    counts = np.array(list(product(range(7), repeat=3)), dtype=float)
+    low, high = score_ends(counts, np.full(3, 6.0), 1.96)
+    ends = {tuple(each): pair for each, *pair in zip(counts, low, high, strict=True)}
+    assert min(low) == 0 and max(high) <= 1
+    for place in np.eye(3):
+        for each in counts[counts @ place < 6]:
+            more, fewer = ends[tuple(each + place)], ends[tuple(each)]
+            assert more[0] >= fewer[0] - 1e-9 and more[1] >= fewer[1] - 1e-9
+    first, second = macro_share([0, 0, 0, 0, 40], [40] * 5), macro_share([1, 0, 0, 0, 40], [40] * 5)
+    assert first[1] < second[1] and first[2] < second[2]
+    # The last group's share is Wilson's of 40 of 40, 0.912 or more; the others' 0 of 160.
+    assert first[1] == pytest.approx(0.912 / 5, abs=2e-4)
+    assert first[2] == pytest.approx(0.2 + 0.8 * 0.0234, abs=2e-4)
 
 
 def test_the_macro_interval_holds_the_true_mean_about_95_times_in_100():
     rng = np.random.default_rng(0)
-    shares, sizes = [0.95, 0.9, 0.9, 0.8, 0.6], [30, 20, 20, 20, 10]
-    held = 0
-    for counts in rng.binomial(sizes, shares, (2000, 5)).tolist():
-        _, low, high = macro_share(counts, sizes)
-        held += low <= np.mean(shares) <= high
-    assert 0.94 <= held / 2000 <= 0.97
+    sizes = np.array([30, 20, 20, 20, 10], dtype=float)
+    for shares in ([0.95, 0.9, 0.9, 0.8, 0.6], [0.02, 0.03, 0.03, 0.05, 0.1]):
+        counts = rng.binomial(sizes.astype(int), shares, (2000, 5)).astype(float)
+        low, high = score_ends(counts, sizes, 1.96)
+        held = (low <= np.mean(shares)) & (np.mean(shares) <= high)
+        assert 0.93 <= held.mean() <= 0.97
 
 
 # ---- how many more

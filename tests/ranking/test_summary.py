@@ -307,14 +307,22 @@ def test_the_curve_has_a_point_for_every_ranker_stop_and_length_that_there_is():
         ]
     )
     keys = ("stop", "max_len", "average_loc", "low", "high", "top_1")
-    assert length_curve(rows, seed=1) == [
+    # Of places 1 to 11: one of two queries elsewhere leaves room for 98.742 %, none for 84.189 %.
+    expected = [
         {"ranker": "r", **dict(zip(keys, values, strict=True)), "chance": 6.0}
         for values in (
-            ("honoured", 2, 2.0, 1.0, 3.0, 0.5),
-            ("honoured", 4, 2.0, 2.0, 2.0, 0.0),
-            ("forced", 2, 4.0, 4.0, 4.0, 0.0),
+            ("honoured", 2, 2.0, 1.0, 1 + 0.98742 * 10, 0.5),
+            ("honoured", 4, 2.0, 2 - 0.84189, 2 + 0.84189 * 9, 0.0),
+            ("forced", 2, 4.0, 4 - 0.84189 * 3, 4 + 0.84189 * 7, 0.0),
         )
     ]
+    for point, known in zip(length_curve(rows, seed=1), expected, strict=True):
+        assert {key: value for key, value in point.items() if key not in ("low", "high")} == {
+            key: value for key, value in known.items() if key not in ("low", "high")
+        }
+        assert (point["low"], point["high"]) == pytest.approx(
+            (known["low"], known["high"]), abs=1e-3
+        )
 
 
 def placed(queries, relevance, scores, legacy=False):

@@ -6,12 +6,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from genlab.core.program import InputError
-from genlab.statistics import intervals
+from genlab.statistics import bootstrap
+from genlab.statistics.bootstrap import resample_strata, resampled_means
 from genlab.statistics.intervals import (
     bootstrap_interval,
+    exact_ends,
     interval,
+    mover,
     paired_difference,
-    resample_strata,
+    paired_shares_interval,
     unpaired_difference,
     wilson_interval,
 )
@@ -23,29 +26,28 @@ def test_an_interval_is_plain_floats_in_one_order_whatever_numbers_it_is_made_of
     assert {type(number) for number in made.values()} == {float}
 
 
-def test_one_metric_equals_scipys_percentile_bootstrap_on_the_same_draws():
+def test_the_resampled_means_equal_scipys_on_the_same_draws():
     values = np.random.default_rng(0).exponential(size=200)
+    values[::3] = np.nan
     expected = stats.bootstrap(
-        (values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(7)
-    ).confidence_interval
-    low, high = bootstrap_interval(values, 2000, seed=7)
-    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+        (values,), np.nanmean, n_resamples=2000, method="percentile", rng=np.random.default_rng(7)
+    ).bootstrap_distribution
+    assert resampled_means(values[:, None], 2000, 7)[:, 0] == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_metric_on_some_queries_equals_scipys_bootstrap_of_the_ratio_of_sums():
+def test_the_interval_is_the_studentised_bootstrap_of_the_book():
+    """Efron and Tibshirani's recipe with scipy's draws, a resample at a time."""
     rng = np.random.default_rng(1)
-    values = rng.random(150)
-    values[rng.random(150) < 0.4] = np.nan
-    expected = stats.bootstrap(
-        (values,),
-        np.nanmean,
-        n_resamples=2000,
-        method="percentile",
-        confidence_level=0.9,
-        rng=np.random.default_rng(3),
-    ).confidence_interval
-    low, high = bootstrap_interval(values, 2000, seed=3, level=0.9)
-    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    values = rng.lognormal(size=60)
+    values[::5] = np.nan
+    drawn = np.random.default_rng(3).integers(0, 60, (999, 60))
+    samples = [values[each][~np.isnan(values[each])] for each in drawn]
+    mean = np.nanmean(values)
+    t = sorted((each.mean() - mean) / stats.sem(each) for each in samples)
+    error = stats.sem(values, nan_policy="omit")
+    low, high = bootstrap_interval(values, 999, seed=3, level=0.9)
+    # The 50th from either side of 999 leaves 5 % beyond it.
+    assert (low, high) == pytest.approx((mean - t[-50] * error, mean - t[49] * error), abs=1e-12)
 
 
 def test_columns_share_their_resamples_with_each_other_and_with_single_calls():
@@ -60,7 +62,7 @@ def test_columns_share_their_resamples_with_each_other_and_with_single_calls():
 def test_the_size_of_the_chunks_does_not_change_the_interval(monkeypatch):
     values = np.random.default_rng(3).random((37, 2))
     whole = bootstrap_interval(values, 300, seed=1)
-    monkeypatch.setattr(intervals, "CHUNK_DRAWS", 100)
+    monkeypatch.setattr(bootstrap, "CHUNK_DRAWS", 100)
     assert np.allclose(whole, bootstrap_interval(values, 300, seed=1), rtol=0, atol=1e-12)
 
 
@@ -71,18 +73,71 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
     assert bootstrap_interval(values, 500, seed=2) != first
 
 
-def test_the_95_percent_interval_covers_the_true_mean_in_about_95_of_100_datasets():
-    # 300 datasets with true coverage near 0.945: a share outside 0.90-0.99 has odds below 1/1000.
-    rng = np.random.default_rng(6)
-    covered = 0
-    for _ in range(300):
-        low, high = bootstrap_interval(rng.exponential(size=100), 400, seed=0)
-        covered += low <= 1.0 <= high
-    assert 0.90 <= covered / 300 <= 0.99
-
-
-def test_a_constant_metric_has_an_interval_without_width():
+def test_values_that_are_all_equal_have_an_interval_only_if_their_bounds_are_known():
     assert bootstrap_interval([0.25] * 8, 100, seed=0) == (0.25, 0.25)
+    low, high = bootstrap_interval([0.25] * 8, 100, seed=0, bounds=(0.0, 1.0))
+    # The units that are otherwise: 1 - 0.025^(1/8) = 0.3694 of all at most.
+    assert (low, high) == pytest.approx((0.25 * (1 - 0.3694), 0.25 + 0.3694 * 0.75), abs=1e-4)
+
+
+def test_333_of_333_leave_room_for_one_in_ninety():
+    """0.025^(1/333) = 0.98898, less 0.5."""
+    low, high = exact_ends(np.full(333, 0.5), (-0.5, 0.5))
+    assert (low, high) == (pytest.approx(0.48898, abs=1e-5), 0.5)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 40), (1, 40), (3, 500)])
+def test_exact_ends_of_a_share_are_clopper_and_pearsons(k, n):
+    values = np.array([0.0] * (n - k) + [1.0] * k)
+    expected = stats.binomtest(k, n).proportion_ci(method="exact").high
+    low, high = exact_ends(values, (0.0, 1.0))
+    assert (low, high) == (0.0, pytest.approx(expected, abs=1e-12))
+
+
+def test_a_few_values_that_differ_say_nothing_of_how_far_others_may():
+    """One of 40 at place 2: at most 13.2 % stand elsewhere, and each may be last."""
+    places = [1.0] * 39 + [2.0]
+    low, high = bootstrap_interval(places, 2000, seed=0, bounds=(1.0, 11.0))
+    assert low >= 1 and high == pytest.approx(1 + 0.1316 * 10, abs=1e-3)
+    assert bootstrap_interval(places, 2000, seed=0)[1] == pytest.approx(1.1316, abs=1e-4)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=30))
+def test_the_interval_of_a_share_holds_it_and_stays_within_zero_and_one(values):
+    low, high = bootstrap_interval(values, 199, seed=0, bounds=(0.0, 1.0))
+    assert 0 <= low <= np.mean(values) + 1e-12 and np.mean(values) - 1e-12 <= high <= 1
+
+
+def test_a_share_of_zeros_and_ones_has_wilsons_interval():
+    low, high = bootstrap_interval([1.0] * 87 + [0.0] * 13, 100, seed=0, bounds=(0.0, 1.0))
+    assert (low, high) == wilson_interval(87, 100)
+
+
+def test_each_column_has_its_own_bounds():
+    values = np.array([[0.0, 3.0], [0.0, 3.0]])
+    low, high = bootstrap_interval(values, 100, seed=0, bounds=[(0.0, 1.0), None])
+    assert high[0] == wilson_interval(0, 2)[1] and (low[1], high[1]) == (3.0, 3.0)
+
+
+def test_mover_of_a_difference_worked_by_hand():
+    # 0.5 (0.4-0.7) less 0.2 (0.1-0.5): below sqrt(.1^2 + .3^2), above sqrt(.2^2 + .1^2).
+    low, high = mover([0.5, 0.2], [0.4, 0.1], [0.7, 0.5], (1, -1))
+    assert (low, high) == pytest.approx((0.3 - 0.31623, 0.3 + 0.22361), abs=1e-5)
+
+
+def test_the_interval_of_paired_shares_is_newcombes_published_one():
+    """Newcombe 1998, table III: 36, 12, 2, 0 of 50 give 0.0569 to 0.3404 by method 10."""
+    a = np.repeat([1, 1, 0, 0], [36, 12, 2, 0]).astype(float)
+    b = np.repeat([1, 0, 1, 0], [36, 12, 2, 0]).astype(float)
+    low, high = paired_shares_interval(b, a)
+    assert (low, high) == pytest.approx((0.0569, 0.3404), abs=1e-4)
+
+
+def test_the_interval_of_paired_shares_has_a_width_where_all_agree_and_stays_in_range():
+    ones, zeros = np.ones(40), np.zeros(40)
+    low, high = paired_shares_interval(zeros, ones)
+    assert 0.8 < low < 1 and high == 1
+    assert paired_shares_interval(ones, zeros) == (-high, -low)
 
 
 def test_none_and_null_do_not_count():
@@ -144,7 +199,7 @@ def test_arms_over_different_queries_are_refused():
         paired_difference([1, 2, 3], [1, 2, 3, 4], seed=0)
 
 
-def test_an_unpaired_difference_is_that_of_the_means_and_close_to_scipys_interval():
+def test_an_unpaired_difference_is_that_of_the_means_and_its_interval_near_scipys():
     rng = np.random.default_rng(10)
     a, b = rng.exponential(size=(300, 2)), 1 + rng.exponential(size=(150, 2))
     b[::3, 1] = np.nan
@@ -158,9 +213,9 @@ def test_an_unpaired_difference_is_that_of_the_means_and_close_to_scipys_interva
             rng=np.random.default_rng(1),
         ).confidence_interval
         assert difference[column] == pytest.approx(other.mean() - one.mean())
-        # Other draws: an end of 10,000 resamples strays by about 0.003.
-        assert low[column] == pytest.approx(expected.low, abs=0.015)
-        assert high[column] == pytest.approx(expected.high, abs=0.015)
+        # scipy's percentiles are a little too near on the side of the long tail.
+        assert low[column] == pytest.approx(expected.low, abs=0.02)
+        assert 0 < high[column] - expected.high < 0.05
 
 
 def test_unpaired_samples_of_equal_size_are_not_drawn_alike():

@@ -6,21 +6,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from genlab.statistics.intervals import percentile_ends, resampled_means
+from genlab.statistics.bootstrap import resample
+from genlab.statistics.differences import t_of
+from genlab.statistics.intervals import exact_ends, finished_ends
 from genlab.statistics.significance import (
     adjust_by_holm,
+    binomial_p,
     bootstrap_p,
     detectable_difference,
+    exact_p,
     is_significant,
+    least_p,
     mcnemar_p,
+    units_to_settle,
     unpaired_shares_interval,
 )
 
 
 def bootstrap_of(differences: np.ndarray, n: int = 2000) -> tuple[float, float, float]:
-    means = resampled_means(differences[:, None], n, 17)
-    low, high = percentile_ends(means)
-    return bootstrap_p(differences, means[:, 0]), low[0], high[0]
+    found = resample(differences[:, None], n, 17)
+    low, high = finished_ends(differences[:, None], found, [None])
+    t = t_of(found.mean[0], found.error[0])
+    return bootstrap_p(differences, t, found.pivots[:, 0]), low[0], high[0]
 
 
 def test_mcnemar_worked_by_hand():
@@ -56,13 +63,43 @@ def test_mcnemar_of_twenty_thousand_disagreements_takes_no_time():
 
 
 def test_bootstrap_p_counts_the_smaller_side_and_one_more():
-    means = np.array([-1.0, 0.0, *[1.0] * 97])  # 99 resamples, 2 of them not above zero
-    assert bootstrap_p(np.ones(50), means) == 2 * (2 + 1) / (99 + 1)
+    pivots = np.array([3.0, 2.0, *[0.0] * 97])  # 99 resamples, 2 of them as far out as 2
+    assert bootstrap_p(np.ones(50), 2.0, pivots) == 2 * (2 + 1) / (99 + 1)
+    assert bootstrap_p(np.ones(50), -2.0, -pivots) == 2 * (2 + 1) / (99 + 1)
+
+
+@pytest.mark.parametrize(("k", "n", "share"), [(0, 9, 0.5), (331, 333, 0.5), (3, 20, 0.4)])
+def test_the_binomial_p_is_twice_scipys_smaller_tail(k, n, share):
+    sides = [stats.binomtest(k, n, share, alternative=side).pvalue for side in ("less", "greater")]
+    assert binomial_p(k, n, share) == pytest.approx(min(1, 2 * min(sides)), rel=1e-9)
+
+
+@pytest.mark.parametrize("k", [0, 1, 3])
+def test_the_exact_p_is_5_percent_where_the_exact_end_is_zero(k):
+    """All but k of 60 differ by v, the others by 0.3; for such a v the low end is 0."""
+    q = stats.beta.ppf(0.975, k + 1, 60 - k)
+    v = q / (1 - q)  # v + q (-1 - v) = 0
+    values = np.array([v] * (60 - k) + [0.3] * k)
+    assert exact_ends(values, (-1.0, 1.0))[0] == pytest.approx(0, abs=1e-12)
+    assert exact_p(values, (-1.0, 1.0)) == pytest.approx(0.05, rel=1e-9)
+    assert exact_p(-values, (-1.0, 1.0)) == exact_p(values, (-1.0, 1.0))
+
+
+def test_the_exact_p_of_no_difference_is_one_and_of_a_few_equal_ones_a_sign_tests():
+    assert exact_p(np.zeros(40), (-1.0, 1.0)) == 1.0
+    assert exact_p(np.array([1.0] + [0.0] * 39), (-1.0, 1.0)) == 1.0
+    assert exact_p(np.ones(3), None) == 0.25
+
+
+def test_students_p_counts_where_it_is_the_greater():
+    differences = np.ones(9)
+    expected = 2 * stats.t.sf(1.5, 8)
+    assert bootstrap_p(differences, 1.5, np.zeros(999)) == pytest.approx(expected, rel=1e-9)
 
 
 def test_bootstrap_p_is_never_zero_and_never_above_one():
-    assert bootstrap_p(np.ones(50), np.ones(999)) == 2 / 1000
-    assert bootstrap_p(np.zeros(50), np.zeros(999)) == 1.0
+    assert bootstrap_p(np.ones(50), 5.0, np.ones(999)) == 2 / 1000 == least_p(999)
+    assert bootstrap_p(np.zeros(50), 0.0, np.zeros(999)) == 1.0
 
 
 def test_a_few_differences_on_one_side_prove_no_more_than_their_signs():
@@ -74,15 +111,15 @@ def test_a_few_differences_on_one_side_prove_no_more_than_their_signs():
 
 
 def test_units_that_do_not_differ_add_nothing_to_what_signs_can_prove():
-    assert bootstrap_p(np.array([1.0, 1.0, *[0.0] * 500]), np.ones(999)) == 0.5
+    assert bootstrap_p(np.array([1.0, 1.0, *[0.0] * 500]), 5.0, np.ones(999)) == 0.5
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_bootstrap_p_is_below_5_percent_where_the_interval_excludes_zero(seed):
+def test_bootstrap_p_is_below_5_percent_only_where_the_interval_excludes_zero(seed):
     values = np.random.default_rng(seed).normal(0.25, 1.0, size=60)
     p, low, high = bootstrap_of(values, 1999)
-    if abs(p - 0.05) > 0.003:  # at the edge, quantiles interpolate
-        assert (p < 0.05) == (low > 0 or high < 0)
+    if p < 0.05:  # Student's p may be the greater
+        assert low > 0 or high < 0
 
 
 def test_bootstrap_p_is_close_to_the_t_test_on_many_units():
@@ -92,8 +129,8 @@ def test_bootstrap_p_is_close_to_the_t_test_on_many_units():
 
 
 def test_resamples_in_which_nothing_counts_are_left_out():
-    means = np.array([np.nan] * 5 + [1.0] * 99)
-    assert bootstrap_p(np.ones(50), means) == 2 / 100
+    pivots = np.array([np.nan] * 5 + [1.0] * 99)
+    assert bootstrap_p(np.ones(50), 5.0, pivots) == 2 / 100
 
 
 def test_holm_worked_by_hand():
@@ -134,9 +171,25 @@ def test_the_detectable_difference_is_found_in_about_80_of_100_experiments():
 
 
 def test_the_interval_of_unpaired_shares_worked_by_hand():
-    # sqrt(0.2 x 0.8 / 100 + 0.3 x 0.7 / 100) = 0.060828; times 1.95996 = 0.11922.
+    # Wilson of 20 and 30 of 100: 0.13337 to 0.28883, 0.21895 to 0.39585.
+    # Below sqrt(.08105^2 + .08883^2) = .12025, above sqrt(.09585^2 + .06663^2) = .11673.
     low, high = unpaired_shares_interval(0.2, 0.3, 100)
-    assert (low, high) == pytest.approx((0.1 - 0.11922, 0.1 + 0.11922), abs=1e-5)
+    assert (low, high) == pytest.approx((0.1 - 0.12025, 0.1 + 0.11673), abs=2e-5)
+
+
+def test_the_units_that_would_settle_a_difference_worked_by_hand():
+    """(1.95996 + 0.84162) x 2 / 0.1 = 56.03, squared 3139.6; for 0.3 - 0.1 784.9."""
+    assert units_to_settle(0.1, 2.0, None) == 3140
+    assert units_to_settle(-0.1, 2.0, 0.3) == 785
+    assert units_to_settle(0.25, 2.0, 0.3) == 503  # 22.41^2: sooner shown than ruled out
+    # Of ten questions each at 0.5 %: (2.80703 + 0.84162) x 20 squared.
+    assert units_to_settle(0.1, 2.0, None, n_asked=10) == 5326
+
+
+def test_a_difference_of_nothing_without_margin_is_never_settled():
+    assert units_to_settle(0.0, 2.0, None) is None
+    assert units_to_settle(0.0, 0.0, 0.1) is None
+    assert units_to_settle(0.0, 2.0, 0.1) == 3140
 
 
 def test_a_difference_is_significant_only_where_p_and_interval_agree():

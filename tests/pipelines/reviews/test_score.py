@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table, write_table
-from genlab.experiments.comparison import Layout, Metric, compare_group, pair_rows
+from genlab.experiments.comparison import compare_group, pair_rows
+from genlab.experiments.layout import Layout, Metric
 from genlab.labelling.questionnaire import add_fingerprints, read_questionnaire
-from genlab.statistics.intervals import bootstrap_interval, wilson_interval
+from genlab.statistics.intervals import wilson_interval
 from genlab.statistics.shares import macro_share
 from genlab.text.classifier import Features, train_classifier
 from genlab.text.normal_form import words
@@ -187,13 +188,13 @@ def test_a_rating_where_nothing_counts_is_left_out_of_the_macro_average():
     assert "rubric_recovered" not in numbers["stars_1"]
 
 
-def test_intervals_resample_within_ratings():
-    """Equal values within each rating leave nothing to vary, however much ratings differ."""
+def test_intervals_are_of_units_within_ratings():
+    """Equal values within each rating: only the ratings' exact ends count, not their distance."""
     frame = scored_arm("full", [1] * 5 + [5] * 5, keyword_recall=[0.0] * 5 + [1.0] * 5)
     macro = summarize(frame, 1000, seed=1)["study"]["full"]["macro"]
-    assert (macro["keyword_recall"]["low"], macro["keyword_recall"]["high"]) == (0.5, 0.5)
-    low, high = bootstrap_interval([0.0] * 5 + [1.0] * 5, seed=1)
-    assert low < 0.3 and high > 0.7
+    ends = macro["keyword_recall"]["low"], macro["keyword_recall"]["high"]
+    room = wilson_interval(0, 5)[1] / 2
+    assert ends == (pytest.approx(0.5 - room), pytest.approx(0.5 + room))
 
 
 def test_perplexity_is_of_all_tokens_together():
@@ -213,11 +214,15 @@ def test_a_plot_has_every_arm_at_every_asked_rating_where_a_text_counts():
             scored_arm("real", [1, 1, 5], predicted_rating=[1, 1, 5]),
         ]
     )
-    assert plot_by_rating(frame, "study", "predicted_rating", seed=1) == [
-        {"arm": "full", "asked": 1, "predicted_rating": 1.5, "low": 1.0, "high": 2.0},
-        {"arm": "real", "asked": 1, "predicted_rating": 1.0, "low": 1.0, "high": 1.0},
-        {"arm": "real", "asked": 5, "predicted_rating": 5.0, "low": 5.0, "high": 5.0},
-    ]
+    # Of stars from 1 to 5: one of two texts is above 1, so 98.74 % may be, or none; with none
+    # of two 84.19 %; of the one text with five stars 97.5 % may have fewer.
+    ends = [(1.0, 1 + 4 * 0.98742), (1.0, 1 + 4 * 0.84189), (5 - 4 * 0.975, 5.0)]
+    shown = [("full", 1, 1.5), ("real", 1, 1.0), ("real", 5, 5.0)]
+    for point, found, (low, high) in zip(
+        plot_by_rating(frame, "study", "predicted_rating", seed=1), shown, ends, strict=True
+    ):
+        assert (point["arm"], point["asked"], point["predicted_rating"]) == found
+        assert (point["low"], point["high"]) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_a_plotted_share_has_wilsons_interval():

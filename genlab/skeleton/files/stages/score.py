@@ -41,7 +41,7 @@ def measure(texts: pl.DataFrame, max_len: int) -> pl.DataFrame:
 def summarize(rows: pl.DataFrame, seed: int) -> dict[str, float]:
     """Return the mean of the rows with its interval."""
     values = rows["repeated_share"].to_numpy()
-    low, high = bootstrap_interval(values, seed=seed)
+    low, high = bootstrap_interval(values, seed=seed, bounds=(0.0, 1.0))
     return interval(values.mean(), low, high)
 
 

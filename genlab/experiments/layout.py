@@ -1,0 +1,126 @@
+"""The head of a claims.yaml: what a pipeline's rows are, and which metrics they have."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import yaml
+
+from genlab.core.params import did_you_mean, is_number
+from genlab.core.program import InputError
+from genlab.core.yaml_text import load_yaml
+from genlab.statistics.intervals import SHARE, Bounds
+
+METRICS_FORM = "{top_1: {column: top_1, better: higher}}"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A headline metric: the mean of a column."""
+
+    column: str
+    better: str  # lower | higher
+    kind: str = "mean"  # share: 0 or 1 for every unit, but for ties
+    margin: float | None = None  # a smaller difference is none
+    bounds: tuple[float, float] | None = None  # the least and greatest value; of a share 0 and 1
+
+    def limits(self) -> Bounds:
+        """Return the least and the greatest value, None if they are not known."""
+        return SHARE if self.kind == "share" else self.bounds
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What `rows:` in claims.yaml says of a pipeline's rows."""
+
+    path: Path
+    unit: str
+    metrics: dict[str, Metric]
+    group: str | None = None
+    units_from: Path | None = None  # the table the units are taken from, if a run could change it
+    shown: tuple[str, ...] = ()  # the metrics in README's tables
+
+
+def read_layout(path: Path) -> Layout:
+    """Return the head of a claims.yaml; raise InputError naming the key that is wrong."""
+    rows = read_yaml(path).get("rows")
+    if not isinstance(rows, dict):
+        raise InputError(f"{path}: no rows: at its head, which says what is compared")
+    check_keys(f"{path}: rows", rows, Layout, needed=("path", "unit", "metrics"))
+    for key in ("path", "unit", "group", "units_from"):
+        check_text(f"{path}: rows.{key}", rows.get(key, ""))
+    if not isinstance(rows["metrics"], dict):
+        raise InputError(f"{path}: rows.metrics: must be like {METRICS_FORM}")
+    metrics = {}
+    for name, entry in rows["metrics"].items():
+        where = f"{path}: rows.metrics.{name}"
+        check_text(where, name)
+        if not isinstance(entry, dict):
+            raise InputError(f"{where}: must be like {{column: {name}, better: higher}}")
+        check_keys(where, entry, Metric, needed=("column", "better"))
+        check_text(f"{where}: column", entry["column"])
+        metrics[name] = read_metric(where, entry)
+    shown = rows.get("shown", list(metrics))
+    if not isinstance(shown, list) or not shown:
+        raise InputError(f"{path}: rows.shown: must be a list of metrics, like {list(metrics)}")
+    for name in shown:
+        check_text(f"{path}: rows.shown", name)
+        if name not in metrics:
+            raise InputError(f"{path}: rows.shown: no metric {name}{did_you_mean(name, metrics)}")
+    origin = rows.get("units_from")
+    return Layout(
+        path=Path(rows["path"]),
+        unit=rows["unit"],
+        metrics=metrics,
+        group=rows.get("group"),
+        units_from=Path(origin) if origin else None,
+        shown=tuple(shown),
+    )
+
+
+def read_metric(where: str, entry: dict) -> Metric:
+    """Return one metric of the head; raise InputError naming the key that is wrong."""
+    for key, known in (("better", ("lower", "higher")), ("kind", ("mean", "share"))):
+        if (value := entry.get(key, "mean")) not in known:
+            raise InputError(f"{where}: {key} is {value}, not {' or '.join(known)}")
+    margin, bounds = entry.get("margin"), entry.get("bounds")
+    if margin is not None and not (is_number(margin) and margin > 0):
+        raise InputError(f"{where}: margin must be a number above 0, not {margin}")
+    if bounds is None:
+        return Metric(**entry)
+    if entry.get("kind") == "share":
+        raise InputError(f"{where}: a share has the bounds 0 and 1; leave bounds out")
+    if not (isinstance(bounds, list) and len(bounds) == 2 and all(map(is_number, bounds))):
+        raise InputError(f"{where}: bounds must be like [1, 11], not {bounds}")
+    if bounds[0] >= bounds[1]:
+        raise InputError(f"{where}: bounds: {bounds[0]} is not below {bounds[1]}")
+    return Metric(**entry | {"bounds": (float(bounds[0]), float(bounds[1]))})
+
+
+def read_yaml(path: Path) -> dict:
+    """Return a claims.yaml; raise InputError if it cannot be read or has no keys."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run this in a pipeline's folder")
+    try:
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must have keys like rows: at its top level")
+    return content
+
+
+def check_text(where: str, value: object) -> None:
+    """Raise InputError for a value that YAML read as something else than text."""
+    if not isinstance(value, str):
+        raise InputError(f"{where}: {value} must be text, not {type(value).__name__}")
+
+
+def check_keys(where: str, given: dict, made: type, needed: tuple[str, ...]) -> None:
+    """Raise InputError for a key that a dataclass has not, or a needed one that is not given."""
+    known = [field.name for field in fields(made)]
+    for key in given:
+        if key not in known:
+            raise InputError(f"{where}: no key {key}{did_you_mean(str(key), known)}")
+    for key in needed:
+        if not given.get(key):
+            raise InputError(f"{where}: {key} is missing")

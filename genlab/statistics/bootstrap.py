@@ -1,0 +1,154 @@
+"""The studentised bootstrap of a mean, and exact ends where it has nothing to draw from.
+
+Each resample gives its mean and its standard error, and so a t of its own. The spread of these
+t stands in for Student's table. For skewed values that is much nearer to the promised 95 % than
+the percentiles of the means are (benchmarks/COVERAGE.md). Efron and Tibshirani 1993, An
+Introduction to the Bootstrap, section 12.5; Hall 1988, Annals of Statistics 16(3).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from genlab.core.program import InputError
+
+# Draws held at a time, 8 bytes each in three arrays: 6 MB. Smaller and larger chunks are slower
+# (5,000 queries x 10,000 resamples x 8 metrics: 2**14 0.31 s, 2**18 0.26 s, 2**22 0.57 s).
+CHUNK_DRAWS = 2**18
+# A resample's variance below this part of the sample's is rounding: all its values are equal.
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """The mean and standard error of m columns, float64[m], and the sorted t of the resamples.
+
+    pivots: float64[r, m], NaN last. t is infinite where all values of a resample are equal, but
+    not to the mean. error is 0 for a column without spread, NaN for one that no unit counts for.
+    """
+
+    mean: np.ndarray
+    error: np.ndarray
+    pivots: np.ndarray
+
+    def ends(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Return (low, high), each float64[m]; infinite where the resamples set no end."""
+        counted = (~np.isnan(self.pivots)).sum(axis=0)
+        # The k-th of r sorted t leaves k / (r + 1) beyond it; no end before the first. The small
+        # number keeps 200.00000001 and 199.99999999 the same k.
+        k = np.floor((counted + 1) * (1 - level) / 2 + 1e-9).astype(int)
+        columns = np.arange(self.pivots.shape[1])
+        lowest = self.pivots[np.clip(k - 1, 0, None), columns]
+        highest = self.pivots[np.clip(counted - k, 0, len(self.pivots) - 1), columns]
+        told = (k > 0) & (self.error > 0)
+        with np.errstate(invalid="ignore"):  # 0 x infinity, where nothing is told anyway
+            low = np.where(told, self.mean - highest * self.error, -np.inf)
+            high = np.where(told, self.mean - lowest * self.error, np.inf)
+        nothing = np.isnan(self.mean)
+        return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
+
+
+def resample(values: np.ndarray, n_resamples: int, seed: int | list[int]) -> Resampled:
+    """Return the means of `values`, float64[n, m], and their resamples; NaN does not count."""
+    if len(values) == 0:
+        raise InputError("no query was scored, so there is no interval")
+    counted = ~np.isnan(values)
+    # Measured from a value of its own, a column without spread is exactly zeros.
+    origin = values[counted.argmax(axis=0), np.arange(values.shape[1])]
+    apart = np.where(counted, values - origin, 0.0)
+    n = counted.sum(axis=0)
+    mean, variance = moments(apart.sum(axis=0), (apart**2).sum(axis=0), n)
+    variance[np.all((apart == 0) | ~counted, axis=0) & (n > 0)] = 0.0
+    error = np.sqrt(variance / np.where(n, n, np.nan))
+    sums, squares, totals = resampled_sums([apart, apart**2], counted, n_resamples, seed)
+    means, variances = moments(sums, squares, totals)
+    variances[variances <= ROUNDING * variance] = 0.0
+    with np.errstate(invalid="ignore", divide="ignore"):  # 0 / 0 below; x / 0 is infinite
+        pivots = (means - mean) / np.sqrt(variances / totals)
+    at_mean = np.isnan(pivots) & (totals > 0)
+    # One value drawn has no variance: it says nothing, like one of many equal ones.
+    apart_from_mean = np.sign(np.where(at_mean, means - mean, 0.0))
+    with np.errstate(invalid="ignore"):
+        pivots[at_mean] = np.where(apart_from_mean == 0, 0.0, apart_from_mean * np.inf)[at_mean]
+    pivots.sort(axis=0)
+    return Resampled(origin + mean, error, pivots)
+
+
+def moments(sums: np.ndarray, squares: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the unbiased variance (NaN for fewer than two) of sums over n."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = sums / n
+        variance = np.maximum(squares / n - mean**2, 0.0) * n / (n - 1)
+    return np.where(n > 0, mean, np.nan), np.where(n > 1, variance, np.nan)
+
+
+def resampled_means(values: np.ndarray, n_resamples: int, seed: int | list[int]) -> np.ndarray:
+    """Return float64[n_resamples, m]: the means of `values` (float64[n, m]) in each resample."""
+    if len(values) == 0:
+        raise InputError("no query was scored, so there is no interval")
+    counted = ~np.isnan(values)
+    sums, totals = resampled_sums([np.where(counted, values, 0.0)], counted, n_resamples, seed)
+    with np.errstate(invalid="ignore"):  # 0 / 0: none of the drawn queries counts
+        return sums / totals
+
+
+def resampled_sums(
+    tables: list[np.ndarray], counted: np.ndarray, n_resamples: int, seed: int | list[int]
+) -> list[np.ndarray]:
+    """Return float64[n_resamples, m] for each table, float64[n, m], and last how many count.
+
+    Resamples are held as counts per query, float64[chunk, n], so that all columns of a chunk are
+    one matrix product. All calls with the same n and seed see the same resamples.
+    """
+    n_queries, n_columns = counted.shape
+    # Nearly all metrics count all queries: only the others need their count resampled.
+    partial = ~counted.all(axis=0)
+    columns = np.hstack([*tables, counted[:, partial]])
+    rng = np.random.default_rng(seed)
+    sums = np.empty((n_resamples, columns.shape[1]))
+    chunk = max(1, CHUNK_DRAWS // n_queries)
+    for start in range(0, n_resamples, chunk):
+        size = min(chunk, n_resamples - start)
+        drawn = rng.integers(0, n_queries, (size, n_queries))
+        drawn += np.arange(size)[:, None] * n_queries
+        counts = np.bincount(drawn.ravel(), minlength=size * n_queries)
+        sums[start : start + size] = counts.reshape(size, n_queries).astype(np.float64) @ columns
+    totals = np.full((n_resamples, n_columns), float(n_queries))
+    totals[:, partial] = sums[:, len(tables) * n_columns :]
+    parts = [sums[:, i * n_columns : (i + 1) * n_columns] for i in range(len(tables))]
+    return [*parts, totals]
+
+
+def resample_strata(
+    values: np.ndarray, strata: np.ndarray | list, n_resamples: int = 10_000, *, seed: int
+) -> np.ndarray:
+    """Return float64[strata, n_resamples, m]: each stratum's resampled means, strata sorted.
+
+    values: float64[n, m], NaN where one does not count; strata: one of n units each. Units are
+    drawn within their stratum, as many as it has: for samples that were taken stratum by stratum.
+    The mean over the first axis is the resampled macro average. Davison and Hinkley 1997,
+    Bootstrap Methods and their Application, section 3.2.
+    """
+    names, place = np.unique(np.asarray(strata), return_inverse=True)
+    return np.stack(
+        [
+            resampled_means(values[place == number], n_resamples, [seed, number])
+            for number in range(len(names))
+        ]
+    )
+
+
+def percentile_ends(means: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Return (low, high), each float64[m]: the middle `level` of resampled numbers a column.
+
+    For what has no standard error in closed form: a ratio of sums, kappa.
+    """
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.array([quantiles_of_numbers(column, ends) for column in means.T]).T
+    return low, high
+
+
+def quantiles_of_numbers(values: np.ndarray, levels: list[float]) -> np.ndarray:
+    """Return the quantiles of the values that are not NaN; NaN if there are none."""
+    numbers = values[~np.isnan(values)]
+    return np.quantile(numbers, levels) if len(numbers) else np.full(len(levels), np.nan)
