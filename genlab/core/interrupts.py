@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 INTERRUPTED = 130  # what shells report: 128 + SIGINT
-GRACE = 5.0  # seconds for files to be closed and processes to be ended
+GRACE = 10.0  # seconds for files to be closed, folders removed and processes ended
 SAME_PRESS = 1.0  # seconds; our own second signal comes within them, a person's later
 
 

@@ -4,7 +4,7 @@
 that runs meanwhile are lost. And a dvc that is killed leaves its stage running, which would write
 over what the next run makes. So a stage holds a lock file below .dvc/tmp as long as it runs, and
 looks whether the dvc that started it is still there, all the time and before a file is put into its
-place. DVC knows of its own runs, in .dvc/tmp/rwlock, but of no stage that was started by hand.
+place. DVC knows of its own runs, in its file rwlock, but of no stage that was started by hand.
 """
 
 import hashlib

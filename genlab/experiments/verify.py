@@ -36,7 +36,7 @@ app = stage_app()
 
 RECEIPT = "metrics/receipt.json"
 SHOWN = 20  # entries of a list, and last lines of a run that failed
-GRACE_SECONDS = 10  # for stages to end after Ctrl-C
+GRACE_SECONDS = 5  # for stages to end after Ctrl-C; half of what this program itself has
 # They would lead git, DVC or Python from the copy to the original.
 LEADS_ELSEWHERE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "DVC_ROOT", "PYTHONPATH"}
 

@@ -115,7 +115,6 @@ def load_for_inference(
 def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     """Return the model in `folder`; raise InputError if it is no whole one of its kind."""
     check_model_folder(folder)
-    turn_off_bars()
     try:
         with quiet_loading():
             model, found = auto_class.from_pretrained(
@@ -143,19 +142,17 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
 def quiet_loading() -> Iterator[None]:
     """Load models without transformers' progress bars and reports, which name a folder of ours.
 
-    What is wrong with a folder is said by our own errors.
+    What is wrong with a folder is said by our own errors. The bars stay off.
     """
     from transformers.utils import logging
 
-    verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    turn_off_bars()
+    verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
-    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
-        if shown:
-            logging.enable_progress_bar()
 
 
 def check_head(folder: Path, kind: str, model: "PreTrainedModel", unexpected: set[str]) -> None:
@@ -174,6 +171,11 @@ def check_head(folder: Path, kind: str, model: "PreTrainedModel", unexpected: se
         raise InputError(f"{folder}: not a {kind}: it has a head of another kind ({other[0]})")
 
 
+def is_adapter(file: Path) -> bool:
+    """Say whether a file is peft's, of an adapter: transformers would put it on the weights."""
+    return file.name.startswith("adapter_")
+
+
 def turn_off_bars() -> None:
     """Have transformers load and save without bars, which fill a log with control characters."""
     from transformers.utils import logging
@@ -187,10 +189,7 @@ def check_model_folder(folder: Path) -> None:
         raise InputError(f"{folder}: no such model folder")
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: not a model folder, config.json is missing")
-    weights = [
-        path for path in folder.glob("*.safetensors") if not path.name.startswith("adapter_")
-    ]
-    if not weights:
+    if all(map(is_adapter, folder.glob("*.safetensors"))):
         pickles = sorted(path.name for path in folder.glob("*.bin"))
         why = (
             f"its weights ({pickles[0]}) are a pickle, which could run code; convert them"

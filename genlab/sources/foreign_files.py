@@ -71,11 +71,6 @@ def copy_files(
     return names
 
 
-def is_adapter(name: Path) -> bool:
-    """Say whether a file is peft's, of an adapter: transformers would put it on the weights."""
-    return name.name.startswith("adapter_")
-
-
 @contextmanager
 def named_as(partial: Path, shown: str) -> Iterator[None]:
     """Let errors of the block name what the user gave, and not the folder it is copied to."""

@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING
 
 from genlab.core.files import written_whole
 from genlab.core.program import InputError
-from genlab.models.loading import check_model_folder, load_causal_model, load_tokenizer
+from genlab.models.loading import (
+    check_model_folder,
+    is_adapter,
+    load_causal_model,
+    load_tokenizer,
+)
 from genlab.models.positions import describe_positions
 from genlab.models.trial import try_model
-from genlab.sources.foreign_files import copy_files, is_adapter, named_as
+from genlab.sources.foreign_files import copy_files, named_as
 from genlab.sources.hub import download_snapshot
 
 if TYPE_CHECKING:

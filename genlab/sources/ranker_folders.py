@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from genlab.core.program import InputError
+from genlab.models.loading import is_adapter
 from genlab.models.quiet_tensorflow import import_tensorflow
-from genlab.sources.foreign_files import copy_files, files_in, is_adapter
+from genlab.sources.foreign_files import copy_files, files_in
 from genlab.sources.hub import TIMEOUT_SECONDS, download_snapshot, failure, retried
 
 # What sentence-transformers reads; no pickles, no *.py: code from a hub is never run.

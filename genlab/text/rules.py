@@ -61,6 +61,21 @@ class TextRules:
     drop_curly_brackets: Annotated[bool, Option(help="Passages with { or }.")]
 
 
+# Invisible characters and odd spacing alone are mended.
+NO_RULES = TextRules(
+    repair_encoding=False,
+    unicode_form="none",
+    strip_markup=False,
+    strip_citations=False,
+    lower_case=False,
+    drop_javascript_lines=False,
+    require_terminal_punctuation=False,
+    min_line_words=0,
+    drop_lorem_ipsum=False,
+    drop_curly_brackets=False,
+)
+
+
 def clean_texts(texts: pl.Series, rules: TextRules) -> pl.Series:
     """Return texts without markup, invisible characters and odd spacing; line breaks stay."""
     texts = texts.fill_null("")

@@ -8,6 +8,7 @@ queries have no mood; each is a prompt.
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,23 +19,12 @@ from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS, read_batches
 from genlab.sources.decoding import Encoding
 from genlab.sources.hub import load_dataset
-from genlab.text.rules import TextRules, clean_texts
+from genlab.text.rules import NO_RULES, clean_texts
 from pipelines.alignment.found_texts import FoundText, find_texts
 from pipelines.alignment.schemas import TEXT_SCHEMA, divide, frames_of
 
 # Nothing but what is no text: markup, entities, invisible characters; lines and words stay.
-PLAIN_TEXT = TextRules(
-    repair_encoding=False,
-    unicode_form="NFC",
-    strip_markup=True,
-    strip_citations=False,
-    lower_case=False,
-    drop_javascript_lines=False,
-    require_terminal_punctuation=False,
-    min_line_words=0,
-    drop_lorem_ipsum=False,
-    drop_curly_brackets=False,
-)
+PLAIN_TEXT = replace(NO_RULES, unicode_form="NFC", strip_markup=True)
 
 
 def read_text_files(

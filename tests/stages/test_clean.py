@@ -14,24 +14,11 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
 from genlab.passages.cleaning import WordBounds, check_bounds, clean_batch
-from genlab.text.rules import TextRules, clean_texts
+from genlab.text.rules import NO_RULES, clean_texts
 from stages import clean
 from tests.option_words import option_words
 from tests.project_copy import ROOT
 
-# Every rule off: what a test turns on is then all that acts.
-OFF = TextRules(
-    repair_encoding=False,
-    unicode_form="none",
-    strip_markup=False,
-    strip_citations=False,
-    lower_case=False,
-    drop_javascript_lines=False,
-    require_terminal_punctuation=False,
-    min_line_words=0,
-    drop_lorem_ipsum=False,
-    drop_curly_brackets=False,
-)
 OPEN = WordBounds(
     min_query_words=1,
     max_query_words=1000,
@@ -60,13 +47,13 @@ def table(*rows):
 
 
 def cleaned_text(text, **on):
-    return clean_texts(pl.Series("text", [text]), replace(OFF, **on)).item()
+    return clean_texts(pl.Series("text", [text]), replace(NO_RULES, **on)).item()
 
 
 def cleaned(rows, **on):
     """Return the cleaned queries as (query, [passage, ...]) and the counts."""
     bounds = {name: on.pop(name) for name in list(on) if hasattr(OPEN, name)}
-    frame, counts = clean_batch(table(*rows), replace(OFF, **on), replace(OPEN, **bounds))
+    frame, counts = clean_batch(table(*rows), replace(NO_RULES, **on), replace(OPEN, **bounds))
     lists = [[passage["text"] for passage in passages] for passages in frame["passages"]]
     return list(zip(frame["query"], lists, strict=True)), counts
 
@@ -142,7 +129,7 @@ def test_citation_marks_go_and_other_brackets_stay():
 
 def test_a_citation_mark_goes_even_with_an_odd_space_in_it():
     texts = pl.Series("text", ["so it was[citation\u00a0needed]\u2003then"])
-    rules = replace(OFF, strip_citations=True)
+    rules = replace(NO_RULES, strip_citations=True)
     assert clean_texts(texts, rules).to_list() == ["so it was then"]
 
 
@@ -240,7 +227,7 @@ def test_a_query_without_passages_is_dropped_and_no_one_elses_passages_move():
 
 def test_selection_stays_with_its_passage_and_missing_texts_count_as_empty():
     batch = table(("q", ["one", "two", "three"]), ("r", [None, "four"]))
-    frame, counts = clean_batch(batch, OFF, OPEN)
+    frame, counts = clean_batch(batch, NO_RULES, OPEN)
     assert frame["passages"].to_list() == [
         [
             {"text": "one", "is_selected": True},
@@ -290,7 +277,7 @@ def arguments(folder, **on):
     """The command line as DVC writes it: underscored names, --no_ as --no-."""
     line = [str(folder / "in.parquet"), str(folder / "out.parquet")]
     line += ["--metrics", str(folder / "clean.json")]
-    return line + option_words(vars(OFF) | vars(OPEN) | on)
+    return line + option_words(vars(NO_RULES) | vars(OPEN) | on)
 
 
 def test_the_stage_writes_table_and_metrics(tmp_path):

@@ -28,14 +28,17 @@ from tests.warm_python import warm_python
 TWO = ["accelerate", "launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
 TWO += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
 
-# One launch for three programs.
+# One launch for three programs, one after the other. The first process writes each program's files:
+# the second must not begin the next program before they lie there.
 DRIVER = """\
 import json, sys
+from accelerate import PartialState
 from typer.main import get_command
 from stages import generate, score
 
 for name, words in json.load(open(sys.argv[1])):
     get_command({"generate": generate, "score": score}[name].app).main(words, standalone_mode=False)
+    PartialState(cpu=True).wait_for_everyone()
 """
 
 
