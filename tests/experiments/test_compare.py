@@ -47,23 +47,20 @@ def test_what_was_changed_and_what_it_changed_are_told(compare):
     assert place[-1] == "worse"
     # 2 of 20 lose it, all one way: 2 (1/2)^2 = 0.5; by Holm with three others at least as small 1.
     assert good[:4] == ["good", "0.500", "0.450", "-0.050"]
-    assert good[6] == "0.5000"
+    assert good[6] == "0.5000"  # Holm: of two tests the second
     assert lines[strict + 2].endswith("not settled (190)")
-    assert "Holm: p adjusted for 2 tests," in compare("HEAD", "claim-tiny-one").output
-    assert good[7] == "0.5000"  # Holm: of two tests the second
+    assert "for 2 tests, one for each row in which any pair differs" in " ".join(lines)
     kind = next(i for i, line in enumerate(lines) if line.startswith("kind  "))
     assert lines[kind + 1].endswith("identical")
 
 
 def test_what_so_many_pairs_detect_is_told_only_where_it_can_be(compare):
-    """Two rows differ: z of 1 - 0.05 / 4 is 2.2414. sd of twenty 1 and twenty 0 is 0.5064."""
-    output = compare("HEAD", "claim-tiny-one").output
-    lines = [line.split() for line in output.splitlines()]
-    places = [line for line in lines if line[:1] == ["mean_place"]]
-    assert places[0][-2] == "0.247"  # (2.2414 + 0.8416) x 0.5064 / sqrt(40)
-    assert places[1][-2:] == ["-", "identical"]
-    assert "after Holm's first step" in output
-    assert places[0][-4:-2] == ["<", ".0004"]  # twice the least of 10,000 resamples
+    """Two rows differ: (z of 1 - 0.05 / 4 = 2.2414) + 0.8416; sd of twenty 1 and 0 each 0.50637."""
+    found = json.loads(compare("HEAD", "claim-tiny-one", "--json").output)["differences"]
+    places = [each for each in found if each["metric"] == "mean_place"]
+    assert places[0]["detectable"] == pytest.approx(3.0830 * 0.50637 / 40**0.5, abs=5e-5)
+    assert places[0]["least_p"] == pytest.approx(2 / 10_001)
+    assert places[1]["detectable"] is None and places[1]["verdict"] == "identical"
 
 
 def test_without_other_the_workspace_is_compared(compare):
