@@ -1,8 +1,8 @@
 """Real corpora, from files or the Hugging Face Hub, as frames of `QUERY_SCHEMA`.
 
-The corpus is MS MARCO as on the Hub, MS MARCO's own files, or labelled sentences (WikiQA). Frames
-have at most BATCH_ROWS queries and keep the files' order. Nothing but JSON, tab-separated text and
-Parquet is ever interpreted.
+The corpus is MS MARCO as on the Hub, MS MARCO's own files, labelled sentences (WikiQA), queries
+with their positives, or a folder in BEIR's or TREC's layout. Frames have at most BATCH_ROWS queries
+and keep the files' order. Nothing but JSON, separated text and Parquet is ever interpreted.
 """
 
 import re
@@ -19,6 +19,7 @@ import polars as pl
 from genlab.core.program import InputError
 from genlab.core.tables import BATCH_ROWS, QUERY_SCHEMA
 from genlab.passages.corpus_rows import CorpusFormat, PlacedQuery, hub_queries, read_queries
+from genlab.passages.judged_folders import find_judged_folder, id_texts, judged_queries
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import is_hidden
 from genlab.sources.hub import load_dataset
@@ -44,21 +45,45 @@ def read_file_corpus(
     validation_share: float,
     max_text_bytes: int,
     encoding: Encoding = Encoding.auto,
+    n_negatives: int = 9,
 ) -> Iterator[pl.DataFrame]:
     """Yield the queries of a file or folder as frames of QUERY_SCHEMA.
 
     `format` is a CorpusFormat. n_train and n_validation take the first so many (0: all). In a
     folder the file names tell the split; a single file, or a folder whose names tell nothing, is
     divided by a hash of the query text, `validation_share` (0 to 1) of the texts to validation.
-    A text may have `max_text_bytes` bytes of UTF-8. Raises InputError with file and row for what
+    A share of 1, and a folder without train files, give no train split: a corpus to evaluate on.
+    A text may have `max_text_bytes` bytes of UTF-8. n_negatives: of a TREC run, how many
+    unselected passages a query gets. Raises InputError with file and row for what
     cannot be read, and at the end for an empty split or a corpus without a selected passage.
     """
     layout = CorpusFormat(format)
-    parts = (
-        (str(file), split, read_queries(file, layout, max_text_bytes, encoding))
-        for file, split in find_data_files(Path(path))
-    )
+    if layout in (CorpusFormat.auto, CorpusFormat.judged) and (found := find_judged_folder(path)):
+        parts = (
+            (str(file), split, judged_queries(found, file, n_negatives, max_text_bytes, encoding))
+            for file, split in with_splits(path, found.qrels)
+        )
+    elif layout is CorpusFormat.judged:
+        raise InputError(
+            f"{path}: no folder of judgements; corpus.format judged needs qrels beside "
+            "corpus.jsonl and queries.jsonl (BEIR), or collection.tsv and queries.tsv (TREC)"
+        )
+    else:
+        parts = (
+            (str(file), split, read_queries(file, layout, max_text_bytes, encoding))
+            for file, split in find_data_files(Path(path))
+        )
     yield from collect_frames(str(path), parts, n_train, n_validation, validation_share)
+
+
+def read_pool(
+    path: Path, max_text_bytes: int, encoding: Encoding = Encoding.auto
+) -> list[str] | None:
+    """Return all texts of a folder of judgements, judged or not; None if `path` is no such one."""
+    found = find_judged_folder(path)
+    if found is None:
+        return None
+    return [text for _, _, text in id_texts(found.corpus, encoding, max_text_bytes)]
 
 
 def read_hub_corpus(
@@ -107,7 +132,11 @@ def collect_frames(
     taken: Counter[str] = Counter()
     places: dict[str, str] = {}
     rows, n_bytes, any_selected = [], 0, False
+    needed = {"validation"}
     for name, fixed_split, queries in parts:
+        needed |= (
+            {"train"} if (fixed_split or "train") == "train" and validation_share < 1 else set()
+        )
         splits = [fixed_split] if fixed_split else list(limits)
         n_places = len(places)
         for place, query in queries:
@@ -131,7 +160,7 @@ def collect_frames(
         if len(places) == n_places:
             raise InputError(f"{name}: there are no queries in it; give it rows or remove it")
     for split in limits:
-        if not taken[split]:
+        if split in needed and not taken[split]:
             raise InputError(
                 f"{corpus}: no query for split {split} ({taken.total()} for the other); give a "
                 "folder with files named train and dev or validation, or one file with more "
@@ -179,20 +208,35 @@ def find_data_files(path: Path) -> list[tuple[Path, str | None]]:
             and not NOT_DATA.fullmatch(file.name.split(".")[0])
         ):
             by_stem.setdefault(data_stem(file), file)
-    files = sorted(by_stem.values())
-    for splits in (("train", "validation"), (None,)):
-        found: list[tuple[Path, str | None]] = [
-            (file, split) for split in splits for file in files if split_in_name(file) == split
-        ]
-        if found:
-            name_unread(there, [file for file, _ in found])
-            return found
+    if found := with_splits(path, sorted(by_stem.values())):
+        return found
     names = [file.name + "/" * file.is_dir() for file in there]
     raise InputError(
         f"{path}: no data files in this folder; it holds "
         f"{', '.join(names[:20]) or 'nothing'}{', ...' if len(names) > 20 else ''}; give files "
         f"ending in {' '.join(EXTENSIONS)} (or .gz, .zst of these), named train, dev or validation"
     )
+
+
+def with_splits(path: Path, files: list[Path]) -> list[tuple[Path, str | None]]:
+    """Return a folder's files with the splits that their names tell, train first.
+
+    Test files count, as validation, where there is neither train nor validation. What is left out
+    is named on stderr.
+    """
+    for splits in (("train", "validation"), ("test",), (None,)):
+        found: list[tuple[Path, str | None]] = [
+            (file, "validation" if split == "test" else split)
+            for split in splits
+            for file in files
+            if split_in_name(file) == split
+        ]
+        if found:
+            beside = {folder for file in files for folder in (file.parent, path)}
+            there = sorted(file for folder in beside for file in folder.iterdir())
+            name_unread(there, [file for file, _ in found])
+            return found
+    return []
 
 
 def name_unread(there: list[Path], files: list[Path]) -> None:
