@@ -29,6 +29,7 @@ from genlab.ranking.probes import (
     lead_sentence,
     shuffle,
 )
+from genlab.text.normal_form import words as normal_words
 from pipelines.rankers.english import (
     FOREIGN_WORDS,
     INJECTION,
@@ -104,6 +105,17 @@ def alter(name: str, queries: pl.DataFrame, random_seed: int, how: Alterations) 
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
+def nearest(query: str, passages: list[dict], places: list[int], uniforms: np.ndarray) -> int:
+    """Return which of the places holds the most different words of the query; of equals, one drawn.
+
+    It is on topic, whatever else a list holds.
+    """
+    asked = set(normal_words(query))
+    shared = [len(asked & set(normal_words(passages[i]["text"]))) for i in places]
+    best = [i for i, n in zip(places, shared, strict=True) if n == max(shared)]
+    return best[int(uniforms[0] * len(best))]
+
+
 def first_answer(passages: list[dict]) -> str:
     """Return the first selected passage."""
     return next(passage["text"] for passage in passages if passage["is_selected"])
@@ -119,7 +131,7 @@ def texts_of(
         return random_stream(how.seed, f"{row['query_id']} {what}", n)
 
     unselected = [i for i, passage in enumerate(passages) if not passage["is_selected"]]
-    wrong_at = unselected[int(draw("wrong", 1)[0] * len(unselected))]
+    wrong_at = nearest(query, passages, unselected, draw("wrong", len(unselected)))
     answer_at = next(i for i, passage in enumerate(passages) if passage["is_selected"])
     wrong, answer = passages[wrong_at]["text"], passages[answer_at]["text"]
     words = query.split()
@@ -133,13 +145,15 @@ def texts_of(
     for slot, passage in (("random", row["random"]), ("wrong", wrong), ("answer", answer)):
         own[slot] |= {
             BASELINES[slot]: passage,
-            f"{slot}_with_query": join(query, passage),
             f"{slot}_with_random_words": join(noise, passage),
-            f"{slot}_with_foreign_words": join(foreign, passage),
-            f"{slot}_with_injection": join(INJECTION, passage),
-            f"{slot}_twice": join(passage, passage),
         }
-    del own["random"]["random_with_query"]  # it is query_repeated_1
+        if slot != "random":
+            own[slot][f"{slot}_with_query"] = join(query, passage)
+        if slot != "wrong":
+            own[slot][f"{slot}_twice"] = join(passage, passage)
+        if slot != "answer":
+            own[slot][f"{slot}_with_injection"] = join(INJECTION, passage)
+    own["random"]["random_with_foreign_words"] = join(foreign, row["random"])
     own["random"]["query_and_random_words"] = join(query, noise, row["random"])
     numbers, which = draw("numbers", 64), float(draw("name", 1)[0])
     own["answer"] |= {
