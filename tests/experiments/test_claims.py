@@ -9,16 +9,11 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.experiments import claims as program
-from genlab.experiments.claims import (
-    app,
-    explain_not_run,
-    print_settled,
-    read_claims,
-    settle_claims,
-    verdict,
-)
+from genlab.experiments.claims import app, print_settled
+from genlab.experiments.claims_file import read_claims
 from genlab.experiments.comparison import Difference
 from genlab.experiments.layout import Layout, Metric
+from genlab.experiments.verdicts import explain_not_run, settle_claims, verdict
 from tests.checked_pipeline import arms_without_claim
 from tests.project_copy import ROOT, call
 from tests.tiny_pipeline import HEAD, enter, make_repository
@@ -43,8 +38,13 @@ def rows(n: int, place: float, ranker: str = "labse", **columns) -> pl.DataFrame
     return pl.DataFrame({"ranker": ranker, "query_id": ids, "location": places} | columns)
 
 
-def settle(claims: dict[str, dict], **arms: pl.DataFrame) -> dict:
-    return settle_claims(LAYOUT, claims, ARMS, arms, not_run={})
+def settle(claims: dict[str, dict], **arms: pl.DataFrame | list[pl.DataFrame]) -> dict:
+    """Settle claims from a table per arm, or one per training."""
+    rows = {
+        name: {None: found} if isinstance(found, pl.DataFrame) else dict(enumerate(found))
+        for name, found in arms.items()
+    }
+    return settle_claims(LAYOUT, claims, ARMS, rows, not_run={})
 
 
 def test_a_claim_is_supported_or_contradicted_by_the_sign_of_a_sure_difference():
@@ -127,15 +127,15 @@ def test_p_is_adjusted_for_all_claims_and_rankers_of_the_file():
 def test_a_claim_with_an_arm_that_was_not_run_has_no_verdict():
     not_run = explain_not_run(LAYOUT, {"claim": CLAIM}, {"short": "why"}, {})
     assert not_run == {"claim": "arm short"}
-    settled = settle_claims(LAYOUT, {"claim": CLAIM}, ARMS, {"long": rows(3, 1.0)}, not_run)
+    settled = settle_claims(LAYOUT, {"claim": CLAIM}, ARMS, {"long": {None: rows(3, 1.0)}}, not_run)
     assert settled == {"claim": {}}
 
 
 def test_a_claim_whose_arms_are_of_other_units_is_not_run():
     layout = replace(LAYOUT, units_from=Path("data/dedup.parquet"))
     claims = {"claim": CLAIM, "odds": CLAIM | {"a": "even_odds"}}
-    assert explain_not_run(layout, claims, {}, {"long": "1f", "short": "1f"}) == {}
-    not_run = explain_not_run(layout, claims, {}, {"long": "1f", "short": "2e"})
+    assert explain_not_run(layout, claims, {}, {"long": {"1f"}, "short": {"1f"}}) == {}
+    not_run = explain_not_run(layout, claims, {}, {"long": {"1f"}, "short": {"1f", "2e"}})
     assert not_run == {
         "claim": "data/dedup.parquet differs between long and short, so a query_id need not be "
         "the same thing in both"

@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 
 from genlab.core.program import InputError
-from genlab.experiments.comparison import compare_group, count_asked, pair_rows, with_verdicts
+from genlab.experiments.comparison import compare_group, with_verdicts
 from genlab.experiments.comparison_views import short
 from genlab.experiments.layout import Layout, Metric, read_layout
+from genlab.experiments.pairing import count_asked, pair_rows
 from genlab.statistics.intervals import paired_difference
 from genlab.statistics.significance import detectable_difference, mcnemar_p
 
@@ -169,7 +170,7 @@ def test_units_of_two_types_are_an_error_and_integers_of_two_sizes_are_not():
     with pytest.raises(InputError, match="unit is Int64 in BASE but String in OTHER"):
         pair_rows(LAYOUT, base, text, ["place"])
     small = base.cast({"unit": pl.Int32})
-    assert pair_rows(LAYOUT, base, small, ["place"])["j"].base.height == 1
+    assert pair_rows(LAYOUT, base, small, ["place"])["j"].height == 1
 
 
 def test_a_metric_of_text_is_an_error_and_one_of_truth_values_or_nothing_is_not():
@@ -248,7 +249,7 @@ def test_what_is_detectable_is_of_all_rows_asked_and_only_told_where_it_can_be()
     for n in (1, 4):
         place = compare_group(LAYOUT, "j", pairing, ["place"], n)[0]
         assert place.detectable == detectable_difference(changes, n)
-    same = compare_group(LAYOUT, "j", replace(pairing, other=base), ["place"])[0]
+    same = compare_group(LAYOUT, "j", replace(pairing, other=[base]), ["place"])[0]
     assert same.detectable != same.detectable
 
 
