@@ -30,7 +30,7 @@ from genlab.experiments.revisions import (
     read_params,
     read_rows,
 )
-from genlab.experiments.training_seeds import Trainings
+from genlab.experiments.training_seeds import ALONE, Trainings
 
 Runs = dict[str, dict[int | None, str]]  # arm -> seed -> the commit of its experiment
 Tables = dict[int | None, pl.DataFrame]  # seed -> rows
@@ -88,7 +88,7 @@ def experiments_of(
     return experiments
 
 
-def run_arms(arms: dict[str, dict], trainings: Trainings) -> list[str]:
+def run_arms(arms: dict[str, dict], trainings: Trainings = ALONE) -> list[str]:
     """Run the arms that are experiments, replacing those of the same names; return the failed.
 
     Raises Busy, before anything is replaced, if a stage or a dvc runs in this clone.
@@ -125,7 +125,7 @@ def yaml_word(value: object) -> str:
     return json.dumps(value) if isinstance(value, (bool, list)) else str(value)
 
 
-def find_runs(arms: dict[str, dict], trainings: Trainings) -> tuple[Runs, dict[str, str]]:
+def find_runs(arms: dict[str, dict], trainings: Trainings = ALONE) -> tuple[Runs, dict[str, str]]:
     """Return arm -> seed -> the commit of the experiment that made its rows; arm -> what lacks.
 
     A value has neither. An experiment that bears an arm's name may be of other params: claims.yaml

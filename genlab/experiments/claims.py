@@ -127,11 +127,11 @@ def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
     if not arms and unread:
         raise InputError(f"no arm can be read: {next(iter(unread.values()))}")
     if not arms:
-        n_arms, took = sum(map(is_experiment, content["arms"].values())), last_minutes()
+        n_runs, took = len(experiments_of(content["arms"], trainings)), last_minutes()
         time_needed = f"; the last time it took {took} minutes" if took else ""
         raise InputError(
             "no arm has been run on this commit with the params of claims.yaml; `python -m genlab "
-            f"claims run` runs all {n_arms} of them{time_needed}"
+            f"claims run` makes all {n_runs} runs{time_needed}"
         )
     not_run = explain_not_run(layout, content["claims"], missing, read_units(layout, runs))
     settled = settle_claims(layout, content["claims"], content["arms"], rows, not_run)

@@ -41,6 +41,9 @@ class Trainings:
         return " and ".join(self.params)
 
 
+ALONE = Trainings()
+
+
 def check_trainings(path: Path, content: dict, params: Mapping) -> Trainings:
     """Return what a claims.yaml says of trainings; raise InputError naming what is wrong.
 
@@ -48,7 +51,7 @@ def check_trainings(path: Path, content: dict, params: Mapping) -> Trainings:
     that the default run is one of those that are compared.
     """
     if (given := content.get("trainings")) is None:
-        return Trainings()
+        return ALONE
     where = f"{path}: trainings"
     if not isinstance(given, dict) or set(given) != {"params", "values"}:
         raise InputError(f"{where}: must be like {FORM}")

@@ -137,7 +137,7 @@ def explain_not_run(
         sides = list(dict.fromkeys((claim["a"], claim["b"])))
         if lacking := [arm for arm in sides if arm in missing]:
             reasons[name] = f"arm {' and '.join(lacking)}"
-        elif len(set().union(*(units[arm] for arm in sides if arm in units))) > 1:
+        elif len({frozenset(units[arm]) for arm in sides if arm in units}) > 1:
             reasons[name] = (
                 f"{layout.units_from} differs between {' and '.join(sides)}, so a {layout.unit} "
                 "need not be the same thing in both"

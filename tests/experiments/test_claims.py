@@ -135,7 +135,7 @@ def test_a_claim_whose_arms_are_of_other_units_is_not_run():
     layout = replace(LAYOUT, units_from=Path("data/dedup.parquet"))
     claims = {"claim": CLAIM, "odds": CLAIM | {"a": "even_odds"}}
     assert explain_not_run(layout, claims, {}, {"long": {"1f"}, "short": {"1f"}}) == {}
-    not_run = explain_not_run(layout, claims, {}, {"long": {"1f"}, "short": {"1f", "2e"}})
+    not_run = explain_not_run(layout, claims, {}, {"long": {"1f"}, "short": {"2e"}})
     assert not_run == {
         "claim": "data/dedup.parquet differs between long and short, so a query_id need not be "
         "the same thing in both"
@@ -340,7 +340,7 @@ def test_where_every_arm_failed_that_is_what_is_said(repository, monkeypatch):
     enter(repository, monkeypatch)
     Path("claims.yaml").write_text(HEAD + CLAIMS)
     names = ["claim-tiny-default", "claim-tiny-one", "claim-tiny-later"]
-    monkeypatch.setattr(program, "run_arms", lambda arms: names)
+    monkeypatch.setattr(program, "run_arms", lambda arms, trainings: names)
     monkeypatch.setattr(program, "settle", lambda *inputs: pytest.fail("nothing to settle"))
     with pytest.raises(InputError, match=r"one, claim-tiny-later failed; .*dvc queue logs claim"):
         CliRunner().invoke(app, ["run"], catch_exceptions=False)
@@ -359,7 +359,7 @@ def test_where_nothing_was_run_it_says_what_runs_it(repository, monkeypatch):
             told = "; the last time it took 7 minutes" if minutes else ""
             assert str(caught.value) == (
                 "no arm has been run on this commit with the params of claims.yaml; "
-                f"`python -m genlab claims run` runs all 3 of them{told}"
+                f"`python -m genlab claims run` makes all 3 runs{told}"
             )
     finally:
         call(repository, "git", "reset", "--quiet", "--soft", "HEAD~1")
