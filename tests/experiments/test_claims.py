@@ -111,6 +111,23 @@ def test_a_verdict_needs_both_the_interval_and_the_adjusted_p(low, p):
     assert verdict(found, "higher") == expected
 
 
+def test_a_claim_has_one_verdict_over_all_trainings():
+    long = [rows(30, 5.0)] * 3
+    found = settle({"claim": CLAIM}, long=long, short=[rows(30, 4.0), rows(30, 4.1), rows(30, 3.9)])
+    found = found["claim"]["labse"]
+    assert (found["verdict"], found["n_trainings"], found["n"]) == ("supported", 3, 30)
+    assert found["by_training"] == pytest.approx([-1.0, -0.9, -1.1])
+    assert found["over_trainings"]["low"] == pytest.approx(-1.2484, abs=1e-4)
+    assert 0.9 < found["training_share"] <= 1
+    against = settle({"claim": CLAIM}, long=long[:2], short=[rows(30, 4.0), rows(30, 6.0)])
+    assert against["claim"]["labse"]["verdict"] == "unstable over trainings"
+
+
+def test_a_claim_is_settled_over_the_trainings_that_both_arms_have():
+    arms = {"long": [rows(30, 5.0)] * 5, "short": [rows(30, 4.0)] * 2}
+    assert settle({"claim": CLAIM}, **arms)["claim"]["labse"]["n_trainings"] == 2
+
+
 def test_p_is_adjusted_for_all_claims_and_rankers_of_the_file():
     one = {"long": rows(30, 5.0), "short": rows(30, 4.0)}
     two = {
@@ -314,6 +331,41 @@ def test_without_a_command_what_was_run_is_settled_and_written(repository, monke
     assert not Path("metrics/published.json").exists()
 
 
+def test_every_arm_is_run_and_read_once_per_training(repository, monkeypatch):
+    """claim-tiny-default-1 is the run of shift 1; of the arm `one` there is no second training."""
+    enter(repository, monkeypatch)
+    head = call(repository, "git", "rev-parse", "HEAD").strip()
+    refs = f"refs/exps/{head[:2]}/{head[2:]}"
+    call(repository, "git", "update-ref", f"{refs}/claim-tiny-default-1", f"{refs}/claim-tiny-one")
+    seeds = "trainings: {params: [rows.shift], values: [0, 1]}\n"
+    Path("claims.yaml").write_text(SAME_UNITS + seeds + CLAIMS)
+    try:
+        result = CliRunner().invoke(app, [], catch_exceptions=False)
+    finally:
+        call(repository, "git", "update-ref", "-d", f"{refs}/claim-tiny-default-1")
+    written = json.loads(Path("metrics/claims.json").read_text())
+    assert written["claims"]["kinds"]["strict"]["n_trainings"] == 2
+    assert set(written["arms"]["default"]["strict"]["mean_place"]["error_from"]) == {
+        "units",
+        "sampling",
+        "training",
+    }
+    where = written["rows"]["odd"]
+    assert (where["path"], where["where"]) == ("data/kinds.parquet", {"kind": "odd"})
+    assert len(set(where["md5"].values())) == 2
+    assert "Intervals and p are for other pairs and other trainings: 2 were made." in result.output
+    assert "Where the squared error of one training's mean_place comes from:" in result.output
+
+
+def test_an_arm_with_fewer_trainings_is_named(repository, monkeypatch):
+    enter(repository, monkeypatch)
+    seeds = "trainings: {params: [rows.shift], values: [0, 5]}\n"
+    Path("claims.yaml").write_text(SAME_UNITS + seeds + CLAIMS)
+    output = CliRunner().invoke(app, [], catch_exceptions=False).output
+    assert "Fewer trainings:" in output
+    assert "arm default: 1 of 2 trainings: no claim-tiny-default-5 on this commit; run" in output
+
+
 def test_arms_made_from_other_units_are_not_paired(repository, monkeypatch):
     enter(repository, monkeypatch)
     Path("claims.yaml").write_text(HEAD + CLAIMS)  # shift changes data/kinds.parquet, too
@@ -352,6 +404,7 @@ def test_where_nothing_was_run_it_says_what_runs_it(repository, monkeypatch):
     call(repository, "git", "commit", "--quiet", "--allow-empty", "--message", "code")
     try:
         record = Path("metrics/claims.json")
+        record.parent.mkdir(exist_ok=True)
         for minutes in (0, 7):
             record.write_text(json.dumps({"minutes": minutes}) if minutes else "{}")
             with pytest.raises(InputError) as caught:
