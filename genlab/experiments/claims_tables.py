@@ -67,10 +67,20 @@ def published_cell(published: dict, arm: str, group: str, metric: str) -> str:
     return f"{numbers[metric]:.2f} on {world} data and model"
 
 
-def claims_table(settled: dict, claims: dict, reread: dict, names: dict[str, str]) -> str:
-    """Return every claim with its paired difference and verdict in every group; names as above."""
+def claims_table(
+    settled: dict,
+    claims: dict,
+    reread: dict,
+    names: dict[str, str],
+    elsewhere: dict[str, str] | None = None,
+) -> str:
+    """Return every claim with its paired difference and verdict in every group; names as above.
+
+    elsewhere: claim -> what other rankers and passages say of it; a column if there is any.
+    """
     groups = keys_of(settled["arms"])
     beside = ["in the study's own numbers"] if reread else []
+    beside += ["on real rankers and passages"] if elsewhere else []
     rows = [["claim", "pairs", *(names.get(group, group or "result") for group in groups), *beside]]
     for name, claim in claims.items():
         found = settled["claims"].get(name, {})
@@ -79,6 +89,8 @@ def claims_table(settled: dict, claims: dict, reread: dict, names: dict[str, str
         if reread:
             checked = reread["claims"].get(name, {})
             cells.append(", ".join(f"{g} {agreeing(cells)}" for g, cells in checked.items()))
+        if elsewhere:
+            cells.append(elsewhere.get(name, ""))
         rows.append([claim["claim"], n, *cells])
     return markdown_table(rows)
 

@@ -1,9 +1,16 @@
 """One claim on several collections: does it hold on all of them, on some, on none?
 
-Groups are named "COLLECTION RANKER". A ranker of which a claim is not asked has no group.
+Groups are named "COLLECTION RANKER". A ranker of which a claim is not asked has no group. A
+pipeline whose committed record is of other data than its default run keeps it in record/; if its
+claims.yaml has `same_as_root` (a claim of the flagship -> one of its own) and `findings` (which
+claims the flagship's README shows), the flagship's README takes both from there.
 """
 
+import json
+from pathlib import Path
+
 from genlab.core.markdown import markdown_table
+from genlab.experiments.layout import read_yaml
 
 HOLDS, FAILS = "supported", "contradicted"
 
@@ -60,12 +67,82 @@ def cell_of(groups: dict[str, dict], ranker: str) -> str:
     return f"**{word}**: {', '.join(numbers)}"
 
 
-def verdicts_table(settled: dict, claims: dict) -> str:
-    """Return every claim with its verdict over collections, a column for each ranker."""
-    groups = dict.fromkeys(group for found in settled["claims"].values() for group in found)
-    rankers = list(dict.fromkeys(map(ranker_of, groups)))
+def rankers_in(settled: dict) -> list[str]:
+    """Return every ranker of which a claim was settled."""
+    groups = [group for found in settled["claims"].values() for group in found]
+    return list(dict.fromkeys(map(ranker_of, groups)))
+
+
+def verdicts_table(settled: dict, claims: dict, shown: list[str] | None = None) -> str:
+    """Return claims (all, or those shown) with their verdicts over collections, by ranker."""
+    rankers = rankers_in(settled)
     rows = [["claim", *rankers]]
-    for name, claim in claims.items():
+    for name in shown or claims:
         found = settled["claims"].get(name, {})
-        rows.append([claim["claim"], *(cell_of(found, ranker) for ranker in rankers)])
+        rows.append([claims[name]["claim"], *(cell_of(found, ranker) for ranker in rankers)])
     return markdown_table(rows)
+
+
+def rankers_table(details: dict) -> str:
+    """Return each judge's quality, and what the query in front does for it; with intervals."""
+    quality = ("mrr", "map", "ndcg_10")
+    doses = ("best_dose", "gained_by_first", "lost_after_best")
+    header = ["collection, ranker", *quality, *doses, "places gained: wrong passage", "answer"]
+    rows = [[name.replace("_", " ") for name in header]]
+    for judge, found in details.items():
+        gains = [found["probes"][f"{slot}_with_query"]["gain"] for slot in ("wrong", "answer")]
+        cells = [
+            *(with_ends(found["quality"][name], 3) for name in quality),
+            with_ends(found["doses"]["best_dose"], 0),
+            *(with_ends(found["doses"][name], 2) for name in doses[1:]),
+            *(with_ends(gain, 2) for gain in gains),
+        ]
+        rows.append([judge.replace("_", " "), *cells])
+    return markdown_table(rows)
+
+
+def with_ends(numbers: dict[str, float], digits: int) -> str:
+    """Return "0.68 (0.66 to 0.70)"."""
+    value, low, high = (f"{numbers[name]:.{digits}f}" for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def records_below(folder: Path) -> list[tuple[dict, dict]]:
+    """Return (claims.yaml, settled claims) of the pipelines that say what the flagship's are."""
+    found = []
+    for path in sorted(folder.glob("pipelines/*/claims.yaml")):
+        settled = path.parent / "record/claims.json"
+        content = read_yaml(path)
+        if "same_as_root" in content and settled.is_file():
+            found.append((content, json.loads(settled.read_text(encoding="utf-8"))))
+    return found
+
+
+def elsewhere_of(folder: Path) -> dict[str, str]:
+    """Return claim of the flagship -> what the records of other pipelines say of it."""
+    cells: dict[str, str] = {}
+    for content, settled in records_below(folder):
+        for name, own in content["same_as_root"].items():
+            over = over_collections(settled["claims"].get(own, {}))
+            cells[name] = "; ".join(short_cell(*each) for each in over.items()) or "not asked"
+    return cells
+
+
+def short_cell(ranker: str, over: dict) -> str:
+    """Return "minilm: holds on 1 of 3, contradicted on 2"."""
+    words = f"{ranker}: holds on {over['holds']} of {over['of']}"
+    if over["contradicted"]:
+        words += f", **contradicted** on {over['contradicted']}"
+    elif not over["holds"]:
+        words = f"{ranker}: **not so** on any of {over['of']}"
+    return words
+
+
+def findings_table(folder: Path) -> str:
+    """Return the claims that a pipeline shows in the flagship's README, settled on its record."""
+    tables = [
+        verdicts_table(settled, content["claims"], content["findings"])
+        for content, settled in records_below(folder)
+        if "findings" in content
+    ]
+    return "\n\n".join(tables) or "No record of real rankers is there."

@@ -25,6 +25,12 @@ from genlab.experiments.claims_tables import (
     with_interval,
 )
 from genlab.experiments.layout import Layout, read_layout, read_yaml
+from genlab.experiments.over_collections import (
+    elsewhere_of,
+    findings_table,
+    rankers_table,
+    verdicts_table,
+)
 from genlab.experiments.published import groups_of
 
 app = stage_app()
@@ -148,7 +154,10 @@ def spreads_table(details: dict, layout: Layout) -> str:
     return markdown_table(rows)
 
 
-TABLES = ("claims", "arms", "references", "published", "probes", "outcomes", "spreads")
+TABLES = (
+    *("claims", "arms", "references", "published", "probes", "outcomes", "spreads"),
+    *("verdicts", "rankers", "findings"),
+)
 
 
 def fill(text: str, table: Callable[[str], str]) -> str:
@@ -180,14 +189,18 @@ def read_json(path: Path) -> dict:
 
 
 def render(folder: Path) -> str:
-    """Return README.md of a pipeline's folder with its tables made anew from metrics/."""
+    """Return README.md of a pipeline's folder with its tables made anew from metrics/.
+
+    Of a pipeline that has a record of its own, from record/.
+    """
     layout = read_layout(folder / "claims.yaml")
     content = read_yaml(folder / "claims.yaml")
     published = content.get("published", {})
     names = stand_ins(folder, published) if published else {}
 
     def read(name: str) -> dict:
-        return read_json(folder / "metrics" / name)
+        record = folder / "record" / name
+        return read_json(record if record.is_file() else folder / "metrics" / name)
 
     def table(name: str) -> str:
         match name:
@@ -195,7 +208,8 @@ def render(folder: Path) -> str:
                 reread = read("published.json") if published else {}
                 settled = read("claims.json")
                 above = verdicts_line(settled, layout)
-                return above + claims_table(settled, content["claims"], reread, names)
+                elsewhere = elsewhere_of(folder)
+                return above + claims_table(settled, content["claims"], reread, names, elsewhere)
             case "arms":
                 return arms_table(read("claims.json"), layout, published, names)
             case "references":
@@ -209,6 +223,14 @@ def render(folder: Path) -> str:
                 return outcomes_table(read("score_details.json"), layout)
             case "spreads":
                 return spreads_table(read("score_details.json"), layout)
+            case "verdicts":
+                settled = read("claims.json")
+                above = verdicts_line(settled, layout)
+                return above + verdicts_table(settled, content["claims"])
+            case "rankers":
+                return rankers_table(read("score_details.json"))
+            case "findings":
+                return findings_table(folder)
             case _:
                 raise ValueError(f"{name} is in TABLES but nothing makes it")
 
