@@ -32,6 +32,7 @@ from genlab.experiments.over_collections import (
     verdicts_table,
 )
 from genlab.experiments.published import groups_of
+from genlab.experiments.verified import describe_verified
 
 app = stage_app()
 
@@ -155,7 +156,7 @@ def spreads_table(details: dict, layout: Layout) -> str:
 
 
 TABLES = (
-    *("claims", "arms", "references", "published", "probes", "outcomes", "spreads"),
+    *("claims", "arms", "references", "published", "probes", "outcomes", "spreads", "verified"),
     *("verdicts", "rankers", "findings"),
 )
 
@@ -231,6 +232,8 @@ def render(folder: Path) -> str:
                 return rankers_table(read("score_details.json"))
             case "findings":
                 return findings_table(folder)
+            case "verified":
+                return describe_verified(folder)
             case _:
                 raise ValueError(f"{name} is in TABLES but nothing makes it")
 
