@@ -9,6 +9,7 @@ Presence of Tied Scores). So no order of the file and no id of a passage changes
 import numpy as np
 import polars as pl
 
+from genlab.core.terminal import with_ends
 from genlab.ranking.places import TIE
 from genlab.statistics.intervals import SHARE, bootstrap_interval, interval
 
@@ -73,3 +74,10 @@ def summarize(rows: pl.DataFrame, seed: int) -> dict[str, dict[str, float]]:
     low, high = bootstrap_interval(counted, seed=seed, bounds=[SHARE] * len(MEASURES))
     means = counted.mean(axis=0)
     return {name: interval(means[i], low[i], high[i]) for i, name in enumerate(MEASURES)}
+
+
+def in_words(found: dict[str, dict[str, float]]) -> str:
+    """Return what `summarize` gave as one line."""
+    if not found:
+        return "no query has a selected passage, so nothing tells how well it ranks"
+    return ", ".join(f"{name} {with_ends(numbers)}" for name, numbers in found.items())
