@@ -7,6 +7,7 @@ asked whether the bare query wins.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ import polars as pl
 from genlab.ranking import places
 from genlab.ranking.candidates import Relevance
 from pipelines.rankers.altered_texts import ORDER_PROBES, SYMMETRY_PROBES
+from pipelines.rankers.remembered import score_pairs
 
 SCHEMA = pl.Schema(
     {
@@ -70,9 +72,16 @@ def find_kind(relevance: Relevance, texts: pl.DataFrame) -> Kind:
 
 
 def score_texts(
-    relevance: Relevance, texts: pl.DataFrame, queries: pl.DataFrame, candidates: pl.DataFrame
+    relevance: Relevance,
+    texts: pl.DataFrame,
+    queries: pl.DataFrame,
+    candidates: pl.DataFrame,
+    memory: Path,
 ) -> pl.DataFrame:
-    """Return the texts with their scores; what the candidates' scores hold is not scored again."""
+    """Return the texts with their scores.
+
+    What the candidates' scores hold, or `memory` (remembered.py), is not scored again.
+    """
     real = (
         queries.select("query_id", "query", "passages")
         .join(candidates, on="query_id", maintain_order="left")
@@ -87,7 +96,7 @@ def score_texts(
     known = pl.concat([real, random]).unique(["query", "text"], keep="first", maintain_order=True)
     rows = texts.join(known, on=["query", "text"], how="left", maintain_order="left")
     new = rows.filter(pl.col("score").is_null()).select("query", "text").unique(maintain_order=True)
-    scores = relevance(new["query"].to_list(), new["text"].to_list())
+    scores = score_pairs(relevance, new, memory)
     found = new.with_columns(found=pl.Series(scores, dtype=pl.Float32))
     return (
         rows.join(found, on=["query", "text"], how="left", maintain_order="left")

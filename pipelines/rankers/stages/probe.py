@@ -1,7 +1,8 @@
 """probe: where every altered passage stands under one ranker.
 
 Reads the altered passages of every collection and the ranker's candidate scores; no text is scored
-twice. Writes a row per collection, query and probe, and which kind of ranker it is.
+twice, and a killed run goes on where it was. Writes a row per collection, query and probe, and
+which kind of ranker it is.
 """
 
 from pathlib import Path
@@ -17,6 +18,7 @@ from genlab.core.tables import read_table, write_table
 from genlab.ranking.candidates import evaluated_queries, read_candidates
 from pipelines.rankers import probing
 from pipelines.rankers.named_assets import ranker_of, tables_in
+from pipelines.rankers.remembered import remember
 
 app = stage_app()
 
@@ -42,7 +44,8 @@ def main(
         kind = probing.find_kind(loaded.relevance, texts)
         asked = texts.filter(kind.asked())
         with progress(f"probing {ranker.name} with {name}", unit="texts"):
-            scored = probing.score_texts(loaded.relevance, asked, queries, candidates)
+            memory = remember(ranker, counts / name, batch_size)
+            scored = probing.score_texts(loaded.relevance, asked, queries, candidates, memory)
         kinds[name] = {
             "reads_order": int(kind.reads_order),
             "is_symmetric": int(kind.is_symmetric),

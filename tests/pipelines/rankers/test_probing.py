@@ -7,6 +7,7 @@ import pytest
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA
 from genlab.ranking.candidates import passages_of_others, score_candidates
+from pipelines.rankers import remembered
 from pipelines.rankers.altered_texts import Alterations, alter, check_alterations, sizes
 from pipelines.rankers.examples import find_examples
 from pipelines.rankers.probing import SCHEMA, find_kind, place_texts, score_texts
@@ -125,7 +126,7 @@ def test_what_a_ranker_cannot_tell_apart_is_not_asked_of_it(texts):
 
 
 @pytest.fixture(scope="module")
-def placed(texts) -> pl.DataFrame:
+def placed(texts, tmp_path_factory) -> pl.DataFrame:
     queries = queries_of()
     candidates = score_candidates(queries, shared_words, 5)
     asked = []
@@ -134,10 +135,14 @@ def placed(texts) -> pl.DataFrame:
         asked.extend(zip(queries, texts, strict=True))
         return shared_words(queries, texts)
 
-    scored = score_texts(counting, texts, queries, candidates)
+    memory = tmp_path_factory.mktemp("memory")
+    scored = score_texts(counting, texts, queries, candidates, memory)
     assert len(asked) == len(set(asked))
     known = {text for row in queries["passages"].to_list() for text in (p["text"] for p in row)}
     assert not known & {text for _, text in asked}  # nothing is scored twice
+    n_asked = len(asked)
+    assert score_texts(counting, texts, queries, candidates, memory).equals(scored)
+    assert len(asked) == n_asked  # all was remembered
     expected = shared_words(texts["query"].to_list(), texts["text"].to_list())
     assert np.array_equal(scored["score"].to_numpy(), expected)
     names = {"judge": "lakes words", "collection": "lakes", "ranker": "words"}
@@ -145,6 +150,32 @@ def placed(texts) -> pl.DataFrame:
         pl.lit(value).alias(name) for name, value in names.items()
     )
     return rows.match_to_schema(SCHEMA, extra_columns="ignore")
+
+
+def test_a_probing_that_was_interrupted_goes_on_and_more_queries_cost_only_themselves(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(remembered, "QUERIES_AT_A_TIME", 2)
+    pairs = pl.DataFrame(
+        [(f"q{i}", f"text {k} q{i}") for i in range(5) for k in range(3)],
+        schema=["query", "text"],
+        orient="row",
+    )
+    asked = []
+
+    def stopping(queries: list[str], texts: list[str]) -> np.ndarray:
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        asked.append(texts)
+        return shared_words(queries, texts)
+
+    with pytest.raises(KeyboardInterrupt):
+        remembered.score_pairs(stopping, pairs, tmp_path)
+    asked.clear()
+    scores = remembered.score_pairs(stopping, pairs, tmp_path)
+    assert asked == [pairs["text"].to_list()[12:]]
+    expected = shared_words(pairs["query"].to_list(), pairs["text"].to_list())
+    assert np.array_equal(scores, expected)
 
 
 def test_a_text_stands_in_its_slot(placed):
