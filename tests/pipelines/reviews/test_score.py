@@ -511,6 +511,10 @@ def test_labels_are_counted_and_a_broken_line_is_named(classified, tmp_path):
     found = json.loads((tmp_path / "labels.json").read_text())
     assert found["labels"] == {"n": 3, "n_of_other_texts": 0}
     assert found["shares"]["full"]["anna"]["all"]["correct"]["value"] == pytest.approx(2 / 3)
+    # The classifiers guess all but coherence, so those shares have what all guesses make of them.
+    powered = found["shares"]["full"]["anna"]["powered"]
+    assert set(powered) == {"correct", "any_rubric", "positive_at_low", "negative_at_high"}
+    assert powered["correct"]["labels_saved"] >= 0
     file.write_text(file.read_text() + '{"text_id": "x", "rater": "anna", "answer": "fine"}\n')
     with pytest.raises(InputError, match=r"anna\.jsonl line 4: "):
         run_score(classified, tmp_path, labels)
