@@ -351,18 +351,15 @@ def test_every_option_arrives_at_the_trainer(tmp_path, run, monkeypatch):
     run_until_there(lambda: run(tmp_path / "full", ratings=(1, 5), **unlike))
     (options,) = notes
     args, model = options["args"], options["model"]
-    assert {
+    named = {
         "epochs": args.num_train_epochs,
         "lr_scheduler_type": args.lr_scheduler_type,
         "warmup_steps": args.warmup_steps,
         "batch_size": args.per_device_train_batch_size,
         "gradient_accumulation_steps": args.gradient_accumulation_steps,
         "seed": args.seed,
-    } == {
-        name: unlike[name]
-        for name in ("epochs", "lr_scheduler_type", "warmup_steps", "batch_size")
-        + ("gradient_accumulation_steps", "seed")
     }
+    assert named == {name: unlike[name] for name in named}
     optimizer, scheduler = options["optimizers"]
     rates = {
         id(weight): (group["lr"], group["weight_decay"])
