@@ -37,9 +37,9 @@ def powered_share(
     float[N] about the texts without a label. The share is mean(labels) + w (mean(other_guesses) -
     mean(guesses)) with w = cov(labels, guesses) / ((1 + n / N) var(guesses)), the weight of least
     variance. The ends are Wilson's, of as many labels as would have this variance without guesses;
-    the paper's own, +-1.96 standard errors, hold a share of 0.97 only 84 to 91 times in 100 at n = 100.
-    Both, and w, are reckoned with IMAGINED labels beside the n. Raises ValueError where there is
-    no label, no other text, or not one guess a label.
+    the paper's own, +-1.96 standard errors, hold a share of 0.97 only 84 to 91 times in 100 at
+    n = 100. Both, and w, are reckoned with IMAGINED labels beside the n. Raises ValueError where
+    there is no label, no other text, or not one guess a label.
     """
     y, f, others = (np.asarray(each, dtype=np.float64) for each in (labels, guesses, other_guesses))
     if not len(y) or not len(others) or len(y) != len(f):
