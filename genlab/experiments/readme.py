@@ -155,6 +155,7 @@ def spreads_table(details: dict, layout: Layout) -> str:
     return markdown_table(rows)
 
 
+PAGES = ("README.md", "RESULTS.md")  # the second holds what the first has no room for
 TABLES = (
     *("claims", "arms", "references", "published", "probes", "outcomes", "spreads", "verified"),
     *("verdicts", "rankers", "findings"),
@@ -189,8 +190,8 @@ def read_json(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def render(folder: Path) -> str:
-    """Return README.md of a pipeline's folder with its tables made anew from metrics/.
+def render(folder: Path, name: str = "README.md") -> str:
+    """Return a page of PAGES of a pipeline's folder with its tables made anew from metrics/.
 
     Of a pipeline that has a record of its own, from record/.
     """
@@ -237,14 +238,15 @@ def render(folder: Path) -> str:
             case _:
                 raise ValueError(f"{name} is in TABLES but nothing makes it")
 
-    return fill((folder / "README.md").read_text(encoding="utf-8"), table)
+    return fill((folder / name).read_text(encoding="utf-8"), table)
 
 
 @app.command()
 def main(folder: Path = typer.Argument(Path("."))) -> None:
-    """Write the tables into README.md."""
-    text = render(folder)
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    """Write the tables into README.md, and into RESULTS.md where there is one."""
+    texts = {name: render(folder, name) for name in PAGES if (folder / name).is_file()}
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
