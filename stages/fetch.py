@@ -4,6 +4,7 @@ One command an asset. Each asset has a source: `mini` (made here, no network), `
 at a pinned revision) or `file` (a path of the user's). Everything later runs offline.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.mini.gpt2 import Sizes, check_sizes, make_base
 from genlab.mini.rankers import RankerRecipe, make_ranker, mean_reciprocal_rank
-from genlab.passages.corpora import count_queries
+from genlab.passages.corpora import Limits, count_queries
 from genlab.passages.corpus_rows import CorpusFormat
 from genlab.ranking.rankers import RankerKind, load_ranker
 from genlab.sources.decoding import Encoding
@@ -39,39 +40,34 @@ def corpus(
     format: Annotated[CorpusFormat, Option(help="file: how it is written; auto recognises it")],
     encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
     hub_name: Annotated[str, Option(help="hub: configuration of the data set")],
-    n_train: Annotated[int, Option(min=0, help="train queries; 0: all there are")],
-    n_validation: Annotated[int, Option(min=0, help="validation queries; 0: all there are")],
+    limits: Limits,
     validation_share: Annotated[float, Option(min=0.0, max=1.0, help="file without splits")],
     max_text_bytes: Annotated[int, Option(min=1, help="a longer text is an error")],
-    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch queries with their passages as one table."""
     from genlab.mini import queries as mini_queries
     from genlab.passages import corpora
 
     commit = "none"
+    files: Counter[str] = Counter()
     if origin.source is Source.mini:
-        frames = mini_queries.make_queries(origin.path, n_train, n_validation, seed)
+        frames = mini_queries.make_queries(
+            origin.path, limits.n_train, limits.n_validation, limits.seed
+        )
     elif origin.source is Source.hub:
         frames, commit = corpora.read_hub_corpus(
-            origin.hub_id, hub_name, origin.revision, n_train, n_validation, max_text_bytes
+            origin.hub_id, hub_name, origin.revision, limits, max_text_bytes
         )
     else:
         frames = corpora.read_file_corpus(
-            origin.path,
-            format,
-            n_train,
-            n_validation,
-            validation_share,
-            max_text_bytes,
-            encoding,
+            origin.path, format, limits, validation_share, max_text_bytes, encoding, files
         )
     counts = {
         split: {"queries": 0, "passages": 0, "answerable": 0} for split in ("train", "validation")
     }
     shown = with_progress(frames, "fetching the corpus", "queries")
     n_rows = write_table(output, (count_queries(frame, counts) for frame in shown), QUERY_SCHEMA)
-    write_json(metrics, {"splits": counts})
+    write_json(metrics, {"splits": counts} | ({"files": dict(files)} if files else {}))
     asset = origin.asset
     if origin.source is Source.hub:
         asset = f"{asset} {hub_name}".strip()

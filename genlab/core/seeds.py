@@ -17,6 +17,14 @@ def random_stream(seed: int, item_id: str, length: int) -> np.ndarray:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key))).random(length)
 
 
+def order_of(item_id: str) -> bytes:
+    """Return what items are sorted by, to take the first n of them in an order of no meaning.
+
+    No seed changes it: the n of one run are among the m of another, so that the two can be paired.
+    """
+    return hashlib.blake2b(item_id.encode(), digest_size=16).digest()
+
+
 def draw(items: Iterable, n: int, seed: int) -> Iterator:
     """Yield `n` of the items, any as likely as any other, in their order (Vitter 1985: R)."""
     rng = Random(seed)

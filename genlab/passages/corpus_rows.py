@@ -67,15 +67,21 @@ def read_queries(
         yield from labelled_queries(file, start, max_text_bytes, encoding)
         return
     readers: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
-        "parquet": partial(parquet_rows, columns=COLUMNS),
+        "parquet": partial(parquet_rows, columns=COLUMNS[1:], wanted=COLUMNS[:1]),
         "array": partial(array_rows, encoding=encoding),
         "columns": partial(column_rows, encoding=encoding),
         "lines": partial(line_rows, encoding=encoding),
     }
-    stem = data_stem(file)
-    for number, (place, row) in enumerate(readers[kind](file)):
+    yield from checked_queries(readers[kind](file), data_stem(file), layout, max_text_bytes)
+
+
+def checked_queries(
+    rows: Iterator[tuple[str, Any]], name: str, layout: CorpusFormat, max_text_bytes: int
+) -> Iterator[PlacedQuery]:
+    """Yield raw rows as queries; one without an id is "<name>-<its number from 0>"."""
+    for number, (place, row) in enumerate(rows):
         if isinstance(row, dict) and "query_id" not in row:
-            row = row | {"query_id": f"{stem}-{number}"}
+            row = row | {"query_id": f"{name}-{number}"}
         yield place, check_row(place, row, layout, max_text_bytes)
 
 
@@ -111,10 +117,12 @@ def check_layout(file: Path, kind: str, layout: CorpusFormat) -> None:
         )
 
 
-def hub_queries(name: str, rows: "Dataset", max_text_bytes: int) -> Iterator[PlacedQuery]:
+def hub_queries(
+    asked: str, split: str, rows: "Dataset", max_text_bytes: int
+) -> Iterator[PlacedQuery]:
     """Yield the checked queries of one split of a Hub dataset with their places."""
-    for place, row in dataset_rows(name, rows, COLUMNS):
-        yield place, check_row(place, row, CorpusFormat.auto, max_text_bytes)
+    placed = dataset_rows(f"{asked}, {split}", rows, COLUMNS[1:], wanted=COLUMNS[:1])
+    yield from checked_queries(placed, split, CorpusFormat.auto, max_text_bytes)
 
 
 def check_row(place: str, row: Any, layout: CorpusFormat, max_text_bytes: int) -> dict[str, Any]:

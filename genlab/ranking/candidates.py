@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from genlab.core.program import InputError
+from genlab.core.seeds import order_of
 from genlab.core.tables import read_batches, read_table
 
 Relevance = Callable[[list[str], list[str]], np.ndarray]
@@ -28,17 +29,17 @@ SCHEMA = pl.Schema(
 
 
 def evaluated_queries(path: Path, n_queries: int) -> pl.DataFrame:
-    """Return the first `n_queries` validation rows of a query table in its order; 0 means all.
+    """Return `n_queries` validation rows of a query table in its order; 0 means all.
 
-    Raises InputError if there is none.
+    They are drawn by their ids, for the table may be sorted: the same in every stage, and those of
+    a smaller number are among those of a larger one. Raises InputError if there is none.
     """
-    kept: list[pl.DataFrame] = []
-    for batch in read_batches(path):
-        kept.append(batch.filter(pl.col("split") == "validation"))
-        if n_queries and sum(frame.height for frame in kept) >= n_queries:
-            break
+    wanted = pl.col("split") == "validation"
+    if n_queries:
+        ids = [each for batch in read_batches(path) for each in batch.filter(wanted)["query_id"]]
+        wanted &= pl.col("query_id").is_in(sorted(ids, key=order_of)[:n_queries])
+    kept = [batch.filter(wanted) for batch in read_batches(path)]
     queries = pl.concat(kept) if kept else pl.DataFrame()
-    queries = queries.head(n_queries) if n_queries else queries
     if queries.is_empty():
         raise InputError(f"{path}: no validation query to evaluate")
     return queries

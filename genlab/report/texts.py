@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from genlab.core.program import InputError
+from genlab.core.seeds import order_of
 from genlab.core.tables import read_batches
 from genlab.ranking.candidates import read_candidates
 from genlab.ranking.places import TIE
@@ -46,13 +47,14 @@ def make_payload(
     """Return the payload: the headline, and every query with its texts under each ranker.
 
     rows: the score stage's rows with their text; queries: the query table; candidates: the folder
-    of scored passages; scores and details: the score stage's metrics; n_queries: 0 = all.
+    of scored passages; scores and details: the score stage's metrics; n_queries: drawn; 0 = all.
     """
     rankers = rows["ranker"].unique(maintain_order=True).to_list()
     by_ranker = rows.partition_by("ranker", as_dict=True)
     placed = {name: by_ranker[name,] for name in rankers}
     first = placed[rankers[0]].select("query_id", "text", "answerable")
-    shown = first.head(n_queries) if n_queries else first
+    drawn = sorted(first["query_id"], key=order_of)[: n_queries or None]
+    shown = first.filter(pl.col("query_id").is_in(drawn))
     asked = find_queries(queries, shown["query_id"])
     group_name, groups = group_queries(shown["query_id"].to_list(), asked["query"].to_list())
     entries = [

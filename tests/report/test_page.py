@@ -85,9 +85,10 @@ def test_the_headline_has_value_interval_and_references_of_every_metric(payload)
     }  # fmt: skip
 
 
-def test_the_first_queries_are_kept_and_all_are_counted(tmp_path):
+def test_as_many_queries_as_asked_for_are_kept_and_all_are_counted(tmp_path):
     payload = payload_of(tmp_path, n_queries=2)
-    assert [query["id"] for query in payload["queries"]] == [query[0] for query in QUERIES[:2]]
+    ids = [query["id"] for query in payload["queries"]]
+    assert len(ids) == 2 and ids == [query[0] for query in QUERIES if query[0] in ids]
     assert payload["n_evaluated"] == 3
 
 

@@ -121,7 +121,8 @@ def test_metrics_count_the_rows(run):
 def test_batch_size_and_number_of_queries_change_no_text(run, options):
     rows, _ = run(**options)
     assert run(batch_size=32, **options)[0].equals(rows)
-    assert run(n_queries=5, **options)[0].equals(rows.head(5))
+    few = run(n_queries=5, **options)[0]
+    assert few.height == 5 and few.equals(rows.filter(pl.col("query_id").is_in(few["query_id"])))
 
 
 def test_a_shorter_cap_gives_the_beginning_of_the_longer_text(run):
