@@ -17,6 +17,7 @@ from typing import Annotated
 import polars as pl
 from typer import Option
 
+from genlab.core.chosen import is_wanted, write_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
@@ -61,6 +62,7 @@ def main(
     reference: Path,
     output: Path,
     metrics: Annotated[Path, Option()],
+    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
     recipe: PreferenceRecipe,
     n_seeds: Annotated[int, Option(min=1, help="trainings: seed, seed + 1, ...")],
     lora: Lora,
@@ -69,6 +71,10 @@ def main(
     from genlab.models.loading import load_causal_model, load_tokenizer
 
     check(recipe, output)
+    if not is_wanted(chosen):
+        write_left_out(output)
+        write_json(metrics, {"trainings": 0})
+        return
     check_same_tokenizer(policy, reference)
     tokenizer, table = load_tokenizer(policy), read_table(pairs)
     rows = preference_rows(table, tokenizer.eos_token_id)

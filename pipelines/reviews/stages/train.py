@@ -12,6 +12,7 @@ from typing import Annotated
 
 from typer import Option
 
+from genlab.core.chosen import is_wanted, write_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.processes import is_first, limit_threads
@@ -49,6 +50,7 @@ def main(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of losses, epochs and sizes")],
     curve: Annotated[Path, Option(help="loss against epoch, for dvc plots")],
+    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
     start: Annotated[Path, Option(help="folder of the model to start from")],
     method: Annotated[Method, Option(help="train all weights, or low-rank adapters")],
     ratings: Annotated[
@@ -68,6 +70,11 @@ def main(
     from genlab.models.loading import load_text_to_text_model, load_tokenizer
 
     check(mlflow_store)
+    if not is_wanted(chosen):
+        write_left_out(output)
+        write_json(curve, [])
+        write_json(metrics, {"training": {"steps": 0}})
+        return
     set_seed(recipe.seed)  # the adapters' first values are drawn before there is a Trainer
     tokenizer, model = load_tokenizer(start), load_text_to_text_model(start)
     limit_threads(model)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from genlab.core.chosen import is_wanted, write_chosen
 from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.tables import read_table, write_table
@@ -17,7 +18,7 @@ from genlab.models.loading import load_causal_model, load_tokenizer
 from genlab.text.classifier import Classifier, Features, save_classifier
 from pipelines.alignment.sampling import SCHEMA, prompt_ids, read_prompts, write_texts
 from pipelines.alignment.schemas import TEXT_SCHEMA
-from pipelines.alignment.stages import generate, pairs, reward, sample, score
+from pipelines.alignment.stages import choose, generate, pairs, reward, sample, score
 from tests.project_copy import ROOT
 from tests.tiny_models import TEXTS, save_base
 
@@ -36,6 +37,12 @@ def invoke(app, *positional, **options):
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output
+
+
+def chosen(folder, wanted):
+    """Write what `choose` writes of one entry."""
+    write_chosen(folder / "choose", {"group": {"entry": wanted}})
+    return folder / "choose/group/entry.json"
 
 
 def write_corpus(path, prompts):
@@ -163,7 +170,8 @@ def test_pairs_hold_the_tokens_and_rewards_of_the_texts_they_name(made, tmp_path
     invoke(reward.app, made / "sample", made / "reward_model", tmp_path / "rewarded",
            metrics=tmp_path / "m", batch_size=8)  # fmt: skip
     invoke(pairs.app, tmp_path / "rewarded", tmp_path / "pairs", metrics=tmp_path / "p.json",
-           strategy="random", n_pairs=9, margin=0, threshold=0, seed=1)  # fmt: skip
+           chosen=chosen(tmp_path, True), strategy="random", n_pairs=9, margin=0, threshold=0,
+           seed=1)  # fmt: skip
     texts = {row["text_id"]: row for row in read_table(tmp_path / "rewarded").to_dicts()}
     found = read_table(tmp_path / "pairs")
     assert found.height == 9 and (found["chosen_reward"] > found["rejected_reward"]).all()
@@ -171,6 +179,28 @@ def test_pairs_hold_the_tokens_and_rewards_of_the_texts_they_name(made, tmp_path
         for side in ("chosen", "rejected"):
             for name in ("tokens", "finished", "reward"):
                 assert row[f"{side}_{name}"] == texts[row[f"{side}_id"]][name]
+
+
+def test_pairs_that_nothing_compared_needs_are_none(tmp_path):
+    invoke(pairs.app, tmp_path / "not read", tmp_path / "pairs", metrics=tmp_path / "p.json",
+           chosen=chosen(tmp_path, False), strategy="margin", n_pairs=9, margin=99, threshold=0,
+           seed=1)  # fmt: skip
+    assert pl.read_parquet(tmp_path / "pairs").is_empty()
+    assert json.loads((tmp_path / "p.json").read_text()) == {"pairs": 0}
+
+
+def test_the_compared_arms_and_their_pairs_are_chosen(tmp_path):
+    params = yaml.safe_load((PIPELINE / "params.yaml").read_text())
+    params["compared"]["arms"] = ["slic", "margin"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    invoke(choose.app, tmp_path / "params.yaml", tmp_path / "out")
+    wanted = {
+        str(path.relative_to(tmp_path / "out").with_suffix(""))
+        for path in tmp_path.glob("out/*/*.json")
+        if is_wanted(path)
+    }
+    assert wanted == {"arms/slic", "arms/margin", "pairs/random", "pairs/margin"}
+    assert len(list(tmp_path.glob("out/*/*.json"))) == 7 + 3
 
 
 # ---- generate, score

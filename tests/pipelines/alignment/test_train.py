@@ -6,6 +6,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from genlab.core.chosen import write_chosen
 from genlab.core.files import written_whole
 from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model
@@ -44,10 +45,12 @@ def folder(tmp_path_factory):
     return write_preferences(tmp_path_factory.mktemp("preferences"))
 
 
-def arguments(output, folder, reference="policy", **options):
+def arguments(output, folder, reference="policy", wanted=True, **options):
     words = [str(folder / name) for name in ("pairs.parquet", "corpus.parquet", "policy")]
     words += [str(folder / reference), str(output / "models")]
     words += ["--metrics", str(output / "metrics.json")]
+    write_chosen(folder / "choose", {"arms": {"yes": True, "no": False}})
+    words += ["--chosen", str(folder / f"choose/arms/{'yes' if wanted else 'no'}.json")]
     return words + option_words({"precompute_reference": False} | OPTIONS | options)
 
 
@@ -77,6 +80,12 @@ def run_program(folder, root, monkeypatch, name, **options):
 
 def weights(folder):
     return (folder / "model.safetensors").read_bytes()
+
+
+def test_an_arm_that_is_not_compared_is_not_trained(run):
+    output = run("unwanted", wanted=False)
+    assert [each.name for each in (output / "models").iterdir()] == ["left_out.json"]
+    assert json.loads((output / "metrics.json").read_text()) == {"trainings": 0}
 
 
 def test_every_training_seed_has_a_model_and_a_curve(whole):

@@ -8,6 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from genlab.core.chosen import write_chosen
 from genlab.core.program import InputError
 from genlab.core.tables import write_arrow
 from genlab.models import training
@@ -15,6 +16,7 @@ from genlab.models.lora import Lora, add_lora
 from genlab.models.training import check_rows_fit, collate_pairs
 from pipelines.reviews.adapters import optimizer_of
 from pipelines.reviews.stages import train
+from pipelines.reviews.stages.choose import with_starts
 from pipelines.reviews.stages.tokenize import SCHEMA
 from pipelines.reviews.tracking import check_store, tracking_uri
 from tests.tiny_t5 import TEXTS, make_t5, make_tokenizer, save_t5
@@ -59,9 +61,12 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture
 def run(inputs, monkeypatch):
-    def run_in(folder, ratings=(1, 2, 3, 4, 5), **options):
+    def run_in(folder, ratings=(1, 2, 3, 4, 5), wanted=True, **options):
         words = [inputs / "tokens", folder / "arm", "--metrics", folder / "metrics.json"]
         words += ["--curve", folder / "curve.json", "--start", inputs / "base"]
+        chosen = inputs / f"choose-{wanted}"
+        write_chosen(chosen, {"arms": {"arm": wanted}})
+        words += ["--chosen", chosen / "arms/arm.json"]
         for rating in ratings:
             words += ["--ratings", rating]
         for name, value in (OPTIONS | options).items():
@@ -93,6 +98,20 @@ def weights(folder):
 def same_weights(one, other):
     one, other = weights(one), weights(other)
     return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
+
+
+def test_an_arm_that_is_not_compared_is_not_trained(tmp_path, run):
+    assert run(tmp_path / "out", wanted=False).exit_code == 0
+    assert [each.name for each in (tmp_path / "out/arm").iterdir()] == ["left_out.json"]
+    assert metrics(tmp_path / "out") == {"steps": 0}
+
+
+def test_wanted_arms_are_those_compared_and_those_they_start_from():
+    arms = {"full": {"start": "data/fetch/base"}, "low": {"start": "data/train/full"}}
+    arms |= {"more": {"start": "data/train/low"}, "alone": {"start": "/models/low"}}
+    assert with_starts(arms, ["full"]) == {"full"}
+    assert with_starts(arms, ["more"]) == {"full", "low", "more"}
+    assert with_starts(arms, ["alone"]) == {"alone"}
 
 
 def test_pairs_are_padded_by_position_each_side_to_its_longest():
