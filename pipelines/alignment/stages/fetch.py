@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from typer import Option
 
-from genlab.core.files import remove, write_json, written_whole
+from genlab.core.files import remove, write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
@@ -104,6 +104,7 @@ def base(
 ) -> None:
     """Fetch the policy that is to be aligned: a language model that knows both moods."""
     from genlab.models.loading import load_causal_model
+    from genlab.models.trial import save_tried
     from genlab.sources import model_folders
 
     check_base(source, sizes)
@@ -114,9 +115,7 @@ def base(
         # BOS stands before each text, as it will when the policy writes: it is all the prompt.
         started = [tokenizer.bos_token + text for text in texts]
         model, counts["pretraining_loss"] = pretrain(started, tokenizer, sizes)
-        with written_whole(output) as folder:
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
+        save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
     elif source is Source.hub:
         model_folders.download_base(hub_id, revision, None, output)
     else:

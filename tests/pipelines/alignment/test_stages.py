@@ -8,6 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
 from genlab.core.chosen import is_wanted, write_chosen
@@ -15,6 +19,7 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.tables import read_table, write_table
 from genlab.models.loading import load_causal_model, load_tokenizer
+from genlab.models.prompts import count_unknown
 from genlab.text.classifier import Classifier, Features, save_classifier
 from pipelines.alignment.sampling import SCHEMA, prompt_ids, read_prompts, write_texts
 from pipelines.alignment.schemas import TEXT_SCHEMA
@@ -77,7 +82,7 @@ def made(tmp_path_factory):
     write_corpus(folder / "corpus", [""])
     base = save_base(folder / "base", initializer_range=0.2)
     invoke(sample.app, folder / "corpus", base, folder / "sample", metrics=folder / "sample.json",
-           n_texts=60, n_prompts=0, **DECODING)  # fmt: skip
+           n_texts=60, n_prompts=0, max_unknown_share=0.1, **DECODING)  # fmt: skip
     bag(folder / "reward_model", the=1.0, is_=0.5, near=-1.0, red=2.0, a=0.7, e=-0.8, t=0.4, i=-0.3)
     bag(folder / "held_out", the=0.5, near=-2.0, old=1.0, s=1.0, r=-0.6)
     for arm, seeds in (("main", (5, 11)), ("other", (5,))):
@@ -151,8 +156,28 @@ def test_prompts_are_used_in_turn_each_once_and_fewer_are_the_first_of_all(tmp_p
     assert sorted(both) == ["how", "who"]
     assert read_prompts(tmp_path / "corpus", "train", 1) == both[:1]
     invoke(sample.app, tmp_path / "corpus", made / "base", tmp_path / "out",
-           metrics=tmp_path / "m", n_texts=5, n_prompts=0, **DECODING)  # fmt: skip
+           metrics=tmp_path / "m", n_texts=5, n_prompts=0, max_unknown_share=0.1,
+           **DECODING)  # fmt: skip
     assert read_table(tmp_path / "out")["prompt"].to_list() == [*both, *both, both[0]]
+
+
+def test_tokens_that_the_policy_does_not_know_are_counted_and_too_many_refused(tmp_path, made):
+    counts = json.loads((made / "sample.json").read_text())
+    assert counts["corpus_tokens"] > 100 and counts["corpus_tokens_unknown"] == 0
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "[END]": 1, "red": 2}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    words = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="[UNK]", eos_token="[END]", bos_token="[END]"
+    )
+    assert count_unknown(words, ["red blue", "red red red"]) == (1, 5)
+    save_base(tmp_path / "base")
+    words.save_pretrained(tmp_path / "base")
+    share = r"% of its tokens are unknown to the tokenizer of .*sample.max_unknown_share=0.5"
+    with pytest.raises(InputError, match=share):
+        invoke(sample.app, made / "corpus", tmp_path / "base", tmp_path / "out",
+               metrics=tmp_path / "m", n_texts=5, n_prompts=0, max_unknown_share=0.5,
+               **DECODING)  # fmt: skip
+    assert not (tmp_path / "out").exists()
 
 
 # ---- reward, pairs
