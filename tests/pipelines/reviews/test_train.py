@@ -315,8 +315,9 @@ def test_nothing_is_tracked_without_a_store_and_a_store_out_of_reach_is_an_error
 @pytest.mark.parametrize(
     ("store", "uri"),
     [
-        ("http://me:secret@host:5000", "http://me:secret@host:5000"),
-        ("postgresql+psycopg2://me:secret@host/db", "postgresql+psycopg2://me:secret@host/db"),
+        ("http://host:5000", "http://host:5000"),
+        ("postgresql+psycopg2://me@host/db", "postgresql+psycopg2://me@host/db"),
+        ("env", "http://me:secret@host:5000"),
         ("databricks://profile", "databricks://profile"),
         ("my.db", "sqlite:////checkout/my.db"),
         ("sqlite:///my.db", "sqlite:////checkout/my.db"),
@@ -327,6 +328,7 @@ def test_a_url_goes_to_mlflow_as_it_is_and_a_file_is_of_the_original_checkout(
     store, uri, monkeypatch
 ):
     monkeypatch.setenv("DVC_ROOT", "/checkout")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@host:5000")
     assert tracking_uri(store)[0] == uri
     check_store(store)
 
@@ -334,9 +336,13 @@ def test_a_url_goes_to_mlflow_as_it_is_and_a_file_is_of_the_original_checkout(
 def test_a_server_out_of_reach_is_an_error_that_hides_the_password(tmp_path, run, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        InputError, match="http://me:\\*\\*\\*@localhost:9: cannot be reached"
-    ) as error:
+    with pytest.raises(InputError, match="MLFLOW_TRACKING_URI is not set"):
+        run(tmp_path, mlflow_store="env")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@localhost:9")
+    with pytest.raises(InputError, match=r"mlflow_store=env: cannot be reached") as error:
+        run(tmp_path, mlflow_store="env")
+    assert "secret" not in str(error.value)
+    with pytest.raises(InputError, match=r"http://me:\*\*\*@localhost:9: leave the pass") as error:
         run(tmp_path, mlflow_store="http://me:secret@localhost:9")
     assert "secret" not in str(error.value)
     assert not [path for path in tmp_path.rglob("*") if "secret" in path.name]
