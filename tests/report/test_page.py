@@ -81,7 +81,7 @@ def test_the_headline_has_value_interval_and_references_of_every_metric(payload)
     place = payload["headline"][0]
     assert (place["name"], place["lower_is_better"]) == ("average_loc", True)
     assert place["under"]["labse"] == {
-        "value": 2.5, "low": 2.5, "high": 2.5, "chance": 2.5, "floor": 4.0, "ceiling": 1.0
+        "value": 2.5, "low": 2.5, "high": 2.5, "chance": 2.5, "floor": 4.0
     }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ OPTIONS = {
     "lr_scheduler_type": "linear",
     "warmup_steps": 2,
     "weight_decay": 0.0,
+    "dropout": 0.1,
     "batch_size": 4,
     "gradient_accumulation_steps": 1,
     "early_stopping_patience": 0,
@@ -520,3 +521,32 @@ def test_a_model_that_is_not_saved_as_it_was_trained_ends_the_stage(tmp_path, ru
     with pytest.raises(InputError, match="in memory, but"):
         run(tmp_path, epochs=0.1)
     assert not (tmp_path / "output").exists() and not (tmp_path / "metrics.json").exists()
+
+
+# ---- what the seed changes
+
+
+def test_the_seed_draws_what_dropout_drops_and_the_param_says_how_much(tmp_path, run):
+    """All rows in one batch of each epoch: their order changes nothing, so what differs is dropped.
+
+    The tiny base has settings of its own (0.1), which must not count.
+    """
+    options = {"batch_size": 40, "learning_rate": 0.03, "warmup_steps": 0}
+    for name, seed, dropout in (("a", 5, 0.0), ("b", 6, 0.0), ("c", 5, 0.5), ("d", 6, 0.5)):
+        run(tmp_path / name, seed=seed, dropout=dropout, **options)
+    none, other_none, some, other_some = (weights(tmp_path / name) for name in "abcd")
+
+    def are_close(one, other):
+        return all((one[name] - other[name]).abs().max() < 1e-4 for name in one)
+
+    assert are_close(none, other_none)
+    assert not are_close(some, other_some) and not are_close(none, some)
+
+
+def test_adapters_start_from_the_seed(tmp_path, run):
+    options = {"method": "lora", "batch_size": 40, "dropout": 0.0, "lora.dropout": 0.0}
+    options |= {"learning_rate": 0.03, "warmup_steps": 0}
+    for name, seed in (("a", 5), ("b", 6), ("c", 5)):
+        run(tmp_path / name, seed=seed, **options)
+    assert not same_weights(tmp_path / "a", tmp_path / "b")
+    assert same_weights(tmp_path / "a", tmp_path / "c")
