@@ -29,7 +29,7 @@ def write_record(layout: Layout, output: Path) -> None:
         raise InputError(f"{layout.path}: no such file; claims.yaml names it under rows.path")
     rows = pl.read_parquet(layout.path)
     measured = [metric.column for metric in layout.metrics.values()]
-    wanted = {layout.unit, layout.group, "n_candidates", *measured}
+    wanted = {layout.unit, layout.group, layout.cluster, layout.sample, "n_candidates", *measured}
     with written_whole(output) as partial:
         rows.select(column for column in rows.columns if column in wanted).write_parquet(
             partial,

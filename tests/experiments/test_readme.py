@@ -10,11 +10,15 @@ import yaml
 
 from genlab.__main__ import COMMANDS
 from genlab.core.program import InputError
+from genlab.experiments.claims_tables import (
+    arms_table,
+    claims_table,
+    verdicts_line,
+    with_interval,
+)
 from genlab.experiments.layout import Layout, Metric
 from genlab.experiments.readme import (
     TABLES,
-    arms_table,
-    claims_table,
     exploratory_line,
     fill,
     probes_table,
@@ -23,8 +27,6 @@ from genlab.experiments.readme import (
     render,
     spreads_table,
     stand_ins,
-    verdicts_line,
-    with_interval,
 )
 from tests.project_copy import ROOT
 

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table, write_table
-from genlab.experiments.comparison import compare_group, pair_rows
+from genlab.experiments.comparison import compare_group
 from genlab.experiments.layout import Layout, Metric
+from genlab.experiments.pairing import pair_rows
 from genlab.labelling.questionnaire import add_fingerprints, read_questionnaire
 from genlab.statistics.intervals import wilson_interval
 from genlab.statistics.shares import macro_share
