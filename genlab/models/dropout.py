@@ -7,8 +7,9 @@ from typer import Option
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Dropout = Annotated[
-    float, Option(min=0.0, max=0.9, help="of all the model's activations that it may drop; 0: none")
+# Not the adapters' own, lora.dropout.
+ModelDropout = Annotated[
+    float, Option("--dropout", min=0.0, max=0.9, help="of what the model may drop; 0: none")
 ]
 
 
