@@ -50,7 +50,8 @@ def table_of_parts(parts: dict[str, dict[str, VarianceParts]]) -> str:
     """Return ranker -> metric -> parts as lines for a terminal: what k samples a query buy."""
     rows = [
         [ranker, metric, f"{of.between:.4f}", f"{of.within:.4f}"]
-        + [f"{width:.3f}" for width in widths(of).values()]
+        # Where nothing varies, nothing is known of the width.
+        + [f"{width:.3f}" if width else "-" for width in widths(of).values()]
         for ranker, metrics in parts.items()
         for metric, of in metrics.items()
     ]
