@@ -1,9 +1,10 @@
 """Compare two runs item by item: intervals, p values and verdicts.
 
-The two runs are revisions: commits, branches, tags, experiments, or the workspace. Each may be
-several trainings: `length-*` for experiments, or names with commas between. Their rows are read as
-claims.yaml in this folder says, and a table gives a verdict per group and metric. Pairing the same
-query (or text) on both sides shows differences that two means side by side would hide.
+A run is a revision (commit, branch, tag, experiment, or the workspace), or a file of rows: Parquet,
+CSV, TSV, JSON or JSON Lines. Each side may be several trainings: `length-*` for experiments, or
+names with commas between. Rows are read as claims.yaml in this folder says, or another project's
+table as ten lines of YAML say (--layout). Pairing the same query (or text) on both sides shows
+differences that two means side by side would hide.
 """
 
 from pathlib import Path
@@ -24,12 +25,13 @@ from genlab.experiments.layout import Layout, read_layout, read_yaml
 from genlab.experiments.pairing import Pairing, count_asked, pair_rows
 from genlab.experiments.revisions import (
     commit_of,
+    has_file,
     hash_in_lock,
     named,
     read_params,
     stages_not_run,
 )
-from genlab.experiments.rows import read_compared
+from genlab.experiments.rows import is_rows_file, read_compared
 from genlab.experiments.training_seeds import check_trainings, expand, matched_order
 
 app = stage_app()
@@ -63,7 +65,7 @@ def compare_revisions(
     comparison = Comparison(
         base=", ".join(map(described, base)),
         other=", ".join(map(described, other)),
-        changed=changed_params(read_params(base[0]), read_params(other[0])),
+        changed=changed_params(params_of(base[0]), params_of(other[0])),
         units=[
             *(
                 f"{', '.join(groups)}: {words}".removeprefix(": ")
@@ -95,7 +97,16 @@ def describe_trainings(base: Runs, other: Runs, matched: bool) -> list[str]:
 
 def described(revision: str | None) -> str:
     """Return a revision's name with its commit."""
-    return f"{revision} ({commit_of(revision)})" if revision else named(revision)
+    if revision is None or is_rows_file(revision):
+        return named(revision)
+    return f"{revision} ({commit_of(revision)})"
+
+
+def params_of(run: str | None) -> dict:
+    """Return a run's params.yaml; {} for a file of rows, or a project that has none."""
+    if is_rows_file(run) or not has_file(Path("params.yaml"), run):
+        return {}
+    return read_params(run)
 
 
 def changed_params(base: dict, other: dict) -> dict[str, tuple[object, object]]:
@@ -140,7 +151,9 @@ def unpaired_groups(
 
 def find_doubts(layout: Layout, revisions: Runs, pairings: dict[str, Pairing]) -> list[str]:
     """Return warnings: reasons why the two sides may not be comparable."""
-    lines = []
+    lines: list[str] = []
+    if any(map(is_rows_file, revisions)):
+        return lines
     for revision in revisions:
         if stages := stages_not_run(layout.path, revision):
             lines.append(
@@ -172,7 +185,8 @@ def read_sides(path: Path, base: str, other: str | None) -> tuple[Runs, Runs, bo
 @app.command()
 def main(
     base: str = typer.Argument(
-        help="commit, branch, tag or experiment; several trainings as a,b,c or 'main-*'"
+        help="commit, branch, tag, experiment or a file of rows; several trainings as a,b,c or "
+        "'main-*'"
     ),
     other: str | None = typer.Argument(None, help="the same; the workspace if not given"),
     gate: list[str] = typer.Option(
@@ -180,6 +194,9 @@ def main(
         help="a limit on OTHER - BASE, in quotes: 'labse.average_loc<=0.05' (or >=, <, >); with "
         ".low, .high, .p, .p_adjusted, .base or .other after the metric a limit on that. May be "
         "repeated. Exit code 3 if one is not met",
+    ),
+    layout: Path = typer.Option(
+        Path("claims.yaml"), help="YAML whose `rows` names the unit, the metrics and their columns"
     ),
     md: bool = typer.Option(False, "--md", help="print Markdown"),
     json: bool = typer.Option(False, "--json", help="print JSON"),
@@ -190,10 +207,9 @@ def main(
     """
     if md and json:
         raise InputError("--md and --json are two outputs; choose one")
-    path = Path("claims.yaml")
-    layout = read_layout(path)
-    runs_a, runs_b, matched = read_sides(path, base, other)
-    comparison, missed = compare_revisions(layout, runs_a, runs_b, gate, matched=matched)
+    runs_a, runs_b, matched = read_sides(layout, base, other)
+    head = read_layout(layout)
+    comparison, missed = compare_revisions(head, runs_a, runs_b, gate, matched=matched)
     if json:
         print(as_json(comparison, missed))
     else:

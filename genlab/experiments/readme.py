@@ -26,6 +26,7 @@ from genlab.experiments.claims_tables import (
 )
 from genlab.experiments.layout import Layout, read_layout, read_yaml
 from genlab.experiments.published import groups_of
+from genlab.experiments.verified import describe_verified
 
 app = stage_app()
 
@@ -148,7 +149,7 @@ def spreads_table(details: dict, layout: Layout) -> str:
     return markdown_table(rows)
 
 
-TABLES = ("claims", "arms", "references", "published", "probes", "outcomes", "spreads")
+TABLES = ("claims", "arms", "references", "published", "probes", "outcomes", "spreads", "verified")
 
 
 def fill(text: str, table: Callable[[str], str]) -> str:
@@ -209,6 +210,8 @@ def render(folder: Path) -> str:
                 return outcomes_table(read("score_details.json"), layout)
             case "spreads":
                 return spreads_table(read("score_details.json"), layout)
+            case "verified":
+                return describe_verified(folder)
             case _:
                 raise ValueError(f"{name} is in TABLES but nothing makes it")
 

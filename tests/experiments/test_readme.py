@@ -276,7 +276,7 @@ def test_every_table_can_be_rendered(tmp_path):
     """Or a name in TABLES without a table would leave "None" in a README."""
     shutil.copy(ROOT / "claims.yaml", tmp_path)
     (tmp_path / "metrics").mkdir()
-    for name in TABLES:
+    for name in set(TABLES) - {"verified"}:  # which says so itself where nothing is there
         (tmp_path / "README.md").write_text(f"<!-- {name} -->\n<!-- /{name} -->\n")
         with pytest.raises(InputError, match="no such file"):
             render(tmp_path)
