@@ -25,6 +25,7 @@ from genlab.statistics.intervals import (
     unpaired_difference,
     wilson_interval,
 )
+from genlab.statistics.prediction_powered import powered_share
 from genlab.statistics.shares import score_ends
 from genlab.statistics.significance import adjust_by_holm, bootstrap_p, is_significant
 from genlab.statistics.trainings import training_part, widen
@@ -228,6 +229,20 @@ def correlations(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tu
     yield f"normal, {n_worlds} worlds", (low, high), truth
 
 
+def powered(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of shares of n labels and guesses about 900 texts more."""
+    for share, right in ((0.5, 0.5), (0.5, 0.8), (0.87, 0.95), (0.97, 0.8), (0.87, 1.0)):
+        labels = (rng.random((n_worlds, n + 900)) < share).astype(float)
+        guesses = np.where(rng.random(labels.shape) < right, labels, 1 - labels)
+        found = [
+            powered_share(of_world[:n], guessed[:n], guessed[n:])
+            for of_world, guessed in zip(labels, guesses, strict=True)
+        ]
+        ends = np.array([(each.low, each.high) for each in found])
+        name = f"share of {share}, guesses {100 * right:.0f} % right"
+        yield name, (ends[:, 0], ends[:, 1]), share
+
+
 KINDS: dict[str, Callable] = {
     "share": shares,
     "fdaro": fdaro,
@@ -238,6 +253,7 @@ KINDS: dict[str, Callable] = {
     "two levels": two_levels,
     "clustered": clustered,
     "rank correlation": correlations,
+    "prediction-powered": powered,
 }
 
 

@@ -19,7 +19,10 @@ ROWS = [
     ("v1", "how deep is lake varn", ["Forty metres", "salt"], "validation"),
     ("v2", "who won", ["nobody"], "validation"),
 ]
-OPTIONS = "--query_threshold 0.7 --passage_threshold 0.7 --shingle_chars 5 --num_perm 128 --seed 17"
+OPTIONS = (
+    "--query_threshold 0.7 --passage_threshold 0.7 --shingle_chars 5 --no-pad_ends --num_perm 128"
+    " --seed 17"
+)
 
 
 def write_queries(path, rows):

@@ -25,6 +25,7 @@ from genlab.models.training import (
 )
 from genlab.passages.documents import ROW_SCHEMA, block_schema
 from stages import train
+from tests.handed_on import adapter_settings, checkpoint_steps, run_until_there, stopped_at
 from tests.option_words import option_words
 from tests.project_copy import ROOT
 from tests.tiny_models import TEXTS, make_gpt2, save_base
@@ -537,3 +538,71 @@ def test_adapters_start_from_the_seed(tmp_path, run):
         run(tmp_path / name, seed=seed, **options)
     assert not same_weights(tmp_path / "a", tmp_path / "b")
     assert same_weights(tmp_path / "a", tmp_path / "c")
+
+
+# ---- what is handed on
+
+UNLIKE = {
+    "method": "lora",
+    "epochs": 7.0,
+    "learning_rate": 0.0123,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 11,
+    "weight_decay": 0.07,
+    "batch_size": 3,
+    "gradient_accumulation_steps": 5,
+    "early_stopping_patience": 2,
+    "save_steps": 13,
+    "seed": 23,
+    "lora.r": 3,
+    "lora.alpha": 10,
+    "lora.dropout": 0.25,
+    "lora.target_modules": "c_proj",
+}
+
+
+def test_every_option_arrives_at_the_trainer(tmp_path, run, monkeypatch):
+    import torch
+
+    notes = stopped_at(monkeypatch, training, "token_mean_trainer")
+    run_until_there(lambda: run(tmp_path, **UNLIKE))
+    seed = torch.initial_seed()
+    (options,) = notes
+    args = options["args"]
+    assert {
+        "epochs": args.num_train_epochs,
+        "learning_rate": args.learning_rate,
+        "lr_scheduler_type": args.lr_scheduler_type,
+        "warmup_steps": args.warmup_steps,
+        "weight_decay": args.weight_decay,
+        "batch_size": args.per_device_train_batch_size,
+        "gradient_accumulation_steps": args.gradient_accumulation_steps,
+        "seed": args.seed,
+    } == {name: UNLIKE[name] for name in list(UNLIKE)[1:8]} | {"seed": 23}
+    assert seed == 23  # the adapters' first values
+    assert options["optimizers"] == (None, None)
+    assert adapter_settings(options["model"]) == {
+        "r": {3},
+        "scale": {10 / 3},
+        "dropout": {0.25},
+        "names": {"c_proj"},
+    }
+    saving, stopping = options["callbacks"]
+    assert checkpoint_steps([saving], 26) == [13, 26]
+    assert (stopping.early_stopping_patience, args.load_best_model_at_end) == (2, True)
+    assert (args.bf16, len(options["train_dataset"]), len(options["eval_dataset"])) == (
+        False,
+        40,
+        9,
+    )
+
+
+def test_the_weights_start_without_adapters_and_without_early_stopping_where_both_are_off(
+    tmp_path, run, monkeypatch
+):
+    notes = stopped_at(monkeypatch, training, "token_mean_trainer")
+    run_until_there(lambda: run(tmp_path, dtype="bfloat16"))
+    (options,) = notes
+    assert options["args"].bf16 and not options["args"].load_best_model_at_end
+    assert adapter_settings(options["model"])["names"] == set()
+    assert len(options["callbacks"]) == 1

@@ -2,16 +2,18 @@
 
 import json
 
+import polars as pl
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from genlab.core.files import written_whole
 from genlab.core.program import InputError
-from genlab.models.loading import load_causal_model
+from genlab.models.loading import load_causal_model, load_tokenizer
 from genlab.preference import trainer as training
 from genlab.preference.trainer import preference_trainer
 from pipelines.alignment.stages import train
+from tests.handed_on import run_until_there, stopped_at
 from tests.option_words import option_words
 from tests.tiny_preferences import END, write_preferences
 
@@ -220,3 +222,87 @@ def test_a_policy_that_is_not_saved_as_it_was_trained_ends_the_stage(run, monkey
     with pytest.raises(InputError, match="in memory, but"):
         run("out", epochs=0.1)
     assert not (tmp_path / "out/models").exists()
+
+
+# ---- what is handed on
+
+
+UNLIKE = {
+    "beta": 0.7,
+    "slic.delta": 5.5,
+    "slic.weight": 0.35,
+    "sft_weight": 0.6,
+    "optimizer": "adamw_torch",
+    "epochs": 7.0,
+    "learning_rate": 0.0123,
+    "warmup_steps": 11,
+    "batch_size": 3,
+    "gradient_accumulation_steps": 5,
+    "precompute_reference": True,
+    "logging_steps": 2,
+    "save_steps": 6,
+    "seed": 23,
+}
+
+
+def test_every_option_arrives_at_trls_trainer(run, monkeypatch):
+    notes = stopped_at(monkeypatch, training, "preference_trainer")
+    lora = {"r": 3, "alpha": 10, "dropout": 0.25, "target_modules": "c_proj"}
+    options = {f"lora.{name}": value for name, value in lora.items()}
+    run_until_there(lambda: run("out", loss="hinge+sft", method="lora", **UNLIKE, **options))
+    args = notes[0]["args"]
+    expected = {name: value for name, value in UNLIKE.items() if "slic" not in name}
+    assert {
+        "beta": args.beta,
+        "sft_weight": args.loss_weights[1],
+        "optimizer": args.optim,
+        "epochs": args.num_train_epochs,
+        "learning_rate": args.learning_rate,
+        "warmup_steps": args.warmup_steps,
+        "batch_size": args.per_device_train_batch_size,
+        "gradient_accumulation_steps": args.gradient_accumulation_steps,
+        "precompute_reference": args.precompute_ref_log_probs,
+        "logging_steps": args.logging_steps,
+        "save_steps": args.save_steps,
+        "seed": args.seed,
+    } == expected
+    assert (args.loss_type, args.loss_weights[0]) == (["hinge", "sft"], 1.0)
+    adapters = notes[0]["peft_config"]
+    assert (adapters.r, adapters.lora_alpha, adapters.lora_dropout) == (3, 10, 0.25)
+    assert adapters.target_modules == {"c_proj"}
+    assert notes[0]["ref_model"] is None
+
+
+@pytest.mark.parametrize("loss", ["sigmoid", "hinge", "ipo"])
+def test_a_loss_without_an_sft_part_has_no_weights_and_without_lora_no_adapters(
+    run, monkeypatch, loss
+):
+    notes = stopped_at(monkeypatch, training, "preference_trainer")
+    run_until_there(lambda: run("out", loss=loss))
+    assert (notes[0]["args"].loss_type, notes[0]["args"].loss_weights) == ([loss], None)
+    assert notes[0]["peft_config"] is None and notes[0]["ref_model"] is not None
+
+
+def test_slics_margin_and_weight_arrive_at_its_loss(run, monkeypatch):
+    notes = stopped_at(monkeypatch, training, "slic_loss")
+    run_until_there(lambda: run("out", loss="slic", **(UNLIKE | {"precompute_reference": False})))
+    assert (notes[0]["delta"], notes[0]["weight"]) == (5.5, 0.35)
+
+
+def test_slics_targets_are_texts_of_the_train_split(folder, tmp_path, monkeypatch):
+    from genlab.core.tables import write_table
+    from tests.tiny_preferences import CORPUS
+
+    other = CORPUS.with_columns(text=pl.lit("quiet market"), split=pl.lit("validation"))
+    mixed = pl.concat([other, CORPUS, other])
+    write_table(tmp_path / "corpus.parquet", [mixed], mixed.schema)
+    for name in ("policy", "pairs.parquet"):
+        (tmp_path / name).symlink_to(folder / name)
+    notes = stopped_at(monkeypatch, training, "preference_trainer")
+    run_until_there(lambda: run_program(tmp_path, tmp_path, monkeypatch, "out", loss="slic"))
+    tokenizer = load_tokenizer(folder / "policy")
+    trained = tokenizer(CORPUS["text"].to_list())["input_ids"]
+    targets = notes[0]["train_dataset"]["target_ids"]
+    assert len(targets) == 20
+    for target in targets:
+        assert any(ids[: len(target) - 1] == target[:-1] for ids in trained)

@@ -17,6 +17,7 @@ from pipelines.reviews.adapters import optimizer_of
 from pipelines.reviews.stages import train
 from pipelines.reviews.stages.tokenize import SCHEMA
 from pipelines.reviews.tracking import check_store, tracking_uri
+from tests.handed_on import adapter_settings, checkpoint_steps, run_until_there, stopped_at
 from tests.tiny_t5 import TEXTS, make_t5, make_tokenizer, save_t5
 
 OPTIONS = {
@@ -328,3 +329,76 @@ def test_an_mlflow_that_is_not_installed_is_an_error(tmp_path, run, monkeypatch)
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(InputError, match="needs MLflow, which is not installed"):
         run(tmp_path, mlflow_store="mlflow.db")
+
+
+# ---- what is handed on
+
+
+def test_every_option_arrives_at_the_trainer(tmp_path, run, monkeypatch):
+    notes = stopped_at(monkeypatch, training, "token_mean_trainer")
+    unlike = {
+        "epochs": 7.0,
+        "learning_rate": 0.0123,
+        "embedding_learning_rate": 0.0456,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": 11,
+        "weight_decay": 0.07,
+        "batch_size": 3,
+        "gradient_accumulation_steps": 5,
+        "early_stopping_patience": 2,
+        "save_steps": 13,
+        "seed": 23,
+    }
+    run_until_there(lambda: run(tmp_path / "full", ratings=(1, 5), **unlike))
+    (options,) = notes
+    args, model = options["args"], options["model"]
+    named = {
+        "epochs": args.num_train_epochs,
+        "lr_scheduler_type": args.lr_scheduler_type,
+        "warmup_steps": args.warmup_steps,
+        "batch_size": args.per_device_train_batch_size,
+        "gradient_accumulation_steps": args.gradient_accumulation_steps,
+        "seed": args.seed,
+    }
+    assert named == {name: unlike[name] for name in named}
+    optimizer, scheduler = options["optimizers"]
+    rates = {
+        id(weight): (group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for weight in group["params"]
+    }
+    assert scheduler is None and len(rates) == len(list(model.parameters()))
+    attention = model.encoder.block[0].layer[0].SelfAttention
+    assert rates[id(attention.q.weight)] == (0.0123, 0.07)
+    assert rates[id(model.shared.weight)] == (0.0456, 0.07)
+    assert rates[id(attention.relative_attention_bias.weight)] == (0.0456, 0.07)
+    saving, stopping = options["callbacks"]
+    assert checkpoint_steps([saving], 26) == [13, 26]
+    assert (stopping.early_stopping_patience, args.load_best_model_at_end) == (2, True)
+    for split in ("train_dataset", "eval_dataset"):
+        assert set(options[split]["rating"]) == {1, 5} and len(options[split]) == 10
+    assert options["train_dataset"]["review_id"][0] == "train0"
+
+
+def test_the_adapters_options_arrive_at_the_adapters_and_their_rate_is_the_matrices(
+    tmp_path, run, monkeypatch
+):
+    import torch
+
+    notes = stopped_at(monkeypatch, training, "token_mean_trainer")
+    lora = {"r": 3, "alpha": 10, "dropout": 0.25, "target_modules": "k,o"}
+    options = {f"lora.{name}": value for name, value in lora.items()}
+    run_until_there(lambda: run(tmp_path / "lora", method="lora", seed=23, **options))
+    assert torch.initial_seed() == 23
+    found = notes[0]
+    assert adapter_settings(found["model"]) == {
+        "r": {3},
+        "scale": {10 / 3},
+        "dropout": {0.25},
+        "names": {"k", "o"},
+    }
+    groups = found["optimizers"][0].param_groups
+    assert [(group["lr"], len(group["params"]) > 0) for group in groups] == [
+        (OPTIONS["learning_rate"], True),
+        (OPTIONS["embedding_learning_rate"], False),
+    ]
