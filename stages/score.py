@@ -100,10 +100,10 @@ def texts(
     for name, (relevance, n_unread) in ratings.items():
         scored = real[name].with_columns(score=relevance, **of_text.to_dict())
         rows[name] = places.place(scored, convention.legacy)
-        parts[name] = split_metrics(rows[name])
         headline[name], beside[name] = summarize_with_references(
             rows[name], real[name], convention.legacy, seed
         )
+        parts[name] = split_metrics(rows[name])
         headline[name]["unread_rate"] = float((n_unread > 0).mean())
 
     placed = pl.concat(
