@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 
-def random_stream(seed: int, item_id: str, length: int) -> np.ndarray:
-    """Return `length` uniform numbers in [0, 1) that depend on (seed, item_id) alone.
+def random_stream(seed: int, item_id: str, length: int, sample: int = 0) -> np.ndarray:
+    """Return `length` uniform numbers in [0, 1) that depend on (seed, item_id, sample) alone.
 
-    A longer stream begins with the shorter one.
+    A longer stream begins with the shorter one. Samples of one item, counted from 0, have streams
+    of their own, and the first is the item's stream where there is only one.
     """
-    key = hashlib.blake2b(f"{seed}:{item_id}".encode(), digest_size=16).digest()
+    salt = sample.to_bytes(hashlib.blake2b.SALT_SIZE)  # of zeros, it is blake2b's default
+    key = hashlib.blake2b(f"{seed}:{item_id}".encode(), digest_size=16, salt=salt).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key))).random(length)
 
 

@@ -119,20 +119,20 @@ def parquet_rows(
     file: Path,
     columns: Sequence[str],
     check: CheckColumns = check_columns,
-    wanted: Sequence[str] = (),
+    optional: Sequence[str] = (),
 ) -> Iterator[tuple[str, Any]]:
     """Yield these columns of a Parquet file's rows with their places; rows count from 0.
 
-    `check(place, columns there, columns needed)` raises InputError for one that is missing;
-    those that are only `wanted` may be.
+    Those of `optional` are yielded if they are there. `check(place, columns there, columns needed)`
+    raises InputError for one that is missing.
     """
     number = 0
     try:
         with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/core/tables.py
-            names = table.schema_arrow.names
-            check(str(file), names, columns)
-            columns = [*columns, *(name for name in wanted if name in names)]
-            for batch in table.iter_batches(PARQUET_ROWS, columns=columns):
+            there = table.schema_arrow.names
+            check(str(file), there, columns)
+            read = [*columns, *(name for name in optional if name in there)]
+            for batch in table.iter_batches(PARQUET_ROWS, columns=read):
                 for row in batch.to_pylist():
                     yield f"{file}, row {number} (counted from 0)", row
                     number += 1
@@ -152,13 +152,13 @@ def dataset_rows(
     rows: "Dataset",
     columns: Sequence[str],
     check: CheckColumns = check_columns,
-    wanted: Sequence[str] = (),
+    optional: Sequence[str] = (),
 ) -> Iterator[tuple[str, Any]]:
     """Yield these columns of one split of a Hub dataset as `parquet_rows` does."""
     check(name, rows.column_names, columns)
-    columns = [*columns, *(each for each in wanted if each in rows.column_names)]
     number = 0
-    for table in rows.select_columns(columns).with_format("arrow").iter(PARQUET_ROWS):
+    read = [*columns, *(column for column in optional if column in rows.column_names)]
+    for table in rows.select_columns(read).with_format("arrow").iter(PARQUET_ROWS):
         for row in table.to_pylist():
             yield f"{name}, row {number} (counted from 0)", row
             number += 1

@@ -64,6 +64,8 @@ def expected_row(number: int, split: str) -> dict:
             {"text": f"right {number}", "is_selected": True},
         ],
         "split": split,
+        "entity": None,
+        "topic": None,
     }
 
 
@@ -152,6 +154,36 @@ def test_columns_may_come_in_any_order_with_further_columns_between(tmp_path):
     mixed |= {"query_id": dict(reversed(columns["query_id"].items())), "query": columns["query"]}
     folder = folder_with(tmp_path, "train.json", json.dumps(mixed))
     assert read(folder)[:2] == [expected_row(0, "train"), expected_row(1, "train")]
+
+
+OF_PARIS = {"entity": "Paris", "topic": 7}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train.jsonl", lines_text([hub_row(0, **OF_PARIS)])),
+        ("train.json", json.dumps([official_row(0, **OF_PARIS)])),
+        ("train.json", columns_text([official_row(0, **OF_PARIS)])),
+        ("train.csv", "topic,query,passage,label,entity\n7,what is 0,right 0,1,Paris\n"),
+        ("train.parquet", OF_PARIS),
+    ],
+)
+def test_columns_entity_and_topic_are_taken_from_every_layout(tmp_path, name, content):
+    if content is OF_PARIS:
+        folder = folder_with(tmp_path, "notes.md", "")
+        pq.write_table(pa.Table.from_pylist([hub_row(0, **OF_PARIS)]), folder / name)
+    else:
+        folder = folder_with(tmp_path, name, content)
+    first, other = read(folder)
+    assert (first["query"], first["entity"], first["topic"]) == ("what is 0", "Paris", "7")
+    assert (other["entity"], other["topic"]) == (None, None)
+
+
+def test_a_topic_that_is_no_text_is_named_with_its_place(tmp_path):
+    folder = folder_with(tmp_path, "train.jsonl", lines_text([hub_row(0, topic=["a", "b"])]))
+    message = error_of(folder)
+    assert "train.jsonl, line 1: topic is a list, not text or a whole number" in message
 
 
 def test_lines_with_one_question_are_one_query_wherever_they_stand(tmp_path):

@@ -81,7 +81,7 @@ def test_the_headline_has_value_interval_and_references_of_every_metric(payload)
     place = payload["headline"][0]
     assert (place["name"], place["lower_is_better"]) == ("average_loc", True)
     assert place["under"]["labse"] == {
-        "value": 2.5, "low": 2.5, "high": 2.5, "chance": 2.5, "floor": 4.0, "ceiling": 1.0
+        "value": 2.5, "low": 2.5, "high": 2.5, "chance": 2.5, "floor": 4.0
     }  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def test_the_table_shows_every_metric_under_every_ranker(chromium, page, payload
     with opened(chromium, page) as shown:
         row = shown.locator('tr[data-metric="average_loc"][data-ranker="labse"]')
         assert row.locator("td").all_text_contents() == [
-            "2.500", "2.500 to 2.500", "", "2.500", "4.000", "1.000"
+            "2.500", "2.500 to 2.500", "", "2.500", "4.000"
         ]  # fmt: skip
         assert shown.locator("#results tr[data-metric]").count() == 2 * len(payload["headline"])
 

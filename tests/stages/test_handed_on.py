@@ -131,11 +131,11 @@ def test_every_option_of_generate_arrives(queries, tmp_path, monkeypatch, model,
     words = [queries, tmp_path / "tuned", tmp_path / "base", tmp_path / "out"]
     words += ["--metrics", tmp_path / "m"]
     options = DECODING | {"model": model, "dtype": dtype, "ignore_eos": ignore_eos}
-    options |= {"n_queries": 2, "batch_size": 9}
+    options |= {"n_queries": 2, "batch_size": 9, "n_samples": 3}
     run_until_there(lambda: invoke(generate.app, words + option_words(options)))
     assert list(loaded[0].values())[:2] == [tmp_path / model, dtype]
     assert asdict(notes[0]["decoding"]) == DECODING | {"ignore_eos": ignore_eos}
-    assert (notes[0]["batch_size"], len(notes[0]["prompts"])) == (9, 2)
+    assert (notes[0]["batch_size"], notes[0]["samples"]) == (9, [0, 1, 2] * 2)
 
 
 def test_every_option_of_score_candidates_arrives(queries, tmp_path, monkeypatch):
@@ -154,7 +154,7 @@ def test_every_option_of_score_candidates_arrives(queries, tmp_path, monkeypatch
 
 GENERATED = pl.DataFrame(
     {"query_id": ["q1", "q2"], "query": ["a", "b"], "prompt": ["a", "b"], "tokens": [[1, 2]] * 2,
-     "finished": [True] * 2}
+     "finished": [True] * 2, "sample": [0, 0], "entity": ["e", "f"], "topic": ["t", "t"]}
 )  # fmt: skip
 
 
@@ -241,7 +241,9 @@ def test_every_option_of_probe_arrives(queries, tmp_path, monkeypatch):
 
 def test_every_option_of_audit_arrives(tmp_path, monkeypatch):
     GENERATED.write_parquet(tmp_path / "g.parquet")
-    rows = pl.DataFrame({"query_id": ["q1"], "ranker": ["kind"], "stop": ["honoured"]})
+    rows = pl.DataFrame(
+        {"query_id": ["q1"], "sample": [0], "ranker": ["kind"], "stop": ["honoured"]}
+    )
     rows.write_parquet(tmp_path / "l.parquet")
 
     class Tokenizer:

@@ -62,13 +62,13 @@ def test_every_option_of_generate_arrives_with_prompts_of_the_validation_split(
 ):
     monkeypatch.setattr(generate, "load_for_inference", lambda folder: ("tokenizer", folder))
     monkeypatch.setattr(generate, "check_same_tokenizer", lambda *folders: None)
-    found = noted(monkeypatch, generate, "find_models", [("main", "5", Path("m"))])
+    found = noted(monkeypatch, generate, "find_models", {"main": Path("m")})
     rows = pl.DataFrame({"prompt_tokens": [[1]], "tokens": [[2]]})
     written = noted(monkeypatch, generate, "write_texts", rows)
     apart = stopped_at(monkeypatch, generate, "token_divergences")
     words = [corpus, tmp_path, tmp_path, tmp_path / "out", "--metrics", tmp_path / "m"]
     words += ["--curves", tmp_path / "c.json", "--arms", "main", "--arms", "slic"]
-    words += option_words(DECODING | {"n_texts": 31, "batch_size": 40})
+    words += option_words(DECODING | {"n_texts": 31, "batch_size": 40, "train_seed": 77})
     run_until_there(lambda: invoke(generate.app, words))
     assert list(found[0].values())[1] == ["main", "slic"]
     assert asdict(written[0]["decoding"]) == DECODING | {"ignore_eos": False}

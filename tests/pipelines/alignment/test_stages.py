@@ -77,7 +77,7 @@ def bag(folder, **weights):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Corpus, base, samples, rewards, and two arms of one and two models (not really trained)."""
+    """Corpus, base, samples, rewards, and the models of two arms (not really trained)."""
     folder = tmp_path_factory.mktemp("stages")
     write_corpus(folder / "corpus", [""])
     base = save_base(folder / "base", initializer_range=0.2)
@@ -85,18 +85,16 @@ def made(tmp_path_factory):
            n_texts=60, n_prompts=0, max_unknown_share=0.1, **DECODING)  # fmt: skip
     bag(folder / "reward_model", the=1.0, is_=0.5, near=-1.0, red=2.0, a=0.7, e=-0.8, t=0.4, i=-0.3)
     bag(folder / "held_out", the=0.5, near=-2.0, old=1.0, s=1.0, r=-0.6)
-    for arm, seeds in (("main", (5, 11)), ("other", (5,))):
-        for seed in seeds:
-            save_base(folder / f"train/{arm}/{seed}", initializer_range=0.2, seed=seed)
-        curve = [{"seed": str(seed), "step": 1, "loss": 0.7} for seed in seeds]
-        write_json(folder / f"train/{arm}/curve.json", curve)
+    for arm, seed in (("main", 5), ("other", 11)):
+        save_base(folder / f"train/{arm}", initializer_range=0.2, seed=seed)
+        write_json(folder / f"train/{arm}/curve.json", [{"seed": "5", "step": 1, "loss": 0.7}])
     return folder
 
 
 def generate_texts(made, output, arms=("main", "other"), **options):
     invoke(generate.app, made / "corpus", made / "base", made / "train", output,
            metrics=output.with_suffix(".json"), curves=output.with_suffix(".curves"),
-           arms=list(arms), **({"n_texts": 24} | DECODING | options))  # fmt: skip
+           arms=list(arms), **({"n_texts": 24, "train_seed": 5} | DECODING | options))  # fmt: skip
 
 
 def score_texts(made, folder, generated, held_out="held_out", **options):
@@ -235,7 +233,7 @@ def test_before_and_after_are_written_from_the_same_streams(made, tmp_path):
     """A model equal to the base writes the base's texts, and does not diverge from it."""
     import shutil
 
-    shutil.copytree(made / "base", made / "train/same/5")
+    shutil.copytree(made / "base", made / "train/same")
     shutil.copy(made / "train/other/curve.json", made / "train/same")
     generate_texts(made, tmp_path / "texts", arms=["same"])
     before, after = read_table(tmp_path / "texts").partition_by("arm", maintain_order=True)
@@ -251,11 +249,7 @@ def test_an_arm_that_was_not_trained_is_named(made, tmp_path):
 def test_the_training_curves_of_all_arms_are_one_table_with_a_column_arm(made, tmp_path):
     generate_texts(made, tmp_path / "texts", n_texts=2)
     points = json.loads((tmp_path / "texts.curves").read_text())
-    assert [(p["arm"], p["seed"]) for p in points] == [
-        ("main", "5"),
-        ("main", "11"),
-        ("other", "5"),
-    ]
+    assert [(p["arm"], p["seed"]) for p in points] == [("main", "5"), ("other", "5")]
     assert points[0] == {"arm": "main", "seed": "5", "step": 1, "loss": 0.7}
 
 
@@ -266,15 +260,20 @@ def scored(made):
     return made
 
 
-def test_every_arm_and_seed_stands_beside_the_texts_before_it(scored):
+def test_every_arm_stands_beside_the_texts_before_it_with_the_seed_of_the_training(scored):
     rows = read_table(scored / "arms")
-    counts = dict(rows.group_by("arm", "seed").len().sort("arm", "seed").rows_by_key(["arm"]))
-    assert counts == {
-        "before": [("11", 24), ("5", 24)],
-        "main": [("11", 24), ("5", 24)],
-        "other": [("5", 24)],
-    }
+    assert rows.group_by("arm", "seed", maintain_order=True).len().rows() == [
+        ("before", 5, 24),
+        ("main", 5, 24),
+        ("other", 5, 24),
+    ]
+    assert rows["prompt"].null_count() == rows.height  # no text has one
     assert read_table(scored / "score").equals(rows.filter(pl.col("arm") == "main"))
+
+
+def test_texts_that_would_be_drawn_like_those_trained_on_are_refused(made, tmp_path):
+    with pytest.raises(InputError, match=r"gen\.seed=1 is train\.seed, too"):
+        generate_texts(made, tmp_path / "texts", train_seed=1)
 
 
 def test_the_headline_is_the_mean_over_rows_before_and_after(scored):

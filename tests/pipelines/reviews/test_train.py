@@ -30,6 +30,7 @@ OPTIONS = {
     "lr_scheduler_type": "constant",
     "warmup_steps": 0,
     "weight_decay": 0.0,
+    "dropout": 0.1,
     "batch_size": 4,
     "gradient_accumulation_steps": 1,
     "early_stopping_patience": 0,
