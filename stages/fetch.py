@@ -4,6 +4,7 @@ One command an asset. Each asset has a source: `mini` (made here, no network), `
 at a pinned revision) or `file` (a path of the user's). Everything later runs offline.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +14,10 @@ from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import QUERY_SCHEMA, write_table
-from genlab.mini.fetched_rankers import fetch_ranker
 from genlab.mini.gpt2 import Sizes, check_sizes, make_base
+from genlab.mini.ranker_folders import fetch_ranker
 from genlab.mini.rankers import RankerRecipe
-from genlab.passages.corpora import count_queries
+from genlab.passages.corpora import Limits, count_queries
 from genlab.passages.corpus_rows import CorpusFormat
 from genlab.ranking.negatives import Negatives, mine_negatives
 from genlab.ranking.rankers import RankerKind
@@ -41,37 +42,33 @@ def corpus(
     format: Annotated[CorpusFormat, Option(help="file: how it is written; auto recognises it")],
     encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
     hub_name: Annotated[str, Option(help="hub: configuration of the data set")],
-    n_train: Annotated[int, Option(min=0, help="train queries; 0: all there are")],
-    n_validation: Annotated[int, Option(min=0, help="validation queries; 0: all there are")],
+    limits: Limits,
     validation_share: Annotated[float, Option(min=0.0, max=1.0, help="file without splits")],
     negatives: Annotated[Negatives, Option(help="given, or mined by BM25")],
     n_negatives: Annotated[int, Option(min=1, help="mined, or of a TREC run, a query")],
     max_text_bytes: Annotated[int, Option(min=1, help="a longer text is an error")],
-    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch queries with their passages as one table."""
     from genlab.mini import queries as mini_queries
     from genlab.passages import corpora
 
     commit, pool = "none", None
+    files: Counter[str] = Counter()
     if origin.source is Source.mini:
-        frames = mini_queries.make_queries(origin.path, n_train, n_validation, seed)
+        frames = mini_queries.make_queries(
+            origin.path, limits.n_train, limits.n_validation, limits.seed
+        )
     elif origin.source is Source.hub:
         frames, commit = corpora.read_hub_corpus(
-            origin.hub_id, hub_name, origin.revision, n_train, n_validation, max_text_bytes
+            origin.hub_id, hub_name, origin.revision, limits, max_text_bytes
         )
     else:
+        share, encoded = validation_share, encoding
         frames = corpora.read_file_corpus(
-            origin.path,
-            format,
-            n_train,
-            n_validation,
-            validation_share,
-            max_text_bytes,
-            encoding,
-            n_negatives,
+            origin.path, format, limits, share, max_text_bytes, encoded, files, n_negatives
         )
-        pool = corpora.read_pool(origin.path, max_text_bytes, encoding)
+        if negatives is Negatives.mined:
+            pool = corpora.read_pool(origin.path, max_text_bytes, encoding)
     if negatives is Negatives.mined:
         frames = mine_negatives(frames, n_negatives, pool)
     counts = {
@@ -79,7 +76,7 @@ def corpus(
     }
     shown = with_progress(frames, "fetching the corpus", "queries")
     n_rows = write_table(output, (count_queries(frame, counts) for frame in shown), QUERY_SCHEMA)
-    write_json(metrics, {"splits": counts})
+    write_json(metrics, {"splits": counts} | ({"files": dict(files)} if files else {}))
     asset = origin.asset
     if origin.source is Source.hub:
         asset = f"{asset} {hub_name}".strip()

@@ -16,6 +16,7 @@ import yaml
 
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from genlab.core.yaml_text import load_yaml
 from genlab.experiments.row_files import parse_rows
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def read_params(revision: str | None) -> dict:
 def parse_params(content: bytes | str, revision: str | None) -> dict:
     """Return what a params.yaml says; InputError with the line if it is no YAML."""
     try:
-        params = yaml.safe_load(content) or {}
+        params = load_yaml(content if isinstance(content, str) else content.decode()) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         why = " ".join(str(error).split())
         raise InputError(f"params.yaml of {named(revision)}: not YAML: {why}") from None

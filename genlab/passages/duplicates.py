@@ -19,6 +19,7 @@ import polars as pl
 from typer import Option
 
 from genlab.core.program import InputError
+from genlab.core.tables import QUERY_SCHEMA, with_clusters
 from genlab.text import minhash
 from genlab.text.filtering import (
     Counts,
@@ -217,7 +218,7 @@ def dedup_batch(
 
     `fates` are those of the batch's queries from `find_query_fates`.
     """
-    queries = batch.with_row_index("row").with_columns(fate=fates)
+    queries = with_clusters(batch).with_row_index("row").with_columns(fate=fates)
     kept_train = queries.filter(pl.col("fate").is_null() & (pl.col("split") == "train"))
     leaks = find_leaks(selected_keys(kept_train), index, rules)
     if rules.drop_leaked_answers:
@@ -247,7 +248,7 @@ def dedup_batch(
     )
     # A query that came without passages goes as it came.
     deduped = deduped.with_columns(pl.col("passages").fill_null([]))
-    return deduped.select("query_id", "query", "passages", "split"), counts
+    return deduped.select(QUERY_SCHEMA.names()), counts
 
 
 def check_any_left(path: str, counts: Counts) -> None:

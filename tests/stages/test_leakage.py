@@ -107,7 +107,7 @@ def test_only_the_evaluated_queries_are_looked_up(tmp_path):
     write_queries(tmp_path / "dedup.parquet", ROWS)
     result = CliRunner().invoke(leakage.app, find_arguments(tmp_path, n_queries=1))
     assert result.exit_code == 0
-    assert read_table(tmp_path / "leaks.parquet")["query_id"].to_list() == ["v1"]
+    assert read_table(tmp_path / "leaks.parquet")["query_id"].to_list() == ["v2"]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ OPTIONS = {
     "lr_scheduler_type": "linear",
     "warmup_steps": 2,
     "weight_decay": 0.0,
+    "dropout": 0.1,
     "batch_size": 4,
     "gradient_accumulation_steps": 1,
     "early_stopping_patience": 0,
@@ -288,22 +289,11 @@ def test_packed_blocks_are_trained_on(tmp_path, run):
     assert losses[-1] < losses[0] - 0.3
 
 
-def test_accumulated_steps_weigh_every_token_alike(tmp_path, monkeypatch, run):
+def test_accumulated_steps_weigh_every_token_alike(tmp_path, run):
     # Rows of one token beside rows of 21: a mean of batch means would differ from a mean of tokens.
-    load = train.load_causal_model
-
-    def load_without_dropout(folder):
-        from torch.nn import Dropout
-
-        model = load(folder)
-        for module in model.modules():
-            if isinstance(module, Dropout):
-                module.p = 0.0
-        return model
-
-    monkeypatch.setattr(train, "load_causal_model", load_without_dropout)
-    run(tmp_path / "one", epochs=1, batch_size=8)
-    run(tmp_path / "four", epochs=1, batch_size=2, gradient_accumulation_steps=4)
+    options = {"epochs": 1, "dropout": 0.0}
+    run(tmp_path / "one", batch_size=8, **options)
+    run(tmp_path / "four", batch_size=2, gradient_accumulation_steps=4, **options)
     one, four = weights(tmp_path / "one"), weights(tmp_path / "four")
     assert max((one[name] - four[name]).abs().max().item() for name in one) < 1e-4
     assert metrics(tmp_path / "one")["steps"] == metrics(tmp_path / "four")["steps"] == 5
@@ -521,6 +511,33 @@ def test_a_model_that_is_not_saved_as_it_was_trained_ends_the_stage(tmp_path, ru
     with pytest.raises(InputError, match="in memory, but"):
         run(tmp_path, epochs=0.1)
     assert not (tmp_path / "output").exists() and not (tmp_path / "metrics.json").exists()
+
+
+# ---- what the seed changes
+
+
+def test_the_seed_draws_what_dropout_drops_and_the_param_says_how_much(tmp_path, run):
+    """All rows in one batch of each epoch: their order changes nothing, so what differs is dropped.
+
+    The tiny base has settings of its own (0.1), which must not count.
+    """
+    options = {"batch_size": 40, "learning_rate": 0.01, "warmup_steps": 0}
+    for name, seed, dropout in (("a", 5, 0.0), ("b", 6, 0.0), ("c", 5, 0.5), ("d", 6, 0.5)):
+        run(tmp_path / name, seed=seed, dropout=dropout, **options)
+    none, other_none, some, other_some = (
+        metrics(tmp_path / name)["validation_loss"] for name in "abcd"
+    )
+    assert none == pytest.approx(other_none, abs=1e-4)
+    assert abs(some - other_some) > 1e-3 and abs(none - some) > 1e-3
+
+
+def test_adapters_start_from_the_seed(tmp_path, run):
+    options = {"method": "lora", "batch_size": 40, "dropout": 0.0, "lora.dropout": 0.0}
+    options |= {"learning_rate": 0.03, "warmup_steps": 0}
+    for name, seed in (("a", 5), ("b", 6), ("c", 5)):
+        run(tmp_path / name, seed=seed, **options)
+    assert not same_weights(tmp_path / "a", tmp_path / "b")
+    assert same_weights(tmp_path / "a", tmp_path / "c")
 
 
 # ---- what is handed on

@@ -18,9 +18,10 @@ from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.mini import queries as mini_queries
-from genlab.mini.fetched_rankers import fetch_ranker
+from genlab.mini.ranker_folders import fetch_ranker
 from genlab.mini.rankers import RankerRecipe
 from genlab.passages import corpora
+from genlab.passages.corpora import Limits
 from genlab.passages.corpus_rows import CorpusFormat
 from genlab.ranking import bm25
 from genlab.ranking.negatives import Negatives, mine_negatives
@@ -48,27 +49,30 @@ def collection(
     format: Annotated[CorpusFormat, Option(help="file: how it is written; auto recognises it")],
     encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
     hub_name: Annotated[str, Option(help="hub: configuration of the data set")],
-    n_train: Annotated[int, Option(min=0, help="train queries; 0: all there are")],
-    n_validation: Annotated[int, Option(min=0, help="validation queries; 0: all there are")],
+    limits: Limits,
     validation_share: Annotated[float, Option(min=0.0, max=1.0, help="file without splits")],
     train_too: Annotated[bool, Option(help="evaluate train queries, too")],
     negatives: Annotated[Negatives, Option(help="given, or mined by BM25")],
     n_negatives: Annotated[int, Option(min=1, help="mined, or of a TREC run, a query")],
     max_text_bytes: Annotated[int, Option(min=1, help="a longer text is an error")],
-    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch queries with their passages as one table, and count their words."""
     commit, pool, path = "none", None, origin.path
     if origin.source is Source.mini:
-        frames = mini_queries.make_queries(path, n_train, n_validation, seed)
+        frames = mini_queries.make_queries(path, limits.n_train, limits.n_validation, limits.seed)
     elif origin.source is Source.hub:
         frames, commit = corpora.read_hub_corpus(
-            origin.hub_id, hub_name, origin.revision, n_train, n_validation, max_text_bytes
+            origin.hub_id, hub_name, origin.revision, limits, max_text_bytes
         )
     else:
-        share, bytes_ = validation_share, max_text_bytes
         frames = corpora.read_file_corpus(
-            path, format, n_train, n_validation, share, bytes_, encoding, n_negatives
+            path,
+            format,
+            limits,
+            validation_share,
+            max_text_bytes,
+            encoding,
+            n_negatives=n_negatives,
         )
         if negatives is Negatives.mined:
             pool = corpora.read_pool(path, max_text_bytes, encoding)

@@ -25,6 +25,7 @@ from pipelines.reviews.generated_reviews import (
     add_references,
     cut_generated,
     read_generated,
+    with_organisations,
 )
 from pipelines.reviews.label_guesses import guess_answers
 from pipelines.reviews.metrics import score_texts
@@ -91,7 +92,7 @@ def main(
             known = ", ".join(texts[key].unique().sort())
             raise InputError(f"score.{key}={value}: no text was written so; there is {known}")
 
-    rows = add_references(texts, real, seed)
+    rows = with_organisations(add_references(texts, real, seed), real)
     # References are the same under every decoding: nothing is read twice.
     different = rows["text"].unique(maintain_order=True).to_list()
     losses = dict(zip(different, read_fluency(classifiers, different, batch_size), strict=True))

@@ -1,4 +1,4 @@
-"""train: a model and a curve per seed, every loss, adapters, kills, and what is refused."""
+"""train: a model and its curve, every loss, adapters, kills, and what is refused."""
 
 import json
 
@@ -7,6 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from genlab.core.chosen import write_chosen
 from genlab.core.files import written_whole
 from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model, load_tokenizer
@@ -32,7 +33,6 @@ OPTIONS = {
     "gradient_accumulation_steps": 1,
     "logging_steps": 1,
     "save_steps": 4,
-    "n_seeds": 2,
     "seed": 5,
     "lora.r": 2,
     "lora.alpha": 4,
@@ -46,10 +46,12 @@ def folder(tmp_path_factory):
     return write_preferences(tmp_path_factory.mktemp("preferences"))
 
 
-def arguments(output, folder, reference="policy", **options):
+def arguments(output, folder, reference="policy", wanted=True, **options):
     words = [str(folder / name) for name in ("pairs.parquet", "corpus.parquet", "policy")]
     words += [str(folder / reference), str(output / "models")]
     words += ["--metrics", str(output / "metrics.json")]
+    write_chosen(folder / "choose", {"arms": {"yes": True, "no": False}})
+    words += ["--chosen", str(folder / f"choose/arms/{'yes' if wanted else 'no'}.json")]
     return words + option_words({"precompute_reference": False} | OPTIONS | options)
 
 
@@ -81,37 +83,61 @@ def weights(folder):
     return (folder / "model.safetensors").read_bytes()
 
 
-def test_every_training_seed_has_a_model_and_a_curve(whole):
-    output = whole
-    assert sorted(path.name for path in (output / "models").glob("*/")) == ["5", "6"]
-    assert weights(output / "models/5") != weights(output / "models/6")
-    curve = json.loads((output / "models/curve.json").read_text())
-    assert [(p["seed"], p["step"]) for p in curve] == [(s, i) for s in "56" for i in range(1, 11)]
+def test_an_arm_that_is_not_compared_is_not_trained(run):
+    output = run("unwanted", wanted=False)
+    assert [each.name for each in (output / "models").iterdir()] == ["left_out.json"]
+    assert json.loads((output / "metrics.json").read_text()) == {"trainings": 0}
+
+
+def test_a_training_has_a_model_and_a_curve_with_its_seed(whole):
+    curve = json.loads((whole / "models/curve.json").read_text())
+    assert [(point["seed"], point["step"]) for point in curve] == [("5", i) for i in range(1, 11)]
     assert curve[0]["loss"] == pytest.approx(1.0, abs=1e-4)
-    metrics = json.loads((output / "metrics.json").read_text())
-    assert metrics["steps"] == 10 and metrics["trainings"] == 2
-    assert metrics["margin"] == pytest.approx((curve[9]["margin"] + curve[19]["margin"]) / 2)
+    metrics = json.loads((whole / "metrics.json").read_text())
+    assert metrics["steps"] == 10 and metrics["margin"] == curve[-1]["margin"]
+
+
+def test_another_seed_is_another_order_of_pairs_and_the_same_seed_the_same_weights(run, whole):
+    assert weights(run("other", seed=6) / "models") != weights(whole / "models")
+    assert weights(run("again") / "models") == weights(whole / "models")
+
+
+def test_adapters_start_from_the_seed(run, monkeypatch):
+    starts = []
+
+    def watched(*arguments, **options):
+        made = preference_trainer(*arguments, **options)
+        named = made.model.named_parameters()
+        starts.append({name: w.detach().clone() for name, w in named if "lora_A" in name})
+        return made
+
+    monkeypatch.setattr(training, "preference_trainer", watched)
+    for name, seed in (("a", 5), ("b", 6), ("c", 5)):
+        run(name, seed=seed, method="lora", epochs=0.1)
+    one, other, again = starts
+    assert one and all(not torch.equal(weight, other[name]) for name, weight in one.items())
+    assert all(torch.equal(weight, again[name]) for name, weight in one.items())
 
 
 @pytest.mark.parametrize("loss", ["sigmoid", "hinge+sft", "ipo", "slic"])
 def test_every_loss_teaches_to_prefer_the_winner(run, loss):
-    output = run(loss.replace("+", "_"), loss=loss, n_seeds=1, epochs=3)
+    output = run(loss.replace("+", "_"), loss=loss, epochs=3)
     curve = json.loads((output / "models/curve.json").read_text())
     assert curve[-1]["margin"] > curve[0]["margin"] + 0.1
 
 
 def test_adapters_are_merged_and_the_reference_is_the_model_without_them(run, folder):
-    output = run("lora", method="lora", learning_rate=0.02, n_seeds=1)
+    output = run("lora", method="lora", learning_rate=0.02)
     curve = json.loads((output / "models/curve.json").read_text())
     assert curve[0]["loss"] == pytest.approx(1.0, abs=1e-4)
-    model = load_causal_model(output / "models/5")
+    model = load_causal_model(output / "models")
     assert not any("lora" in name for name, _ in model.named_parameters())
-    assert weights(output / "models/5") != weights(folder / "policy")
+    assert weights(output / "models") != weights(folder / "policy")
 
 
 def test_a_reference_computed_before_training_gives_the_same_weights(run, whole):
-    before = run("before", n_seeds=1, precompute_reference=True)
-    first, second = (load_causal_model(each / "models/5").state_dict() for each in (whole, before))
+    before = run("before", precompute_reference=True)
+    first, second = (load_causal_model(each / "models").state_dict() for each in (whole, before))
     for name, weight in first.items():
         assert torch.allclose(weight, second[name], atol=1e-5), name
 
@@ -120,12 +146,12 @@ class Killed(BaseException):
     """Not an Exception: nothing may catch it, as nothing catches a SIGKILL."""
 
 
-def kill_at(monkeypatch, step, seed):
+def kill_at(monkeypatch, step):
     from transformers import TrainerCallback
 
     class Kill(TrainerCallback):
         def on_step_begin(self, args, state, control, **options):
-            if state.global_step == step and args.seed == seed:
+            if state.global_step == step:
                 raise Killed
 
     def dies(*arguments, **options):
@@ -134,22 +160,18 @@ def kill_at(monkeypatch, step, seed):
     monkeypatch.setattr(training, "preference_trainer", dies)
 
 
-@pytest.mark.parametrize(("step", "seed"), [(6, 5), (9, 6)])
-def test_a_run_that_died_goes_on_to_the_very_same_weights_and_curve(
-    run, whole, monkeypatch, step, seed
-):
+def test_a_run_that_died_goes_on_to_the_very_same_weights_and_curve(run, whole, monkeypatch):
     with monkeypatch.context() as killing:
-        kill_at(killing, step, seed)
+        kill_at(killing, step=6)
         with pytest.raises(Killed):
             run("killed")
     output = run("killed")
-    for each in ("5", "6"):
-        assert weights(output / f"models/{each}") == weights(whole / f"models/{each}")
+    assert weights(output / "models") == weights(whole / "models")
     assert (output / "models/curve.json").read_text() == (whole / "models/curve.json").read_text()
 
 
 def test_a_run_that_went_well_leaves_no_scratch(run, tmp_path):
-    run("out", n_seeds=1)
+    run("out")
     assert list((tmp_path / ".scratch/alignment").iterdir()) == []
 
 
@@ -207,7 +229,7 @@ def test_a_policy_that_is_not_saved_as_it_was_trained_ends_the_stage(run, monkey
     calls = []
     monkeypatch.setattr(saved, "mean_losses", lambda model, few: calls.append(0) or [len(calls)])
     with pytest.raises(InputError, match="in memory, but"):
-        run("out", n_seeds=1, epochs=0.1)
+        run("out", epochs=0.1)
     assert not (tmp_path / "out/models").exists()
 
 

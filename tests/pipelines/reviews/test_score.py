@@ -52,6 +52,11 @@ def generated(texts: list[str], arm: str = "full", decoding: str = "study", **as
     return pl.DataFrame(rows, schema=GENERATE_SCHEMA)
 
 
+def organised(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with an organisation."""
+    return rows.with_columns(organisation=pl.lit("Кафе, Лесная, 1"))
+
+
 def reviews_of(rows: pl.DataFrame, split: str = "test") -> pl.DataFrame:
     """Return a test review for every review_id."""
     each = rows.unique("review_id", maintain_order=True)
@@ -68,7 +73,9 @@ def reviews_of(rows: pl.DataFrame, split: str = "test") -> pl.DataFrame:
 
 def scores_of(texts: list[str], train=NO_TRAIN, classifiers=NO_CLASSIFIER, losses=None, **asked):
     losses = losses or [np.zeros(0)] * len(texts)
-    return score_texts(generated(texts, **asked), train, classifiers, losses, repetition_words=2)
+    return score_texts(
+        organised(generated(texts, **asked)), train, classifiers, losses, repetition_words=2
+    )
 
 
 # ---- text by text

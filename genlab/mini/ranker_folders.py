@@ -1,11 +1,16 @@
-"""A ranker's folder from any source: made here, downloaded, or copied; tried before it is kept."""
+"""A ranker's folder: made here, downloaded, or copied from the user's.
+
+In this room, because it is the lowest that knows all three.
+"""
 
 from pathlib import Path
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError
 from genlab.mini.rankers import RankerRecipe, make_ranker, mean_reciprocal_rank
-from genlab.ranking.rankers import RankerKind, load_ranker
+from genlab.ranking.rankers import RankerKind, load_ranker, try_ranker
+from genlab.sources.foreign_files import named_as
+from genlab.sources.ranker_folders import copy_model, download_model
 from genlab.sources.source import Origin, Source
 
 
@@ -18,9 +23,6 @@ def fetch_ranker(
     nothing but counts. The ranker is loaded and tried before it is kept. Raises InputError
     for whatever the user can mend.
     """
-    from genlab.sources.foreign_files import named_as
-    from genlab.sources.ranker_folders import copy_model, download_model
-
     source = origin.source
     if kind is RankerKind.bm25 and source is Source.hub:
         raise InputError(
@@ -47,6 +49,8 @@ def fetch_ranker(
             manifest |= {"path": str(origin.path)}
         write_json(folder / "ranker.json", manifest)
         ranker = load_ranker(folder, batch_size=64)
+        if kind is not RankerKind.bm25:  # which knows no word that its table has not
+            try_ranker(ranker, f"a mini model for {output}" if made_here else origin.asset)
         if made_here:
             manifest |= mean_reciprocal_rank(ranker.relevance, origin.path)
             write_json(folder / "ranker.json", manifest)
