@@ -12,13 +12,14 @@ from pathlib import Path
 from genlab.core.markdown import markdown_table
 from genlab.experiments.layout import read_yaml
 
-HOLDS, FAILS = "supported", "contradicted"
+HOLDS, FAILS, OPEN = "supported", "contradicted", "not settled"
 
 
 def over_collections(groups: dict[str, dict]) -> dict[str, dict]:
-    """Return ranker -> {verdict, holds, contradicted, of} of one claim's settled groups.
+    """Return ranker -> {verdict, holds, contradicted, open, of} of one claim's settled groups.
 
-    verdict: all, some or none; holds and contradicted count collections, of those it was asked on.
+    verdict: all, some or none; the counts are of collections, of those it was asked on. On one that
+    is open the claim is not settled: more queries may show it.
     """
     found: dict[str, list[str]] = {}
     for group, numbers in groups.items():
@@ -28,6 +29,7 @@ def over_collections(groups: dict[str, dict]) -> dict[str, dict]:
             "verdict": word_of(verdicts.count(HOLDS), len(verdicts)),
             "holds": verdicts.count(HOLDS),
             "contradicted": verdicts.count(FAILS),
+            "open": verdicts.count(OPEN),
             "of": len(verdicts),
         }
         for ranker, verdicts in found.items()
@@ -59,6 +61,8 @@ def cell_of(groups: dict[str, dict], ranker: str) -> str:
     word = words.get(over["verdict"], f"holds on {over['holds']} of {over['of']}")
     if over["contradicted"]:
         word += f", the contrary on {over['contradicted']}"
+    if over["open"]:
+        word += f", not settled on {over['open']}"
     numbers = [
         f"{collection_of(group).replace('_', ' ')} {found['difference']:+z.2f} "
         f"({found['low']:+z.2f} to {found['high']:+z.2f})"
@@ -133,8 +137,8 @@ def short_cell(ranker: str, over: dict) -> str:
     words = f"{ranker}: holds on {over['holds']} of {over['of']}"
     if over["contradicted"]:
         words += f", **contradicted** on {over['contradicted']}"
-    elif not over["holds"]:
-        words = f"{ranker}: **not so** on any of {over['of']}"
+    if over["open"]:
+        words += f", not settled on {over['open']}"
     return words
 
 

@@ -26,9 +26,9 @@ GROUPS = {
 
 def test_a_claim_holds_on_all_some_or_none_of_the_collections_it_was_asked_on():
     assert over_collections(GROUPS) == {
-        "big": {"verdict": "all", "holds": 2, "contradicted": 0, "of": 2},
-        "small": {"verdict": "some", "holds": 1, "contradicted": 1, "of": 2},
-        "flat": {"verdict": "none", "holds": 0, "contradicted": 0, "of": 1},
+        "big": {"verdict": "all", "holds": 2, "contradicted": 0, "open": 0, "of": 2},
+        "small": {"verdict": "some", "holds": 1, "contradicted": 1, "open": 0, "of": 2},
+        "flat": {"verdict": "none", "holds": 0, "contradicted": 0, "open": 1, "of": 1},
     }
 
 
@@ -54,7 +54,7 @@ def test_the_flagship_takes_from_a_pipelines_record_what_it_says_of_the_same_cla
     (folder / "record/claims.json").write_text(json.dumps(settled), encoding="utf-8")
     assert elsewhere_of(tmp_path) == {
         "a": "big: holds on 2 of 2; small: holds on 1 of 2, **contradicted** on 1; "
-        "flat: **not so** on any of 1",
+        "flat: holds on 0 of 1, not settled on 1",
         "b": "not asked",
     }
     assert "| X. |" in findings_table(tmp_path) and "| Y. |" not in findings_table(tmp_path)
