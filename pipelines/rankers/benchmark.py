@@ -53,10 +53,12 @@ def main(
     folder = model.resolve()
     relevance, _ = open_sentence_transformer(folder, batch_size)
     ways: dict[str, Callable[[], object]] = {
-        "bare encode": lambda: bare.encode(distinct, batch_size, show_progress_bar=False),
+        "bare encode": lambda: bare.encode(
+            distinct, batch_size=batch_size, show_progress_bar=False
+        ),
         "score_candidates": lambda: score_candidates(queries, relevance, seed=1),
     }
-    bare.encode(distinct[:100], batch_size, show_progress_bar=False)
+    bare.encode(distinct[:100], batch_size=batch_size, show_progress_bar=False)
     relevance([distinct[0]], [distinct[0]])
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
