@@ -139,7 +139,7 @@ def verdicts_line(settled: dict, layout: Layout) -> str:
     if n_trainings > 1:
         lines.append(
             f"Each arm was trained {n_trainings} times with seeds of its own: intervals and p are "
-            f"for other {layout.unit}s and other trainings."
+            f"for other {layout.unit}s and other trainings{of_one_training(cells)}."
         )
     if clusters := {cell["n_clusters"] for cell in cells if cell.get("n_clusters")}:
         lines.append(
@@ -151,6 +151,12 @@ def verdicts_line(settled: dict, layout: Layout) -> str:
         if any(verdict.startswith(start) for verdict in verdicts)
     ]
     return " ".join(lines) + "\n\n"
+
+
+def of_one_training(cells: list[dict]) -> str:
+    """Return how many cells are of one training alone, where the others are of several."""
+    n = sum(cell.get("n_trainings") == 1 for cell in cells)
+    return f" ({n} of the {len(cells)} cells are of one training)" if n else ""
 
 
 def agreeing(cells: dict[str, dict]) -> str:
