@@ -209,9 +209,9 @@ def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch)
     assert (hub_id, revision, n_reviews, seed) == ("some/reviews", "c0ffee", 31, 24)
     assert {name: CORPUS[name] for name in asdict(columns)} == asdict(columns)
     assert bad.are_dropped
-    path, format, encoding, *rest, bad = found["file"]
+    path, format, encoding, *rest, bad, files = found["file"]
     assert (path, format, encoding) == (Path("here"), "csv", "windows-1251")
-    assert rest == [columns, 31, 24] and bad.are_dropped
+    assert rest == [columns, 31, 24] and bad.are_dropped and files == {}
 
 
 BASE = {"vocab_size": 401, "d_model": 24, "num_layers": 3, "num_heads": 6, "epochs": 4}
