@@ -6,6 +6,7 @@ model is fetched.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -17,16 +18,12 @@ from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import QUERY_SCHEMA, write_table
-from genlab.mini import queries as mini_queries
-from genlab.mini.ranker_folders import fetch_ranker
+from genlab.mini.fetched_queries import Reading, empty_counts, fetch_queries
+from genlab.mini.ranker_folders import fetch_ranker, numbers_of
 from genlab.mini.rankers import RankerRecipe
-from genlab.passages import corpora
-from genlab.passages.corpora import Limits
-from genlab.passages.corpus_rows import CorpusFormat
+from genlab.passages.corpora import Limits, count_queries
 from genlab.ranking import bm25
-from genlab.ranking.negatives import Negatives, mine_negatives
 from genlab.ranking.rankers import RankerKind
-from genlab.sources.decoding import Encoding
 from genlab.sources.manifests import describe_files, with_progress, write_manifest
 from genlab.sources.source import Origin, Source
 
@@ -46,45 +43,17 @@ def collection(
     metrics: Metrics,
     manifest: Manifest,
     origin: Origin,
-    format: Annotated[CorpusFormat, Option(help="file: how it is written; auto recognises it")],
-    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
-    hub_name: Annotated[str, Option(help="hub: configuration of the data set")],
+    reading: Reading,
     limits: Limits,
-    validation_share: Annotated[float, Option(min=0.0, max=1.0, help="file without splits")],
     train_too: Annotated[bool, Option(help="evaluate train queries, too")],
-    negatives: Annotated[Negatives, Option(help="given, or mined by BM25")],
-    n_negatives: Annotated[int, Option(min=1, help="mined, or of a TREC run, a query")],
-    max_text_bytes: Annotated[int, Option(min=1, help="a longer text is an error")],
 ) -> None:
     """Fetch queries with their passages as one table, and count their words."""
-    commit, pool, path = "none", None, origin.path
-    if origin.source is Source.mini:
-        frames = mini_queries.make_queries(path, limits.n_train, limits.n_validation, limits.seed)
-    elif origin.source is Source.hub:
-        frames, commit = corpora.read_hub_corpus(
-            origin.hub_id, hub_name, origin.revision, limits, max_text_bytes
-        )
-    else:
-        frames = corpora.read_file_corpus(
-            path,
-            format,
-            limits,
-            validation_share,
-            max_text_bytes,
-            encoding,
-            n_negatives=n_negatives,
-        )
-        if negatives is Negatives.mined:
-            pool = corpora.read_pool(path, max_text_bytes, encoding)
-    if negatives is Negatives.mined:
-        frames = mine_negatives(frames, n_negatives, pool)
+    frames, commit = fetch_queries(origin, reading, limits, Counter())
     if train_too:
         frames = as_validation(frames)
-    splits = {
-        split: {"queries": 0, "passages": 0, "answerable": 0} for split in ("train", "validation")
-    }
+    splits = empty_counts()
     shown = with_progress(frames, f"fetching the collection {output.stem}", "queries")
-    counted = (corpora.count_queries(frame, splits) for frame in shown)
+    counted = (count_queries(frame, splits) for frame in shown)
     n_rows = write_table(output, counted, QUERY_SCHEMA)
     with written_whole(counts_output) as folder:
         folder.mkdir()
@@ -94,7 +63,7 @@ def collection(
     write_manifest(manifest, origin.source, origin.asset, commit, output, rows=n_rows)
     if origin.source is Source.file:
         described = json.loads(manifest.read_text(encoding="utf-8"))
-        write_json(manifest, described | {"made_from": describe_files(path)})
+        write_json(manifest, described | {"made_from": describe_files(origin.path)})
 
 
 def as_validation(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -136,8 +105,7 @@ def ranker(
             write_json(folder / "ranker.json", described)
     else:
         described = fetch_ranker(kind, origin, recipe, output)
-    counts = {name: value for name, value in described.items() if isinstance(value, (int, float))}
-    write_json(metrics, counts)  # numbers only: DVC shows no text among metrics
+    write_json(metrics, numbers_of(described))
     commit = str(described.get("revision", "none"))
     write_manifest(manifest, origin.source, origin.asset, commit, output)
 
