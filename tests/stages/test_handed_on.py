@@ -12,7 +12,7 @@ from genlab.models import loading
 from genlab.passages.corpora import Limits
 from stages import audit, clean, dedup, fetch, generate, leakage, lengths, probe, report, score
 from stages import tokenize as tokenize_stage
-from tests.handed_on import Arrived, invoke, noted, run_until_there, stopped_at
+from tests.handed_on import Arrived, invoke, noted, run_until_there, stopped_at, taken_by_source
 from tests.option_words import option_words
 from tests.query_tables import table
 
@@ -289,15 +289,12 @@ def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch)
     options |= {"max_text_bytes": 999, "seed": 35, "negatives": "given", "n_negatives": 43}
     words = ["corpus", tmp_path / "out", "--metrics", tmp_path / "m", "--manifest", tmp_path / "n"]
     words += option_words(options)
-    found = {}
-    for source, owner, name in (
-        ("mini", mini, "make_queries"),
-        ("hub", corpora, "read_hub_corpus"),
-        ("file", corpora, "read_file_corpus"),
-    ):
-        notes = stopped_at(monkeypatch, owner, name)
-        run_until_there(lambda chosen=source: invoke(fetch.app, [*words, "--source", chosen]))
-        found[source] = list(notes[0].values())
+    workers = {
+        "mini": (mini, "make_queries"),
+        "hub": (corpora, "read_hub_corpus"),
+        "file": (corpora, "read_file_corpus"),
+    }
+    found = taken_by_source(monkeypatch, fetch.app, words, workers)
     assert found["mini"] == [Path("here"), 41, 42, 35]
     limits = Limits(n_train=41, n_validation=42, seed=35)
     assert found["hub"] == ["some/thing", "v9", "c0ffee", limits, 999]
