@@ -210,7 +210,7 @@ def test_a_yaml_bomb_ends_quickly(flagship, capsys):
     Path("params.yaml").write_text("\n".join(lines))
     started = time.monotonic()
     assert "stands for more than 100000 values" in message(capsys)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_yaml_too_deep_is_refused(flagship, capsys):
