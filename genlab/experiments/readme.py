@@ -166,10 +166,10 @@ def example_lines(example: dict, names: dict[str, str]) -> str:
         f"{names.get(ranker, ranker)} {place:g}" for ranker, place in example["places"].items()
     )
     said = {
-        "Query": code(example["query"]),
-        "A real answer": code(example["answer"]),
+        "Query": f"{code(example['query'])}, **our text's place** among its "
+        f"{example['n_texts'] - 1} real passages: {places}",
         "Our text": code(example["text"]),
-        f"Its place among the {example['n_texts'] - 1} real passages": f"{places}",
+        "A real answer": code(example["answer"]),
     }
     return "\n>\n".join(wrapped(f"**{name}:** {text}", "> ", "> ") for name, text in said.items())
 
