@@ -31,7 +31,7 @@ def length_rows(texts, ranker="r", stop="honoured"):
         for length in lengths
         for query, of_text in texts.items()
     ]
-    return pl.DataFrame(rows, schema=LENGTH_SCHEMA)
+    return pl.DataFrame(rows, schema=LENGTH_SCHEMA).with_columns(sample=pl.lit(0, pl.Int64))
 
 
 # Query a: 25 tokens, best at 10. Query b: 12 tokens, best whole. Query c: no token at all.
@@ -246,7 +246,7 @@ def run(tmp_path, base):
     def run_with(texts):
         honoured = pl.DataFrame(
             [
-                {"query_id": query, "query": "old tower", "prompt": "old tower\n"}
+                {"query_id": query, "sample": 0, "query": "old tower", "prompt": "old tower\n"}
                 | {"tokens": tokens, "finished": finished}
                 for query, (tokens, finished, _) in texts.items()
             ],
