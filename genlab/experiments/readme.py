@@ -7,7 +7,7 @@ committed; a test compares.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
@@ -152,15 +152,23 @@ def spreads_table(details: dict, layout: Layout) -> str:
 TABLES = ("claims", "arms", "references", "published", "probes", "outcomes", "spreads", "verified")
 
 
-def fill(text: str, table: Callable[[str], str]) -> str:
+def own_tables(folder: Path) -> dict[str, list[list[str]]]:
+    """Return the tables that a pipeline makes itself: name -> rows, first the header."""
+    path = folder / "metrics/tables.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def fill(text: str, table: Callable[[str], str], own: Iterable[str] = ()) -> str:
     """Return `text` with table(NAME) between each pair of markers.
 
-    Raises InputError for a marker of no known table, or one without its other half.
+    own: names of a pipeline's own tables. Raises InputError for a marker of no known table, or one
+    without its other half.
     """
+    known = (*TABLES, *own)
     names = re.findall(r"^<!-- (\w+) -->$", text, re.MULTILINE)
     for name in names:
-        if name not in TABLES:
-            raise InputError(f"README.md: <!-- {name} --> is no table{did_you_mean(name, TABLES)}")
+        if name not in known:
+            raise InputError(f"README.md: <!-- {name} --> is no table{did_you_mean(name, known)}")
         pattern = re.compile(
             rf"^(<!-- {name} -->\n).*?^(<!-- /{name} -->)$", re.DOTALL | re.MULTILINE
         )
@@ -186,6 +194,7 @@ def render(folder: Path) -> str:
     content = read_yaml(folder / "claims.yaml")
     published = content.get("published", {})
     names = stand_ins(folder, published) if published else {}
+    own = own_tables(folder)
 
     def read(name: str) -> dict:
         return read_json(folder / "metrics" / name)
@@ -212,10 +221,12 @@ def render(folder: Path) -> str:
                 return spreads_table(read("score_details.json"), layout)
             case "verified":
                 return describe_verified(folder)
+            case _ if name in own:
+                return markdown_table(own[name])
             case _:
                 raise ValueError(f"{name} is in TABLES but nothing makes it")
 
-    return fill((folder / "README.md").read_text(encoding="utf-8"), table)
+    return fill((folder / "README.md").read_text(encoding="utf-8"), table, own)
 
 
 @app.command()
