@@ -154,7 +154,7 @@ TABLES = ("claims", "arms", "references", "published", "probes", "outcomes", "sp
 
 def own_tables(folder: Path) -> dict[str, list[list[str]]]:
     """Return the tables that a pipeline makes itself: name -> rows, first the header."""
-    path = folder / "metrics/tables.json"
+    path = folder / "metrics/readme/tables.json"
     return read_json(path) if path.is_file() else {}
 
 

@@ -71,6 +71,7 @@ def generate(
     Raises InputError if a prompt and `cap` new tokens exceed the model's positions.
     """
     check_positions(model, prompts, item_ids, decoding)
+    decode: Callable[..., list[list[int]]]
     decode = beam_search if decoding.num_beams > 1 else decode_batch
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     tokens: list[list[int]] = [[]] * len(prompts)
@@ -121,16 +122,13 @@ def decode_batch(
         rows = torch.arange(len(prompts), device=model.device)  # which prompt a batch row is of
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         cache, step, accepted = None, ids, accepted_options(model)
-        kinds = None if types is None else pad_left(types, model.device)[0]
-        accepted |= {"token_type_ids"} if types is not None else set()
+        kinds = pad_left(types or prompts, model.device)[0]
         for t in range(decoding.cap):
             options = {"position_ids": positions, "past_key_values": cache}
-            options |= {"use_cache": True, "logits_to_keep": 1, "token_type_ids": kinds}
-            output = model(
-                input_ids=step,
-                attention_mask=mask,
-                **{name: options[name] for name in accepted},
-            )
+            options |= {"use_cache": True, "logits_to_keep": 1}
+            given = {name: options[name] for name in accepted}
+            given |= {"token_type_ids": kinds[:, -step.shape[1] :]} if types else {}
+            output = model(input_ids=step, attention_mask=mask, **given)
             cache = output.past_key_values if "past_key_values" in accepted else None
             token = pick(
                 processors(ids, last_scores(model, output)),
@@ -149,14 +147,12 @@ def decode_batch(
                 if cache is not None:
                     cache.batch_select_indices(kept)
                 ids, mask, token, rows = ids[kept], mask[kept], token[kept], rows[kept]
-                kinds = None if kinds is None else kinds[kept]
+                kinds = kinds[kept]
+            kinds = torch.cat((kinds, kinds[:, -1:]), 1)
             positions = (mask.cumsum(1) - 1).clamp(min=0)
             step = ids
-            if kinds is not None:
-                kinds = torch.cat((kinds, kinds[:, -1:]), 1)
             if cache is not None:
                 step, positions = token[:, None], positions[:, -1:]
-                kinds = None if kinds is None else kinds[:, -1:]
     return [[token for token in row if token >= 0] for row in new.tolist()]
 
 

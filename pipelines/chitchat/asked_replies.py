@@ -20,7 +20,8 @@ def choose_replies(rows: pl.DataFrame, n_replies: int) -> pl.DataFrame:
     """Return rows of whole dialogues, at least `n_replies` of them or all (0), in their order."""
     if not n_replies or n_replies >= rows.height:
         return rows
-    chosen, n = set(), 0
+    chosen: set[str] = set()
+    n = 0
     sizes = dict(rows["dialogue_id"].value_counts().iter_rows())
     for name in sorted(sizes, key=order_of):
         if n >= n_replies:

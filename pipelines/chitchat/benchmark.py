@@ -65,7 +65,7 @@ def main(
         both = medians["together", n], medians["in turn", n]
         rows.append(
             [
-                n,
+                str(n),
                 f"{both[0]:.0f}",
                 f"{both[0] / one:.1f}",
                 f"{both[1]:.0f}",
@@ -73,10 +73,11 @@ def main(
             ]
         )
     size = responder.model.num_parameters() / 1e6
+    stood_on = machine("torch", "transformers")
     text = (
         "# Latency of the chat, until the last of all has its reply\n\n"
         f"`python -m pipelines.chitchat.benchmark`, a model of {size:.1f} M parameters, median of "
-        f"{rounds} rounds, in turns. {machine()}\n\n{markdown_table(rows)}\n"
+        f"{rounds} rounds, in turns. {stood_on}\n\n{markdown_table(rows)}\n"
     )
     output.write_text(text, encoding="utf-8")
     print(text)

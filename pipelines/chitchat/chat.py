@@ -57,9 +57,10 @@ def chosen(values: Any, group: str, kind: type, but: set[str], path: Path) -> di
     """Return the params of a group that are fields of a dataclass."""
     names = [field.name for field in fields(kind) if field.name not in but]
     found = values.get(group) if isinstance(values, dict) else None
-    if missing := [name for name in names if not isinstance(found, dict) or name not in found]:
+    found = found if isinstance(found, dict) else {}
+    if missing := [name for name in names if name not in found]:
         raise InputError(f"{path}: {group}.{missing[0]} is missing; see the committed file")
-    return {name: found[name] for name in names}  # type: ignore[index]
+    return {name: found[name] for name in names}
 
 
 @app.command()

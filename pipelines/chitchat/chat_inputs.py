@@ -11,7 +11,7 @@ here both come from one place.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
@@ -92,7 +92,7 @@ def build_row(
     history: Sequence[Sequence[int]],
     said: Sequence[int],
     reply: Sequence[int],
-) -> dict[str, list[int] | int]:
+) -> dict[str, Any]:
     """Return input_ids and token_type_ids [t] of a dialogue up to its reply, and n_prompt.
 
     The first n_prompt tokens are not the reply's; its own speaker token is among them.

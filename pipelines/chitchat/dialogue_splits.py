@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated
 
+import numpy as np
 import polars as pl
 from typer import Option
 
@@ -124,7 +125,7 @@ def find_across(table: pl.DataFrame, rules: Rules) -> list[int]:
     return sorted(found)
 
 
-def bands_of(keys: pl.Series, rules: Rules):
+def bands_of(keys: pl.Series, rules: Rules) -> np.ndarray:
     """Return every text's bands of its MinHash signature, uint64[n, bands]."""
     return minhash.hash_bands(
         keys, rules.threshold, rules.num_perm, rules.shingle_chars, rules.seed

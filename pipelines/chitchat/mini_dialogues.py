@@ -119,8 +119,11 @@ def read_world(path: Path) -> dict:
 
 def check_texts(path: Path, part: str, texts: object) -> None:
     """Raise InputError unless there is a list of texts."""
-    is_list = isinstance(texts, list) and texts
-    if not is_list or not all(isinstance(text, str) and text.strip() for text in texts or []):  # type: ignore[attr-defined]
+    if (
+        not isinstance(texts, list)
+        or not texts
+        or not all(isinstance(text, str) and text.strip() for text in texts)
+    ):
         raise InputError(f"{path}: {part} must be a list of texts with something in it")
 
 

@@ -65,7 +65,8 @@ def preprocess_data_for_model(
             )
 
     if dest.suffix in (".pkl", ".pickle"):
-        write_pickle(dest, [dict(zip(("history", "input", "reply"), r[2:5])) for r in rows()])  # noqa: B905
+        names = ("history", "input", "reply")
+        write_pickle(dest, [dict(zip(names, row[2:5], strict=True)) for row in rows()])
     else:
         write_arrow(dest, rows(), SCHEMA)
     return dict(counts)

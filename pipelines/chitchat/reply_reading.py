@@ -68,11 +68,11 @@ def reply_losses(
     ]
     losses: list[np.ndarray] = [np.zeros(0)] * len(built)
     # Longest first: what does not fit into memory fails at once.
-    order = sorted(range(len(built)), key=lambda i: -len(built[i]["input_ids"]))  # type: ignore[arg-type]
+    order = sorted(range(len(built)), key=lambda i: -len(built[i]["input_ids"]))
     start = 0
     with torch.inference_mode(), progress(what, len(built), "replies") as update:
         while start < len(order):
-            longest = len(built[order[start]]["input_ids"])  # type: ignore[arg-type]
+            longest = len(built[order[start]]["input_ids"])
             n = max(1, min(batch_size, SCORES_AT_A_TIME // (longest * model.config.vocab_size)))
             batch = order[start : start + n]
             inputs = collate_rows([built[i] for i in batch], layout, special)

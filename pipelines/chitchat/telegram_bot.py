@@ -151,7 +151,8 @@ class TelegramBot:
 
     async def poll(self) -> None:
         """Receive updates without end; each is in the journal before the next are asked for."""
-        offset, pause, conflict_since = 0, 1.0, None
+        offset, pause = 0, 1.0
+        conflict_since: float | None = None
         loop = asyncio.get_running_loop()
         while True:
             try:

@@ -23,13 +23,18 @@ def read_update(update: Any) -> tuple[int | None, Received | None]:
     update_id = update.get("update_id") if isinstance(update, dict) else None
     if not isinstance(update_id, int) or isinstance(update_id, bool):
         return None, None
-    message = update.get("message")
-    chat = message.get("chat") if isinstance(message, dict) else None
-    chat_id = chat.get("id") if isinstance(chat, dict) else None
+    message = as_object(update.get("message"))
+    chat = as_object(message.get("chat"))
+    chat_id = chat.get("id")
     if not isinstance(chat_id, int) or isinstance(chat_id, bool) or chat.get("type") != "private":
         return update_id, None
     text = message.get("text")
     return update_id, Received(update_id, chat_id, text if isinstance(text, str) else None)
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """Return a JSON object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
 
 
 def n_units(text: str) -> int:

@@ -11,11 +11,13 @@ from typing import Annotated
 
 from typer import Option
 
+from genlab.core.chosen import is_wanted, write_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.processes import is_first, limit_threads
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import resumable_folder
+from genlab.models.dropout import ModelDropout, set_dropout
 from genlab.models.likelihood import perplexity
 from genlab.models.saved import row_batches, save_checked
 from genlab.models.training import (
@@ -48,10 +50,12 @@ def main(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of losses and epochs")],
     curve: Annotated[Path, Option(help="loss against epoch, for dvc plots")],
+    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
     layout: Layout,
     history_turns_there: Annotated[int, Option(min=0, help="turns that tokenize writes")],
     n_dialogues: Annotated[int, Option(min=0, help="of the train split; 0: all")],
     embedding_learning_rate: Annotated[float, Option(min=0.0)],
+    model_dropout: ModelDropout,
     recipe: Recipe,
 ) -> None:
     """Fine-tune one arm, keep the best epoch when early stopping is on, else the last."""
@@ -60,9 +64,15 @@ def main(
     from genlab.models.loading import load_causal_model, load_tokenizer
 
     check(layout, history_turns_there)
+    if not is_wanted(chosen):
+        write_left_out(output)
+        write_json(curve, [])
+        write_json(metrics, {"training": {"epochs": 0}})
+        return
     set_seed(recipe.seed)
     tokenizer, model = load_tokenizer(base), load_causal_model(base)
     limit_threads(model)
+    set_dropout(model, model_dropout)
     special = special_of(tokenizer)
     train = read_rows(tokens, "train", layout, special, n_dialogues)
     data = {"train": train, "validation": read_rows(tokens, "validation", layout, special)}

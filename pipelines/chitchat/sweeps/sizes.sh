@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/../../../sweeps/queue.sh"
 cd "$(dirname "$0")/.."
 METRIC=training queue chitchat-sizes -S 'compared.arms=[dialogue]' \
-  -S '~arms.dialogue_without_history' -S '~arms.baseline' -S gen.n_replies=50 \
+  -S gen.n_replies=50 \
   -S train.epochs=10 -S train.early_stopping_patience=2 \
   -S train.n_dialogues=40,80,160,320,640 -S train.seed=17,18,19
 PYTHONPATH=../.. python -m pipelines.chitchat.overfitting
