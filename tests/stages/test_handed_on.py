@@ -9,6 +9,7 @@ import pytest
 
 from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
 from genlab.models import loading
+from genlab.passages.corpora import Limits
 from stages import audit, clean, dedup, fetch, generate, leakage, lengths, probe, report, score
 from stages import tokenize as tokenize_stage
 from tests.handed_on import Arrived, invoke, noted, run_until_there, stopped_at
@@ -298,8 +299,9 @@ def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch)
         run_until_there(lambda chosen=source: invoke(fetch.app, [*words, "--source", chosen]))
         found[source] = list(notes[0].values())
     assert found["mini"] == [Path("here"), 41, 42, 35]
-    assert found["hub"] == ["some/thing", "v9", "c0ffee", 41, 42, 999]
-    assert found["file"] == [Path("here"), "labelled", 41, 42, 0.3, 999, "windows-1251"]
+    limits = Limits(n_train=41, n_validation=42, seed=35)
+    assert found["hub"] == ["some/thing", "v9", "c0ffee", limits, 999]
+    assert found["file"][:-1] == [Path("here"), "labelled", limits, 0.3, 999, "windows-1251"]
 
 
 BASE = {"vocab_size": 301, "n_layer": 3, "n_embd": 24, "n_head": 6, "n_positions": 65}
@@ -342,8 +344,7 @@ def test_the_mini_bases_sizes_and_both_rates_arrive_at_the_model_and_the_optimiz
 
 
 def test_every_option_of_a_ranker_arrives(tmp_path, monkeypatch):
-    from genlab.mini import rankers
-    from genlab.sources import ranker_folders
+    from genlab.mini import ranker_folders, rankers
 
     words = ["ranker", tmp_path / "out", "--metrics", tmp_path / "m", "--manifest", tmp_path / "n"]
     recipe = {"max_queries": 37, "dim": 38, "epochs": 6, "seed": 39}
@@ -355,7 +356,7 @@ def test_every_option_of_a_ranker_arrives(tmp_path, monkeypatch):
     ):
         notes = stopped_at(monkeypatch, rankers, worker)
         run_until_there(lambda k=kind: invoke(fetch.app, [*words, "--source", "mini", "--kind", k]))
-        assert list(read.pop().values()) == [Path("here"), 37]
+        assert list(read.pop().values()) == [Path("here"), 37, 39]
         assert asdict(notes[0]["recipe"]) == recipe
     words += ["--kind", "cross_encoder"]
     loaded = stopped_at(monkeypatch, ranker_folders, "download_model")

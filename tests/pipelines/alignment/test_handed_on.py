@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from genlab.core.chosen import write_chosen
+from genlab.core.seeds import order_of
 from genlab.core.tables import write_table
 from pipelines.alignment.schemas import TEXT_SCHEMA
 from pipelines.alignment.stages import fetch, generate, pairs, reward, sample, score
@@ -23,6 +25,11 @@ DECODING = {
     "repetition_penalty": 1.9,
     "seed": 23,
 }
+
+
+def in_order(prompts: list[str]) -> list[str]:
+    """Return prompts as they are taken: some of them are the first of this order."""
+    return sorted(prompts, key=order_of)
 
 
 @pytest.fixture
@@ -42,14 +49,18 @@ def test_every_option_of_sample_arrives_with_prompts_of_the_train_split(
     corpus, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(sample, "load_for_inference", lambda folder: ("tokenizer", "model"))
+    monkeypatch.setattr(sample, "count_unknown", lambda tokenizer, texts: (0, 9))
+    limit = noted(monkeypatch, sample, "check_unknown")
     notes = stopped_at(monkeypatch, sample, "write_texts")
     words = [corpus, tmp_path, tmp_path / "out", "--metrics", tmp_path / "m"]
     words += option_words(DECODING | {"n_texts": 31, "n_prompts": 3, "batch_size": 9})
+    words += ["--max_unknown_share", "0.07"]
     run_until_there(lambda: invoke(sample.app, words))
+    assert list(limit[0].values())[:3] == [0, 9, 0.07]
     assert notes[0] == {
         "model": "model",
         "tokenizer": "tokenizer",
-        "prompts": ["prompt 1", "prompt 2", "prompt 4"],
+        "prompts": in_order([f"prompt {i}" for i in range(24) if i % 3])[:3],
         "n_texts": 31,
         "decoding": notes[0]["decoding"],
         "batch_size": 9,
@@ -73,7 +84,7 @@ def test_every_option_of_generate_arrives_with_prompts_of_the_validation_split(
     assert list(found[0].values())[1] == ["main", "slic"]
     assert asdict(written[0]["decoding"]) == DECODING | {"ignore_eos": False}
     assert (written[0]["n_texts"], written[0]["batch_size"]) == (31, 40)
-    assert written[0]["prompts"] == [f"prompt {i}" for i in range(0, 24, 3)]
+    assert written[0]["prompts"] == in_order([f"prompt {i}" for i in range(0, 24, 3)])
     assert list(apart[0].values())[-1] == 5  # 40 / 8: the scores of two models are held
 
 
@@ -82,7 +93,9 @@ PAIRS = {"strategy": "margin", "n_pairs": 33, "margin": 0.7, "threshold": 0.3, "
 
 def test_every_option_of_pairs_arrives(corpus, tmp_path, monkeypatch):
     notes = stopped_at(monkeypatch, pairs, "choose_pairs")
+    write_chosen(tmp_path / "choose", {"pairs": {"random": True}})
     words = [corpus, tmp_path / "out", "--metrics", tmp_path / "m", *option_words(PAIRS)]
+    words += ["--chosen", tmp_path / "choose/pairs/random.json"]
     run_until_there(lambda: invoke(pairs.app, words))
     assert {name: notes[0][name] for name in PAIRS} == PAIRS
 
