@@ -11,6 +11,7 @@ from genlab.models.decoding import Decoding, end_tokens, generate
 from genlab.models.token_texts import decode_texts
 from pipelines.chitchat.arm_training import load_layout, order_of
 from pipelines.chitchat.chat_inputs import build_prompt, special_of
+from pipelines.chitchat.schemas import GENERATE_SCHEMA
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -41,10 +42,9 @@ def texts_of(dialogues: pl.DataFrame, reply_ids: pl.Series) -> pl.DataFrame:
         if turns is None:
             raise InputError(f"{reply_id}: no such dialogue; run `dvc repro`")
         found.append((reply_id, dialogue_id, turns[: at - 1], turns[at - 1], turns[at]))
-    schema = {"reply_id": pl.String, "dialogue_id": pl.String, "history": pl.List(pl.String)}
-    return pl.DataFrame(
-        found, schema=schema | {"input": pl.String, "reference": pl.String}, orient="row"
-    )
+    names = ("reply_id", "dialogue_id", "history", "input", "reference")
+    schema = {name: GENERATE_SCHEMA[name] for name in names}
+    return pl.DataFrame(found, schema=schema, orient="row")
 
 
 def write_replies(

@@ -37,8 +37,16 @@ class Rules:
     validation_share: Annotated[float, Option(min=0, max=1, help="Share of opening lines.")]
     test_share: Annotated[float, Option(min=0, max=1, help="The same; the rest is for training.")]
     shingle_chars: Annotated[int, Option(min=2, help="Characters per shingle.")]
+    pad_ends: Annotated[
+        bool, Option(help="Give the ends of a text as many shingles as its middle.")
+    ]
     num_perm: Annotated[int, Option(min=16, help="Places of a MinHash signature.")]
     seed: Annotated[int, Option(min=0, help="Of MinHash and of the split.")]
+
+    @property
+    def shingles(self) -> minhash.Shingles:
+        """What a text is cut into."""
+        return minhash.Shingles(self.shingle_chars, self.pad_ends)
 
 
 def check_rules(rules: Rules) -> None:
@@ -103,7 +111,7 @@ def find_copies(table: pl.DataFrame, rules: Rules) -> list[int]:
             continue
         pairs = minhash.propose_pairs(bands_of(rows["key"], rules))
         alike = minhash.keep_similar(
-            pairs, rows["key"], rows["key"], rules.threshold, rules.shingle_chars
+            pairs, rows["key"], rows["key"], rules.threshold, rules.shingles
         )
         found += rows["row"].gather(list(minhash.find_later_twins(alike))).to_list()
     return found
@@ -119,7 +127,7 @@ def find_across(table: pl.DataFrame, rules: Rules) -> list[int]:
             continue
         pairs = minhash.propose_matches(bands_of(left["key"], rules), bands_of(right["key"], rules))
         alike = minhash.keep_similar(
-            pairs, left["key"], right["key"], rules.threshold, rules.shingle_chars
+            pairs, left["key"], right["key"], rules.threshold, rules.shingles
         )
         found |= set(left["row"].gather(alike[:, 0]).to_list())
     return sorted(found)
@@ -127,9 +135,7 @@ def find_across(table: pl.DataFrame, rules: Rules) -> list[int]:
 
 def bands_of(keys: pl.Series, rules: Rules) -> np.ndarray:
     """Return every text's bands of its MinHash signature, uint64[n, bands]."""
-    return minhash.hash_bands(
-        keys, rules.threshold, rules.num_perm, rules.shingle_chars, rules.seed
-    )
+    return minhash.hash_bands(keys, rules.threshold, rules.num_perm, rules.shingles, rules.seed)
 
 
 def find_replies(table: pl.DataFrame, rules: Rules) -> pl.Series:

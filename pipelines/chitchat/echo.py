@@ -6,10 +6,11 @@ The same measure finds them in the corpus, where dedup leaves them out, and in w
 import numpy as np
 import polars as pl
 
-from genlab.text.minhash import true_similarities
+from genlab.text.minhash import Shingles, true_similarities
 from genlab.text.normal_form import key_expression
 
-SHINGLE_CHARS = 3  # ours: a turn has 25 characters, and 5 would weigh one ending too much
+# Ours: a turn has 25 characters, and 5 would weigh one ending too much; ends weigh as the middle.
+SHINGLES = Shingles(3, pad_ends=True)
 PAIRS_AT_A_TIME = 100_000
 
 
@@ -29,7 +30,7 @@ def is_echo(inputs: pl.Series, replies: pl.Series, threshold: float) -> pl.Serie
         if threshold < 1:
             rows = np.arange(part.height)
             pairs = np.stack([rows, rows], axis=1)
-            alike = true_similarities(pairs, part["input"], part["reply"], SHINGLE_CHARS)
+            alike = true_similarities(pairs, part["input"], part["reply"], SHINGLES)
             equal = equal | (alike >= threshold)
         has_word = ((part["input"] != "") & (part["reply"] != "")).to_numpy()
         found.append(pl.Series(equal & has_word, dtype=pl.Boolean))

@@ -15,8 +15,8 @@ import pytest
 from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, write_table
-from genlab.ranking import bm25
-from genlab.ranking.panel import Panel, rate_texts
+from genlab.ranking import bm25, panel
+from genlab.ranking.panel import Panel, groups_at_once, rate_texts
 from genlab.ranking.rankers import load_ranker
 from tests.project_copy import ROOT
 
@@ -49,6 +49,20 @@ def test_every_ranker_gives_what_it_gives_in_this_process_in_the_order_asked(fol
         assert relevance.tolist() == alone.relevance(QUERIES, TEXTS).tolist()
         assert n_unread.tolist() == [0, 0, 0]
     assert ratings["one"].relevance.tolist() != ratings["two"].relevance.tolist()
+
+
+def test_rankers_of_many_weights_run_alone_after_the_small_ones(folders, monkeypatch):
+    asked = {name: folders[name] for name in ("two", "one")}
+    assert groups_at_once(asked) == [asked]
+    (folders["two"] / "weights.bin").write_bytes(bytes(100_000))
+    monkeypatch.setattr(panel, "LARGE_BYTES", 100_000)
+    assert groups_at_once(asked) == [{"one": folders["one"]}, {"two": folders["two"]}]
+    ratings = rate_texts(asked, 8, QUERIES, TEXTS)
+    assert list(ratings) == ["two", "one"]
+    monkeypatch.setattr(panel, "LARGE_BYTES", 1 << 26)
+    together = rate_texts(asked, 8, QUERIES, TEXTS)
+    for name in asked:
+        assert ratings[name].relevance.tolist() == together[name].relevance.tolist()
 
 
 def test_one_ranker_needs_no_other_process(folders, monkeypatch):

@@ -24,7 +24,7 @@ from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
 from tests.project_copy import ROOT
 
 WORLD = ROOT / "pipelines/chitchat/mini_dialogues.yaml"
-RULES = Rules(True, True, True, 0.8, 0.9, 0.2, 0.2, 5, 64, 17)
+RULES = Rules(True, True, True, 0.8, 0.9, 0.2, 0.2, 5, True, 64, 17)
 CLEAN = CleanRules(lower_case=True, fold_yo=True, strip_dashes=True, max_chars=20)
 
 
@@ -202,12 +202,12 @@ def test_both_rules_are_switches_of_the_train_split_and_counted():
     assert count_replies(train_off)["echoes"] == 0
 
 
-RULES_REST = (0.8, 0.9, 0.2, 0.2, 5, 64, 17)
+RULES_REST = (0.8, 0.9, 0.2, 0.2, 5, True, 64, 17)
 
 
 def test_shares_that_leave_nothing_to_train_on_are_refused():
     with pytest.raises(InputError, match=r"dedup\.validation_share=0\.5"):
-        check_rules(Rules(True, True, True, 0.8, 0.9, 0.5, 0.5, 5, 64, 17))
+        check_rules(Rules(True, True, True, 0.8, 0.9, 0.5, 0.5, 5, True, 64, 17))
 
 
 def test_the_mini_world_names_facts_that_are_needed_two_turns_later():
