@@ -5,6 +5,7 @@ on who else is answered with it: each chat's turn has a random stream of its own
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from pipelines.chitchat.chat_inputs import build_prompt, special_of
 from pipelines.chitchat.dialogue_rules import Rules, clean_turns
 
 SILENCE = "…"  # for a reply without a word: an empty message cannot be sent
+NOT_SHOWN = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")  # a terminal obeys some of these
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,9 @@ class Responder:
         return build_prompt(self.layout, self.special, history, said)
 
     def text_of(self, tokens: list[int]) -> str:
-        """Return a reply's text, without half a character at its end."""
-        return decode_texts(self.tokenizer, [tokens])[0].strip().rstrip("\ufffd")
+        """Return a reply's text in one line, without half a character at its end."""
+        text = decode_texts(self.tokenizer, [tokens])[0].rstrip("\ufffd")
+        return NOT_SHOWN.sub(" ", text).strip()
 
 
 class Batcher:
