@@ -1,4 +1,4 @@
-"""Answers judged, and summed up: each task's median over prompts with an interval, beside chance."""
+"""Answers judged and summed up: a task's median over prompts with its interval, beside chance."""
 
 import numpy as np
 import polars as pl

@@ -25,7 +25,7 @@ BAD_LINES = [
 def make_crawl(
     world: World, n_pages: int, bad_share: float, seed: int
 ) -> Iterator[tuple[str, str]]:
-    """Yield (url, text) of `n_pages` pages, lines apart; some are bad with the share `bad_share`."""
+    """Yield (url, text) of `n_pages` pages; about `bad_share` of them are bad."""
     rng = random.Random(seed)
     facts = facts_to_state(world, rng)
     fields = world.fields | world.new_fields

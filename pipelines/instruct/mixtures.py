@@ -1,4 +1,4 @@
-"""How often each task is drawn (Raffel et al. 2020, section 3.5.2; seqio's rates), and the drawing."""
+"""How often each task is drawn (Raffel et al. 2020, section 3.5.2), and the drawing."""
 
 import random
 from collections.abc import Sequence
@@ -97,6 +97,6 @@ def check_held_out(trained: Sequence[str], held_out: Sequence[str], where: str) 
     """Raise InputError for a task that is trained on and held out."""
     if both := sorted(set(trained) & set(held_out)):
         raise InputError(
-            f"{where}: {both[0]} is held out (prompt.held_out), so it cannot be trained on; take it "
-            "out of one of the two"
+            f"{where}: {both[0]} is held out (prompt.held_out), so it cannot be trained on; take "
+            "it out of one of the two"
         )

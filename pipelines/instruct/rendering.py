@@ -1,4 +1,4 @@
-"""Renders examples through templates, in a process of its own that is stopped if it does not answer.
+"""Renders examples through templates, in a process that is stopped if it does not answer.
 
 Why a process: a loop in Jinja is a loop in Python, and only the operating system stops that for
 certain. The two ends talk in JSON, so that nothing a template could do reaches this one.

@@ -235,7 +235,7 @@ def read_hub_sets(sets: list[str]) -> dict[str, Splits]:
 def split_examples(
     splits: Splits, n_train: int, n_test: int, rng: random.Random
 ) -> dict[str, list[dict]]:
-    """Return at most `n_train` and `n_test` examples, drawn at random; all of one split: divided."""
+    """Return at most `n_train` and `n_test` examples, drawn at random; one split is divided."""
     if "all" in splits:
         rows = rng.sample(splits["all"], len(splits["all"]))
         n = max(1, round(len(rows) * TEST_SHARE))

@@ -145,7 +145,7 @@ def run_limited(function: object, seconds: float) -> dict:
 
 
 def answer(request: dict) -> dict:
-    """Return {"fields"} that a template reads and a result for each row, or the template's error."""
+    """Return the fields that a template reads and a result for each row, or why it fails."""
     environment = Environment(request["max_chars"])
     seconds = request["seconds"]
 

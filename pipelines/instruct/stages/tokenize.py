@@ -54,7 +54,7 @@ def encode_prompts(
         counts["unknown_tokens"] += count_dropped(tokenizer, texts)
         for ids in found:
             counts[f"{counted}_cut"] += len(start) + len(ids) + 1 > limit
-            ids[:] = [*start, *ids][: limit - 1] + [end]
+            ids[:] = [*[*start, *ids][: limit - 1], end]
             counts["tokens"] += len(ids)
             counts["unknown_tokens"] += ids.count(unknown)
         return found
