@@ -56,8 +56,9 @@ def main(
             ranked = rank(model, asked.filter(pl.col("choices").is_not_null()), batch_size, update)
             is_open = asked.filter(pl.col("choices").is_null())
             written = write(model, tokenizer, is_open, decoding, batch_size, update)
-            found = pl.concat([ranked, written]).with_columns(arm=pl.lit(arm))
-            frames.append(found.select(ANSWER_SCHEMA.names()))
+            for found in (ranked, written):
+                named = found.with_columns(arm=pl.lit(arm))
+                frames.append(named.select(ANSWER_SCHEMA.names()))
     answers = pl.concat(frames)
     write_table(output, [answers], ANSWER_SCHEMA)
     write_json(
