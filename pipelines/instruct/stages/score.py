@@ -30,7 +30,6 @@ def main(
     metrics: Annotated[Path, Option(help="headline: accuracy in held-out tasks")],
     details: Annotated[Path, Option(help="all tasks and arms, with intervals")],
     closed_book: Annotated[Path, Option(help="facts by how often they were seen, for dvc plots")],
-    prompts: Annotated[Path, Option(help="accuracy of each prompt, for dvc plots")],
     arm: Annotated[str, Option(help="whose rows are compared between runs")],
     normalisation: Annotated[
         Normalisation, Option(help="of a choice's score: sum of log p, or mean per token")
@@ -57,10 +56,6 @@ def main(
     write_json(metrics, shown)
     write_json(details, summary)
     write_json(closed_book, measures.closed_book(items, seed))
-    by_prompt = items.filter(pl.col("held_out") & (pl.col("ask") == "prompt")).group_by(
-        "task", "arm", "template", maintain_order=True
-    )
-    write_json(prompts, by_prompt.agg(accuracy=pl.col("correct").mean()).to_dicts())
     only = {ask: {t: tasks[t] for t in held_out if t in tasks} for ask, tasks in summary.items()}
     print(measures.table_of(only))
 
