@@ -28,6 +28,7 @@ class PromptTemplate:
     answer_choices: str  # Jinja, too; "" if the answer is open
     is_original: bool  # asks what the data set's authors asked
     shows_choices: bool
+    is_ranked: bool  # one of the choices is the answer; else the target is open
 
     @property
     def shown(self) -> str:
@@ -109,4 +110,5 @@ def as_template(where: str, dataset: str, entry: object) -> PromptTemplate:
         answer_choices=choices or "",
         is_original=bool(metadata.get("original_task")),
         shows_choices=bool(metadata.get("choices_in_prompt")),
+        is_ranked=bool(choices) and "Accuracy" in (metadata.get("metrics") or []),
     )

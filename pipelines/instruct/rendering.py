@@ -131,7 +131,7 @@ def render(
             where = f"{template.shown}, example {name}"
             if "error" in result:
                 raise InputError(f"{where}: {result['error']}; mend the template or leave it out")
-            rendered.append(checked(where, **result["value"]))
+            rendered.append(checked(where, result["value"], template.is_ranked))
     return rendered
 
 
@@ -146,17 +146,20 @@ def check_fields(template: PromptTemplate, reads: set[str], example: tuple[str, 
         )
 
 
-def checked(where: str, parts: list[str], choices: list[str] | None) -> Rendered:
+def checked(where: str, value: dict, is_ranked: bool) -> Rendered:
     """Return a rendering whose answer is one of its choices; skipped if it has no input or target.
+
+    value: the parts between |||, and the choices. If the answer is not ranked it is open.
 
     Raises InputError for choices that are empty or twice the same, and for another answer.
     """
+    parts, choices = value["parts"], value["choices"]
     if len(parts) < 2 or not parts[0] or not parts[1]:
         return Rendered("", "", None, -1, "no_input" if not parts[0] else "no_target")
     if len(parts) > 2:
         raise InputError(f"{where}: {len(parts)} parts between |||; there must be input and target")
     source, target = parts
-    if choices is None:
+    if choices is None or not is_ranked:
         return Rendered(source, target, None, -1)
     if not all(choices):
         raise InputError(

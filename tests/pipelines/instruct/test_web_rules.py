@@ -10,18 +10,36 @@ from pipelines.instruct.web_rules import (
     THRESHOLDS,
     Counts,
     RuleSet,
+    Seen,
     bad_word_pattern,
     clean_page,
     clean_pages,
     normalize_url,
-    Seen,
 )
 
 POLICY = [
     *("terms of use", "privacy policy", "cookie policy"),
     *("uses cookies", "use of cookies", "use cookies"),
 ]
-WORDS = "the a of ship sea rain is was near and big red we saw it there today".split()
+WORDS = [
+    "the",
+    "a",
+    "of",
+    "ship",
+    "sea",
+    "rain",
+    "is",
+    "was",
+    "near",
+    "and",
+    "big",
+    "red",
+    "we",
+    "saw",
+    "it",
+    "there",
+    "today",
+]
 SPECIAL = [
     "javascript", "JavaScript", "lorem ipsum", "Lorem Ipsum", "privacy policy", "uses cookies",
     "{", "}", "[1]", "[edit]", "[citation needed]", "[]", "darn", "Darn,", "darnel", "x" * 1001,
@@ -66,7 +84,9 @@ def literal(url, text, rules, urls, seen):
         kept.append(line)
     if sum(len(sentences(line)) for line in kept) < least_sentences:
         return "few_sentences", None
-    left = {"released": without_lines, "paper": without_threes}.get(rules, lambda x, _: x)(kept, seen)
+    left = {"released": without_lines, "paper": without_threes}.get(rules, lambda x, _: x)(
+        kept, seen
+    )
     if len(left) < len(kept) or left != kept:
         if sum(len(sentences(line)) for line in left) < least_sentences:
             return "few_sentences_after_repeats", None
@@ -129,7 +149,7 @@ def made_pages(n, seed):
     """Yield pages of few different words, so that rules meet and repeats happen."""
     rng = random.Random(seed)
     known = []
-    for number in range(n):
+    for _ in range(n):
         lines = []
         for _ in range(rng.randint(1, 7)):
             if known and rng.random() < 0.15:
