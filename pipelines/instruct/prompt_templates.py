@@ -102,13 +102,14 @@ def as_template(where: str, dataset: str, entry: object) -> PromptTemplate:
         raise InputError(f"{where}: answer_choices must be text, and metadata a !TemplateMetadata")
     if SEPARATOR not in entry["jinja"]:
         raise InputError(f"{where}: jinja has no {SEPARATOR} between input and target")
+    is_original = bool(metadata.get("original_task"))
     return PromptTemplate(
         dataset=dataset,
         id=str(entry.get("id")),
         name=entry["name"],
         jinja=entry["jinja"],
         answer_choices=choices or "",
-        is_original=bool(metadata.get("original_task")),
+        is_original=is_original,
         shows_choices=bool(metadata.get("choices_in_prompt")),
-        is_ranked=bool(choices) and "Accuracy" in (metadata.get("metrics") or []),
+        is_ranked=bool(choices) and is_original and "Accuracy" in (metadata.get("metrics") or []),
     )

@@ -84,12 +84,11 @@ def literal(url, text, rules, urls, seen):
         kept.append(line)
     if sum(len(sentences(line)) for line in kept) < least_sentences:
         return "few_sentences", None
-    left = {"released": without_lines, "paper": without_threes}.get(rules, lambda x, _: x)(
-        kept, seen
-    )
-    if len(left) < len(kept) or left != kept:
-        if sum(len(sentences(line)) for line in left) < least_sentences:
-            return "few_sentences_after_repeats", None
+    left = kept
+    if rules != "datatrove":
+        left = {"released": without_lines, "paper": without_threes}[rules](kept, seen)
+    if sum(len(sentences(line)) for line in left) < least_sentences:
+        return "few_sentences_after_repeats", None
     page = "\n".join(left)
     if any(word == "darn" for word in re.split(r"\W+", page.lower())):
         return "bad_word", None
