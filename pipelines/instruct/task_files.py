@@ -21,6 +21,16 @@ Splits = dict[str, list[dict]]
 MAX_BYTES = 2**28  # of a file in an archive; NLTK's largest has 0.4 MB
 TEST_SHARE = 0.3  # of data that comes without a test split
 NLI = ["entailment", "not_entailment"]
+# TREC's classes in the order in which the Hub's data set numbers them.
+TREC = {
+    "ABBR": "abb exp",
+    "ENTY": "animal body color cremat currency dismed event food instru lang letter other plant "
+    "product religion sport substance symbol techmeth termeq veh word",
+    "DESC": "def desc manner reason",
+    "HUM": "gr ind title desc",
+    "LOC": "city country mount other state",
+    "NUM": "code count date dist money ord other period perc speed temp volsize weight",
+}
 CB = ["entailment", "contradiction", "neutral"]
 
 
@@ -114,24 +124,20 @@ def member(archive: Path, name: str) -> str:
 
 
 def question_classes(archive: Path) -> Splits:
-    """Return TREC's questions, `COARSE:fine question` a line, with their classes as numbers.
-
-    Classes are numbered as they first appear in the train split, fine ones without the coarse one's
-    name: so the Hub's data set did when the templates were written.
-    """
-    rows = [
-        (split, *line.partition(" ")[::2])
-        for split in ("train", "test")
-        for line in member(archive, f"qc/{split}.txt").splitlines()
-    ]
-    coarse, fine = ({}, {})  # type: tuple[dict[str, int], dict[str, int]]
+    """Return TREC's questions, `COARSE:fine question` a line, with their classes as numbers."""
+    coarse = list(TREC)
+    fine = [f"{kind}:{name}" for kind, names in TREC.items() for name in names.split()]
     splits: Splits = {"train": [], "test": []}
-    for split, classes, text in rows:
-        names = classes.split(":")
-        labels = [
-            known.setdefault(n, len(known)) for known, n in zip((coarse, fine), names, strict=True)
-        ]
-        splits[split].append({"text": text, "coarse_label": labels[0], "fine_label": labels[1]})
+    for split, rows in splits.items():
+        for line in member(archive, f"qc/{split}.txt").splitlines():
+            name, _, text = line.partition(" ")
+            if name not in fine:
+                raise InputError(f"{archive}: qc/{split}.txt: {name!r} is no class of TREC's")
+            labels = {
+                "coarse_label": coarse.index(name.partition(":")[0]),
+                "fine_label": fine.index(name),
+            }
+            rows.append({"text": text, **labels})
     return splits
 
 

@@ -7,6 +7,7 @@ process with limits (rendering.py). What renders to nothing is skipped, and coun
 
 import json
 from collections import Counter
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,13 @@ from pipelines.instruct.rendering import Limits, Rendered, Renderer, render, ren
 from pipelines.instruct.schemas import PROMPT_SCHEMA
 
 app = stage_app()
+
+
+class BadTemplatesAre(StrEnum):
+    """What becomes of a template that cannot be rendered."""
+
+    stop = "stop"
+    left_out = "left_out"
 
 
 def check(tasks: list[str], held_out: list[str]) -> None:
@@ -42,6 +50,9 @@ def main(
     n_templates: Annotated[int, Option(min=1, help="prompts of a trained task, its first ones")],
     with_reversed: Annotated[bool, Option(help="train on templates that turn a task round, too")],
     n_test_trained: Annotated[int, Option(min=1, help="test examples of a trained task, at most")],
+    bad_templates: Annotated[
+        BadTemplatesAre, Option(help="stop at one that fails, or leave it out and name it")
+    ],
     limits: Limits,
     seed: Annotated[int, Option(min=0)],
 ) -> None:
@@ -67,7 +78,13 @@ def main(
                     if ask == "reversed" and split == "test":
                         continue
                     head = (task, split, is_held_out, template.name, number, ask)
-                    frames.append(ask_all(made, template, head, rows, skipped))
+                    try:
+                        frames.append(ask_all(made, template, head, rows, skipped))
+                    except InputError as error:
+                        if bad_templates is BadTemplatesAre.stop:
+                            raise
+                        print(f"left out: {error}")
+                        skipped["templates_left_out"] += 1
     prompts = pl.concat(frames)
     write_table(output, [prompts], PROMPT_SCHEMA)
     counts = {
