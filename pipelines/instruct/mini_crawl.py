@@ -17,7 +17,8 @@ BAD_LINES = [
     "we use cookies. read our privacy policy here.",
     "read more ...",
     "lorem ipsum dolor sit amet.",
-    "function f(x) { return x; }",
+    "if (page) { show it to every reader now.",
+    "this darn page will not load again today.",
     "short line.",
 ]
 
