@@ -14,7 +14,6 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Argument, Option
 
 from genlab.core.program import InputError, run, stage_app
@@ -71,7 +70,8 @@ def answer(folder: Path, text: str, choices: list[str], max_new_tokens: int) -> 
     start, _ = frame(tokenizer)
     end = tokenizer.eos_token_id
     source, *options = (
-        [*start, *ids, end] for ids in encode(tokenizer, [text, *choices], read_special_tokens=False)
+        [*start, *ids, end]
+        for ids in encode(tokenizer, [text, *choices], read_special_tokens=False)
     )
     if not choices:
         greedy = Decoding(max_new_tokens, 0.0, 0, 1.0, 1, 1.0, 17)

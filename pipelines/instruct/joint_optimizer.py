@@ -25,7 +25,7 @@ def joint_optimizer(
             """Show the parts' own groups, whose rates a schedule then sets."""
             self.param_groups = [group for part in self.parts for group in part.param_groups]
 
-        def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        def step(self, closure: Any = None) -> None:
             for part in self.parts:
                 part.step()
 

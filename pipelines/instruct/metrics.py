@@ -83,6 +83,10 @@ def crossed_interval(values: np.ndarray, seed: int, level: float = 0.95) -> tupl
     return float(low), float(high)
 
 
+def mean_of(rows: pl.DataFrame, column: str) -> float:
+    return float(np.nanmean(rows[column].cast(pl.Float64).to_numpy()))
+
+
 def summarize_task(rows: pl.DataFrame, seed: int) -> dict:
     """Return what one arm reached in one task: the median over prompts, its spread, the baselines.
 
@@ -98,15 +102,15 @@ def summarize_task(rows: pl.DataFrame, seed: int) -> dict:
         "iqr": float(quartiles[1] - quartiles[0]),
         "least": float(by_template.min()),
         "most": float(by_template.max()),
-        "chance": float(rows["chance"].mean()),
+        "chance": mean_of(rows, "chance"),
         "prompts": len(by_template),
         "examples": values.shape[1],
     }
     if rows["f1"].null_count() < rows.height:
-        return found | {"f1": float(rows["f1"].mean())}
+        return found | {"f1": mean_of(rows, "f1")}
     names = {"by_mean": "correct_by_mean", "changed_by_mean": "changed_by_mean"}
     names |= {"prior": "prior_correct"}
-    return found | {name: float(rows[column].mean()) for name, column in names.items()}
+    return found | {name: mean_of(rows, column) for name, column in names.items()}
 
 
 def summarize(items: pl.DataFrame, seed: int) -> dict:

@@ -1,7 +1,7 @@
 """How often each task is drawn (Raffel et al. 2020, section 3.5.2), and the drawing."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -58,7 +58,7 @@ def mixing_rates(
 
 
 def draw_rows(
-    rows_of: dict[str, Sequence[int]],
+    rows_of: Mapping[str, Sequence[int]],
     n_tokens_of: Sequence[int],
     rates: dict[str, float],
     n_tokens: int,

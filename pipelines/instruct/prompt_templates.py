@@ -40,10 +40,12 @@ class TemplateLoader(yaml.SafeLoader):
     """YAML's safe loader, which reads promptsource's two tags as mappings."""
 
 
+def as_mapping(loader: TemplateLoader, node: yaml.MappingNode) -> dict:
+    return loader.construct_mapping(node, deep=True)
+
+
 for tag in ("!Template", "!TemplateMetadata"):
-    TemplateLoader.add_constructor(
-        tag, lambda loader, node: loader.construct_mapping(node, deep=True)
-    )
+    TemplateLoader.add_constructor(tag, as_mapping)
 
 
 def read_templates(folder: Path) -> dict[str, list[PromptTemplate]]:

@@ -12,9 +12,11 @@ import resource
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from types import FrameType
 
 from jinja2 import StrictUndefined, TemplateError, meta, nodes
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
 PROTECTED = "3ed2dface8203c4c9dfb1a5dc58e41e0"  # stands for ||| in a field, as in promptsource
@@ -39,15 +41,16 @@ class Environment(ImmutableSandboxedEnvironment):
         self.stream = random.Random(0)
         self.globals = {"zip": zip, "range": self.globals["range"], "dict": dict,
                         "namespace": self.globals["namespace"]}  # fmt: skip
-        self.filters |= {
+        own: dict[str, Callable] = {
             "choice": lambda items: self.stream.choice(list(items)),
             "random": lambda items: self.stream.choice(list(items)),
             "most_frequent": most_frequent,
             "highlight": highlight,
             "format": self.formatted,
         }
+        self.filters |= own
 
-    def call_binop(self, context: object, operator: str, left: object, right: object) -> object:
+    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
         """Compute left OPERATOR right, unless it could become too large."""
         sizes = [len(x) for x in (left, right) if isinstance(x, str | list | tuple)]
         numbers = [abs(x) for x in (left, right) if isinstance(x, int | float)]
@@ -138,7 +141,8 @@ def run_limited(function: object, seconds: float) -> dict:
     except SecurityError as error:
         return {"error": f"it is refused by the sandbox ({error})"}
     except TemplateError as error:
-        line = f" in line {error.lineno}" if getattr(error, "lineno", None) else ""
+        number = getattr(error, "lineno", None)
+        line = f" in line {number}" if number else ""
         return {"error": f"{type(error).__name__}{line}: {error.message}"}
     except Exception as error:  # a template can make Python raise anything
         return {"error": f"{type(error).__name__}: {error}"[:300]}
