@@ -6,6 +6,7 @@ drawn by hashes, so that neither sizes nor seeds change them.
 
 import random
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -78,7 +79,12 @@ def is_asked_in_training(world: World, person: str) -> bool:
 def toy_words(world: World) -> dict[str, str]:
     """Return the toy language: a made-up word for each noun, and for each word of size."""
     words = [*world.nouns(), *(word for word, _ in world.describing("size"))]
-    return dict(zip(words, make_names(len(words)), strict=True))
+    return dict(zip(words, made_up_words(len(words)), strict=True))
+
+
+@cache
+def made_up_words(n: int) -> list[str]:
+    return make_names(n)
 
 
 def write_sentence(
