@@ -249,7 +249,25 @@ def spreads_table(details: dict, layout: Layout) -> str:
     return markdown_table(rows)
 
 
-TABLES = ("claims", "arms", "references", "published", "probes", "outcomes", "spreads")
+def tasks_table(details: dict) -> str:
+    """Return every task's median over its prompts, and their range, for each arm beside chance.
+
+    details: {how it was asked: {task: {arm: numbers}}}.
+    """
+    rows = [["asked by", "task", "arm", "chance", "median over prompts", "range over prompts"]]
+    for asked, tasks in details.items():
+        for task, arms in tasks.items():
+            for arm, found in arms.items():
+                ends = f"{found['least']:.2f}-{found['most']:.2f}"
+                cells = [f"{found['chance']:.2f}", with_interval(found["accuracy"]), ends]
+                rows.append([asked, in_words(task), in_words(arm), *cells])
+    return markdown_table(rows)
+
+
+TABLES = (
+    *("claims", "arms", "references", "published", "probes"),
+    *("outcomes", "spreads", "tasks"),
+)
 
 
 def fill(text: str, table: Callable[[str], str]) -> str:
@@ -310,6 +328,8 @@ def render(folder: Path) -> str:
                 return outcomes_table(read("score_details.json"), layout)
             case "spreads":
                 return spreads_table(read("score_details.json"), layout)
+            case "tasks":
+                return tasks_table(read("score_tasks.json"))
             case _:
                 raise ValueError(f"{name} is in TABLES but nothing makes it")
 

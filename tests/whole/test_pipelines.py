@@ -24,7 +24,7 @@ from tests.project_copy import ROOT
 PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
 
 # Options that DVC repeats, once per item.
-LISTS = {"arms", "cut_tokens", "rankers", "ratings", "repeats"}
+LISTS = {"arms", "cut_tokens", "held_out", "hub_sets", "rankers", "ratings", "repeats", "tasks"}
 
 ENTRY_KEYS = ["cmd", "deps", "params", "outs", "metrics", "plots"]
 

@@ -29,6 +29,7 @@ def main(
     items_output: Annotated[Path, Option(help="a row per answer")],
     metrics: Annotated[Path, Option(help="headline: accuracy in held-out tasks")],
     details: Annotated[Path, Option(help="all tasks and arms, with intervals")],
+    tasks: Annotated[Path, Option(help="held-out tasks alone, for README's table")],
     closed_book: Annotated[Path, Option(help="facts by how often they were seen, for dvc plots")],
     arm: Annotated[str, Option(help="whose rows are compared between runs")],
     normalisation: Annotated[
@@ -57,6 +58,7 @@ def main(
     write_json(details, summary)
     write_json(closed_book, measures.closed_book(items, seed))
     only = {ask: {t: tasks[t] for t in held_out if t in tasks} for ask, tasks in summary.items()}
+    write_json(tasks, only)
     print(measures.table_of(only))
 
 
