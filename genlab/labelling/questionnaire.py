@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import yaml
@@ -12,16 +13,22 @@ import yaml
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.core.yaml_text import load_yaml
+from genlab.labelling.reliability import Scale
 
 ALL = "all"
-# agreement.py's names for two raters together, and for their different answers.
+# agreement.py's names for two raters together, for more, and for their different answers.
 BOTH = "both"
+MAJORITY = "majority"
 DISAGREED = "disagreed"
+SCALES = get_args(Scale)
 
 
 @dataclass(frozen=True)
 class Questionnaire:
-    """A label.yaml: wordings are {language: words}, the choices in the order of their keys."""
+    """A label.yaml: wordings are {language: words}, the choices in the order of their keys.
+
+    scale: ordinal if the choices stand in order (bad, middling, good), for Krippendorff's alpha.
+    """
 
     n: int
     seed: int
@@ -31,6 +38,7 @@ class Questionnaire:
     question: dict[str, str]
     hint: dict[str, str]
     choices: dict[str, dict[str, str]]
+    scale: Scale = "nominal"
 
 
 def read_questionnaire(path: Path) -> Questionnaire:
@@ -42,7 +50,7 @@ def read_questionnaire(path: Path) -> Questionnaire:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML in UTF-8 ({error})") from None
     keys = set(Questionnaire.__annotations__)
-    given = set(content) if isinstance(content, dict) else set()
+    given = set(content) | {"scale"} if isinstance(content, dict) else set()
     if given != keys:
         wrong = ", ".join(sorted(map(str, given ^ keys)))
         raise InputError(f"{path}: it must have the keys {', '.join(sorted(keys))}; see {wrong}")
@@ -54,9 +62,10 @@ def read_questionnaire(path: Path) -> Questionnaire:
         ("show", is_captions, "columns with their captions, such as rating: {en: Rating, of: 5}"),
         ("question", is_wording, "words by language, such as {en: ...}"),
         ("hint", is_wording, "words by language, such as {en: ...}"),
+        ("scale", lambda scale: scale in SCALES, " or ".join(SCALES)),
         ("choices", is_choices, "two to nine answers with words by language: correct: {en: ...}"),
     ]:
-        if not is_right(content[key]):
+        if key in content and not is_right(content[key]):
             raise InputError(f"{path}: {key} must be {need}")
     for answer in content["choices"]:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", answer) or answer == DISAGREED:
