@@ -12,6 +12,7 @@ import yaml
 
 from genlab.core.pipeline import load_stages, program_of
 from genlab.core.program import InputError
+from genlab.sources.source import Source
 from pipelines.instruct import metrics
 from pipelines.instruct.rank_classification import Normalisation
 from pipelines.instruct.schemas import ANSWER_SCHEMA
@@ -171,7 +172,7 @@ def test_the_interval_is_wider_when_templates_disagree():
     # one template asked five times: the interval of 200 draws, +-1.96 sqrt(.25 / 200)
     assert high - low == pytest.approx(2 * 1.96 * (0.25 / 200) ** 0.5, rel=0.15)
     wide = metrics.crossed_interval(np.stack([np.full(200, p) for p in (0.2, 0.5, 0.8)]), 17)
-    assert wide == (0.2, 0.8)
+    assert wide == pytest.approx((0.2, 0.8))
 
 
 def test_a_task_with_one_example_is_refused(tmp_path):
@@ -187,7 +188,7 @@ def test_a_task_with_one_example_is_refused(tmp_path):
     templates.write_text(text.replace("dataset: size", "dataset: super_glue\nsubset: copa"))
     with pytest.raises(InputError, match=r"task super_glue/copa: . example\(s\) in split"):
         tasks(
-            tmp_path / "out.parquet", tmp_path / "kept", tmp_path / "m.json", source="file",
+            tmp_path / "out.parquet", tmp_path / "kept", tmp_path / "m.json", source=Source.file,
             path=tmp_path / "few", templates=templates.parent, hub_sets=[], n_train=5, n_test=5,
             seed=17,
         )  # fmt: skip
