@@ -156,18 +156,26 @@ def spreads_table(details: dict, layout: Layout) -> str:
 
 
 def tasks_table(details: dict) -> str:
-    """Return every task's median over its prompts, and their range, for each arm beside chance.
+    """Return every task's median over its prompts with its interval, and their range, by arm.
 
     details: {how it was asked: {task: {arm: numbers}}}.
     """
-    rows = [["asked by", "task", "arm", "chance", "median over prompts", "range over prompts"]]
+    arms = list(
+        dict.fromkeys(arm for tasks in details.values() for t in tasks.values() for arm in t)
+    )
+    rows = [["asked", "task", "chance", *map(in_words, arms)]]
     for asked, tasks in details.items():
-        for task, arms in tasks.items():
-            for arm, found in arms.items():
-                ends = f"{found['least']:.2f}-{found['most']:.2f}"
-                cells = [f"{found['chance']:.2f}", with_interval(found["accuracy"]), ends]
-                rows.append([asked, in_words(task), in_words(arm), *cells])
+        for task, found in tasks.items():
+            chance = f"{next(iter(found.values()))['chance']:.2f}"
+            cells = [median_cell(found[arm]) if arm in found else "" for arm in arms]
+            rows.append([in_words(asked), in_words(task), chance, *cells])
     return markdown_table(rows)
+
+
+def median_cell(numbers: dict) -> str:
+    """Return a median with its interval and, of several prompts, the least and the most."""
+    ends = f" [{numbers['least']:.2f}-{numbers['most']:.2f}]" if numbers["prompts"] > 1 else ""
+    return f"{with_interval(numbers['accuracy'])}{ends}"
 
 
 PAGES = ("README.md", "RESULTS.md")  # the second holds what the first has no room for

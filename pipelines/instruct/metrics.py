@@ -12,6 +12,8 @@ from pipelines.instruct.schemas import ITEM_SCHEMA, SCORE_SCHEMA
 
 N_RESAMPLES = 2000
 TIMES = "times_seen"
+# How a task was asked, as metrics name it: no group of params.yaml may be called the same.
+GROUPS = {"prompt": "in_words", "prefix": "by_prefix", "sentinel": "by_sentinel"}
 
 
 def judge(answers: pl.DataFrame, normalisation: Normalisation) -> pl.DataFrame:
@@ -114,11 +116,11 @@ def summarize_task(rows: pl.DataFrame, seed: int) -> dict:
 
 
 def summarize(items: pl.DataFrame, seed: int) -> dict:
-    """Return ask -> task -> arm -> `summarize_task`."""
+    """Return how it was asked (GROUPS) -> task -> arm -> `summarize_task`."""
     found: dict = {}
     keys = ["ask", "task", "arm"]
     for (ask, task, arm), rows in items.group_by(keys, maintain_order=True):
-        found.setdefault(ask, {}).setdefault(task, {})[arm] = summarize_task(rows, seed)
+        found.setdefault(GROUPS[ask], {}).setdefault(task, {})[arm] = summarize_task(rows, seed)
     return found
 
 

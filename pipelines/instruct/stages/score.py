@@ -51,7 +51,10 @@ def main(
     write_table(arms_output, [rows], SCORE_SCHEMA)
     held_out = items.filter(pl.col("held_out"))["task"].unique(maintain_order=True).to_list()
     shown = {
-        name: {task: summary["prompt"][task][name]["accuracy"]["value"] for task in held_out}
+        name: {
+            task: summary[measures.GROUPS["prompt"]][task][name]["accuracy"]["value"]
+            for task in held_out
+        }
         for name in arms
     }
     write_json(metrics, shown)

@@ -96,7 +96,7 @@ def test_every_arm_answers_every_prompt_and_every_number_can_be_made_again(ran):
     details = read(ran, "score_details")
     rows = items.filter(arm="multitask_prompted", task="sentiment", ask="prompt")
     by_template = rows.group_by("template").agg(pl.col("correct").mean())["correct"]
-    found = details["prompt"]["sentiment"]["multitask_prompted"]
+    found = details["in_words"]["sentiment"]["multitask_prompted"]
     assert found["accuracy"]["value"] == pytest.approx(by_template.median())
     assert found["chance"] == 0.5
     assert found["prompts"] == 5
