@@ -11,7 +11,7 @@ SENTINEL = "<extra_id_0>"  # how a T5 that only filled gaps is asked for what co
 
 def model_folders(base: Path, trained: Path, arms: list[str]) -> dict[str, Path]:
     """Return the folder of the base and of each arm; raise InputError for one not trained."""
-    there = sorted(path.name for path in trained.iterdir() if path.is_dir())
+    there = sorted(path.name for path in trained.iterdir() if (path / "config.json").is_file())
     for arm in arms:
         if arm not in there:
             raise InputError(

@@ -45,7 +45,7 @@ def main(
     base, trained = HERE / "data/fetch/base", HERE / "data/train"
     if not base.is_dir() or not trained.is_dir():
         raise InputError(f"{base}: no models yet; run `dvc repro` in {HERE}")
-    there = sorted(path.name for path in trained.iterdir() if path.is_dir())
+    there = sorted(path.name for path in trained.iterdir() if (path / "config.json").is_file())
     folders = model_folders(base, trained, there)
     for arm in arms or []:
         if arm not in folders:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from typer import Option
 
+from genlab.core.chosen import is_wanted, write_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.processes import is_first, limit_threads
@@ -66,6 +67,7 @@ def main(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of losses, steps and the mixture")],
     curve: Annotated[Path, Option(help="loss against epoch, for dvc plots")],
+    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
     tasks: Annotated[list[str], Option(help="trained on; all: every one of prompt.tasks")],
     ask: Annotated[str, Option(help="prefix: T5's way, one form a task; prompts: in words")],
     n_tokens: Annotated[int, Option(min=100, help="of inputs and targets; the same in all arms")],
@@ -79,6 +81,11 @@ def main(
     from genlab.models.loading import load_text_to_text_model, load_tokenizer
 
     check(tasks, ask)
+    if not is_wanted(chosen):
+        write_left_out(output)
+        write_json(curve, [])
+        write_json(metrics, {"training": {"steps": 0}})
+        return
     tokenizer = load_tokenizer(base)
     data, rates = read_mixture(tokens, tasks, ask, mixture, n_tokens, recipe.seed)
     set_seed(recipe.seed)

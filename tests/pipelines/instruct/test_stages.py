@@ -47,7 +47,15 @@ def ran(tmp_path_factory):
         be_in_pipeline(folder, patch, PIPELINE, "mini_world.yaml", "bad_words.txt", *files)
         change_params(folder, SIZES)
         stages = {stage.name: stage for stage in load_stages(folder / "dvc.yaml")}
-        names = ["fetch_tasks", "fetch_crawl", "clean", "fetch_base", "prompt", "tokenize"]
+        names = [
+            "choose",
+            "fetch_tasks",
+            "fetch_crawl",
+            "clean",
+            "fetch_base",
+            "prompt",
+            "tokenize",
+        ]
         names += [name for name in stages if name.startswith("train@")] + ["generate", "score"]
         for name in names:
             module, words = program_of(stages[name])
