@@ -119,7 +119,9 @@ def summarize(items: pl.DataFrame, seed: int) -> dict:
     """Return how it was asked (GROUPS) -> task -> arm -> `summarize_task`."""
     found: dict = {}
     keys = ["ask", "task", "arm"]
-    for (ask, task, arm), rows in items.group_by(keys, maintain_order=True):
+    # "prompt" before the others
+    ordered = items.sort(pl.col("ask") != "prompt", maintain_order=True)
+    for (ask, task, arm), rows in ordered.group_by(keys, maintain_order=True):
         found.setdefault(GROUPS[ask], {}).setdefault(task, {})[arm] = summarize_task(rows, seed)
     return found
 
@@ -140,9 +142,11 @@ def closed_book(items: pl.DataFrame, seed: int) -> list[dict]:
 def claim_rows(items: pl.DataFrame) -> pl.DataFrame:
     """Return SCORE_SCHEMA's rows: an example over its prompts, and a prompt's way to the median.
 
-    The base is also asked with its sentinel, and each arm by prefix: as arms of their own.
+    Of held-out tasks, and of facts, whose test people no training asks about. The base is also
+    asked with its sentinel, and each arm by prefix: as arms of their own.
     """
-    named = items.with_columns(
+    new = items.filter(pl.col("held_out") | (pl.col(TIMES) >= 0))
+    named = new.with_columns(
         arm=pl.when(pl.col("ask") == "prompt")
         .then(pl.col("arm"))
         .otherwise(pl.col("arm") + "_by_" + pl.col("ask"))

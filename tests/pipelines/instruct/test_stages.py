@@ -96,6 +96,28 @@ def test_arms_are_trained_on_equal_tokens(ran):
     assert found["multitask"]["rates"]["topic"] == pytest.approx(1 / 3)
 
 
+def test_an_arm_that_nothing_compares_is_not_trained(ran, tmp_path):
+    from pipelines.instruct.arms import model_folders
+    from pipelines.instruct.stages import choose, train
+
+    params = (ran / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(params)
+    change_params(tmp_path, {"compared.arms": ["multitask"]})
+    choose.main(tmp_path / "params.yaml", tmp_path / "choose")
+    stages = {stage.name: stage for stage in load_stages(ran / "dvc.yaml")}
+    for arm, is_there in (("multitask", True), ("single_task", False)):
+        chosen = tmp_path / f"choose/arms/{arm}.json"
+        assert json.loads(chosen.read_text()) == {"wanted": is_there}
+    _, words = program_of(stages["train@single_task"])
+    moved = {"data/train/single_task": "train/single_task", "metrics/train/single_task.json": "m"}
+    moved |= {"metrics/train_curve/single_task.json": "c"}
+    moved |= {"data/choose/arms/single_task.json": "choose/arms/single_task.json"}
+    train.app([str(tmp_path / moved[w]) if w in moved else w for w in words], standalone_mode=False)
+    assert json.loads((tmp_path / "m").read_text()) == {"training": {"steps": 0}}
+    with pytest.raises(InputError, match="single_task was not trained"):
+        model_folders(tmp_path, tmp_path / "train", ["single_task"])
+
+
 def test_every_arm_answers_every_prompt_and_every_number_can_be_made_again(ran):
     items = pl.read_parquet(ran / "data/score_items.parquet")
     assert set(items["arm"]) == {"pretrained_only", *SIZES["compared.arms"]}
@@ -111,6 +133,7 @@ def test_every_arm_answers_every_prompt_and_every_number_can_be_made_again(ran):
     assert read(ran, "score")["multitask_prompted"]["sentiment"] == found["accuracy"]["value"]
     claims = pl.read_parquet(ran / "data/score.parquet")
     assert not claims.select("unit_id", "task").is_duplicated().any()
+    assert set(claims["task"]) == {"sentiment", "new_topic", "facts"}
     points = read(ran, "score_closed_book")
     assert {point["times_seen"] for point in points} <= {1, 4, 16, 64}
 
