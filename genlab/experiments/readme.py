@@ -7,6 +7,7 @@ committed; a test compares.
 
 import json
 import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.claims_tables import (
     agreeing,
     arms_table,
+    claim_cell,
     claims_table,
     in_words,
     keys_of,
@@ -32,6 +34,7 @@ from genlab.experiments.over_collections import (
     verdicts_table,
 )
 from genlab.experiments.published import groups_of
+from genlab.experiments.task_tables import tasks_table
 from genlab.experiments.verified import describe_verified
 
 app = stage_app()
@@ -155,33 +158,57 @@ def spreads_table(details: dict, layout: Layout) -> str:
     return markdown_table(rows)
 
 
-def tasks_table(details: dict) -> str:
-    """Return every task's median over its prompts with its interval, and their range, by arm.
+def example_lines(example: dict, names: dict[str, str]) -> str:
+    """Return one query, a passage that answers it, the generated text and its places; names above.
 
-    details: {how it was asked: {task: {arm: numbers}}}.
+    example: as the report stage writes it; its texts are quoted so that they mark up nothing.
     """
-    arms = list(
-        dict.fromkeys(arm for tasks in details.values() for t in tasks.values() for arm in t)
+    places = ", ".join(
+        f"{names.get(ranker, ranker)} {place:g}" for ranker, place in example["places"].items()
     )
-    rows = [["asked", "task", "chance", *map(in_words, arms)]]
-    for asked, tasks in details.items():
-        for task, found in tasks.items():
-            chance = f"{next(iter(found.values()))['chance']:.2f}"
-            cells = [median_cell(found[arm]) if arm in found else "" for arm in arms]
-            rows.append([in_words(asked), in_words(task), chance, *cells])
-    return markdown_table(rows)
+    said = {
+        "Query": f"{code(example['query'])}, **our text's place** among its "
+        f"{example['n_texts'] - 1} real passages: {places}",
+        "Our text": code(example["text"]),
+        "A real answer": code(example["answer"]),
+    }
+    return "\n>\n".join(wrapped(f"**{name}:** {text}", "> ", "> ") for name, text in said.items())
 
 
-def median_cell(numbers: dict) -> str:
-    """Return a median with its interval and, of several prompts, the least and the most."""
-    ends = f" [{numbers['least']:.2f}-{numbers['most']:.2f}]" if numbers["prompts"] > 1 else ""
-    return f"{with_interval(numbers['accuracy'])}{ends}"
+def code(text: str) -> str:
+    """Return text as Markdown code, in which nothing is markup but its own backticks."""
+    one_line = " ".join(text.split()).replace("`", "'")
+    return f"`{one_line}`"
+
+
+def headlines_list(settled: dict, content: dict, names: dict, elsewhere: dict) -> str:
+    """Return the claims that claims.yaml names under `headlines`, each with its verdicts."""
+    lines = []
+    for name in content["headlines"]:
+        found = settled["claims"].get(name, {})
+        cells = [f"{names.get(group, group)} {claim_cell(cell)}" for group, cell in found.items()]
+        real = f" On real rankers and passages: {elsewhere[name]}." if name in elsewhere else ""
+        said = f"{content['claims'][name]['claim']} Here: {'; '.join(cells) or 'not run'}.{real}"
+        lines.append(wrapped(said, "- ", "  "))
+    return "\n".join(lines)
+
+
+def wrapped(text: str, first: str, later: str) -> str:
+    """Return text in lines of at most 100 characters that begin so."""
+    return textwrap.fill(
+        text,
+        100,
+        initial_indent=first,
+        subsequent_indent=later,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 PAGES = ("README.md", "RESULTS.md")  # the second holds what the first has no room for
 TABLES = (
     *("claims", "arms", "references", "published", "probes", "outcomes", "spreads", "verified"),
-    *("verdicts", "rankers", "findings", "tasks"),
+    *("verdicts", "rankers", "findings", "example", "headlines", "tasks"),
 )
 
 
@@ -258,6 +285,10 @@ def render(folder: Path, name: str = "README.md") -> str:
                 return findings_table(folder)
             case "tasks":
                 return tasks_table(read("score_tasks.json"))
+            case "example":
+                return example_lines(read("examples.json")["middling"], names)
+            case "headlines":
+                return headlines_list(read("claims.json"), content, names, elsewhere_of(folder))
             case "verified":
                 return describe_verified(folder)
             case _:
