@@ -3,4 +3,4 @@
 set -euo pipefail
 . "$(dirname "$0")/../../../sweeps/queue.sh"
 cd "$(dirname "$0")/.."
-METRIC=multitask_prompted queue instruct-mixing -S train.mixing=proportional,temperature,equal
+METRIC=multitask_prompted queue instruct-mixing -S 'compared.arms=[multitask_prompted]' -S train.mixing=proportional,temperature,equal

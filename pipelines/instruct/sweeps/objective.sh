@@ -3,4 +3,4 @@
 set -euo pipefail
 . "$(dirname "$0")/../../../sweeps/queue.sh"
 cd "$(dirname "$0")/.."
-METRIC=multitask_prompted queue instruct-objective -S base.objective=spans,salient,mixed,language_model
+METRIC=multitask_prompted queue instruct-objective -S 'compared.arms=[multitask_prompted]' -S base.objective=spans,salient,mixed,language_model
