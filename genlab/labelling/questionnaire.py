@@ -14,6 +14,7 @@ from genlab.core.tables import read_table
 from genlab.core.yaml_text import load_yaml
 
 ALL = "all"
+ORDER = "order"  # in place of choices: the rater puts a text's numbered answers in order
 # agreement.py's names for two raters together, and for their different answers.
 BOTH = "both"
 DISAGREED = "disagreed"
@@ -21,7 +22,11 @@ DISAGREED = "disagreed"
 
 @dataclass(frozen=True)
 class Questionnaire:
-    """A label.yaml: wordings are {language: words}, the choices in the order of their keys."""
+    """A label.yaml: wordings are {language: words}, the choices in the order of their keys.
+
+    With choices: order, a text holds `n_answers` (a column) numbered answers, and the rater puts
+    them in order, the best first: 2>1=3 says that 2 is best, and 1 and 3 are tied.
+    """
 
     n: int
     seed: int
@@ -30,7 +35,19 @@ class Questionnaire:
     show: dict[str, dict]
     question: dict[str, str]
     hint: dict[str, str]
-    choices: dict[str, dict[str, str]]
+    choices: dict[str, dict[str, str]] | str
+
+    @property
+    def is_order(self) -> bool:
+        """Whether the rater orders answers, instead of choosing one of the choices."""
+        return self.choices == ORDER
+
+    def takes(self, answer: str) -> bool:
+        """Say whether the words are an answer to this sheet's question."""
+        if self.is_order:
+            numbers = re.split("[>=]", answer)
+            return sorted(numbers) == [str(i) for i in range(1, len(numbers) + 1)] != ["1"]
+        return answer in self.choices
 
 
 def read_questionnaire(path: Path) -> Questionnaire:
@@ -54,17 +71,31 @@ def read_questionnaire(path: Path) -> Questionnaire:
         ("show", is_captions, "columns with their captions, such as rating: {en: Rating, of: 5}"),
         ("question", is_wording, "words by language, such as {en: ...}"),
         ("hint", is_wording, "words by language, such as {en: ...}"),
-        ("choices", is_choices, "two to nine answers with words by language: correct: {en: ...}"),
+        (
+            "choices",
+            lambda choices: choices == ORDER or is_choices(choices),
+            "two to nine answers with words by language: correct: {en: ...}, or order",
+        ),
     ]:
         if not is_right(content[key]):
             raise InputError(f"{path}: {key} must be {need}")
-    for answer in content["choices"]:
+    for answer in content["choices"] if content["choices"] != ORDER else ():
         if not re.fullmatch(r"[a-z][a-z0-9_]*", answer) or answer == DISAGREED:
             raise InputError(
                 f"{path}: choices.{answer}: an answer's name is lower-case Latin letters, digits"
                 f" and underscores, and not {DISAGREED}"
             )
     return Questionnaire(**content)
+
+
+def ranks_of(answer: str) -> list[int]:
+    """Return the rank of each numbered answer, 1 for the best, given an order: 2>1=3 is 2, 1, 2."""
+    ranks, rank = {}, 1
+    for tied in answer.split(">"):
+        numbers = [int(number) for number in tied.split("=")]
+        ranks |= dict.fromkeys(numbers, rank)
+        rank += len(numbers)
+    return [ranks[number] for number in sorted(ranks)]
 
 
 def is_count(value: object) -> bool:
@@ -105,6 +136,7 @@ def read_texts(path: Path, sheet: Questionnaire) -> pl.DataFrame:
     """
     texts = read_table(path)
     needed = ["text_id", "arm", "text", sheet.by, *sheet.show]
+    needed += ["n_answers"] if sheet.is_order else []
     missing = [name for name in needed if name not in texts.columns]
     if missing:
         raise InputError(f"{path}: it has no column {missing[0]}, which the desk needs")

@@ -20,7 +20,7 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
 from pipelines.rlhf.answers import sampling, world_of, write_answers
 from pipelines.rlhf.labeller import rank_answers
-from pipelines.rlhf.people import people_ranks
+from pipelines.rlhf.people import DESK_SCHEMA, desk_table, people_ranks
 from pipelines.rlhf.rankings import given_answers, pair_table
 from pipelines.rlhf.schemas import RANK_SCHEMA
 
@@ -42,7 +42,9 @@ def main(
     prompts: Path,
     start: Path,
     labels: Path,
+    questionnaire: Path,
     output: Path,
+    desk_output: Path,
     metrics: Annotated[Path, Option()],
     world: Annotated[Path, Option(help="mini: its vocabulary, for the hidden rule")],
     by: Annotated[By, Option(help="who ranks the answers")],
@@ -73,9 +75,10 @@ def main(
         if by is By.rule:
             rows = ranked_by_rule(rows, noise, step, seed)
         else:
-            rows = people_ranks(rows, labels)
+            rows = people_ranks(rows, labels, questionnaire, dropped)
 
     write_table(output, [rows.select(RANK_SCHEMA.names())], RANK_SCHEMA)
+    write_table(desk_output, [desk_table(rows)], DESK_SCHEMA)
     pairs = pair_table(rows, noise if by is By.rule else None, step)
     counts = {f"dropped_{reason}": n for reason, n in dropped.items()}
     write_json(metrics, measure(rows, pairs) | counts)
