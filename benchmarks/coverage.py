@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from genlab.core.markdown import markdown_table
-from genlab.statistics.bootstrap import resample
+from genlab.statistics.bootstrap import means_within, resample
 from genlab.statistics.correlation import correlate_ranks
 from genlab.statistics.differences import difference_limits, t_of
 from genlab.statistics.intervals import (
@@ -25,8 +25,10 @@ from genlab.statistics.intervals import (
     unpaired_difference,
     wilson_interval,
 )
+from genlab.statistics.prediction_powered import powered_share
 from genlab.statistics.shares import score_ends
 from genlab.statistics.significance import adjust_by_holm, bootstrap_p, is_significant
+from genlab.statistics.trainings import training_part, widen
 
 RESULTS = Path("benchmarks/COVERAGE.md")
 SIZES = (40, 200, 500)
@@ -168,6 +170,52 @@ def over_seeds(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tupl
         yield f"{k} seeds that share their texts", (mean - half, mean + half), 1.0
 
 
+def two_levels(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of means over trainings that share their units.
+
+    Units and what a training makes of one are skewed. A training's own effect has the standard
+    deviation told: none, as much as 500 units' noise, and far more.
+    """
+    for k in (3, 5):
+        for effect in (0.0, 0.05, 0.3):
+            units = rng.exponential(size=(n, n_worlds))
+            values = units + rng.exponential(size=(k, n, n_worlds)) - 1
+            values += rng.normal(0, effect, (k, 1, n_worlds))
+            of_units = values.mean(axis=0)
+            ends = bootstrap_interval(of_units, N_RESAMPLES, seed=17)
+            part = training_part(values)
+            ends = widen(of_units.mean(axis=0), ends, part, [None] * n_worlds)
+            yield f"{k} trainings, effect {effect:g}", ends, 1.0
+    few = values[:, :, : min(n_worlds, 500)] + rng.normal(0, 1, (k, 1, min(n_worlds, 500)))
+    yield "5 trainings, effect 1, by resampling both", resampled_twice(few, rng), 1.0
+
+
+def resampled_twice(
+    values: np.ndarray, rng: np.random.Generator, n_resamples: int = 500
+) -> Interval:
+    """Return the percentiles of means of resampled trainings and units: what is not done."""
+    k, n, n_worlds = values.shape
+    ends = []
+    for world in range(n_worlds):
+        trainings = rng.multinomial(k, np.full(k, 1 / k), n_resamples) / k
+        units = rng.multinomial(n, np.full(n, 1 / n), n_resamples) / n
+        means = ((trainings @ values[:, :, world]) * units).sum(axis=1)
+        ends.append(np.quantile(means, [0.025, 0.975]))
+    low, high = np.array(ends).T
+    return low, high
+
+
+def clustered(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of means of n units in n / 10 clusters, of unequal sizes."""
+    clusters = np.sort(np.concatenate([np.arange(n // 10), rng.integers(0, n // 10, n - n // 10)]))
+    own = rng.exponential(size=(n // 10, n_worlds))
+    values = 0.5 * own[clusters] + rng.exponential(size=(n, n_worlds)) - 0.5
+    found = resample(values, N_RESAMPLES, 17, clusters)
+    drawn = means_within(values, clusters)
+    yield "by cluster", finished_ends(drawn, found, [None] * n_worlds), 1.0
+    yield "as if units were independent", of_columns(values, None), 1.0
+
+
 def correlations(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
     """Yield name, interval and truth of Spearman's correlation."""
     n_worlds = min(n_worlds, 200)  # each ranks every resample anew
@@ -181,6 +229,20 @@ def correlations(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tu
     yield f"normal, {n_worlds} worlds", (low, high), truth
 
 
+def powered(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of shares of n labels and guesses about 900 texts more."""
+    for share, right in ((0.5, 0.5), (0.5, 0.8), (0.87, 0.95), (0.97, 0.8), (0.87, 1.0)):
+        labels = (rng.random((n_worlds, n + 900)) < share).astype(float)
+        guesses = np.where(rng.random(labels.shape) < right, labels, 1 - labels)
+        found = [
+            powered_share(of_world[:n], guessed[:n], guessed[n:])
+            for of_world, guessed in zip(labels, guesses, strict=True)
+        ]
+        ends = np.array([(each.low, each.high) for each in found])
+        name = f"share of {share}, guesses {100 * right:.0f} % right"
+        yield name, (ends[:, 0], ends[:, 1]), share
+
+
 KINDS: dict[str, Callable] = {
     "share": shares,
     "fdaro": fdaro,
@@ -188,7 +250,10 @@ KINDS: dict[str, Callable] = {
     "macro": macro,
     "unpaired": unpaired,
     "over seeds": over_seeds,
+    "two levels": two_levels,
+    "clustered": clustered,
     "rank correlation": correlations,
+    "prediction-powered": powered,
 }
 
 

@@ -51,7 +51,9 @@ def genlab(source: Path, output: Path) -> None:
     queries = table.select(
         "split", key=key_expression(pl.col("query")), row=pl.int_range(pl.len(), dtype=pl.UInt32)
     )
-    fates = find_query_fates(queries, Rules(THRESHOLD, 1.0, True, SHINGLE_CHARS, NUM_PERM, 17))
+    fates = find_query_fates(
+        queries, Rules(THRESHOLD, 1.0, True, SHINGLE_CHARS, True, NUM_PERM, 17)
+    )
     table.filter(fates.is_null()).select("query_id").write_parquet(output)
 
 
@@ -139,12 +141,12 @@ def print_recall(source: Path, outputs: list[Path]) -> None:
     import numpy as np
     import polars as pl
 
-    from genlab.text.minhash import true_similarities
+    from genlab.text.minhash import Shingles, true_similarities
     from genlab.text.normal_form import key_expression
 
     table = pl.read_parquet(source).with_columns(key=key_expression(pl.col("query")))
     pairs = np.arange(table.height).reshape(-1, 2)
-    similarity = true_similarities(pairs, table["key"], table["key"], SHINGLE_CHARS)
+    similarity = true_similarities(pairs, table["key"], table["key"], Shingles(SHINGLE_CHARS, True))
     for output in outputs:
         is_kept = table["query_id"].is_in(pl.read_parquet(output)["query_id"].implode())
         is_broken = ~is_kept.to_numpy().reshape(-1, 2).all(axis=1)

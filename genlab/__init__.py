@@ -1,3 +1,3 @@
-from genlab.core.interrupts import obey_while_importing
+from genlab.core.first_moments import obey_while_importing
 
 obey_while_importing()

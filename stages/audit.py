@@ -3,6 +3,7 @@
 Reads both tables of generated texts, every text at every length under every ranker, and the base
 model, whose negative log-likelihood measures fluency. Writes a row per query and ranker, metrics,
 and the curve of cut against finished texts; genlab/ranking/audit.py explains them.
+Where a query has several texts the first is audited: one text a query, so that none counts twice.
 """
 
 from pathlib import Path
@@ -52,8 +53,10 @@ def main(
     seed: Annotated[int, Option(min=0, help="of the bootstrap")],
 ) -> None:
     """Audit the generated texts."""
-    honoured, rows = read_table(generated), read_table(lengths)
-    forced = read_table(generated_forced).join(
+    honoured, written_on, rows = (
+        read_table(path).filter(sample=0) for path in (generated, generated_forced, lengths)
+    )
+    forced = written_on.join(
         honoured.select("query_id"), on="query_id", how="semi", maintain_order="left"
     )
     tokenizer, model = load_for_inference(base)

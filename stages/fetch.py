@@ -4,20 +4,22 @@ One command an asset. Each asset has a source: `mini` (made here, no network), `
 at a pinned revision) or `file` (a path of the user's). Everything later runs offline.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
-from genlab.core.files import write_json, written_whole
+from genlab.core.files import write_json
 from genlab.core.options import grouped_options
-from genlab.core.program import InputError, run, stage_app
+from genlab.core.program import run, stage_app
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.mini.gpt2 import Sizes, check_sizes, make_base
-from genlab.mini.rankers import RankerRecipe, make_ranker, mean_reciprocal_rank
-from genlab.passages.corpora import count_queries
+from genlab.mini.ranker_folders import fetch_ranker
+from genlab.mini.rankers import RankerRecipe
+from genlab.passages.corpora import Limits, count_queries
 from genlab.passages.corpus_rows import CorpusFormat
-from genlab.ranking.rankers import RankerKind, load_ranker
+from genlab.ranking.rankers import RankerKind
 from genlab.sources.decoding import Encoding
 from genlab.sources.manifests import with_progress, write_manifest
 from genlab.sources.source import Origin, Source
@@ -39,39 +41,34 @@ def corpus(
     format: Annotated[CorpusFormat, Option(help="file: how it is written; auto recognises it")],
     encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
     hub_name: Annotated[str, Option(help="hub: configuration of the data set")],
-    n_train: Annotated[int, Option(min=0, help="train queries; 0: all there are")],
-    n_validation: Annotated[int, Option(min=0, help="validation queries; 0: all there are")],
+    limits: Limits,
     validation_share: Annotated[float, Option(min=0.0, max=1.0, help="file without splits")],
     max_text_bytes: Annotated[int, Option(min=1, help="a longer text is an error")],
-    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch queries with their passages as one table."""
     from genlab.mini import queries as mini_queries
     from genlab.passages import corpora
 
     commit = "none"
+    files: Counter[str] = Counter()
     if origin.source is Source.mini:
-        frames = mini_queries.make_queries(origin.path, n_train, n_validation, seed)
+        frames = mini_queries.make_queries(
+            origin.path, limits.n_train, limits.n_validation, limits.seed
+        )
     elif origin.source is Source.hub:
         frames, commit = corpora.read_hub_corpus(
-            origin.hub_id, hub_name, origin.revision, n_train, n_validation, max_text_bytes
+            origin.hub_id, hub_name, origin.revision, limits, max_text_bytes
         )
     else:
         frames = corpora.read_file_corpus(
-            origin.path,
-            format,
-            n_train,
-            n_validation,
-            validation_share,
-            max_text_bytes,
-            encoding,
+            origin.path, format, limits, validation_share, max_text_bytes, encoding, files
         )
     counts = {
         split: {"queries": 0, "passages": 0, "answerable": 0} for split in ("train", "validation")
     }
     shown = with_progress(frames, "fetching the corpus", "queries")
     n_rows = write_table(output, (count_queries(frame, counts) for frame in shown), QUERY_SCHEMA)
-    write_json(metrics, {"splits": counts})
+    write_json(metrics, {"splits": counts} | ({"files": dict(files)} if files else {}))
     asset = origin.asset
     if origin.source is Source.hub:
         asset = f"{asset} {hub_name}".strip()
@@ -132,50 +129,6 @@ def ranker(
     write_json(metrics, counts)  # numbers only: DVC shows no text among metrics
     commit = str(described.get("revision", "none"))
     write_manifest(manifest, origin.source, origin.asset, commit, output)
-
-
-def fetch_ranker(
-    kind: RankerKind, origin: Origin, recipe: RankerRecipe, output: Path
-) -> dict[str, str | int | float]:
-    """Write the ranker folder `output`, whole or not at all, and return its manifest.
-
-    A mini ranker is made from the query table at `origin.path`. So is BM25 from a file, which is
-    nothing but counts. The ranker is loaded and tried before it is kept. Raises InputError
-    for whatever the user can mend.
-    """
-    from genlab.sources.foreign_files import named_as
-    from genlab.sources.ranker_folders import copy_model, download_model
-
-    source = origin.source
-    if kind is RankerKind.bm25 and source is Source.hub:
-        raise InputError(
-            f"rankers.{output.name}.source=hub: BM25 is counted from a query table, no hub has it; "
-            "set source to mini and path to the table"
-        )
-    made_here = source is Source.mini or kind is RankerKind.bm25
-    manifest: dict[str, str | int | float] = {
-        "name": output.name,
-        "kind": kind.value,
-        "source": source.value,
-    }
-    with written_whole(output) as folder, named_as(folder / "model", origin.asset):
-        folder.mkdir()
-        if made_here:
-            manifest |= make_ranker(kind, origin.path, recipe, folder)
-        elif source is Source.hub:
-            group = f"rankers.{output.name}"
-            model = folder / "model"
-            commit = download_model(kind, origin.hub_id, origin.revision, model, group)
-            manifest |= {"hub_id": origin.hub_id, "revision": commit}
-        else:
-            copy_model(kind, origin.path, folder / "model")
-            manifest |= {"path": str(origin.path)}
-        write_json(folder / "ranker.json", manifest)
-        ranker = load_ranker(folder, batch_size=64)
-        if made_here:
-            manifest |= mean_reciprocal_rank(ranker.relevance, origin.path)
-            write_json(folder / "ranker.json", manifest)
-    return manifest
 
 
 if __name__ == "__main__":

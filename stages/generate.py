@@ -1,6 +1,7 @@
-"""generate: one text per validation query, decoded once, to its cap of new tokens.
+"""generate: one text or several per validation query, decoded once, to its cap of new tokens.
 
-Reads queries, and the tuned or the base model. Writes a row per query with its new token ids.
+Reads queries, and the tuned or the base model. Writes a row per query and sample with its new token
+ids; the samples of a query have random streams of their own, and the first is what one alone is.
 gen.max_len is not here: score cuts the prefix, so a sweep over lengths costs one generation.
 
 --ignore_eos drives every text on past its end-of-text to the cap. Up to there it is the text that
@@ -20,8 +21,8 @@ from genlab.core.options import grouped_options
 from genlab.core.processes import is_first, rank_and_size
 from genlab.core.program import run, stage_app
 from genlab.core.progress import progress
-from genlab.core.tables import write_table
-from genlab.models.decoding import Decoding, check_cap, end_tokens, generate
+from genlab.core.tables import CLUSTERS, write_table
+from genlab.models.decoding import Decoding, check_cap, check_samples, end_tokens, generate
 from genlab.models.loading import Dtype, load_for_inference
 from genlab.models.prompts import encode_prompts, make_prompt
 from genlab.models.token_texts import GENERATED
@@ -29,7 +30,15 @@ from genlab.ranking.candidates import evaluated_queries
 
 app = stage_app()
 
-SCHEMA = pl.Schema({"query_id": pl.String(), "query": pl.String(), **GENERATED})
+SCHEMA = pl.Schema(
+    {
+        "query_id": pl.String(),
+        "sample": pl.Int64(),  # of the query's texts, from 0
+        "query": pl.String(),
+        **CLUSTERS,
+        **GENERATED,
+    }
+)
 
 
 class Model(StrEnum):
@@ -37,8 +46,17 @@ class Model(StrEnum):
     base = "base"
 
 
-def check(cap: int, base: Path, ignore_eos: bool, made_by: dict) -> None:
-    """Raise InputError if the base model is to be made too short for the texts."""
+def check(
+    cap: int,
+    base: Path,
+    ignore_eos: bool,
+    n_samples: int,
+    temperature: float,
+    num_beams: int,
+    made_by: dict,
+) -> None:
+    """Raise InputError for a base model to be made too short, or samples that would be one."""
+    check_samples(n_samples, temperature, num_beams)
     check_cap("forced.cap" if ignore_eos else "gen.cap", cap, base, made_by)
 
 
@@ -53,14 +71,17 @@ def main(
     model: Annotated[Model, Option(help="the fine-tuned model, or the one it was made from")],
     decoding: Decoding,
     n_queries: Annotated[int, Option(min=0, help="validation queries to take; 0: all")],
+    n_samples: Annotated[int, Option(min=1, help="texts of each query")],
     batch_size: Annotated[int, Option(min=1)],
     dtype: Annotated[Dtype, Option(help="of the model; its scores are float32")],
     ignore_eos: Annotated[bool, Option(help="go on past the end-of-text, to the cap")],
 ) -> None:
     """Generate with the chosen model."""
+    check_samples(n_samples, decoding.temperature, decoding.num_beams)
     folder = tuned if model is Model.tuned else base
     tokenizer, network = load_for_inference(folder, dtype)
-    asked = evaluated_queries(queries, n_queries)
+    every = pl.int_ranges(n_samples).alias("sample")  # of each query, beside each other
+    asked = evaluated_queries(queries, n_queries).with_columns(every).explode("sample")
 
     prompts = encode_prompts(tokenizer, asked["query"].to_list())
     n_mine = -(-len(prompts) // rank_and_size()[1])  # this process's part, rounded up
@@ -73,26 +94,22 @@ def main(
             end_tokens(network, tokenizer),
             batch_size,
             update,
+            asked["sample"].to_list(),
         )
 
     if not is_first():
         return
-    rows = pl.DataFrame(
-        {
-            "query_id": asked["query_id"],
-            "query": asked["query"],
-            "prompt": [make_prompt(query) for query in asked["query"]],
-            "tokens": tokens,
-            "finished": finished,
-        },
-        schema=SCHEMA,
-    )
+    rows = asked.with_columns(
+        prompt=pl.Series([make_prompt(query) for query in asked["query"]], dtype=pl.String),
+        tokens=pl.Series(tokens, dtype=pl.List(pl.Int32)),
+        finished=pl.Series(finished, dtype=pl.Boolean),
+    ).select(SCHEMA.names())
     write_table(output, [rows], SCHEMA)
 
     write_json(
         metrics,
         {
-            "queries": rows.height,
+            "queries": rows.n_unique("query_id"),
             "finished_rate": rows["finished"].mean(),
             "mean_new_tokens": rows["tokens"].list.len().mean(),
         },

@@ -16,6 +16,7 @@ from genlab.core.tables import read_batches, read_table, write_table
 from genlab.passages.leaks import LEAK_SCHEMA, count_leaks, examples_of, find_leaks
 from genlab.ranking.candidates import evaluated_queries
 from genlab.ranking.leakage import check_same_queries, compare_halves, table_of
+from genlab.text.minhash import Shingles
 
 # A tenth of the usual: each passage has its text in comparison form and its signature, and may be
 # proposed as like ten others.
@@ -37,12 +38,16 @@ def find(
         float, Option(min=0.5, max=1, help="similarity of near-duplicate passages")
     ],
     shingle_chars: Annotated[int, Option(min=2, help="characters per shingle")],
+    pad_ends: Annotated[
+        bool, Option(help="give the ends of a text as many shingles as its middle")
+    ],
     num_perm: Annotated[int, Option(min=16, help="places of a MinHash signature")],
     seed: Annotated[int, Option(min=0, help="of the MinHash permutations")],
 ) -> None:
     """Find the training texts nearest to each evaluated query, its answers and its passages."""
     asked = evaluated_queries(queries, n_queries)
-    hashing = {"num_perm": num_perm, "shingle_chars": shingle_chars, "seed": seed}
+    shingles = Shingles(shingle_chars, pad_ends)
+    hashing = {"num_perm": num_perm, "shingles": shingles, "seed": seed}
 
     leaks, n_train = find_leaks(
         asked, read_batches(queries, BATCH_ROWS), query_threshold, passage_threshold, hashing

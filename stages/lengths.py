@@ -69,7 +69,8 @@ def main(
         cut_at_lengths(table, tokenizer, stop, at[stop], convention.strip_query, ends)
         for stop, table in (("honoured", honoured), ("forced", forced))
     )
-    real = read_all_candidates(candidates_folder, panel.rankers, honoured)
+    of_queries = honoured.filter(sample=0)
+    real = read_all_candidates(candidates_folder, panel.rankers, of_queries)
     queries, texts, at_pair = unique_pairs(cuts)
     ratings = rate_texts(panel.folders(rankers_folder), panel.batch_size, queries, texts)
     rows = pl.concat(

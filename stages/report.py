@@ -15,7 +15,7 @@ from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
 from genlab.report.charts import draw_charts
 from genlab.report.page import NEXT, leakage_table, number_tables, read_metrics, write_report
-from genlab.report.texts import make_payload, render_texts
+from genlab.report.texts import make_payload, references_table, render_texts
 
 PIPELINE = Path("dvc.yaml")
 
@@ -26,6 +26,8 @@ NUMBERS = {
     "probe": "What does repeating the query buy?",
     "leakage": "Queries that are like one of training",
 }
+
+CEILING = "Beside a passage that answers (queries that have one, lists without it)"
 
 # What of the data folder a receipt names, where a pipeline has it.
 RECORDED = ("fetch", "dedup.parquet", "train", "generate.parquet", "candidates", "score.parquet")
@@ -53,7 +55,8 @@ def main(
     page = render_texts(
         payload,
         charts=draw_charts(PIPELINE),
-        numbers={
+        numbers={CEILING: [references_table(details)]}
+        | {
             title: [leakage_table(found[name])] if name == "leakage" else number_tables(found[name])
             for name, title in NUMBERS.items()
             if name in found

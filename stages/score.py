@@ -5,6 +5,7 @@
 """
 
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated
 
 import polars as pl
@@ -15,7 +16,7 @@ from genlab.core.options import grouped_options
 from genlab.core.processes import is_first
 from genlab.core.program import run, stage_app
 from genlab.core.progress import progress
-from genlab.core.tables import read_table, write_table
+from genlab.core.tables import CLUSTERS, read_table, write_table
 from genlab.models.token_texts import MaxBlankShare, check_blanks, check_lengths, cut_texts
 from genlab.ranking import places
 from genlab.ranking.candidates import (
@@ -26,6 +27,7 @@ from genlab.ranking.candidates import (
 )
 from genlab.ranking.panel import Panel, rate_texts
 from genlab.ranking.places import Convention
+from genlab.ranking.samples import split_metrics, table_of_parts
 from genlab.ranking.summary import place_histogram, summarize_with_references, table_of
 from genlab.text.measures import distinct_n, query_echo_rate
 
@@ -93,12 +95,15 @@ def texts(
     if not is_first():
         return
 
-    rows, headline, beside = {}, {}, {}
+    of_text = table.select("sample", *CLUSTERS)
+    rows, headline, beside, parts = {}, {}, {}, {}
     for name, (relevance, n_unread) in ratings.items():
-        rows[name] = places.place(real[name].with_columns(score=relevance), convention.legacy)
+        scored = real[name].with_columns(score=relevance, **of_text.to_dict())
+        rows[name] = places.place(scored, convention.legacy)
         headline[name], beside[name] = summarize_with_references(
             rows[name], real[name], convention.legacy, seed
         )
+        parts[name] = split_metrics(rows[name])
         headline[name]["unread_rate"] = float((n_unread > 0).mean())
 
     placed = pl.concat(
@@ -109,20 +114,29 @@ def texts(
     )
     write_table(output, [placed], placed.schema)
 
-    tokens = table["tokens"].list.head(max_len)
-    # Less than max_len: generated with this cap, the last token would be the end-of-text.
-    finished = table["finished"] & (table["tokens"].list.len() < max_len)
-    text_measures = {
-        "finished_rate": finished.mean(),
-        "mean_new_tokens": tokens.list.len().mean(),
-        "query_echo_rate": query_echo_rate(queries, ranked),
-        "distinct_1": distinct_n(tokens.to_list(), 1),
-        "distinct_2": distinct_n(tokens.to_list(), 2),
-    }
-    write_json(metrics, headline | {"texts": text_measures})
+    write_json(metrics, headline | {"texts": measure_texts(table, ranked, max_len)})
     write_json(details, beside)
     write_json(histogram, place_histogram(rows))
     print(table_of(beside))
+    if any(parts.values()):
+        print(table_of_parts(parts))
+
+
+def measure_texts(generated: pl.DataFrame, ranked: list[str], max_len: int) -> dict[str, object]:
+    """Return what needs no ranker, of texts cut to max_len new tokens.
+
+    distinct_n is the mean over samples of a set with one text a query: of more texts it is lower.
+    """
+    cut = generated.with_columns(pl.col("tokens").list.head(max_len))
+    # Less than max_len: generated with this cap, the last token would be the end-of-text.
+    finished = generated["finished"] & (generated["tokens"].list.len() < max_len)
+    sets = [of["tokens"].to_list() for of in cut.partition_by("sample", maintain_order=True)]
+    return {
+        "finished_rate": finished.mean(),
+        "mean_new_tokens": cut["tokens"].list.len().mean(),
+        "query_echo_rate": query_echo_rate(generated["query"].to_list(), ranked),
+        **{f"distinct_{n}": fmean(distinct_n(tokens, n) for tokens in sets) for n in (1, 2)},
+    }
 
 
 if __name__ == "__main__":

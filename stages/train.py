@@ -16,6 +16,7 @@ from genlab.core.options import grouped_options
 from genlab.core.processes import is_first, limit_threads
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
+from genlab.models.dropout import ModelDropout, set_dropout
 from genlab.models.likelihood import perplexity
 from genlab.models.loading import Dtype, load_causal_model, load_tokenizer
 from genlab.models.lora import Lora, Method, add_lora
@@ -41,6 +42,7 @@ def main(
     metrics: Annotated[Path, Option()],
     curve: Annotated[Path, Option(help="loss against epoch, for dvc plots")],
     method: Annotated[Method, Option(help="train all weights, or low-rank adapters")],
+    model_dropout: ModelDropout,
     recipe: Recipe,
     lora: Lora,
     dtype: Annotated[Dtype, Option(help="of the products; weights and sums are float32")],
@@ -52,6 +54,7 @@ def main(
     set_seed(recipe.seed)  # the adapters' first values are drawn before there is a Trainer
     tokenizer, model = load_tokenizer(base), load_causal_model(base)
     limit_threads(model)
+    set_dropout(model, model_dropout)
     data = {
         split: Dataset.from_file(str(tokens / f"{split}.arrow"), in_memory=False)
         for split in ("train", "validation")

@@ -14,7 +14,7 @@ PAPER=(
   -S rankers.labse.source=hub -S rankers.use.source=hub -S 'score.rankers=[labse,use]'
   -S lengths.step=50
   -S tokenize.packed=true -S tokenize.body_loss=false -S tokenize.block_size=256
-  -S train.epochs=5 -S train.learning_rate=1e-5 -S train.warmup_steps=10
+  -S train.epochs=5 -S train.learning_rate=1e-5 -S train.warmup_steps=10 -S train.dropout=0.1
   -S train.batch_size=1 -S train.gradient_accumulation_steps=16 -S train.save_steps=2000
   -S gen.cap=300 -S gen.temperature=1.0 -S gen.top_k=50
 )

@@ -4,7 +4,8 @@ import polars as pl
 
 from genlab.core.tables import QUERY_SCHEMA
 
-# 94 characters, no run of five twice: 98 shingles; one more letter at the end shares 94 of 103.
+# 94 characters, no run of five twice: 90 shingles; with one more letter at the end 90 of 91 are
+# shared. With the ends padded: 98, and 94 of 103.
 LONG = (
     "the quick brown fox jumps over a lazy dog while seventy grumpy wizards make toxic brew for kin"
 )

@@ -1,17 +1,15 @@
 """Shingle sets and their similarity by Python's own sets: what MinHash is compared with."""
 
-from collections import Counter
-
-from genlab.text.minhash import PADDING
+from genlab.text.minhash import PADDING, Shingles
 
 
-def shingle_set(text: str, shingle_chars: int) -> set[tuple[str, int]]:
-    """Return the runs of `shingle_chars` characters of a padded text, each with its occurrence."""
-    padding = PADDING * (shingle_chars - 1)
-    padded = padding + text + padding
-    n_runs = len(padded) - shingle_chars + 1
-    counts = Counter([padded[start : start + shingle_chars] for start in range(n_runs)])
-    return {(run, number) for run, count in counts.items() for number in range(1, count + 1)}
+def shingle_set(text: str, shingles: Shingles) -> set[str]:
+    """Return the different runs of characters of a text; one that is too short is its own."""
+    if shingles.pad_ends:
+        padding = PADDING * (shingles.chars - 1)
+        text = padding + text + padding
+    n_runs = max(len(text) - shingles.chars + 1, 1)
+    return {text[start : start + shingles.chars] for start in range(n_runs)}
 
 
 def jaccard(one: set | frozenset, other: set | frozenset) -> float:

@@ -230,7 +230,9 @@ def check_inputs(stage: Stage, produced: frozenset[str]) -> None:
     """Raise InputError if a stage reads what no stage writes, as by a name in params.yaml."""
     for path in map(Path, stage.inputs):
         made = path.parts[:1] == ("data",) and not path.exists()
-        if made and not any(path in (out, *out.parents) for out in map(Path, produced)):
+        if made and not any(
+            path in (out, *out.parents) or out in path.parents for out in map(Path, produced)
+        ):
             raise InputError(
                 f"stage {stage.name} needs {path}, which no stage makes"
                 f"{did_you_mean(str(path), produced)}"

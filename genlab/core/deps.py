@@ -29,6 +29,7 @@ OURS = ("genlab", "stages", "pipelines")
 WITHOUT_INFLUENCE = {
     "genlab/core/checks.py",
     "genlab/core/files.py",
+    "genlab/core/first_moments.py",
     "genlab/core/help.py",
     "genlab/core/interrupts.py",
     "genlab/core/params.py",

@@ -4,37 +4,22 @@ Python runs its handler of SIGINT between two steps of the main thread. Four thi
 an import, which would end in a traceback of other people's modules; a library that installs the
 handler again with SA_RESTART (polars 2.1 does when it is imported), so that a wait for a lock goes
 on for ever; a long call of compiled code; and a library that catches all errors. So while modules
-are imported a handler of our own ends the process; later the first Ctrl-C raises KeyboardInterrupt
-as ever, a thread wakes a main thread that is deaf, and after GRACE seconds ends the process.
+are imported a handler of our own ends the process (first_moments.py); later the first Ctrl-C
+raises KeyboardInterrupt as ever, a thread wakes a main thread that is deaf, and after GRACE seconds
+ends the process.
 """
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-INTERRUPTED = 130  # what shells report: 128 + SIGINT
+from genlab.core.first_moments import end_at_once
+
 GRACE = 10.0  # seconds for files to be closed, folders removed and processes ended
 SAME_PRESS = 1.0  # seconds; our own second signal comes within them, a person's later
-
-
-def end_at_once(*_: object) -> None:
-    """End this process with one line; a handler of SIGINT."""
-    os.write(2, b"interrupted\n")
-    os._exit(INTERRUPTED)
-
-
-def obey_while_importing() -> None:
-    """Have Ctrl-C end the process at once, if it is `python -m` and has not begun to work.
-
-    Python looks for the module that it is to run, and imports the packages around it, with "-m" in
-    the place of the program's name. Where SIGINT is ignored (a job in the background), it stays so.
-    """
-    if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, end_at_once)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import yaml
 
 from genlab.core.params import flatten
 from genlab.core.program import InputError
-from genlab.core.yaml_text import compose_yaml
+from genlab.core.yaml_text import compose_yaml, load_yaml
 
 # Names become folders and files. A dot would part a key; - and _ are one to a command line.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -39,12 +39,9 @@ def read_params(text: str, where: str = "params.yaml") -> Params:
 
     Raises InputError if it is no YAML of keys and values, or has no end.
     """
-    from ruamel.yaml import YAML, YAMLError
-
     try:
-        top = compose_yaml(text)
-        content = YAML(typ="safe").load(text)
-    except (yaml.YAMLError, YAMLError, ValueError, RecursionError) as error:
+        top, content = compose_yaml(text), load_yaml(text)
+    except yaml.YAMLError as error:
         raise InputError(f"{where} is not readable as YAML: {error}") from None
     if content is None:
         content = {}
@@ -123,6 +120,11 @@ def check_text(key: str, text: str) -> None:
                 f"{key}={text!r} has a line end or a control character, which no command line "
                 "can carry; leave it out"
             )
+    if re.search(r"://[^/?#@\s]*:[^/?#@\s]+@", text):
+        raise InputError(
+            f"{key} holds a password, which git and dvc.lock would keep; leave it out and give it "
+            "in the environment (params.yaml's comment on the key says how)"
+        )
     if r"\${" in text:
         raise InputError(rf"{key}={text}: DVC would take the \ out of \${{; write it otherwise")
 

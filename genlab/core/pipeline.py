@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-import yaml
-
 from genlab.core.params import did_you_mean, flatten
 from genlab.core.params_file import NAME, NAME_RULE, Params, read_params
 from genlab.core.program import InputError
+from genlab.core.yaml_text import load_yaml
 
 KEY = r"\$\{([\w.-]+)\}"  # how dvc.yaml writes a params key
 
@@ -78,7 +77,7 @@ def loaded_params(pipeline: Path) -> dict:
 
 def read_entries(pipeline: Path) -> dict[str, dict]:
     """Return the entries of a dvc.yaml by name, as they are written."""
-    return yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"]
+    return load_yaml(pipeline.read_text(encoding="utf-8"))["stages"]
 
 
 def instance_of(name: str, entry: dict) -> Entry:

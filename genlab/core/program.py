@@ -17,7 +17,8 @@ from contextlib import nullcontext
 import typer
 from typer.exceptions import TyperException
 
-from genlab.core.interrupts import INTERRUPTED, interruptible
+from genlab.core.first_moments import INTERRUPTED
+from genlab.core.interrupts import interruptible
 from genlab.core.progress import working
 from genlab.core.running import Busy, alone
 

@@ -8,13 +8,23 @@ from typing import Any
 import numpy as np
 
 
-def random_stream(seed: int, item_id: str, length: int) -> np.ndarray:
-    """Return `length` uniform numbers in [0, 1) that depend on (seed, item_id) alone.
+def random_stream(seed: int, item_id: str, length: int, sample: int = 0) -> np.ndarray:
+    """Return `length` uniform numbers in [0, 1) that depend on (seed, item_id, sample) alone.
 
-    A longer stream begins with the shorter one.
+    A longer stream begins with the shorter one. Samples of one item, counted from 0, have streams
+    of their own, and the first is the item's stream where there is only one.
     """
-    key = hashlib.blake2b(f"{seed}:{item_id}".encode(), digest_size=16).digest()
+    salt = sample.to_bytes(hashlib.blake2b.SALT_SIZE)  # of zeros, it is blake2b's default
+    key = hashlib.blake2b(f"{seed}:{item_id}".encode(), digest_size=16, salt=salt).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key))).random(length)
+
+
+def order_of(item_id: str) -> bytes:
+    """Return what items are sorted by, to take the first n of them in an order of no meaning.
+
+    No seed changes it: the n of one run are among the m of another, so that the two can be paired.
+    """
+    return hashlib.blake2b(item_id.encode(), digest_size=16).digest()
 
 
 def draw(items: Iterable, n: int, seed: int) -> Iterator:

@@ -12,6 +12,10 @@ import pyarrow.parquet as pq
 from genlab.core.files import written_whole
 from genlab.core.program import InputError
 
+# What queries have in common: those of one entity, or of one topic, are not independent. Null where
+# the corpus does not say.
+CLUSTERS = pl.Schema({"entity": pl.String(), "topic": pl.String()})
+
 # One row per query: what fetch, clean and dedup write.
 QUERY_SCHEMA = pl.Schema(
     {
@@ -19,6 +23,7 @@ QUERY_SCHEMA = pl.Schema(
         "query": pl.String(),
         "passages": pl.List(pl.Struct({"text": pl.String, "is_selected": pl.Boolean})),
         "split": pl.String(),  # "train" or "validation"
+        **CLUSTERS,
     }
 )
 
@@ -27,10 +32,20 @@ QUERY_SCHEMA = pl.Schema(
 BATCH_ROWS = 20_000
 
 
+def with_clusters(queries: pl.DataFrame) -> pl.DataFrame:
+    """Return the queries with the columns of CLUSTERS: null where they are not there."""
+    missing = [
+        pl.lit(None, kind).alias(name)
+        for name, kind in CLUSTERS.items()
+        if name not in queries.columns
+    ]
+    return queries.with_columns(missing)
+
+
 def write_table(path: Path, frames: Iterable[pl.DataFrame], schema: pl.Schema) -> int:
     """Write frames one after another as one Parquet file and return the number of rows.
 
-    Each frame must have `schema`. Nothing is left at `path` if a frame raises.
+    Each frame must have `schema`, but for CLUSTERS. Nothing is left at `path` if a frame raises.
     """
     arrow_schema = schema.to_frame().to_arrow().schema
     n_rows = 0
@@ -39,7 +54,8 @@ def write_table(path: Path, frames: Iterable[pl.DataFrame], schema: pl.Schema) -
         pq.ParquetWriter(partial, arrow_schema, compression="zstd") as writer,
     ):
         for frame in frames:
-            writer.write_table(frame.match_to_schema(schema).to_arrow().cast(arrow_schema))
+            whole = with_clusters(frame) if CLUSTERS.keys() <= schema.keys() else frame
+            writer.write_table(whole.match_to_schema(schema).to_arrow().cast(arrow_schema))
             n_rows += frame.height
     return n_rows
 

@@ -1,4 +1,7 @@
-"""YAML that people wrote, read with an end: aliases of aliases may stand for billions of values."""
+"""YAML that people wrote, as DVC reads it, which is YAML 1.2: `no` is a text, 1e-4 a number.
+
+It is read with an end: aliases of aliases may stand for billions of values.
+"""
 
 from typing import Any
 
@@ -10,10 +13,16 @@ MOST_VALUES = 100_000  # ours: fifty times what any file here holds
 def load_yaml(text: str) -> Any:
     """Return what a text of YAML says.
 
-    Raises yaml.YAMLError, also where aliases stand for too much or contain themselves.
+    Raises yaml.YAMLError, also where aliases stand for too much or contain themselves, or a key
+    occurs twice.
     """
+    from ruamel.yaml import YAML, YAMLError
+
     compose_yaml(text)
-    return yaml.safe_load(text)
+    try:
+        return YAML(typ="safe").load(text)
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise yaml.YAMLError(str(error)) from None
 
 
 def compose_yaml(text: str) -> yaml.Node | None:

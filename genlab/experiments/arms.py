@@ -5,6 +5,7 @@ An arm of a claims.yaml is one of three things:
   {table: PATH, where: {...}}  rows of a table that the arm {} made: params.yaml as it is. Never the
                                workspace's, which may be of other params
   {value: 0.5}                 this number for every unit of the other arm
+With `trainings` in claims.yaml each is run once per seed: claim-ARM, claim-ARM-18, ...
 Only experiments made on the current commit count, and only if their params are what claims.yaml
 says: those of older code, or of an arm that was since changed, do not.
 """
@@ -20,7 +21,6 @@ import polars as pl
 from genlab.core.params import did_you_mean, flatten, is_number
 from genlab.core.program import InputError
 from genlab.core.running import queueing
-from genlab.experiments.comparison import SEED
 from genlab.experiments.layout import Layout
 from genlab.experiments.queue import GOES_ON, run_dvc
 from genlab.experiments.revisions import (
@@ -30,7 +30,10 @@ from genlab.experiments.revisions import (
     read_params,
     read_rows,
 )
-from genlab.statistics.intervals import bootstrap_interval, interval
+from genlab.experiments.training_seeds import ALONE, Trainings
+
+Runs = dict[str, dict[int | None, str]]  # arm -> seed -> the commit of its experiment
+Tables = dict[int | None, pl.DataFrame]  # seed -> rows
 
 
 def check_arm(where: str, arm: dict, arms: dict[str, dict], params: list[str]) -> None:
@@ -57,13 +60,35 @@ def is_experiment(arm: dict) -> bool:
     return "table" not in arm and "value" not in arm
 
 
-def experiment_name(arm: str) -> str:
-    """Return claim-ARM, or claim-FOLDER-ARM in a pipeline's folder: names are the repository's."""
+def experiment_name(arm: str, seed: int | None = None) -> str:
+    """Return claim-ARM, or claim-FOLDER-ARM in a pipeline's folder: names are the repository's.
+
+    seed: of a training other than that of params.yaml.
+    """
     folder = Path(path_in_repository(Path())).name
-    return "-".join(["claim", *([folder] if folder else []), arm])
+    parts = ["claim", *([folder] if folder else []), arm, *([] if seed is None else [str(seed)])]
+    return "-".join(parts)
 
 
-def run_arms(arms: dict[str, dict]) -> list[str]:
+def experiments_of(
+    arms: dict[str, dict], trainings: Trainings
+) -> dict[str, tuple[str, int | None, dict[str, object]]]:
+    """Return name -> arm, seed and params of every experiment that the arms need.
+
+    They are ordered by training and begin with params.yaml as it is: what the arms of one training
+    share is computed by the first of them.
+    """
+    experiments = {}
+    wanted = [arm for arm, params in arms.items() if is_experiment(params)]
+    wanted.sort(key=lambda arm: arms[arm] != {})
+    for seed in trainings.values:
+        for arm in wanted:
+            name = experiment_name(arm, None if seed == trainings.values[0] else seed)
+            experiments[name] = (arm, seed, arms[arm] | trainings.changes(seed))
+    return experiments
+
+
+def run_arms(arms: dict[str, dict], trainings: Trainings = ALONE) -> list[str]:
     """Run the arms that are experiments, replacing those of the same names; return the failed.
 
     Raises Busy, before anything is replaced, if a stage or a dvc runs in this clone.
@@ -74,9 +99,9 @@ def run_arms(arms: dict[str, dict]) -> list[str]:
             "params.yaml is changed, so no arm would be what claims.yaml says; commit it, or "
             "`git checkout params.yaml`"
         )
-    names = {experiment_name(arm): params for arm, params in arms.items() if is_experiment(params)}
+    names = experiments_of(arms, trainings)
     with queueing():
-        for name, params in names.items():
+        for name, (_, _, params) in names.items():
             remove_experiment(name)  # not `exp run --force`, which would run every stage again
             changes = [f"{key}={yaml_word(value)}" for key, value in params.items()]
             options = [word for change in changes for word in ("-S", change)]
@@ -100,8 +125,8 @@ def yaml_word(value: object) -> str:
     return json.dumps(value) if isinstance(value, (bool, list)) else str(value)
 
 
-def find_runs(arms: dict[str, dict]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return arm -> the commit of the experiment that made its rows, and arm -> why there is none.
+def find_runs(arms: dict[str, dict], trainings: Trainings = ALONE) -> tuple[Runs, dict[str, str]]:
+    """Return arm -> seed -> the commit of the experiment that made its rows; arm -> what lacks.
 
     A value has neither. An experiment that bears an arm's name may be of other params: claims.yaml
     was edited since, or the name was taken by hand.
@@ -110,20 +135,25 @@ def find_runs(arms: dict[str, dict]) -> tuple[dict[str, str], dict[str, str]]:
     committed = flatten(read_params("HEAD"))
     params_of = cache(lambda commit: comparable(flatten(read_params(commit))))
     default = next((name for name, arm in arms.items() if arm == {}), "")
-    runs, missing = {}, {}
+    names = {(arm, seed): name for name, (arm, seed, _) in experiments_of(arms, trainings).items()}
+    runs: Runs = {}
+    missing: dict[str, str] = {}
     for name, arm in arms.items():
         if "value" in arm:
             continue
-        experiment = experiment_name(name if is_experiment(arm) else default)
         changes = arm if is_experiment(arm) else {}
-        if experiment not in there:
-            missing[name] = f"no {experiment} on this commit; run `python -m genlab claims run`"
-        elif params_of(there[experiment]) != comparable(committed | changes):
-            missing[name] = (
-                f"{experiment} was made with other params; run `python -m genlab claims run`"
-            )
-        else:
-            runs[name] = there[experiment]
+        for seed in trainings.values:
+            experiment = names[name if is_experiment(arm) else default, seed]
+            if experiment not in there:
+                why = f"no {experiment} on this commit"
+            elif params_of(there[experiment]) != comparable(
+                committed | changes | trainings.changes(seed)
+            ):
+                why = f"{experiment} was made with other params"
+            else:
+                runs.setdefault(name, {})[seed] = there[experiment]
+                continue
+            missing.setdefault(name, f"{why}; run `python -m genlab claims run`")
     return runs, missing
 
 
@@ -139,30 +169,49 @@ def comparable(params: dict[str, object]) -> dict[str, object]:
 
 
 def read_arms(
-    layout: Layout, arms: dict[str, dict], runs: dict[str, str]
-) -> tuple[dict[str, pl.DataFrame], dict[str, str]]:
-    """Return arm -> its rows, and arm -> why its experiment has no such rows."""
+    layout: Layout, arms: dict[str, dict], runs: Runs
+) -> tuple[dict[str, Tables], dict[str, str]]:
+    """Return arm -> seed -> its rows, and arm -> why an experiment of it has no such rows."""
     read = cache(read_rows)
-    rows, missing = {}, {}
-    for name, commit in runs.items():
+    rows: dict[str, Tables] = {}
+    missing = {}
+    for name, commits in runs.items():
         arm = arms[name]
         try:
-            table = read(Path(arm.get("table", layout.path)), commit)
-            rows[name] = select_rows(table, arm.get("where", {}))
+            tables = {
+                seed: select_rows(read(rows_of(layout, arm), commit), arm.get("where", {}))
+                for seed, commit in commits.items()
+            }
+            rows[name] = tables
         except InputError as error:
             missing[name] = str(error)
     return rows, missing
 
 
-def read_units(layout: Layout, runs: dict[str, str]) -> dict[str, str | None]:
-    """Return arm -> the hash of the table its units were taken from; {} if a run cannot change it.
+def rows_of(layout: Layout, arm: dict) -> Path:
+    """Return the table that an arm's rows are read from."""
+    return Path(arm.get("table", layout.path))
+
+
+def read_units(layout: Layout, runs: Runs) -> dict[str, set[str | None]]:
+    """Return arm -> the hashes of the table its units were taken from; {} if no run changes it.
 
     Where two arms' hashes differ, one query_id may stand for two queries.
     """
     if layout.units_from is None:
         return {}
     hashed = cache(hash_in_lock)
-    return {name: hashed(layout.units_from, commit) for name, commit in runs.items()}
+    return {
+        name: {hashed(layout.units_from, commit) for commit in commits.values()}
+        for name, commits in runs.items()
+    }
+
+
+def describe_rows(layout: Layout, arm: dict, commits: dict[int | None, str]) -> dict[str, object]:
+    """Return where an arm's rows are: the table, which rows of it, and its md5 in each training."""
+    path = rows_of(layout, arm)
+    hashes = {str(seed): hash_in_lock(path, commit) for seed, commit in commits.items()}
+    return {"path": path.as_posix(), "where": arm.get("where", {}), "md5": hashes}
 
 
 def select_rows(rows: pl.DataFrame, where: dict[str, object]) -> pl.DataFrame:
@@ -183,20 +232,3 @@ def select_rows(rows: pl.DataFrame, where: dict[str, object]) -> pl.DataFrame:
                 raise InputError(f"no row with {column} {each}; there are {some}")
         rows = rows.filter(pl.col(column).is_in(wanted))
     return rows
-
-
-def summarize_arm(layout: Layout, rows: pl.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Return group -> metric -> value, low, high; a metric that no unit counts for is left out."""
-    groups = rows.partition_by(layout.group, as_dict=True) if layout.group else {("",): rows}
-    columns = [metric.column for metric in layout.metrics.values()]
-    summary = {}
-    for (group,), frame in groups.items():
-        values = frame.select(columns).cast(pl.Float64)
-        low, high = bootstrap_interval(values, seed=SEED)
-        means = values.mean().row(0)
-        summary[str(group)] = {
-            metric: interval(means[i], low[i], high[i])
-            for i, metric in enumerate(layout.metrics)
-            if means[i] is not None
-        }
-    return summary

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
-import yaml
 
 from genlab.core.files import md5_of, remove
 from genlab.core.program import InputError, run, stage_app
+from genlab.core.yaml_text import load_yaml
 
 app = stage_app()
 
@@ -73,7 +73,7 @@ def outputs(root: Path, cache: Path) -> Iterator[tuple[Path, set[str]]]:
     for lock in sorted([root / "dvc.lock", *root.glob("pipelines/*/dvc.lock")]):
         if not lock.is_file():
             continue
-        content = yaml.safe_load(lock.read_text(encoding="utf-8")) or {}
+        content = load_yaml(lock.read_text(encoding="utf-8")) or {}
         stages = content.get("stages", {})
         for out in (out for stage in stages.values() for out in stage.get("outs", [])):
             if "md5" in out:  # else it is of a remote file system

@@ -1,8 +1,10 @@
 """Compare two runs item by item: intervals, p values and verdicts.
 
-The two runs are revisions: commits, branches, tags, experiments, or the workspace. Their rows are
-read as claims.yaml in this folder says, and a table gives a verdict per group and metric. Pairing
-the same query (or text) on both sides shows differences that two means side by side would hide.
+A run is a revision (commit, branch, tag, experiment, or the workspace), or a file of rows: Parquet,
+CSV, TSV, JSON or JSON Lines. Each side may be several trainings: `length-*` for experiments, or
+names with commas between. Rows are read as claims.yaml in this folder says, or another project's
+table as ten lines of YAML say (--layout). Pairing the same query (or text) on both sides shows
+differences that two means side by side would hide.
 """
 
 from pathlib import Path
@@ -14,35 +16,42 @@ from genlab.core.params import flatten
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.comparison import (
     Difference,
-    Pairing,
     compare_group,
-    count_asked,
-    pair_rows,
     with_verdicts,
 )
 from genlab.experiments.comparison_views import Comparison, as_json, as_markdown, as_text
 from genlab.experiments.gates import explain_miss, read_gate
-from genlab.experiments.layout import Layout, read_layout
+from genlab.experiments.layout import Layout, read_layout, read_yaml
+from genlab.experiments.pairing import Pairing, count_asked, pair_rows
 from genlab.experiments.revisions import (
     commit_of,
+    has_file,
     hash_in_lock,
     named,
     read_params,
     stages_not_run,
 )
-from genlab.experiments.rows import read_compared
+from genlab.experiments.rows import is_rows_file, read_compared
+from genlab.experiments.training_seeds import check_trainings, expand, matched_order
 
 app = stage_app()
 
 GATE_MISSED = 3
 
 
+Runs = list[str | None]  # revisions, one per training; None is the workspace
+
+
 def compare_revisions(
-    layout: Layout, base: str | None, other: str | None, gates: list[str]
+    layout: Layout, base: Runs, other: Runs, gates: list[str], *, matched: bool = True
 ) -> tuple[Comparison, list[str]]:
-    """Return the comparison and what is wrong with its gates; None is the workspace."""
-    rows_a, rows_b = (read_compared(layout, revision) for revision in (base, other))
-    pairings = pair_rows(layout, rows_a, rows_b, layout.metrics, (named(base), named(other)))
+    """Return the comparison and what is wrong with its gates.
+
+    matched: the k-th runs of both sides are of the same training.
+    """
+    rows_a, rows_b = ([read_compared(layout, each) for each in side] for side in (base, other))
+    names = (named_runs(base), named_runs(other))
+    pairings = pair_rows(layout, rows_a, rows_b, layout.metrics, names, matched=matched)
     limits = [read_gate(text, pairings, layout.metrics) for text in gates]
     n_asked = count_asked(layout, pairings.values(), layout.metrics)
     found = {
@@ -54,25 +63,50 @@ def compare_revisions(
     for group, pairing in pairings.items():
         units.setdefault(describe_units(layout, pairing, found[group]), []).append(group)
     comparison = Comparison(
-        base=described(base),
-        other=described(other),
-        changed=changed_params(read_params(base), read_params(other)),
+        base=", ".join(map(described, base)),
+        other=", ".join(map(described, other)),
+        changed=changed_params(params_of(base[0]), params_of(other[0])),
         units=[
             *(
                 f"{', '.join(groups)}: {words}".removeprefix(": ")
                 for words, groups in units.items()
             ),
-            *unpaired_groups(layout, rows_a, rows_b, pairings),
+            *unpaired_groups(layout, rows_a[0], rows_b[0], pairings),
+            *describe_trainings(base, other, matched),
         ],
-        warnings=find_doubts(layout, (base, other), pairings),
+        warnings=find_doubts(layout, [*base, *other], pairings),
         differences=differences,
     )
     return comparison, [miss for gate in limits if (miss := explain_miss(gate, differences))]
 
 
+def named_runs(runs: Runs) -> str:
+    """Return how a side is called in messages."""
+    return ", ".join(map(named, runs))
+
+
+def describe_trainings(base: Runs, other: Runs, matched: bool) -> list[str]:
+    """Say how many trainings each side has, and how they were compared."""
+    if len(base) == len(other) == 1:
+        return []
+    how = "paired by seed" if matched else "each side's are its own"
+    if 1 in (len(base), len(other)):
+        how = "a side of one training adds nothing to the error: it is taken as if it were all"
+    return [f"trainings: {len(base)} in BASE, {len(other)} in OTHER; {how}"]
+
+
 def described(revision: str | None) -> str:
     """Return a revision's name with its commit."""
-    return f"{revision} ({commit_of(revision)})" if revision else named(revision)
+    if revision is None or is_rows_file(revision):
+        return named(revision)
+    return f"{revision} ({commit_of(revision)})"
+
+
+def params_of(run: str | None) -> dict:
+    """Return a run's params.yaml; {} for a file of rows, or a project that has none."""
+    if is_rows_file(run) or not has_file(Path("params.yaml"), run):
+        return {}
+    return read_params(run)
 
 
 def changed_params(base: dict, other: dict) -> dict[str, tuple[object, object]]:
@@ -84,7 +118,7 @@ def changed_params(base: dict, other: dict) -> dict[str, tuple[object, object]]:
 
 def describe_units(layout: Layout, pairing: Pairing, found: list[Difference]) -> str:
     """Say how many units of a group were paired, how many were not, and why."""
-    n = pairing.base.height
+    n = pairing.height
     words = [f"{n} pairs by {layout.unit}"]
     unpaired = {"BASE": pairing.only_base, "OTHER": pairing.only_other}
     words += [f"{count} only in {side}" for side, count in unpaired.items() if count]
@@ -115,11 +149,11 @@ def unpaired_groups(
     return lines
 
 
-def find_doubts(
-    layout: Layout, revisions: tuple[str | None, str | None], pairings: dict[str, Pairing]
-) -> list[str]:
+def find_doubts(layout: Layout, revisions: Runs, pairings: dict[str, Pairing]) -> list[str]:
     """Return warnings: reasons why the two sides may not be comparable."""
-    lines = []
+    lines: list[str] = []
+    if any(map(is_rows_file, revisions)):
+        return lines
     for revision in revisions:
         if stages := stages_not_run(layout.path, revision):
             lines.append(
@@ -133,20 +167,36 @@ def find_doubts(
     for group, pairing in pairings.items():
         if n := pairing.other_lists():
             lines.append(
-                f"{group}: {n} of {pairing.base.height} pairs have another number of candidates"
+                f"{group}: {n} of {pairing.height} pairs have another number of candidates"
             )
     return lines
 
 
+def read_sides(path: Path, base: str, other: str | None) -> tuple[Runs, Runs, bool]:
+    """Return both sides' runs in one order of trainings, and whether their seeds are the same."""
+    runs_a = expand(base)
+    runs_b: Runs = [None] if other is None else list(expand(other))
+    if len(runs_a) == len(runs_b) == 1:
+        return list(runs_a), runs_b, True
+    trainings = check_trainings(path, read_yaml(path), flatten(read_params("HEAD")))
+    return matched_order(trainings, runs_a, runs_b)
+
+
 @app.command()
 def main(
-    base: str = typer.Argument(help="commit, branch, tag or experiment"),
+    base: str = typer.Argument(
+        help="commit, branch, tag, experiment or a file of rows; several trainings as a,b,c or "
+        "'main-*'"
+    ),
     other: str | None = typer.Argument(None, help="the same; the workspace if not given"),
     gate: list[str] = typer.Option(
         [],
         help="a limit on OTHER - BASE, in quotes: 'labse.average_loc<=0.05' (or >=, <, >); with "
         ".low, .high, .p, .p_adjusted, .base or .other after the metric a limit on that. May be "
         "repeated. Exit code 3 if one is not met",
+    ),
+    layout: Path = typer.Option(
+        Path("claims.yaml"), help="YAML whose `rows` names the unit, the metrics and their columns"
     ),
     md: bool = typer.Option(False, "--md", help="print Markdown"),
     json: bool = typer.Option(False, "--json", help="print JSON"),
@@ -157,7 +207,9 @@ def main(
     """
     if md and json:
         raise InputError("--md and --json are two outputs; choose one")
-    comparison, missed = compare_revisions(read_layout(Path("claims.yaml")), base, other, gate)
+    runs_a, runs_b, matched = read_sides(layout, base, other)
+    head = read_layout(layout)
+    comparison, missed = compare_revisions(head, runs_a, runs_b, gate, matched=matched)
     if json:
         print(as_json(comparison, missed))
     else:

@@ -1,20 +1,20 @@
-"""Two runs compared unit by unit: every metric's paired difference, interval, p and verdict.
+"""Two paired runs compared: every metric's difference, its interval, p and verdict.
 
-The rows of a run have one row per unit and group: a query and a ranker, or a text. The head of
-claims.yaml names their columns. The result is a `Difference` per group and metric. Both runs share
-their units, so the hardness of a query cancels out.
+The result is a `Difference` per group and metric. Both runs share their units, so the hardness of
+a query cancels out. With several trainings on both sides the interval and p are for other units
+and other trainings.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
+from math import sqrt
 
 import numpy as np
-import polars as pl
 
-from genlab.core.params import did_you_mean
-from genlab.core.program import InputError
-from genlab.experiments.layout import Layout
-from genlab.statistics.bootstrap import resample
+from genlab.experiments.layout import Layout, Metric
+from genlab.experiments.pairing import Pairing, count_different
+from genlab.statistics.bootstrap import Resampled, means_within, resample
 from genlab.statistics.differences import (
     SHARE_TESTS,
     difference_limits,
@@ -23,15 +23,24 @@ from genlab.statistics.differences import (
     shares_p,
     t_of,
 )
-from genlab.statistics.intervals import finished_ends
+from genlab.statistics.intervals import Bounds, finished_ends
 from genlab.statistics.significance import (
+    LEVEL,
     adjust_by_holm,
     bootstrap_p,
     detectable_difference,
     exact_p,
     is_significant,
     least_p,
-    units_to_settle,
+    number_to_settle,
+)
+from genlab.statistics.trainings import (
+    TrainingPart,
+    difference_part,
+    students_interval,
+    training_part,
+    two_level_p,
+    widen,
 )
 
 N_RESAMPLES = 10_000  # at least
@@ -41,40 +50,7 @@ SEED = 17
 IDENTICAL = "identical"
 NO_DIFFERENCE = "no difference beyond"
 NOT_SETTLED = "not settled"
-
-
-@dataclass(frozen=True)
-class Pairing:
-    """The rows of one group that both sides have, in one order, and how many only one side has."""
-
-    base: pl.DataFrame
-    other: pl.DataFrame
-    only_base: int
-    only_other: int
-    constant: str = ""  # "base" or "other": the side that is one number, not a measurement
-
-    def values(self, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Return both sides' columns, float64[pairs, columns]; NaN where a unit does not count."""
-        chosen = [pl.col(column).cast(pl.Float64) for column in columns]
-        return self.base.select(chosen).to_numpy(), self.other.select(chosen).to_numpy()
-
-    def other_lists(self) -> int:
-        """Return how many pairs stand among another number of candidates on the two sides."""
-        if "n_candidates" not in self.base.columns or "n_candidates" not in self.other.columns:
-            return 0
-        return int((self.base["n_candidates"] != self.other["n_candidates"]).sum())
-
-    def same_rows(self, layout: Layout) -> bool:
-        """Say whether both sides are the same: the texts, or without texts all metrics and scores.
-
-        A metric that does not differ is not enough: other texts may have the same place.
-        """
-        shared = [name for name in self.base.columns if name in self.other.columns]
-        told = [name for name in shared if name in ("text", "tokens")]
-        columns = {metric.column for metric in layout.metrics.values()} | {"score", "n_tokens"}
-        if not self.constant and (names := told or [name for name in shared if name in columns]):
-            return self.base.select(names).equals(self.other.select(names))
-        return False
+UNSTABLE = "unstable over trainings"
 
 
 @dataclass(frozen=True)
@@ -87,7 +63,7 @@ class Difference:
     n: int  # pairs for which the metric counts on both sides
     only_base: int  # pairs for which it counts in BASE alone
     only_other: int
-    n_different: int  # pairs whose two values differ
+    n_different: int  # pairs whose two values differ in any training
     base: float
     other: float
     difference: float
@@ -101,86 +77,60 @@ class Difference:
     p_adjusted: float = float("nan")  # NaN, too, where no pair differs: nothing is tested
     verdict: str = ""
     least_p: float = 0.0  # a p that is no greater is only known to be below this
-    spread: float = 0.0  # the standard deviation of the pairs' differences
+    error: float = 0.0  # the standard error, for other units and trainings
     margin: float | None = None
     same_rows: bool = False  # all that both sides say of these units is the same
     n_tests: int = 0  # how many differences Holm's correction was made for
     needed: int | None = None  # pairs that would settle it
+    needed_trainings: int | None = None  # or trainings
+    n_clusters: int | None = None
+    n_trainings: int = 1  # of the side that has fewer
+    training_variance: float = 0.0  # the squared error that trainings add
+    by_training: tuple[float, ...] = ()  # the difference in each, if both sides have the same
+    over_trainings: tuple[float, float] | None = None  # Student's t over these
+    is_unstable: bool = False  # some training is significantly above 0 and some below
 
 
-def pair_rows(
-    layout: Layout,
-    base: pl.DataFrame,
-    other: pl.DataFrame,
-    metrics: Iterable[str],
-    names: tuple[str, str] = ("BASE", "OTHER"),
-) -> dict[str, Pairing]:
-    """Return group -> its pairs, for the groups that both sides have.
+@dataclass(frozen=True)
+class Levels:
+    """What a group's pairs say of m metrics, over units and over trainings.
 
-    Raises InputError if a side lacks a column or has a unit twice, if a metric's column holds no
-    numbers, if the units are of two types, or if no unit is on both.
+    x, y: float64[n, m], each side's mean over its trainings, NaN where the pair does not count.
+    by_training: float64[trainings, n, m], y - x in each; None where the sides' trainings differ.
     """
-    sides = []
-    for frame, name in zip((base, other), names, strict=True):
-        check_rows(layout, frame, metrics, name)
-        group = pl.col(layout.group).cast(pl.String) if layout.group else pl.lit("")
-        by_group = frame.with_columns(_group=group).partition_by(
-            "_group", as_dict=True, maintain_order=True
-        )
-        sides.append({key: rows for (key,), rows in by_group.items()})
-    types = [frame.schema[layout.unit] for frame in (base, other)]
-    if types[0] != types[1] and not all(each.is_integer() for each in types):
-        raise InputError(
-            f"{layout.unit} is {types[0]} in {names[0]} but {types[1]} in {names[1]}, so nothing "
-            "can be paired; write it as one type in both"
-        )
-    pairings = {}
-    for group, rows in sides[0].items():
-        if group in sides[1]:
-            partners = sides[1][group]
-            ours = rows.join(partners, on=layout.unit, how="semi", maintain_order="left")
-            theirs = ours.select(layout.unit).join(
-                partners, on=layout.unit, how="left", maintain_order="left"
-            )
-            only = rows.height - ours.height, partners.height - ours.height
-            if ours.height:
-                pairings[group] = Pairing(ours, theirs, *only)
-    if not pairings:
-        raise InputError(
-            f"no {layout.unit} is in both {names[0]} and {names[1]}, so nothing can be compared; "
-            "both must be runs on the same data"
-        )
-    return pairings
+
+    x: np.ndarray
+    y: np.ndarray
+    by_training: np.ndarray | None
+    part: TrainingPart
+    clusters: np.ndarray | None
+    n_trainings: int
+
+    def n_clusters(self) -> int | None:
+        """Return how many clusters the pairs are in; None if they have none."""
+        return None if self.clusters is None else int(self.clusters.max()) + 1
 
 
-def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name: str) -> None:
-    """Raise InputError if a column is missing or no number, or a unit twice in one group."""
-    key = [layout.unit, *([layout.group] if layout.group else [])]
-    for column in [*key, *(layout.metrics[metric].column for metric in metrics)]:
-        if column not in frame.columns:
-            raise InputError(
-                f"{name}: its rows have no column {column}{did_you_mean(column, frame.columns)}; "
-                "see rows: in claims.yaml"
-            )
-    for column in (layout.metrics[metric].column for metric in metrics):
-        kind = frame.schema[column]
-        if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
-            raise InputError(
-                f"{name}: column {column} holds {kind}, not numbers, so it cannot be a metric; "
-                "see rows: in claims.yaml"
-            )
-    twice = frame.filter(frame.select(key).is_duplicated())
-    if twice.height:
-        which = " and ".join(f"{column} {twice[column][0]}" for column in key)
-        raise InputError(f"{name}: more than one row for {which}")
+def read_levels(pairing: Pairing, layout: Layout, columns: list[str]) -> Levels:
+    """Return the pairs' values at both levels."""
+    a, b = pairing.values(columns)
+    clusters = pairing.clusters(layout)
+    if pairing.matched:
+        counted = ~np.isnan(b - a)
+        x, y = (mean_over(np.where(counted, side, np.nan)) for side in (a, b))
+        part = training_part(b - a, clusters)
+        return Levels(x, y, b - a, part, clusters, len(a))
+    x, y = mean_over(a), mean_over(b)
+    nothing = np.where(np.isnan(x) | np.isnan(y), np.nan, 0.0)
+    part = difference_part(training_part(a, clusters), training_part(b, clusters))
+    return Levels(x + nothing, y + nothing, None, part, clusters, min(len(a), len(b)))
 
 
-def count_asked(layout: Layout, pairings: Iterable[Pairing], metrics: Iterable[str]) -> int:
-    """Return how many rows of a comparison have a pair that differs: those Holm corrects for."""
-    columns = [layout.metrics[metric].column for metric in metrics]
-    sides = [pairing.values(columns) for pairing in pairings]
-    # NaN: the metric does not count the unit on one of the sides.
-    return sum(int(((b - a != 0) & ~np.isnan(b - a)).any(axis=0).sum()) for a, b in sides)
+def mean_over(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the first axis of the values that count; NaN if none does."""
+    counted = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(counted, values, 0.0).sum(axis=0) / counted.sum(axis=0)
 
 
 def compare_group(
@@ -190,61 +140,125 @@ def compare_group(
 
     n_asked: how many rows are tested together, in this group and all others.
     """
-    metrics = list(metrics)
-    a, b = pairing.values([layout.metrics[metric].column for metric in metrics])
-    n_resamples = max(N_RESAMPLES, RESAMPLES_PER_ROW * n_asked)
-    resampled = resample(b - a, n_resamples, SEED)
+    named = {name: layout.metrics[name] for name in metrics}
+    columns = [metric.column for metric in named.values()]
+    levels = read_levels(pairing, layout, columns)
     limits = [
-        difference_limits(layout.metrics[metric].limits(), pairing.constant, a[:, i], b[:, i])
-        for i, metric in enumerate(metrics)
+        difference_limits(metric.limits(), pairing.constant, levels.x[:, i], levels.y[:, i])
+        for i, metric in enumerate(named.values())
     ]
-    set_by_resamples = resampled.ends()
-    low, high = finished_ends(b - a, resampled, limits)
-    is_same = pairing.same_rows(layout)
+    n_resamples = max(N_RESAMPLES, RESAMPLES_PER_ROW * n_asked)
+    resampled = resample(levels.y - levels.x, n_resamples, SEED, levels.clusters)
+    a, b = pairing.values(columns)
+    counts_a, counts_b = (~np.isnan(mean_over(side)) for side in (a, b))
+    different, same_rows = count_different(a, b), pairing.same_rows(layout)
+    opposite = are_opposite(levels, limits, n_resamples)
     found = []
-    for i, metric in enumerate(metrics):
-        counts_a, counts_b = ~np.isnan(a[:, i]), ~np.isnan(b[:, i])
-        both = counts_a & counts_b
-        x, y = a[both, i], b[both, i]
-        ends = float(low[i]), float(high[i])
-        is_share = layout.metrics[metric].kind == "share"
-        p, test = float("nan"), "none"
-        if len(x) and is_share and is_binary(x, y, pairing.constant):
-            p, test = shares_p(x, y, pairing.constant), SHARE_TESTS[bool(pairing.constant)]
-            ends = shares_ends(x, y, pairing.constant)
-        elif len(x):
-            t = t_of(resampled.mean[i], resampled.error[i])
-            p = bootstrap_p(y - x, t, resampled.pivots[:, i])
-            test = "bootstrap*" if is_share else "bootstrap"
-            if np.isinf(set_by_resamples[int(t < 0)][i]):
-                p, test = exact_p(y - x, limits[i]), "exact"
-        detectable = detectable_difference(y - x, n_asked)
-        if is_share and detectable > 1:
+    for i, (name, metric) in enumerate(named.items()):
+        tested = settle_column(levels, i, resampled, metric, limits[i], pairing.constant)
+        both = ~np.isnan(levels.x[:, i]) & ~np.isnan(levels.y[:, i])
+        x, y = levels.x[both, i], levels.y[both, i]
+        by_training = means_of_trainings(levels, i)
+        detectable = detectable_difference(y - x, n_asked, tested.error)
+        if metric.kind == "share" and detectable > 1:
             detectable = float("nan")  # no two shares differ by as much
         found.append(
             Difference(
                 group=group,
-                metric=metric,
-                better=layout.metrics[metric].better,
+                metric=name,
+                better=metric.better,
                 n=len(x),
-                only_base=int((counts_a & ~counts_b).sum()),
-                only_other=int((counts_b & ~counts_a).sum()),
-                n_different=int((x != y).sum()),
+                only_base=int((counts_a & ~counts_b)[:, i].sum()),
+                only_other=int((counts_b & ~counts_a)[:, i].sum()),
+                n_different=int(different[i]),
                 base=mean_of(x),
                 other=mean_of(y),
                 difference=mean_of(y - x),
-                low=ends[0],
-                high=ends[1],
-                p=p,
-                test=test,
                 detectable=detectable,
-                least_p=least_p(n_resamples) if test.startswith("bootstrap") else 0.0,
-                spread=float(np.std(y - x, ddof=1)) if len(x) > 1 else 0.0,
-                margin=layout.metrics[metric].margin,
-                same_rows=is_same,
+                least_p=least_p(n_resamples) if tested.test.startswith("bootstrap") else 0.0,
+                margin=metric.margin,
+                same_rows=same_rows,
+                is_unstable=bool(opposite[i]),
+                **vars(tested),
+                n_clusters=levels.n_clusters(),
+                n_trainings=levels.n_trainings,
+                training_variance=float(levels.part.variance[i]),
+                by_training=by_training,
+                over_trainings=students_interval(np.array(by_training)) if by_training else None,
             )
         )
     return found
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The interval and the p of one difference, before Holm's correction."""
+
+    low: float
+    high: float
+    p: float
+    test: str
+    error: float  # for other units and trainings
+
+
+def settle_column(
+    levels: Levels, i: int, resampled: Resampled, metric: Metric, limits: Bounds, constant: str
+) -> Tested:
+    """Return the interval and p of column i, by the test that its values allow.
+
+    limits: the least and greatest difference of any pair.
+    """
+    both = ~np.isnan(levels.x[:, i]) & ~np.isnan(levels.y[:, i])
+    x, y = levels.x[both, i], levels.y[both, i]
+    if not len(x):
+        nothing = float("nan")
+        return Tested(nothing, nothing, nothing, "none", nothing)
+    is_share, is_alone = metric.kind == "share", levels.n_trainings == 1
+    if is_share and is_alone and levels.clusters is None and is_binary(x, y, constant):
+        ends = shares_ends(x, y, constant)
+        p = shares_p(x, y, constant)
+        return Tested(*ends, p, SHARE_TESTS[bool(constant)], float(resampled.error[i]))
+    drawn = means_within((levels.y - levels.x)[:, [i]], levels.clusters)
+    own = resampled.column(i)
+    low, high = finished_ends(drawn, own, [limits])
+    mean, error = float(own.mean[0]), float(own.error[0])
+    variance, freedom = float(levels.part.variance[i]), float(levels.part.freedom[i])
+    part = TrainingPart(levels.part.variance[[i]], levels.part.freedom[[i]])
+    counted = drawn[~np.isnan(drawn[:, 0]), 0]
+    p, test = bootstrap_p(counted, t_of(mean, error), own.pivots[:, 0]), "bootstrap"
+    if is_share and is_alone and levels.clusters is None:
+        test = "bootstrap*"
+    if np.isinf(own.ends()[int(mean < 0)][0]):
+        p, test = exact_p(counted, limits), "exact"
+    if variance > 0:
+        p = max(p, two_level_p(mean, error, len(counted), variance, freedom))
+    low, high = widen(own.mean, (low, high), part, [limits])
+    return Tested(float(low[0]), float(high[0]), p, test, sqrt(error**2 + variance))
+
+
+def means_of_trainings(levels: Levels, i: int) -> tuple[float, ...]:
+    """Return the difference of column i in each training, if both sides have the same; else ()."""
+    if levels.by_training is None or levels.n_trainings == 1:
+        return ()
+    return tuple(mean_of(each[~np.isnan(each)]) for each in levels.by_training[:, :, i])
+
+
+def are_opposite(levels: Levels, limits: list[Bounds], n_resamples: int) -> np.ndarray:
+    """Say for each column whether one training is significantly above 0 and another below.
+
+    Each of k trainings is tested at 5 % / k, for other units alone.
+    """
+    n_columns = levels.x.shape[1]
+    if levels.by_training is None or levels.n_trainings == 1:
+        return np.zeros(n_columns, dtype=bool)
+    above, below = np.zeros((2, n_columns), dtype=bool)
+    for each in levels.by_training:
+        found = resample(each, n_resamples, SEED, levels.clusters)
+        drawn = means_within(each, levels.clusters)
+        low, high = finished_ends(drawn, found, limits, 1 - LEVEL / levels.n_trainings)
+        above |= low > 0
+        below |= high < 0
+    return above & below
 
 
 def mean_of(values: np.ndarray) -> float:
@@ -261,11 +275,12 @@ def with_verdicts(differences: list[Difference]) -> list[Difference]:
     n_tests = sum(p == p for p in tests)
     settled = []
     for each, p_adjusted in zip(differences, adjust_by_holm(tests), strict=True):
-        needed = None
         if each.n == 0:
             verdict = "no pair counts"
         elif each.same_rows and not each.n_different:
             verdict = IDENTICAL
+        elif each.is_unstable:
+            verdict = UNSTABLE
         elif is_significant(each.low, each.high, p_adjusted):
             found = "lower" if each.difference < 0 else "higher"
             verdict = "better" if found == each.better else "worse"
@@ -273,12 +288,25 @@ def with_verdicts(differences: list[Difference]) -> list[Difference]:
             verdict = f"{NO_DIFFERENCE} {each.margin:g}"
         else:
             verdict = NOT_SETTLED
-            needed = units_to_settle(each.difference, each.spread, each.margin, n_tests or 1)
-            needed = max(needed, each.n + 1) if needed else None
-        settled.append(
-            replace(each, p_adjusted=p_adjusted, verdict=verdict, n_tests=n_tests, needed=needed)
-        )
+            pairs, trainings = numbers_needed(each, n_tests or 1)
+            each = replace(each, needed=pairs, needed_trainings=trainings)
+        settled.append(replace(each, p_adjusted=p_adjusted, verdict=verdict, n_tests=n_tests))
     return settled
+
+
+def numbers_needed(found: Difference, n_asked: int) -> tuple[int | None, int | None]:
+    """Return how many pairs, or else how many trainings, would settle a difference.
+
+    More is asked of what adds more to the error, or of the other if no number of it would do.
+    """
+    of_trainings = found.training_variance
+    of_units = max(0.0, found.error**2 - of_trainings)
+    ask = partial(number_to_settle, found.difference, margin=found.margin, n_asked=n_asked)
+    pairs = ask(sqrt(of_units * found.n), beyond=of_trainings)
+    trainings = ask(sqrt(of_trainings * found.n_trainings), beyond=of_units, fewest=2)
+    if trainings is not None and (pairs is None or of_trainings > of_units):
+        return None, max(trainings, found.n_trainings + 1)
+    return pairs and max(pairs, found.n + 1), None
 
 
 def is_within_margin(found: Difference) -> bool:

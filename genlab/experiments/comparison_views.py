@@ -7,7 +7,7 @@ from itertools import groupby
 
 from genlab.core.markdown import markdown_table
 from genlab.core.terminal import COLUMNS, table
-from genlab.experiments.comparison import NO_DIFFERENCE, Difference
+from genlab.experiments.comparison import NO_DIFFERENCE, UNSTABLE, Difference
 
 SHOWN_CHANGES = 12
 
@@ -17,6 +17,10 @@ one for each row in which any pair differs. detects: the true difference that so
 80 times in 100, after Holm's first step."""
 MARGIN = "no diff. beyond M: the 95 % interval is within M, the margin in claims.yaml."
 SETTLE = "not settled (N): N pairs would settle it, if difference and spread stay."
+SETTLE_TRAININGS = "(N tr.): more pairs would not, but N trainings."
+SEVERAL = "Intervals and p are for other pairs and other trainings: {n} were made."
+CLUSTERED = "Pairs were resampled by cluster: {n} clusters."
+UNSTABLE_MEANS = "unstable: one training shows it significantly, another its opposite."
 FRACTIONS = "*: the bootstrap's p, as ties made fractions of this share."
 
 TEXT_LEGEND = """\
@@ -93,6 +97,12 @@ def legend(comparison: Comparison, text: str = LEGEND) -> list[str]:
     lines = text.format(n=n_tests).splitlines()
     lines += [MARGIN] * any(each.verdict.startswith(NO_DIFFERENCE) for each in found)
     lines += [SETTLE] * any(each.needed is not None for each in found)
+    lines += [SETTLE_TRAININGS] * any(each.needed_trainings is not None for each in found)
+    lines += [UNSTABLE_MEANS] * any(each.verdict == UNSTABLE for each in found)
+    n_trainings = max((each.n_trainings for each in found), default=1)
+    lines += [SEVERAL.format(n=n_trainings)] * (n_trainings > 1)
+    clusters = sorted({each.n_clusters for each in found if each.n_clusters is not None})
+    lines += [CLUSTERED.format(n=" or ".join(map(str, clusters)))] * bool(clusters)
     return lines + [FRACTIONS] * any(each.test == "bootstrap*" for each in found)
 
 
@@ -109,14 +119,16 @@ def cells_of(each: Difference) -> list[str]:
         as_p(each.p, each.p <= each.least_p) + ("*" if each.test == "bootstrap*" else ""),
         as_p(each.p_adjusted, each.p <= each.least_p),
         f"{each.detectable:.3f}" if each.detectable == each.detectable else "-",
-        with_needed(each.verdict, each.needed),
+        with_needed(each.verdict, each.needed, each.needed_trainings),
     ]
 
 
-def with_needed(verdict: str, needed: int | None) -> str:
+def with_needed(verdict: str, needed: int | None, trainings: int | None = None) -> str:
     """Return a verdict as it fits the table, with the number of pairs that would settle it."""
+    if trainings is not None:
+        return f"{verdict} ({rounded_up(trainings):,} tr.)"
     if needed is None:
-        return verdict.replace("difference", "diff.")
+        return verdict.replace("difference", "diff.").replace(" over trainings", "")
     return f"{verdict} ({rounded_up(needed):,})"
 
 
@@ -146,7 +158,7 @@ def text_cells_of(each: Difference) -> list[str]:
         short(each.difference, "+"),
         f"{short(each.low, '+')}, {short(each.high, '+')}",
         as_p(each.p_adjusted, each.p <= each.least_p) + ("*" if each.test == "bootstrap*" else ""),
-        with_needed(each.verdict, each.needed),
+        with_needed(each.verdict, each.needed, each.needed_trainings),
     ]
 
 

@@ -36,6 +36,8 @@ class Layout:
     unit: str
     metrics: dict[str, Metric]
     group: str | None = None
+    cluster: str | None = None  # units of one cluster are not independent: queries of one topic
+    sample: str | None = None  # several rows of one unit, texts drawn anew: their mean is its value
     units_from: Path | None = None  # the table the units are taken from, if a run could change it
     shown: tuple[str, ...] = ()  # the metrics in README's tables
 
@@ -46,7 +48,7 @@ def read_layout(path: Path) -> Layout:
     if not isinstance(rows, dict):
         raise InputError(f"{path}: no rows: at its head, which says what is compared")
     check_keys(f"{path}: rows", rows, Layout, needed=("path", "unit", "metrics"))
-    for key in ("path", "unit", "group", "units_from"):
+    for key in ("path", "unit", "group", "cluster", "sample", "units_from"):
         check_text(f"{path}: rows.{key}", rows.get(key, ""))
     if not isinstance(rows["metrics"], dict):
         raise InputError(f"{path}: rows.metrics: must be like {METRICS_FORM}")
@@ -72,6 +74,8 @@ def read_layout(path: Path) -> Layout:
         unit=rows["unit"],
         metrics=metrics,
         group=rows.get("group"),
+        cluster=rows.get("cluster"),
+        sample=rows.get("sample"),
         units_from=Path(origin) if origin else None,
         shown=tuple(shown),
     )

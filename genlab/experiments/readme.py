@@ -15,27 +15,20 @@ import typer
 from genlab.core.markdown import markdown_table
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError, run, stage_app
-from genlab.experiments.comparison import IDENTICAL, NO_DIFFERENCE, NOT_SETTLED
-from genlab.experiments.comparison_views import rounded_up
+from genlab.experiments.claims_tables import (
+    agreeing,
+    arms_table,
+    claims_table,
+    in_words,
+    keys_of,
+    verdicts_line,
+    with_interval,
+)
 from genlab.experiments.layout import Layout, read_layout, read_yaml
-from genlab.experiments.published import FLAG, groups_of, numbers_of
+from genlab.experiments.published import groups_of
+from genlab.experiments.verified import describe_verified
 
 app = stage_app()
-
-
-def with_interval(numbers: dict[str, float]) -> str:
-    """Return "4.56 (4.31-4.80)"."""
-    return f"{numbers['value']:.2f} ({numbers['low']:.2f}-{numbers['high']:.2f})"
-
-
-def in_words(name: str) -> str:
-    """Return a name of ours as words."""
-    return name.replace("_", " ")
-
-
-def keys_of(tables: dict[str, dict]) -> list[str]:
-    """Return every key that one of the tables has, in order of appearance."""
-    return list(dict.fromkeys(key for table in tables.values() for key in table))
 
 
 def stand_ins(folder: Path, published: dict) -> dict[str, str]:
@@ -52,33 +45,6 @@ def stand_ins(folder: Path, published: dict) -> dict[str, str]:
     return names
 
 
-def arms_table(settled: dict, layout: Layout, published: dict, names: dict[str, str]) -> str:
-    """Return every arm that is an experiment, with intervals, and what was published for it.
-
-    names: what to call a group that is not called by its own name (`stand_ins`).
-    """
-    first = layout.shown[0]
-    header = [layout.group or "", "arm", *layout.shown]
-    rows = [[*header, f"published {first}"] if published else header]
-    for group in keys_of(settled["arms"]):
-        for arm, groups in settled["arms"].items():
-            found = groups.get(group, {})
-            cells = [with_interval(found[m]) if m in found else "" for m in layout.shown]
-            if published:
-                cells.append(published_cell(published, arm, group, first))
-            rows.append([names.get(group, group), in_words(arm), *cells])
-    return markdown_table(rows)
-
-
-def published_cell(published: dict, arm: str, group: str, metric: str) -> str:
-    """Return an arm's published number and whether it is about the same data and model."""
-    numbers = numbers_of(published, arm, group)
-    if metric not in numbers:
-        return ""
-    world = "same" if published["arms"][arm][FLAG] else "other"
-    return f"{numbers[metric]:.2f} on {world} data and model"
-
-
 def references_table(details: dict, layout: Layout, names: dict[str, str]) -> str:
     """Return the default run's metrics beside chance, floor and ceiling; names as above."""
     columns = ("chance", "floor", "ceiling")
@@ -89,72 +55,6 @@ def references_table(details: dict, layout: Layout, names: dict[str, str]) -> st
             references = [f"{numbers[name]:.2f}" if name in numbers else "" for name in columns]
             rows.append([names.get(group, group), metric, with_interval(numbers), *references])
     return markdown_table(rows)
-
-
-def claims_table(settled: dict, claims: dict, reread: dict, names: dict[str, str]) -> str:
-    """Return every claim with its paired difference and verdict in every group; names as above."""
-    groups = keys_of(settled["arms"])
-    beside = ["in the study's own numbers"] if reread else []
-    rows = [["claim", "pairs", *(names.get(group, group or "result") for group in groups), *beside]]
-    for name, claim in claims.items():
-        found = settled["claims"].get(name, {})
-        n = "/".join(str(n) for n in dict.fromkeys(found[g]["n"] for g in groups if g in found))
-        cells = [claim_cell(found[group]) if group in found else "not run" for group in groups]
-        if reread:
-            checked = reread["claims"].get(name, {})
-            cells.append(", ".join(f"{g} {agreeing(cells)}" for g, cells in checked.items()))
-        rows.append([claim["claim"], n, *cells])
-    return markdown_table(rows)
-
-
-def claim_cell(found: dict) -> str:
-    """Return a verdict with its numbers; of one that was no test, why it was none."""
-    verdict = f"**{found['verdict']}**"
-    if "why" in found:
-        return f"{verdict}: {found['why']}"
-    if found["verdict"] == IDENTICAL:
-        return verdict
-    interval = f"({found['low']:+z.3f} to {found['high']:+z.3f})"
-    needed = f", needs {rounded_up(found['n_needed']):,}" if found.get("n_needed") else ""
-    return f"{verdict} {found['difference']:+z.3f} {interval}{needed}"
-
-
-def verdicts_line(settled: dict, layout: Layout) -> str:
-    """Return what stands above the claims: the unit, Holm's family and what the verdicts mean.
-
-    "" for a record that was written before it said how many tests were made.
-    """
-    cells = [cell for groups in settled["claims"].values() for cell in groups.values()]
-    if not any("n_tests" in cell for cell in cells):
-        return ""
-    n_tests = max(cell.get("n_tests", 0) for cell in cells)
-    no_test = sum(cell.get("p_adjusted") is None for cell in cells)
-    lines = [
-        f"Each cell is B - A, paired by {layout.unit}, with its 95 % interval. *Supported* and "
-        "*contradicted*: the interval excludes zero, and so does p < 0.05 after Holm's correction "
-        f"for the {n_tests} tests in this table"
-        + (f" (in {no_test} cells no pair differs, so they are no tests)." if no_test else ".")
-    ]
-    meanings = {
-        NO_DIFFERENCE: "*No difference beyond M*: the interval lies within M, a margin of "
-        "claims.yaml; it is not corrected for the number of tests.",
-        NOT_SETTLED: "*Not settled*: neither; after *needs* the number of pairs that would settle "
-        "it, if the difference and its spread stay.",
-        IDENTICAL: "*Identical*: both arms are the same texts, so nothing was tested.",
-    }
-    verdicts = {cell["verdict"] for cell in cells}
-    lines += [
-        meaning
-        for start, meaning in meanings.items()
-        if any(verdict.startswith(start) for verdict in verdicts)
-    ]
-    return " ".join(lines) + "\n\n"
-
-
-def agreeing(cells: dict[str, dict]) -> str:
-    """Return "5 of 5": in how many published metrics a claim's direction is seen."""
-    agree = [cell for cell in cells.values() if cell["verdict"].startswith("agrees")]
-    return f"{len(agree)} of {len(cells)}"
 
 
 def published_table(reread: dict, claims: dict) -> str:
@@ -249,7 +149,7 @@ def spreads_table(details: dict, layout: Layout) -> str:
     return markdown_table(rows)
 
 
-TABLES = ("claims", "arms", "references", "published", "probes", "outcomes", "spreads")
+TABLES = ("claims", "arms", "references", "published", "probes", "outcomes", "spreads", "verified")
 
 
 def fill(text: str, table: Callable[[str], str]) -> str:
@@ -310,6 +210,8 @@ def render(folder: Path) -> str:
                 return outcomes_table(read("score_details.json"), layout)
             case "spreads":
                 return spreads_table(read("score_details.json"), layout)
+            case "verified":
+                return describe_verified(folder)
             case _:
                 raise ValueError(f"{name} is in TABLES but nothing makes it")
 

@@ -32,6 +32,7 @@ import yaml
 from genlab.core.files import sha256_of
 from genlab.core.params import flatten
 from genlab.core.program import InputError
+from genlab.core.yaml_text import load_yaml
 
 PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 CPUINFO = Path("/proc/cpuinfo")
@@ -66,7 +67,7 @@ def make_receipt(params: Path, data: list[Path]) -> dict:
 def describe_params(path: Path) -> dict:
     """Return the hash of the parsed values, and every value whose key ends in "seed"."""
     try:
-        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+        params = load_yaml(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise InputError(f"{path}: no YAML ({error})") from error
     if not isinstance(params, dict):

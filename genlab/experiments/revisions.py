@@ -5,7 +5,6 @@ the workspace. Its content comes from git or from DVC's cache; nothing is checke
 apart what git and what DVC cannot find, because each is mended in another way.
 """
 
-import io
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ import yaml
 
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from genlab.core.yaml_text import load_yaml
+from genlab.experiments.row_files import parse_rows
 
 if TYPE_CHECKING:
     from dvc.output import Output
@@ -94,18 +95,8 @@ def read_bytes(path: Path, revision: str | None) -> bytes:
 
 
 def read_rows(path: Path, revision: str | None) -> pl.DataFrame:
-    """Return a whole Parquet file, for tables known to fit in memory; errors as in `read_bytes`."""
-    return read_table(path, read_bytes(path, revision), revision)
-
-
-def read_table(path: Path, content: bytes, revision: str | None) -> pl.DataFrame:
-    """Return the rows of a Parquet file's content; InputError naming the file if it is none."""
-    try:
-        return pl.read_parquet(io.BytesIO(content))
-    except pl.exceptions.ComputeError as error:
-        raise InputError(
-            f"{path} of {named(revision)}: not a whole Parquet file ({error})"
-        ) from None
+    """Return a whole table, for those known to fit in memory; errors as in `read_bytes`."""
+    return parse_rows(path, read_bytes(path, revision), (), named(revision))
 
 
 def read_params(revision: str | None) -> dict:
@@ -116,7 +107,7 @@ def read_params(revision: str | None) -> dict:
 def parse_params(content: bytes | str, revision: str | None) -> dict:
     """Return what a params.yaml says; InputError with the line if it is no YAML."""
     try:
-        params = yaml.safe_load(content) or {}
+        params = load_yaml(content if isinstance(content, str) else content.decode()) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         why = " ".join(str(error).split())
         raise InputError(f"params.yaml of {named(revision)}: not YAML: {why}") from None
@@ -136,6 +127,16 @@ def find_output(repo: "Repo", path: Path) -> "Output | None":
     inside = path_in_repository(path)
     outs = (out for stage in repo.index.stages for out in stage.outs)
     return next((o for o in outs if repo.fs.relpath(o.fs_path, repo.root_dir) == inside), None)
+
+
+def has_file(path: Path, revision: str | None) -> bool:
+    """Say whether a run has a file, in git or in DVC."""
+    if revision is None:
+        return path.is_file()
+    from dvc.fs import DVCFileSystem
+
+    with opened(revision) as repo:
+        return bool(DVCFileSystem(repo=repo).exists(path_in_repository(path)))
 
 
 def hash_in_lock(path: Path, revision: str | None) -> str | None:

@@ -15,7 +15,8 @@ import typer
 from genlab.core.files import md5_of, written_whole
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.layout import Layout, read_layout
-from genlab.experiments.revisions import NotInCache, hash_in_lock, read_bytes, read_table
+from genlab.experiments.revisions import NotInCache, hash_in_lock, named, read_bytes
+from genlab.experiments.row_files import SUFFIXES, parse_rows
 
 RECORD = Path("metrics/rows.parquet")
 MADE_FROM = "md5"  # of the whole table: a key in the record's own metadata
@@ -28,8 +29,7 @@ def write_record(layout: Layout, output: Path) -> None:
     if not layout.path.is_file():
         raise InputError(f"{layout.path}: no such file; claims.yaml names it under rows.path")
     rows = pl.read_parquet(layout.path)
-    measured = [metric.column for metric in layout.metrics.values()]
-    wanted = {layout.unit, layout.group, "n_candidates", *measured}
+    wanted = set(columns_of(layout))
     with written_whole(output) as partial:
         rows.select(column for column in rows.columns if column in wanted).write_parquet(
             partial,
@@ -39,25 +39,41 @@ def write_record(layout: Layout, output: Path) -> None:
         )
 
 
-def read_compared(layout: Layout, revision: str | None) -> pl.DataFrame:
+def is_rows_file(run: str | None) -> bool:
+    """Say whether a run is named by a table of its rows, not by a revision."""
+    return run is not None and Path(run).suffix in SUFFIXES and Path(run).is_file()
+
+
+def read_compared(layout: Layout, run: str | None) -> pl.DataFrame:
     """Return a run's rows: the whole table, or the record in git if DVC's cache has it not.
 
-    Raises InputError if there is neither, or if the record is of another run than dvc.lock.
+    run: a revision, None for the workspace, or a file of rows. Raises InputError if there is
+    neither, or if the record is of another run than dvc.lock.
     """
+    columns = columns_of(layout)
+    if run is not None and is_rows_file(run):
+        return parse_rows(Path(run), Path(run).read_bytes(), columns, "")
     try:
-        return read_table(layout.path, read_bytes(layout.path, revision), revision)
+        return parse_rows(layout.path, read_bytes(layout.path, run), columns, named(run))
     except NotInCache as missing:
         try:
-            content = read_bytes(RECORD, revision)
+            content = read_bytes(RECORD, run)
         except InputError:
             raise missing from None
     made_from = pl.read_parquet_metadata(content).get(MADE_FROM)
-    if made_from != hash_in_lock(layout.path, revision):
+    if made_from != hash_in_lock(layout.path, run):
         raise InputError(
-            f"{RECORD} of {revision} is of another run than its dvc.lock, and {layout.path} is "
+            f"{RECORD} of {run} is of another run than its dvc.lock, and {layout.path} is "
             "not in DVC's cache; `dvc pull` it, or run it again"
         )
-    return read_table(RECORD, content, revision)
+    return parse_rows(RECORD, content, columns, named(run))
+
+
+def columns_of(layout: Layout) -> list[str]:
+    """Return the columns that a comparison reads, without those that are not named."""
+    named_ones = (layout.unit, layout.group, layout.cluster, layout.sample, "n_candidates")
+    measured = [metric.column for metric in layout.metrics.values()]
+    return list(dict.fromkeys(name for name in (*named_ones, *measured) if name))
 
 
 @app.command()

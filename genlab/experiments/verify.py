@@ -5,6 +5,8 @@ is verified in a clone with an empty DVC cache and without the record, so every 
 number is made anew. Every value of the JSON files under metrics/ that dvc.yaml produces is
 compared; the receipt is compared apart, as it may explain a difference.
 
+A success is written to metrics/verified.json, which README shows.
+
 Exit code 0: all numbers agree. On the machine of the record they do to the last byte. Another
 processor or number of threads rounds sums differently, and from there a sampled text may take
 another turn; hence the tolerance, t + t * |committed|, by default with t = 0.02. A mean place
@@ -31,12 +33,14 @@ from genlab.core.files import remove
 from genlab.core.params import flatten, is_number
 from genlab.core.pipeline import load_stages
 from genlab.core.program import InputError, run, stage_app
+from genlab.experiments.verified import VERIFIED, hash_record, write_verified
 
 app = stage_app()
 
 RECEIPT = "metrics/receipt.json"
 SHOWN = 20  # entries of a list, and last lines of a run that failed
 GRACE_SECONDS = 5  # for stages to end after Ctrl-C; half of what this program itself has
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # They would lead git, DVC or Python from the copy to the original.
 LEADS_ELSEWHERE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "DVC_ROOT", "PYTHONPATH"}
 
@@ -112,8 +116,8 @@ def explain(committed: bytes | None, made: bytes | None) -> list[str]:
 
 def report(
     committed: dict[str, bytes], made: dict[str, bytes], tolerance: float
-) -> tuple[list[str], bool]:
-    """Return what to print of two sets of files, and whether they agree."""
+) -> tuple[list[str], Comparison]:
+    """Return what to print of two sets of files, and how their values compare."""
     receipts = committed.get(RECEIPT), made.get(RECEIPT)
     committed = {name: content for name, content in committed.items() if name != RECEIPT}
     made = {name: content for name, content in made.items() if name != RECEIPT}
@@ -135,7 +139,7 @@ def report(
             lines += [f"{title}:", *(f"  {entry}" for entry in entries[:SHOWN])]
         if len(entries) > SHOWN:
             lines.append(f"  and {len(entries) - SHOWN} more")
-    return lines, found.agrees
+    return lines, found
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -231,6 +235,13 @@ def stop(process: subprocess.Popen) -> None:
     process.wait()
 
 
+def end_tidily(number: int, _: object) -> None:
+    """End the program by the exits of its blocks, which a second signal must not cut short."""
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 @app.command()
 def main(
     folder: Path = typer.Argument(Path("."), help="folder of the dvc.yaml"),
@@ -239,8 +250,8 @@ def main(
 ) -> None:
     """Verify the committed metrics of a pipeline by running it again."""
     # Tidy up whatever stops us; Ctrl-C, too: once imported, Polars hides it from a waiting read.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    for number in ENDING:
+        signal.signal(number, end_tidily)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     root = Path(git(folder, "rev-parse", "--show-toplevel"))
@@ -256,16 +267,22 @@ def main(
         outputs = frozenset().union(
             *(stage.outputs for stage in load_stages(pipeline / "dvc.yaml"))
         )
-        committed = read_record(pipeline, outputs)
+        committed, record = read_record(pipeline, outputs), hash_record(pipeline)
         if not committed:
             raise InputError(f"{folder / 'metrics'}: HEAD holds no metrics of dvc.yaml's stages")
         for name in committed:  # DVC leaves out a stage whose outputs are there and as recorded
             (pipeline / name).unlink()
         run_pipeline(pipeline)
-        lines, agrees = report(committed, read_record(pipeline, outputs), tolerance)
+        lines, found = report(committed, read_record(pipeline, outputs), tolerance)
     print("\n".join(lines))
-    print("verified" if agrees else "NOT verified")
-    sys.exit(0 if agrees else 1)
+    if not found.agrees:
+        print("NOT verified")
+        sys.exit(1)
+    numbers = {"equal": found.n_equal, "within": found.n_within}
+    commit = git(root, "rev-parse", "--short", "HEAD")
+    write_verified(folder, commit, record, numbers, tolerance)
+    print(f"written: {folder / VERIFIED}; `python -m genlab readme` and commit to show it")
+    print("verified")
 
 
 if __name__ == "__main__":

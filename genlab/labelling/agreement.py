@@ -1,9 +1,10 @@
-"""Statistics of labels: shares with intervals, agreement of two raters, how many more to ask for.
+"""Statistics of labels: shares with intervals, agreement of raters, how many more to ask for.
 
-`summarize_labels` takes the texts and the labels of one or two raters (label_files.py) and returns
-nested numbers for a metrics file. A share has Wilson's interval. The macro share, the mean over
-ratings, joins the ratings' intervals (`macro_share`), which keeps a width where all answers are
-equal; a bootstrap does not. Kappa has a bootstrap interval.
+`summarize_labels` takes the texts and the labels of the raters (label_files.py) and returns nested
+numbers for a metrics file; `lines_of` says them in a terminal. A share has Wilson's interval, and
+where a program guesses every text's answer a prediction-powered one beside it. The macro share, the
+mean over ratings, joins the ratings' intervals (`macro_share`), which keeps a width where all
+answers are equal; a bootstrap does not. Kappa and alpha have bootstrap intervals.
 """
 
 from collections.abc import Sequence
@@ -11,37 +12,46 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from genlab.core.program import InputError
-from genlab.labelling.questionnaire import ALL, BOTH, DISAGREED, Questionnaire, add_fingerprints
+from genlab.core.terminal import with_ends
+from genlab.labelling.questionnaire import (
+    ALL,
+    BOTH,
+    DISAGREED,
+    MAJORITY,
+    Questionnaire,
+    add_fingerprints,
+)
+from genlab.labelling.reliability import alpha_interval, krippendorffs_alpha
 from genlab.statistics.bootstrap import percentile_ends
-from genlab.statistics.intervals import interval, wilson_interval
+from genlab.statistics.intervals import SHARE, bootstrap_interval, interval
+from genlab.statistics.prediction_powered import powered_share
 from genlab.statistics.shares import macro_share, more_labels_for_macro, shares_of
 
 MACRO = "macro"
+POWERED = "powered"
 N_RESAMPLES = 10_000
 
 
-def summarize_labels(texts: pl.DataFrame, labels: pl.DataFrame, sheet: Questionnaire) -> dict:
-    """Return the numbers of a metrics file about the labels of one or two raters.
+def summarize_labels(
+    texts: pl.DataFrame,
+    labels: pl.DataFrame,
+    sheet: Questionnaire,
+    guesses: pl.DataFrame | None = None,
+) -> dict:
+    """Return the numbers of a metrics file about the labels of any number of raters.
 
     texts: all generated texts (text_id, arm, text and the questionnaire's columns); labels: as
     `read_labels` returns them. A label counts only for the text that was judged, not for one that
-    another run writes in its place. The result has the keys
+    another run writes in its place. guesses: text_id, and for some answers a column of how likely
+    a program takes them to be, in [0, 1]. The result has the keys
     labels: how many count, and how many are of other texts;
     shares: arm -> rater -> `all`, `macro` and every rating -> n, the share of each answer with its
-    interval, and `more_labels`, how many more would bring all these shares to +-5 points. Of two
-    raters there is also the rater `both`: the texts that both judged, with the share on which they
+    interval, and `more_labels`, how many more would bring all these shares to +-5 points; and with
+    guesses `powered`, see `summarize_powered`. The texts that all raters judged are those of one
+    more rater, `both` or of three and more `majority`: what more than half of them answered, else
     `disagreed`;
-    agreement: of two raters, with Cohen's kappa.
-
-    Raises InputError for more than two raters.
+    agreement: of two raters and more, see `summarize_agreement`.
     """
-    raters = labels["rater"].unique().sort().to_list()
-    if len(raters) > 2:
-        raise InputError(
-            f"labels of {len(raters)} raters ({', '.join(raters)}); kappa is about two: move the"
-            " files of the others out of the folder"
-        )
     known = add_fingerprints(texts, sheet).select("text_id", "fingerprint", "arm", sheet.by)
     counted = labels.join(known, on=["text_id", "fingerprint"])
     summary: dict = {
@@ -51,31 +61,65 @@ def summarize_labels(texts: pl.DataFrame, labels: pl.DataFrame, sheet: Questionn
         return summary
 
     answers = list(sheet.choices)
+    raters = counted["rater"].unique().sort().to_list()
     judged = {rater: counted.filter(pl.col("rater") == rater) for rater in raters}
-    if len(raters) == 2:
-        first, second = judged.values()
-        pairs = first.join(second.select("text_id", second="answer"), on="text_id")
-        if pairs.height:
-            summary["agreement"] = summarize_agreement(pairs, answers, sheet.seed)
-            judged[BOTH] = pairs.with_columns(
-                answer=pl.when(pl.col("answer") == pl.col("second"))
-                .then("answer")
-                .otherwise(pl.lit(DISAGREED))
-            )
+    if agreement := summarize_agreement(counted, len(raters), sheet):
+        summary["agreement"] = agreement
+    common = answers_in_common(counted, len(raters))
+    if len(raters) > 1 and common.height:
+        judged[BOTH if len(raters) == 2 else MAJORITY] = common
     summary["shares"] = {}
     for arm in counted["arm"].unique().sort():
-        groups = known.filter(pl.col("arm") == arm)[sheet.by].unique().sort().to_list()
-        summary["shares"][arm] = {
-            rater: summarize_shares(
-                own.filter(pl.col("arm") == arm),
-                answers + [DISAGREED] * (rater == BOTH),
-                sheet.by,
-                groups,
-            )
-            for rater, own in judged.items()
-            if arm in own["arm"]
-        }
+        of_arm = known.filter(pl.col("arm") == arm)
+        groups = of_arm[sheet.by].unique().sort().to_list()
+        shares = summary["shares"][arm] = {}
+        for rater, all_arms in judged.items():
+            own = all_arms.filter(pl.col("arm") == arm)
+            if own.is_empty():
+                continue
+            known_answers = answers + [DISAGREED] * (rater in (BOTH, MAJORITY))
+            shares[rater] = summarize_shares(own, known_answers, sheet.by, groups)
+            if guesses is not None:
+                guessed = guesses.join(of_arm, on="text_id", how="semi")
+                if powered := summarize_powered(own, guessed, answers):
+                    shares[rater][POWERED] = powered
     return summary
+
+
+def answers_in_common(counted: pl.DataFrame, n_raters: int) -> pl.DataFrame:
+    """Return one row for each text that all raters judged: what most answered, or `disagreed`."""
+    texts = counted.filter(pl.len().over("text_id") == n_raters)
+    votes = texts.group_by("text_id", "answer", maintain_order=True).len()
+    won = votes.filter(pl.col("len") * 2 > n_raters).select("text_id", won="answer")
+    return (
+        texts.unique("text_id", maintain_order=True)
+        .join(won, on="text_id", how="left", maintain_order="left")
+        .with_columns(answer=pl.col("won").fill_null(DISAGREED))
+        .drop("won")
+    )
+
+
+def summarize_powered(
+    labels: pl.DataFrame, guesses: pl.DataFrame, answers: Sequence[str]
+) -> dict[str, dict]:
+    """Return the prediction-powered share of each answer that is guessed, and what it saved.
+
+    labels: one rater's of one arm; guesses: of all its texts. Beside the share and its interval
+    stands `labels_saved`: how many more labels would have told as much without the guesses.
+    {} where every text has a label, or no answer is guessed.
+    """
+    powered = {}
+    for name in (each for each in answers if each in guesses.columns):
+        known = guesses.filter(pl.col(name).is_not_null()).select("text_id", guess=name)
+        own = labels.join(known, on="text_id")
+        others = known.join(labels, on="text_id", how="anti")["guess"]
+        if own.height and others.len():
+            is_given = (own["answer"] == name).cast(pl.Float64).to_numpy()
+            found = powered_share(is_given, own["guess"].to_numpy(), others.to_numpy())
+            powered[name] = interval(found.value, found.low, found.high) | {
+                "labels_saved": int(found.n_effective) - own.height
+            }
+    return powered
 
 
 def summarize_shares(
@@ -105,24 +149,54 @@ def summarize_shares(
     return summary
 
 
-def summarize_agreement(pairs: pl.DataFrame, answers: Sequence[str], seed: int) -> dict:
-    """Return n, the share of equal answers and Cohen's kappa, each with its interval.
+def summarize_agreement(counted: pl.DataFrame, n_raters: int, sheet: Questionnaire) -> dict:
+    """Return how far raters agree on the texts that two or more judged; {} if there is none.
 
-    pairs: a row a text that both judged, columns answer and second. No kappa where it is not
-    defined: both raters gave one and the same answer to every text.
+    n: these texts; observed: the share of equal answers among all pairs of answers to a text, a
+    mean over texts; alpha: Krippendorff's, of the questionnaire's scale; kappa: Cohen's, of two
+    raters. Each with its interval. No kappa and no alpha where they are not defined: all answers
+    are one and the same.
     """
-    table = np.array(
+    answers = list(sheet.choices)
+    counts = (
+        counted.group_by("text_id")
+        .agg((pl.col("answer") == name).sum().alias(name) for name in answers)
+        .sort("text_id")
+        .select(answers)
+        .to_numpy()
+        .astype(np.int64)
+    )
+    counts = counts[counts.sum(axis=1) >= 2]
+    if not len(counts):
+        return {}
+    n_answers = counts.sum(axis=1)
+    equal = (counts * (counts - 1)).sum(axis=1) / (n_answers * (n_answers - 1))
+    ends = bootstrap_interval(equal, seed=sheet.seed, bounds=SHARE)
+    found: dict = {"n": len(counts), "observed": interval(equal.mean(), *ends)}
+    alpha = krippendorffs_alpha(counts, sheet.scale)
+    if not np.isnan(alpha):
+        found["alpha"] = interval(alpha, *alpha_interval(counts, sheet.scale, sheet.seed))
+    if n_raters == 2:
+        table = answers_of_two(counted, answers)
+        kappa = float(cohens_kappa(table))
+        if not np.isnan(kappa):
+            found["kappa"] = interval(kappa, *kappa_interval(table, sheet.seed))
+    return found
+
+
+def answers_of_two(counted: pl.DataFrame, answers: Sequence[str]) -> np.ndarray:
+    """Return int[k, k]: of texts that both raters judged, the first's answer by the second's."""
+    first, second = (
+        counted.filter(pl.col("rater") == rater).select("text_id", "answer")
+        for rater in counted["rater"].unique().sort()
+    )
+    pairs = first.join(second, on="text_id", suffix="_second")
+    return np.array(
         [
-            [((pairs["answer"] == a) & (pairs["second"] == b)).sum() for b in answers]
+            [((pairs["answer"] == a) & (pairs["answer_second"] == b)).sum() for b in answers]
             for a in answers
         ]
     )
-    n, n_equal = int(table.sum()), int(np.trace(table))
-    found = {"n": n, "observed": interval(n_equal / n, *wilson_interval(n_equal, n))}
-    kappa = float(cohens_kappa(table))
-    if np.isnan(kappa):
-        return found
-    return found | {"kappa": interval(kappa, *kappa_interval(table, seed))}
 
 
 def cohens_kappa(table: np.ndarray) -> np.ndarray:
@@ -150,3 +224,27 @@ def kappa_interval(table: np.ndarray, seed: int, level: float = 0.95) -> tuple[f
     kappas = cohens_kappa(drawn.reshape(-1, *table.shape))
     low, high = percentile_ends(kappas[:, None], level)
     return float(low[0]), float(high[0])
+
+
+def lines_of(summary: dict) -> str:
+    """Return shares and agreement as lines for a terminal; "" where no label counts."""
+    lines = []
+    for arm, raters in summary.get("shares", {}).items():
+        for rater, shares in raters.items():
+            n = shares[ALL]["n"]
+            for name, plain in shares[ALL].items():
+                if not isinstance(plain, dict):
+                    continue
+                line = f"{arm}, {rater}, {n} labels: {name} {with_ends(plain)}"
+                if powered := shares.get(POWERED, {}).get(name):
+                    line += f"; with all guesses {with_ends(powered)}"
+                    line += f", which saved {powered['labels_saved']} labels"
+                lines.append(line)
+    if agreement := summary.get("agreement"):
+        said = [
+            f"{name} {with_ends(agreement[name])}"
+            for name in ("observed", "alpha", "kappa")
+            if name in agreement
+        ]
+        lines.append(f"agreement on {agreement['n']} texts: {', '.join(said)}")
+    return "\n".join(lines)

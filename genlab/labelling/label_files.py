@@ -22,7 +22,7 @@ from filelock import lock_descriptor
 
 from genlab.core.params import is_number
 from genlab.core.program import InputError
-from genlab.labelling.questionnaire import BOTH, Questionnaire
+from genlab.labelling.questionnaire import BOTH, MAJORITY, Questionnaire
 
 LINE_START = b'{"text_id": "'
 LABEL_SCHEMA = pl.Schema(
@@ -51,9 +51,10 @@ class Line:
 
 def check_rater(name: str) -> str:
     """Return a rater's name; raise InputError if it cannot name a file and a row of shares."""
-    if not re.fullmatch(r"\w[\w-]{0,39}", name) or name == BOTH:
+    if not re.fullmatch(r"\w[\w-]{0,39}", name) or name in (BOTH, MAJORITY):
         raise InputError(
-            f"rater {name!r}: a name is letters, digits, - and _, at most 40, and not {BOTH}"
+            f"rater {name!r}: a name is letters, digits, - and _, at most 40, and neither {BOTH}"
+            f" nor {MAJORITY}"
         )
     return name
 

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import yaml
@@ -12,17 +13,22 @@ import yaml
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.core.yaml_text import load_yaml
+from genlab.labelling.reliability import Scale
 
 ALL = "all"
 ORDER = "order"  # in place of choices: the rater puts a text's numbered answers in order
-# agreement.py's names for two raters together, and for their different answers.
+# agreement.py's names for two raters together, for more, and for their different answers.
 BOTH = "both"
+MAJORITY = "majority"
 DISAGREED = "disagreed"
+SCALES = get_args(Scale)
 
 
 @dataclass(frozen=True)
 class Questionnaire:
     """A label.yaml: wordings are {language: words}, the choices in the order of their keys.
+
+    scale: ordinal if the choices stand in order (bad, middling, good), for Krippendorff's alpha.
 
     With choices: order, a text holds `n_answers` (a column) numbered answers, and the rater puts
     them in order, the best first: 2>1=3 says that 2 is best, and 1 and 3 are tied.
@@ -36,6 +42,7 @@ class Questionnaire:
     question: dict[str, str]
     hint: dict[str, str]
     choices: dict[str, dict[str, str]] | str
+    scale: Scale = "nominal"
 
     @property
     def is_order(self) -> bool:
@@ -59,7 +66,7 @@ def read_questionnaire(path: Path) -> Questionnaire:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML in UTF-8 ({error})") from None
     keys = set(Questionnaire.__annotations__)
-    given = set(content) if isinstance(content, dict) else set()
+    given = set(content) | {"scale"} if isinstance(content, dict) else set()
     if given != keys:
         wrong = ", ".join(sorted(map(str, given ^ keys)))
         raise InputError(f"{path}: it must have the keys {', '.join(sorted(keys))}; see {wrong}")
@@ -71,13 +78,14 @@ def read_questionnaire(path: Path) -> Questionnaire:
         ("show", is_captions, "columns with their captions, such as rating: {en: Rating, of: 5}"),
         ("question", is_wording, "words by language, such as {en: ...}"),
         ("hint", is_wording, "words by language, such as {en: ...}"),
+        ("scale", lambda scale: scale in SCALES, " or ".join(SCALES)),
         (
             "choices",
             lambda choices: choices == ORDER or is_choices(choices),
             "two to nine answers with words by language: correct: {en: ...}, or order",
         ),
     ]:
-        if not is_right(content[key]):
+        if key in content and not is_right(content[key]):
             raise InputError(f"{path}: {key} must be {need}")
     for answer in content["choices"] if content["choices"] != ORDER else ():
         if not re.fullmatch(r"[a-z][a-z0-9_]*", answer) or answer == DISAGREED:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from genlab.core.files import written_whole
 from genlab.core.program import InputError
-from genlab.models.loading import load_tokenizer
+from genlab.models.loading import load_causal_model, load_tokenizer
+from genlab.models.trial import save_tried
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
@@ -165,7 +165,5 @@ def make_base(
     else:
         tokenizer = load_tokenizer(tokenizer_folder)
     model, loss = pretrain(texts, tokenizer, sizes)
-    with written_whole(output) as partial:
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
+    save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
     return loss

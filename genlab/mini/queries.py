@@ -152,7 +152,8 @@ def make_frame(
     rng: np.random.Generator,
 ) -> pl.DataFrame:
     """Put facts into words: one frame of tables.QUERY_SCHEMA."""
-    topics = [world.topics[t] for t in world.topic_of_entity[world.entity_of_fact[asked]]]
+    entities = world.entity_of_fact[asked]
+    topics = [world.topics[t] for t in world.topic_of_entity[entities]]
     texts = pa.array(word_passages(world, facts.ravel(), rng), pa.large_string())
     passages = pa.StructArray.from_arrays(
         [texts, pa.array(selected.ravel())], names=["text", "is_selected"]
@@ -165,6 +166,8 @@ def make_frame(
             "query": word_queries(world, asked, rng),
             "passages": pl.from_arrow(pa.LargeListArray.from_arrays(offsets, passages)),
             "split": [split] * len(rows),
+            "entity": [world.names[entity] for entity in entities],
+            "topic": [topic.name for topic in topics],
         }
     )
 

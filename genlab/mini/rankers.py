@@ -13,7 +13,7 @@ One loop in PyTorch trains both; the second model's weights are then carried ove
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 from typer import Option
 
+from genlab.core import seeds
 from genlab.core.program import InputError
 from genlab.core.tables import read_batches
 from genlab.models.quiet_tensorflow import import_tensorflow
@@ -77,18 +78,18 @@ def make_ranker(
         return bm25.write_collection(table, output)
     if kind == "cross_encoder":
         raise InputError("a cross_encoder is not made here (source: mini); use source hub or file")
-    pairs = read_training_pairs(table, recipe.max_queries)
+    pairs = read_training_pairs(table, recipe.max_queries, recipe.seed)
     if kind == "tensorflow_hub":
         return make_tensorflow_hub(pairs, recipe, output / "model")
     return make_sentence_transformer(pairs, recipe, output / "model")
 
 
-def read_training_pairs(table: Path, max_queries: int) -> TrainingPairs:
-    """Return the first `max_queries` answerable train queries of a query table.
+def read_training_pairs(table: Path, max_queries: int, seed: int) -> TrainingPairs:
+    """Return `max_queries` answerable train queries of a query table, drawn by the seed.
 
     Raises InputError if there are fewer than two: a passage can then not be told from another.
     """
-    rows = list(islice(answerable_rows(table, "train"), max_queries))
+    rows = list(seeds.draw(answerable_rows(table, "train"), max_queries, seed))
     if len(rows) < 2:
         raise InputError(
             f"{table}: {len(rows)} train queries with a selected passage, of at most "
@@ -117,12 +118,12 @@ def answerable_rows(table: Path, split: str) -> Iterator[dict]:
 def mean_reciprocal_rank(
     relevance: Callable[[list[str], list[str]], np.ndarray], table: Path
 ) -> dict[str, int | float]:
-    """Return validation_mrr over the first N_MEASURED answerable validation queries, and how many.
+    """Return validation_mrr over N_MEASURED answerable validation queries, and how many they were.
 
     A query's rank is that of its best selected passage among all its passages; ties count half.
     Empty without such a query.
     """
-    rows = list(islice(answerable_rows(table, "validation"), N_MEASURED))
+    rows = list(seeds.draw(answerable_rows(table, "validation"), N_MEASURED, seed=0))
     if not rows:
         return {}
     passages = [passage for row in rows for passage in row["passages"]]

@@ -7,7 +7,7 @@ a text that is driven on past its end-of-text is, up to there, the text that sto
 for beams, and batches matter to a model in bfloat16, whose sums round to other tokens in another.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
 from pathlib import Path
@@ -56,9 +56,11 @@ def generate(
     ends: set[int],
     batch_size: int,
     on_progress: Callable[[int], object] = lambda n_done: None,
+    samples: Sequence[int] | None = None,
 ) -> tuple[list[list[int]], list[bool]]:
     """Return each prompt's new tokens and whether an end-of-text was reached within the cap.
 
+    samples: which text of its item each prompt is to get, from 0; by default each item has one.
     The end-of-text is left out; with ignore_eos, where it is not the last token, it stays.
     Prompts are taken in order of length, so that batches hold little padding.
     Beams are searched, not sampled: with num_beams > 1 temperature, top_k and top_p are not used.
@@ -70,10 +72,13 @@ def generate(
     tokens: list[list[int]] = [[]] * len(prompts)
     finished = [False] * len(prompts)
     stops = set() if decoding.ignore_eos else ends
+    which = [0] * len(prompts) if samples is None else samples
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
     def decode_items(batch: list[int]) -> list[list[int]]:
-        streams = np.stack([random_stream(decoding.seed, item_ids[i], decoding.cap) for i in batch])
+        streams = np.stack(
+            [random_stream(decoding.seed, item_ids[i], decoding.cap, which[i]) for i in batch]
+        )
         return decode(model, [prompts[i] for i in batch], streams, decoding, stops)
 
     decoded = map_shared(decode_items, batches, lambda batch: on_progress(len(batch)))
@@ -275,6 +280,17 @@ def check_cap(key: str, cap: int, base: Path, made_by: dict[str, dict]) -> None:
         raise InputError(
             f"{key}={cap} new tokens and a prompt exceed base.n_positions="
             f"{options['n_positions']}; lower the one or raise the other"
+        )
+
+
+def check_samples(n_samples: int, temperature: float, num_beams: int) -> None:
+    """Raise InputError if several texts of one prompt would all be the same."""
+    if n_samples > 1 and (num_beams > 1 or not temperature):
+        greedy = f"gen.num_beams={num_beams}" if num_beams > 1 else "gen.temperature=0"
+        raise InputError(
+            f"gen.n_samples={n_samples} with {greedy}: nothing is drawn, so all {n_samples} texts "
+            "of a prompt would be the same; set gen.n_samples=1, or sample (gen.num_beams=1 and "
+            "gen.temperature above 0)"
         )
 
 

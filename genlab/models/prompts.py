@@ -100,14 +100,32 @@ def count_dropped(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> int
     return dropped
 
 
+def count_unknown(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> tuple[int, int]:
+    """Return how many tokens of the texts stand for what the tokenizer does not know, and of all.
+
+    Characters that it leaves out count as one token each.
+    """
+    ids = encode(tokenizer, texts, read_special_tokens=False)
+    dropped = count_dropped(tokenizer, texts)
+    unknown = sum(row.count(tokenizer.unk_token_id) for row in ids) + dropped
+    if tokenizer.unk_token_id == tokenizer.eos_token_id:  # GPT-2's: bytes are all known
+        unknown = dropped
+    return unknown, sum(map(len, ids)) + dropped
+
+
 def check_unknown(
-    unknown: int, tokens: int, max_unknown_share: float, place: str, base: object
+    unknown: int,
+    tokens: int,
+    max_unknown_share: float,
+    place: str,
+    base: object,
+    group: str = "tokenize",
 ) -> None:
     """Raise InputError if too many of the tokens at `place` stand for what `base` does not know."""
     share = unknown / max(tokens, 1)
     if share > max_unknown_share:
         raise InputError(
             f"{place}: {share:.1%} of its tokens are unknown to the tokenizer of {base}, above "
-            f"tokenize.max_unknown_share={max_unknown_share}: it was made for another language or "
+            f"{group}.max_unknown_share={max_unknown_share}: it was made for another language or "
             "alphabet; take another base, or raise the share"
         )

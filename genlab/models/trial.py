@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genlab.core.files import remove
+import numpy as np
+
+from genlab.core.files import remove, written_whole
 from genlab.core.program import InputError
 from genlab.models.decoding import Decoding, generate
 from genlab.models.loading import first_line, load_tokenizer
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+TRIAL_TEXTS = [
+    "a red stone lies by the old river",
+    "new",
+    "",
+    "How far is the tower? 12 km, 345 m!",
+    "Старая башня стоит у реки",
+    "Die Brücke über den Fluß",
+    "古い塔は川のそばにある",
+    "البرج القديم قرب النهر",
+]
 N_TOKENS = 8  # of a row of the trial
 # Of the largest score. Rounding moves a score by 1e-6 of it, one more token attended to by 1e-2.
 NOISE = 1e-4
@@ -61,6 +73,49 @@ def try_model(
             model.eval()
             model.zero_grad(set_to_none=True)
             remove(scratch)
+
+
+def save_tried(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    output: Path,
+    load: Callable[[Path], "PreTrainedModel"],
+    shown: str,
+) -> None:
+    """Write a model that was made here, whole or not at all; it is tried as one from outside is."""
+    with written_whole(output) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        try_model(load(folder), load_tokenizer(folder), load, folder / "trial", shown)
+
+
+def try_rates(rates: Callable[[list[str]], "np.ndarray"], n_words: int, shown: str) -> None:
+    """Raise InputError if what rates texts [n] does not do so, each by itself and always alike.
+
+    A long text of three times `n_words` words stands beside short ones: it is cut where the model
+    has a limit. All texts rated alike would say nothing. They are of several scripts, so that some
+    are in any vocabulary. A row of numbers may stand for a text's rate.
+    """
+    texts = [*TRIAL_TEXTS, "one more word " * n_words]
+    try:
+        alone = np.concatenate([rates(texts[:1]), rates(texts[1:2])])
+        together, again = rates(texts), rates(texts)
+    except InputError:
+        raise
+    except Exception as error:  # a foreign model's code raises anything
+        raise InputError(
+            f"{shown}: it cannot read a long text beside a short one ({type(error).__name__}: "
+            f"{first_line(error)})"
+        ) from error
+    if not np.array_equal(together, again):
+        raise InputError(f"{shown}: it rates the same texts otherwise a second time; take another")
+    if not np.allclose(alone, together[:2], rtol=1e-3, atol=1e-4):
+        raise InputError(
+            f"{shown}: it rates a text otherwise when a longer one is beside it; "
+            "set padding_side in its tokenizer_config.json to the other side"
+        )
+    if np.ptp(together, axis=0).max() == 0:
+        raise InputError(f"{shown}: it rates all texts alike, so it says nothing; take another")
 
 
 def trial_ids(tokenizer: "PreTrainedTokenizerBase", shown: str) -> list[int]:

@@ -16,6 +16,7 @@ import polars as pl
 from typer import Option
 
 from genlab.core.program import InputError
+from genlab.core.tables import CLUSTERS, QUERY_SCHEMA, with_clusters
 from genlab.text.filtering import (
     Counts,
     count_by_split,
@@ -61,9 +62,11 @@ def clean_batch(
     batch: pl.DataFrame, rules: TextRules, bounds: WordBounds
 ) -> tuple[pl.DataFrame, Counts]:
     """Return the cleaned batch, fewer rows in the same order, and what became of the others."""
+    batch = with_clusters(batch)
     queries = batch.select(
         "query_id",
         "split",
+        *CLUSTERS,
         clean_texts(batch["query"], rules).str.replace_all("\n", " "),
     ).with_row_index("row")
     queries = queries.with_columns(fate=first_reason(query_rules(bounds)))
@@ -95,7 +98,7 @@ def clean_batch(
         lines=line_fates,
         chars=Counter({"in": n_chars_in, "out": n_chars_out}),
     )
-    return cleaned.select("query_id", "query", "passages", "split"), counts
+    return cleaned.select(QUERY_SCHEMA.names()), counts
 
 
 def query_rules(bounds: WordBounds) -> list[tuple[str, pl.Expr]]:

@@ -8,19 +8,23 @@ Parquet is ever interpreted.
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
-from math import inf
 from pathlib import Path
+from typing import Annotated
 from unicodedata import normalize
 
 import polars as pl
+from typer import Option
 
 from genlab.core.program import InputError
+from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS, QUERY_SCHEMA
 from genlab.passages.corpus_rows import CorpusFormat, PlacedQuery, hub_queries, read_queries
 from genlab.sources.decoding import Encoding
-from genlab.sources.file_text import is_hidden
+from genlab.sources.file_text import count_files, is_hidden
 from genlab.sources.hub import load_dataset
 from genlab.sources.text_files import EXTENSIONS, data_stem, extension_rank, shown
 
@@ -34,39 +38,57 @@ NOT_DATA = re.compile(
 
 # A frame of long texts goes out at 256 MiB, before it has BATCH_ROWS rows.
 MAX_FRAME_BYTES = 1 << 28
+SPLITS = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many queries are taken; of more they are drawn by the seed, for a file may be sorted."""
+
+    n_train: Annotated[int, Option(min=0, help="train queries; 0: all there are")]
+    n_validation: Annotated[int, Option(min=0, help="validation queries; 0: all there are")]
+    seed: Annotated[int, Option(min=0, help="mini: of the corpus; hub, file: which are drawn")]
+
+    def by_split(self) -> dict[str, int]:
+        """Return {split: limit}; 0 for none."""
+        return {"train": self.n_train, "validation": self.n_validation}
+
+
+# A part of a corpus: its name, its split (None: its queries are divided), and what reads it.
+Part = tuple[str, str | None, Callable[[], Iterator[PlacedQuery]]]
 
 
 def read_file_corpus(
     path: Path,
     format: str,
-    n_train: int,
-    n_validation: int,
+    limits: Limits,
     validation_share: float,
     max_text_bytes: int,
     encoding: Encoding = Encoding.auto,
+    files: Counter | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Yield the queries of a file or folder as frames of QUERY_SCHEMA.
+    """Yield the queries of a file or folder as frames of QUERY_SCHEMA; count files in `files`.
 
-    `format` is a CorpusFormat. n_train and n_validation take the first so many (0: all). In a
-    folder the file names tell the split; a single file, or a folder whose names tell nothing, is
-    divided by a hash of the query text, `validation_share` (0 to 1) of the texts to validation.
-    A text may have `max_text_bytes` bytes of UTF-8. Raises InputError with file and row for what
-    cannot be read, and at the end for an empty split or a corpus without a selected passage.
+    `format` is a CorpusFormat. In a folder the file names tell the split; a single file, or a
+    folder whose names tell nothing, is divided by a hash of the query text, `validation_share` (0
+    to 1) of the texts to validation. A text may have `max_text_bytes` bytes of UTF-8. With limits
+    the files are read twice, so that no more than their numbers is kept. Raises InputError with
+    file and row for what cannot be read, and at the end for an empty split or a corpus without a
+    selected passage.
     """
     layout = CorpusFormat(format)
-    parts = (
-        (str(file), split, read_queries(file, layout, max_text_bytes, encoding))
-        for file, split in find_data_files(Path(path))
-    )
-    yield from collect_frames(str(path), parts, n_train, n_validation, validation_share)
+    parts: list[Part] = [
+        (str(file), split, partial(read_queries, file, layout, max_text_bytes, encoding))
+        for file, split in find_data_files(Path(path), Counter() if files is None else files)
+    ]
+    yield from collect_frames(str(path), parts, limits, validation_share)
 
 
 def read_hub_corpus(
     hub_id: str,
     hub_name: str,
     revision: str,
-    n_train: int,
-    n_validation: int,
+    limits: Limits,
     max_text_bytes: int,
 ) -> tuple[Iterator[pl.DataFrame], str]:
     """Return the train and validation queries of a Hub dataset as frames, and the commit.
@@ -84,33 +106,28 @@ def read_hub_corpus(
         asked=f"{asked} at revision {revision}",
         instead="download the files and set corpus.source: file",
     )
-    parts = (
-        (f"{asked}, {split}", split, hub_queries(f"{asked}, {split}", rows, max_text_bytes))
+    parts: list[Part] = [
+        (f"{asked}, {split}", split, partial(hub_queries, asked, split, rows, max_text_bytes))
         for split, rows in dataset.items()
-    )
-    return collect_frames(asked, parts, n_train, n_validation, validation_share=0.0), commit
+    ]
+    return collect_frames(asked, parts, limits, validation_share=0.0), commit
 
 
 def collect_frames(
-    corpus: str,
-    parts: Iterable[tuple[str, str | None, Iterator[PlacedQuery]]],
-    n_train: int,
-    n_validation: int,
-    validation_share: float,
+    corpus: str, parts: list[Part], limits: Limits, validation_share: float
 ) -> Iterator[pl.DataFrame]:
-    """Yield frames from parts (name, split, queries); a part without a split is divided by hash.
+    """Yield frames of the parts' queries, in order; those of a part without a split are divided.
 
     Raises InputError for a query_id met twice, a part without queries, an empty split, and a
     corpus in which no passage is selected.
     """
-    limits = {"train": n_train or inf, "validation": n_validation or inf}
-    taken: Counter[str] = Counter()
+    drawn = draw_numbers(parts, limits, validation_share)
+    there: Counter[str] = Counter()
     places: dict[str, str] = {}
     rows, n_bytes, any_selected = [], 0, False
-    for name, fixed_split, queries in parts:
-        splits = [fixed_split] if fixed_split else list(limits)
+    for name, fixed_split, read in parts:
         n_places = len(places)
-        for place, query in queries:
+        for place, query in read():
             first = places.setdefault(query["query_id"], place)
             if first is not place:
                 raise InputError(
@@ -118,32 +135,50 @@ def collect_frames(
                     "remove one of the two rows or give it another id"
                 )
             split = fixed_split or split_by_hash(query["query"], validation_share)
-            if taken[split] < limits[split]:
-                taken[split] += 1
+            if split not in drawn or there[split] in drawn[split]:
                 rows.append(query | {"split": split})
                 n_bytes += sum(len(passage["text"]) for passage in query["passages"])
                 any_selected |= any(passage["is_selected"] for passage in query["passages"])
+            there[split] += 1
             if len(rows) == BATCH_ROWS or n_bytes > MAX_FRAME_BYTES:
                 yield pl.DataFrame(rows, schema=QUERY_SCHEMA)
                 rows, n_bytes = [], 0
-            if all(taken[split] >= limits[split] for split in splits):
-                break
         if len(places) == n_places:
             raise InputError(f"{name}: there are no queries in it; give it rows or remove it")
-    for split in limits:
-        if not taken[split]:
-            raise InputError(
-                f"{corpus}: no query for split {split} ({taken.total()} for the other); give a "
-                "folder with files named train and dev or validation, or one file with more "
-                "queries and a corpus.validation_share well between 0 and 1"
-            )
+    check_splits(corpus, there)
     if not any_selected:
+        n_taken = sum(min(n, limits.by_split()[split] or n) for split, n in there.items())
         raise InputError(
-            f"{corpus}: none of the {taken.total()} queries has a selected passage (is_selected or "
-            "label 1), so nothing can be answered; give the labelled files"
+            f"{corpus}: none of the {n_taken} queries has a selected passage (is_selected or label "
+            "1), so nothing can be answered; give the labelled files"
         )
     if rows:
         yield pl.DataFrame(rows, schema=QUERY_SCHEMA)
+
+
+def check_splits(corpus: str, there: Counter[str]) -> None:
+    """Raise InputError for a split without queries."""
+    for split in SPLITS:
+        if not there[split]:
+            raise InputError(
+                f"{corpus}: no query for split {split} ({there.total()} for the other); give a "
+                "folder with files named train and dev or validation, or one file with more "
+                "queries and a corpus.validation_share well between 0 and 1"
+            )
+
+
+def draw_numbers(
+    parts: list[Part], limits: Limits, validation_share: float
+) -> dict[str, Collection[int]]:
+    """Return {split: numbers of the queries that are drawn}, counted from 0, of limited splits."""
+    limited = {split: n for split, n in limits.by_split().items() if n}
+    there: Counter[str] = Counter()
+    for _, split, read in parts:
+        if split is None and limited:
+            there.update(split_by_hash(query["query"], validation_share) for _, query in read())
+        elif split in limited:
+            there[split] += sum(1 for _ in read())
+    return {split: set(draw(range(there[split]), n, limits.seed)) for split, n in limited.items()}
 
 
 def split_by_hash(query: str, validation_share: float) -> str:
@@ -156,14 +191,16 @@ def split_by_hash(query: str, validation_share: float) -> str:
     return "validation" if int.from_bytes(digest, "big") < validation_share * 2**64 else "train"
 
 
-def find_data_files(path: Path) -> list[tuple[Path, str | None]]:
+def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]]:
     """Return the corpus files at `path` with their splits, train first; None where names tell none.
 
     Test files, licences and the like are left out, and so is what bears no split's name beside
     files that do; of one name with several extensions the first of EXTENSIONS counts. What is left
-    out is named on stderr. Raises InputError, listing what is there, if nothing is left.
+    out is named on stderr and counted. Raises InputError, listing what is there, if nothing is
+    left.
     """
     if path.is_file():
+        count_files(counts, [path], [path])
         return [(path, None)]
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; correct corpus.path")
@@ -186,6 +223,7 @@ def find_data_files(path: Path) -> list[tuple[Path, str | None]]:
         ]
         if found:
             name_unread(there, [file for file, _ in found])
+            count_files(counts, there, [file for file, _ in found])
             return found
     names = [file.name + "/" * file.is_dir() for file in there]
     raise InputError(

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genlab.core.program import InputError
-from genlab.passages.labelled_rows import PlacedQuery, check_id, is_labelled, labelled_queries
+from genlab.core.tables import CLUSTERS
+from genlab.passages.labelled_rows import (
+    PlacedQuery,
+    check_clusters,
+    check_id,
+    is_labelled,
+    labelled_queries,
+)
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import recognise_start
 from genlab.sources.json_text import JsonText, array_rows
@@ -67,15 +74,21 @@ def read_queries(
         yield from labelled_queries(file, start, max_text_bytes, encoding)
         return
     readers: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
-        "parquet": partial(parquet_rows, columns=COLUMNS),
+        "parquet": partial(parquet_rows, columns=COLUMNS[1:], optional=[*COLUMNS[:1], *CLUSTERS]),
         "array": partial(array_rows, encoding=encoding),
         "columns": partial(column_rows, encoding=encoding),
         "lines": partial(line_rows, encoding=encoding),
     }
-    stem = data_stem(file)
-    for number, (place, row) in enumerate(readers[kind](file)):
+    yield from checked_queries(readers[kind](file), data_stem(file), layout, max_text_bytes)
+
+
+def checked_queries(
+    rows: Iterator[tuple[str, Any]], name: str, layout: CorpusFormat, max_text_bytes: int
+) -> Iterator[PlacedQuery]:
+    """Yield raw rows as queries; one without an id is "<name>-<its number from 0>"."""
+    for number, (place, row) in enumerate(rows):
         if isinstance(row, dict) and "query_id" not in row:
-            row = row | {"query_id": f"{stem}-{number}"}
+            row = row | {"query_id": f"{name}-{number}"}
         yield place, check_row(place, row, layout, max_text_bytes)
 
 
@@ -111,10 +124,13 @@ def check_layout(file: Path, kind: str, layout: CorpusFormat) -> None:
         )
 
 
-def hub_queries(name: str, rows: "Dataset", max_text_bytes: int) -> Iterator[PlacedQuery]:
+def hub_queries(
+    asked: str, split: str, rows: "Dataset", max_text_bytes: int
+) -> Iterator[PlacedQuery]:
     """Yield the checked queries of one split of a Hub dataset with their places."""
-    for place, row in dataset_rows(name, rows, COLUMNS):
-        yield place, check_row(place, row, CorpusFormat.auto, max_text_bytes)
+    optional = [*COLUMNS[:1], *CLUSTERS]
+    placed = dataset_rows(f"{asked}, {split}", rows, COLUMNS[1:], optional=optional)
+    yield from checked_queries(placed, split, CorpusFormat.auto, max_text_bytes)
 
 
 def check_row(place: str, row: Any, layout: CorpusFormat, max_text_bytes: int) -> dict[str, Any]:
@@ -138,7 +154,8 @@ def check_row(place: str, row: Any, layout: CorpusFormat, max_text_bytes: int) -
     passages = [
         {"text": text, "is_selected": bool(flag)} for text, flag in zip(texts, flags, strict=True)
     ]
-    return {"query_id": query_id, "query": row["query"], "passages": passages}
+    query = {"query_id": query_id, "query": row["query"], "passages": passages}
+    return query | check_clusters(place, row, max_text_bytes)
 
 
 def passage_columns(place: str, row: dict, layout: CorpusFormat) -> tuple[list, list]:
@@ -208,12 +225,12 @@ def column_rows(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tupl
     for column in stream.read_keys():
         stream.part = f"column {shown(column)}"
         columns[column] = {}
-        if column not in COLUMNS and stream.peek() != "{":
+        if column not in (*COLUMNS, *CLUSTERS) and stream.peek() != "{":
             stream.value()
             continue
         for key in stream.read_keys():
             value = stream.value()
-            if column in ("query_id", "query"):
+            if column in ("query_id", "query", *CLUSTERS):
                 columns[column][key] = value
     stream.part = ""
     stream.end()
@@ -234,7 +251,8 @@ def column_rows(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tupl
                 if key not in columns[other]:
                     raise InputError(f"{place}: it has passages but no {other}; add it")
                 row[other] = columns[other].pop(key)
-            yield place, row
+            of_row = {name: columns[name].get(key) for name in CLUSTERS if name in columns}
+            yield place, row | of_row
     for other in ("query_id", "query"):
         for key in columns[other]:
             raise InputError(

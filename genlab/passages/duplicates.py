@@ -12,13 +12,14 @@ batch by batch.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
 from typer import Option
 
 from genlab.core.program import InputError
+from genlab.core.tables import QUERY_SCHEMA, with_clusters
 from genlab.text import minhash
 from genlab.text.filtering import (
     Counts,
@@ -57,13 +58,21 @@ class Rules:
         bool, Option(help="Drop training queries whose answer is a validation query's.")
     ]
     shingle_chars: Annotated[int, Option(min=2, help="Characters per shingle.")]
+    pad_ends: Annotated[
+        bool, Option(help="Give the ends of a text as many shingles as its middle.")
+    ]
     num_perm: Annotated[int, Option(min=16, help="Places of a MinHash signature.")]
     seed: Annotated[int, Option(min=0, help="Seed of the MinHash permutations.")]
 
     @property
-    def hashing(self) -> dict[str, int]:
+    def shingles(self) -> minhash.Shingles:
+        """What a text is cut into."""
+        return minhash.Shingles(self.shingle_chars, self.pad_ends)
+
+    @property
+    def hashing(self) -> dict[str, Any]:
         """The arguments of every MinHash function."""
-        return {name: getattr(self, name) for name in ("num_perm", "shingle_chars", "seed")}
+        return {"num_perm": self.num_perm, "shingles": self.shingles, "seed": self.seed}
 
 
 @dataclass(frozen=True)
@@ -129,7 +138,7 @@ def find_near_queries(ranked: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     keys = by_text["key"]
     bands = minhash.hash_bands(keys, rules.query_threshold, **rules.hashing)
     pairs = minhash.propose_pairs(bands)
-    pairs = minhash.keep_similar(pairs, keys, keys, rules.query_threshold, rules.shingle_chars)
+    pairs = minhash.keep_similar(pairs, keys, keys, rules.query_threshold, rules.shingles)
     ranks = np.sort(by_text["rank"].to_numpy().astype(np.int64)[pairs], axis=1)
     twins = minhash.find_later_twins(ranks)
 
@@ -161,7 +170,7 @@ def find_leaks(answers: pl.DataFrame, index: AnswerIndex, rules: Rules) -> set[i
         threshold = rules.passage_threshold
         bands = minhash.hash_bands(rest["key"], threshold, **rules.hashing)
         pairs = minhash.propose_matches(bands, index.bands)
-        pairs = minhash.keep_similar(pairs, rest["key"], index.keys, threshold, rules.shingle_chars)
+        pairs = minhash.keep_similar(pairs, rest["key"], index.keys, threshold, rules.shingles)
         leaks.update(rest["row"].gather(pairs[:, 0]))
     return leaks
 
@@ -184,9 +193,7 @@ def find_passage_fates(passages: pl.DataFrame, rules: Rules) -> pl.Series:
         hashing = rules.hashing | {"num_perm": minhash.LIST_NUM_PERM}
         signatures = minhash.sign(rest["key"], **hashing)
         pairs = minhash.propose_list_pairs(rest["row"].to_numpy(), signatures, threshold)
-        pairs = minhash.keep_similar(
-            pairs, rest["key"], rest["key"], threshold, rules.shingle_chars
-        )
+        pairs = minhash.keep_similar(pairs, rest["key"], rest["key"], threshold, rules.shingles)
         places = rest["place"].gather(list(minhash.find_later_twins(pairs)))
         is_near = pl.col("place").is_in(places.implode())
         near = first_reason([("near_duplicate", is_near)])
@@ -211,7 +218,7 @@ def dedup_batch(
 
     `fates` are those of the batch's queries from `find_query_fates`.
     """
-    queries = batch.with_row_index("row").with_columns(fate=fates)
+    queries = with_clusters(batch).with_row_index("row").with_columns(fate=fates)
     kept_train = queries.filter(pl.col("fate").is_null() & (pl.col("split") == "train"))
     leaks = find_leaks(selected_keys(kept_train), index, rules)
     if rules.drop_leaked_answers:
@@ -241,7 +248,7 @@ def dedup_batch(
     )
     # A query that came without passages goes as it came.
     deduped = deduped.with_columns(pl.col("passages").fill_null([]))
-    return deduped.select("query_id", "query", "passages", "split"), counts
+    return deduped.select(QUERY_SCHEMA.names()), counts
 
 
 def check_any_left(path: str, counts: Counts) -> None:

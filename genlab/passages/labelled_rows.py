@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from genlab.core.program import InputError
+from genlab.core.tables import CLUSTERS
 from genlab.sources.csv_text import csv_lists, delimiter_of, tsv_rows
 from genlab.sources.decoding import Encoding
 from genlab.sources.text_files import check_columns, check_text, data_stem, shown
@@ -25,14 +26,16 @@ ROLES = {
     "passage": ("passage", "sentence", "passage_text", "text"),
     "label": ("label", "is_selected", "relevance"),
     "id": ("query_id", "questionid", "question_id", "qid"),
+    **{name: (name,) for name in CLUSTERS},
 }
+NEEDED = ("query", "passage", "label")
 
 # As pandas writes numbers and booleans, too.
 LABELS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 
 
 def header_columns(names: list[str]) -> dict[str, int]:
-    """Return {role: place in the header} of query, passage, label and id, as far as named."""
+    """Return {role: place in the header} of all ROLES, as far as they are named."""
     there = {name.strip().lower(): place for place, name in reversed(list(enumerate(names)))}
     return {
         role: next(there[name] for name in known if name in there)
@@ -54,7 +57,7 @@ def is_labelled(start: str) -> bool:
     if "QuestionID" in fields or (len(fields) == 3 and fields[2].strip() in ("0", "1")):
         return True
     names = next(csv.reader([line], delimiter=delimiter_of(line)))
-    return len(header_columns(names).keys() - {"id"}) == 3
+    return header_columns(names).keys() >= set(NEEDED)
 
 
 def labelled_queries(
@@ -66,7 +69,7 @@ def labelled_queries(
     """
     queries: dict[tuple[str | None, str], PlacedQuery] = {}
     stem = data_stem(file)
-    for place, own_id, question, sentence, label in labelled_rows(file, start, encoding):
+    for place, own_id, question, sentence, label, clusters in labelled_rows(file, start, encoding):
         if label.lower() not in LABELS:
             header = " (a header must name query, passage and label)"
             header *= place.endswith(" line 1")
@@ -79,7 +82,8 @@ def labelled_queries(
                 if own_id is None
                 else check_id(place, own_id, max_text_bytes)
             )
-            query = {"query_id": query_id, "query": question, "passages": []}
+            query: dict[str, Any] = {"query_id": query_id, "query": question, "passages": []}
+            query |= check_clusters(place, clusters, max_text_bytes)
             queries[own_id, question] = (place, query)
         passage = {"text": sentence, "is_selected": LABELS[label.lower()]}
         queries[own_id, question][1]["passages"].append(passage)
@@ -88,10 +92,10 @@ def labelled_queries(
 
 def labelled_rows(
     file: Path, start: str, encoding: Encoding
-) -> Iterator[tuple[str, str | None, str, str, str]]:
-    """Yield (place, id or None, question, sentence, label) of each row; the first may be a header.
+) -> Iterator[tuple[str, str | None, str, str, str, dict[str, str]]]:
+    """Yield (place, id or None, question, sentence, label, CLUSTERS) of each row.
 
-    Without one the columns are question, sentence and label.
+    The first may be a header. Without one the columns are question, sentence and label.
     """
     # Excel writes `sep=` before tables that are quoted as CSV, whatever separates in them.
     in_tabs = "\t" in first_line(start) and not start.lower().startswith("sep=")
@@ -102,7 +106,7 @@ def labelled_rows(
             columns = header_columns(fields)
             if "QuestionID" in fields:
                 check_columns(place, fields, WIKIQA_COLUMNS)
-            if len(columns.keys() - {"id"}) == 3:
+            if columns.keys() >= set(NEEDED):
                 n_columns = len(fields)
                 continue
             columns = {"query": 0, "passage": 1, "label": 2}
@@ -114,10 +118,9 @@ def labelled_rows(
                 "correct the line, or what separates inside its text"
             )
         own_id = fields[columns["id"]] if "id" in columns else None
-        question, sentence, label = (
-            fields[columns[role]] for role in ("query", "passage", "label")
-        )
-        yield place, own_id, question, sentence, label.strip()
+        question, sentence, label = (fields[columns[role]] for role in NEEDED)
+        clusters = {name: fields[columns[name]] for name in CLUSTERS if name in columns}
+        yield place, own_id, question, sentence, label.strip(), clusters
 
 
 def check_id(place: str, value: Any, max_text_bytes: int) -> str:
@@ -128,3 +131,22 @@ def check_id(place: str, value: Any, max_text_bytes: int) -> str:
         raise InputError(f"{place}: query_id is {shown(value)}, not text or a whole number")
     check_text(place, "query_id", str(value), max_text_bytes)
     return str(value)
+
+
+def check_clusters(place: str, row: dict, max_text_bytes: int) -> dict[str, str | None]:
+    """Return a row's entity and topic, text or whole numbers; null where it says nothing."""
+    found: dict[str, str | None] = dict.fromkeys(CLUSTERS)
+    for name in CLUSTERS:
+        value = row.get(name)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # as in check_id
+        if value is None or value == "" or value != value:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise InputError(
+                f"{place}: {name} is {shown(value)}, not text or a whole number; correct it, or "
+                "call the column otherwise"
+            )
+        check_text(place, name, str(value), max_text_bytes)
+        found[name] = str(value)
+    return found

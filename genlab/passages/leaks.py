@@ -13,6 +13,7 @@ too: hence the nearest text, and the words that differ, beside every match.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -58,7 +59,7 @@ class Index:
 
     keys: pl.Series  # sorted
     threshold: float
-    hashing: dict[str, int]  # of every MinHash function
+    hashing: dict[str, Any]  # of every MinHash function
     signatures: np.ndarray  # uint32[n, num_perm]
     # uint64[bands, n], each band sorted: the hash, whose low bits are the text's place in `keys`.
     buckets: np.ndarray
@@ -78,7 +79,7 @@ class Index:
         return np.uint64((1 << len(self.keys).bit_length()) - 1)
 
 
-def index_texts(texts: pl.Series, threshold: float, hashing: dict[str, int]) -> Index:
+def index_texts(texts: pl.Series, threshold: float, hashing: dict[str, Any]) -> Index:
     """Return the index of `texts`, with nothing found yet."""
     # A text of punctuation alone has an empty key, and equals nothing.
     keys = pl.select(key_expression(pl.lit(texts)).alias("key"))["key"]
@@ -123,8 +124,7 @@ def note_matches(index: Index, train: pl.DataFrame) -> None:
     signatures = minhash.sign(keys, **index.hashing)
     pairs = propose(index, signatures, places)
     pairs = pairs[can_be_nearer(index, signatures, pairs)]
-    chars = index.hashing["shingle_chars"]
-    similarities = minhash.true_similarities(pairs, keys, index.keys, chars)
+    similarities = minhash.true_similarities(pairs, keys, index.keys, index.hashing["shingles"])
     nearer = similarities >= np.maximum(index.threshold, index.similarity[pairs[:, 1]])
     pairs, similarities = pairs[nearer], similarities[nearer]
     # Nearest first, then first in the corpus; of each evaluated text the first pair counts.
@@ -194,7 +194,7 @@ def find_leaks(
     batches: Iterable[pl.DataFrame],
     query_threshold: float,
     passage_threshold: float,
-    hashing: dict[str, int],
+    hashing: dict[str, Any],
 ) -> tuple[pl.DataFrame, int]:
     """Return LEAK_SCHEMA rows of the evaluated queries, and the number of training queries.
 

@@ -5,11 +5,10 @@ A reward model is a folder with `reward.json`, which says its kind, and a `model
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 from typer import Option
@@ -18,7 +17,7 @@ from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError
 from genlab.mini.bert import ClassifierRecipe, train_classifier
 from genlab.models.classifier_inputs import prepare_inputs
-from genlab.models.loading import first_line
+from genlab.models.trial import try_rates
 from genlab.preference.rewards import (
     classifier_logits,
     load_classifier,
@@ -27,9 +26,6 @@ from genlab.preference.rewards import (
 )
 from genlab.sources.foreign_files import copy_files, named_as
 from genlab.sources.ranker_folders import copy_model, download_model
-
-if TYPE_CHECKING:
-    pass
 
 LONG = 500  # words of a trial's text, a third of them, where a model has no limit
 
@@ -80,33 +76,11 @@ def fetch_reward(
         model, tokenizer = load_classifier(folder / "model")
         logits = classifier_logits(model, tokenizer, batch_size=64)
         limit = prepare_inputs(model, tokenizer, origin.asset)
-        try_classifier(logits, limit or LONG, origin.asset)
+        try_rates(logits, limit or LONG, origin.asset)
         names = [str((model.config.id2label or {}).get(number, number)) for number in (0, 1)]
         found = logits(texts) if texts else np.zeros((0, 2), np.float32)
         label = choose_label(names, origin.positive_label, found, is_positive, group)
         write_json(folder / "reward.json", {"kind": "classifier", "positive_label": label})
-
-
-def try_classifier(logits: Callable[[list[str]], np.ndarray], n_words: int, shown: str) -> None:
-    """Raise InputError if a classifier fails at a long text, or reads a text otherwise in a batch.
-
-    The long text has three times `n_words` words, so it is cut where the model has a limit.
-    """
-    texts = ["a text", "", "one more word " * n_words]
-    try:
-        alone, together = logits(texts[:1]), logits(texts)
-    except InputError:
-        raise
-    except Exception as error:  # a foreign model's code raises anything
-        raise InputError(
-            f"{shown}: a classifier that cannot read a long text beside a short one "
-            f"({type(error).__name__}: {first_line(error)})"
-        ) from error
-    if not np.allclose(alone[0], together[0], rtol=1e-3, atol=1e-4):
-        raise InputError(
-            f"{shown}: a classifier that rates a text otherwise when a longer one is beside it; "
-            "set padding_side in its tokenizer_config.json to the other side"
-        )
 
 
 def choose_label(

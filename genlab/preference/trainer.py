@@ -228,8 +228,10 @@ def train_policy(
     """
     from datasets import Dataset
     from peft import PeftModel
+    from transformers import set_seed
 
     with_adapters = recipe.method is Method.lora
+    set_seed(recipe.seed)  # the adapters' first values are drawn before the Trainer sets it
     # The reference of adapters is the model without them.
     has_own_reference = not with_adapters or policy != reference
     try:

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from genlab.core.program import InputError
-from genlab.core.tables import read_batches, read_table
+from genlab.core.seeds import order_of
+from genlab.core.tables import read_batches, read_table, with_clusters
 
 Relevance = Callable[[list[str], list[str]], np.ndarray]
 
@@ -28,20 +29,21 @@ SCHEMA = pl.Schema(
 
 
 def evaluated_queries(path: Path, n_queries: int) -> pl.DataFrame:
-    """Return the first `n_queries` validation rows of a query table in its order; 0 means all.
+    """Return `n_queries` validation rows of a query table in its order; 0 means all.
 
-    Raises InputError if there is none.
+    They are drawn by their ids, for the table may be sorted: the same in every stage, and those of
+    a smaller number are among those of a larger one. Their CLUSTERS are null where the table has
+    none. Raises InputError if there is no validation row.
     """
-    kept: list[pl.DataFrame] = []
-    for batch in read_batches(path):
-        kept.append(batch.filter(pl.col("split") == "validation"))
-        if n_queries and sum(frame.height for frame in kept) >= n_queries:
-            break
+    wanted = pl.col("split") == "validation"
+    if n_queries:
+        ids = [each for batch in read_batches(path) for each in batch.filter(wanted)["query_id"]]
+        wanted &= pl.col("query_id").is_in(sorted(ids, key=order_of)[:n_queries])
+    kept = [batch.filter(wanted) for batch in read_batches(path)]
     queries = pl.concat(kept) if kept else pl.DataFrame()
-    queries = queries.head(n_queries) if n_queries else queries
     if queries.is_empty():
         raise InputError(f"{path}: no validation query to evaluate")
-    return queries
+    return with_clusters(queries)
 
 
 def score_candidates(queries: pl.DataFrame, relevance: Relevance, seed: int) -> pl.DataFrame:
@@ -90,8 +92,16 @@ def passages_of_others(queries: pl.DataFrame, seed: int) -> pl.Series:
 def with_answer_in_slot(candidates: pl.DataFrame) -> pl.DataFrame:
     """Return the answerable rows with their first selected passage moved into the text's slot.
 
-    `score` is that passage's, and it leaves the list: beside its own copy it could only tie. Rows
-    that have no other passage are left out, as there is nothing to stand above or below.
+    `score` is that passage's, and it leaves the list: beside its own copy it could only tie.
+    """
+    return without_answer(candidates).with_columns(score="answer_score").drop("answer_score")
+
+
+def without_answer(candidates: pl.DataFrame) -> pl.DataFrame:
+    """Return the answerable rows without their first selected passage, whose score is added.
+
+    Rows that have no other passage are left out, as there is nothing to stand above or below.
+    Adds answer_score; a `score` that is there is kept.
     """
     scores, selected = pl.col("candidate_scores"), pl.col("candidate_selected")
     answer = selected.list.arg_max()
@@ -100,7 +110,7 @@ def with_answer_in_slot(candidates: pl.DataFrame) -> pl.DataFrame:
         return pl.concat_list(values.list.head(answer), values.list.slice(answer + 1))
 
     return candidates.filter(selected.list.any() & (selected.list.len() > 1)).with_columns(
-        score=scores.list.get(answer),
+        answer_score=scores.list.get(answer),
         candidate_scores=without_answer(scores),
         candidate_selected=without_answer(selected),
     )

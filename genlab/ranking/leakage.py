@@ -6,6 +6,7 @@ import polars as pl
 from genlab.core.program import InputError
 from genlab.passages.leaks import KINDS
 from genlab.ranking import places
+from genlab.ranking.samples import over_samples
 from genlab.statistics.intervals import SHARE, Bounds, unpaired_difference
 
 COMPARED = ("average_loc", "top_1", "fdaro")
@@ -37,7 +38,12 @@ def compare_halves(leaks: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
     values = np.hstack(
         [
             leaks.select("query_id")
-            .join(rows.filter(ranker=name), on="query_id", how="left", maintain_order="left")
+            .join(
+                over_samples(rows.filter(ranker=name)),
+                on="query_id",
+                how="left",
+                maintain_order="left",
+            )
             .select(columns)
             .cast(pl.Float64)
             .to_numpy()

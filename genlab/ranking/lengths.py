@@ -5,29 +5,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from genlab.core.tables import CLUSTERS
 from genlab.models.token_texts import cut_texts
 from genlab.ranking import places
 from genlab.ranking.places import chance_place
 from genlab.ranking.rankers import number_unique
+from genlab.ranking.samples import over_samples
 from genlab.statistics.intervals import bootstrap_interval
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# One row per query, ranker, stop and length: what lengths writes.
+# One row per query, sample, ranker, stop and length: what lengths writes.
 LENGTH_SCHEMA = pl.Schema(
     {
-        "query_id": pl.String,
-        "ranker": pl.String,
-        "stop": pl.String,  # "honoured": an end-of-text stops the text; "forced": it does not
-        "max_len": pl.Int64,
-        "n_tokens": pl.Int64,  # of the text at this length
-        "finished": pl.Boolean,  # whether it has reached an end-of-text at this length
-        "n_unread": pl.Int64,  # tokens of the text beyond the ranker's input limit
-        "score": pl.Float32,
-        "n_candidates": pl.Int64,
-        "answerable": pl.Boolean,
-        **{column: pl.Float64 for column in places.METRICS.values()},
+        "query_id": pl.String(),
+        "sample": pl.Int64(),
+        **CLUSTERS,
+        "ranker": pl.String(),
+        "stop": pl.String(),  # "honoured": an end-of-text stops the text; "forced": it does not
+        "max_len": pl.Int64(),
+        "n_tokens": pl.Int64(),  # of the text at this length
+        "finished": pl.Boolean(),  # whether it has reached an end-of-text at this length
+        "n_unread": pl.Int64(),  # tokens of the text beyond the ranker's input limit
+        "score": pl.Float32(),
+        "n_candidates": pl.Int64(),
+        "answerable": pl.Boolean(),
+        **{column: pl.Float64() for column in places.METRICS.values()},
     }
 )
 
@@ -53,7 +57,7 @@ def cut_at_lengths(
     strip_query: bool,
     ends: set[int],
 ) -> pl.DataFrame:
-    """Return every text at every length: query_id, query, stop, max_len, n_tokens, finished, text.
+    """Return every text at every length: its columns, stop, max_len, n_tokens, finished, text.
 
     Length by length, each in the order of the texts. `ends`: the ids that end a text.
     """
@@ -69,7 +73,9 @@ def cut_at_lengths(
     return pl.concat(
         generated.select(
             "query_id",
+            "sample",
             "query",
+            *CLUSTERS,
             stop=pl.lit(stop),
             max_len=pl.lit(length, dtype=pl.Int64),
             n_tokens=n_tokens.clip(upper_bound=length),
@@ -117,7 +123,8 @@ def length_curve(rows: pl.DataFrame, seed: int) -> list[dict[str, str | int | fl
     A point is of one ranker, stop and length; a ranker's lengths share their resamples.
     """
     points = []
-    for (ranker, stop), found in rows.group_by("ranker", "stop", maintain_order=True):
+    of_queries = over_samples(rows, ("query_id", "ranker", "stop", "max_len"))
+    for (ranker, stop), found in of_queries.group_by("ranker", "stop", maintain_order=True):
         lengths = found["max_len"].unique(maintain_order=True).to_list()
         location, top_1, chance = (
             values.to_numpy().reshape(len(lengths), -1)

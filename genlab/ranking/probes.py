@@ -24,6 +24,7 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
+from genlab.core.tables import CLUSTERS
 from genlab.models.token_texts import cut_texts
 from genlab.ranking import places
 from genlab.ranking.candidates import with_answer_in_slot
@@ -34,13 +35,15 @@ if TYPE_CHECKING:
 
 SCHEMA = pl.Schema(
     {
-        "query_id": pl.String,
-        "ranker": pl.String,
-        "probe": pl.String,
-        "score": pl.Float32,
-        "n_candidates": pl.Int64,
-        "answerable": pl.Boolean,
-        **dict.fromkeys(places.METRICS.values(), pl.Float64),
+        "query_id": pl.String(),
+        "sample": pl.Int64(),  # 0: there is one text; as in the tables of generated texts
+        **CLUSTERS,
+        "ranker": pl.String(),
+        "probe": pl.String(),
+        "score": pl.Float32(),
+        "n_candidates": pl.Int64(),
+        "answerable": pl.Boolean(),
+        **dict.fromkeys(places.METRICS.values(), pl.Float64()),
     }
 )
 
@@ -299,6 +302,7 @@ def place_probes(
             pl.DataFrame(
                 {
                     "query_id": queries["query_id"],
+                    **{name: queries[name] for name in CLUSTERS},
                     "score": [
                         None if text is None else scores[query, text]
                         for query, text in zip(queries["query"], column, strict=True)
@@ -317,7 +321,7 @@ def place_probes(
         )
     # A query stays answerable when its answer is the text that is placed.
     return places.place(pl.concat(frames)).with_columns(
-        answerable=pl.col("answerable") | pl.col("of_answer")
+        answerable=pl.col("answerable") | pl.col("of_answer"), sample=pl.lit(0, pl.Int64)
     )
 
 

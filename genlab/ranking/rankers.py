@@ -23,6 +23,7 @@ from genlab.core.progress import count
 from genlab.models.classifier_inputs import prepare_inputs
 from genlab.models.loading import first_line, quiet_loading
 from genlab.models.quiet_tensorflow import import_tensorflow
+from genlab.models.trial import TRIAL_TEXTS, try_rates
 from genlab.ranking import bm25
 
 BATCHES_A_CALL = 8  # a call of encode costs a millisecond, a batch of the static encoder seven
@@ -87,6 +88,23 @@ def load_ranker(folder: Path, batch_size: int) -> Ranker:
             f"({type(error).__name__}: {first_line(error)})"
         ) from error
     return Ranker(name, kind, relevance, n_unread)
+
+
+def try_ranker(ranker: Ranker, shown: str) -> None:
+    """Raise InputError, naming `shown`, for a ranker that does not rate texts as one must.
+
+    See `try_rates`; and another query must make a difference to some text.
+    """
+
+    def rates(texts: list[str]) -> np.ndarray:
+        return ranker.relevance(["a red stone by the river"] * len(texts), texts)
+
+    try_rates(rates, len(LONG_TEXT.split()), shown)
+    texts = [*TRIAL_TEXTS, *TRIAL_TEXTS]
+    queries = [text for query in TRIAL_TEXTS[:2] for text in [query] * len(TRIAL_TEXTS)]
+    one, other = np.split(ranker.relevance(queries, texts), 2)
+    if np.array_equal(one, other):
+        raise InputError(f"{shown}: it rates texts alike for any query; take another")
 
 
 def open_model(

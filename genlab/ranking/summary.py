@@ -4,44 +4,69 @@ import polars as pl
 
 from genlab.core.terminal import table, with_ends
 from genlab.ranking import places
-from genlab.ranking.candidates import with_answer_in_slot
+from genlab.ranking.candidates import without_answer
+from genlab.ranking.samples import over_samples, split_metrics
 from genlab.statistics.intervals import bootstrap_interval, interval
 
 
 def summarize_with_references(
     rows: pl.DataFrame, candidates: pl.DataFrame, legacy: bool, seed: int
-) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Return the headline metrics, and beside each its 95 % interval, chance, floor and ceiling.
+) -> tuple[dict[str, float], dict[str, dict]]:
+    """Return the headline metrics, and each beside what it stands between.
 
-    rows: `ranking.place`'s rows of one ranker; candidates: the same queries' candidate rows.
+    rows: `ranking.place`'s rows of one ranker; candidates: the candidate rows, in their order.
+    Of each metric: value, its 95 % interval, chance, floor and ceiling, all in the same lists: of
+    answerable queries, without the answer, which is the ceiling's text. Below `all`: the headline's
+    own value, interval, chance and floor, in all whole lists, and with several samples a query the
+    variance between and within queries. Without a ceiling (fdaro is about the answer itself, or no
+    query is answerable) both are in whole lists.
     """
-    headline = places.summarize(rows)
+    queries = over_samples(rows)
+    headline = places.summarize(queries)
+    texts = candidates.with_columns(score=rows["score"], **sample_column(rows))
+    whole = stand_between(texts, legacy, seed)
+    parts = split_metrics(rows)
+    lists = without_answer(texts)
+    within, ceiling = {}, {}
+    if len(lists):
+        within = stand_between(lists, legacy, seed)
+        answers = over_samples(lists.with_columns(score="answer_score"))
+        ceiling = places.summarize(places.place(answers, legacy=legacy))
+    beside: dict[str, dict] = {}
+    for metric in places.METRICS:
+        if metric not in headline:
+            continue
+        has_ceiling = metric in ceiling and not metric.startswith("fdaro")
+        numbers = within[metric] | {"ceiling": ceiling[metric]} if has_ceiling else whole[metric]
+        split = parts.get(metric)
+        varied = {"between": split.between, "within": split.within} if split else {}
+        beside[metric] = numbers | {"all": whole[metric] | varied}
+    return headline, beside
+
+
+def sample_column(rows: pl.DataFrame) -> dict[str, pl.Series]:
+    """Return {sample: the rows' column}, {} if they have none."""
+    return {"sample": rows["sample"]} if "sample" in rows.columns else {}
+
+
+def stand_between(texts: pl.DataFrame, legacy: bool, seed: int) -> dict[str, dict[str, float]]:
+    """Return metric -> value, low, high, chance, floor of texts with candidate lists and a score.
+
+    A metric that no query counts for is left out.
+    """
+    rows = over_samples(places.place(texts, legacy=legacy))
+    values = places.summarize(rows)
     low, high = bootstrap_interval(
         places.metric_values(rows), seed=seed, bounds=places.bounds_of(rows)
     )
     chance = places.summarize(places.place_by_chance(rows))
-    floor = places.summarize(
-        places.place(candidates.rename({"floor_score": "score"}), legacy=legacy)
-    )
-    answers = with_answer_in_slot(candidates)
-    ceiling = {}
-    if len(answers):
-        # An answer with no other answer beside it stands above all of them.
-        above = pl.col("fdaro", "fdaro_any").fill_null(1.0)
-        ceiling = places.summarize(places.place(answers, legacy=legacy).with_columns(above))
-    beside: dict[str, dict[str, float | None]] = {
-        metric: {
-            **interval(headline[metric], low[i], high[i]),
-            "chance": chance[metric],
-            "floor": floor[metric],
-            "ceiling": ceiling.get(metric),
-        }
+    others = over_samples(texts).with_columns(score="floor_score")
+    floor = places.summarize(places.place(others, legacy=legacy))
+    return {
+        metric: interval(values[metric], low[i], high[i])
+        | {"chance": chance[metric], "floor": floor[metric]}
         for i, metric in enumerate(places.METRICS)
-        if metric in headline
-    }
-    return headline, {
-        metric: {name: value for name, value in numbers.items() if value is not None}
-        for metric, numbers in beside.items()
+        if metric in values
     }
 
 
@@ -60,7 +85,7 @@ def place_histogram(rows: dict[str, pl.DataFrame]) -> list[dict[str, str | int]]
 
 
 def table_of(beside: dict[str, dict]) -> str:
-    """Return the headline numbers of every ranker as lines to read in a terminal."""
+    """Return every ranker's numbers beside their references as lines to read in a terminal."""
     references = ("chance", "floor", "ceiling")
     rows = [
         [ranker, metric, with_ends(numbers)]
@@ -68,4 +93,8 @@ def table_of(beside: dict[str, dict]) -> str:
         for ranker, metrics in beside.items()
         for metric, numbers in metrics.items()
     ]
-    return table(rows, ["ranker", "metric", "value [95 % interval]", *references])
+    said = (
+        "Beside what they stand between, in one set of lists: answerable queries, without the\n"
+        "answer, which is the ceiling's text (fdaro: in whole lists). metrics/score.json has all."
+    )
+    return f"{said}\n{table(rows, ['ranker', 'metric', 'value [95 % interval]', *references])}"

@@ -12,11 +12,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from genlab.core.files import written_whole
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from genlab.core.yaml_text import load_yaml
 
 # Each at least three to one in contrast on white and on the page's dark ground.
 COLORS = [
@@ -89,7 +88,7 @@ class Chart:
 
 def read_plots(pipeline: Path) -> list[Plot]:
     """Return the plots of a dvc.yaml, in its order; InputError for one that cannot be drawn."""
-    content = yaml.safe_load(pipeline.read_text(encoding="utf-8"))
+    content = load_yaml(pipeline.read_text(encoding="utf-8"))
     plots = []
     for entry in content.get("plots", []):
         try:

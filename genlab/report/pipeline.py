@@ -12,10 +12,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from typer import Option
 
 from genlab.core.program import run, stage_app
+from genlab.core.yaml_text import load_yaml
 from genlab.experiments.receipts import make_receipt
 from genlab.report.charts import draw_charts, read_plots
 from genlab.report.page import (
@@ -79,7 +79,7 @@ def read_numbers(pipeline: Path) -> dict[str, list[Table]]:
 
 def names_of_numbers(pipeline: Path) -> list[str]:
     """Return NAME of every metrics/NAME.json of dvc.yaml that is no plot, detail or receipt."""
-    entries = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"].values()
+    entries = load_yaml(pipeline.read_text(encoding="utf-8"))["stages"].values()
     outs = [out for entry in entries for key in ("outs", "metrics") for out in entry.get(key, [])]
     listed = [Path(next(iter(out))) for out in outs if isinstance(out, dict)]
     drawn = {Path(name) for plot in read_plots(pipeline) for name in plot.y}
@@ -97,7 +97,7 @@ def read_claims(settled: dict) -> dict[str, list[Table]]:
     """Return the table of the settled claims, in claims.yaml's words; nothing if there are none."""
     if not settled.get("claims"):
         return {}
-    asked = yaml.safe_load(CLAIMS.read_text(encoding="utf-8")) if CLAIMS.is_file() else {}
+    asked = load_yaml(CLAIMS.read_text(encoding="utf-8")) if CLAIMS.is_file() else {}
     return {"": [claims_table(settled["claims"], asked.get("claims", {}))]}
 
 

@@ -13,7 +13,9 @@ import numpy as np
 import polars as pl
 
 from genlab.core.program import InputError
+from genlab.core.seeds import order_of
 from genlab.core.tables import read_batches
+from genlab.core.terminal import with_ends
 from genlab.ranking.candidates import read_candidates
 from genlab.ranking.places import TIE
 from genlab.report.charts import Chart
@@ -33,6 +35,8 @@ LABELS = {
     "fdaro_any": "above a selected passage",
 }
 
+IN_WHOLE_LISTS = ("value", "low", "high", "chance", "floor")
+
 # Where query ids have no topic, the kind of question stands for it.
 QUESTION_WORDS = {"what", "how", "who", "where", "when", "which", "why", "is", "are", "can", "does"}
 TOPIC = re.compile(r"-\d+-([a-z_]+)$")  # ids of the mini corpus: validation-17-lake
@@ -45,14 +49,16 @@ def make_payload(
 ) -> dict:
     """Return the payload: the headline, and every query with its texts under each ranker.
 
+    Of several texts of a query the first is shown; the headline is over all.
     rows: the score stage's rows with their text; queries: the query table; candidates: the folder
-    of scored passages; scores and details: the score stage's metrics; n_queries: 0 = all.
+    of scored passages; scores and details: the score stage's metrics; n_queries: drawn; 0 = all.
     """
     rankers = rows["ranker"].unique(maintain_order=True).to_list()
     by_ranker = rows.partition_by("ranker", as_dict=True)
-    placed = {name: by_ranker[name,] for name in rankers}
+    placed = {name: first_samples(by_ranker[name,]) for name in rankers}
     first = placed[rankers[0]].select("query_id", "text", "answerable")
-    shown = first.head(n_queries) if n_queries else first
+    drawn = sorted(first["query_id"], key=order_of)[: n_queries or None]
+    shown = first.filter(pl.col("query_id").is_in(drawn))
     asked = find_queries(queries, shown["query_id"])
     group_name, groups = group_queries(shown["query_id"].to_list(), asked["query"].to_list())
     entries = [
@@ -104,11 +110,39 @@ def headline(scores: dict, details: dict, rankers: list[str]) -> list[dict]:
             "label": LABELS.get(metric, metric.replace("_", " ")),
             "lower_is_better": metric.endswith("_loc"),
             "under": {
-                name: details[name][metric] for name in rankers if metric in details.get(name, {})
+                name: in_whole_lists(details[name][metric])
+                for name in rankers
+                if metric in details.get(name, {})
             },
         }
         for metric in metrics
     ]
+
+
+def in_whole_lists(numbers: dict) -> dict:
+    """Return the headline's own value, interval, chance and floor of one metric's details.
+
+    Its ceiling is in other lists, without the answer, and stands beside what is in those.
+    """
+    whole = numbers.get("all", numbers)
+    return {name: whole[name] for name in IN_WHOLE_LISTS if name in whole}
+
+
+def references_table(details: dict) -> Table:
+    """Return every ranker's metrics that have a ceiling, beside chance, floor and ceiling."""
+    names = ("chance", "floor", "ceiling")
+    rows = [["ranker", "metric", "value", *names]]
+    for ranker, metrics in details.items():
+        for metric, numbers in metrics.items():
+            if "ceiling" in numbers:
+                cells = [f"{numbers[name]:.3f}" for name in names]
+                rows.append([ranker, metric, with_ends(numbers), *cells])
+    return rows
+
+
+def first_samples(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the first text of every query."""
+    return rows.filter(sample=0) if "sample" in rows.columns else rows
 
 
 def find_queries(path: Path, query_ids: pl.Series) -> pl.DataFrame:

@@ -1,11 +1,14 @@
 """Tables of separated values as rows: CSV of any dialect, and TSV, quoted or not.
 
-A CSV has a header, which tells what separates; Excel's `sep=;` before it is obeyed. In a TSV a tab
-is a tab and a quote a quote, unless the whole file is quoted as pandas and Excel write it.
+A CSV has a header, which tells what separates; Excel's `sep=;` before it is obeyed. A quote inside
+a field is doubled, or has a backslash before it in the whole file, as Spark and pandas can write
+it. In a TSV a tab is a tab and a quote a quote, unless the whole file is quoted as pandas and Excel
+write it.
 """
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import (
     MAX_ROW_BYTES,
     OnBadRow,
+    RestLost,
     decoded,
     find_codec,
     next_line,
@@ -25,6 +29,9 @@ from genlab.sources.file_text import (
 from genlab.sources.text_files import shown
 
 DELIMITERS = ",;\t|"
+# Stand for an escaped quote and an escaped backslash while a row is divided. Half a surrogate pair
+# is no character, so no text that was decoded holds one.
+QUOTE, BACKSLASH = "\ud800", "\ud801"
 
 
 def csv_rows(
@@ -32,8 +39,8 @@ def csv_rows(
 ) -> Iterator[tuple[str, dict | list]]:
     """Yield the rows of a CSV file with a header, with their places: the line they begin on.
 
-    A row of too few or too many fields comes as a list. Raises InputError for a column met twice,
-    and for a quote that is never closed: it would swallow all that follows.
+    A row of too few or too many fields comes as a list. A quote that is never closed swallows all
+    that follows: `on_bad_row` has that as one row. Raises InputError for a column met twice.
     """
     rows = csv_lists(file, encoding, on_bad_row)
     _, names = next(rows)
@@ -46,10 +53,44 @@ def csv_lists(
     file: Path, encoding: Encoding = Encoding.auto, on_bad_row: OnBadRow = stop
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield header and rows of a CSV file as lists, with their places."""
+    escaped = has_escaped_quotes(file, encoding)
     lines = file_lines(file, encoding, on_bad_row)
     number, delimiter, names = read_header(file, lines)
     yield f"{file}, line {number}", names
-    yield from separated_rows(file, lines, delimiter, on_bad_row)
+    yield from separated_rows(file, lines, delimiter, on_bad_row, escaped)
+
+
+def has_escaped_quotes(file: Path, encoding: Encoding = Encoding.auto) -> bool:
+    """Tell whether a CSV file writes quotes inside its fields as \\", not doubled.
+
+    It does if fewer of its rows are broken so, and at least as many come out whole. A backslash may
+    well be the last character of a quoted field: a file without broken rows is read as it stands.
+    """
+    if not any('\\"' in line for _, line in file_lines(file, encoding, pass_over)):
+        return False
+    doubled = count_rows(file, encoding, escaped=False)
+    if not doubled["broken"]:
+        return False
+    escaped = count_rows(file, encoding, escaped=True)
+    return escaped["broken"] < doubled["broken"] and escaped["whole"] >= doubled["whole"]
+
+
+def count_rows(file: Path, encoding: Encoding, escaped: bool) -> Counter[str]:
+    """Return how many rows of a CSV are whole, with as many fields as the header, or broken."""
+    lines = file_lines(file, encoding, pass_over)
+    _, delimiter, names = read_header(file, lines)
+    counts: Counter[str] = Counter()
+
+    def count_broken(error: InputError) -> None:
+        counts["broken"] += 1
+
+    for _, row in separated_rows(file, lines, delimiter, count_broken, escaped):
+        counts["whole" if len(row) == len(names) else "broken"] += 1
+    return counts
+
+
+def pass_over(error: InputError) -> None:
+    """Do nothing with a bad row: whoever reads the rows afterwards reports it."""
 
 
 def read_header(file: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, str, list[str]]:
@@ -96,8 +137,12 @@ def separated_rows(
     lines: Iterator[tuple[int, str]],
     delimiter: str,
     on_bad_row: OnBadRow = stop,
+    escaped: bool = False,
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield rows of fields, quoted or not, with their places."""
+    """Yield rows of fields, quoted or not, with their places.
+
+    escaped: a quote or a backslash inside a field has a backslash before it.
+    """
     csv.field_size_limit(MAX_ROW_BYTES)  # ours: max_text_bytes says what a text may have
     first = last = 0
 
@@ -105,7 +150,7 @@ def separated_rows(
         nonlocal first, last
         for number, line in lines:
             first, last = first or number, number
-            yield line
+            yield mask_escapes(line) if escaped else line
 
     reader = csv.reader(counted(), delimiter=delimiter, strict=True)
     while True:
@@ -117,12 +162,27 @@ def separated_rows(
         except csv.Error as error:
             message = f"{file}, line {first}: broken CSV ({error}); correct its quotes"
             if "unexpected end" in str(error):
-                message += f": one that opens there is not closed up to line {last}"
-                raise InputError(message) from None
-            on_bad_row(InputError(message))
+                message += (
+                    f": one that opens there is not closed up to line {last}, the last, so nothing "
+                    "from there on can be read"
+                )
+                on_bad_row(RestLost(message))
+                return
+            swallowed = f": one that opens there swallows all up to line {last}"
+            on_bad_row(InputError(message + swallowed * (last > first)))
             continue
         if row:
-            yield f"{file}, line {first}", row
+            yield f"{file}, line {first}", [unmask(field) for field in row] if escaped else row
+
+
+def mask_escapes(line: str) -> str:
+    """Return a line with its escaped quotes and backslashes masked; other backslashes are text."""
+    return re.sub(r'\\(["\\])', lambda found: QUOTE if found[1] == '"' else BACKSLASH, line)
+
+
+def unmask(field: str) -> str:
+    """Return a field of a masked line as it was meant."""
+    return field.replace(QUOTE, '"').replace(BACKSLASH, "\\")
 
 
 def tsv_rows(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, list[str]]]:

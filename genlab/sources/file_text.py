@@ -8,7 +8,8 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path, PurePath
@@ -47,6 +48,10 @@ MAX_ROW_BYTES = 1 << 28
 OnBadRow = Callable[[InputError], None]
 
 
+class RestLost(InputError):
+    """From a row on nothing in a file can be read: nobody can tell where the next row begins."""
+
+
 def stop(error: InputError) -> None:
     """Raise the error of a row that cannot be read."""
     raise error
@@ -63,6 +68,14 @@ def is_hidden(name: str | PurePath) -> bool:
     parts = PurePath(name).parts
     system = {"__macosx", "thumbs.db", "desktop.ini"}
     return any(part.startswith(".") or part.lower() in system for part in parts)
+
+
+def count_files(counts: Counter, there: Iterable[Path], read: Collection[Path]) -> None:
+    """Add to `counts` how many files of a corpus's folder are read, hidden, or not read."""
+    counts.update(read=0, hidden=0, unread=0)
+    for file in there:
+        kind = "read" if file in read else "hidden" if is_hidden(file.name) else "unread"
+        counts[kind] += 1
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 
 from genlab.core.program import InputError
 from genlab.sources.decoding import Encoding
-from genlab.sources.file_text import MAX_ROW_BYTES, text_pieces
+from genlab.sources.file_text import MAX_ROW_BYTES, OnBadRow, RestLost, stop, text_pieces
 from genlab.sources.text_files import JSON
 
 BLANKS = re.compile(r"[ \t\n\r]*")  # JSON's white space
@@ -129,16 +129,34 @@ class JsonText:
             raise self.error("text after the end; one file is one array or object")
 
 
-def array_rows(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, Any]]:
-    """Yield the values of a JSON array with their places; rows count from 0."""
+def array_rows(
+    file: Path, encoding: Encoding = Encoding.auto, on_bad_row: OnBadRow = stop
+) -> Iterator[tuple[str, Any]]:
+    """Yield the values of a JSON array with their places; rows count from 0.
+
+    Where the JSON is broken, nothing tells where the next row begins: `on_bad_row` has all that
+    follows as one row.
+    """
     stream = JsonText(file, encoding)
     stream.take("[")
     if stream.peek() == "]":
         return
     for number in count():
         stream.part = f"row {number} (counted from 0)"
-        yield f"{file}, {stream.part}", stream.value()
-        if stream.take(",]") == "]":
-            break
+        try:
+            value = stream.value()
+        except InputError as error:
+            on_bad_row(RestLost(f"{error}; nothing from there on can be read"))
+            return
+        yield f"{file}, {stream.part}", value
+        try:
+            if stream.take(",]") == "]":
+                break
+        except InputError as error:
+            on_bad_row(RestLost(f"{error}; nothing from there on can be read"))
+            return
     stream.part = ""
-    stream.end()
+    try:
+        stream.end()
+    except InputError as error:
+        on_bad_row(error)

@@ -116,17 +116,23 @@ CheckColumns = Callable[[str, Iterable[str], Iterable[str]], None]
 
 
 def parquet_rows(
-    file: Path, columns: Sequence[str], check: CheckColumns = check_columns
+    file: Path,
+    columns: Sequence[str],
+    check: CheckColumns = check_columns,
+    optional: Sequence[str] = (),
 ) -> Iterator[tuple[str, Any]]:
     """Yield these columns of a Parquet file's rows with their places; rows count from 0.
 
-    `check(place, columns there, columns needed)` raises InputError for one that is missing.
+    Those of `optional` are yielded if they are there. `check(place, columns there, columns needed)`
+    raises InputError for one that is missing.
     """
     number = 0
     try:
         with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/core/tables.py
-            check(str(file), table.schema_arrow.names, columns)
-            for batch in table.iter_batches(PARQUET_ROWS, columns=list(columns)):
+            there = table.schema_arrow.names
+            check(str(file), there, columns)
+            read = [*columns, *(name for name in optional if name in there)]
+            for batch in table.iter_batches(PARQUET_ROWS, columns=read):
                 for row in batch.to_pylist():
                     yield f"{file}, row {number} (counted from 0)", row
                     number += 1
@@ -142,12 +148,17 @@ def parquet_rows(
 
 
 def dataset_rows(
-    name: str, rows: "Dataset", columns: Sequence[str], check: CheckColumns = check_columns
+    name: str,
+    rows: "Dataset",
+    columns: Sequence[str],
+    check: CheckColumns = check_columns,
+    optional: Sequence[str] = (),
 ) -> Iterator[tuple[str, Any]]:
     """Yield these columns of one split of a Hub dataset as `parquet_rows` does."""
     check(name, rows.column_names, columns)
     number = 0
-    for table in rows.select_columns(list(columns)).with_format("arrow").iter(PARQUET_ROWS):
+    read = [*columns, *(column for column in optional if column in rows.column_names)]
+    for table in rows.select_columns(read).with_format("arrow").iter(PARQUET_ROWS):
         for row in table.to_pylist():
             yield f"{name}, row {number} (counted from 0)", row
             number += 1

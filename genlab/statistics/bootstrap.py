@@ -31,6 +31,10 @@ class Resampled:
     error: np.ndarray
     pivots: np.ndarray
 
+    def column(self, i: int) -> "Resampled":
+        """Return column i alone, as one of one column."""
+        return Resampled(self.mean[[i]], self.error[[i]], self.pivots[:, [i]])
+
     def ends(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Return (low, high), each float64[m]; infinite where the resamples set no end."""
         counted = (~np.isnan(self.pivots)).sum(axis=0)
@@ -48,24 +52,37 @@ class Resampled:
         return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
 
 
-def resample(values: np.ndarray, n_resamples: int, seed: int | list[int]) -> Resampled:
-    """Return the means of `values`, float64[n, m], and their resamples; NaN does not count."""
+def resample(
+    values: np.ndarray,
+    n_resamples: int,
+    seed: int | list[int],
+    clusters: np.ndarray | None = None,
+) -> Resampled:
+    """Return the means of `values`, float64[n, m], and their resamples; NaN does not count.
+
+    clusters: int[n], the cluster of each unit, from 0. Whole clusters are drawn, and the error is
+    the clustered one: residuals are summed within a cluster before they are squared, and
+    G / (G - 1) corrects for G clusters (Liang and Zeger 1986, Biometrika 73(1)). Without them each
+    unit is a cluster of its own, and the error is s / sqrt(n).
+    """
     if len(values) == 0:
         raise InputError("no query was scored, so there is no interval")
     counted = ~np.isnan(values)
     # Measured from a value of its own, a column without spread is exactly zeros.
     origin = values[counted.argmax(axis=0), np.arange(values.shape[1])]
     apart = np.where(counted, values - origin, 0.0)
-    n = counted.sum(axis=0)
-    mean, variance = moments(apart.sum(axis=0), (apart**2).sum(axis=0), n)
-    variance[np.all((apart == 0) | ~counted, axis=0) & (n > 0)] = 0.0
-    error = np.sqrt(variance / np.where(n, n, np.nan))
-    sums, squares, totals = resampled_sums([apart, apart**2], counted, n_resamples, seed)
-    means, variances = moments(sums, squares, totals)
-    variances[variances <= ROUNDING * variance] = 0.0
+    if clusters is None:
+        tables, drawn = [apart, apart**2], counted
+    else:
+        sums, sizes = (sums_within(each, clusters) for each in (apart, counted.astype(np.float64)))
+        tables, drawn = [sums, sums**2, sums * sizes, sizes**2, sizes], sizes > 0
+    mean, error = mean_and_error(*(table.sum(axis=0) for table in tables), drawn.sum(axis=0))
+    error[np.all((apart == 0) | ~counted, axis=0) & counted.any(axis=0)] = 0.0
+    means, errors = mean_and_error(*resampled_sums(tables, drawn, n_resamples, seed))
+    errors[errors**2 <= ROUNDING * error**2] = 0.0
     with np.errstate(invalid="ignore", divide="ignore"):  # 0 / 0 below; x / 0 is infinite
-        pivots = (means - mean) / np.sqrt(variances / totals)
-    at_mean = np.isnan(pivots) & (totals > 0)
+        pivots = (means - mean) / errors
+    at_mean = np.isnan(pivots) & ~np.isnan(means)
     # One value drawn has no variance: it says nothing, like one of many equal ones.
     apart_from_mean = np.sign(np.where(at_mean, means - mean, 0.0))
     with np.errstate(invalid="ignore"):
@@ -74,12 +91,40 @@ def resample(values: np.ndarray, n_resamples: int, seed: int | list[int]) -> Res
     return Resampled(origin + mean, error, pivots)
 
 
-def moments(sums: np.ndarray, squares: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean and the unbiased variance (NaN for fewer than two) of sums over n."""
+def sums_within(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Return float64[clusters, m]: the sums of values, float64[n, m], within each cluster."""
+    sums = np.zeros((int(clusters.max()) + 1, values.shape[1]))
+    np.add.at(sums, clusters, values)
+    return sums
+
+
+def means_within(values: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
+    """Return float64[clusters, m]: the means within each, NaN where none counts.
+
+    values: float64[n, m]; without clusters they are returned as they are.
+    """
+    if clusters is None:
+        return values
+    counted = ~np.isnan(values)
+    sums = sums_within(np.where(counted, values, 0.0), clusters)
+    with np.errstate(invalid="ignore"):
+        return sums / sums_within(counted.astype(np.float64), clusters)
+
+
+def mean_and_error(*sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and its standard error, NaN for fewer than two, of columns of sums.
+
+    sums: of x, of x^2 and the number n; of clusters with x the sum of one and k its size, of x,
+    x^2, x k, k^2, k and the number of clusters.
+    """
+    total, squares, *rest = sums
+    n = rest[-1]
+    crosses, sizes_squared, count = (total, n, n) if len(rest) == 1 else rest[:3]
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = sums / n
-        variance = np.maximum(squares / n - mean**2, 0.0) * n / (n - 1)
-    return np.where(n > 0, mean, np.nan), np.where(n > 1, variance, np.nan)
+        mean = np.where(count > 0, total / count, np.nan)
+        around = np.maximum(squares - 2 * mean * crosses + mean**2 * sizes_squared, 0.0)
+        error = np.sqrt(around * n / (n - 1)) / count
+    return mean, np.where(n > 1, error, np.nan)
 
 
 def resampled_means(values: np.ndarray, n_resamples: int, seed: int | list[int]) -> np.ndarray:

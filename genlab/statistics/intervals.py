@@ -187,11 +187,12 @@ def mover(
     return total - np.sqrt((below**2).sum(axis=0)), total + np.sqrt((above**2).sum(axis=0))
 
 
-def wilson_interval(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's score interval (low, high), within [0, 1], for a share of n >= 1 trials.
+def wilson_interval(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's score interval (low, high), within [0, 1], for a share of n trials.
 
-    Unlike share +- z * standard error it has a width at 0 and at n successes. Wilson 1927,
-    Journal of the American Statistical Association 22(158).
+    n need not be whole: it may be an effective number of trials. Unlike share +- z * standard error
+    it has a width at 0 and at n successes. Wilson 1927, Journal of the American Statistical
+    Association 22(158).
     """
     if not 0 <= successes <= n or n == 0:
         raise ValueError(f"{successes} successes of {n} trials")

@@ -103,18 +103,21 @@ def adjust_by_holm(p_values: list[float]) -> list[float]:
     return adjusted
 
 
-def detectable_difference(differences: np.ndarray, n_asked: int = 1) -> float:
+def detectable_difference(
+    differences: np.ndarray, n_asked: int = 1, error: float | None = None
+) -> float:
     """Return the true difference that this many pairs would show in 80 of 100 such experiments.
 
     For one question it is (1.96 + 0.84) standard errors of a paired mean; for `n_asked` questions
     each is tested at the level of Holm's first step, 5 % / n_asked. It is NaN for too few pairs to
     show anything, and for differences that are all equal, whose spread is unknown.
+    error: the standard error, where it is not s / sqrt(n), as of clusters or several trainings.
     """
     counted = differences[~np.isnan(differences)]
     if len(counted) < FEWEST_PAIRS or np.ptp(counted) == 0:
         return float("nan")
     z = NormalDist().inv_cdf(1 - LEVEL / (2 * n_asked)) + NormalDist().inv_cdf(POWER)
-    return z * float(np.std(counted, ddof=1)) / sqrt(len(counted))
+    return z * (float(np.std(counted, ddof=1)) / sqrt(len(counted)) if error is None else error)
 
 
 def unpaired_shares_interval(a: float, b: float, n: int) -> tuple[float, float]:
@@ -129,22 +132,30 @@ def unpaired_shares_interval(a: float, b: float, n: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def units_to_settle(
-    difference: float, spread: float, margin: float | None, n_asked: int = 1
+def number_to_settle(
+    difference: float,
+    spread: float,
+    margin: float | None,
+    n_asked: int = 1,
+    *,
+    beyond: float = 0.0,
+    fewest: int = FEWEST_PAIRS,
 ) -> int | None:
-    """Return how many pairs would settle a difference, if it and the pairs' spread stay.
+    """Return how many pairs, or trainings, would settle a difference, if it and the spread stay.
 
     They show it 80 times in 100 after Holm's first step, or, where it is smaller than the margin,
-    as often that it is: the smaller of the two numbers. None where neither can be said.
-    spread: the standard deviation of the pairs' differences.
+    as often that it is: the smaller of the two numbers. None where no number would.
+    spread: the standard deviation of one pair's (training's) difference; beyond: the squared error
+    that more of them leave as it is.
     """
     normal = NormalDist()
     power, alone = normal.inv_cdf(POWER), normal.inv_cdf(1 - LEVEL / 2)
     ways = [(normal.inv_cdf(1 - LEVEL / (2 * n_asked)) + power, abs(difference))]
     if margin is not None:
         ways.append((alone + power, margin - abs(difference)))
-    needed = [(z * spread / distance) ** 2 for z, distance in ways if distance > 0]
-    return max(FEWEST_PAIRS, ceil(min(needed))) if needed and spread > 0 else None
+    rooms = [(distance / z) ** 2 - beyond for z, distance in ways if distance > 0]
+    needed = [spread**2 / room for room in rooms if room > 0]
+    return max(fewest, ceil(min(needed))) if needed and spread > 0 else None
 
 
 def is_significant(low: float, high: float, p_adjusted: float) -> bool:

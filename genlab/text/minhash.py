@@ -1,13 +1,18 @@
 """Near-duplicate texts by MinHash over character shingles (Broder 1997).
 
 Texts come normalized (normal_form.py). A pair is similar if the Jaccard similarity of its shingle
-sets reaches a threshold. Signatures and locality-sensitive hashing only propose pairs; every
+sets reaches a threshold. A set holds a shingle once, however often it occurs (Broder's option B, as
+in datatrove and text-dedup). Signatures and locality-sensitive hashing only propose pairs; every
 proposed pair is checked on its true shingle sets, so a chance agreement of hashes drops nothing.
 
-Shingles are characters, not words, so that four words have enough of them. The ends are padded,
-so that a change in the last word weighs as much as one in the middle: "how deep is lake varn" and
-"... lake corl" share half of their 5-character shingles, far from 0.9.
+Shingles are characters, not words, so that four words have enough of them. Broder's are those that
+lie within the text. With `pad_ends` there are as many more at either end, half outside the text, so
+that a change in the last word weighs as much as one in the middle: "how deep is lake varn" and
+"... lake corl" then share 17 of 33 5-character shingles, without padding 13 of 21; two questions of
+30 characters that differ in a year's last digit have 0.74 and 0.93.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -25,29 +30,48 @@ BUCKET_NEIGHBOURS = 10
 LIST_NUM_PERM = 32
 
 
-def hash_shingles(keys: pl.Series, shingle_chars: int) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class Shingles:
+    """What a text is cut into."""
+
+    chars: int
+    pad_ends: bool
+
+
+def hash_shingles(keys: pl.Series, shingles: Shingles) -> tuple[np.ndarray, np.ndarray]:
     """Return the hashes of all texts' shingles, uint64[n], and where each text begins and ends.
 
-    A text of c characters has c + shingle_chars - 1 shingles, padding included; text i's are
-    hashes[offsets[i]:offsets[i + 1]]. The hash is ours, not Polars's or Python's, so that it is
-    the same in every version and process.
+    A text of c characters has c - chars + 1 shingles, or c + chars - 1 with padding; one shorter
+    than a shingle has itself for its only one. Text i's are hashes[offsets[i]:offsets[i + 1]]. The
+    hash is ours, not Polars's or Python's, so that it is the same in every version and process.
     """
-    padding = PADDING * (shingle_chars - 1)
+    n_padding = shingles.chars - 1
+    padding = PADDING * n_padding
     joined = padding + "".join(key + padding for key in keys)
     codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
-    n_shingles = len(codes) - (shingle_chars - 1)
+    n_shingles = len(codes) - n_padding
     hashes = np.zeros(n_shingles, dtype=np.uint64)
-    for offset in range(shingle_chars):
+    for offset in range(shingles.chars):
         hashes *= np.uint64(0x9E3779B97F4A7C15)
         hashes += codes[offset : offset + n_shingles]
     hashes ^= hashes >> np.uint64(32)  # the product's low bits are its weak ones
     hashes *= np.uint64(0xD6E8FEB86659FD93)
     hashes ^= hashes >> np.uint64(32)
-    sizes = keys.str.len_chars().to_numpy().astype(np.uint64) + np.uint64(shingle_chars - 1)
-    return hashes, np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(sizes)])
+    n_chars = keys.str.len_chars().to_numpy().astype(np.int64)
+    sizes = n_chars + n_padding
+    if not shingles.pad_ends:
+        # Of each text's padded shingles those that begin and end in it; of a short text the one
+        # that begins with it.
+        starts = np.cumsum(sizes) - sizes + np.minimum(n_padding, sizes - 1)
+        sizes = np.maximum(n_chars - n_padding, 1)
+        steps = np.zeros(n_shingles + 1, dtype=np.int8)
+        steps[starts] += 1
+        steps[starts + sizes] -= 1
+        hashes = hashes[np.cumsum(steps[:-1]) > 0]
+    return hashes, np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint64)
 
 
-def sign(keys: pl.Series, num_perm: int, shingle_chars: int, seed: int) -> np.ndarray:
+def sign(keys: pl.Series, num_perm: int, shingles: Shingles, seed: int) -> np.ndarray:
     """Return MinHash signatures, uint32[n, num_perm].
 
     The share of equal places of two signatures estimates their texts' Jaccard similarity J, with
@@ -56,7 +80,7 @@ def sign(keys: pl.Series, num_perm: int, shingle_chars: int, seed: int) -> np.nd
     signatures = np.empty((len(keys), num_perm), dtype=np.uint32)
     for start in range(0, len(keys), CHUNK_TEXTS):
         chunk = slice(start, start + CHUNK_TEXTS)
-        hashes, offsets = hash_shingles(keys[chunk], shingle_chars)
+        hashes, offsets = hash_shingles(keys[chunk], shingles)
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, num_perm, seed)
         signatures[chunk] = matrix.to_rows()
     return signatures
@@ -76,13 +100,13 @@ def rows_per_band(threshold: float, num_perm: int) -> int:
 
 
 def hash_bands(
-    keys: pl.Series, threshold: float, num_perm: int, shingle_chars: int, seed: int
+    keys: pl.Series, threshold: float, num_perm: int, shingles: Shingles, seed: int
 ) -> np.ndarray:
     """Return each text's bands, uint64[n, bands]: what is kept of its signature."""
     r = rows_per_band(threshold, num_perm)
     chunks = [np.zeros((0, num_perm // r), dtype=np.uint64)]
     for start in range(0, len(keys), CHUNK_TEXTS):
-        signatures = sign(keys[start : start + CHUNK_TEXTS], num_perm, shingle_chars, seed)
+        signatures = sign(keys[start : start + CHUNK_TEXTS], num_perm, shingles, seed)
         chunks.append(fold_bands(signatures, r))
     return np.concatenate(chunks)
 
@@ -145,14 +169,14 @@ def propose_list_pairs(lists: np.ndarray, signatures: np.ndarray, threshold: flo
 
 
 def keep_similar(
-    pairs: np.ndarray, left: pl.Series, right: pl.Series, threshold: float, shingle_chars: int
+    pairs: np.ndarray, left: pl.Series, right: pl.Series, threshold: float, shingles: Shingles
 ) -> np.ndarray:
     """Return the pairs (a row of `left`, a row of `right`) whose true similarity is high enough."""
-    return pairs[true_similarities(pairs, left, right, shingle_chars) >= threshold]
+    return pairs[true_similarities(pairs, left, right, shingles) >= threshold]
 
 
 def true_similarities(
-    pairs: np.ndarray, left: pl.Series, right: pl.Series, shingle_chars: int
+    pairs: np.ndarray, left: pl.Series, right: pl.Series, shingles: Shingles
 ) -> np.ndarray:
     """Return each pair's (row of `left`, row of `right`) Jaccard similarity, float64[n].
 
@@ -161,8 +185,8 @@ def true_similarities(
     similarities = [np.zeros(0)]
     for start in range(0, len(pairs), CHUNK_TEXTS):
         chunk = pairs[start : start + CHUNK_TEXTS]
-        one, at_one = number_shingles(left.gather(chunk[:, 0]), shingle_chars)
-        other, at_other = number_shingles(right.gather(chunk[:, 1]), shingle_chars)
+        one, at_one = distinct_shingles(left.gather(chunk[:, 0]), shingles)
+        other, at_other = distinct_shingles(right.gather(chunk[:, 1]), shingles)
         both, at = np.concatenate([one, other]), np.concatenate([at_one, at_other])
         order = np.argsort(both)
         is_shared = both[order[1:]] == both[order[:-1]]
@@ -172,25 +196,19 @@ def true_similarities(
     return np.concatenate(similarities)
 
 
-def number_shingles(keys: pl.Series, shingle_chars: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return hashes, uint64[n], of (text, shingle, which occurrence), and each one's text.
+def distinct_shingles(keys: pl.Series, shingles: Shingles) -> tuple[np.ndarray, np.ndarray]:
+    """Return hashes, uint64[n], of every text's different shingles, and each one's text, int64[n].
 
-    Numbered occurrences (Broder's option A) tell "bibi" from "bibibi", whose shingles are the same.
-    No two hashes are equal (but for a collision: 1 in 10^7 for a thousand passages).
+    The text's number is part of the hash, so no two hashes are equal (but for a collision: 1 in
+    10^7 for a thousand passages), and those of two lists are equal for the same place and shingle.
     """
-    hashes, offsets = hash_shingles(keys, shingle_chars)
+    hashes, offsets = hash_shingles(keys, shingles)
     texts = np.repeat(np.arange(len(keys), dtype=np.uint64), np.diff(offsets).astype(np.int64))
     mixed = (hashes[: len(texts)] ^ texts * np.uint64(0x9E3779B97F4A7C15)) * np.uint64(
         0xD6E8FEB86659FD93
     )
-    order = np.argsort(mixed)
-    mixed, places = mixed[order], np.arange(len(mixed))
-    is_first = np.append(True, mixed[1:] != mixed[:-1])[: len(mixed)]
-    occurrences = places - np.maximum.accumulate(np.where(is_first, places, 0))
-    numbered = (mixed ^ mixed >> np.uint64(32)) + occurrences.astype(np.uint64) * np.uint64(
-        0xBF58476D1CE4E5B9
-    )
-    return numbered, texts[order].astype(np.int64)
+    different, places = np.unique(mixed, return_index=True)
+    return different, texts[places].astype(np.int64)
 
 
 def find_later_twins(pairs: np.ndarray) -> dict[int, int]:

@@ -5,24 +5,22 @@ from pathlib import Path
 
 from genlab.core.program import InputError
 
-BEFORE = "before"  # the base policy, which has no training seed
+BEFORE = "before"  # the base policy
+CURVE = "curve.json"  # beside a trained model
 
 
-def find_models(trained: Path, arms: list[str]) -> list[tuple[str, str, Path]]:
-    """Return (arm, seed, folder) of every model of the arms; InputError if an arm has none."""
-    found = []
+def find_models(trained: Path, arms: list[str]) -> dict[str, Path]:
+    """Return arm -> the folder of its model; InputError if an arm has none."""
     for arm in arms:
-        folders = sorted((trained / arm).glob("*/"), key=lambda folder: int(folder.name))
-        if not folders:
+        if not (trained / arm).is_dir():
             raise InputError(
                 f"compared.arms: {arm} was not trained; name it under arms in params.yaml"
             )
-        found += [(arm, folder.name, folder) for folder in folders]
-    return found
+    return {arm: trained / arm for arm in arms}
 
 
 def join_curves(trained: Path, arms: list[str]) -> list[dict]:
     """Return the points of all arms' training curves, each with its arm."""
-    paths = {arm: trained / arm / "curve.json" for arm in arms}
+    paths = {arm: trained / arm / CURVE for arm in arms}
     curves = {arm: json.loads(path.read_text(encoding="utf-8")) for arm, path in paths.items()}
     return [{"arm": arm} | point for arm, curve in curves.items() for point in curve]

@@ -1,11 +1,11 @@
-"""What alignment changed: a row per text and model, and every arm's numbers with two intervals.
+"""What alignment changed: a row per text and arm, and every arm's numbers with their intervals.
 
-A metric is the mean of its column over rows, so arms can be paired by text_id. Each metric has an
-interval over the texts of ONE model, and one over training seeds. The first is narrower: it says
-nothing about another training.
+A metric is the mean of its column over rows, so arms can be paired by text_id. The intervals are
+over the texts of ONE model: they say nothing about another training. Rows carry their training's
+seed, so that runs with other seeds can be put together.
 """
 
-from math import exp, inf, sqrt
+from math import exp, inf
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,6 @@ import polars as pl
 from genlab.core.terminal import table
 from genlab.statistics.intervals import bootstrap_interval, interval
 from genlab.text.measures import distinct_n, echoes
-from pipelines.alignment.arms import BEFORE
 from pipelines.alignment.diversity import entropy_by_text, ratio_by_text, self_bleu
 
 # A metric is the mean of its column over the texts of a model.
@@ -34,11 +33,18 @@ COLUMNS = {
 SHARE_COLUMNS = ("below_zero", "below_minus_one", "self_bleu", "finished", "query_copied")
 AT_LEAST_ZERO = ("token_entropy", "surprisal", "new_tokens")
 BOUNDS: dict[str, tuple[float, float]] = {
-    **dict.fromkeys([*SHARE_COLUMNS, "distinct_1", "distinct_2"], (0.0, 1.0)),
+    **dict.fromkeys(SHARE_COLUMNS, (0.0, 1.0)),
     **dict.fromkeys(AT_LEAST_ZERO, (0.0, inf)),
 }
 ROW_SCHEMA = pl.Schema(
-    {"text_id": pl.String, "arm": pl.String, "seed": pl.String, "text": pl.String, **COLUMNS}
+    {
+        "text_id": pl.String,
+        "arm": pl.String,
+        "seed": pl.Int64,  # the training's
+        "prompt": pl.String,  # texts of one prompt are not independent; null without a prompt
+        "text": pl.String,
+        **COLUMNS,
+    }
 )
 
 
@@ -53,24 +59,14 @@ def cut_rows(rows: pl.DataFrame, max_len: int) -> pl.DataFrame:
 def measure_arms(
     rows: pl.DataFrame, seed: int
 ) -> tuple[dict[str, pl.DataFrame], dict[str, dict[str, dict]]]:
-    """Return each arm's ROW_SCHEMA rows and its summary, given rated rows of all arms.
-
-    The rows before alignment are repeated for every training seed, to be paired with each.
-    """
-    measured: dict[str, list[pl.DataFrame]] = {}
-    summaries = {}
+    """Return each arm's ROW_SCHEMA rows and its summary, given rated rows of all arms."""
+    measured, summaries = {}, {}
     for (arm,), mine in rows.partition_by("arm", maintain_order=True, as_dict=True).items():
-        models = mine.partition_by("seed", maintain_order=True)
-        measured[arm] = [measure_model(model) for model in models]
-        distinct = [
-            {f"distinct_{n}": distinct_n(model["tokens"].to_list(), n) for n in (1, 2)}
-            for model in models
-        ]
+        measured[arm] = measure_model(mine)
+        tokens = mine["tokens"].to_list()
+        distinct = {f"distinct_{n}": distinct_n(tokens, n) for n in (1, 2)}
         summaries[arm] = summarize_arm(measured[arm], distinct, seed)
-    seeds = rows.filter(pl.col("arm") != BEFORE)["seed"].unique(maintain_order=True)
-    measured[BEFORE] = [measured[BEFORE][0].with_columns(seed=pl.lit(each)) for each in seeds]
-    names = ROW_SCHEMA.names()
-    return {arm: pl.concat(models).select(names) for arm, models in measured.items()}, summaries
+    return measured, summaries
 
 
 def measure_model(rows: pl.DataFrame) -> pl.DataFrame:
@@ -81,7 +77,8 @@ def measure_model(rows: pl.DataFrame) -> pl.DataFrame:
         float(echoes(prompt, text)) if prompt else None
         for prompt, text in rows.select("prompt", "text").iter_rows()
     ]
-    return rows.select("text_id", "arm", "seed", "text").with_columns(
+    prompt = pl.col("prompt").replace("", None)
+    return rows.select("text_id", "arm", "seed", prompt, "text").with_columns(
         reward=rows["reward"].cast(pl.Float64),
         below_zero=(rows["reward"] < 0).cast(pl.Float64),
         below_minus_one=(rows["reward"] < -1).cast(pl.Float64),
@@ -97,59 +94,29 @@ def measure_model(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def summarize_arm(
-    models: list[pl.DataFrame], distinct: list[dict[str, float]], seed: int
+    rows: pl.DataFrame, distinct: dict[str, float], seed: int
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Return metric -> {texts, seeds}, given rows and distinct-n of every training seed's model.
+    """Return metric -> {texts: the value with its bootstrap interval over texts}.
 
-    texts: the first seed's model with the bootstrap interval over its texts. distinct-n has no
-    interval there, because it is of the set and falls in every resample. seeds: `spread_of_seeds`;
-    of a share that is the same for every seed (0, mostly) the interval of one model's texts.
+    distinct: distinct-n of the set, which has no interval: it falls in every resample.
     """
-    names = [name for name in COLUMNS if models[0][name].null_count() < models[0].height]
-    values = np.array([[model[name].mean() for name in names] for model in models])
+    names = [name for name in COLUMNS if rows[name].null_count() < rows.height]
     low, high = bootstrap_interval(
-        models[0].select(names).to_numpy(), seed=seed, bounds=[BOUNDS.get(name) for name in names]
+        rows.select(names).to_numpy(), seed=seed, bounds=[BOUNDS.get(name) for name in names]
     )
-    summary = {}
-    for i, name in enumerate(names):
-        texts = interval(values[0, i], low[i], high[i])
-        summary[name] = {"texts": texts} | spread_of_seeds(values[:, i], BOUNDS.get(name))
-        if name in SHARE_COLUMNS and not values[:, i].std() and "seeds" in summary[name]:
-            summary[name]["seeds"] |= {"low": texts["low"], "high": texts["high"]}
-    for name in distinct[0]:
-        of_seeds = np.array([each[name] for each in distinct])
-        over_seeds = spread_of_seeds(of_seeds, BOUNDS.get(name))
-        summary[name] = {"texts": {"value": float(of_seeds[0])}} | over_seeds
-    return summary
+    means = rows.select(pl.col(names).mean()).row(0)
+    summary = {name: {"texts": interval(means[i], low[i], high[i])} for i, name in enumerate(names)}
+    return summary | {name: {"texts": {"value": value}} for name, value in distinct.items()}
 
 
-def spread_of_seeds(
-    values: np.ndarray, bounds: tuple[float, float] | None = None
-) -> dict[str, dict[str, float]]:
-    """Return {seeds: the mean, its Student's t interval, and the standard deviation}.
-
-    The interval ends at the bounds of the metric. {} for a single seed.
-    """
-    from scipy.stats import t
-
-    n = len(values)
-    if n < 2:
-        return {}
-    mean, deviation = values.mean(), float(values.std(ddof=1))
-    half = t.ppf(0.975, n - 1) * deviation / sqrt(n)
-    least, most = bounds or (-inf, inf)
-    ends = max(least, mean - half), min(most, mean + half)
-    return {"seeds": interval(mean, *ends) | {"deviation": deviation}}
-
-
-def best_value(numbers: dict[str, dict[str, float]]) -> float:
-    """Return a metric's mean over training seeds, or the one model's value where there is one."""
-    return numbers.get("seeds", numbers["texts"])["value"]
+def value_of(numbers: dict[str, dict[str, float]]) -> float:
+    """Return a metric's value from a summary."""
+    return numbers["texts"]["value"]
 
 
 def headline(summary: dict[str, dict]) -> dict[str, float]:
     """Return an arm's values alone, with the perplexity in place of the surprisal."""
-    values = {name: best_value(numbers) for name, numbers in summary.items()}
+    values = {name: value_of(numbers) for name, numbers in summary.items()}
     values["perplexity"] = exp(min(values.pop("surprisal"), 700.0))
     return values
 
@@ -173,8 +140,8 @@ def front(summaries: dict[str, dict]) -> list[dict]:
     return [
         {
             "arm": arm,
-            "reward": best_value(summary["reward"]),
-            "token_entropy": best_value(summary["token_entropy"]),
+            "reward": value_of(summary["reward"]),
+            "token_entropy": value_of(summary["token_entropy"]),
         }
         for arm, summary in summaries.items()
     ]
@@ -184,7 +151,7 @@ def table_of(summaries: dict[str, dict]) -> str:
     """Return the arms' main numbers as lines for the terminal."""
     shown = ("reward", "below_zero", "held_out_reward", "token_entropy", "divergence")
     rows = [
-        [arm, *(f"{best_value(summary[name]):.3f}" for name in shown)]
+        [arm, *(f"{value_of(summary[name]):.3f}" for name in shown)]
         for arm, summary in summaries.items()
     ]
     return table(rows, ("arm", *shown))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from genlab.core.program import InputError
+from genlab.core.seeds import order_of
 from genlab.core.tables import read_table
 from genlab.models.decoding import Decoding, end_tokens, generate
 from genlab.models.prompts import encode_prompts
@@ -30,11 +31,15 @@ SCHEMA = pl.Schema(
 
 
 def read_prompts(corpus: Path, split: str, n_prompts: int) -> list[str]:
-    """Return the first `n_prompts` prompts of a split (0: all) without repeats; [""] for none."""
+    """Return `n_prompts` prompts of a split (0: all) without repeats; [""] for none.
+
+    Their order has no meaning and is always the same: text i answers prompt i in every run, however
+    many are asked for, and a corpus may be sorted.
+    """
     prompts = read_table(corpus).filter(pl.col("split") == split)["prompt"]
     if prompts.is_empty():
         raise InputError(f"{corpus}: no {split} text, so there is no prompt to write after")
-    distinct = prompts.unique(maintain_order=True).to_list()
+    distinct = sorted(prompts.unique(), key=order_of)
     return distinct[:n_prompts] if n_prompts else distinct
 
 

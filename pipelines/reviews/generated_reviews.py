@@ -153,6 +153,15 @@ def add_references(generated: pl.DataFrame, reviews: pl.DataFrame, seed: int) ->
     return pl.concat([generated, *references])
 
 
+def with_organisations(rows: pl.DataFrame, reviews: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with the organisation of the review whose properties were asked for.
+
+    Reviews of one organisation share its rubrics and details, and are not independent.
+    """
+    known = reviews.select("review_id", pl.col("organisation").replace("", None))
+    return rows.join(known, on="review_id", how="left", maintain_order="left")
+
+
 def draw_others(inputs: pl.DataFrame, seed: int) -> list[int] | None:
     """Return for each input the row of another, drawn at random: another rating and rubric.
 

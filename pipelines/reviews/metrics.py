@@ -27,7 +27,7 @@ def score_texts(
     losses: list[np.ndarray],
     repetition_words: int,
 ) -> pl.DataFrame:
-    """Return SCORE_SCHEMA rows of GENERATE_SCHEMA rows, in their order.
+    """Return SCORE_SCHEMA rows of GENERATE_SCHEMA rows with their organisation, in their order.
 
     classifiers: of "rating" and "rubric", None where there is none; losses: of each row's text.
     """

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from genlab.core.files import written_whole
+from genlab.models.loading import load_text_to_text_model
+from genlab.models.trial import save_tried
 from pipelines.reviews.keywords import Rules, weigh_keywords
 from pipelines.reviews.mini_reviews import make_reviews
 from pipelines.reviews.review_prompts import write_prompt
@@ -52,7 +53,5 @@ def make_base(path: Path, n_pages: int, template: str, output: Path, sizes: "Siz
     pages, prompts = make_pages(path, n_pages, sizes.seed, template)
     tokenizer = train_tokenizer(pages + prompts, sizes.vocab_size)
     model, loss = pretrain(pages, tokenizer, sizes)
-    with written_whole(output) as partial:
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
+    save_tried(model, tokenizer, output, load_text_to_text_model, f"a mini model for {output}")
     return loss

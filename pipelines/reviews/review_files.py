@@ -20,6 +20,7 @@ from genlab.core.program import InputError
 from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS
 from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import RestLost
 from genlab.sources.hub import load_dataset
 from genlab.sources.text_files import check_text, data_stem, dataset_rows, shown
 from pipelines.reviews.review_layouts import (
@@ -70,14 +71,15 @@ class BadRows:
             print("left out: more, see the counts", file=sys.stderr)
 
     def add_unreadable(self, error: InputError) -> None:
-        """Do the same with a row that could not even be read."""
-        self.add(BadRow("row", str(error)))
+        """Do the same with a row that could not even be read, or with the rest of a file."""
+        self.add(BadRow("rest_of_file" if isinstance(error, RestLost) else "row", str(error)))
 
 
 @dataclass
 class ReviewCounts:
     """What is counted of the reviews while they pass."""
 
+    files: Counter = field(default_factory=Counter)  # of a folder of the user's
     ratings: Counter = field(default_factory=Counter)
     organisations: set[str] = field(default_factory=set)
 
@@ -97,6 +99,7 @@ class ReviewCounts:
             "bad_rows": bad,
             "organisations": len(self.organisations - {""}),
             "ratings": {f"stars_{stars}": self.ratings[stars] for stars in STARS},
+            **({"files": dict(self.files)} if self.files else {}),
         }
 
 
@@ -108,12 +111,14 @@ def read_review_files(
     n_reviews: int,
     seed: int,
     bad_rows: BadRows,
+    counts: Counter | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Yield the reviews of a file, or of all data files of a folder; n_reviews drawn (0: all).
 
-    Raises InputError for what cannot be read, and if there is no review at all.
+    Counts files read, hidden and unread. Raises InputError for what cannot be read, and if there is
+    no review at all.
     """
-    files = find_files(path)
+    files = find_files(path, Counter() if counts is None else counts)
     stems = Counter(data_stem(file, EXTENSIONS) for file in files)
     parts = (
         (

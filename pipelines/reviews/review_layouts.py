@@ -6,6 +6,7 @@ the names of its columns, which are the user's to give.
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +18,14 @@ from typer import Option
 from genlab.core.program import InputError
 from genlab.sources.csv_text import csv_rows
 from genlab.sources.decoding import Encoding
-from genlab.sources.file_text import OnBadRow, is_hidden, recognise_start, stop, text_lines
+from genlab.sources.file_text import (
+    OnBadRow,
+    count_files,
+    is_hidden,
+    recognise_start,
+    stop,
+    text_lines,
+)
 from genlab.sources.json_text import array_rows
 from genlab.sources.text_files import check_columns, data_extension, line_rows, parquet_rows
 
@@ -60,9 +68,13 @@ class Columns:
         return [name for name in names if name != NONE]
 
 
-def find_files(path: Path) -> list[Path]:
-    """Return the file at `path`, or the data files of the folder there in order of name."""
+def find_files(path: Path, counts: Counter) -> list[Path]:
+    """Return the file at `path`, or the data files of the folder there in order of name.
+
+    Counts files read, hidden and unread.
+    """
     if path.is_file():
+        count_files(counts, [path], [path])
         return [path]
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; correct corpus.path")
@@ -73,6 +85,7 @@ def find_files(path: Path) -> list[Path]:
         if data_extension(file) in EXTENSIONS and not is_hidden(file.name) and file.is_file()
     ]
     name_unread(there, files)
+    count_files(counts, there, files)
     if not files:
         names = ", ".join(file.name for file in there[:20]) or "nothing"
         raise InputError(
@@ -102,7 +115,7 @@ def read_rows(
         yield from parquet_rows(file, needed_columns(columns), check_column_names)
         return
     if kind is ReviewFormat.json:
-        rows: Iterator[tuple[str, Any]] = array_rows(file, encoding)
+        rows: Iterator[tuple[str, Any]] = array_rows(file, encoding, on_bad_row)
     else:
         readers = {
             ReviewFormat.tskv: tskv_rows,

@@ -7,7 +7,7 @@ the test set keeps its size.
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
@@ -36,13 +36,21 @@ class Rules:
     ]
     test_share: Annotated[float, Option(min=0, max=1, help="The same; the rest is for training.")]
     shingle_chars: Annotated[int, Option(min=2, help="Characters per shingle.")]
+    pad_ends: Annotated[
+        bool, Option(help="Give the ends of a text as many shingles as its middle.")
+    ]
     num_perm: Annotated[int, Option(min=16, help="Places of a MinHash signature.")]
     seed: Annotated[int, Option(min=0, help="Of MinHash and of ties between organisations.")]
 
     @property
-    def hashing(self) -> dict[str, int]:
+    def shingles(self) -> minhash.Shingles:
+        """What a text is cut into."""
+        return minhash.Shingles(self.shingle_chars, self.pad_ends)
+
+    @property
+    def hashing(self) -> dict[str, Any]:
         """The arguments of every MinHash function."""
-        return {name: getattr(self, name) for name in ("num_perm", "shingle_chars", "seed")}
+        return {"num_perm": self.num_perm, "shingles": self.shingles, "seed": self.seed}
 
     @property
     def shares(self) -> np.ndarray:
@@ -109,7 +117,7 @@ def propose(
     pairs = minhash.propose_pairs(minhash.hash_bands(kept["key"], threshold, **rules.hashing))
     if places is not None:
         pairs = pairs[places[pairs[:, 0]] != places[pairs[:, 1]]]
-    return minhash.keep_similar(pairs, kept["key"], kept["key"], threshold, rules.shingle_chars)
+    return minhash.keep_similar(pairs, kept["key"], kept["key"], threshold, rules.shingles)
 
 
 def deal_organisations(kept: pl.DataFrame, rules: Rules) -> pl.DataFrame:

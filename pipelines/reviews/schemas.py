@@ -63,6 +63,7 @@ def bounds_of(metric: str) -> tuple[float, float] | None:
 SCORE_SCHEMA = pl.Schema(
     {name: GENERATE_SCHEMA[name] for name in ("text_id", "review_id", "arm", "decoding", "rating")}
     | {
+        "organisation": pl.String,  # of the asked review; null if not known
         "text": pl.String,
         "predicted_rating": pl.Int8,  # null: no classifier, or a text without a known word
         "predicted_rubric": pl.String,

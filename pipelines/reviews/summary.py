@@ -148,6 +148,7 @@ def five_and_others(scored: pl.DataFrame) -> pl.DataFrame:
         scored.with_columns(stars=stars, review_id=pl.format("turn {}", turn))
         .group_by(key, maintain_order=True)
         .agg(pl.col(name).cast(pl.Float64).mean() for name in metrics if name != "rating")
+        .with_columns(organisation=pl.lit(None, pl.String))  # a turn's reviews are of several
     )
 
 

@@ -1,6 +1,7 @@
 """MLflow as a second record of a training: params, curves and metrics, in a store of its own.
 
-The store is a server or a database by its URL, or a SQLite file. The file lies in the original
+The store is a server or a database by its URL, or a SQLite file. A password comes from the
+environment alone: params.yaml and dvc.lock are committed. The file lies in the original
 checkout, so queued experiments write to it, too; DVC does not track it, and nothing reads it.
 `mlflow ui` shows it, from an environment of its own: the lock has MLflow's client alone, as the
 whole does not install beside the other packages.
@@ -17,12 +18,23 @@ from genlab.core.program import InputError
 
 EXPERIMENT = "reviews"
 NONE = "none"
+FROM_ENVIRONMENT = "env"  # the URL is MLflow's own variable, which no file records
+VARIABLE = "MLFLOW_TRACKING_URI"
 URL = re.compile(r"([a-z]+)(?:\+[a-z0-9_]+)?://.*", re.IGNORECASE)
 SCHEMES = ("http", "https", "databricks", "postgresql", "mysql", "mssql")  # what MLflow knows
 
 
 def check_store(store: str) -> None:
-    """Raise InputError for a URL that MLflow has no store for."""
+    """Raise InputError for a URL that MLflow has no store for, or one with a password.
+
+    git and dvc.lock would keep the password.
+    """
+    if store != without_password(store):
+        raise InputError(
+            f"train.mlflow_store={without_password(store)}: leave the password out, as dvc.lock "
+            f"would keep it. Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for a "
+            f"server; or train.mlflow_store=env, and the whole URL as {VARIABLE}"
+        )
     found = URL.fullmatch(without_sqlite(store))
     if found and found[1].lower() not in SCHEMES:
         raise InputError(
@@ -46,6 +58,12 @@ def tracking_uri(store: str) -> tuple[str, str | None]:
 
     No artifacts are logged; without a place of theirs a SQLite file would get a folder mlruns.
     """
+    if store == FROM_ENVIRONMENT:
+        if not os.environ.get(VARIABLE):
+            raise InputError(
+                f"train.mlflow_store=env, but {VARIABLE} is not set; export it, or name a store"
+            )
+        return os.environ[VARIABLE], None
     store = without_sqlite(store)
     if URL.fullmatch(store):
         return store, None

@@ -121,3 +121,16 @@ def test_a_job_in_the_background_stays_deaf_to_interrupts(tmp_path):
         ["sh", "-c", script], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True
     )
     assert re.fullmatch(r"working\ndone\n", said)
+
+
+def test_ctrl_c_is_obeyed_before_anything_else_is_imported():
+    program = (
+        "import sys; sys.argv = ['-m']; before = set(sys.modules); import genlab; "
+        "from _signal import SIGINT, getsignal; "
+        "print(*sorted(set(sys.modules) - before), getsignal(SIGINT).__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == [
+        *("genlab", "genlab.core", "genlab.core.first_moments"),
+        "end_at_once",
+    ]

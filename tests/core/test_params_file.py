@@ -13,6 +13,8 @@ from genlab.core.checks import check_params, parse
 from genlab.core.params_file import check_params_file, read_params
 from genlab.core.pipeline import load_stages
 from genlab.core.program import InputError
+from genlab.core.yaml_text import load_yaml
+from genlab.experiments.revisions import parse_params
 from tests.checked_pipeline import be_in_pipeline, message, run_check
 from tests.project_copy import ROOT, change_params, dvc
 
@@ -212,3 +214,23 @@ def test_a_yaml_bomb_ends_quickly(flagship, capsys):
 def test_yaml_too_deep_is_refused(flagship, capsys):
     Path("params.yaml").write_text("a: " + "[" * 20_000)
     assert "nested too deeply" in message(capsys)
+
+
+@pytest.mark.parametrize("url", ["http://me:secret@host", "postgresql+psycopg2://me:secret@h/db"])
+def test_a_password_is_refused_in_any_value_and_never_repeated(flagship, capsys, url):
+    change_params(flagship, {"corpus.hub_name": url})
+    line = message(capsys)
+    assert line.startswith("corpus.hub_name holds a password, which git and dvc.lock would keep")
+    assert "secret" not in line
+
+
+def test_claims_receipts_and_show_read_values_as_dvc_does():
+    from dvc.utils.serialize import loads_yaml
+
+    text = "a: no\nb: on\nc: 1e-4\nd: 017\ne: 1_000\nf: 0o17\ng: yes\nh: [~, null, 1:30]\n"
+    values = loads_yaml(text)
+    assert values["a"] == "no" and values["c"] == 1e-4 and values["d"] == 17
+    assert read_params(text).content == values
+    assert load_yaml(text) == parse_params(text, None) == values
+    with pytest.raises(yaml.YAMLError, match="duplicate key"):
+        load_yaml("a: 1\na: 2\n")

@@ -6,6 +6,7 @@ import pytest
 
 from genlab.core.program import InputError
 from genlab.experiments import arms
+from genlab.experiments.arm_summaries import summarize_arm
 from genlab.experiments.arms import (
     check_arm,
     comparable,
@@ -15,7 +16,6 @@ from genlab.experiments.arms import (
     read_units,
     run_arms,
     select_rows,
-    summarize_arm,
     yaml_word,
 )
 from genlab.experiments.layout import Layout, read_layout
@@ -43,10 +43,10 @@ def pipeline(repository, monkeypatch) -> Path:
 
 
 def read_all(layout: Layout, content: dict) -> tuple[dict, dict]:
-    """Return arm -> its rows, and arm -> why it has none."""
+    """Return arm -> the rows of its one training, and arm -> why it has none."""
     runs, missing = find_runs(content)
     rows, unread = read_arms(layout, content, runs)
-    return rows, missing | unread
+    return {name: tables[None] for name, tables in rows.items()}, missing | unread
 
 
 @pytest.mark.parametrize(
@@ -199,19 +199,19 @@ def test_values_that_no_row_has_are_answered_with_those_there_are(where, message
 def test_an_arm_is_summed_up_by_group_with_intervals(pipeline):
     layout = read_layout(Path("claims.yaml"))
     rows = read_all(layout, {"default": {}})[0]["default"]
-    summary = summarize_arm(layout, rows)
+    summary = summarize_arm(layout, {None: rows})
     assert summary["kind"]["mean_place"] == {"value": 1.0, "low": 1.0, "high": 1.0}
     found = summary["strict"]["mean_place"]
     assert found["value"] == 5.5  # of 1 ... 10
     assert found["low"] < 5.5 < found["high"]
-    ungrouped = summarize_arm(replace(layout, group=None), rows.filter(judge="strict"))
+    ungrouped = summarize_arm(replace(layout, group=None), {None: rows.filter(judge="strict")})
     assert ungrouped == {"": summary["strict"]}
 
 
 def test_a_metric_that_counts_nowhere_is_left_out_of_the_sum(pipeline):
     layout = read_layout(Path("claims.yaml"))
     rows = pl.DataFrame({"judge": "j", "unit": ["a", "b"], "place": [1, 2], "good": [None, None]})
-    assert list(summarize_arm(layout, rows)["j"]) == ["mean_place"]
+    assert list(summarize_arm(layout, {None: rows})["j"]) == ["mean_place"]
 
 
 def test_only_arms_of_params_are_run_each_with_its_values(pipeline, monkeypatch):

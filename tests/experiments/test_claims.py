@@ -9,16 +9,11 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.experiments import claims as program
-from genlab.experiments.claims import (
-    app,
-    explain_not_run,
-    print_settled,
-    read_claims,
-    settle_claims,
-    verdict,
-)
+from genlab.experiments.claims import app, print_settled
+from genlab.experiments.claims_file import read_claims
 from genlab.experiments.comparison import Difference
 from genlab.experiments.layout import Layout, Metric
+from genlab.experiments.verdicts import explain_not_run, settle_claims, verdict
 from tests.checked_pipeline import arms_without_claim
 from tests.project_copy import ROOT, call
 from tests.tiny_pipeline import HEAD, enter, make_repository
@@ -43,8 +38,13 @@ def rows(n: int, place: float, ranker: str = "labse", **columns) -> pl.DataFrame
     return pl.DataFrame({"ranker": ranker, "query_id": ids, "location": places} | columns)
 
 
-def settle(claims: dict[str, dict], **arms: pl.DataFrame) -> dict:
-    return settle_claims(LAYOUT, claims, ARMS, arms, not_run={})
+def settle(claims: dict[str, dict], **arms: pl.DataFrame | list[pl.DataFrame]) -> dict:
+    """Settle claims from a table per arm, or one per training."""
+    rows = {
+        name: {None: found} if isinstance(found, pl.DataFrame) else dict(enumerate(found))
+        for name, found in arms.items()
+    }
+    return settle_claims(LAYOUT, claims, ARMS, rows, not_run={})
 
 
 def test_a_claim_is_supported_or_contradicted_by_the_sign_of_a_sure_difference():
@@ -111,6 +111,23 @@ def test_a_verdict_needs_both_the_interval_and_the_adjusted_p(low, p):
     assert verdict(found, "higher") == expected
 
 
+def test_a_claim_has_one_verdict_over_all_trainings():
+    long = [rows(30, 5.0)] * 3
+    found = settle({"claim": CLAIM}, long=long, short=[rows(30, 4.0), rows(30, 4.1), rows(30, 3.9)])
+    found = found["claim"]["labse"]
+    assert (found["verdict"], found["n_trainings"], found["n"]) == ("supported", 3, 30)
+    assert found["by_training"] == pytest.approx([-1.0, -0.9, -1.1])
+    assert found["over_trainings"]["low"] == pytest.approx(-1.2484, abs=1e-4)
+    assert 0.9 < found["training_share"] <= 1
+    against = settle({"claim": CLAIM}, long=long[:2], short=[rows(30, 4.0), rows(30, 6.0)])
+    assert against["claim"]["labse"]["verdict"] == "unstable over trainings"
+
+
+def test_a_claim_is_settled_over_the_trainings_that_both_arms_have():
+    arms = {"long": [rows(30, 5.0)] * 5, "short": [rows(30, 4.0)] * 2}
+    assert settle({"claim": CLAIM}, **arms)["claim"]["labse"]["n_trainings"] == 2
+
+
 def test_p_is_adjusted_for_all_claims_and_rankers_of_the_file():
     one = {"long": rows(30, 5.0), "short": rows(30, 4.0)}
     two = {
@@ -127,15 +144,15 @@ def test_p_is_adjusted_for_all_claims_and_rankers_of_the_file():
 def test_a_claim_with_an_arm_that_was_not_run_has_no_verdict():
     not_run = explain_not_run(LAYOUT, {"claim": CLAIM}, {"short": "why"}, {})
     assert not_run == {"claim": "arm short"}
-    settled = settle_claims(LAYOUT, {"claim": CLAIM}, ARMS, {"long": rows(3, 1.0)}, not_run)
+    settled = settle_claims(LAYOUT, {"claim": CLAIM}, ARMS, {"long": {None: rows(3, 1.0)}}, not_run)
     assert settled == {"claim": {}}
 
 
 def test_a_claim_whose_arms_are_of_other_units_is_not_run():
     layout = replace(LAYOUT, units_from=Path("data/dedup.parquet"))
     claims = {"claim": CLAIM, "odds": CLAIM | {"a": "even_odds"}}
-    assert explain_not_run(layout, claims, {}, {"long": "1f", "short": "1f"}) == {}
-    not_run = explain_not_run(layout, claims, {}, {"long": "1f", "short": "2e"})
+    assert explain_not_run(layout, claims, {}, {"long": {"1f"}, "short": {"1f"}}) == {}
+    not_run = explain_not_run(layout, claims, {}, {"long": {"1f"}, "short": {"2e"}})
     assert not_run == {
         "claim": "data/dedup.parquet differs between long and short, so a query_id need not be "
         "the same thing in both"
@@ -314,6 +331,41 @@ def test_without_a_command_what_was_run_is_settled_and_written(repository, monke
     assert not Path("metrics/published.json").exists()
 
 
+def test_every_arm_is_run_and_read_once_per_training(repository, monkeypatch):
+    """claim-tiny-default-1 is the run of shift 1; of the arm `one` there is no second training."""
+    enter(repository, monkeypatch)
+    head = call(repository, "git", "rev-parse", "HEAD").strip()
+    refs = f"refs/exps/{head[:2]}/{head[2:]}"
+    call(repository, "git", "update-ref", f"{refs}/claim-tiny-default-1", f"{refs}/claim-tiny-one")
+    seeds = "trainings: {params: [rows.shift], values: [0, 1]}\n"
+    Path("claims.yaml").write_text(SAME_UNITS + seeds + CLAIMS)
+    try:
+        result = CliRunner().invoke(app, [], catch_exceptions=False)
+    finally:
+        call(repository, "git", "update-ref", "-d", f"{refs}/claim-tiny-default-1")
+    written = json.loads(Path("metrics/claims.json").read_text())
+    assert written["claims"]["kinds"]["strict"]["n_trainings"] == 2
+    assert set(written["arms"]["default"]["strict"]["mean_place"]["error_from"]) == {
+        "units",
+        "sampling",
+        "training",
+    }
+    where = written["rows"]["odd"]
+    assert (where["path"], where["where"]) == ("data/kinds.parquet", {"kind": "odd"})
+    assert len(set(where["md5"].values())) == 2
+    assert "Intervals and p are for other pairs and other trainings: 2 were made." in result.output
+    assert "Where the squared error of one training's mean_place comes from:" in result.output
+
+
+def test_an_arm_with_fewer_trainings_is_named(repository, monkeypatch):
+    enter(repository, monkeypatch)
+    seeds = "trainings: {params: [rows.shift], values: [0, 5]}\n"
+    Path("claims.yaml").write_text(SAME_UNITS + seeds + CLAIMS)
+    output = CliRunner().invoke(app, [], catch_exceptions=False).output
+    assert "Fewer trainings:" in output
+    assert "arm default: 1 of 2 trainings: no claim-tiny-default-5 on this commit; run" in output
+
+
 def test_arms_made_from_other_units_are_not_paired(repository, monkeypatch):
     enter(repository, monkeypatch)
     Path("claims.yaml").write_text(HEAD + CLAIMS)  # shift changes data/kinds.parquet, too
@@ -340,7 +392,7 @@ def test_where_every_arm_failed_that_is_what_is_said(repository, monkeypatch):
     enter(repository, monkeypatch)
     Path("claims.yaml").write_text(HEAD + CLAIMS)
     names = ["claim-tiny-default", "claim-tiny-one", "claim-tiny-later"]
-    monkeypatch.setattr(program, "run_arms", lambda arms: names)
+    monkeypatch.setattr(program, "run_arms", lambda arms, trainings: names)
     monkeypatch.setattr(program, "settle", lambda *inputs: pytest.fail("nothing to settle"))
     with pytest.raises(InputError, match=r"one, claim-tiny-later failed; .*dvc queue logs claim"):
         CliRunner().invoke(app, ["run"], catch_exceptions=False)
@@ -352,6 +404,7 @@ def test_where_nothing_was_run_it_says_what_runs_it(repository, monkeypatch):
     call(repository, "git", "commit", "--quiet", "--allow-empty", "--message", "code")
     try:
         record = Path("metrics/claims.json")
+        record.parent.mkdir(exist_ok=True)
         for minutes in (0, 7):
             record.write_text(json.dumps({"minutes": minutes}) if minutes else "{}")
             with pytest.raises(InputError) as caught:
@@ -359,7 +412,7 @@ def test_where_nothing_was_run_it_says_what_runs_it(repository, monkeypatch):
             told = "; the last time it took 7 minutes" if minutes else ""
             assert str(caught.value) == (
                 "no arm has been run on this commit with the params of claims.yaml; "
-                f"`python -m genlab claims run` runs all 3 of them{told}"
+                f"`python -m genlab claims run` makes all 3 runs{told}"
             )
     finally:
         call(repository, "git", "reset", "--quiet", "--soft", "HEAD~1")

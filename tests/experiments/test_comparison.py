@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 
 from genlab.core.program import InputError
-from genlab.experiments.comparison import compare_group, count_asked, pair_rows, with_verdicts
+from genlab.experiments.comparison import compare_group, with_verdicts
 from genlab.experiments.comparison_views import short
 from genlab.experiments.layout import Layout, Metric, read_layout
+from genlab.experiments.pairing import count_asked, pair_rows
 from genlab.statistics.intervals import paired_difference
 from genlab.statistics.significance import detectable_difference, mcnemar_p
 
@@ -130,7 +131,7 @@ def test_rows_are_paired_by_unit_whatever_their_order():
 def test_units_of_one_side_are_left_out_and_counted():
     pairing = pair_rows(LAYOUT, rows({"a": 3, "b": 9}), rows({"a": 1, "y": 1, "z": 1}), ["place"])
     assert (pairing["j"].only_base, pairing["j"].only_other) == (1, 2)
-    assert pairing["j"].base["unit"].to_list() == ["a"]
+    assert pairing["j"].base[0]["unit"].to_list() == ["a"]
 
 
 def test_groups_are_paired_on_their_own_and_those_of_one_side_left_out():
@@ -138,7 +139,7 @@ def test_groups_are_paired_on_their_own_and_those_of_one_side_left_out():
     other = pl.concat([rows({"a": 6}, "k"), rows({"a": 1}, "l")])
     pairings = pair_rows(LAYOUT, base, other, ["place"])
     assert list(pairings) == ["k"]
-    assert pairings["k"].base["place"].to_list() == [5.0]
+    assert pairings["k"].base[0]["place"].to_list() == [5.0]
 
 
 def test_rows_need_no_group():
@@ -169,7 +170,7 @@ def test_units_of_two_types_are_an_error_and_integers_of_two_sizes_are_not():
     with pytest.raises(InputError, match="unit is Int64 in BASE but String in OTHER"):
         pair_rows(LAYOUT, base, text, ["place"])
     small = base.cast({"unit": pl.Int32})
-    assert pair_rows(LAYOUT, base, small, ["place"])["j"].base.height == 1
+    assert pair_rows(LAYOUT, base, small, ["place"])["j"].height == 1
 
 
 def test_a_metric_of_text_is_an_error_and_one_of_truth_values_or_nothing_is_not():
@@ -247,8 +248,8 @@ def test_what_is_detectable_is_of_all_rows_asked_and_only_told_where_it_can_be()
     changes = (other["place"] - base["place"]).to_numpy()
     for n in (1, 4):
         place = compare_group(LAYOUT, "j", pairing, ["place"], n)[0]
-        assert place.detectable == detectable_difference(changes, n)
-    same = compare_group(LAYOUT, "j", replace(pairing, other=base), ["place"])[0]
+        assert place.detectable == pytest.approx(detectable_difference(changes, n), rel=1e-12)
+    same = compare_group(LAYOUT, "j", replace(pairing, other=[base]), ["place"])[0]
     assert same.detectable != same.detectable
 
 
@@ -376,3 +377,93 @@ def test_asking_more_questions_asks_more_of_each():
 )
 def test_a_number_in_a_narrow_table_keeps_four_digits(value, shown):
     assert short(value) == shown
+
+
+# ---- several trainings, clusters and samples
+
+
+def trained(*changes: float) -> list[pl.DataFrame]:
+    """Return a table per training: 60 units whose place is changed by about so much."""
+    return [
+        rows({f"u{i}": 5 + change + 0.1 * ((i + 7 * k) % 5 - 2) for i in range(60)})
+        for k, change in enumerate(changes)
+    ]
+
+
+def test_a_difference_that_every_training_shows_is_settled_over_all():
+    [found] = [
+        each
+        for each in compare(trained(0, 0, 0), trained(-1, -1.1, -0.9))
+        if each.metric == "place"
+    ]
+    assert found.difference == pytest.approx(-1)
+    assert found.by_training == pytest.approx((-1, -1.1, -0.9))
+    assert (found.verdict, found.n_trainings, found.n) == ("better", 3, 60)
+    # Student's t over the three alone: sd 0.1, t of two degrees of freedom 4.303.
+    assert found.over_trainings == pytest.approx((-1.2484, -0.7516), abs=1e-4)
+    # The rest is the units' noise, which is small here.
+    assert found.low == pytest.approx(-1.2484, abs=0.02)
+
+
+def test_trainings_that_disagree_significantly_are_unstable():
+    [found] = [each for each in compare(trained(0, 0), trained(-1, 1)) if each.metric == "place"]
+    assert found.verdict == "unstable over trainings"
+    # Shown significantly by one alone, it is not: the other may be of the same sign.
+    [found] = [each for each in compare(trained(0, 0), trained(-1, 0)) if each.metric == "place"]
+    assert found.verdict == "not settled"
+    assert found.needed is None and found.needed_trainings > 2
+
+
+def test_trainings_that_are_not_the_same_on_both_sides_add_their_variances():
+    base, other = trained(0, 0.2, -0.2), trained(-1, -1.2)
+    pairing = pair_rows(LAYOUT, base, other, ["place"], matched=False)["j"]
+    [found] = compare_group(LAYOUT, "j", pairing, ["place"])
+    assert found.by_training == ()
+    assert found.difference == pytest.approx(-1.1)
+    # sd 0.2 of three and 0.141 of two: 0.04 / 3 + 0.02 / 2, less a little of the units' noise.
+    assert found.training_variance == pytest.approx(0.02333, abs=0.001)
+    assert found.verdict == "" and found.n_trainings == 2
+
+
+def test_a_unit_that_one_training_lacks_is_left_out_of_all():
+    base = trained(0, 0)
+    pairing = pair_rows(LAYOUT, [base[0], base[1].head(50)], trained(1, 1), ["place"])["j"]
+    assert (pairing.height, pairing.only_base, pairing.only_other) == (50, 10, 10)
+
+
+def test_units_of_a_cluster_are_drawn_together_and_unknown_ones_alone():
+    layout = replace(LAYOUT, cluster="topic")
+    base, other = many(40, 0)[0], many(40, 0)[0]
+    topics = [f"t{i // 10}" for i in range(40)]
+    moved = other.with_columns(place=pl.col("place") + pl.int_range(pl.len()) // 10 * 1.0)
+    base, moved = (each.with_columns(topic=pl.Series(topics)) for each in (base, moved))
+    clustered = compare(base, moved, layout)[0]
+    alone = compare(base, moved)[0]
+    assert (clustered.n_clusters, alone.n_clusters) == (4, None)
+    assert clustered.high - clustered.low > 2 * (alone.high - alone.low)
+    unknown = [each.with_columns(topic=pl.lit(None, pl.String)) for each in (base, moved)]
+    assert compare(*unknown, layout)[0].n_clusters is None
+    some = [
+        each.with_columns(topic=pl.when(pl.int_range(pl.len()) > 9).then("topic"))
+        for each in (base, moved)
+    ]
+    assert compare(*some, layout)[0].n_clusters == 13  # three topics, and ten of one unit
+    with pytest.raises(InputError, match="BASE: its rows have no column topic"):
+        compare(many(4, 0)[0], many(4, 0)[0], layout)
+
+
+def test_several_samples_of_a_unit_count_as_their_mean():
+    layout = replace(LAYOUT, sample="sample")
+    base, other = many(20, 1.0)
+    twice = pl.concat(
+        [
+            other.with_columns(sample=0, place=pl.col("place") - 2),
+            other.with_columns(sample=1, place=pl.col("place") + 2),
+        ]
+    )
+    found = compare(base.with_columns(sample=0), twice, layout)[0]
+    expected = compare(base, other)[0]
+    assert (found.n, found.difference) == (20, expected.difference)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    with pytest.raises(InputError, match="more than one row for unit u0 and judge j and sample 0"):
+        compare(base.with_columns(sample=0), twice.with_columns(sample=0), layout)

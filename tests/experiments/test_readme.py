@@ -10,11 +10,15 @@ import yaml
 
 from genlab.__main__ import COMMANDS
 from genlab.core.program import InputError
+from genlab.experiments.claims_tables import (
+    arms_table,
+    claims_table,
+    verdicts_line,
+    with_interval,
+)
 from genlab.experiments.layout import Layout, Metric
 from genlab.experiments.readme import (
     TABLES,
-    arms_table,
-    claims_table,
     exploratory_line,
     fill,
     probes_table,
@@ -23,8 +27,6 @@ from genlab.experiments.readme import (
     render,
     spreads_table,
     stand_ins,
-    verdicts_line,
-    with_interval,
 )
 from tests.project_copy import ROOT
 
@@ -274,7 +276,7 @@ def test_every_table_can_be_rendered(tmp_path):
     """Or a name in TABLES without a table would leave "None" in a README."""
     shutil.copy(ROOT / "claims.yaml", tmp_path)
     (tmp_path / "metrics").mkdir()
-    for name in TABLES:
+    for name in set(TABLES) - {"verified"}:  # which says so itself where nothing is there
         (tmp_path / "README.md").write_text(f"<!-- {name} -->\n<!-- /{name} -->\n")
         with pytest.raises(InputError, match="no such file"):
             render(tmp_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from genlab.experiments.verified import VERIFIED, describe_verified, hash_record
 from genlab.experiments.verify import compare, explain, report
 from tests.project_copy import ROOT, call, commit, dvc, environment, start_git
 
@@ -56,8 +57,8 @@ def as_json(content: object) -> bytes:
 def test_a_report_counts_files_and_numbers_and_looks_into_the_rows_of_plots():
     committed = {"metrics/a.json": as_json([{"x": 1, "y": 0.5}]), "metrics/b.json": b'{"z": 1}'}
     made = {"metrics/a.json": as_json([{"x": 1, "y": 0.9}]), "metrics/b.json": b'{"z": 1}'}
-    lines, agrees = report(committed, made, 0.02)
-    assert not agrees
+    lines, found = report(committed, made, 0.02)
+    assert not found.agrees
     assert lines[0] == "files: 1 of 2 equal byte for byte"
     assert lines[1] == "numbers: 2 equal, 0 within the tolerance of 0.02 + 2 %, 1 beyond it"
     assert "  metrics/a.json 0.y: 0.5 committed, 0.9 now (allowed +-0.03)" in lines
@@ -76,10 +77,10 @@ def test_a_receipt_explains_and_is_no_metric():
     receipt = {"hardware": {"threads": 1}, "data": {"data/x": "ab"}, "python": "3.11.7"}
     other = {"hardware": {"threads": 2}, "data": {"data/x": "cd"}, "python": "3.11.7"}
     name, metrics = "metrics/receipt.json", {"metrics/a.json": b"{}"}
-    lines, agrees = report(
+    lines, found = report(
         metrics | {name: as_json(receipt)}, metrics | {name: as_json(other)}, 0.02
     )
-    assert agrees
+    assert found.agrees
     assert lines[0] == "files: 1 of 1 equal byte for byte"
     assert lines[2:] == [
         "what differs between the receipts:",
@@ -148,6 +149,7 @@ def tiny(repository) -> Path:
     head = call(repository, "git", "rev-parse", "HEAD").strip()
     yield repository / "pipelines/tiny"
     call(repository, "git", "reset", "--quiet", "--hard", head)
+    call(repository, "git", "clean", "--quiet", "--force", "--", "pipelines/tiny/metrics")
 
 
 def start(folder: Path, told: Path, *arguments: str, **variables: str) -> subprocess.Popen:
@@ -185,7 +187,24 @@ def test_an_unchanged_pipeline_runs_whole_in_a_clean_copy_and_is_verified(tiny, 
     assert place.startswith(f"{tiny.parent.parent}/.scratch/verify-")
     assert place.endswith("/clone/pipelines/tiny")
     assert copies(tiny) == []
-    assert call(tiny, "git", "status", "--porcelain") == ""
+    assert call(tiny, "git", "status", "--porcelain").split()[1:] == [f"pipelines/tiny/{VERIFIED}"]
+
+
+def test_a_success_is_written_with_the_record_it_speaks_of(tiny, tmp_path):
+    assert describe_verified(tiny).startswith("This record has not been verified yet")
+    assert verify(tiny, tmp_path / "told")[0] == 0
+    found = json.loads((tiny / VERIFIED).read_text())
+    assert found["commit"] == call(tiny, "git", "rev-parse", "--short", "HEAD").strip()
+    assert (found["numbers"], found["record"]) == ({"equal": 2, "within": 0}, hash_record(tiny))
+    assert found["hardware"]["system"] == "Linux"
+    said = describe_verified(tiny)
+    assert said.startswith(f"Verified by running everything again on {found['date']} (")
+    assert said.endswith(f"commit {found['commit']}): 2 numbers were equal.")
+    # Claims are settled later and are no part of it; a number of the run is.
+    (tiny / "metrics/claims.json").write_text("{}")
+    assert describe_verified(tiny) == said
+    (tiny / "metrics/sub/measure.json").write_text('{"n": 11}')
+    assert describe_verified(tiny).startswith("This record has not been verified since it changed")
 
 
 def test_a_committed_number_that_does_not_come_out_is_named(tiny, tmp_path):
@@ -203,6 +222,7 @@ def test_a_committed_number_that_does_not_come_out_is_named(tiny, tmp_path):
     assert "committed, but not made:\n  metrics/sub/measure.json old\n" in output
     assert "claims" not in output
     assert output.endswith("NOT verified\n")
+    assert not (tiny / VERIFIED).exists()
     (kept,) = copies(tiny)
     assert json.loads((kept / "clone/pipelines/tiny/metrics/sub/measure.json").read_text()) == found
     assert (kept / "cache/files").is_dir()
@@ -228,6 +248,8 @@ def test_a_run_that_is_stopped_leaves_nothing_behind(tiny, tmp_path, number):
         time.sleep(0.02)
     assert len(copies(tiny)) == 1
     process.send_signal(number)
+    time.sleep(0.3)
+    process.send_signal(number)  # as whoever thinks that nothing happens
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 128 + number, output
     assert "Traceback" not in output

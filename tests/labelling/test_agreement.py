@@ -10,11 +10,17 @@ from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
 from genlab.core.files import write_json
-from genlab.core.program import InputError
-from genlab.labelling.agreement import cohens_kappa, kappa_interval, summarize_labels
+from genlab.labelling.agreement import (
+    cohens_kappa,
+    kappa_interval,
+    lines_of,
+    summarize_labels,
+)
 from genlab.labelling.label_files import LABEL_SCHEMA
 from genlab.labelling.questionnaire import add_fingerprints
+from genlab.labelling.reliability import alpha_interval, krippendorffs_alpha
 from genlab.statistics.intervals import wilson_interval
+from genlab.statistics.prediction_powered import powered_share
 from genlab.statistics.shares import (
     labels_needed,
     macro_share,
@@ -246,7 +252,7 @@ def test_raters_who_gave_one_answer_only_have_no_kappa():
     texts = table(ratings=(1,), each=3)
     labels = labels_of(texts, anna=["correct"] * 3, bea=["correct"] * 3)
     agreement = summarize_labels(texts, labels, SHEET)["agreement"]
-    assert set(agreement) == {"n", "observed"}
+    assert set(agreement) == {"n", "observed"} and agreement["observed"]["low"] < 0.5
 
 
 def test_raters_without_a_common_text_have_no_agreement():
@@ -258,8 +264,206 @@ def test_raters_without_a_common_text_have_no_agreement():
     assert set(summary["shares"]["a"]) == {"a", "b"}
 
 
-def test_three_raters_are_one_too_many():
-    texts = table(ratings=(1,), each=1)
-    labels = labels_of(texts, a=["correct"], b=["correct"], c=["correct"])
-    with pytest.raises(InputError, match=r"3 raters \(a, b, c\)"):
-        summarize_labels(texts, labels, SHEET)
+# ---- three raters and more
+
+
+def counts_of(*raters: str) -> np.ndarray:
+    """Return how many raters gave answers 1 to 5 to each text; *: not judged."""
+    return np.array(
+        [[texts.count(str(value)) for value in range(1, 6)] for texts in zip(*raters, strict=True)]
+    )
+
+
+# Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability", section C: four raters, twelve
+# texts. He gives 0.743 for the nominal scale and 0.815 for the ordinal one.
+PUBLISHED = counts_of("123321412***", "1233224125*3", "*3332342251*", "12332441251*")
+
+
+def test_alpha_is_krippendorffs_published_one():
+    assert round(krippendorffs_alpha(PUBLISHED, "nominal"), 3) == 0.743
+    assert round(krippendorffs_alpha(PUBLISHED, "ordinal"), 3) == 0.815
+
+
+def test_alpha_of_three_raters_worked_out_by_hand():
+    # Answers a a b | a a a | b b (one did not judge). Pairs within texts, each over raters - 1:
+    # aa 2/2 + 6/2 = 4, ab and ba 2/2 each, bb 2. So n_a = 5, n_b = 3, observed 2 / 8,
+    # expected 2 * 5 * 3 / (8 * 7): alpha = 1 - (1/4) / (30/56).
+    counts = np.array([[2, 1], [3, 0], [0, 2]])
+    assert krippendorffs_alpha(counts, "nominal") == pytest.approx(1 - (1 / 4) / (30 / 56))
+    # Of two answers the ordinal distance is one and the same, so alpha is.
+    assert krippendorffs_alpha(counts, "ordinal") == pytest.approx(1 - (1 / 4) / (30 / 56))
+    # A text that one rater judged is no pair, and counts for nothing.
+    more = np.array([[2, 1], [3, 0], [0, 2], [0, 1], [1, 0]])
+    assert krippendorffs_alpha(more, "nominal") == krippendorffs_alpha(counts, "nominal")
+
+
+def test_an_ordinal_alpha_forgives_neighbours_and_a_nominal_one_does_not():
+    near = np.array([[2, 1, 0], [0, 2, 1], [0, 1, 2], [3, 0, 0], [0, 0, 3]])
+    far = np.array([[2, 0, 1], [0, 3, 0], [1, 0, 2], [0, 3, 0], [3, 0, 0]])
+    assert krippendorffs_alpha(near, "ordinal") > krippendorffs_alpha(near, "nominal") + 0.1
+    assert krippendorffs_alpha(far, "ordinal") < krippendorffs_alpha(far, "nominal")
+
+
+def test_alpha_of_answers_dealt_by_chance_is_near_zero_and_its_interval_holds_it():
+    rng = np.random.default_rng(0)
+    held = 0
+    for trial in range(100):
+        counts = rng.multinomial(3, [0.5, 0.3, 0.2], 60)
+        low, high = alpha_interval(counts, "nominal", seed=trial)
+        assert low < krippendorffs_alpha(counts, "nominal") < high
+        held += low <= 0 <= high
+    assert 88 <= held <= 100
+
+
+def test_alpha_is_not_defined_where_all_answers_are_alike_or_no_text_has_two():
+    assert np.isnan(krippendorffs_alpha(np.array([[3, 0], [2, 0]]), "nominal"))
+    assert np.isnan(krippendorffs_alpha(np.array([[1, 0], [0, 1]]), "ordinal"))
+
+
+def test_three_raters_have_alpha_and_a_majority():
+    texts = table(ratings=(1,), each=4)
+    labels = labels_of(
+        texts,
+        anna=["correct", "correct", "wrong", "correct"],
+        bea=["correct", "correct", "wrong", None],
+        carl=["wrong", "correct", None, None],
+    )
+    summary = summarize_labels(texts, labels, SHEET)
+    agreement = summary["agreement"]
+    # Texts with two answers or more: one pair of three agrees, three of three, one of one.
+    assert agreement["n"] == 3 and set(agreement) == {"n", "observed", "alpha"}
+    assert agreement["observed"]["value"] == pytest.approx((1 / 3 + 1 + 1) / 3)
+    assert agreement["alpha"]["value"] == pytest.approx(1 - (1 / 4) / (30 / 56))
+    majority = summary["shares"]["a"]["majority"]["all"]
+    assert majority["n"] == 2 and majority["correct"]["value"] == 1
+    assert majority["disagreed"]["value"] == 0
+    assert set(summary["shares"]["a"]) == {"anna", "bea", "carl", "majority"}
+    assert lines_of(summary).splitlines()[-1].startswith("agreement on 3 texts: observed 0.778 [")
+    assert "alpha 0.533 [" in lines_of(summary)
+
+
+def test_the_majority_is_more_than_half_of_the_raters():
+    texts = table(ratings=(1,), each=2)
+    labels = labels_of(
+        texts,
+        a=["correct", "correct"],
+        b=["correct", "correct"],
+        c=["wrong", "correct"],
+        d=["wrong", "wrong"],
+    )
+    majority = summarize_labels(texts, labels, SHEET)["shares"]["a"]["majority"]["all"]
+    assert (majority["correct"]["value"], majority["disagreed"]["value"]) == (0.5, 0.5)
+
+
+def test_alpha_is_of_the_questionnaires_scale():
+    texts = table(ratings=(1,), each=4)
+    names = ["bad", "middling", "good"]
+    choices = {name: {"en": name} for name in names}
+    # Neighbours are taken for one another, the ends never: counts as in the ordinal test above.
+    answers = {
+        "a": ["bad", "middling", "bad", "good"],
+        "b": ["bad", "middling", "bad", "good"],
+        "c": ["middling", "good", "bad", "good"],
+    }
+    counts = np.array([[2, 1, 0], [0, 2, 1], [3, 0, 0], [0, 0, 3]])
+    for scale in ("nominal", "ordinal"):
+        sheet = sheet_with(choices=choices, scale=scale)
+        found = summarize_labels(texts, labels_of(texts, **answers), sheet)["agreement"]["alpha"]
+        assert found["value"] == pytest.approx(krippendorffs_alpha(counts, scale))
+
+
+def test_a_rater_whose_texts_are_gone_is_no_rater_of_these():
+    texts = table(ratings=(1,), each=3)
+    labels = labels_of(texts, anna=["correct", "wrong", "wrong"], bea=["correct", "wrong", None])
+    elsewhere = labels.filter(rater="anna").with_columns(
+        rater=pl.lit("carl"), fingerprint=pl.lit("other")
+    )
+    summary = summarize_labels(texts, pl.concat([labels, elsewhere]), SHEET)
+    assert set(summary["agreement"]) == {"n", "observed", "alpha", "kappa"}
+    assert set(summary["shares"]["a"]) == {"anna", "bea", "both"}
+
+
+# ---- shares from labels and guesses
+
+
+def guesses_of(texts: pl.DataFrame, correct: list[float | None]) -> pl.DataFrame:
+    return texts.select("text_id", correct=pl.Series(correct, dtype=pl.Float64))
+
+
+def test_guesses_about_all_texts_narrow_the_share_and_say_what_they_saved():
+    """Labels 10 of 20, guesses right on 18 of them, other guesses 60 of 100: worked out by hand."""
+    texts = table(ratings=(1,), each=120)
+    answers = ["correct"] * 10 + ["wrong"] * 10
+    guesses = [1] * 9 + [0] + [0] * 9 + [1] + [1] * 60 + [0] * 40
+    summary = summarize_labels(
+        texts,
+        labels_of(texts, anna=answers + [None] * 100),
+        SHEET,
+        guesses_of(texts, guesses),
+    )
+    shares = summary["shares"]["a"]["anna"]
+    # With the four imagined labels: 12 of 24 both, 10 in common: covariance 10/24 - 1/4 = 1/6 and
+    # variances 1/4, so w = (1/6) / (1.2 * 1/4) = 5/9 and the share .5 + 5/9 * (.6 - .5).
+    # Variance (1/4 - 2 * 5/9 * 1/6 + 25/81 * 1/4) / 20 + 25/81 * 1/4 / 100 = .0078704, which
+    # labels alone have at (1/4) / .0078704 = 31.76.
+    powered = shares["powered"]["correct"]
+    assert powered["value"] == pytest.approx(0.5 + 5 / 90)
+    assert powered["labels_saved"] == 11
+    low, high = wilson_interval(31.7647 * powered["value"], 31.7647)
+    assert (powered["low"], powered["high"]) == pytest.approx((low, high), abs=1e-4)
+    plain = shares["all"]["correct"]
+    assert powered["high"] - powered["low"] < plain["high"] - plain["low"]
+    assert "; with all guesses 0.556 [" in lines_of(summary)
+    assert "which saved 11 labels" in lines_of(summary)
+
+
+def test_answers_that_nobody_guesses_and_arms_that_are_labelled_whole_have_the_plain_share_only():
+    texts = table(arms=("a", "b"), ratings=(1,), each=3)
+    labels = labels_of(texts, anna=["correct", "wrong", "correct", "correct", "wrong", None])
+    guesses = guesses_of(texts, [1, 0, 1, 1, None, 0])
+    shares = summarize_labels(texts, labels, SHEET, guesses)["shares"]
+    assert "powered" not in shares["a"]["anna"]
+    assert set(shares["b"]["anna"]["powered"]) == {"correct"}
+    assert "powered" not in summarize_labels(texts, labels, SHEET)["shares"]["b"]["anna"]
+
+
+def test_useless_guesses_leave_the_labels_own_share_and_save_next_to_nothing():
+    labels, guesses = [1.0, 0.0] * 50, [0.0, 0.0, 1.0, 1.0] * 25
+    found = powered_share(labels, guesses, [1.0] * 900)
+    assert found.value == 0.5 and found.n_effective == pytest.approx(100)
+    assert (found.low, found.high) == pytest.approx(wilson_interval(50, 100))
+
+
+def test_guesses_that_were_never_wrong_leave_a_width():
+    """100 labels, of which the guesses missed none: the others may still be missed."""
+    labels = [1.0] * 90 + [0.0] * 10
+    found = powered_share(labels, labels, labels * 9)
+    assert found.value == pytest.approx(0.9)
+    assert 0.03 < found.high - found.low < 0.09  # Wilson's alone: 0.12
+    every = powered_share([1.0] * 100, [1.0] * 100, [1.0] * 900)
+    assert every.high == 1 and 0.95 < every.low < 0.99
+
+
+def test_labels_and_guesses_must_be_of_the_same_texts():
+    for labels, guesses, others in (([], [], [1]), ([1], [1], []), ([1], [1, 0], [1])):
+        with pytest.raises(ValueError, match="labels"):
+            powered_share(labels, guesses, others)
+
+
+@pytest.mark.parametrize(("share", "right"), [(0.5, 0.8), (0.87, 0.95), (0.97, 0.8)])
+@pytest.mark.parametrize("n", [40, 100])
+def test_the_prediction_powered_interval_holds_the_true_share_about_95_times_in_100(
+    share, right, n
+):
+    rng = np.random.default_rng(7)
+    held, widths, plain_widths = 0, 0.0, 0.0
+    for _ in range(1000):
+        labels = (rng.random(n + 900) < share).astype(float)
+        guesses = np.where(rng.random(n + 900) < right, labels, 1 - labels)
+        found = powered_share(labels[:n], guesses[:n], guesses[n:])
+        held += found.low <= share <= found.high
+        widths += found.high - found.low
+        low, high = wilson_interval(labels[:n].sum(), n)
+        plain_widths += high - low
+    assert 930 <= held <= 990
+    assert widths < plain_widths

@@ -64,6 +64,7 @@ def table(arms=("a",), ratings=(1, 2, 3), each=4) -> pl.DataFrame:
         ({"choices": {str(i): {"en": "x"} for i in range(10)}}, "choices must be"),
         ({"choices": {"yes": {"en": "Yes"}, "Not so": {"en": "No"}}}, "choices.Not so"),
         ({"choices": {"yes": {"en": "Yes"}, "disagreed": {"en": "No"}}}, "choices.disagreed"),
+        ({"scale": "interval"}, "scale must be nominal or ordinal"),
         ({"sede": 1}, "see sede"),
     ],
 )
@@ -72,6 +73,14 @@ def test_a_wrong_key_of_the_questionnaire_is_named(tmp_path, change, said):
     path.write_text(yaml.safe_dump(CONTENT | change))
     with pytest.raises(InputError, match=f"label.yaml: .*{said}"):
         read_questionnaire(path)
+
+
+def test_answers_stand_in_no_order_unless_the_questionnaire_says_so(tmp_path):
+    path = tmp_path / "label.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in CONTENT.items() if k != "scale"}))
+    assert read_questionnaire(path).scale == "nominal"
+    path.write_text(yaml.safe_dump(CONTENT | {"scale": "ordinal"}))
+    assert read_questionnaire(path).scale == "ordinal"
 
 
 def test_a_questionnaire_that_is_no_yaml_or_is_missing_is_an_error(tmp_path):
@@ -353,7 +362,9 @@ def test_after_half_a_line_that_cannot_be_taken_out_no_line_follows(path, monkey
     assert answers_in(path) == {}  # healed
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", "a b", "-x", "a" * 41, "a.b", "both"])
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "..", "a b", "-x", "a" * 41, "a.b", "both", "majority"]
+)
 def test_a_rater_whose_name_is_no_file_name_or_means_two_is_refused(name):
     with pytest.raises(InputError, match="rater"):
         check_rater(name)

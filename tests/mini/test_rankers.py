@@ -180,7 +180,7 @@ def test_rare_words_weigh_more_and_the_mean_weight_is_one():
     np.testing.assert_allclose(weights, expected, rtol=1e-6)
 
 
-def test_training_pairs_are_the_first_answerable_train_queries(tmp_path):
+def test_training_pairs_are_drawn_of_the_answerable_train_queries(tmp_path):
     table = write_queries(
         tmp_path / "dedup.parquet",
         [
@@ -192,16 +192,17 @@ def test_training_pairs_are_the_first_answerable_train_queries(tmp_path):
             ("q5", [], "train"),
         ],
     )
-    assert read_training_pairs(table, 2) == TrainingPairs(
-        ["q1", "q3"], ["y1", "y4"], [["n1", ""], []]
+    assert read_training_pairs(table, 9, seed=1) == TrainingPairs(
+        ["q1", "q3", "q4"], ["y1", "y4", "y5"], [["n1", ""], [], []]
     )
-    assert read_training_pairs(table, 9).queries == ["q1", "q3", "q4"]
+    drawn = {tuple(read_training_pairs(table, 2, seed).queries) for seed in range(20)}
+    assert drawn == {("q1", "q3"), ("q1", "q4"), ("q3", "q4")}
 
 
 def test_fewer_than_two_train_queries_are_refused(tmp_path):
     table = write_queries(tmp_path / "t.parquet", [("q", [("y", True)], "train")])
     with pytest.raises(InputError, match=r"t\.parquet: 1 train queries with a selected passage"):
-        read_training_pairs(table, 10)
+        read_training_pairs(table, 10, seed=1)
 
 
 def test_the_mean_reciprocal_rank_of_scores_given_by_hand(tmp_path):

@@ -3,12 +3,15 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+import torch
 
 from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model, load_text_to_text_model, load_tokenizer
 from genlab.models.positions import describe_positions, usable_positions
-from genlab.models.trial import try_model
+from genlab.models.trial import save_tried, try_model, try_rates
+from genlab.ranking.rankers import Ranker, RankerKind, try_ranker
 from genlab.sources.model_folders import copy_base
 from tests.tiny_models import make_gpt2, make_llama, make_tokenizer, save_base
 from tests.tiny_t5 import make_tokenizer as make_t5_tokenizer
@@ -303,3 +306,44 @@ def test_the_hubs_own_cache_and_links_within_the_folder_are_read(tmp_path):
     (folder / "special_tokens_map.json").symlink_to("tokenizer_config.json")
     copy_base(folder, None, tmp_path / "base")
     assert not (tmp_path / "base/model.safetensors").is_symlink()
+
+
+def test_what_is_made_here_is_tried_and_a_broken_one_leaves_nothing(tmp_path):
+    model, tokenizer = load_causal_model(save_base(tmp_path / "x", n_embd=16)), make_tokenizer()
+    save_tried(model, tokenizer, tmp_path / "base", load_causal_model, "a mini model")
+    assert (tmp_path / "base/model.safetensors").is_file()
+    assert not (tmp_path / "base/trial").exists()
+    with torch.no_grad():
+        model.transformer.wte.weight.fill_(float("nan"))
+    with pytest.raises(InputError, match=r"^a mini model: the model's scores are NaN"):
+        save_tried(model, tokenizer, tmp_path / "broken", load_causal_model, "a mini model")
+    assert {each.name for each in tmp_path.iterdir()} == {"x", "base"}
+
+
+def lengths_of(texts):
+    return np.array([len(text) for text in texts], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        (lengths_of, None),
+        (lambda texts: np.ones(len(texts)), "rates all texts alike"),
+        (lambda texts: lengths_of(texts) + max(map(len, texts)), "otherwise when a longer one is"),
+        (lambda texts: np.random.default_rng().random(len(texts)), "otherwise a second time"),
+        (lambda texts: lengths_of(texts)[0] / 0, "cannot read a long text"),
+    ],
+)
+def test_what_rates_texts_must_do_so_each_by_itself_and_always_alike(rates, message):
+    with np.errstate(all="raise"):
+        if message is None:
+            try_rates(rates, 100, "theirs")
+            return
+        with pytest.raises(InputError, match=f"^theirs: it .*{message}"):
+            try_rates(rates, 100, "theirs")
+
+
+def test_a_ranker_that_does_not_read_its_query_is_refused():
+    ranker = Ranker("r", RankerKind.cross_encoder, lambda queries, texts: lengths_of(texts), len)
+    with pytest.raises(InputError, match=r"^theirs: it rates texts alike for any query"):
+        try_ranker(ranker, "theirs")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import pytest
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.passages import corpora
-from genlab.passages.corpora import read_file_corpus, read_hub_corpus, split_by_hash
+from genlab.passages.corpora import Limits, read_file_corpus, read_hub_corpus, split_by_hash
 from genlab.passages.corpus_rows import CorpusFormat
 from genlab.sources import file_text, json_text
 from tests.project_copy import ROOT
@@ -63,6 +64,8 @@ def expected_row(number: int, split: str) -> dict:
             {"text": f"right {number}", "is_selected": True},
         ],
         "split": split,
+        "entity": None,
+        "topic": None,
     }
 
 
@@ -81,9 +84,14 @@ def write(path: Path, content: str | bytes) -> Path:
     return path
 
 
+def limits_of(options: dict) -> Limits:
+    """Take the limits out of the options; all there are, unless told otherwise."""
+    return Limits(*(options.pop(name, 0) for name in ("n_train", "n_validation", "seed")))
+
+
 def read(path: Path, format: str = "auto", **changes) -> list[dict]:
-    options = {"n_train": 0, "n_validation": 0, "validation_share": 0.5, "max_text_bytes": 1000}
-    frames = list(read_file_corpus(path, format, **options | changes))
+    options = {"validation_share": 0.5, "max_text_bytes": 1000} | changes
+    frames = list(read_file_corpus(path, format, limits_of(options), **options))
     assert all(frame.schema == QUERY_SCHEMA for frame in frames)
     return pl.concat(frames).to_dicts()
 
@@ -146,6 +154,36 @@ def test_columns_may_come_in_any_order_with_further_columns_between(tmp_path):
     mixed |= {"query_id": dict(reversed(columns["query_id"].items())), "query": columns["query"]}
     folder = folder_with(tmp_path, "train.json", json.dumps(mixed))
     assert read(folder)[:2] == [expected_row(0, "train"), expected_row(1, "train")]
+
+
+OF_PARIS = {"entity": "Paris", "topic": 7}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train.jsonl", lines_text([hub_row(0, **OF_PARIS)])),
+        ("train.json", json.dumps([official_row(0, **OF_PARIS)])),
+        ("train.json", columns_text([official_row(0, **OF_PARIS)])),
+        ("train.csv", "topic,query,passage,label,entity\n7,what is 0,right 0,1,Paris\n"),
+        ("train.parquet", OF_PARIS),
+    ],
+)
+def test_columns_entity_and_topic_are_taken_from_every_layout(tmp_path, name, content):
+    if content is OF_PARIS:
+        folder = folder_with(tmp_path, "notes.md", "")
+        pq.write_table(pa.Table.from_pylist([hub_row(0, **OF_PARIS)]), folder / name)
+    else:
+        folder = folder_with(tmp_path, name, content)
+    first, other = read(folder)
+    assert (first["query"], first["entity"], first["topic"]) == ("what is 0", "Paris", "7")
+    assert (other["entity"], other["topic"]) == (None, None)
+
+
+def test_a_topic_that_is_no_text_is_named_with_its_place(tmp_path):
+    folder = folder_with(tmp_path, "train.jsonl", lines_text([hub_row(0, topic=["a", "b"])]))
+    message = error_of(folder)
+    assert "train.jsonl, line 1: topic is a list, not text or a whole number" in message
 
 
 def test_lines_with_one_question_are_one_query_wherever_they_stand(tmp_path):
@@ -283,6 +321,12 @@ def test_what_is_left_out_of_a_folder_is_named(tmp_path, capsys):
     write(folder / "._train.jsonl", b"\0\5\x16\7")
     assert [row["query_id"] for row in read(folder)] == ["0", "1", "1000"]
     assert "not read: 2 (._train.jsonl, more.jsonl)" in capsys.readouterr().err
+    files = Counter()
+    list(read_file_corpus(folder, "auto", Limits(0, 0, 0), 0.5, 1000, files=files))
+    assert files == {"read": 2, "hidden": 1, "unread": 1}
+    files = Counter()
+    corpora.find_data_files(folder / "train.jsonl", files)
+    assert files == {"read": 1, "hidden": 0, "unread": 0}
 
 
 # Which files of a folder count.
@@ -378,25 +422,31 @@ def test_a_query_in_validation_stays_there_when_the_share_grows():
     assert small < large
 
 
-def test_limits_take_the_first_of_each_split_in_file_order(tmp_path):
+def test_limits_draw_of_each_split_by_the_seed_and_keep_the_files_order(tmp_path):
     rows = [hub_row(number) for number in range(60)]
     everything = read(write(tmp_path / "all.jsonl", lines_text(rows)))
-    some = read(tmp_path / "all.jsonl", n_train=7, n_validation=3)
-    for split, n in (("train", 7), ("validation", 3)):
-        ids = [row["query_id"] for row in everything if row["split"] == split]
-        assert [row["query_id"] for row in some if row["split"] == split] == ids[:n]
     assert [row["query_id"] for row in everything] == [str(number) for number in range(60)]
+    draws = [read(tmp_path / "all.jsonl", n_train=7, n_validation=3, seed=seed) for seed in (0, 1)]
+    assert draws[0] != draws[1]
+    assert draws[0] == read(tmp_path / "all.jsonl", n_train=7, n_validation=3, seed=0)
+    for some in draws:
+        assert [row["split"] for row in some].count("train") == 7 and len(some) == 10
+        assert some == [row for row in everything if row in some]
+    # Each of 60 has the same chance, wherever it stands: of 20 draws of 30, no half is left out.
+    drawn = [read(tmp_path / "all.jsonl", n_train=9, seed=seed) for seed in range(20)]
+    train = [int(row["query_id"]) for some in drawn for row in some if row["split"] == "train"]
+    assert len(train) == 180 and 60 < sum(number >= 30 for number in train) < 120
 
 
-def test_what_lies_behind_the_limits_is_not_read(tmp_path):
+def test_a_row_that_is_not_drawn_must_be_whole_all_the_same(tmp_path):
     folder = folder_with(tmp_path, "train.jsonl", lines_text([hub_row(0)]) + "broken\n")
-    assert [row["query_id"] for row in read(folder, n_train=1)] == ["0", "1000"]
+    assert "train.jsonl, line 2: broken JSON" in error_of(folder, n_train=1)
 
 
 def test_frames_go_out_in_batches_and_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(corpora, "BATCH_ROWS", 2)
     folder = folder_with(tmp_path, "train.jsonl", lines_text([hub_row(i) for i in range(4)]))
-    frames = list(read_file_corpus(folder, "auto", 0, 0, 0.5, 1000))
+    frames = list(read_file_corpus(folder, "auto", Limits(0, 0, 0), 0.5, 1000))
     assert [frame["query_id"].to_list() for frame in frames] == [["0", "1"], ["2", "3"], ["1000"]]
 
 
@@ -431,7 +481,7 @@ def test_an_id_met_twice_names_both_rows_within_and_across_files(tmp_path):
 def test_a_bad_row_leaves_no_table_behind(tmp_path):
     folder = folder_with(tmp_path, "train.jsonl", lines_text([hub_row(0)]) + "broken\n")
     with pytest.raises(InputError):
-        frames = read_file_corpus(folder, "auto", 0, 0, 0.5, 1000)
+        frames = read_file_corpus(folder, "auto", Limits(0, 0, 0), 0.5, 1000)
         write_table(tmp_path / "out" / "fetch.parquet", frames, QUERY_SCHEMA)
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -690,15 +740,28 @@ def hub_folder(tmp_path, monkeypatch):
 
 
 def read_hub(hub_id: Path | str, name: str = "v2.1", **changes) -> list[dict]:
-    options = {"n_train": 0, "n_validation": 0, "max_text_bytes": 1000} | changes
-    frames, _ = read_hub_corpus(str(hub_id), name, "a" * 40, **options)
+    options = {"max_text_bytes": 1000} | changes
+    frames, _ = read_hub_corpus(str(hub_id), name, "a" * 40, limits_of(options), **options)
     return pl.concat(frames).to_dicts()
 
 
 def test_a_hub_dataset_gives_its_train_and_validation_rows(hub_folder):
     expected = [expected_row(0, "train"), expected_row(1, "train"), expected_row(2, "validation")]
     assert read_hub(hub_folder) == expected
-    assert read_hub(hub_folder, n_train=1) == [expected[0], expected[2]]
+    assert read_hub(hub_folder, n_train=1) in ([expected[0], expected[2]], expected[1:])
+
+
+def test_parquet_without_ids_gets_them_as_the_other_formats_do(tmp_path, hub_folder):
+    rows = [{name: row[name] for name in row if name != "query_id"} for row in ROWS]
+    write(tmp_path / "lines" / "dev.jsonl", lines_text([hub_row(1000)]))
+    write(tmp_path / "lines" / "train.jsonl", lines_text(rows))
+    write(tmp_path / "parquet" / "dev.jsonl", lines_text([hub_row(1000)]))
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "parquet" / "train.parquet")
+    assert read(tmp_path / "parquet") == read(tmp_path / "lines")
+    assert [row["query_id"] for row in read(tmp_path / "parquet")] == ["train-0", "train-1", "1000"]
+    for file in (hub_folder / "v2.1").iterdir():
+        pq.write_table(pa.Table.from_pylist(rows[:1]), file)
+    assert [row["query_id"] for row in read_hub(hub_folder)] == ["train-0", "validation-0"]
 
 
 def test_an_unknown_configuration_a_missing_split_and_a_bad_row_are_errors(hub_folder):
@@ -720,7 +783,7 @@ def hub_errors(hub_ids: list[str], endpoint: str, home: Path) -> list[str]:
     program = (
         "import sys; from genlab.passages.corpora import *\n"
         "for hub_id in sys.argv[1:]:\n"
-        "    try: read_hub_corpus(hub_id, 'v2.1', '0' * 40, 0, 0, 1000)\n"
+        "    try: read_hub_corpus(hub_id, 'v2.1', '0' * 40, Limits(0, 0, 0), 1000)\n"
         "    except InputError as error: print(error, file=sys.stderr)"
     )
     environment = {

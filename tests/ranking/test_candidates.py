@@ -27,7 +27,7 @@ QUERIES = table(
 
 
 @pytest.mark.parametrize(("n_queries", "expected"), [(0, 7), (3, 3), (5, 5), (99, 7)])
-def test_the_first_validation_queries_are_evaluated_in_their_order(
+def test_evaluated_queries_are_drawn_whatever_their_order_and_fewer_are_among_more(
     tmp_path, monkeypatch, n_queries, expected
 ):
     from genlab.core import tables
@@ -37,8 +37,16 @@ def test_the_first_validation_queries_are_evaluated_in_their_order(
     write_table(tmp_path / "queries.parquet", [rows], QUERY_SCHEMA)
     validation = ["q0", "q2", "q3", "q5", "q6", "q8", "q9"]
     found = evaluated_queries(tmp_path / "queries.parquet", n_queries)
-    assert found["query_id"].to_list() == validation[:expected]
+    ids = found["query_id"].to_list()
+    assert len(ids) == expected and ids == [each for each in validation if each in ids]
     assert found.schema == QUERY_SCHEMA
+    more = evaluated_queries(tmp_path / "queries.parquet", n_queries + 1 if n_queries else 0)
+    assert set(ids) <= set(more["query_id"])
+    write_table(tmp_path / "sorted.parquet", [rows.reverse()], QUERY_SCHEMA)
+    other = evaluated_queries(tmp_path / "sorted.parquet", n_queries)["query_id"].to_list()
+    assert other == ids[::-1]
+    if n_queries == 3:
+        assert ids != validation[:3]
     # Batches of two rows: the queries are found across them.
     monkeypatch.setattr(candidates, "read_batches", lambda path: tables.read_batches(path, 2))
     assert evaluated_queries(tmp_path / "queries.parquet", n_queries).equals(found)

@@ -30,7 +30,8 @@ def folders(tmp_path) -> dict[str, Path]:
     made = {}
     for name, passages in {"one": TEXTS, "two": ["lake", "lake lake", "hill"]}.items():
         listed = [[{"text": text, "is_selected": False} for text in passages]]
-        table = pl.DataFrame([["q"], ["a"], listed, ["train"]], schema=QUERY_SCHEMA)
+        row = [["q"], ["a"], listed, ["train"], [None], [None]]
+        table = pl.DataFrame(row, schema=QUERY_SCHEMA)
         write_table(tmp_path / f"{name}.parquet", [table], QUERY_SCHEMA)
         made[name] = tmp_path / name
         made[name].mkdir()

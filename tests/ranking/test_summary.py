@@ -26,6 +26,7 @@ from genlab.ranking.lengths import (
 )
 from genlab.ranking.rankers import Ranker, RankerKind, finite_relevance, none_unread
 from genlab.ranking.summary import place_histogram, summarize_with_references, table_of
+from genlab.statistics.intervals import bootstrap_interval
 from stages import generate, lengths, score
 from tests.option_words import option_words
 from tests.tiny_models import WORDS, make_tokenizer
@@ -46,6 +47,7 @@ def generated(tokenizer):
         [
             {
                 "query_id": f"q{number}",
+                "sample": 0,
                 "query": f"{WORDS[number]} tower",
                 "prompt": f"{WORDS[number]} tower\n",
                 "tokens": [tokenizer(WORDS[(number + k) % 14])["input_ids"][0] for k in range(n)],
@@ -216,7 +218,7 @@ def test_a_text_at_a_length_has_its_tokens_and_is_finished_where_its_end_fits(to
             {"query_id": "c", "query": "s", "prompt": "s\n", "tokens": [], "finished": True},
         ],
         schema=generate.SCHEMA,
-    )
+    ).with_columns(sample=0)
     forced = honoured.with_columns(
         tokens=pl.Series(
             [[red, red, red, end, red], [red] * 5, [end, red, red, end, end]],
@@ -352,9 +354,12 @@ def test_every_value_lies_in_its_interval(queries, scores, legacy):
     assert set(beside) == set(places.METRICS)
     assert headline["n_queries"] == 12 and headline["n_answerable"] == 8
     for metric, numbers in beside.items():
-        assert set(numbers) == {"value", "low", "high", "chance", "floor", "ceiling"}
-        assert numbers["value"] == headline[metric]
-        assert numbers["low"] - 1e-9 <= numbers["value"] <= numbers["high"] + 1e-9
+        of_lists = {"value", "low", "high", "chance", "floor"}
+        ceiling = set() if metric.startswith("fdaro") else {"ceiling"}
+        assert set(numbers) == {*of_lists, *ceiling, "all"} and set(numbers["all"]) == of_lists
+        assert numbers["all"]["value"] == headline[metric]
+        for each in (numbers, numbers["all"]):
+            assert each["low"] - 1e-9 <= each["value"] <= each["high"] + 1e-9
 
 
 def test_references_are_the_floor_texts_and_the_selected_passages(queries):
@@ -371,17 +376,23 @@ def test_references_are_the_floor_texts_and_the_selected_passages(queries):
 
     lists = candidates["candidate_scores"].to_list()
     answerable = [i for i in range(12) if i % 3]
-    assert beside["average_loc"]["floor"] == pytest.approx(
-        mean_place(candidates["floor_score"].to_list(), lists)
-    )
-    assert beside["average_loc"]["ceiling"] == pytest.approx(
-        # the selected passage, second in its list, against the others
-        mean_place(
-            [lists[i][1] for i in answerable], [lists[i][:1] + lists[i][2:] for i in answerable]
-        )
-    )
-    n_candidates = [len(scores) for scores in lists]
-    assert beside["average_loc"]["chance"] == pytest.approx(np.mean(n_candidates) / 2 + 1)
+    floor = candidates["floor_score"].to_list()
+    whole = beside["average_loc"]["all"]
+    assert whole["floor"] == pytest.approx(mean_place(floor, lists))
+    assert whole["value"] == pytest.approx(mean_place([0.0] * 12, lists))
+    assert whole["chance"] == pytest.approx(np.mean([len(scores) for scores in lists]) / 2 + 1)
+    # One row, one set of lists: the selected passage, second in its list, is out of it.
+    without = [lists[i][:1] + lists[i][2:] for i in answerable]
+    n_left = np.array([len(scores) for scores in without])
+    expected = {
+        "value": mean_place([0.0] * 8, without),
+        "floor": mean_place([floor[i] for i in answerable], without),
+        "ceiling": mean_place([lists[i][1] for i in answerable], without),
+        "chance": np.mean(n_left) / 2 + 1,
+    }
+    for name, value in expected.items():
+        assert beside["average_loc"][name] == pytest.approx(value), name
+    assert beside["top_1"]["chance"] == pytest.approx(np.mean(1 / (n_left + 1)))
 
 
 def test_without_any_selected_passage_there_is_no_ceiling(queries):
@@ -394,7 +405,7 @@ def test_without_any_selected_passage_there_is_no_ceiling(queries):
     headline, beside = summarize_with_references(rows, candidates, False, seed=1)
     assert headline["n_answerable"] == 0
     assert "fdaro" not in headline and "fdaro" not in beside
-    assert set(beside["average_loc"]) == {"value", "low", "high", "chance", "floor"}
+    assert set(beside["average_loc"]) == {"value", "low", "high", "chance", "floor", "all"}
     assert all(len(line) <= 100 for line in table_of({"r": beside}).splitlines())
 
 
@@ -485,7 +496,8 @@ def test_a_constant_ranker_gives_the_values_of_chance(stage, queries):
     }
     for metric, value in expected.items():
         assert found[metric] == pytest.approx(value)
-        assert details[metric]["chance"] == details[metric]["floor"] == pytest.approx(value)
+        whole = details[metric]["all"]
+        assert whole["chance"] == whole["floor"] == pytest.approx(value)
     assert details["average_loc"]["ceiling"] == pytest.approx(((n[answerable] + 1) / 2).mean())
     assert found["n_queries"] == 12 and found["n_answerable"] == 8 and found["unread_rate"] == 0
     run_lengths("flat")
@@ -521,7 +533,7 @@ def test_the_curve_has_the_numbers_that_score_has_at_that_length(stage):
     for point in (point for point in points if point["stop"] == "honoured"):
         run_texts("words", max_len=point["max_len"])
         found = json.loads((folder / "score.json").read_text())["words"]
-        details = json.loads((folder / "details.json").read_text())["words"]["average_loc"]
+        details = json.loads((folder / "details.json").read_text())["words"]["average_loc"]["all"]
         assert point["average_loc"] == pytest.approx(found["average_loc"])
         assert point["top_1"] == pytest.approx(found["top_1"])
         assert point["low"] == pytest.approx(details["low"])
@@ -666,5 +678,56 @@ def test_the_printed_table_has_a_line_for_every_metric_within_100_columns(stage)
         run_candidates(name)
     said, *lines = run_texts("flat", "words").stdout.splitlines()
     assert said == "1 of 12 generated texts are blank"
-    assert len(lines) == 1 + 2 * len(places.METRICS)
+    assert len(lines) == 3 + 2 * len(places.METRICS)
     assert all(len(line) <= 100 for line in lines)
+
+
+# ---- several texts of a query
+
+
+def sampled(generated: pl.DataFrame) -> pl.DataFrame:
+    """Return two texts of each query: its own, and the next query's tokens."""
+    other = generated.with_columns(sample=1, tokens=generated["tokens"].gather([*range(1, 12), 0]))
+    return pl.concat(
+        [generated, other.match_to_schema(generate.SCHEMA, integer_cast="upcast")]
+    ).sort("query_id", "sample", maintain_order=True)
+
+
+def test_places_of_several_texts_are_averaged_by_query_before_the_interval(stage, generated):
+    folder, run_candidates, run_texts, run_lengths = stage
+    run_candidates("words")
+    both = sampled(generated)
+    for name in ("generated", "forced"):
+        write_table(folder / f"{name}.parquet", [both], generate.SCHEMA)
+    printed = run_texts("words").stdout
+    rows = read_table(folder / "score.parquet")
+    assert rows.select("query_id", "sample").rows() == both.select("query_id", "sample").rows()
+    found = json.loads((folder / "score.json").read_text())["words"]
+    whole = json.loads((folder / "details.json").read_text())["words"]["average_loc"]["all"]
+    of_queries = rows["location"].to_numpy().reshape(12, 2)
+    assert found["n_queries"] == 12 and found["n_answerable"] == 8
+    assert found["average_loc"] == whole["value"] == pytest.approx(of_queries.mean())
+    last = rows["n_candidates"].max() + 1.0
+    ends = bootstrap_interval(of_queries.mean(axis=1), seed=1, bounds=(1.0, last))
+    assert (whole["low"], whole["high"]) == pytest.approx(ends)
+    within = of_queries.var(axis=1, ddof=1).mean()
+    assert whole["within"] == pytest.approx(within)
+    between = max(0.0, of_queries.mean(axis=1).var(ddof=1) - within / 2)
+    assert whole["between"] == pytest.approx(between)
+    bought = printed[printed.index("between queries") :].splitlines()
+    assert bought[2].split()[-4:] == ["k=1", "k=2", "k=4", "k=all"]
+    parts = [between + within / k for k in (1, 2, 4, np.inf)]
+    widths = [f"{2 * 1.959964 * np.sqrt(each / 12):.3f}" for each in parts]
+    assert bought[3].split() == ["words", "average_loc", f"{between:.4f}", f"{within:.4f}", *widths]
+    run_lengths("words")
+    assert read_table(folder / "lengths.parquet").height == 2 * 3 * 24
+    last_point = json.loads((folder / "lengths.json").read_text())[2]
+    assert last_point["average_loc"] == pytest.approx(found["average_loc"])
+    assert (last_point["low"], last_point["high"]) == pytest.approx(ends)
+
+
+def test_with_one_text_a_query_the_sample_says_nothing_of_itself(stage):
+    folder, run_candidates, run_texts, _ = stage
+    run_candidates("words")
+    assert "k=" not in run_texts("words").stdout
+    assert set(read_table(folder / "score.parquet")["sample"]) == {0}

@@ -81,13 +81,14 @@ def test_the_headline_has_value_interval_and_references_of_every_metric(payload)
     place = payload["headline"][0]
     assert (place["name"], place["lower_is_better"]) == ("average_loc", True)
     assert place["under"]["labse"] == {
-        "value": 2.5, "low": 2.5, "high": 2.5, "chance": 2.5, "floor": 4.0, "ceiling": 1.0
+        "value": 2.5, "low": 2.5, "high": 2.5, "chance": 2.5, "floor": 4.0
     }  # fmt: skip
 
 
-def test_the_first_queries_are_kept_and_all_are_counted(tmp_path):
+def test_as_many_queries_as_asked_for_are_kept_and_all_are_counted(tmp_path):
     payload = payload_of(tmp_path, n_queries=2)
-    assert [query["id"] for query in payload["queries"]] == [query[0] for query in QUERIES[:2]]
+    ids = [query["id"] for query in payload["queries"]]
+    assert len(ids) == 2 and ids == [query[0] for query in QUERIES if query[0] in ids]
     assert payload["n_evaluated"] == 3
 
 
@@ -223,7 +224,7 @@ def test_the_table_shows_every_metric_under_every_ranker(chromium, page, payload
     with opened(chromium, page) as shown:
         row = shown.locator('tr[data-metric="average_loc"][data-ranker="labse"]')
         assert row.locator("td").all_text_contents() == [
-            "2.500", "2.500 to 2.500", "", "2.500", "4.000", "1.000"
+            "2.500", "2.500 to 2.500", "", "2.500", "4.000"
         ]  # fmt: skip
         assert shown.locator("#results tr[data-metric]").count() == 2 * len(payload["headline"])
 

@@ -1,13 +1,15 @@
 """csv_text: tables of any dialect give the same rows; what would lose one is refused."""
 
+import csv
 import gzip
 
+import pandas
 import pyarrow as pa
 import pytest
 
 from genlab.core.program import InputError
 from genlab.sources.csv_text import csv_rows, is_quoted, tsv_rows
-from genlab.sources.file_text import is_hidden, text_lines
+from genlab.sources.file_text import RestLost, is_hidden, text_lines
 
 ROW = {"rating": "5", "text": 'a, "b"; c\td'}
 
@@ -60,8 +62,37 @@ def test_a_bad_row_is_handed_over_and_the_rest_read_but_an_open_quote_ends_it(tm
         True
     ] * 2
     path = write(tmp_path, 'a,b\n1,x\n2,"open\n3,y\n')
+    assert [row["a"] for _, row in csv_rows(path, on_bad_row=bad.append)] == ["1"]
+    assert isinstance(bad[2], RestLost)
+    assert "line 3: broken CSV" in str(bad[2]) and "not closed up to line 4" in str(bad[2])
     with pytest.raises(InputError, match=r"line 3: broken CSV .* not closed up to line 4"):
-        list(csv_rows(path, on_bad_row=bad.append))
+        list(csv_rows(path))
+    path = write(tmp_path, 'a,b\n1,"open\n2,y\n3,"z"\n4,ok\n')
+    assert [row["a"] for _, row in csv_rows(path, on_bad_row=bad.append)] == ["4"]
+    assert "swallows all up to line 4" in str(bad[3])
+
+
+def test_quotes_with_a_backslash_are_read_where_the_whole_file_has_them(tmp_path):
+    values = ['say "hi", \\o/', "C:\\", 'x"', "plain", "two\nlines"]
+    written = pandas.DataFrame({"a": values, "b": 1})
+    for quoting in (csv.QUOTE_ALL, csv.QUOTE_MINIMAL):
+        text = written.to_csv(index=False, doublequote=False, escapechar="\\", quoting=quoting)
+        read = [row for _, row in csv_rows(write(tmp_path, text))]
+        assert read == [{"a": value, "b": "1"} for value in values]
+    spark = 'a,b\n"He said \\"no\\", twice; C:\\new",1\n"",2\nplain,3\n'  # its default: escape \
+    read = [row["a"] for _, row in csv_rows(write(tmp_path, spark))]
+    assert read == ['He said "no", twice; C:\\new', "", "plain"]
+
+
+def test_a_backslash_before_a_closing_quote_is_text_where_quotes_are_doubled(tmp_path):
+    values = ["C:\\", 'both "\\" and ""', "plain"]
+    text = pandas.DataFrame({"a": values, "b": 1}).to_csv(index=False, quoting=csv.QUOTE_ALL)
+    assert [row["a"] for _, row in csv_rows(write(tmp_path, text))] == values
+    # One row is broken by hand: it is not for the others to change their meaning.
+    bad = []
+    rows = csv_rows(write(tmp_path, text + '"a \\"b",1\n'), on_bad_row=bad.append)
+    assert [row["a"] for _, row in rows] == values
+    assert len(bad) == 1
 
 
 def test_a_row_begins_where_its_place_says_although_fields_have_lines(tmp_path):

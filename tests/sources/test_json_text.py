@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from genlab.core.program import InputError
 from genlab.sources import file_text
+from genlab.sources.file_text import RestLost
 from genlab.sources.json_text import JsonText, array_rows
 
 JSON_VALUES = st.recursive(
@@ -82,3 +83,15 @@ def test_one_value_at_a_time_is_in_memory(tmp_path, monkeypatch):
         assert len(stream.text) <= 2000
         stream.take(",]")
     stream.end()
+
+
+@pytest.mark.parametrize("end", [', {"a": ', ' {"a": 3}]', ", nonsense, 4]", "] more", ""])
+def test_a_broken_array_may_give_the_rows_before_the_break_and_says_that_the_rest_is_lost(
+    tmp_path, end
+):
+    bad = []
+    file = write(tmp_path / "a.json", '[{"a": 1}, {"a": 2}' + end)
+    rows = [row for _, row in array_rows(file, on_bad_row=bad.append)]
+    assert rows == [{"a": 1}, {"a": 2}]
+    assert [type(error) for error in bad] == [InputError if end == "] more" else RestLost]
+    assert "broken JSON at line 1" in str(bad[0])

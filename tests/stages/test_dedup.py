@@ -31,6 +31,7 @@ RULES = Rules(
     passage_threshold=0.9,
     drop_leaked_answers=False,
     shingle_chars=5,
+    pad_ends=True,
     num_perm=128,
     seed=42,
 )
@@ -204,7 +205,7 @@ def arguments(folder):
     """The command line as DVC writes it."""
     options = (
         "--query_threshold 0.9 --passage_threshold 0.9 --no-drop_leaked_answers"
-        " --shingle_chars 5 --num_perm 128 --seed 42"
+        " --shingle_chars 5 --pad_ends --num_perm 128 --seed 42"
     )
     paths = [str(folder / name) for name in ("in.parquet", "out.parquet")]
     return [*paths, "--metrics", str(folder / "dedup.json"), *options.split()]

@@ -19,6 +19,7 @@ from tests.tiny_models import WORDS, save_base
 OPTIONS = {
     "model": "tuned",
     "cap": 12,
+    "n_samples": 1,
     "n_queries": 0,
     "temperature": 0.8,
     "top_k": 50,
@@ -121,7 +122,39 @@ def test_metrics_count_the_rows(run):
 def test_batch_size_and_number_of_queries_change_no_text(run, options):
     rows, _ = run(**options)
     assert run(batch_size=32, **options)[0].equals(rows)
-    assert run(n_queries=5, **options)[0].equals(rows.head(5))
+    few = run(n_queries=5, **options)[0]
+    assert few.height == 5 and few.equals(rows.filter(pl.col("query_id").is_in(few["query_id"])))
+
+
+def test_samples_of_a_query_are_texts_of_their_own_and_the_first_is_what_one_alone_is(run):
+    options = {"temperature": 2.0, "top_k": 0}
+    alone, (rows, metrics) = run(**options)[0], run(n_samples=3, **options)
+    assert rows.select("query_id", "sample").rows() == [
+        (f"v{number}", sample) for number in range(10) for sample in range(3)
+    ]
+    assert rows.filter(sample=0).equals(alone)
+    assert rows.n_unique("tokens") == 30
+    assert run(n_samples=3, batch_size=32, **options)[0].equals(rows)
+    assert run(n_samples=2, **options)[0].equals(rows.filter(pl.col("sample") < 2))
+    assert metrics["queries"] == 10
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"temperature": 0.0}, "temperature=0"), ({"num_beams": 3}, "num_beams=3")],
+)
+def test_several_texts_that_would_be_one_are_refused(run, tmp_path, options, said):
+    with pytest.raises(InputError, match=rf"gen\.n_samples=2 with gen\.{said}.*be the same"):
+        run(n_samples=2, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_entity_and_topic_of_a_query_are_its_texts_and_null_where_not_known(folder, run, tmp_path):
+    assert run()[0]["topic"].null_count() == 10
+    queries = read_table(folder / "queries.parquet").with_columns(topic=pl.lit("dog"))
+    write_table(tmp_path / "q.parquet", [queries], QUERY_SCHEMA)
+    rows = run(tmp_path / "q.parquet", n_samples=2)[0]
+    assert rows["topic"].to_list() == ["dog"] * 20 and rows["entity"].null_count() == 20
 
 
 def test_a_shorter_cap_gives_the_beginning_of_the_longer_text(run):

@@ -19,7 +19,10 @@ ROWS = [
     ("v1", "how deep is lake varn", ["Forty metres", "salt"], "validation"),
     ("v2", "who won", ["nobody"], "validation"),
 ]
-OPTIONS = "--query_threshold 0.7 --passage_threshold 0.7 --shingle_chars 5 --num_perm 128 --seed 17"
+OPTIONS = (
+    "--query_threshold 0.7 --passage_threshold 0.7 --shingle_chars 5 --no-pad_ends --num_perm 128"
+    " --seed 17"
+)
 
 
 def write_queries(path, rows):
@@ -104,7 +107,7 @@ def test_only_the_evaluated_queries_are_looked_up(tmp_path):
     write_queries(tmp_path / "dedup.parquet", ROWS)
     result = CliRunner().invoke(leakage.app, find_arguments(tmp_path, n_queries=1))
     assert result.exit_code == 0
-    assert read_table(tmp_path / "leaks.parquet")["query_id"].to_list() == ["v1"]
+    assert read_table(tmp_path / "leaks.parquet")["query_id"].to_list() == ["v2"]
 
 
 @pytest.mark.parametrize(

@@ -117,13 +117,15 @@ def test_random_and_selected_passages_have_the_scores_of_floor_and_ceiling(run, 
         candidates = read_table(tmp_path / f"candidates/{name}.parquet")
         rows = places.place(candidates.rename({"empty_score": "score"}))
         _, beside = summarize_with_references(rows, candidates, False, seed=1)
+        place = beside["average_loc"]
         for probe_name, reference in (
-            ("chance", "chance"),
-            ("random_passage", "floor"),
-            ("selected_passage", "ceiling"),
+            ("chance", place["all"]["chance"]),
+            ("chance_selected", place["chance"]),
+            ("random_passage", place["all"]["floor"]),
+            ("selected_passage", place["ceiling"]),
         ):
             value = details[name][probe_name]["average_loc"]["value"]
-            assert value == pytest.approx(beside["average_loc"][reference])
+            assert value == pytest.approx(reference)
 
 
 def test_a_ranker_that_gives_every_text_one_score_rewards_nothing(run, tmp_path):

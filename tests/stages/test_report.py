@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from genlab.core.program import InputError
+from genlab.core.seeds import order_of
 from genlab.report.texts import read_payload
 from stages import report
 from tests.browser import chromium, opened  # noqa: F401
@@ -52,7 +53,9 @@ def test_the_same_run_gives_the_same_bytes(run):
 
 def test_only_so_many_queries_are_on_the_page(run):
     page = run(n_queries=1)["report/index.html"].decode()
-    assert [query["id"] for query in read_payload(page, "p")["queries"]] == ["validation-0-lake"]
+    assert [query["id"] for query in read_payload(page, "p")["queries"]] == [
+        min(("validation-0-lake", "validation-1-dog", "validation-2-lake"), key=order_of)
+    ]
 
 
 def test_a_run_without_any_metrics_file_still_has_its_texts(run):
@@ -69,7 +72,9 @@ def test_the_page_of_the_stage_opens_without_an_error(run, chromium):  # noqa: F
     run()
     with opened(chromium, Path("report/index.html")) as shown:
         assert shown.locator("figure svg").count() == 1
-        assert shown.locator("#numbers td").all_inner_texts() == ["0.500"]
+        cells = shown.locator("#numbers td").all_inner_texts()
+        assert cells[:5] == ["average loc", "2.500 [2.500, 2.500]", "2.500", "4.000", "1.000"]
+        assert cells[-1] == "0.500"
         assert shown.locator("#count").inner_text() == "3 of 3 queries"
 
 

@@ -25,6 +25,7 @@ from genlab.models.training import (
 )
 from genlab.passages.documents import ROW_SCHEMA, block_schema
 from stages import train
+from tests.handed_on import adapter_settings, checkpoint_steps, run_until_there, stopped_at
 from tests.option_words import option_words
 from tests.project_copy import ROOT
 from tests.tiny_models import TEXTS, make_gpt2, save_base
@@ -36,6 +37,7 @@ OPTIONS = {
     "lr_scheduler_type": "linear",
     "warmup_steps": 2,
     "weight_decay": 0.0,
+    "dropout": 0.1,
     "batch_size": 4,
     "gradient_accumulation_steps": 1,
     "early_stopping_patience": 0,
@@ -287,22 +289,11 @@ def test_packed_blocks_are_trained_on(tmp_path, run):
     assert losses[-1] < losses[0] - 0.3
 
 
-def test_accumulated_steps_weigh_every_token_alike(tmp_path, monkeypatch, run):
+def test_accumulated_steps_weigh_every_token_alike(tmp_path, run):
     # Rows of one token beside rows of 21: a mean of batch means would differ from a mean of tokens.
-    load = train.load_causal_model
-
-    def load_without_dropout(folder):
-        from torch.nn import Dropout
-
-        model = load(folder)
-        for module in model.modules():
-            if isinstance(module, Dropout):
-                module.p = 0.0
-        return model
-
-    monkeypatch.setattr(train, "load_causal_model", load_without_dropout)
-    run(tmp_path / "one", epochs=1, batch_size=8)
-    run(tmp_path / "four", epochs=1, batch_size=2, gradient_accumulation_steps=4)
+    options = {"epochs": 1, "dropout": 0.0}
+    run(tmp_path / "one", batch_size=8, **options)
+    run(tmp_path / "four", batch_size=2, gradient_accumulation_steps=4, **options)
     one, four = weights(tmp_path / "one"), weights(tmp_path / "four")
     assert max((one[name] - four[name]).abs().max().item() for name in one) < 1e-4
     assert metrics(tmp_path / "one")["steps"] == metrics(tmp_path / "four")["steps"] == 5
@@ -520,3 +511,98 @@ def test_a_model_that_is_not_saved_as_it_was_trained_ends_the_stage(tmp_path, ru
     with pytest.raises(InputError, match="in memory, but"):
         run(tmp_path, epochs=0.1)
     assert not (tmp_path / "output").exists() and not (tmp_path / "metrics.json").exists()
+
+
+# ---- what the seed changes
+
+
+def test_the_seed_draws_what_dropout_drops_and_the_param_says_how_much(tmp_path, run):
+    """All rows in one batch of each epoch: their order changes nothing, so what differs is dropped.
+
+    The tiny base has settings of its own (0.1), which must not count.
+    """
+    options = {"batch_size": 40, "learning_rate": 0.01, "warmup_steps": 0}
+    for name, seed, dropout in (("a", 5, 0.0), ("b", 6, 0.0), ("c", 5, 0.5), ("d", 6, 0.5)):
+        run(tmp_path / name, seed=seed, dropout=dropout, **options)
+    none, other_none, some, other_some = (
+        metrics(tmp_path / name)["validation_loss"] for name in "abcd"
+    )
+    assert none == pytest.approx(other_none, abs=1e-4)
+    assert abs(some - other_some) > 1e-3 and abs(none - some) > 1e-3
+
+
+def test_adapters_start_from_the_seed(tmp_path, run):
+    options = {"method": "lora", "batch_size": 40, "dropout": 0.0, "lora.dropout": 0.0}
+    options |= {"learning_rate": 0.03, "warmup_steps": 0}
+    for name, seed in (("a", 5), ("b", 6), ("c", 5)):
+        run(tmp_path / name, seed=seed, **options)
+    assert not same_weights(tmp_path / "a", tmp_path / "b")
+    assert same_weights(tmp_path / "a", tmp_path / "c")
+
+
+# ---- what is handed on
+
+UNLIKE = {
+    "method": "lora",
+    "epochs": 7.0,
+    "learning_rate": 0.0123,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 11,
+    "weight_decay": 0.07,
+    "batch_size": 3,
+    "gradient_accumulation_steps": 5,
+    "early_stopping_patience": 2,
+    "save_steps": 13,
+    "seed": 23,
+    "lora.r": 3,
+    "lora.alpha": 10,
+    "lora.dropout": 0.25,
+    "lora.target_modules": "c_proj",
+}
+
+
+def test_every_option_arrives_at_the_trainer(tmp_path, run, monkeypatch):
+    import torch
+
+    notes = stopped_at(monkeypatch, training, "token_mean_trainer")
+    run_until_there(lambda: run(tmp_path, **UNLIKE))
+    seed = torch.initial_seed()
+    (options,) = notes
+    args = options["args"]
+    assert {
+        "epochs": args.num_train_epochs,
+        "learning_rate": args.learning_rate,
+        "lr_scheduler_type": args.lr_scheduler_type,
+        "warmup_steps": args.warmup_steps,
+        "weight_decay": args.weight_decay,
+        "batch_size": args.per_device_train_batch_size,
+        "gradient_accumulation_steps": args.gradient_accumulation_steps,
+        "seed": args.seed,
+    } == {name: UNLIKE[name] for name in list(UNLIKE)[1:8]} | {"seed": 23}
+    assert seed == 23  # the adapters' first values
+    assert options["optimizers"] == (None, None)
+    assert adapter_settings(options["model"]) == {
+        "r": {3},
+        "scale": {10 / 3},
+        "dropout": {0.25},
+        "names": {"c_proj"},
+    }
+    saving, stopping = options["callbacks"]
+    assert checkpoint_steps([saving], 26) == [13, 26]
+    assert (stopping.early_stopping_patience, args.load_best_model_at_end) == (2, True)
+    assert (args.bf16, len(options["train_dataset"]), len(options["eval_dataset"])) == (
+        False,
+        40,
+        9,
+    )
+
+
+def test_the_weights_start_without_adapters_and_without_early_stopping_where_both_are_off(
+    tmp_path, run, monkeypatch
+):
+    notes = stopped_at(monkeypatch, training, "token_mean_trainer")
+    run_until_there(lambda: run(tmp_path, dtype="bfloat16"))
+    (options,) = notes
+    assert options["args"].bf16 and not options["args"].load_best_model_at_end
+    assert adapter_settings(options["model"])["names"] == set()
+    assert len(options["callbacks"]) == 1

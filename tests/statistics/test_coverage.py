@@ -58,6 +58,19 @@ def test_students_t_over_seeds_holds_the_truth_only_if_each_has_its_own_texts():
         assert found[f"{k} seeds that share their texts"] < 91  # benchmarks/COVERAGE.md says why
 
 
+def test_intervals_for_other_units_and_other_trainings_hold_the_truth():
+    found = held("two levels", 40)
+    resampled = found.pop("5 trainings, effect 1, by resampling both")
+    assert all(91 <= share <= 99 for share in found.values()), found
+    assert resampled < 91  # five are too few to draw from
+
+
+def test_intervals_of_clustered_units_hold_the_truth_only_by_cluster():
+    found = held("clustered", 200)
+    assert 91 <= found["by cluster"] <= 98
+    assert found["as if units were independent"] < 90
+
+
 def test_a_ledger_without_any_effect_has_rarely_a_false_verdict():
     """Of 40 ledgers of 12 at 5 % more than 6 have odds below 1/100."""
     rng = np.random.default_rng(RNG_SEED)

@@ -18,7 +18,7 @@ from genlab.statistics.significance import (
     is_significant,
     least_p,
     mcnemar_p,
-    units_to_settle,
+    number_to_settle,
     unpaired_shares_interval,
 )
 
@@ -179,17 +179,17 @@ def test_the_interval_of_unpaired_shares_worked_by_hand():
 
 def test_the_units_that_would_settle_a_difference_worked_by_hand():
     """(1.95996 + 0.84162) x 2 / 0.1 = 56.03, squared 3139.6; for 0.3 - 0.1 784.9."""
-    assert units_to_settle(0.1, 2.0, None) == 3140
-    assert units_to_settle(-0.1, 2.0, 0.3) == 785
-    assert units_to_settle(0.25, 2.0, 0.3) == 503  # 22.41^2: sooner shown than ruled out
+    assert number_to_settle(0.1, 2.0, None) == 3140
+    assert number_to_settle(-0.1, 2.0, 0.3) == 785
+    assert number_to_settle(0.25, 2.0, 0.3) == 503  # 22.41^2: sooner shown than ruled out
     # Of ten questions each at 0.5 %: (2.80703 + 0.84162) x 20 squared.
-    assert units_to_settle(0.1, 2.0, None, n_asked=10) == 5326
+    assert number_to_settle(0.1, 2.0, None, n_asked=10) == 5326
 
 
 def test_a_difference_of_nothing_without_margin_is_never_settled():
-    assert units_to_settle(0.0, 2.0, None) is None
-    assert units_to_settle(0.0, 0.0, 0.1) is None
-    assert units_to_settle(0.0, 2.0, 0.1) == 3140
+    assert number_to_settle(0.0, 2.0, None) is None
+    assert number_to_settle(0.0, 0.0, 0.1) is None
+    assert number_to_settle(0.0, 2.0, 0.1) == 3140
 
 
 def test_a_difference_is_significant_only_where_p_and_interval_agree():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from genlab.text import minhash
 from genlab.text.minhash import (
+    Shingles,
     find_later_twins,
     hash_bands,
     hash_shingles,
@@ -27,7 +28,8 @@ from genlab.text.minhash import (
 from tests.project_copy import ROOT
 from tests.shingle_sets import jaccard, shingle_set
 
-HASHING = {"num_perm": 128, "shingle_chars": 5, "seed": 42}
+PLAIN, PADDED = Shingles(5, pad_ends=False), Shingles(5, pad_ends=True)
+HASHING = {"num_perm": 128, "shingles": PADDED, "seed": 42}
 KEYS = st.text("abcé я1", max_size=12)
 
 
@@ -45,23 +47,69 @@ def made_texts(n_texts):
     return pl.Series(texts)
 
 
-def similarity(one, other, shingle_chars=5):
-    return jaccard(shingle_set(one, shingle_chars), shingle_set(other, shingle_chars))
+def similarity(one, other, shingles=PADDED):
+    return jaccard(shingle_set(one, shingles), shingle_set(other, shingles))
 
 
-def test_shingles_are_padded_runs_numbered_by_occurrence():
-    assert shingle_set("ab", 2) == {("\0a", 1), ("ab", 1), ("b\0", 1)}
-    assert shingle_set("aaa", 2) == {("\0a", 1), ("aa", 1), ("aa", 2), ("a\0", 1)}
+def test_shingles_are_the_different_runs_of_characters():
+    assert shingle_set("abc", Shingles(2, pad_ends=False)) == {"ab", "bc"}
+    assert shingle_set("aaa", Shingles(2, pad_ends=False)) == {"aa"}
+    assert shingle_set("a", Shingles(2, pad_ends=False)) == {"a"}
+    assert shingle_set("ab", Shingles(2, pad_ends=True)) == {"\0a", "ab", "b\0"}
+    assert shingle_set("aaa", Shingles(2, pad_ends=True)) == {"\0a", "aa", "a\0"}
 
 
-def test_similarities_of_many_pairs_are_those_of_their_shingle_sets():
+@pytest.mark.parametrize(
+    ("one", "other", "pad_ends", "expected"),
+    [
+        # {aa} and {aa}; with numbered occurrences it would be two of four.
+        ("aaa", "aaaaa", False, 1),
+        ("aaa", "aaaaa", True, 1),
+        # "bibi" and "bibibi" have {bi, ib} and with padding {_b, bi, ib, i_}.
+        ("bibi", "bibibi", False, 1),
+        ("bibi", "bibibi", True, 1),
+        # {ab, ba} and {ab}; {_a, ab, ba, a_} and {_a, ab, b_}: two of five.
+        ("abababa", "ab", False, 1 / 2),
+        ("abababa", "ab", True, 2 / 5),
+        # One letter, and none, are too short for a shingle of two: each is its own.
+        ("a", "a", False, 1),
+        ("a", "ab", False, 0),
+        ("a", "", False, 0),
+        # Broder's text, by characters: {ar, ro, os, se, ei, is, sa}, and without ei, is, sa.
+        ("aroseisaroseisarose", "arose", False, 4 / 7),
+    ],
+)
+def test_a_shingle_counts_once_however_often_it_occurs(one, other, pad_ends, expected):
+    shingles = Shingles(2, pad_ends)
+    pair, keys = np.array([[0, 0]]), [pl.Series([one]), pl.Series([other])]
+    assert true_similarities(pair, *keys, shingles).tolist() == [expected]
+    signatures = sign(pl.Series([one, other]), num_perm=2048, shingles=shingles, seed=1)
+    assert abs((signatures[0] == signatures[1]).mean() - expected) < 5 * (0.25 / 2048) ** 0.5
+
+
+def test_with_padding_a_change_at_the_end_weighs_as_much_as_one_in_the_middle():
+    one, end = "who won the big cup final in 2018", "who won the big cup final in 2019"
+    middle = "who won the bag cup final in 2018"
+    # 33 characters: 29 shingles, of which the last character is in one and the middle one in five;
+    # with padding 37, and either is in five.
+    assert similarity(one, end, PLAIN) == 28 / 30
+    assert similarity(one, middle, PLAIN) == 24 / 34
+    assert similarity(one, end, PADDED) == similarity(one, middle, PADDED) == 32 / 42
+    pairs, left = np.array([[0, 0], [0, 1]]), pl.Series([one])
+    for shingles, expected in ((PLAIN, [28 / 30, 24 / 34]), (PADDED, [32 / 42, 32 / 42])):
+        found = true_similarities(pairs, left, pl.Series([end, middle]), shingles)
+        assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("shingles", [PLAIN, PADDED])
+def test_similarities_of_many_pairs_are_those_of_their_shingle_sets(shingles):
     """Texts of two letters: most of their shingles occur several times."""
     rng = np.random.default_rng(3)
     texts = ["", "a", *("".join(rng.choice(["a", "b"], n)) for n in rng.integers(1, 40, 70))]
     keys, others = pl.Series(texts), pl.Series(texts[::-1])
     pairs = rng.integers(0, len(texts), (2_500, 2))
-    expected = [similarity(texts[one], texts[-1 - other], 5) for one, other in pairs]
-    assert true_similarities(pairs, keys, others, 5).tolist() == expected
+    expected = [similarity(texts[one], texts[-1 - other], shingles) for one, other in pairs]
+    assert true_similarities(pairs, keys, others, shingles).tolist() == expected
 
 
 def test_jaccard_of_hand_counted_sets():
@@ -69,14 +117,14 @@ def test_jaccard_of_hand_counted_sets():
     assert jaccard(set(), set()) == 1
 
 
-@given(st.lists(KEYS, max_size=5), st.integers(2, 6))
-def test_two_shingles_have_one_hash_exactly_if_they_are_equal(texts, shingle_chars):
-    hashes, offsets = hash_shingles(pl.Series(texts, dtype=pl.String), shingle_chars)
-    padding = "\0" * (shingle_chars - 1)
+@given(st.lists(KEYS, max_size=5), st.integers(2, 6), st.booleans())
+def test_two_shingles_have_one_hash_exactly_if_they_are_equal(texts, chars, pad_ends):
+    hashes, offsets = hash_shingles(pl.Series(texts, dtype=pl.String), Shingles(chars, pad_ends))
+    padding = "\0" * (chars - 1) * pad_ends
     runs = []
     for text, start, end in zip(texts, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         padded = padding + text + padding
-        own = [padded[i : i + shingle_chars] for i in range(len(text) + shingle_chars - 1)]
+        own = [padded[i : i + chars] for i in range(max(len(padded) - chars + 1, 1))]
         assert end - start == len(own)
         runs += own
     assert len(hashes) == len(runs)
@@ -86,9 +134,8 @@ def test_two_shingles_have_one_hash_exactly_if_they_are_equal(texts, shingle_cha
 def test_equal_places_of_signatures_estimate_the_similarity():
     one = "the lake is forty metres deep and lies in the north of the country"
     other = "the lake is forty metres deep and lies in the south of the county"
-    signatures = sign(pl.Series([one, other]), num_perm=2048, shingle_chars=5, seed=1)
-    # Runs repeat in neither text, so numbering them changes nothing; five standard errors.
-    truth = similarity(one, other)
+    signatures = sign(pl.Series([one, other]), num_perm=2048, shingles=PADDED, seed=1)
+    truth = similarity(one, other)  # within five standard errors
     assert abs((signatures[0] == signatures[1]).mean() - truth) < 5 * (0.25 / 2048) ** 0.5
 
 
@@ -105,8 +152,8 @@ def test_bands_are_as_wide_as_recall_allows(threshold, num_perm, r):
 def test_the_pairs_found_are_those_of_brute_force():
     texts = made_texts(200)
     pairs = propose_pairs(hash_bands(texts, threshold=0.8, **HASHING))
-    found = keep_similar(pairs, texts, texts, 0.8, 5)
-    sets = [shingle_set(text, 5) for text in texts]
+    found = keep_similar(pairs, texts, texts, 0.8, PADDED)
+    sets = [shingle_set(text, PADDED) for text in texts]
     truth = [
         [left, right]
         for left, right in combinations(range(len(texts)), 2)
@@ -120,8 +167,8 @@ def test_the_matches_between_two_lists_are_those_of_brute_force():
     texts = made_texts(100)
     ours, others = texts.gather_every(2), texts.gather_every(2, offset=1)
     bands = [hash_bands(part, threshold=0.8, **HASHING) for part in (ours, others)]
-    found = keep_similar(propose_matches(*bands), ours, others, 0.8, 5)
-    our_sets, other_sets = ([shingle_set(text, 5) for text in part] for part in (ours, others))
+    found = keep_similar(propose_matches(*bands), ours, others, 0.8, PADDED)
+    our_sets, other_sets = ([shingle_set(text, PADDED) for text in part] for part in (ours, others))
     truth = [
         [left, right]
         for left, right in product(range(len(ours)), range(len(others)))
@@ -154,7 +201,7 @@ def test_fewer_than_two_texts_make_no_pairs(n_texts):
     assert propose_matches(bands, bands[:0]).shape == (0, 2)
     lists = np.zeros(n_texts, dtype=np.int64)
     assert propose_list_pairs(lists, sign(texts, **HASHING), 0.9).shape == (0, 2)
-    assert keep_similar(propose_pairs(bands), texts, texts, 0.9, 5).shape == (0, 2)
+    assert keep_similar(propose_pairs(bands), texts, texts, 0.9, PADDED).shape == (0, 2)
 
 
 def test_a_text_goes_only_for_one_that_stays():
@@ -173,8 +220,8 @@ def test_a_signature_does_not_depend_on_the_texts_around_it(texts):
 
 def test_signatures_are_the_same_in_another_process():
     program = (
-        "import polars as pl; from genlab.text.minhash import sign;"
-        "print(sign(pl.Series(['how deep is lake varn']), 16, 5, 42).tolist())"
+        "import polars as pl; from genlab.text.minhash import Shingles, sign;"
+        "print(sign(pl.Series(['how deep is lake varn']), 16, Shingles(5, True), 42).tolist())"
     )
     run = subprocess.run(
         [sys.executable, "-c", program],
@@ -184,4 +231,6 @@ def test_signatures_are_the_same_in_another_process():
         text=True,
         check=True,
     )
-    assert run.stdout.strip() == str(sign(pl.Series(["how deep is lake varn"]), 16, 5, 42).tolist())
+    assert run.stdout.strip() == str(
+        sign(pl.Series(["how deep is lake varn"]), 16, PADDED, 42).tolist()
+    )

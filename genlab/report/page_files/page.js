@@ -52,10 +52,10 @@ function showHeadline() {
   const names = other ? [beside.names[0], other.name] : [null];
   const shown = other ? [base, other.payload] : [base];
   byId("summary").replaceChildren(...shown.map((payload, i) => element("div", {}, (other ? names[i] + ": " : "") + summaryOf(payload))));
-  const legend = ["Left end: a random passage of another query (floor). Right end: a selected passage (ceiling). Dashed: chance."];
+  const legend = ["Left end: a random passage of another query (floor). Dashed: chance."];
   if (other) legend.push(`Blue: ${names[0]}; orange: ${names[1]}. Whether a difference counts, python -m genlab compare says.`);
   byId("legend").textContent = legend.join(" ");
-  const heads = ["", ...names.flatMap((name) => [name ?? "value", "95 % interval"]), "worse \u2192 better", "chance", "floor", "ceiling"];
+  const heads = ["", ...names.flatMap((name) => [name ?? "value", "95 % interval"]), "worse \u2192 better", "chance", "floor"];
   const table = byId("results");
   table.replaceChildren(
     element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
@@ -69,7 +69,7 @@ function showHeadline() {
     for (const [ranker, numbers] of Object.entries(metric.under)) {
       const all = other ? [numbers, second?.under[ranker]] : [numbers];
       const cells = all.flatMap((each) => [number(each?.value), each ? `${number(each.low)} to ${number(each.high)}` : ""]);
-      const references = ["chance", "floor", "ceiling"].map((name) => number(numbers[name]));
+      const references = ["chance", "floor"].map((name) => number(numbers[name]));
       body.append(
         element(
           "tr",
@@ -99,9 +99,8 @@ function picture(all, scale) {
     if (Number.isFinite(value)) svg.append(drawn("line", { class: name, x1: scale(value), x2: scale(value), y1: 5, y2: 19 }));
   };
   const first = all[0];
-  svg.append(drawn("line", { class: "track", x1: scale(first.floor ?? first.low), x2: scale(first.ceiling ?? first.high), y1: 12, y2: 12 }));
+  svg.append(drawn("line", { class: "track", x1: scale(first.floor ?? first.low), x2: scale(first.high), y1: 12, y2: 12 }));
   upright(first.floor, "end");
-  upright(first.ceiling, "end");
   upright(first.chance, "chance");
   all.forEach((numbers, i) => {
     if (!numbers) return;

@@ -10,25 +10,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import polars as pl
 from typer import Option
 
-from genlab.core.files import remove, write_json, written_whole
+from genlab.core.files import write_json
 from genlab.core.options import grouped_options
-from genlab.core.program import InputError, run, stage_app
+from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.mini.bert import ClassifierRecipe
 from genlab.mini.gpt2 import Sizes, check_sizes, pretrain, train_tokenizer
 from genlab.preference.reward_folders import (
     RewardOrigin,
     RewardSource,
-    check_above_chance,
     fetch_reward,
     make_classifier,
 )
 from genlab.sources.decoding import Encoding
 from genlab.sources.source import Source
+from pipelines.alignment.known_moods import labelled, validate
 from pipelines.alignment.schemas import TEXT_SCHEMA, count_texts, training_texts
 
 app = stage_app()
@@ -104,6 +103,7 @@ def base(
 ) -> None:
     """Fetch the policy that is to be aligned: a language model that knows both moods."""
     from genlab.models.loading import load_causal_model
+    from genlab.models.trial import save_tried
     from genlab.sources import model_folders
 
     check_base(source, sizes)
@@ -114,9 +114,7 @@ def base(
         # BOS stands before each text, as it will when the policy writes: it is all the prompt.
         started = [tokenizer.bos_token + text for text in texts]
         model, counts["pretraining_loss"] = pretrain(started, tokenizer, sizes)
-        with written_whole(output) as folder:
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
+        save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
     elif source is Source.hub:
         model_folders.download_base(hub_id, revision, None, output)
     else:
@@ -162,40 +160,6 @@ def held_out_reward(
     else:
         fetch_reward(origin, output, "held_out_reward", *labelled(corpus))
     write_json(metrics, counts | validate(output, corpus, "held_out_reward"))
-
-
-def known_texts(corpus: Path) -> pl.DataFrame:
-    """Return the validation texts whose mood is known, none of a corpus of queries."""
-    texts = read_table(corpus).filter(pl.col("split") == "validation")
-    return texts.filter(pl.col("is_positive").is_not_null())
-
-
-def labelled(corpus: Path) -> tuple[list[str], np.ndarray]:
-    """Return the validation texts of known mood, and bool [n], whether each is positive."""
-    known = known_texts(corpus)
-    return known["text"].to_list(), known["is_positive"].to_numpy().astype(bool)
-
-
-def validate(folder: Path, corpus: Path, group: str) -> dict[str, float]:
-    """Return a reward model's accuracy on the validation texts, {} if they have no moods.
-
-    The model is loaded in either case, so that a broken one is met here. Raises InputError, and
-    removes the folder, if it rates texts worse than chance.
-    """
-    from genlab.preference.rewards import accuracy, load_reward, ranked_right
-
-    rates = load_reward(folder, batch_size=64)
-    known = known_texts(corpus)
-    if not known.height:
-        return {}
-    found = rates(known["prompt"].to_list(), known["text"].to_list())
-    is_positive = known["is_positive"].to_numpy()
-    try:
-        check_above_chance(ranked_right(found, is_positive), group, group)
-    except InputError:
-        remove(folder)
-        raise
-    return {"validation_accuracy": accuracy(found, is_positive)}
 
 
 if __name__ == "__main__":

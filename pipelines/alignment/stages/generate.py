@@ -1,6 +1,6 @@
 """generate: texts of the policy before and after, from the same streams of random numbers.
 
-Reads the corpus, for its prompts, the base policy, and every arm's models, one per training seed.
+Reads the corpus, for its prompts, the base policy, and every arm's model.
 Writes a row per text and model, with how far the model has moved from the base at each token, and
 the arms' training curves as one table. Texts are decoded once, to gen.cap; score cuts them to
 gen.max_len.
@@ -15,7 +15,7 @@ from typer import Option
 
 from genlab.core.files import write_json
 from genlab.core.options import grouped_options
-from genlab.core.program import run, stage_app
+from genlab.core.program import InputError, run, stage_app
 from genlab.core.progress import tracked
 from genlab.core.tables import write_table
 from genlab.models.decoding import Decoding, check_cap
@@ -29,7 +29,7 @@ app = stage_app()
 MODEL_SCHEMA = pl.Schema(
     {
         "arm": pl.String(),
-        "seed": pl.String(),
+        "seed": pl.Int64(),  # the training's
         **SCHEMA,
         "divergence": pl.List(pl.Float32),  # KL to the base at each token, nats
         "surprisal": pl.List(pl.Float32),  # -log p of each token under the base, nats
@@ -37,9 +37,19 @@ MODEL_SCHEMA = pl.Schema(
 )
 
 
-def check(cap: int, base: Path, made_by: dict) -> None:
-    """Raise InputError if the base model is to be made too short for the texts."""
+def check(cap: int, base: Path, seed: int, train_seed: int, made_by: dict) -> None:
+    """Raise InputError for a base to be made too short, or texts that were trained on."""
+    check_unseen(seed, train_seed)
     check_cap("gen.cap", cap, base, made_by)
+
+
+def check_unseen(seed: int, train_seed: int) -> None:
+    """Raise InputError if the texts would be drawn from the streams that pairs were made of."""
+    if seed == train_seed:
+        raise InputError(
+            f"gen.seed={seed} is train.seed, too: the texts to be scored would be drawn like those "
+            "that were trained on; give gen.seed another number"
+        )
 
 
 @app.command()
@@ -55,14 +65,16 @@ def main(
     n_texts: Annotated[int, Option(min=2, help="texts of every model; prompts are used in turn")],
     decoding: Decoding,
     batch_size: Annotated[int, Option(min=1)],
+    train_seed: Annotated[int, Option(min=0, help="which training it is: a column of the rows")],
 ) -> None:
     """Write the texts of every model, and measure its distance from the base on them."""
+    check_unseen(decoding.seed, train_seed)
     tokenizer, reference = load_for_inference(base)
     prompts = read_prompts(corpus, "validation", 0)
-    models = [(BEFORE, "none", base), *find_models(trained, arms)]
+    models = {BEFORE: base} | find_models(trained, arms)
 
     def written() -> Iterator[pl.DataFrame]:
-        for arm, seed, folder in tracked(models, "generating", "models", len(models)):
+        for arm, folder in tracked(models.items(), "generating", "models", len(models)):
             check_same_tokenizer(folder, base)
             _, model = load_for_inference(folder)
             rows = write_texts(model, tokenizer, prompts, n_texts, decoding, batch_size)
@@ -78,9 +90,8 @@ def main(
                 name: pl.Series([row.tolist() for row in values], dtype=pl.List(pl.Float32))
                 for name, values in zip(("divergence", "surprisal"), lists, strict=True)
             }
-            yield rows.with_columns(arm=pl.lit(arm), seed=pl.lit(seed), **of_tokens).select(
-                MODEL_SCHEMA.names()
-            )
+            training = {"arm": pl.lit(arm), "seed": pl.lit(train_seed, pl.Int64)}
+            yield rows.with_columns(**training, **of_tokens).select(MODEL_SCHEMA.names())
 
     n_rows = write_table(output, written(), MODEL_SCHEMA)
     write_json(curves, join_curves(trained, arms))

@@ -2,6 +2,7 @@
 
 Reads the rewarded texts and writes a row per pair. A text that was cut at the cap stays and is
 marked as unfinished: training then puts no end-of-text after it, which would teach to stop there.
+A strategy that no compared arm needs gives an empty table.
 """
 
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated
 
 from typer import Option
 
+from genlab.core.chosen import is_wanted
 from genlab.core.files import write_json
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
@@ -22,6 +24,7 @@ def main(
     texts: Path,
     output: Path,
     metrics: Annotated[Path, Option()],
+    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
     strategy: Annotated[Strategy, Option(help="which two texts of a prompt make a pair")],
     n_pairs: Annotated[int, Option(min=1)],
     margin: Annotated[float, Option(min=0.0, help="strategy margin: rewards are further apart")],
@@ -29,6 +32,10 @@ def main(
     seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Choose the pairs."""
+    if not is_wanted(chosen):
+        write_table(output, [], PAIR_SCHEMA)
+        write_json(metrics, {"pairs": 0})
+        return
     rows = read_table(texts)
 
     pairs, dropped = choose_pairs(rows, strategy, n_pairs, margin, threshold, seed)

@@ -12,9 +12,10 @@ from typer import Option
 from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
-from genlab.core.tables import write_table
+from genlab.core.tables import read_table, write_table
 from genlab.models.decoding import Decoding, check_cap
 from genlab.models.loading import load_for_inference
+from genlab.models.prompts import check_unknown, count_unknown
 from pipelines.alignment.sampling import SCHEMA, read_prompts, write_texts
 
 app = stage_app()
@@ -36,10 +37,17 @@ def main(
     n_prompts: Annotated[int, Option(min=0, help="prompts to take, where there are many; 0: all")],
     decoding: Decoding,
     batch_size: Annotated[int, Option(min=1)],
+    max_unknown_share: Annotated[
+        float, Option(min=0.0, max=1.0, help="of tokens unknown to the tokenizer; above: refused")
+    ],
 ) -> None:
     """Write the texts."""
     tokenizer, model = load_for_inference(base)
     prompts = read_prompts(corpus, "train", n_prompts)
+    # A model that cannot read the corpus writes in no language of its prompts and targets.
+    texts = read_table(corpus)
+    unknown, tokens = count_unknown(tokenizer, [*texts["prompt"].unique(), *texts["text"]])
+    check_unknown(unknown, tokens, max_unknown_share, str(corpus), base, "sample")
 
     rows = write_texts(model, tokenizer, prompts, n_texts, decoding, batch_size)
 
@@ -49,6 +57,8 @@ def main(
         {
             "texts": rows.height,
             "prompts": min(len(prompts), n_texts),
+            "corpus_tokens": tokens,
+            "corpus_tokens_unknown": unknown,
             "finished_rate": rows["finished"].mean(),
             "mean_new_tokens": rows["tokens"].list.len().mean(),
             "duplicate_rate": 1 - rows.select("prompt", "text").unique().height / rows.height,

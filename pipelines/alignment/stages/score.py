@@ -2,7 +2,7 @@
 
 Reads the texts before and after, the reward model, and a held-out reward. Writes a row per text and
 model, from which every number can be made again; the headline of one arm, `score.arm`, before and
-after; and all arms with two intervals: over the texts of one model, and over training seeds.
+after; and all arms with their intervals over texts.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ def main(
     output: Path,
     arms_output: Path,
     metrics: Annotated[Path, Option(help="before and after, of one arm")],
-    details: Annotated[Path, Option(help="all arms, with both kinds of interval")],
+    details: Annotated[Path, Option(help="all arms, with their intervals")],
     histogram: Annotated[Path, Option(help="rewards before and after, for dvc plots")],
     front: Annotated[Path, Option(help="reward against diversity, for dvc plots")],
     arm: Annotated[str, Option(help="the arm of the headline; before: the first")],

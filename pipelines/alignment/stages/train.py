@@ -1,22 +1,18 @@
-"""train: move the policy towards the winners, once for every training seed.
+"""train: move the policy towards the winners.
 
 Reads the pairs, the policy, its reference, and the corpus, whose texts are slic's targets. Writes a
-folder with a model per seed and the training curves. One program trains all seeds of an arm,
-because loading the libraries takes longer than training a small model. A killed run resumes:
-finished seeds are kept in .scratch/alignment, and the one in progress goes on from its last
-checkpoint.
+folder with the model and its training curve. A killed run resumes from its last checkpoint in
+.scratch/alignment.
 """
 
-import json
-import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 from typer import Option
 
+from genlab.core.chosen import is_wanted, write_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
@@ -34,7 +30,7 @@ from genlab.preference.trainer import (
     summarize_curves,
     train_policy,
 )
-from pipelines.alignment.arms import BEFORE
+from pipelines.alignment.arms import BEFORE, CURVE
 
 app = stage_app()
 
@@ -61,14 +57,18 @@ def main(
     reference: Path,
     output: Path,
     metrics: Annotated[Path, Option()],
+    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
     recipe: PreferenceRecipe,
-    n_seeds: Annotated[int, Option(min=1, help="trainings: seed, seed + 1, ...")],
     lora: Lora,
 ) -> None:
     """Train one arm."""
     from genlab.models.loading import load_causal_model, load_tokenizer
 
     check(recipe, output)
+    if not is_wanted(chosen):
+        write_left_out(output)
+        write_json(metrics, {"trainings": 0})
+        return
     check_same_tokenizer(policy, reference)
     tokenizer, table = load_tokenizer(policy), read_table(pairs)
     rows = preference_rows(table, tokenizer.eos_token_id)
@@ -78,31 +78,13 @@ def main(
         rows["target_ids"] = draw_targets(table, texts, tokenizer, longest, recipe.seed)
     check_rows_fit(rows, load_causal_model(policy))
 
-    points, seeds = [], range(recipe.seed, recipe.seed + n_seeds)
-    inputs = [pairs, corpus, policy, reference]
-    with resumable_folder("alignment", sys.argv[1:], inputs) as scratch:
-        for seed in seeds:
-            finished = scratch / f"finished-{seed}"
-            if not finished.is_dir():
-                of_seed = replace(recipe, seed=seed)
-                model, log = train_policy(
-                    scratch / f"{seed}",
-                    policy,
-                    reference,
-                    tokenizer,
-                    rows,
-                    of_seed,
-                    lora,
-                )
-                with written_whole(finished) as folder:
-                    batches = sft_batches(rows, of_seed)
-                    save_checked(model, tokenizer, folder / "model", batches, load_causal_model)
-                    write_json(folder / "curve.json", preference_curve(log, seed))
-            points += json.loads((finished / "curve.json").read_text(encoding="utf-8"))
+    with resumable_folder("alignment", sys.argv[1:], [pairs, corpus, policy, reference]) as scratch:
+        model, log = train_policy(scratch, policy, reference, tokenizer, rows, recipe, lora)
+        points = preference_curve(log, recipe.seed)
         with written_whole(output) as folder:
-            for seed in seeds:
-                shutil.copytree(scratch / f"finished-{seed}" / "model", folder / f"{seed}")
-            write_json(folder / "curve.json", points)
+            batches = sft_batches(rows, recipe)
+            save_checked(model, tokenizer, folder, batches, load_causal_model)
+            write_json(folder / CURVE, points)
 
     write_json(metrics, summarize_curves(points))
 

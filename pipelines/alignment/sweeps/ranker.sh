@@ -10,11 +10,8 @@ JOIN=(
   -S corpus.source=queries -S corpus.path=../../data/dedup.parquet
   -S base.source=file -S base.path=../../data/train
   -S reward_model.source=ranker -S held_out_reward.source=ranker
-  -S 'compared.arms=[main]' -S train.n_seeds=1 -S train.learning_rate=0.0001
+  -S 'compared.arms=[main]' -S train.learning_rate=0.0001
   -S sample.n_texts=3000 -S sample.n_prompts=750 -S pairs.random.strategy=margin
-  # Without the other arms and their pairs: a cosine is never 1.0 from another.
-  -S '~arms.hinge_1' -S '~arms.sigmoid_01' -S '~arms.sigmoid_1' -S '~arms.margin' -S '~arms.threshold'
-  -S '~arms.slic' -S '~pairs.margin' -S '~pairs.threshold'
 )
 for pair in labse:use labse:bm25 use:labse use:bm25 bm25:labse bm25:use; do
   margin=0.2 # of a cosine

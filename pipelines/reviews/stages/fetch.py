@@ -61,7 +61,7 @@ def corpus(
         )
     else:
         frames = review_files.read_review_files(
-            path, format, encoding, columns, n_reviews, seed, bad
+            path, format, encoding, columns, n_reviews, seed, bad, counts.files
         )
     shown = with_progress(frames, "fetching the reviews", "reviews")
     n_rows = write_table(output, map(counts.add, shown), REVIEW_SCHEMA)

@@ -14,7 +14,7 @@ from typer import Option
 from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
-from genlab.labelling.agreement import summarize_labels
+from genlab.labelling.agreement import lines_of, summarize_labels
 from genlab.labelling.label_files import read_labels
 from genlab.labelling.questionnaire import read_questionnaire
 from genlab.models.token_texts import MaxBlankShare, check_blanks, check_lengths
@@ -25,7 +25,9 @@ from pipelines.reviews.generated_reviews import (
     add_references,
     cut_generated,
     read_generated,
+    with_organisations,
 )
+from pipelines.reviews.label_guesses import guess_answers
 from pipelines.reviews.metrics import score_texts
 from pipelines.reviews.schemas import SCORE_SCHEMA
 from pipelines.reviews.summary import (
@@ -90,7 +92,7 @@ def main(
             known = ", ".join(texts[key].unique().sort())
             raise InputError(f"score.{key}={value}: no text was written so; there is {known}")
 
-    rows = add_references(texts, real, seed)
+    rows = with_organisations(add_references(texts, real, seed), real)
     # References are the same under every decoding: nothing is read twice.
     different = rows["text"].unique(maintain_order=True).to_list()
     losses = dict(zip(different, read_fluency(classifiers, different, batch_size), strict=True))
@@ -109,12 +111,15 @@ def main(
     write_table(stars_output, [stars], stars.schema)
     write_json(metrics, headline_of(summary[decoding]))
     write_json(details, summary)
-    write_json(label_metrics, summarize_labels(texts, answers, sheet))
+    labelled = summarize_labels(texts, answers, sheet, guess_answers(scored))
+    write_json(label_metrics, labelled)
     for path, column in ((recovered, "rating_recovered"), (predicted, "predicted_rating")):
         write_json(path, plot_by_rating(scored, decoding, column, seed))
     arms = texts["arm"].unique(maintain_order=True)
     write_json(curves, curves_of({name: train_curves / f"{name}.json" for name in arms}))
     print(table_of(summary[decoding]))
+    if said := lines_of(labelled):
+        print(said)
 
 
 if __name__ == "__main__":

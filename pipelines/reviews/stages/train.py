@@ -12,11 +12,13 @@ from typing import Annotated
 
 from typer import Option
 
+from genlab.core.chosen import is_wanted, write_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.processes import is_first, limit_threads
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
+from genlab.models.dropout import ModelDropout, set_dropout
 from genlab.models.lora import Lora, Method
 from genlab.models.saved import row_batches, save_checked
 from genlab.models.training import (
@@ -49,12 +51,14 @@ def main(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of losses, epochs and sizes")],
     curve: Annotated[Path, Option(help="loss against epoch, for dvc plots")],
+    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
     start: Annotated[Path, Option(help="folder of the model to start from")],
     method: Annotated[Method, Option(help="train all weights, or low-rank adapters")],
     ratings: Annotated[
         list[int], Option(min=1, max=5, help="reviews to train on; repeat the option")
     ],
     embedding_learning_rate: Annotated[float, Option(min=0.0, help="full: of the embeddings")],
+    model_dropout: ModelDropout,
     recipe: Recipe,
     lora: Lora,
     mlflow_store: Annotated[
@@ -68,9 +72,15 @@ def main(
     from genlab.models.loading import load_text_to_text_model, load_tokenizer
 
     check(mlflow_store)
+    if not is_wanted(chosen):
+        write_left_out(output)
+        write_json(curve, [])
+        write_json(metrics, {"training": {"steps": 0}})
+        return
     set_seed(recipe.seed)  # the adapters' first values are drawn before there is a Trainer
     tokenizer, model = load_tokenizer(start), load_text_to_text_model(start)
     limit_threads(model)
+    set_dropout(model, model_dropout)
     data = {split: read_rows(tokens, split, ratings) for split in ("train", "validation")}
     limits = {"input_ids": "tokenize.max_prompt_tokens", "labels": "tokenize.max_text_tokens"}
     check_rows_fit(tokens, data["train"], model, limits)
@@ -85,6 +95,7 @@ def main(
     with resumable_folder("train", sys.argv[1:], [tokens, start]) as scratch:
         logged = {"start": start, "method": method, "ratings": ratings}
         logged |= {**asdict(recipe), "embedding_learning_rate": embedding_learning_rate}
+        logged |= {"dropout": model_dropout}
         logged |= {f"lora.{name}": value for name, value in asdict(lora).items()}
         with tracked(mlflow_store, output.name, logged) as report_to:
             trainer = train_resumably(

@@ -352,7 +352,10 @@ def test_a_query_is_a_prompt_and_its_first_answer_the_text(tmp_path):
         {"text": "yes", "is_selected": True},
         {"text": "too", "is_selected": True},
     ]
-    rows = [("1", "why", passages, "train"), ("2", "how", passages[:1], "validation")]
+    rows = [
+        ("1", "why", passages, "train", None, None),
+        ("2", "how", passages[:1], "validation", None, None),
+    ]
     write_table(tmp_path / "q", [pl.DataFrame(rows, QUERY_SCHEMA, orient="row")], QUERY_SCHEMA)
     found = pl.concat(read_queries(tmp_path / "q"))
     assert found.rows() == [("1", "why", "yes", None, "train", "reward")]

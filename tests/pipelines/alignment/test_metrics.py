@@ -1,6 +1,6 @@
-"""What alignment did: rows whose means are the metrics, and the two kinds of spread."""
+"""What alignment did: rows whose means are the metrics, and their intervals."""
 
-from math import log, sqrt
+from math import log
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,6 @@ from pipelines.alignment.metrics import (
     headline,
     measure_model,
     reward_histogram,
-    spread_of_seeds,
     summarize_arm,
 )
 
@@ -23,7 +22,7 @@ def rows_of(tokens, prompt="", finished=None):
         {
             "text_id": [f"t{i}" for i in range(n)],
             "arm": "main",
-            "seed": "17",
+            "seed": 17,
             "prompt": prompt,
             "text": [" ".join(map(str, row)) for row in tokens],
             "tokens": tokens,
@@ -59,7 +58,7 @@ def test_the_tail_is_counted_below_zero_and_below_minus_one():
 def test_kl_and_surprisal_are_per_token_and_the_perplexity_is_of_the_whole_set():
     model = measured([[1, 2, 3, 4], [5]], [1.0, 2.0])
     assert model["divergence"].mean() == pytest.approx(0.5)
-    summary = summarize_arm([model], [{"distinct_1": 0.5}], seed=1)
+    summary = summarize_arm(model, {"distinct_1": 0.5}, seed=1)
     assert headline(summary)["perplexity"] == pytest.approx(2.0)
     assert headline(summary)["token_entropy"] == pytest.approx(log(5))
 
@@ -67,37 +66,21 @@ def test_kl_and_surprisal_are_per_token_and_the_perplexity_is_of_the_whole_set()
 def test_copies_of_the_query_are_counted_where_there_is_one():
     model = measured([[7, 8], [8, 7]], [1.0, 2.0], prompt="7 8")
     assert model["query_copied"].to_list() == [1.0, 0.0]
-    assert measured([[7, 8]], [1.0])["query_copied"].to_list() == [None]
-    assert "query_copied" not in summarize_arm([measured([[7], [8]], [1.0, 2.0])], [{}], seed=1)
+    assert model["prompt"].to_list() == ["7 8"] * 2
+    without = measured([[7, 8]], [1.0])
+    assert without["query_copied"].to_list() == without["prompt"].to_list() == [None]
+    assert "query_copied" not in summarize_arm(measured([[7], [8]], [1.0, 2.0]), {}, seed=1)
 
 
-def test_the_spread_of_seeds_is_students_t():
-    """1, 2, 3: mean 2 and deviation 1. t of two degrees has a closed form, 4.3027 at 95 %."""
-    half = 0.95 * sqrt(2 / (1 - 0.95**2)) / sqrt(3)
-    found = spread_of_seeds(np.array([1.0, 2.0, 3.0]))["seeds"]
-    assert found == pytest.approx(
-        {
-            "value": 2.0,
-            "low": 2 - half,
-            "high": 2 + half,
-            "deviation": 1.0,
-        }
-    )
-    assert spread_of_seeds(np.array([1.0])) == {}
-
-
-def test_an_arm_has_the_interval_of_one_models_texts_beside_that_of_its_trainings():
+def test_an_arm_has_the_interval_of_its_texts_and_of_the_set_a_value_alone():
     tokens = [[i % 5, 1] for i in range(60)]
-    models = [measured(tokens, [mean + i % 3 for i in range(60)]) for mean in (0.0, 4.0)]
-    found = summarize_arm(models, [{"distinct_1": 0.1}, {"distinct_1": 0.3}], seed=1)
-    texts, seeds = found["reward"]["texts"], found["reward"]["seeds"]
+    found = summarize_arm(measured(tokens, [i % 3 for i in range(60)]), {"distinct_1": 0.1}, seed=1)
+    texts = found["reward"]["texts"]
     assert texts["value"] == pytest.approx(1.0) and 0.7 < texts["low"] < texts["high"] < 1.3
-    assert seeds["value"] == pytest.approx(3.0) and seeds["deviation"] == pytest.approx(sqrt(8))
-    assert found["distinct_1"]["seeds"]["value"] == pytest.approx(0.2)
-    assert "low" not in found["distinct_1"]["texts"]
-    assert headline(found)["reward"] == pytest.approx(3.0)
+    assert found["distinct_1"] == {"texts": {"value": 0.1}}
+    assert headline(found)["reward"] == pytest.approx(1.0)
     assert front({"main": found}) == [
-        {"arm": "main", "reward": pytest.approx(3.0), "token_entropy": pytest.approx(
+        {"arm": "main", "reward": pytest.approx(1.0), "token_entropy": pytest.approx(
             headline(found)["token_entropy"])}
     ]  # fmt: skip
 

@@ -8,16 +8,22 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
+from genlab.core.chosen import is_wanted, write_chosen
 from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.tables import read_table, write_table
 from genlab.models.loading import load_causal_model, load_tokenizer
+from genlab.models.prompts import count_unknown
 from genlab.text.classifier import Classifier, Features, save_classifier
 from pipelines.alignment.sampling import SCHEMA, prompt_ids, read_prompts, write_texts
 from pipelines.alignment.schemas import TEXT_SCHEMA
-from pipelines.alignment.stages import generate, pairs, reward, sample, score
+from pipelines.alignment.stages import choose, generate, pairs, reward, sample, score
 from tests.project_copy import ROOT
 from tests.tiny_models import TEXTS, save_base
 
@@ -36,6 +42,12 @@ def invoke(app, *positional, **options):
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output
+
+
+def chosen(folder, wanted):
+    """Write what `choose` writes of one entry."""
+    write_chosen(folder / "choose", {"group": {"entry": wanted}})
+    return folder / "choose/group/entry.json"
 
 
 def write_corpus(path, prompts):
@@ -65,26 +77,24 @@ def bag(folder, **weights):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Corpus, base, samples, rewards, and two arms of one and two models (not really trained)."""
+    """Corpus, base, samples, rewards, and the models of two arms (not really trained)."""
     folder = tmp_path_factory.mktemp("stages")
     write_corpus(folder / "corpus", [""])
     base = save_base(folder / "base", initializer_range=0.2)
     invoke(sample.app, folder / "corpus", base, folder / "sample", metrics=folder / "sample.json",
-           n_texts=60, n_prompts=0, **DECODING)  # fmt: skip
+           n_texts=60, n_prompts=0, max_unknown_share=0.1, **DECODING)  # fmt: skip
     bag(folder / "reward_model", the=1.0, is_=0.5, near=-1.0, red=2.0, a=0.7, e=-0.8, t=0.4, i=-0.3)
     bag(folder / "held_out", the=0.5, near=-2.0, old=1.0, s=1.0, r=-0.6)
-    for arm, seeds in (("main", (5, 11)), ("other", (5,))):
-        for seed in seeds:
-            save_base(folder / f"train/{arm}/{seed}", initializer_range=0.2, seed=seed)
-        curve = [{"seed": str(seed), "step": 1, "loss": 0.7} for seed in seeds]
-        write_json(folder / f"train/{arm}/curve.json", curve)
+    for arm, seed in (("main", 5), ("other", 11)):
+        save_base(folder / f"train/{arm}", initializer_range=0.2, seed=seed)
+        write_json(folder / f"train/{arm}/curve.json", [{"seed": "5", "step": 1, "loss": 0.7}])
     return folder
 
 
 def generate_texts(made, output, arms=("main", "other"), **options):
     invoke(generate.app, made / "corpus", made / "base", made / "train", output,
            metrics=output.with_suffix(".json"), curves=output.with_suffix(".curves"),
-           arms=list(arms), **({"n_texts": 24} | DECODING | options))  # fmt: skip
+           arms=list(arms), **({"n_texts": 24, "train_seed": 5} | DECODING | options))  # fmt: skip
 
 
 def score_texts(made, folder, generated, held_out="held_out", **options):
@@ -138,13 +148,34 @@ def test_without_a_prompt_a_text_begins_after_the_start_of_a_document(made):
     ]
 
 
-def test_prompts_are_used_in_turn_and_each_once_in_the_list(tmp_path, made):
+def test_prompts_are_used_in_turn_each_once_and_fewer_are_the_first_of_all(tmp_path, made):
     write_corpus(tmp_path / "corpus", ["why", "how", "who"])
-    assert read_prompts(tmp_path / "corpus", "train", 0) == ["how", "who"]
-    assert read_prompts(tmp_path / "corpus", "train", 1) == ["how"]
+    both = read_prompts(tmp_path / "corpus", "train", 0)
+    assert sorted(both) == ["how", "who"]
+    assert read_prompts(tmp_path / "corpus", "train", 1) == both[:1]
     invoke(sample.app, tmp_path / "corpus", made / "base", tmp_path / "out",
-           metrics=tmp_path / "m", n_texts=5, n_prompts=0, **DECODING)  # fmt: skip
-    assert read_table(tmp_path / "out")["prompt"].to_list() == ["how", "who", "how", "who", "how"]
+           metrics=tmp_path / "m", n_texts=5, n_prompts=0, max_unknown_share=0.1,
+           **DECODING)  # fmt: skip
+    assert read_table(tmp_path / "out")["prompt"].to_list() == [*both, *both, both[0]]
+
+
+def test_tokens_that_the_policy_does_not_know_are_counted_and_too_many_refused(tmp_path, made):
+    counts = json.loads((made / "sample.json").read_text())
+    assert counts["corpus_tokens"] > 100 and counts["corpus_tokens_unknown"] == 0
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "[END]": 1, "red": 2}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    words = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="[UNK]", eos_token="[END]", bos_token="[END]"
+    )
+    assert count_unknown(words, ["red blue", "red red red"]) == (1, 5)
+    save_base(tmp_path / "base")
+    words.save_pretrained(tmp_path / "base")
+    share = r"% of its tokens are unknown to the tokenizer of .*sample.max_unknown_share=0.5"
+    with pytest.raises(InputError, match=share):
+        invoke(sample.app, made / "corpus", tmp_path / "base", tmp_path / "out",
+               metrics=tmp_path / "m", n_texts=5, n_prompts=0, max_unknown_share=0.5,
+               **DECODING)  # fmt: skip
+    assert not (tmp_path / "out").exists()
 
 
 # ---- reward, pairs
@@ -162,7 +193,8 @@ def test_pairs_hold_the_tokens_and_rewards_of_the_texts_they_name(made, tmp_path
     invoke(reward.app, made / "sample", made / "reward_model", tmp_path / "rewarded",
            metrics=tmp_path / "m", batch_size=8)  # fmt: skip
     invoke(pairs.app, tmp_path / "rewarded", tmp_path / "pairs", metrics=tmp_path / "p.json",
-           strategy="random", n_pairs=9, margin=0, threshold=0, seed=1)  # fmt: skip
+           chosen=chosen(tmp_path, True), strategy="random", n_pairs=9, margin=0, threshold=0,
+           seed=1)  # fmt: skip
     texts = {row["text_id"]: row for row in read_table(tmp_path / "rewarded").to_dicts()}
     found = read_table(tmp_path / "pairs")
     assert found.height == 9 and (found["chosen_reward"] > found["rejected_reward"]).all()
@@ -172,6 +204,28 @@ def test_pairs_hold_the_tokens_and_rewards_of_the_texts_they_name(made, tmp_path
                 assert row[f"{side}_{name}"] == texts[row[f"{side}_id"]][name]
 
 
+def test_pairs_that_nothing_compared_needs_are_none(tmp_path):
+    invoke(pairs.app, tmp_path / "not read", tmp_path / "pairs", metrics=tmp_path / "p.json",
+           chosen=chosen(tmp_path, False), strategy="margin", n_pairs=9, margin=99, threshold=0,
+           seed=1)  # fmt: skip
+    assert pl.read_parquet(tmp_path / "pairs").is_empty()
+    assert json.loads((tmp_path / "p.json").read_text()) == {"pairs": 0}
+
+
+def test_the_compared_arms_and_their_pairs_are_chosen(tmp_path):
+    params = yaml.safe_load((PIPELINE / "params.yaml").read_text())
+    params["compared"]["arms"] = ["slic", "margin"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    invoke(choose.app, tmp_path / "params.yaml", tmp_path / "out")
+    wanted = {
+        str(path.relative_to(tmp_path / "out").with_suffix(""))
+        for path in tmp_path.glob("out/*/*.json")
+        if is_wanted(path)
+    }
+    assert wanted == {"arms/slic", "arms/margin", "pairs/random", "pairs/margin"}
+    assert len(list(tmp_path.glob("out/*/*.json"))) == 7 + 3
+
+
 # ---- generate, score
 
 
@@ -179,7 +233,7 @@ def test_before_and_after_are_written_from_the_same_streams(made, tmp_path):
     """A model equal to the base writes the base's texts, and does not diverge from it."""
     import shutil
 
-    shutil.copytree(made / "base", made / "train/same/5")
+    shutil.copytree(made / "base", made / "train/same")
     shutil.copy(made / "train/other/curve.json", made / "train/same")
     generate_texts(made, tmp_path / "texts", arms=["same"])
     before, after = read_table(tmp_path / "texts").partition_by("arm", maintain_order=True)
@@ -195,11 +249,7 @@ def test_an_arm_that_was_not_trained_is_named(made, tmp_path):
 def test_the_training_curves_of_all_arms_are_one_table_with_a_column_arm(made, tmp_path):
     generate_texts(made, tmp_path / "texts", n_texts=2)
     points = json.loads((tmp_path / "texts.curves").read_text())
-    assert [(p["arm"], p["seed"]) for p in points] == [
-        ("main", "5"),
-        ("main", "11"),
-        ("other", "5"),
-    ]
+    assert [(p["arm"], p["seed"]) for p in points] == [("main", "5"), ("other", "5")]
     assert points[0] == {"arm": "main", "seed": "5", "step": 1, "loss": 0.7}
 
 
@@ -210,15 +260,20 @@ def scored(made):
     return made
 
 
-def test_every_arm_and_seed_stands_beside_the_texts_before_it(scored):
+def test_every_arm_stands_beside_the_texts_before_it_with_the_seed_of_the_training(scored):
     rows = read_table(scored / "arms")
-    counts = dict(rows.group_by("arm", "seed").len().sort("arm", "seed").rows_by_key(["arm"]))
-    assert counts == {
-        "before": [("11", 24), ("5", 24)],
-        "main": [("11", 24), ("5", 24)],
-        "other": [("5", 24)],
-    }
+    assert rows.group_by("arm", "seed", maintain_order=True).len().rows() == [
+        ("before", 5, 24),
+        ("main", 5, 24),
+        ("other", 5, 24),
+    ]
+    assert rows["prompt"].null_count() == rows.height  # no text has one
     assert read_table(scored / "score").equals(rows.filter(pl.col("arm") == "main"))
+
+
+def test_texts_that_would_be_drawn_like_those_trained_on_are_refused(made, tmp_path):
+    with pytest.raises(InputError, match=r"gen\.seed=1 is train\.seed, too"):
+        generate_texts(made, tmp_path / "texts", train_seed=1)
 
 
 def test_the_headline_is_the_mean_over_rows_before_and_after(scored):

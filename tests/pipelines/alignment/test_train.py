@@ -1,17 +1,20 @@
-"""train: a model and a curve per seed, every loss, adapters, kills, and what is refused."""
+"""train: a model and its curve, every loss, adapters, kills, and what is refused."""
 
 import json
 
+import polars as pl
 import pytest
 import torch
 from typer.testing import CliRunner
 
+from genlab.core.chosen import write_chosen
 from genlab.core.files import written_whole
 from genlab.core.program import InputError
-from genlab.models.loading import load_causal_model
+from genlab.models.loading import load_causal_model, load_tokenizer
 from genlab.preference import trainer as training
 from genlab.preference.trainer import preference_trainer
 from pipelines.alignment.stages import train
+from tests.handed_on import run_until_there, stopped_at
 from tests.option_words import option_words
 from tests.tiny_preferences import END, write_preferences
 
@@ -30,7 +33,6 @@ OPTIONS = {
     "gradient_accumulation_steps": 1,
     "logging_steps": 1,
     "save_steps": 4,
-    "n_seeds": 2,
     "seed": 5,
     "lora.r": 2,
     "lora.alpha": 4,
@@ -44,10 +46,12 @@ def folder(tmp_path_factory):
     return write_preferences(tmp_path_factory.mktemp("preferences"))
 
 
-def arguments(output, folder, reference="policy", **options):
+def arguments(output, folder, reference="policy", wanted=True, **options):
     words = [str(folder / name) for name in ("pairs.parquet", "corpus.parquet", "policy")]
     words += [str(folder / reference), str(output / "models")]
     words += ["--metrics", str(output / "metrics.json")]
+    write_chosen(folder / "choose", {"arms": {"yes": True, "no": False}})
+    words += ["--chosen", str(folder / f"choose/arms/{'yes' if wanted else 'no'}.json")]
     return words + option_words({"precompute_reference": False} | OPTIONS | options)
 
 
@@ -79,37 +83,61 @@ def weights(folder):
     return (folder / "model.safetensors").read_bytes()
 
 
-def test_every_training_seed_has_a_model_and_a_curve(whole):
-    output = whole
-    assert sorted(path.name for path in (output / "models").glob("*/")) == ["5", "6"]
-    assert weights(output / "models/5") != weights(output / "models/6")
-    curve = json.loads((output / "models/curve.json").read_text())
-    assert [(p["seed"], p["step"]) for p in curve] == [(s, i) for s in "56" for i in range(1, 11)]
+def test_an_arm_that_is_not_compared_is_not_trained(run):
+    output = run("unwanted", wanted=False)
+    assert [each.name for each in (output / "models").iterdir()] == ["left_out.json"]
+    assert json.loads((output / "metrics.json").read_text()) == {"trainings": 0}
+
+
+def test_a_training_has_a_model_and_a_curve_with_its_seed(whole):
+    curve = json.loads((whole / "models/curve.json").read_text())
+    assert [(point["seed"], point["step"]) for point in curve] == [("5", i) for i in range(1, 11)]
     assert curve[0]["loss"] == pytest.approx(1.0, abs=1e-4)
-    metrics = json.loads((output / "metrics.json").read_text())
-    assert metrics["steps"] == 10 and metrics["trainings"] == 2
-    assert metrics["margin"] == pytest.approx((curve[9]["margin"] + curve[19]["margin"]) / 2)
+    metrics = json.loads((whole / "metrics.json").read_text())
+    assert metrics["steps"] == 10 and metrics["margin"] == curve[-1]["margin"]
+
+
+def test_another_seed_is_another_order_of_pairs_and_the_same_seed_the_same_weights(run, whole):
+    assert weights(run("other", seed=6) / "models") != weights(whole / "models")
+    assert weights(run("again") / "models") == weights(whole / "models")
+
+
+def test_adapters_start_from_the_seed(run, monkeypatch):
+    starts = []
+
+    def watched(*arguments, **options):
+        made = preference_trainer(*arguments, **options)
+        named = made.model.named_parameters()
+        starts.append({name: w.detach().clone() for name, w in named if "lora_A" in name})
+        return made
+
+    monkeypatch.setattr(training, "preference_trainer", watched)
+    for name, seed in (("a", 5), ("b", 6), ("c", 5)):
+        run(name, seed=seed, method="lora", epochs=0.1)
+    one, other, again = starts
+    assert one and all(not torch.equal(weight, other[name]) for name, weight in one.items())
+    assert all(torch.equal(weight, again[name]) for name, weight in one.items())
 
 
 @pytest.mark.parametrize("loss", ["sigmoid", "hinge+sft", "ipo", "slic"])
 def test_every_loss_teaches_to_prefer_the_winner(run, loss):
-    output = run(loss.replace("+", "_"), loss=loss, n_seeds=1, epochs=3)
+    output = run(loss.replace("+", "_"), loss=loss, epochs=3)
     curve = json.loads((output / "models/curve.json").read_text())
     assert curve[-1]["margin"] > curve[0]["margin"] + 0.1
 
 
 def test_adapters_are_merged_and_the_reference_is_the_model_without_them(run, folder):
-    output = run("lora", method="lora", learning_rate=0.02, n_seeds=1)
+    output = run("lora", method="lora", learning_rate=0.02)
     curve = json.loads((output / "models/curve.json").read_text())
     assert curve[0]["loss"] == pytest.approx(1.0, abs=1e-4)
-    model = load_causal_model(output / "models/5")
+    model = load_causal_model(output / "models")
     assert not any("lora" in name for name, _ in model.named_parameters())
-    assert weights(output / "models/5") != weights(folder / "policy")
+    assert weights(output / "models") != weights(folder / "policy")
 
 
 def test_a_reference_computed_before_training_gives_the_same_weights(run, whole):
-    before = run("before", n_seeds=1, precompute_reference=True)
-    first, second = (load_causal_model(each / "models/5").state_dict() for each in (whole, before))
+    before = run("before", precompute_reference=True)
+    first, second = (load_causal_model(each / "models").state_dict() for each in (whole, before))
     for name, weight in first.items():
         assert torch.allclose(weight, second[name], atol=1e-5), name
 
@@ -118,12 +146,12 @@ class Killed(BaseException):
     """Not an Exception: nothing may catch it, as nothing catches a SIGKILL."""
 
 
-def kill_at(monkeypatch, step, seed):
+def kill_at(monkeypatch, step):
     from transformers import TrainerCallback
 
     class Kill(TrainerCallback):
         def on_step_begin(self, args, state, control, **options):
-            if state.global_step == step and args.seed == seed:
+            if state.global_step == step:
                 raise Killed
 
     def dies(*arguments, **options):
@@ -132,22 +160,18 @@ def kill_at(monkeypatch, step, seed):
     monkeypatch.setattr(training, "preference_trainer", dies)
 
 
-@pytest.mark.parametrize(("step", "seed"), [(6, 5), (9, 6)])
-def test_a_run_that_died_goes_on_to_the_very_same_weights_and_curve(
-    run, whole, monkeypatch, step, seed
-):
+def test_a_run_that_died_goes_on_to_the_very_same_weights_and_curve(run, whole, monkeypatch):
     with monkeypatch.context() as killing:
-        kill_at(killing, step, seed)
+        kill_at(killing, step=6)
         with pytest.raises(Killed):
             run("killed")
     output = run("killed")
-    for each in ("5", "6"):
-        assert weights(output / f"models/{each}") == weights(whole / f"models/{each}")
+    assert weights(output / "models") == weights(whole / "models")
     assert (output / "models/curve.json").read_text() == (whole / "models/curve.json").read_text()
 
 
 def test_a_run_that_went_well_leaves_no_scratch(run, tmp_path):
-    run("out", n_seeds=1)
+    run("out")
     assert list((tmp_path / ".scratch/alignment").iterdir()) == []
 
 
@@ -205,5 +229,89 @@ def test_a_policy_that_is_not_saved_as_it_was_trained_ends_the_stage(run, monkey
     calls = []
     monkeypatch.setattr(saved, "mean_losses", lambda model, few: calls.append(0) or [len(calls)])
     with pytest.raises(InputError, match="in memory, but"):
-        run("out", n_seeds=1, epochs=0.1)
+        run("out", epochs=0.1)
     assert not (tmp_path / "out/models").exists()
+
+
+# ---- what is handed on
+
+
+UNLIKE = {
+    "beta": 0.7,
+    "slic.delta": 5.5,
+    "slic.weight": 0.35,
+    "sft_weight": 0.6,
+    "optimizer": "adamw_torch",
+    "epochs": 7.0,
+    "learning_rate": 0.0123,
+    "warmup_steps": 11,
+    "batch_size": 3,
+    "gradient_accumulation_steps": 5,
+    "precompute_reference": True,
+    "logging_steps": 2,
+    "save_steps": 6,
+    "seed": 23,
+}
+
+
+def test_every_option_arrives_at_trls_trainer(run, monkeypatch):
+    notes = stopped_at(monkeypatch, training, "preference_trainer")
+    lora = {"r": 3, "alpha": 10, "dropout": 0.25, "target_modules": "c_proj"}
+    options = {f"lora.{name}": value for name, value in lora.items()}
+    run_until_there(lambda: run("out", loss="hinge+sft", method="lora", **UNLIKE, **options))
+    args = notes[0]["args"]
+    expected = {name: value for name, value in UNLIKE.items() if "slic" not in name}
+    assert {
+        "beta": args.beta,
+        "sft_weight": args.loss_weights[1],
+        "optimizer": args.optim,
+        "epochs": args.num_train_epochs,
+        "learning_rate": args.learning_rate,
+        "warmup_steps": args.warmup_steps,
+        "batch_size": args.per_device_train_batch_size,
+        "gradient_accumulation_steps": args.gradient_accumulation_steps,
+        "precompute_reference": args.precompute_ref_log_probs,
+        "logging_steps": args.logging_steps,
+        "save_steps": args.save_steps,
+        "seed": args.seed,
+    } == expected
+    assert (args.loss_type, args.loss_weights[0]) == (["hinge", "sft"], 1.0)
+    adapters = notes[0]["peft_config"]
+    assert (adapters.r, adapters.lora_alpha, adapters.lora_dropout) == (3, 10, 0.25)
+    assert adapters.target_modules == {"c_proj"}
+    assert notes[0]["ref_model"] is None
+
+
+@pytest.mark.parametrize("loss", ["sigmoid", "hinge", "ipo"])
+def test_a_loss_without_an_sft_part_has_no_weights_and_without_lora_no_adapters(
+    run, monkeypatch, loss
+):
+    notes = stopped_at(monkeypatch, training, "preference_trainer")
+    run_until_there(lambda: run("out", loss=loss))
+    assert (notes[0]["args"].loss_type, notes[0]["args"].loss_weights) == ([loss], None)
+    assert notes[0]["peft_config"] is None and notes[0]["ref_model"] is not None
+
+
+def test_slics_margin_and_weight_arrive_at_its_loss(run, monkeypatch):
+    notes = stopped_at(monkeypatch, training, "slic_loss")
+    run_until_there(lambda: run("out", loss="slic", **(UNLIKE | {"precompute_reference": False})))
+    assert (notes[0]["delta"], notes[0]["weight"]) == (5.5, 0.35)
+
+
+def test_slics_targets_are_texts_of_the_train_split(folder, tmp_path, monkeypatch):
+    from genlab.core.tables import write_table
+    from tests.tiny_preferences import CORPUS
+
+    other = CORPUS.with_columns(text=pl.lit("quiet market"), split=pl.lit("validation"))
+    mixed = pl.concat([other, CORPUS, other])
+    write_table(tmp_path / "corpus.parquet", [mixed], mixed.schema)
+    for name in ("policy", "pairs.parquet"):
+        (tmp_path / name).symlink_to(folder / name)
+    notes = stopped_at(monkeypatch, training, "preference_trainer")
+    run_until_there(lambda: run_program(tmp_path, tmp_path, monkeypatch, "out", loss="slic"))
+    tokenizer = load_tokenizer(folder / "policy")
+    trained = tokenizer(CORPUS["text"].to_list())["input_ids"]
+    targets = notes[0]["train_dataset"]["target_ids"]
+    assert len(targets) == 20
+    for target in targets:
+        assert any(ids[: len(target) - 1] == target[:-1] for ids in trained)

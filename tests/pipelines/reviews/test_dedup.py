@@ -24,6 +24,7 @@ RULES = Rules(
     validation_share=0.1,
     test_share=0.2,
     shingle_chars=5,
+    pad_ends=False,
     num_perm=128,
     seed=17,
 )
@@ -67,7 +68,7 @@ def test_a_long_text_with_one_word_more_is_a_near_duplicate_and_at_threshold_1_i
 def test_what_is_alike_across_two_splits_leaves_the_larger_one():
     """Similarity of the two: below 0.9, above 0.7; one organisation each, so two splits."""
     rules = replace(RULES, validation_share=0, test_share=0.5)
-    reviews = table(("А", LONG), ("Б", LONG + " просто супер"))
+    reviews = table(("А", LONG), ("Б", LONG + " просто супер, придём ещё"))
     fates = split_reviews(reviews, rules)
     assert sorted(fates["split"]) == ["test", "train"]
     assert dict(fates.select("split", "fate").iter_rows()) == {
@@ -93,7 +94,7 @@ def test_no_two_reviews_of_different_splits_are_alike(mini):
     """Against all pairs, not those that hashing proposes."""
     kept = mini.filter(pl.col("fate").is_null(), pl.col("organisation").hash(1) % 8 == 0)
     shingles = [
-        (split, shingle_set(key, 5))
+        (split, shingle_set(key, RULES.shingles))
         for split, key in kept.select("split", key_expression(pl.col("text"))).iter_rows()
     ]
     test = [each for split, each in shingles if split == "test"]
@@ -144,7 +145,8 @@ def test_the_command_counts_rows_in_as_rows_out_and_dropped(tmp_path):
         str(tmp_path / "in.parquet"),
         str(tmp_path / "out.parquet"),
         f"--metrics={tmp_path / 'dedup.json'}",
-        *(f"--{name}={value}" for name, value in options.items()),
+        *(f"--{name}={value}" for name, value in options.items() if name != "pad_ends"),
+        "--no-pad_ends",
     ]
     result = CliRunner().invoke(dedup.app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output

@@ -57,6 +57,7 @@ def mini() -> pl.DataFrame:
 
 
 def write(path: Path, content: str | bytes) -> Path:
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
@@ -349,6 +350,25 @@ def test_an_unreadable_row_stops_with_its_line_or_is_dropped_and_counted(
 
 
 @pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('rating,text\n1,Да\n5,"не закрыта\n4,Нет\n', "line 3: broken CSV"),
+        ('[{"rating": 1, "text": "Да"}, {"rating": 5 "text": "Нет"}, {}]', "broken JSON at line 1"),
+        ('[{"rating": 1, "text": "Да"}, {"rating"', "broken JSON at line 1"),
+    ],
+)
+def test_where_nothing_more_can_be_read_the_rows_before_may_be_kept_and_the_loss_is_counted(
+    tmp_path, capsys, content, message
+):
+    path = write(tmp_path / "a", content)
+    with pytest.raises(InputError, match=f"{message}.*corpus.bad_rows=drop"):
+        read(path, columns=PLAIN)
+    rows, counts = read(path, columns=PLAIN, drop=True)
+    assert [row["text"] for row in rows] == ["Да"] and counts == {"rest_of_file": 1}
+    assert "from there on can be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("column", "reason"),
     [("name_ru", "organisation"), ("address", "organisation"), ("rubrics", "rubrics")],
 )
@@ -435,10 +455,16 @@ def test_the_command_counts_what_it_writes(tmp_path):
         "bad_rows": {"total": 1, "rating": 1},
         "organisations": 1,
         "ratings": {"stars_1": 1, "stars_2": 0, "stars_3": 0, "stars_4": 0, "stars_5": 1},
+        "files": {"read": 1, "hidden": 0, "unread": 0},
     }
+    for name in (".DS_Store", "notes.md", "._a.tskv"):
+        write(tmp_path / "more" / name, b"\0")
+    write(tmp_path / "more" / "a.tskv", TSKV)
+    counts = run_corpus(tmp_path, source="file", path=tmp_path / "more")
+    assert counts["files"] == {"read": 1, "hidden": 2, "unread": 1}
     assert read_table(tmp_path / "corpus.parquet").to_dicts() == EXPECTED
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert (manifest["asset"], manifest["rows"]) == (str(path), 2)
+    assert (manifest["asset"], manifest["rows"]) == (str(tmp_path / "more"), 2)
 
 
 def test_two_runs_write_the_same_bytes(tmp_path):

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table, write_table
-from genlab.experiments.comparison import compare_group, pair_rows
+from genlab.experiments.comparison import compare_group
 from genlab.experiments.layout import Layout, Metric
+from genlab.experiments.pairing import pair_rows
 from genlab.labelling.questionnaire import add_fingerprints, read_questionnaire
 from genlab.statistics.intervals import wilson_interval
 from genlab.statistics.shares import macro_share
@@ -29,6 +30,7 @@ from pipelines.reviews.metrics import keyword_recall, score_texts
 from pipelines.reviews.schemas import GENERATE_SCHEMA, KEYWORD_SCHEMA, SCORE_SCHEMA
 from pipelines.reviews.stages import score
 from pipelines.reviews.summary import five_and_others, plot_by_rating, summarize
+from tests.handed_on import noted
 from tests.pipelines.reviews.tiny_reviews import make_table, run_classify
 from tests.project_copy import ROOT
 from tests.tiny_t5 import make_tokenizer
@@ -50,6 +52,11 @@ def generated(texts: list[str], arm: str = "full", decoding: str = "study", **as
     return pl.DataFrame(rows, schema=GENERATE_SCHEMA)
 
 
+def organised(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with an organisation."""
+    return rows.with_columns(organisation=pl.lit("Кафе, Лесная, 1"))
+
+
 def reviews_of(rows: pl.DataFrame, split: str = "test") -> pl.DataFrame:
     """Return a test review for every review_id."""
     each = rows.unique("review_id", maintain_order=True)
@@ -66,7 +73,9 @@ def reviews_of(rows: pl.DataFrame, split: str = "test") -> pl.DataFrame:
 
 def scores_of(texts: list[str], train=NO_TRAIN, classifiers=NO_CLASSIFIER, losses=None, **asked):
     losses = losses or [np.zeros(0)] * len(texts)
-    return score_texts(generated(texts, **asked), train, classifiers, losses, repetition_words=2)
+    return score_texts(
+        organised(generated(texts, **asked)), train, classifiers, losses, repetition_words=2
+    )
 
 
 # ---- text by text
@@ -511,6 +520,10 @@ def test_labels_are_counted_and_a_broken_line_is_named(classified, tmp_path):
     found = json.loads((tmp_path / "labels.json").read_text())
     assert found["labels"] == {"n": 3, "n_of_other_texts": 0}
     assert found["shares"]["full"]["anna"]["all"]["correct"]["value"] == pytest.approx(2 / 3)
+    # The classifiers guess all but coherence, so those shares have what all guesses make of them.
+    powered = found["shares"]["full"]["anna"]["powered"]
+    assert set(powered) == {"correct", "any_rubric", "positive_at_low", "negative_at_high"}
+    assert powered["correct"]["labels_saved"] >= 0
     file.write_text(file.read_text() + '{"text_id": "x", "rater": "anna", "answer": "fine"}\n')
     with pytest.raises(InputError, match=r"anna\.jsonl line 4: "):
         run_score(classified, tmp_path, labels)
@@ -532,3 +545,38 @@ def test_without_classifiers_of_rating_and_rubric_the_other_metrics_stand(classi
     headline = json.loads((tmp_path / "score.json").read_text())
     assert not {"rating_recovered", "rating_error", "rubric_recovered"} & set(headline["full"])
     assert {"perplexity", "copied_share", "keyword_recall"} <= set(headline["full"])
+
+
+# ---- what is handed on
+
+
+def test_every_option_of_score_arrives_and_copies_are_looked_for_in_the_train_split(
+    classified, tmp_path, monkeypatch
+):
+    options = {"max_len": 11, "cap": 12, "arm": "lora_all", "decoding": "greedy"}
+    options |= {"repetition_words": 4, "distinct_sample": 51, "max_blank_share": 0.9}
+    options |= {"batch_size": 65, "seed": 19}
+    cut = noted(monkeypatch, score, "cut_generated")
+    lengths = noted(monkeypatch, score, "check_lengths")
+    blanks = noted(monkeypatch, score, "check_blanks")
+    references = noted(monkeypatch, score, "add_references")
+    read = noted(monkeypatch, score, "read_fluency")
+    scored = noted(monkeypatch, score, "score_texts")
+    summed = noted(monkeypatch, score, "summarize")
+    summaries, summarize_noted = [], score.summarize
+    monkeypatch.setattr(
+        score, "summarize", lambda *each: summaries.append(summarize_noted(*each)) or summaries[0]
+    )
+    plots = noted(monkeypatch, score, "plot_by_rating")
+    shown = noted(monkeypatch, score, "table_of")
+    run_score(classified, tmp_path, **options)
+    assert (lengths[0]["max_len"], lengths[0]["cap"], cut[0]["max_len"]) == (11, 12, 11)
+    assert list(blanks[0].values())[1] == 0.9
+    assert (references[0]["seed"], read[0]["batch_size"]) == (19, 65)
+    assert scored[0]["repetition_words"] == 4
+    table = make_table()
+    assert scored[0]["train"].to_list() == table.filter(split="train")["text"].to_list()
+    assert (summed[0]["distinct_sample"], summed[0]["seed"]) == (51, 19)
+    assert {(each["decoding"], each["seed"]) for each in plots} == {("greedy", 19)}
+    assert shown[0]["arms"] is summaries[0]["greedy"]
+    assert set(pl.read_parquet(tmp_path / "score.parquet")["arm"]) == {"lora_all"}

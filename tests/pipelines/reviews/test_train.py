@@ -8,6 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from genlab.core.chosen import write_chosen
 from genlab.core.program import InputError
 from genlab.core.tables import write_arrow
 from genlab.models import training
@@ -15,8 +16,10 @@ from genlab.models.lora import Lora, add_lora
 from genlab.models.training import check_rows_fit, collate_pairs
 from pipelines.reviews.adapters import optimizer_of
 from pipelines.reviews.stages import train
+from pipelines.reviews.stages.choose import with_starts
 from pipelines.reviews.stages.tokenize import SCHEMA
 from pipelines.reviews.tracking import check_store, tracking_uri
+from tests.handed_on import adapter_settings, checkpoint_steps, run_until_there, stopped_at
 from tests.tiny_t5 import TEXTS, make_t5, make_tokenizer, save_t5
 
 OPTIONS = {
@@ -27,6 +30,7 @@ OPTIONS = {
     "lr_scheduler_type": "constant",
     "warmup_steps": 0,
     "weight_decay": 0.0,
+    "dropout": 0.1,
     "batch_size": 4,
     "gradient_accumulation_steps": 1,
     "early_stopping_patience": 0,
@@ -59,9 +63,12 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture
 def run(inputs, monkeypatch):
-    def run_in(folder, ratings=(1, 2, 3, 4, 5), **options):
+    def run_in(folder, ratings=(1, 2, 3, 4, 5), wanted=True, **options):
         words = [inputs / "tokens", folder / "arm", "--metrics", folder / "metrics.json"]
         words += ["--curve", folder / "curve.json", "--start", inputs / "base"]
+        chosen = inputs / f"choose-{wanted}"
+        write_chosen(chosen, {"arms": {"arm": wanted}})
+        words += ["--chosen", chosen / "arms/arm.json"]
         for rating in ratings:
             words += ["--ratings", rating]
         for name, value in (OPTIONS | options).items():
@@ -93,6 +100,20 @@ def weights(folder):
 def same_weights(one, other):
     one, other = weights(one), weights(other)
     return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
+
+
+def test_an_arm_that_is_not_compared_is_not_trained(tmp_path, run):
+    assert run(tmp_path / "out", wanted=False).exit_code == 0
+    assert [each.name for each in (tmp_path / "out/arm").iterdir()] == ["left_out.json"]
+    assert metrics(tmp_path / "out") == {"steps": 0}
+
+
+def test_wanted_arms_are_those_compared_and_those_they_start_from():
+    arms = {"full": {"start": "data/fetch/base"}, "low": {"start": "data/train/full"}}
+    arms |= {"more": {"start": "data/train/low"}, "alone": {"start": "/models/low"}}
+    assert with_starts(arms, ["full"]) == {"full"}
+    assert with_starts(arms, ["more"]) == {"full", "low", "more"}
+    assert with_starts(arms, ["alone"]) == {"alone"}
 
 
 def test_pairs_are_padded_by_position_each_side_to_its_longest():
@@ -296,8 +317,9 @@ def test_nothing_is_tracked_without_a_store_and_a_store_out_of_reach_is_an_error
 @pytest.mark.parametrize(
     ("store", "uri"),
     [
-        ("http://me:secret@host:5000", "http://me:secret@host:5000"),
-        ("postgresql+psycopg2://me:secret@host/db", "postgresql+psycopg2://me:secret@host/db"),
+        ("http://host:5000", "http://host:5000"),
+        ("postgresql+psycopg2://me@host/db", "postgresql+psycopg2://me@host/db"),
+        ("env", "http://me:secret@host:5000"),
         ("databricks://profile", "databricks://profile"),
         ("my.db", "sqlite:////checkout/my.db"),
         ("sqlite:///my.db", "sqlite:////checkout/my.db"),
@@ -308,6 +330,7 @@ def test_a_url_goes_to_mlflow_as_it_is_and_a_file_is_of_the_original_checkout(
     store, uri, monkeypatch
 ):
     monkeypatch.setenv("DVC_ROOT", "/checkout")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@host:5000")
     assert tracking_uri(store)[0] == uri
     check_store(store)
 
@@ -315,9 +338,13 @@ def test_a_url_goes_to_mlflow_as_it_is_and_a_file_is_of_the_original_checkout(
 def test_a_server_out_of_reach_is_an_error_that_hides_the_password(tmp_path, run, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        InputError, match="http://me:\\*\\*\\*@localhost:9: cannot be reached"
-    ) as error:
+    with pytest.raises(InputError, match="MLFLOW_TRACKING_URI is not set"):
+        run(tmp_path, mlflow_store="env")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@localhost:9")
+    with pytest.raises(InputError, match=r"mlflow_store=env: cannot be reached") as error:
+        run(tmp_path, mlflow_store="env")
+    assert "secret" not in str(error.value)
+    with pytest.raises(InputError, match=r"http://me:\*\*\*@localhost:9: leave the pass") as error:
         run(tmp_path, mlflow_store="http://me:secret@localhost:9")
     assert "secret" not in str(error.value)
     assert not [path for path in tmp_path.rglob("*") if "secret" in path.name]
@@ -327,3 +354,76 @@ def test_an_mlflow_that_is_not_installed_is_an_error(tmp_path, run, monkeypatch)
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(InputError, match="needs MLflow, which is not installed"):
         run(tmp_path, mlflow_store="mlflow.db")
+
+
+# ---- what is handed on
+
+
+def test_every_option_arrives_at_the_trainer(tmp_path, run, monkeypatch):
+    notes = stopped_at(monkeypatch, training, "token_mean_trainer")
+    unlike = {
+        "epochs": 7.0,
+        "learning_rate": 0.0123,
+        "embedding_learning_rate": 0.0456,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": 11,
+        "weight_decay": 0.07,
+        "batch_size": 3,
+        "gradient_accumulation_steps": 5,
+        "early_stopping_patience": 2,
+        "save_steps": 13,
+        "seed": 23,
+    }
+    run_until_there(lambda: run(tmp_path / "full", ratings=(1, 5), **unlike))
+    (options,) = notes
+    args, model = options["args"], options["model"]
+    named = {
+        "epochs": args.num_train_epochs,
+        "lr_scheduler_type": args.lr_scheduler_type,
+        "warmup_steps": args.warmup_steps,
+        "batch_size": args.per_device_train_batch_size,
+        "gradient_accumulation_steps": args.gradient_accumulation_steps,
+        "seed": args.seed,
+    }
+    assert named == {name: unlike[name] for name in named}
+    optimizer, scheduler = options["optimizers"]
+    rates = {
+        id(weight): (group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for weight in group["params"]
+    }
+    assert scheduler is None and len(rates) == len(list(model.parameters()))
+    attention = model.encoder.block[0].layer[0].SelfAttention
+    assert rates[id(attention.q.weight)] == (0.0123, 0.07)
+    assert rates[id(model.shared.weight)] == (0.0456, 0.07)
+    assert rates[id(attention.relative_attention_bias.weight)] == (0.0456, 0.07)
+    saving, stopping = options["callbacks"]
+    assert checkpoint_steps([saving], 26) == [13, 26]
+    assert (stopping.early_stopping_patience, args.load_best_model_at_end) == (2, True)
+    for split in ("train_dataset", "eval_dataset"):
+        assert set(options[split]["rating"]) == {1, 5} and len(options[split]) == 10
+    assert options["train_dataset"]["review_id"][0] == "train0"
+
+
+def test_the_adapters_options_arrive_at_the_adapters_and_their_rate_is_the_matrices(
+    tmp_path, run, monkeypatch
+):
+    import torch
+
+    notes = stopped_at(monkeypatch, training, "token_mean_trainer")
+    lora = {"r": 3, "alpha": 10, "dropout": 0.25, "target_modules": "k,o"}
+    options = {f"lora.{name}": value for name, value in lora.items()}
+    run_until_there(lambda: run(tmp_path / "lora", method="lora", seed=23, **options))
+    assert torch.initial_seed() == 23
+    found = notes[0]
+    assert adapter_settings(found["model"]) == {
+        "r": {3},
+        "scale": {10 / 3},
+        "dropout": {0.25},
+        "names": {"k", "o"},
+    }
+    groups = found["optimizers"][0].param_groups
+    assert [(group["lr"], len(group["params"]) > 0) for group in groups] == [
+        (OPTIONS["learning_rate"], True),
+        (OPTIONS["embedding_learning_rate"], False),
+    ]

@@ -1,0 +1,33 @@
+"""Which entries of a params group are wanted: DVC's foreach runs a stage for each of them.
+
+A stage `choose` writes a file for every entry, and the stage of an entry depends on its own file.
+So one that nothing compares ends at once, and a change of what is compared runs no other again.
+"""
+
+import json
+from pathlib import Path
+
+from genlab.core.files import write_json, written_whole
+
+
+def write_chosen(output: Path, wanted: dict[str, dict[str, bool]]) -> None:
+    """Write a folder: GROUP/NAME.json says whether that entry of that group is wanted."""
+    with written_whole(output) as folder:
+        for group, entries in wanted.items():
+            for name, is_wanted in entries.items():
+                write_json(folder / group / f"{name}.json", {"wanted": is_wanted})
+
+
+def is_wanted(chosen: Path) -> bool:
+    """Return what such a file says; print a line if its entry is not wanted."""
+    wanted = bool(json.loads(chosen.read_text(encoding="utf-8"))["wanted"])
+    if not wanted:
+        print(f"{chosen.stem}: nothing that compared.arms names needs it, so it is left out")
+    return wanted
+
+
+def write_left_out(output: Path) -> None:
+    """Write a folder that says why nothing else is in it."""
+    with written_whole(output) as folder:
+        folder.mkdir()
+        write_json(folder / "left_out.json", {"wanted": False})

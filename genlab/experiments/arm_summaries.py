@@ -1,0 +1,73 @@
+"""The metrics of an arm over its trainings, with intervals and where their error comes from."""
+
+import numpy as np
+import polars as pl
+
+from genlab.experiments.arms import Tables
+from genlab.experiments.comparison import N_RESAMPLES, SEED, mean_over
+from genlab.experiments.layout import Layout
+from genlab.experiments.pairing import pair_rows
+from genlab.statistics.bootstrap import means_within, resample
+from genlab.statistics.intervals import Bounds, bootstrap_interval, finished_ends, interval
+from genlab.statistics.trainings import training_part, variance_shares, widen
+
+
+def summarize_arm(layout: Layout, tables: Tables) -> dict[str, dict[str, dict]]:
+    """Return group -> metric -> value, low, high, and which part of the error has which source.
+
+    The interval is for other units and, of several trainings, for other trainings. A metric that
+    no unit counts for is left out.
+    """
+    names = ("the arm", "the arm")
+    rows = list(tables.values())
+    columns = [metric.column for metric in layout.metrics.values()]
+    bounds = [metric.limits() for metric in layout.metrics.values()]
+    summary: dict[str, dict[str, dict]] = {}
+    for group, pairing in pair_rows(layout, rows, rows, layout.metrics, names).items():
+        values, _ = pairing.values(columns)
+        clusters = pairing.clusters(layout)
+        of_units = mean_over(values)
+        low, high = widen(
+            mean_over(of_units),
+            clustered_interval(of_units, clusters, bounds),
+            training_part(values, clusters),
+            bounds,
+        )
+        summary[group] = {
+            metric: interval(mean, low[i], high[i])
+            | split_of(values[:, :, i], chance_of_samples(layout, rows, group, columns[i]))
+            for i, (metric, mean) in enumerate(
+                zip(layout.metrics, mean_over(of_units), strict=True)
+            )
+            if mean == mean
+        }
+    return summary
+
+
+def clustered_interval(
+    values: np.ndarray, clusters: np.ndarray | None, bounds: list[Bounds]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the interval of the mean over units, float64[n, m], for other units or clusters."""
+    if clusters is None:
+        return bootstrap_interval(values, seed=SEED, bounds=bounds)
+    resampled = resample(values, N_RESAMPLES, SEED, clusters)
+    return finished_ends(means_within(values, clusters), resampled, bounds)
+
+
+def split_of(values: np.ndarray, within: float) -> dict[str, dict[str, float]]:
+    """Return the sources of the error of one column, float64[trainings, n]; {} of one training."""
+    shares = variance_shares(values[:, ~np.isnan(values).any(axis=0)], within)
+    return {"error_from": shares} if shares else {}
+
+
+def chance_of_samples(layout: Layout, rows: list[pl.DataFrame], group: str, column: str) -> float:
+    """Return the variance that sampling gives the mean of a unit's samples; 0 for one sample."""
+    if layout.sample is None:
+        return 0.0
+    own = pl.concat(each.with_columns(_training=pl.lit(i)) for i, each in enumerate(rows))
+    if layout.group:
+        own = own.filter(pl.col(layout.group).cast(pl.String) == group)
+    values = pl.col(column).cast(pl.Float64)
+    found = own.group_by(layout.unit, "_training").agg((values.var() / values.count()).alias("v"))
+    mean = found["v"].mean()
+    return float(mean) if isinstance(mean, float) else 0.0

@@ -1,0 +1,147 @@
+"""README's tables of claims and arms, made from metrics/claims.json.
+
+settled: what that file holds; names: what to call a group that is not called by its own name.
+"""
+
+from genlab.core.markdown import markdown_table
+from genlab.experiments.comparison import IDENTICAL, NO_DIFFERENCE, NOT_SETTLED, UNSTABLE
+from genlab.experiments.comparison_views import rounded_up
+from genlab.experiments.layout import Layout
+from genlab.experiments.published import FLAG, numbers_of
+
+
+def with_interval(numbers: dict[str, float]) -> str:
+    """Return "4.56 (4.31-4.80)"."""
+    return f"{numbers['value']:.2f} ({numbers['low']:.2f}-{numbers['high']:.2f})"
+
+
+def in_words(name: str) -> str:
+    """Return a name of ours as words."""
+    return name.replace("_", " ")
+
+
+def keys_of(tables: dict[str, dict]) -> list[str]:
+    """Return every key that one of the tables has, in order of appearance."""
+    return list(dict.fromkeys(key for table in tables.values() for key in table))
+
+
+def arms_table(settled: dict, layout: Layout, published: dict, names: dict[str, str]) -> str:
+    """Return every arm that is an experiment, with intervals, and what was published for it.
+
+    names: what to call a group that is not called by its own name (`stand_ins`).
+    """
+    first = layout.shown[0]
+    header = [layout.group or "", "arm", *layout.shown]
+    has_split = any(
+        "error_from" in found.get(first, {})
+        for groups in settled["arms"].values()
+        for found in groups.values()
+    )
+    if has_split:
+        header.append(f"error of {first} from units / sampling / training")
+    rows = [[*header, f"published {first}"] if published else header]
+    for group in keys_of(settled["arms"]):
+        for arm, groups in settled["arms"].items():
+            found = groups.get(group, {})
+            cells = [with_interval(found[m]) if m in found else "" for m in layout.shown]
+            if has_split:
+                cells.append(split_cell(found.get(first, {})))
+            if published:
+                cells.append(published_cell(published, arm, group, first))
+            rows.append([names.get(group, group), in_words(arm), *cells])
+    return markdown_table(rows)
+
+
+def split_cell(numbers: dict) -> str:
+    """Return "62 / 8 / 30 %": which part of one training's squared error has which source."""
+    shares = numbers.get("error_from", {}).values()
+    return f"{' / '.join(f'{100 * share:.0f}' for share in shares)} %" if shares else ""
+
+
+def published_cell(published: dict, arm: str, group: str, metric: str) -> str:
+    """Return an arm's published number and whether it is about the same data and model."""
+    numbers = numbers_of(published, arm, group)
+    if metric not in numbers:
+        return ""
+    world = "same" if published["arms"][arm][FLAG] else "other"
+    return f"{numbers[metric]:.2f} on {world} data and model"
+
+
+def claims_table(settled: dict, claims: dict, reread: dict, names: dict[str, str]) -> str:
+    """Return every claim with its paired difference and verdict in every group; names as above."""
+    groups = keys_of(settled["arms"])
+    beside = ["in the study's own numbers"] if reread else []
+    rows = [["claim", "pairs", *(names.get(group, group or "result") for group in groups), *beside]]
+    for name, claim in claims.items():
+        found = settled["claims"].get(name, {})
+        n = "/".join(str(n) for n in dict.fromkeys(found[g]["n"] for g in groups if g in found))
+        cells = [claim_cell(found[group]) if group in found else "not run" for group in groups]
+        if reread:
+            checked = reread["claims"].get(name, {})
+            cells.append(", ".join(f"{g} {agreeing(cells)}" for g, cells in checked.items()))
+        rows.append([claim["claim"], n, *cells])
+    return markdown_table(rows)
+
+
+def claim_cell(found: dict) -> str:
+    """Return a verdict with its numbers; of one that was no test, why it was none."""
+    verdict = f"**{found['verdict']}**"
+    if "why" in found:
+        return f"{verdict}: {found['why']}"
+    if found["verdict"] == IDENTICAL:
+        return verdict
+    interval = f"({found['low']:+z.3f} to {found['high']:+z.3f})"
+    needed = f", needs {rounded_up(found['n_needed']):,}" if found.get("n_needed") else ""
+    if found.get("trainings_needed"):
+        needed = f", needs {rounded_up(found['trainings_needed']):,} trainings"
+    return f"{verdict} {found['difference']:+z.3f} {interval}{needed}"
+
+
+def verdicts_line(settled: dict, layout: Layout) -> str:
+    """Return what stands above the claims: the unit, Holm's family and what the verdicts mean.
+
+    "" for a record that was written before it said how many tests were made.
+    """
+    cells = [cell for groups in settled["claims"].values() for cell in groups.values()]
+    if not any("n_tests" in cell for cell in cells):
+        return ""
+    n_tests = max(cell.get("n_tests", 0) for cell in cells)
+    no_test = sum(cell.get("p_adjusted") is None for cell in cells)
+    lines = [
+        f"Each cell is B - A, paired by {layout.unit}, with its 95 % interval. *Supported* and "
+        "*contradicted*: the interval excludes zero, and so does p < 0.05 after Holm's correction "
+        f"for the {n_tests} tests in this table"
+        + (f" (in {no_test} cells no pair differs, so they are no tests)." if no_test else ".")
+    ]
+    meanings = {
+        NO_DIFFERENCE: "*No difference beyond M*: the interval lies within M, a margin of "
+        "claims.yaml; it is not corrected for the number of tests.",
+        NOT_SETTLED: "*Not settled*: neither; after *needs* the number of pairs (or trainings) "
+        "that would settle it, if the difference and its spread stay.",
+        UNSTABLE: "*Unstable over trainings*: one training shows it significantly, and another its "
+        "opposite.",
+        IDENTICAL: "*Identical*: both arms are the same texts, so nothing was tested.",
+    }
+    verdicts = {cell["verdict"] for cell in cells}
+    n_trainings = max(cell.get("n_trainings", 1) for cell in cells)
+    if n_trainings > 1:
+        lines.append(
+            f"Each arm was trained {n_trainings} times with seeds of its own: intervals and p are "
+            f"for other {layout.unit}s and other trainings."
+        )
+    if clusters := {cell["n_clusters"] for cell in cells if cell.get("n_clusters")}:
+        lines.append(
+            f"Resampled by {layout.cluster}, of {' or '.join(map(str, sorted(clusters)))}."
+        )
+    lines += [
+        meaning
+        for start, meaning in meanings.items()
+        if any(verdict.startswith(start) for verdict in verdicts)
+    ]
+    return " ".join(lines) + "\n\n"
+
+
+def agreeing(cells: dict[str, dict]) -> str:
+    """Return "5 of 5": in how many published metrics a claim's direction is seen."""
+    agree = [cell for cell in cells.values() if cell["verdict"].startswith("agrees")]
+    return f"{len(agree)} of {len(cells)}"

@@ -1,0 +1,220 @@
+"""Two runs, or two sets of runs of several trainings, paired unit by unit.
+
+The rows of a run have one row per unit and group: a query and a ranker, or a text. The head of
+claims.yaml names their columns. A set of runs has one table per training, all with the same units.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import polars as pl
+
+from genlab.core.params import did_you_mean
+from genlab.core.program import InputError
+from genlab.experiments.layout import Layout
+
+Side = list[pl.DataFrame]  # a table per training
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The rows of one group that both sides have, in one order, and how many only one side has.
+
+    base, other: a table per training; all tables have the same units.
+    """
+
+    base: Side
+    other: Side
+    only_base: int
+    only_other: int
+    constant: str = ""  # "base" or "other": the side that is one number, not a measurement
+    matched: bool = True  # the k-th training of both sides is the same, or shares its seed
+
+    @property
+    def height(self) -> int:
+        """Return the number of pairs."""
+        return self.base[0].height
+
+    def values(self, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return both sides' columns, float64[trainings, pairs, columns]; NaN does not count."""
+        chosen = [pl.col(column).cast(pl.Float64) for column in columns]
+        base, other = (
+            np.stack([rows.select(chosen).to_numpy() for rows in side])
+            for side in (self.base, self.other)
+        )
+        return base, other
+
+    def clusters(self, layout: Layout) -> np.ndarray | None:
+        """Return the number of each pair's cluster, int[pairs]; None if units have none.
+
+        A unit whose cluster is not known is a cluster of its own.
+        """
+        if layout.cluster is None or (known := self.base[0][layout.cluster]).null_count() == len(
+            known
+        ):
+            return None
+        own = pl.format("\0{}", pl.int_range(pl.len()))  # no name begins so
+        names = self.base[0].select(pl.col(layout.cluster).cast(pl.String).fill_null(own))
+        return names.to_series().rank("dense").to_numpy().astype(np.int64) - 1
+
+    def other_lists(self) -> int:
+        """Return how many pairs stand among another number of candidates on the two sides."""
+        base, other = self.base[0], self.other[0]
+        if "n_candidates" not in base.columns or "n_candidates" not in other.columns:
+            return 0
+        return int((base["n_candidates"] != other["n_candidates"]).sum())
+
+    def same_rows(self, layout: Layout) -> bool:
+        """Say whether both sides are the same: the texts, or without texts all metrics and scores.
+
+        A metric that does not differ is not enough: other texts may have the same place.
+        """
+        shared = [name for name in self.base[0].columns if name in self.other[0].columns]
+        told = [name for name in shared if name in ("text", "tokens")]
+        columns = {metric.column for metric in layout.metrics.values()} | {"score", "n_tokens"}
+        names = told or [name for name in shared if name in columns]
+        if self.constant or not names or not self.matched:
+            return False
+        return all(
+            a.select(names).equals(b.select(names))
+            for a, b in zip(self.base, self.other, strict=True)
+        )
+
+
+def pair_rows(
+    layout: Layout,
+    base: pl.DataFrame | Sequence[pl.DataFrame],
+    other: pl.DataFrame | Sequence[pl.DataFrame],
+    metrics: Iterable[str],
+    names: tuple[str, str] = ("BASE", "OTHER"),
+    *,
+    matched: bool = True,
+) -> dict[str, Pairing]:
+    """Return group -> its pairs, for the groups that all tables have.
+
+    base, other: a table, or one per training.
+    matched: the k-th tables of both sides are of the same training.
+    Raises InputError if a table lacks a column or has a unit twice, if a metric's column holds no
+    numbers, if the units are of two types, or if no unit is in all tables.
+    """
+    metrics = list(metrics)
+    sides = []
+    for given, name in zip((base, other), names, strict=True):
+        tables = [given] if isinstance(given, pl.DataFrame) else list(given)
+        for table in tables:
+            check_rows(layout, table, metrics, name)
+        sides.append([by_group(layout, table) for table in tables])
+    check_types(layout, sides, names)
+    pairings = {}
+    for group in sides[0][0]:
+        if not all(group in groups for side in sides for groups in side):
+            continue
+        ours, theirs = ([groups[group] for groups in side] for side in sides)
+        shared = reduce(
+            lambda left, right: left.join(
+                right.select(layout.unit), on=layout.unit, how="semi", maintain_order="left"
+            ),
+            [*ours, *theirs],
+        ).select(layout.unit)
+        if not shared.height:
+            continue
+        pairings[group] = Pairing(
+            in_order(layout, shared, ours),
+            in_order(layout, shared, theirs),
+            ours[0].height - shared.height,
+            theirs[0].height - shared.height,
+            matched=matched,
+        )
+    if not pairings:
+        raise InputError(
+            f"no {layout.unit} is in both {names[0]} and {names[1]}, so nothing can be compared; "
+            "both must be runs on the same data"
+        )
+    return pairings
+
+
+def in_order(layout: Layout, units: pl.DataFrame, side: Side) -> Side:
+    """Return the rows of these units, in their order, of every table."""
+    return [units.join(table, on=layout.unit, how="left", maintain_order="left") for table in side]
+
+
+def by_group(layout: Layout, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return group -> its rows, in order of appearance; all under "" without groups.
+
+    Of several samples of a unit there is one row: with the mean of each number, and of text and
+    tokens all.
+    """
+    group = pl.col(layout.group).cast(pl.String) if layout.group else pl.lit("")
+    parts = rows.with_columns(_group=group).partition_by(
+        "_group", as_dict=True, maintain_order=True
+    )
+    return {key: mean_of_samples(layout, part) for (key,), part in parts.items()}
+
+
+def mean_of_samples(layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per unit of one group."""
+    if layout.sample is None or rows[layout.sample].n_unique() < 2:
+        return rows
+    measured = {metric.column for metric in layout.metrics.values()} | {"score", "n_tokens"}
+    kept = [name for name in rows.columns if name not in (layout.unit, layout.sample)]
+    means = [pl.col(name).cast(pl.Float64).mean() for name in kept if name in measured]
+    others = [
+        pl.col(name) if name in ("text", "tokens") else pl.col(name).first()
+        for name in kept
+        if name not in measured
+    ]
+    return rows.group_by(layout.unit, maintain_order=True).agg(*means, *others)
+
+
+def check_types(
+    layout: Layout, sides: list[list[dict[str, pl.DataFrame]]], names: tuple[str, str]
+) -> None:
+    """Raise InputError if the units of both sides, tables by group, are of two types."""
+    types = [next(iter(side[0].values())).schema[layout.unit] for side in sides if side[0]]
+    if len(set(types)) > 1 and not all(each.is_integer() for each in types):
+        raise InputError(
+            f"{layout.unit} is {types[0]} in {names[0]} but {types[1]} in {names[1]}, so nothing "
+            "can be paired; write it as one type in both"
+        )
+
+
+def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name: str) -> None:
+    """Raise InputError if a column is missing or no number, or a unit twice in one group."""
+    key = [name for name in (layout.unit, layout.group, layout.sample) if name]
+    measured = [layout.metrics[metric].column for metric in metrics]
+    for column in [*key, *([layout.cluster] if layout.cluster else []), *measured]:
+        if column not in frame.columns:
+            raise InputError(
+                f"{name}: its rows have no column {column}{did_you_mean(column, frame.columns)}; "
+                "see rows: in claims.yaml"
+            )
+    for column in measured:
+        kind = frame.schema[column]
+        if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
+            raise InputError(
+                f"{name}: column {column} holds {kind}, not numbers, so it cannot be a metric; "
+                "see rows: in claims.yaml"
+            )
+    twice = frame.filter(frame.select(key).is_duplicated())
+    if twice.height:
+        which = " and ".join(f"{column} {twice[column][0]}" for column in key)
+        raise InputError(f"{name}: more than one row for {which}")
+
+
+def count_asked(layout: Layout, pairings: Iterable[Pairing], metrics: Iterable[str]) -> int:
+    """Return how many rows of a comparison have a pair that differs: those Holm corrects for."""
+    columns = [layout.metrics[metric].column for metric in metrics]
+    return sum(int((count_different(*pairing.values(columns)) > 0).sum()) for pairing in pairings)
+
+
+def count_different(base: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return for each column, int[m], how many pairs differ in any training.
+
+    base, other: float64[trainings, pairs, m]; NaN: the metric does not count the unit there. With
+    other numbers of trainings all are compared with the first of BASE.
+    """
+    left = base if len(base) == len(other) else base[:1]
+    counted = ~np.isnan(left) & ~np.isnan(other)
+    return ((left != other) & counted).any(axis=0).sum(axis=0)

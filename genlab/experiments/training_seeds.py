@@ -1,0 +1,124 @@
+"""The trainings of a claims.yaml: params that a training's chance hangs on, and their values.
+
+    trainings:
+      params: [train.seed]
+      values: [17, 18, 19, 20, 21]
+
+Every arm is run once for each value, with all of the params set to it. A claim then has one verdict
+over all trainings. Without `trainings` every arm is run once, and a verdict is of that training.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from genlab.core.params import did_you_mean, flatten
+from genlab.core.program import InputError
+from genlab.experiments.revisions import experiments_of_head, read_params
+
+FORM = "trainings: {params: [train.seed], values: [17, 18, 19, 20, 21]}"
+ONE: tuple[int | None, ...] = (None,)  # params.yaml as it is
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Which params a training's seed is, and the seeds; without params one training, None."""
+
+    params: tuple[str, ...] = ()
+    values: tuple[int | None, ...] = ONE
+
+    def first(self, n: int | None) -> "Trainings":
+        """Return the first n trainings, all if n is None."""
+        return self if n is None else Trainings(self.params, self.values[:n])
+
+    def changes(self, seed: int | None) -> dict[str, object]:
+        """Return the values of params.yaml in one training."""
+        return {} if seed is None else dict.fromkeys(self.params, seed)
+
+    def described(self) -> str:
+        """Return the params as one name."""
+        return " and ".join(self.params)
+
+
+ALONE = Trainings()
+
+
+def check_trainings(path: Path, content: dict, params: Mapping) -> Trainings:
+    """Return what a claims.yaml says of trainings; raise InputError naming what is wrong.
+
+    params: those of params.yaml, with dotted keys. The committed training must be among them, so
+    that the default run is one of those that are compared.
+    """
+    if (given := content.get("trainings")) is None:
+        return ALONE
+    where = f"{path}: trainings"
+    if not isinstance(given, dict) or set(given) != {"params", "values"}:
+        raise InputError(f"{where}: must be like {FORM}")
+    names, values = given["params"], given["values"]
+    if not isinstance(names, list) or not names:
+        raise InputError(f"{where}.params: must be a list of params, not {names}")
+    for name in names:
+        if name not in params:
+            raise InputError(
+                f"{where}.params: params.yaml has no {name}{did_you_mean(str(name), list(params))}"
+            )
+    whole = isinstance(values, list) and all(type(each) is int for each in values)
+    if not whole or not values or len(set(values)) < len(values):
+        raise InputError(f"{where}.values: must be a list of different seeds, not {values}")
+    committed = {params[name] for name in names}
+    if len(committed) > 1 or values[0] not in committed:
+        has = ", ".join(f"{name} {params[name]}" for name in names)
+        raise InputError(
+            f"{where}.values: must begin with the seed of params.yaml, which has {has}; then the "
+            "default run is the first training"
+        )
+    return Trainings(tuple(names), tuple(values))
+
+
+def expand(name: str) -> list[str]:
+    """Return the runs that a word stands for: itself, a,b,c, or experiments like length-*."""
+    found: list[str] = []
+    for part in name.split(","):
+        if not any(sign in part for sign in "*?["):
+            found.append(part)
+            continue
+        there = experiments_of_head()
+        alike = sorted(each for each in there if fnmatchcase(each, part))
+        if not alike:
+            raise InputError(
+                f"{part}: no experiment of this commit is called so; there are "
+                f"{', '.join(sorted(there)) or 'none'}"
+            )
+        found += alike
+    if len(set(found)) < len(found):
+        raise InputError(f"{name}: names a run twice")
+    return found
+
+
+def matched_order(
+    trainings: Trainings, base: Sequence[str | None], other: Sequence[str | None]
+) -> tuple[list[str | None], list[str | None], bool]:
+    """Return both sets of runs in one order of trainings, and whether their seeds are the same.
+
+    One run on both sides is always a pair. Raises InputError for a set with a seed twice.
+    """
+    if len(base) == len(other) == 1:
+        return list(base), list(other), True
+    sides = [{seeds_of(trainings, run): run for run in runs} for runs in (base, other)]
+    for by_seed, runs in zip(sides, (base, other), strict=True):
+        if trainings.params and len(by_seed) < len(runs):
+            raise InputError(
+                f"{', '.join(map(str, runs))}: two of these runs have the same "
+                f"{trainings.described()}, so they are no two trainings"
+            )
+    if trainings.params and set(sides[0]) == set(sides[1]):
+        seeds = sorted(sides[0], key=str)
+        return [sides[0][each] for each in seeds], [sides[1][each] for each in seeds], True
+    return list(base), list(other), False
+
+
+def seeds_of(trainings: Trainings, run: str | None) -> tuple[object, ...]:
+    """Return the values that a run has of the params a training's chance hangs on."""
+    params = flatten(read_params(run))
+    return tuple(params.get(name) for name in trainings.params)

@@ -1,0 +1,145 @@
+"""Settle claims: what the difference of a claim's two arms says of it, in every group."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+
+import polars as pl
+
+from genlab.experiments.arms import Tables
+from genlab.experiments.claims_file import CANNOT
+from genlab.experiments.comparison import NOT_SETTLED, Difference, compare_group, with_verdicts
+from genlab.experiments.layout import Layout
+from genlab.experiments.pairing import pair_rows
+from genlab.statistics.significance import is_significant
+
+UNTESTABLE = "cannot be tested here"
+RECORDED = ("base", "other", "difference", "low", "high", "p", "p_adjusted", "n", "n_different")
+
+
+def compare_arms(
+    layout: Layout, claim: dict, arms: dict[str, dict], rows: dict[str, Tables]
+) -> list[Difference]:
+    """Return B - A of a claim's metric per group, those in which any pair counts.
+
+    Only trainings count that both arms have.
+    """
+    names, metrics = (claim["a"], claim["b"]), [claim["metric"]]
+    column = layout.metrics[claim["metric"]].column
+    measured = [name for name in names if "value" not in arms[name]]  # one is: `read_claims`
+    seeds = [seed for seed in rows[measured[0]] if seed in rows[measured[-1]]]
+    a, b = (
+        [with_value(rows[measured[0]][seed], column, arms[name]["value"]) for seed in seeds]
+        if "value" in arms[name]
+        else [rows[name][seed] for seed in seeds]
+        for name in names
+    )
+    constant = next(
+        (
+            side
+            for side, name in zip(("base", "other"), names, strict=True)
+            if "value" in arms[name]
+        ),
+        "",
+    )
+    pairings = {
+        group: replace(pairs, constant=constant)
+        for group, pairs in pair_rows(
+            layout, a, b, metrics, (f"arm {names[0]}", f"arm {names[1]}")
+        ).items()
+    }
+    found = [compare_group(layout, group, pairs, metrics)[0] for group, pairs in pairings.items()]
+    return [each for each in found if each.n]
+
+
+def with_value(rows: pl.DataFrame, column: str, value: float) -> pl.DataFrame:
+    """Return rows with this value in the column wherever it has one."""
+    constant = pl.when(pl.col(column).is_not_null()).then(float(value))
+    return rows.with_columns(constant.alias(column))
+
+
+def verdict(found: Difference, expect: str, cannot_differ: Iterable[str] = ()) -> str:
+    """Say what B - A means for a claim that expects B lower or higher.
+
+    cannot_differ: the groups said to give both arms one value; it counts where no pair differs.
+    """
+    if not found.n_different and found.group in cannot_differ:
+        return UNTESTABLE
+    if found.is_unstable or not is_significant(found.low, found.high, found.p_adjusted):
+        return found.verdict  # identical, unstable, no difference beyond the margin, not settled
+    went = "lower" if found.difference < 0 else "higher"
+    return "supported" if went == expect else "contradicted"
+
+
+def settle_claims(
+    layout: Layout,
+    claims: dict[str, dict],
+    arms: dict[str, dict],
+    rows: dict[str, Tables],
+    not_run: dict[str, str],
+) -> dict[str, dict[str, dict]]:
+    """Return claim -> group -> B - A, how sure it is, and the verdict; {} for one not run.
+
+    p_adjusted is null where no pair differs: that is no test, and Holm's correction is made
+    without it, for n_tests. A p that is no greater than least_p is only known to be below it.
+    """
+    found = [
+        (name, each)
+        for name, claim in claims.items()
+        if name not in not_run
+        for each in compare_arms(layout, claim, arms, rows)
+    ]
+    settled: dict[str, dict[str, dict]] = {name: {} for name in claims}
+    adjusted = with_verdicts([each for _, each in found])
+    for (name, _), each in zip(found, adjusted, strict=True):
+        settled[name][each.group] = recorded(each, claims[name])
+    return settled
+
+
+def recorded(found: Difference, claim: dict) -> dict:
+    """Return what metrics/claims.json says of a claim in one group."""
+    everything = asdict(found)
+    numbers = {key: everything[key] for key in (*RECORDED, "n_trainings")}
+    if numbers["p_adjusted"] != numbers["p_adjusted"]:
+        numbers["p_adjusted"] = None
+    numbers |= {"n_tests": found.n_tests, "least_p": found.least_p}
+    reasons = claim.get(CANNOT, {})
+    numbers["verdict"] = verdict(found, claim["expect"], reasons)
+    if numbers["verdict"] == UNTESTABLE:
+        numbers["why"] = reasons[found.group]
+    if numbers["verdict"] == NOT_SETTLED:
+        needed = {"n_needed": found.needed, "trainings_needed": found.needed_trainings}
+        numbers |= {key: value for key, value in needed.items() if value}
+    if found.n_trainings > 1:
+        numbers |= {
+            "by_training": list(found.by_training),
+            "over_trainings": dict(zip(("low", "high"), found.over_trainings or (), strict=False)),
+            "training_share": share_of_trainings(found),
+        }
+    if found.n_clusters is not None:
+        numbers["n_clusters"] = found.n_clusters
+    return numbers
+
+
+def share_of_trainings(found: Difference) -> float:
+    """Return which part of the squared error the trainings add: 0 where nothing varies."""
+    return found.training_variance / found.error**2 if found.error > 0 else 0.0
+
+
+def explain_not_run(
+    layout: Layout,
+    claims: dict[str, dict],
+    missing: dict[str, str],
+    units: dict[str, set[str | None]],
+) -> dict[str, str]:
+    """Return claim -> why it cannot be settled, for those that cannot."""
+    reasons = {}
+    for name, claim in claims.items():
+        sides = list(dict.fromkeys((claim["a"], claim["b"])))
+        if lacking := [arm for arm in sides if arm in missing]:
+            reasons[name] = f"arm {' and '.join(lacking)}"
+        elif len({frozenset(units[arm]) for arm in sides if arm in units}) > 1:
+            reasons[name] = (
+                f"{layout.units_from} differs between {' and '.join(sides)}, so a {layout.unit} "
+                "need not be the same thing in both"
+            )
+    return reasons

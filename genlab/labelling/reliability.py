@@ -1,0 +1,75 @@
+"""Krippendorff's alpha: how far raters' answers can be relied on, for any number of raters.
+
+Alpha is 1 minus the disagreement observed within texts over that expected if answers were dealt to
+texts by chance. A text counts if two raters or more judged it; who did not judge it is no matter.
+Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability".
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from genlab.statistics.bootstrap import percentile_ends
+
+Scale = Literal["nominal", "ordinal"]
+N_RESAMPLES = 10_000
+
+
+def krippendorffs_alpha(counts: np.ndarray, scale: Scale) -> float:
+    """Return alpha of int[texts, answers], how many raters gave each answer; NaN if not defined.
+
+    nominal: two answers are alike or not. ordinal: the answers stand in order, and two are the
+    farther apart, the more answers were given from one to the other. Alpha is not defined where
+    all answers are alike, or no text has two.
+    """
+    pairable = counts[counts.sum(axis=1) >= 2]
+    return float(alphas_of(coincidences(pairable).sum(axis=0)[None], scale)[0])
+
+
+def coincidences(counts: np.ndarray) -> np.ndarray:
+    """Return float64[texts, k, k]: ordered pairs of different raters' answers to a text.
+
+    Each pair weighs 1 / (raters - 1), so that a text counts as often as it has answers.
+    """
+    counts = counts.astype(np.float64)
+    pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(counts.shape[1])
+    return pairs / (counts.sum(axis=1) - 1)[:, None, None]
+
+
+def alphas_of(matrices: np.ndarray, scale: Scale) -> np.ndarray:
+    """Return alpha, float64[m], of coincidence matrices float64[m, k, k]."""
+    totals = matrices.sum(axis=2)
+    apart = squared_distances(totals, scale)
+    n = totals.sum(axis=1)
+    observed = (matrices * apart).sum(axis=(1, 2))
+    expected = (totals[:, :, None] * totals[:, None, :] * apart).sum(axis=(1, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):  # 0 / 0: all answers alike
+        return np.where(expected > 0, 1 - (n - 1) * observed / expected, np.nan)
+
+
+def squared_distances(totals: np.ndarray, scale: Scale) -> np.ndarray:
+    """Return how far apart two answers are, float64[m, k, k], given how often each was given.
+
+    ordinal: the number of answers given from one to the other, of each of the two the half.
+    """
+    m, k = totals.shape
+    if scale == "nominal":
+        return np.broadcast_to(1 - np.eye(k), (m, k, k))
+    middles = np.cumsum(totals, axis=1) - totals / 2
+    return (middles[:, :, None] - middles[:, None, :]) ** 2
+
+
+def alpha_interval(
+    counts: np.ndarray, scale: Scale, seed: int, level: float = 0.95
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval (low, high) of alpha, texts resampled.
+
+    Texts that were judged alike are drawn together, from a multinomial distribution. A resample
+    where alpha is not defined is left out. Raters who never disagreed get no width.
+    """
+    kinds, n_texts = np.unique(counts[counts.sum(axis=1) >= 2], axis=0, return_counts=True)
+    n = int(n_texts.sum())
+    drawn = np.random.default_rng(seed).multinomial(n, n_texts / n, N_RESAMPLES)
+    matrices = np.tensordot(drawn.astype(np.float64), coincidences(kinds), axes=1)
+    low, high = percentile_ends(alphas_of(matrices, scale)[:, None], level)
+    return float(low[0]), float(high[0])

@@ -1,0 +1,137 @@
+"""Rows of other people's projects: their forms, and `genlab compare` on them."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from genlab.core.program import InputError
+from genlab.experiments.compare import app
+from genlab.experiments.row_files import parse_rows
+from tests.project_copy import call, commit, dvc, start_git
+from tests.tiny_pipeline import enter
+
+# A line of a sample log as lm-evaluation-harness writes it with --log_samples.
+SAMPLE = {
+    "doc_id": 0,
+    "doc": {"passage": "p", "group": 3},
+    "target": "yes",
+    "arguments": {"gen_args_0": {"arg_0": "p", "arg_1": " yes"}},
+    "resps": [[["-1.25", "False"]]],
+    "filtered_resps": [["-1.25", "False"]],
+    "filter": "none",
+    "metrics": ["acc"],
+    "doc_hash": "ab",
+    "acc": 1.0,
+}
+LAYOUT = """\
+rows:
+  path: samples.jsonl
+  unit: doc_id
+  cluster: doc.group
+  metrics:
+    acc: {column: acc, better: higher, kind: share}
+"""
+
+
+def lines(entries: list[dict]) -> bytes:
+    return "".join(json.dumps(entry) + "\n" for entry in entries).encode()
+
+
+def test_of_json_only_the_named_values_are_read_also_from_within_others():
+    content = lines([SAMPLE, SAMPLE | {"doc_id": 1, "doc": {}, "acc": 0.0}])
+    rows = parse_rows(Path("a.jsonl"), content, ["doc_id", "doc.group", "acc", "absent"], "")
+    assert rows.to_dict(as_series=False) == {
+        "doc_id": [0, 1],
+        "doc.group": [3, None],
+        "acc": [1.0, 0.0],
+    }
+    in_one_list = json.dumps([SAMPLE]).encode()
+    assert parse_rows(Path("a.json"), in_one_list, ["acc"], "").rows() == [(1.0,)]
+
+
+def test_csv_and_tsv_are_read_with_all_their_columns():
+    assert parse_rows(Path("a.csv"), b"id,ok\nx,1\ny,0\n", (), "").rows() == [("x", 1), ("y", 0)]
+    assert parse_rows(Path("a.tsv"), b"id\tok\nx\t0.5\n", (), "").rows() == [("x", 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", b'{"a": 1}\n{"a": \n', "a.jsonl of HEAD: line 2: no JSON"),
+        ("a.jsonl", b"[1]\n", "a.jsonl of HEAD: entry 1: must be an object"),
+        ("a.json", b'{"a": 1}', "a.json of HEAD: must be a list of objects"),
+        ("a.json", b"\xff", "a.json of HEAD: not UTF-8"),
+        ("a.jsonl", b'{"a": 1}\n{"a": [1]}\n', "a.jsonl of HEAD: a column holds values of several"),
+        ("a.csv", b"a,b\n1\n1,2,3\n", "a.csv of HEAD: no CSV"),
+        ("a.parquet", b"PAR1", "a.parquet of HEAD: not a whole Parquet file"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_named(name, content, message):
+    with pytest.raises(InputError, match=message):
+        parse_rows(Path(name), content, ["a"], "HEAD")
+
+
+def test_two_sample_logs_are_compared_without_any_repository(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("eval.yaml").write_text(LAYOUT)
+    for name, every in (("a", 2), ("b", 5)):
+        entries = [
+            SAMPLE | {"doc_id": i, "doc": {"group": i // 4}, "acc": float(i % every != 0)}
+            for i in range(80)
+        ]
+        Path(f"samples_{name}.jsonl").write_bytes(lines(entries))
+    words = ["samples_a.jsonl", "samples_b.jsonl", "--layout=eval.yaml"]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    output = result.output.splitlines()
+    assert output[0] == "BASE: samples_a.jsonl; OTHER: samples_b.jsonl"
+    assert "80 pairs by doc_id; none unpaired" in output
+    [row] = [line.split() for line in output if line.startswith("acc")]
+    assert row[1:4] == ["0.500", "0.800", "+0.300"]
+    assert row[-1] == "better"
+    assert "Pairs were resampled by cluster: 20 clusters." in output
+
+
+def test_another_projects_table_is_compared_by_a_layout_of_its_own(tmp_path, monkeypatch):
+    """A project like example-get-started: src/, params.yaml, a stage that writes below eval/."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/evaluate.py").write_text(
+        "import sys, pathlib\n"
+        "rows = [f'{i},{int(i % int(sys.argv[1]) != 0)}' for i in range(60)]\n"
+        "pathlib.Path('eval').mkdir(exist_ok=True)\n"
+        "pathlib.Path('eval/predictions.csv').write_text('id,correct\\n' + '\\n'.join(rows))\n"
+    )
+    stage = {
+        "cmd": "python src/evaluate.py ${evaluate.every}",
+        "deps": ["src/evaluate.py"],
+        "outs": ["eval/predictions.csv"],
+    }
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"evaluate": stage}}))
+    (tmp_path / "params.yaml").write_text("evaluate:\n  every: 2\n")
+    layout = {
+        "path": "eval/predictions.csv",
+        "unit": "id",
+        "metrics": {"accuracy": {"column": "correct", "better": "higher", "kind": "share"}},
+    }
+    (tmp_path / "layout.yaml").write_text(yaml.safe_dump({"rows": layout}))
+    start_git(tmp_path)
+    assert dvc(tmp_path, "init", "--quiet").returncode == 0
+    assert dvc(tmp_path, "repro").returncode == 0
+    commit(tmp_path)
+    (tmp_path / "params.yaml").write_text("evaluate:\n  every: 3\n")
+    assert dvc(tmp_path, "repro").returncode == 0
+    enter(tmp_path, monkeypatch)
+    result = CliRunner().invoke(app, ["HEAD", "--layout=layout.yaml"], catch_exceptions=False)
+    assert "changed: evaluate.every 2 -> 3" in result.output
+    [row] = [line.split() for line in result.output.splitlines() if line.startswith("accuracy")]
+    assert row[1:4] == ["0.500", "0.667", "+0.167"]
+    assert call(tmp_path, "git", "status", "--porcelain").split() == [
+        "M",
+        "dvc.lock",
+        "M",
+        "params.yaml",
+    ]
+    assert pl.read_csv(tmp_path / "eval/predictions.csv").height == 60

@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pytest
+
+from genlab.core.program import InputError
+from genlab.experiments import training_seeds
+from genlab.experiments.training_seeds import (
+    Trainings,
+    check_trainings,
+    expand,
+    matched_order,
+)
+
+PARAMS = {"train.seed": 17, "pairs.seed": 17, "gen.seed": 5}
+PATH = Path("claims.yaml")
+SEEDS = Trainings(("train.seed",), (17, 18))
+
+
+def test_without_trainings_there_is_one_of_params_as_they_are():
+    found = check_trainings(PATH, {}, PARAMS)
+    assert found.values == (None,)
+    assert found.changes(None) == {}
+
+
+def test_a_training_sets_all_of_its_params():
+    given = {"params": ["train.seed", "pairs.seed"], "values": [17, 18, 3]}
+    found = check_trainings(PATH, {"trainings": given}, PARAMS)
+    assert found.changes(18) == {"train.seed": 18, "pairs.seed": 18}
+    assert found.first(2).values == (17, 18)
+    assert found.first(None) == found
+    assert found.described() == "train.seed and pairs.seed"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([17], "trainings: must be like trainings: {params"),
+        ({"params": ["train.seed"]}, "trainings: must be like"),
+        ({"params": "train.seed", "values": [17]}, "params: must be a list of params, not train"),
+        (
+            {"params": ["train.sed"], "values": [17]},
+            "params.yaml has no train.sed; did you mean train.seed",
+        ),
+        ({"params": ["train.seed"], "values": []}, r"a list of different seeds, not \[\]"),
+        ({"params": ["train.seed"], "values": [17, 17]}, "a list of different seeds"),
+        ({"params": ["train.seed"], "values": [17, True]}, "a list of different seeds"),
+        ({"params": ["train.seed"], "values": [18, 17]}, "must begin with the seed of params"),
+        ({"params": ["train.seed", "gen.seed"], "values": [17]}, "has train.seed 17, gen.seed 5"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_trainings_is_named(given, message):
+    with pytest.raises(InputError, match=message):
+        check_trainings(PATH, {"trainings": given}, PARAMS)
+
+
+@pytest.fixture
+def experiments(monkeypatch):
+    """Pretend runs that are named by their length and seed."""
+    names = ["length-17", "length-18", "main-17", "main-18", "main-19"]
+    monkeypatch.setattr(training_seeds, "experiments_of_head", lambda: dict.fromkeys(names, "0"))
+    monkeypatch.setattr(
+        training_seeds, "read_params", lambda run: {"train": {"seed": int(run[-2:])}}
+    )
+
+
+def test_a_pattern_stands_for_experiments_and_commas_for_several_runs(experiments):
+    assert expand("length-*") == ["length-17", "length-18"]
+    assert expand("main-1[79],v1") == ["main-17", "main-19", "v1"]
+    assert expand("HEAD~1") == ["HEAD~1"]
+    with pytest.raises(
+        InputError, match=r"long-\*: no experiment of this commit .* are length-17,"
+    ):
+        expand("long-*")
+    with pytest.raises(InputError, match="names a run twice"):
+        expand("main-*,main-17")
+
+
+def test_sets_with_the_same_seeds_are_paired_by_seed(experiments):
+    found = matched_order(SEEDS, ["main-18", "main-17"], ["length-17", "length-18"])
+    assert found == (["main-17", "main-18"], ["length-17", "length-18"], True)
+
+
+def test_sets_of_other_seeds_or_of_unknown_ones_are_not_paired(experiments):
+    assert not matched_order(SEEDS, ["main-17", "main-19"], ["length-17", "length-18"])[2]
+    assert not matched_order(Trainings(), ["main-17", "main-18"], ["length-17", "length-18"])[2]
+    assert matched_order(Trainings(), ["main-17"], [None])[2]
+
+
+def test_runs_of_one_seed_are_no_two_trainings(experiments):
+    with pytest.raises(InputError, match="main-17, v-17: two of these runs have the same train"):
+        matched_order(SEEDS, ["main-17", "v-17"], ["length-17"])
