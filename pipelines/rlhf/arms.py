@@ -1,4 +1,4 @@
-"""The arms: the base, the two supervised models, DPO's, and the policies of reinforcement learning."""
+"""The arms: the base, the two supervised models, DPO's, and the policies of RL."""
 
 import json
 from dataclasses import dataclass

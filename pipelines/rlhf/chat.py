@@ -4,12 +4,13 @@
     python -m chat --prompt "name two fruits ."     # answers one
     python -m chat --arm ptx --seed 18              # another arm of RL, another training
 
-Beside each answer stand the reward model's proxy and, where the prompt is one of the mini world, the
-truth. Random numbers are those of the prompt alone: ask again for the same answers, or with another
+Beside each answer stand the reward model's proxy and, for a prompt of the mini world, the truth.
+Random numbers are those of the prompt alone: ask again for the same answers, or with another
 --draw for others.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,9 @@ HEADERS = ("step", "proxy", "truth", "answer")
 def main(
     prompt: Annotated[str, Option(help="answer this one and end")] = "",
     arm: Annotated[str, Option(help="arm of RL")] = "main",
-    seed: Annotated[str, Option(help="training of reward model, DPO and RL; the first if empty")] = "",
+    seed: Annotated[
+        str, Option(help="training of reward model, DPO and RL; the first if empty")
+    ] = "",
     cap: Annotated[int, Option(min=1, help="most new tokens")] = 24,
     draw: Annotated[int, Option(min=0, help="of the answers")] = 0,
     data: Annotated[Path, Option(help="folder of the run")] = Path("data"),
@@ -49,7 +52,9 @@ def main(
     folders = step_folders(data, arm, seed)
     for folder in (*folders.values(), rewards / seed):
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such model; run `dvc repro`, or name another arm or seed")
+            raise InputError(
+                f"{folder}: no such model; run `dvc repro`, or name another arm or seed"
+            )
     words = read_world(world) if world.is_file() else None
     models = load_steps(folders)
     reward = load_reward_model(rewards / seed)
@@ -136,7 +141,7 @@ def asked_of(prompt: str, world: World | None) -> Asked | None:
     numbers = world.lists["numbers"]
     found = [
         Asked(second, numbers.index(first) + 1)
-        for first, second in zip(words, words[1:], strict=False)
+        for first, second in pairwise(words)
         if first in numbers and second in world.categories
     ]
     return found[0] if len(found) == 1 else None

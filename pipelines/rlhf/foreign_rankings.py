@@ -83,7 +83,9 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
     if len(set(ranks)) == 1:
         raise InputError(f"{place}: all {len(texts)} answers are tied, which ranks none; remove it")
     best = [text for text, rank in zip(texts, ranks, strict=True) if rank == min(ranks)]
-    demonstration = row.get("demonstration", best[0] if len(best) == 1 and best[0].strip() else None)
+    demonstration = row.get(
+        "demonstration", best[0] if len(best) == 1 and best[0].strip() else None
+    )
     if demonstration is not None:
         check_text(place, "demonstration", demonstration, LONGEST, may_be_blank=False)
     answers = [{"text": text, "rank": rank} for text, rank in zip(texts, ranks, strict=True)]

@@ -26,7 +26,7 @@ def rank_answers(
 def win_shares(
     a: np.ndarray, b: np.ndarray, noise: float, step: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return [n], [n]: the probability that truth `a` is ranked above `b`, and below; else a tie."""
+    """Return [n], [n]: the probability that `a` is ranked above `b`, and below; else a tie."""
     if not noise:
         a, b = (np.floor(each / step) if step else each for each in (a, b))
         return (a > b).astype(float), (b > a).astype(float)

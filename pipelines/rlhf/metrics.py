@@ -88,7 +88,7 @@ def summarize(models: list[pl.DataFrame], tokens: list[list[list[int]]], seed: i
 
 
 def spread(values: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return {seeds: the mean over trainings, and its Student's t interval}; {} for one training."""
+    """Return {seeds: the mean over trainings with Student's t interval}; {} for one training."""
     from scipy.stats import t
 
     n = len(values)
@@ -124,5 +124,3 @@ def table_of(summaries: dict[str, dict]) -> str:
         for arm, summary in summaries.items()
     ]
     return table(rows, ("arm", *shown))
-
-

@@ -71,7 +71,9 @@ def read_world(path: Path) -> World:
     most = len(lists["numbers"] or ())
     for name, words in categories.items():
         if len(words) <= most:
-            raise InputError(f"{path}: {name} has {len(words)} members; more than {most} are needed")
+            raise InputError(
+                f"{path}: {name} has {len(words)} members; more than {most} are needed"
+            )
     for name, known in FORMS.items():
         for form in lists[name] or ():
             if unknown := set(re.findall(r"\{(\w+)\}", form)) - known:
@@ -116,7 +118,7 @@ def write_answer(world: World, asked: Asked, kind: str, rng: Random, common: boo
 
 
 def spoil(world: World, asked: Asked, items: list[str], rng: Random, common: bool) -> list[str]:
-    """Return the members of an answer with a mistake: one strange, repeated, too many or missing."""
+    """Return an answer's members with a mistake: one strange, repeated, too many or missing."""
     others = [name for name in world.categories if name != asked.category]
     strange = draw_members(world.categories[rng.choice(others)], 1, rng, common)
     at = rng.randrange(len(items))

@@ -6,6 +6,7 @@ proxy goes on rising. What varies between trainings is the turning point, so its
 trainings: Student's t on log d*, of those that turn.
 """
 
+from itertools import pairwise
 from math import exp, inf, sqrt
 from typing import Literal
 
@@ -55,10 +56,8 @@ def turning_interval(points: list[float], largest: float) -> dict[str, float]:
 def read_at(d: float, points: list[tuple[float, float]]) -> float | None:
     """Return the value at distance d between the two points around it; None outside them."""
     ordered = sorted(points)
-    for (d_low, low), (d_high, high) in zip(ordered, ordered[1:], strict=False):
+    for (d_low, low), (d_high, high) in pairwise(ordered):
         if d_low <= d <= d_high:
             share = (d - d_low) / (d_high - d_low) if d_high > d_low else 0.0
             return low + share * (high - low)
     return None
-
-

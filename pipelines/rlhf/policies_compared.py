@@ -119,7 +119,9 @@ def at_equal_samples(
     n = peak * per_step / n_served
     found: dict[str, list[float]] = {"rl": [], "best_of": []}
     for point in (p for p in points if p.arm == arm and p.step == peak):
-        curve = [(float(p.step), p.truth) for p in points if (p.arm, p.seed) == ("best_of", point.seed)]
+        curve = [
+            (float(p.step), p.truth) for p in points if (p.arm, p.seed) == ("best_of", point.seed)
+        ]
         if curve:
             value = read_at(min(max(n, 1.0), max(at for at, _ in curve)), curve)
             if value is not None and not np.isnan(value):

@@ -12,11 +12,17 @@ import polars as pl
 from typer import Option
 
 from genlab.core.program import InputError
-from genlab.text.minhash import find_later_twins, hash_bands, keep_similar, propose_pairs
+from genlab.text.minhash import (
+    Shingles,
+    find_later_twins,
+    hash_bands,
+    keep_similar,
+    propose_pairs,
+)
 from genlab.text.normal_form import normalize_key
 from pipelines.rlhf.schemas import PURPOSES
 
-SHINGLE_CHARS, NUM_PERM, SEED = 5, 128, 17
+SHINGLES, NUM_PERM, SEED = Shingles(5, pad_ends=True), 128, 17
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,8 @@ class Wanted:
 def drop_twins(prompts: pl.DataFrame, threshold: float) -> tuple[pl.DataFrame, int]:
     """Return the prompts without later near-duplicates of earlier ones, and how many went."""
     keys = pl.Series(map(normalize_key, prompts["prompt"]), dtype=pl.String)
-    bands = hash_bands(keys, threshold, NUM_PERM, SHINGLE_CHARS, SEED)
-    pairs = keep_similar(propose_pairs(bands), keys, keys, threshold, SHINGLE_CHARS)
+    bands = hash_bands(keys, threshold, NUM_PERM, SHINGLES, SEED)
+    pairs = keep_similar(propose_pairs(bands), keys, keys, threshold, SHINGLES)
     later = find_later_twins(pairs)
     kept = [row for row in range(prompts.height) if row not in later]
     return prompts[kept], len(later)
@@ -71,6 +77,8 @@ def assign_purposes(
                 "dropped); lower it, or the other corpus.n_..."
             )
         parts.append(part.with_columns(purpose=pl.lit(purpose)))
-        left = left.join(part.select("prompt_id"), on="prompt_id", how="anti", maintain_order="left")
+        left = left.join(
+            part.select("prompt_id"), on="prompt_id", how="anti", maintain_order="left"
+        )
     dropped["beyond_n"] += left.height
     return pl.concat(parts)

@@ -10,7 +10,8 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.models.prompts import encode, encode_prompts
-from genlab.preference.pairs import PAIR_SCHEMA, pair_table as preference_table
+from genlab.preference.pairs import PAIR_SCHEMA
+from genlab.preference.pairs import pair_table as preference_table
 from pipelines.rlhf.answers import full_answers
 from pipelines.rlhf.labeller import best_accuracy
 
@@ -70,9 +71,7 @@ def pair_table(rows: pl.DataFrame, noise: float | None, step: float) -> pl.DataF
     return table.with_columns(ceiling=pl.Series(ceiling).fill_nan(None))
 
 
-def reward_rows(
-    rows: pl.DataFrame, ties: Ties, end: int, dropped: Counter
-) -> list[dict]:
+def reward_rows(rows: pl.DataFrame, ties: Ties, end: int, dropped: Counter) -> list[dict]:
     """Return what the reward model is trained on: a prompt with its answers and ranks, each.
 
     Prompts without a pair to learn from are left out and counted. Raises InputError if none is
@@ -112,6 +111,8 @@ def preference_pairs(rows: pl.DataFrame) -> pl.DataFrame:
     pairs = pair_table(rows, None, 0.0).filter(~pl.col("is_tied"))
     if not pairs.height:
         raise InputError("no two answers are ranked apart, so DPO has nothing to learn from")
-    named = rows.rename({"answer_id": "text_id"}).with_columns(reward=-pl.col("rank").cast(pl.Float32))
+    named = rows.rename({"answer_id": "text_id"}).with_columns(
+        reward=-pl.col("rank").cast(pl.Float32)
+    )
     table = preference_table(named, pairs.select("better", "worse").to_numpy().astype(np.int64))
     return table.match_to_schema(PAIR_SCHEMA)

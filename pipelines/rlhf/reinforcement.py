@@ -32,7 +32,7 @@ from genlab.models.shown_training import train_from
 from genlab.models.training import collate, last_whole_checkpoint
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+    from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 Rate = Callable[[list[list[int]], list[list[int]]], np.ndarray]
 

@@ -81,9 +81,7 @@ def keep_layers(model: "PreTrainedModel", n_layer: int, base: Path) -> "PreTrain
     return model
 
 
-def scores(
-    model: "PreTrainedModel", rows: list[list[int]], pad_id: int = 0
-) -> "torch.Tensor":
+def scores(model: "PreTrainedModel", rows: list[list[int]], pad_id: int = 0) -> "torch.Tensor":
     """Return [b]: the score at each row's last token, which is told by its place, not by its id."""
     import torch
 
@@ -105,9 +103,7 @@ def scores_of(
     return model.score(hidden[rows, last])[:, 0]
 
 
-def rate(
-    reward: RewardModel, prompts: list[list[int]], answers: list[list[int]]
-) -> np.ndarray:
+def rate(reward: RewardModel, prompts: list[list[int]], answers: list[list[int]]) -> np.ndarray:
     """Return float32 [n]: the reward of each answer, given token ids with its end-of-text, if any.
 
     Raises InputError if a reward is not a number.

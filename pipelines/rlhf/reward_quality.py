@@ -25,7 +25,10 @@ def pair_scores(pairs: pl.DataFrame, rewards: np.ndarray, rows: pl.DataFrame) ->
         right=pl.Series(np.where(margin == 0, 0.5, margin > 0)),
         is_same_length=pl.Series(lengths[better] == lengths[worse]),
         pair_of=pl.Series(
-            [f"{kinds[a]} over {kinds[b]}" if kinds[a] else "" for a, b in zip(better, worse)],
+            [
+                f"{kinds[a]} over {kinds[b]}" if kinds[a] else ""
+                for a, b in zip(better, worse, strict=True)
+            ],
             dtype=pl.String,
         ),
     )

@@ -80,9 +80,7 @@ class GroupCollator:
         }
 
 
-def group_loss(
-    model: "PreTrainedModel", inputs: dict
-) -> tuple["torch.Tensor", "torch.Tensor"]:
+def group_loss(model: "PreTrainedModel", inputs: dict) -> tuple["torch.Tensor", "torch.Tensor"]:
     """Return the loss of a batch of GroupCollator's, and the margins [pairs]."""
     from torch.nn.functional import logsigmoid
 

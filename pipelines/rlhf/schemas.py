@@ -45,7 +45,7 @@ GENERATED_SCHEMA = pl.Schema(
         "purpose": pl.String,  # validation or held_out
         **ANSWER,
         "kl": pl.Float64,  # sum over the answer's tokens of KL(policy || start), nats
-        # Of held_out: nats per token of one plain text, the i-th of the i-th prompt. null: no texts.
+        # Of held_out: nats per token of one plain text, the i-th of the i-th prompt; or null.
         "language_loss": pl.Float64,
     }
 )

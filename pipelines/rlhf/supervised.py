@@ -40,9 +40,7 @@ def demonstration_rows(
     tokenizer: "PreTrainedTokenizerBase", prompts: list[str], answers: list[str]
 ) -> list[dict]:
     """Return rows of input_ids and completion_mask: 1 for the answer and its end-of-text."""
-    pairs = zip(
-        encode_prompts(tokenizer, prompts), encode_bodies(tokenizer, answers), strict=True
-    )
+    pairs = zip(encode_prompts(tokenizer, prompts), encode_bodies(tokenizer, answers), strict=True)
     return [
         {"input_ids": [*p, *a], "completion_mask": [0] * len(p) + [1] * len(a)} for p, a in pairs
     ]

@@ -80,9 +80,7 @@ def corpus(
     write_json(metrics, {"rows": len(rows), **counts, "texts": len(texts), "left_out": left_out})
 
 
-def make_mini(
-    path: Path, wanted: Wanted, n_texts: int, seed: int
-) -> tuple[list[tuple], list[str]]:
+def make_mini(path: Path, wanted: Wanted, n_texts: int, seed: int) -> tuple[list[tuple], list[str]]:
     """Return the mini world's rows of PROMPT_SCHEMA without purpose, and its plain texts."""
     world = mini_world.read_world(path)
     n = round(SPARE * sum(map(wanted.of, PURPOSES)))

@@ -59,6 +59,7 @@ def main(
     rules = world_of(world, asked)
     plain = read_table(texts).filter(pl.col("split") == "validation")["text"].to_list()
     decoding = sampling(cap, seed)
+
     def written() -> Iterator[pl.DataFrame]:
         for each in tracked(models, "generating", "models", len(models)):
             _, model = load_for_inference(each.folder)
@@ -103,7 +104,7 @@ def divergence(
     end: int,
     batch_size: int,
 ) -> np.ndarray:
-    """Return [n]: KL(model || start) of each answer, summed over its tokens and its end, in nats."""
+    """Return [n]: KL(model || start) of each answer, summed over its tokens, in nats."""
     asked = rows["prompt_tokens"].to_list()
     read = [[*a, *b] for a, b in zip(asked, full_answers(rows, end), strict=True)]
     of_tokens, _ = token_divergences(model, start, read, list(map(len, asked)), batch_size)

@@ -2,8 +2,8 @@
 
 Reads the prompts and the model that RL starts from. Ranked are the answers to the prompts of the
 reward model and, to measure it, to the held-out ones: by the hidden rule with noise (`rule`), as
-they came with the prompts (`given`), or by people (`people`), whose answers at the label desk lie in
-labels/. Answers that are equal to the letter are one answer.
+they came with the prompts (`given`), or by people (`people`), whose orders from the label desk lie
+in labels/. Answers that are equal to the letter are one answer.
 """
 
 from collections import Counter
@@ -85,7 +85,7 @@ def main(
 
 
 def drop_repeated(drawn: pl.DataFrame, asked: pl.DataFrame, dropped: Counter) -> pl.DataFrame:
-    """Return the answers with id and purpose, equal ones once, and prompts of one answer left out."""
+    """Return the answers with id and purpose, equal ones once; prompts of one answer go."""
     once = drawn.unique(["prompt_id", "text"], keep="first", maintain_order=True)
     dropped["repeated_answer"] += drawn.height - once.height
     kept = once.filter(pl.len().over("prompt_id") > 1)

@@ -68,9 +68,7 @@ def main(
             finished = scratch / f"finished-{seed}"
             if not finished.is_dir():
                 of_seed = replace(recipe, seed=seed)
-                model, log = train_reward_model(
-                    scratch / f"{seed}", base, tokenizer, rows, of_seed
-                )
+                model, log = train_reward_model(scratch / f"{seed}", base, tokenizer, rows, of_seed)
                 save_reward_model(model, tokenizer, 0.0, scratch / f"raw-{seed}")
                 raw = load_reward_model(scratch / f"raw-{seed}")
                 # InstructGPT, section 3.5: a bias, so that demonstrations score 0 on average.
@@ -100,7 +98,12 @@ def main(
 def curve_points(log: list[dict], seed: int) -> list[dict]:
     """Return the Trainer's log as plot points: seed, step, loss (nats), accuracy."""
     return [
-        {"seed": str(seed), "step": each["step"], "loss": each["loss"], "accuracy": each["accuracy"]}
+        {
+            "seed": str(seed),
+            "step": each["step"],
+            "loss": each["loss"],
+            "accuracy": each["accuracy"],
+        }
         for each in log
     ]
 

@@ -75,7 +75,7 @@ def main(
     arms = [name for name in known if name not in (BASE, SFT, START, DPO)]
 
     tables, summaries = measure_arms(rows, arms, seed)
-    chosen = [name for name in (f"{arm}_{at}", arm) if name in tables][0]
+    chosen = next(name for name in (f"{arm}_{at}", arm) if name in tables)
     held_out = rows.filter(pl.col("purpose") == "held_out")
     drawn = read_table(best_of)
     points = rl_points(held_out.filter(~pl.col("arm").is_in([BASE, SFT])))
@@ -135,7 +135,7 @@ def rated(rows: pl.DataFrame, models: dict[str, RewardModel], end: int) -> pl.Da
 def measure_arms(
     rows: pl.DataFrame, arms: list[str], seed: int
 ) -> tuple[dict[str, pl.DataFrame], dict[str, dict]]:
-    """Return each arm's rows on the held-out prompts and its summary; those of RL at end and peak."""
+    """Return each arm's rows on the held-out prompts and its summary, RL's at end and peak."""
     held_out = rows.filter(pl.col("purpose") == "held_out")
     views = {name: (name, measures.END, 0) for name in (BASE, SFT, START, DPO)}
     for name in arms:
@@ -151,7 +151,9 @@ def measure_arms(
             sft = held_out.filter((pl.col("arm") == SFT) & (pl.col("seed") == training))
             of_seed = mine.filter(pl.col("seed") == training)
             parts.append(measures.measure_rows(of_seed.with_columns(at=pl.lit(at)), sft))
-        tokens = [mine.filter(pl.col("seed") == part["seed"][0])["tokens"].to_list() for part in parts]
+        tokens = [
+            mine.filter(pl.col("seed") == part["seed"][0])["tokens"].to_list() for part in parts
+        ]
         tables[view] = pl.concat(parts).with_columns(arm=pl.lit(view))
         summaries[view] = measures.summarize(parts, tokens, seed)
     return tables, summaries

@@ -45,7 +45,10 @@ def test_a_fit_finds_the_curve_its_points_were_drawn_from(form, turn):
     assert found == pytest.approx((a, b))
     at = turning_point(*found, form)
     assert at == pytest.approx(turn)
-    assert gain_at(np.array([at]), a, b, form) > gain_at(np.array([at - 0.1, at + 0.1]), a, b, form).max()
+    assert (
+        gain_at(np.array([at]), a, b, form)
+        > gain_at(np.array([at - 0.1, at + 0.1]), a, b, form).max()
+    )
     assert turning_point(1.0, -0.1, form) == np.inf
 
 
@@ -105,7 +108,9 @@ def test_accuracy_counts_a_tie_as_one_half_and_its_interval_is_of_prompts():
     # Forty copies of one prompt's pairs tell no more than the prompts do.
     many = scored([1.0, -1.0] * 40, [f"{i // 20}" for i in range(80)])
     split = scored([1.0] * 40 + [-1.0] * 40, [f"{i // 20}" for i in range(80)])
-    width = [f["high"] - f["low"] for f in (clustered(many, "right", 1), clustered(split, "right", 1))]
+    width = [
+        f["high"] - f["low"] for f in (clustered(many, "right", 1), clustered(split, "right", 1))
+    ]
     assert width[0] < 1e-9 < 0.5 < width[1]
 
 

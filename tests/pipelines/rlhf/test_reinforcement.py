@@ -38,7 +38,7 @@ def make_trainer(start, folder, of, seen=None, watch=None):
 
     def rate(prompts, answers):
         if seen is not None:
-            seen += list(zip(prompts, answers, strict=True))
+            seen.extend(zip(prompts, answers, strict=True))
         return np.array([sum(token < 20 for token in ids) for ids in answers], np.float32)
 
     trainer = policy_trainer(

@@ -61,7 +61,8 @@ def trl_loss(model, rows):
     same = lambda value: value  # noqa: E731
     accelerator = SimpleNamespace(gather=same, gather_for_metrics=same)
     trainer = SimpleNamespace(
-        model=model, accelerator=accelerator, args=SimpleNamespace(center_rewards_coefficient=None), _tp_size=1,
+        model=model, accelerator=accelerator, _tp_size=1,
+        args=SimpleNamespace(center_rewards_coefficient=None),
         _total_train_tokens=0, _metrics={"eval": defaultdict(list), "train": defaultdict(list)},
     )  # fmt: skip
     return RewardTrainer.compute_loss(trainer, model, inputs), inputs
@@ -143,7 +144,7 @@ def test_a_reward_model_with_another_tokenizer_is_refused(base, tmp_path):
     model = make_gpt2(vocab_size=len(tokenizer))
     model.save_pretrained(tmp_path / "other")
     tokenizer.save_pretrained(tmp_path / "other")
-    with pytest.raises(InputError, match="the tokenizers of the reward model .* differ"):
+    with pytest.raises(InputError, match=r"the tokenizers of the reward model .* differ"):
         check_reads_as(tmp_path / "other", base)
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from genlab.core.program import InputError
-from genlab.text.minhash import true_similarities
+from genlab.text.minhash import Shingles, true_similarities
 from genlab.text.normal_form import normalize_key
 from pipelines.rlhf.hidden_rule import judge
 from pipelines.rlhf.labeller import best_accuracy, rank_answers, win_shares
@@ -107,7 +107,7 @@ def test_no_prompt_of_one_purpose_is_nearly_one_of_another():
     assert found.height + dropped.total() == len(rows)
     keys = pl.Series(list(map(normalize_key, found["prompt"])))
     pairs = np.array(list(itertools.combinations(range(found.height), 2)))
-    assert true_similarities(pairs, keys, keys, 5).max() < 0.7
+    assert true_similarities(pairs, keys, keys, Shingles(5, pad_ends=True)).max() < 0.7
 
 
 def test_too_few_prompts_are_named_with_what_to_lower():
