@@ -207,7 +207,7 @@ def measure_reward(
         of_models[name] = {
             "accuracy": measure_accuracy(scored, seed),
             "calibration": numbers,
-            "length_correlation": float(np.corrcoef(rewards, lengths)[0, 1]),
+            **length_correlation(rewards, lengths),
         }
         reliability += [{"arm": "reward model", "seed": name, **point} for point in curve]
     first = next(iter(of_models.values()))
@@ -224,6 +224,13 @@ def measure_reward(
     if "ceiling" in first["accuracy"]["all"]:
         baselines["ceiling"] = first["accuracy"]["all"]["ceiling"]
     return {"trainings": of_models, "over_trainings": seeds, "baselines": baselines}, reliability
+
+
+def length_correlation(rewards: np.ndarray, lengths: np.ndarray) -> dict[str, float]:
+    """Return how reward and length go together; {} where one of them never differs."""
+    if np.ptp(rewards) == 0 or np.ptp(lengths) == 0:
+        return {}
+    return {"length_correlation": float(np.corrcoef(rewards, lengths)[0, 1])}
 
 
 def headline_of(quality: dict) -> dict[str, float]:
