@@ -82,7 +82,7 @@ def experiments_of(
     wanted = [arm for arm, params in arms.items() if is_experiment(params)]
     wanted.sort(key=lambda arm: arms[arm] != {})
     for seed in trainings.values:
-        for arm in wanted:
+        for arm in [each for each in wanted if seed in trainings.of_arm(each)]:
             name = experiment_name(arm, None if seed == trainings.values[0] else seed)
             experiments[name] = (arm, seed, arms[arm] | trainings.changes(seed))
     return experiments
@@ -142,12 +142,14 @@ def find_runs(arms: dict[str, dict], trainings: Trainings = ALONE) -> tuple[Runs
         if "value" in arm:
             continue
         changes = arm if is_experiment(arm) else {}
+        run = name if is_experiment(arm) else default
         for seed in trainings.values:
-            experiment = names[name if is_experiment(arm) else default, seed]
+            made_with = seed if seed in trainings.of_arm(run) else trainings.values[0]
+            experiment = names[run, made_with]
             if experiment not in there:
                 why = f"no {experiment} on this commit"
             elif params_of(there[experiment]) != comparable(
-                committed | changes | trainings.changes(seed)
+                committed | changes | trainings.changes(made_with)
             ):
                 why = f"{experiment} was made with other params"
             else:

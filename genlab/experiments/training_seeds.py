@@ -3,13 +3,16 @@
     trainings:
       params: [train.seed]
       values: [17, 18, 19, 20, 21]
+      once: [pretrained]
 
 Every arm is run once for each value, with all of the params set to it. A claim then has one verdict
-over all trainings. Without `trainings` every arm is run once, and a verdict is of that training.
+over all trainings. Those of `once` have nothing that is trained: they are run once, and their rows
+stand beside every training's. Without `trainings` every arm is run once, and a verdict is of that
+one training.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -27,10 +30,15 @@ class Trainings:
 
     params: tuple[str, ...] = ()
     values: tuple[int | None, ...] = ONE
+    once: tuple[str, ...] = ()  # arms without anything that is trained
 
     def first(self, n: int | None) -> "Trainings":
         """Return the first n trainings, all if n is None."""
-        return self if n is None else Trainings(self.params, self.values[:n])
+        return self if n is None else replace(self, values=self.values[:n])
+
+    def of_arm(self, arm: str) -> tuple[int | None, ...]:
+        """Return the seeds that an arm is run with."""
+        return self.values[:1] if arm in self.once else self.values
 
     def changes(self, seed: int | None) -> dict[str, object]:
         """Return the values of params.yaml in one training."""
@@ -53,7 +61,7 @@ def check_trainings(path: Path, content: dict, params: Mapping) -> Trainings:
     if (given := content.get("trainings")) is None:
         return ALONE
     where = f"{path}: trainings"
-    if not isinstance(given, dict) or set(given) != {"params", "values"}:
+    if not isinstance(given, dict) or {*given, "once"} != {"params", "values", "once"}:
         raise InputError(f"{where}: must be like {FORM}")
     names, values = given["params"], given["values"]
     if not isinstance(names, list) or not names:
@@ -73,7 +81,14 @@ def check_trainings(path: Path, content: dict, params: Mapping) -> Trainings:
             f"{where}.values: must begin with the seed of params.yaml, which has {has}; then the "
             "default run is the first training"
         )
-    return Trainings(tuple(names), tuple(values))
+    once = given.get("once", [])
+    arms = [str(name) for name in content.get("arms", {})]
+    if not isinstance(once, list):
+        raise InputError(f"{where}.once: must be a list of arms, not {once}")
+    for name in once:
+        if name not in arms:
+            raise InputError(f"{where}.once: no arm {name}{did_you_mean(str(name), arms)}")
+    return Trainings(tuple(names), tuple(values), tuple(once))
 
 
 def expand(name: str) -> list[str]:

@@ -4,6 +4,7 @@ import pytest
 
 from genlab.core.program import InputError
 from genlab.experiments import training_seeds
+from genlab.experiments.arms import experiments_of
 from genlab.experiments.training_seeds import (
     Trainings,
     check_trainings,
@@ -29,6 +30,16 @@ def test_a_training_sets_all_of_its_params():
     assert found.first(2).values == (17, 18)
     assert found.first(None) == found
     assert found.described() == "train.seed and pairs.seed"
+
+
+def test_an_arm_without_training_is_run_once():
+    given = {"params": ["train.seed"], "values": [17, 18], "once": ["base"]}
+    arms = {"base": {"gen.seed": 1}, "tuned": {}}
+    found = check_trainings(PATH, {"trainings": given, "arms": arms}, PARAMS)
+    assert (found.of_arm("base"), found.of_arm("tuned")) == ((17,), (17, 18))
+    assert [arm for arm, _, _ in experiments_of(arms, found).values()] == ["tuned", "base", "tuned"]
+    with pytest.raises(InputError, match=r"once: no arm bse; did you mean base\?"):
+        check_trainings(PATH, {"trainings": given | {"once": ["bse"]}, "arms": arms}, PARAMS)
 
 
 @pytest.mark.parametrize(
