@@ -18,6 +18,7 @@ from genlab.models.training import last_whole_checkpoint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from trl import SFTConfig
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,35 @@ def check_rows_fit(rows: list[dict], model: "PreTrainedModel") -> None:
         )
 
 
+def trl_settings(recipe: SftRecipe, folder: Path, epochs: float) -> "SFTConfig":
+    """Return TRL's config of a training whose checkpoints go to `folder`."""
+    from trl import SFTConfig
+
+    from genlab.core.processes import best_device
+
+    return SFTConfig(
+        output_dir=str(folder),
+        num_train_epochs=epochs,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="cosine",  # InstructGPT, appendix C.1
+        warmup_steps=recipe.warmup_steps,
+        per_device_train_batch_size=recipe.batch_size,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+        bf16=False,  # TRL's default is true, also on a CPU
+        gradient_checkpointing=False,  # as bf16
+        use_cpu=best_device().type == "cpu",
+        logging_steps=1,
+        save_strategy="steps",
+        save_steps=recipe.save_steps,
+        save_total_limit=2,
+        seed=recipe.seed,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+
+
 def train_supervised(
     folder: Path,
     base: Path,
@@ -89,9 +119,9 @@ def train_supervised(
     training diverged.
     """
     from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTTrainer
 
-    from genlab.core.processes import best_device, limit_threads
+    from genlab.core.processes import limit_threads
     from genlab.models.loading import load_causal_model, quiet_loading
 
     class Quiet(SFTTrainer):
@@ -116,27 +146,7 @@ def train_supervised(
             model=model,
             processing_class=tokenizer,
             train_dataset=Dataset.from_list(labelled),
-            args=SFTConfig(
-                output_dir=str(folder),
-                num_train_epochs=epochs,
-                learning_rate=recipe.learning_rate,
-                lr_scheduler_type="cosine",  # InstructGPT, appendix C.1
-                warmup_steps=recipe.warmup_steps,
-                per_device_train_batch_size=recipe.batch_size,
-                dataset_kwargs={"skip_prepare_dataset": True},
-                max_length=None,
-                bf16=False,  # TRL's default is true, also on a CPU
-                gradient_checkpointing=False,  # as bf16
-                use_cpu=best_device().type == "cpu",
-                logging_steps=1,
-                save_strategy="steps",
-                save_steps=recipe.save_steps,
-                save_total_limit=2,
-                seed=recipe.seed,
-                report_to="none",
-                disable_tqdm=True,
-                dataloader_pin_memory=False,
-            ),
+            args=trl_settings(recipe, folder, epochs),
         )
     train_from(trainer, last_whole_checkpoint(folder), f"supervised, {folder.name}")
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]

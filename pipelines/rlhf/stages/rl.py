@@ -23,7 +23,7 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
 from genlab.models.prompts import encode_prompts
-from pipelines.rlhf.arms import RESERVED
+from pipelines.rlhf.arms import RESERVED, numbered
 from pipelines.rlhf.reinforcement import RlRecipe, curve_points, train_policy
 from pipelines.rlhf.reward_model import check_reads_as, load_reward_model, rate
 from pipelines.rlhf.supervised import text_rows
@@ -74,12 +74,7 @@ def main(
         )
     longest = max(map(len, ids.values())) + recipe.max_completion_length
     ptx = [row["input_ids"] for row in text_rows(tokenizer, plain, longest)]
-    models = sorted(rewards.glob("*/"), key=lambda folder: int(folder.name))
-    if n_seeds > len(models):
-        raise InputError(
-            f"arms.{output.name}.n_seeds={n_seeds}: there are {len(models)} reward models; raise "
-            "reward.n_seeds, or lower it"
-        )
+    models = reward_models(rewards, n_seeds, output.name)
 
     points: list[dict] = []
     with resumable_folder("rlhf-rl", sys.argv[1:], [prompts, texts, start, rewards]) as scratch:
@@ -117,6 +112,17 @@ def main(
         for name in ("reward", "kl", "new_tokens")
     }
     write_json(metrics, {"trainings": n_seeds, "steps": recipe.steps, **means})
+
+
+def reward_models(rewards: Path, n_seeds: int, arm: str) -> list[Path]:
+    """Return the reward models' folders in order; InputError if there are fewer than trainings."""
+    models = numbered(rewards)
+    if n_seeds > len(models):
+        raise InputError(
+            f"arms.{arm}.n_seeds={n_seeds}: there are {len(models)} reward models; raise "
+            "reward.n_seeds, or lower it"
+        )
+    return models
 
 
 if __name__ == "__main__":
