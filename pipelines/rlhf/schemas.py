@@ -1,6 +1,10 @@
 """The tables between this pipeline's stages."""
 
+from pathlib import Path
+
 import polars as pl
+
+from genlab.core.tables import read_batches
 
 # What a prompt is for. No prompt has two purposes, and no near-duplicate of it has another.
 PURPOSES = ("held_out", "validation", "rl", "reward", "sft")  # the order in which twins stay
@@ -50,3 +54,12 @@ GENERATED_SCHEMA = pl.Schema(
     }
 )
 BEST_SCHEMA = pl.Schema({"draw": pl.Int32, **ANSWER})  # of the start: many answers a prompt
+
+
+def plain_texts(texts: Path, split: str) -> list[str]:
+    """Return the plain texts of a split, [] where there are none at all."""
+    return [
+        text
+        for batch in read_batches(texts)
+        for text in batch.filter(pl.col("split") == split)["text"]
+    ]

@@ -18,12 +18,12 @@ from typer import Option
 from genlab.core.files import remove, write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
-from genlab.core.tables import read_table, write_table
+from genlab.core.tables import write_table
 from genlab.mini.gpt2 import Sizes, check_sizes, pretrain, train_tokenizer
 from genlab.sources.source import Source
 from pipelines.rlhf import foreign_rankings, mini_world
 from pipelines.rlhf.purposes import Wanted, assign_purposes
-from pipelines.rlhf.schemas import PROMPT_SCHEMA, PURPOSES, TEXT_SCHEMA
+from pipelines.rlhf.schemas import PROMPT_SCHEMA, PURPOSES, TEXT_SCHEMA, plain_texts
 
 app = stage_app()
 
@@ -194,7 +194,7 @@ def fetch_model(
     numbers: dict[str, float] = {}
     if source is Source.mini:
         torch.set_num_threads(1)  # as limit_threads, for a model that is not there yet
-        train = read_table(texts).filter(pl.col("split") == "train")["text"].to_list()
+        train = plain_texts(texts, "train")
         if not train:
             raise InputError("base.source=mini learns from plain text, and there is none")
         tokenizer = (

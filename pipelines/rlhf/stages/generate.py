@@ -21,7 +21,7 @@ from genlab.core.tables import read_table, write_table
 from genlab.preference.divergence import token_divergences
 from pipelines.rlhf.answers import full_answers, sampling, world_of, write_answers
 from pipelines.rlhf.arms import START, find_models, join_curves
-from pipelines.rlhf.schemas import BEST_SCHEMA, GENERATED_SCHEMA
+from pipelines.rlhf.schemas import BEST_SCHEMA, GENERATED_SCHEMA, plain_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -57,7 +57,7 @@ def main(
     tokenizer, start = load_for_inference(supervised / START)
     asked = read_table(prompts).filter(pl.col("purpose").is_in(["validation", "held_out"]))
     rules = world_of(world, asked)
-    plain = read_table(texts).filter(pl.col("split") == "validation")["text"].to_list()
+    plain = plain_texts(texts, "validation")
     decoding = sampling(cap, seed)
 
     def written() -> Iterator[pl.DataFrame]:

@@ -26,6 +26,7 @@ from genlab.models.prompts import encode_prompts
 from pipelines.rlhf.arms import RESERVED, numbered
 from pipelines.rlhf.reinforcement import RlRecipe, curve_points, train_policy
 from pipelines.rlhf.reward_model import check_reads_as, load_reward_model, rate
+from pipelines.rlhf.schemas import plain_texts
 from pipelines.rlhf.supervised import text_rows
 
 app = stage_app()
@@ -66,7 +67,7 @@ def main(
     tokenizer = load_tokenizer(start)
     asked = read_table(prompts).filter(pl.col("purpose") == "rl")["prompt"].to_list()
     ids = dict(zip(asked, encode_prompts(tokenizer, asked), strict=True))
-    plain = read_table(texts).filter(pl.col("split") == "train")["text"].to_list()
+    plain = plain_texts(texts, "train")
     if recipe.ptx_gamma and not plain:
         raise InputError(
             f"arms.{output.name}.ptx_gamma={recipe.ptx_gamma}: there is no plain text to keep the "

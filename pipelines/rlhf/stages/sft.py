@@ -18,6 +18,7 @@ from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
+from pipelines.rlhf.schemas import plain_texts
 from pipelines.rlhf.supervised import (
     SftRecipe,
     demonstration_rows,
@@ -47,7 +48,7 @@ def main(
     rows = demonstration_rows(
         tokenizer, shown["prompt"].to_list(), shown["demonstration"].to_list()
     )
-    plain = read_table(texts).filter(pl.col("split") == "train")["text"].to_list()
+    plain = plain_texts(texts, "train")
     longest = max(len(row["input_ids"]) for row in rows)
     mixed = mixed_in(rows, text_rows(tokenizer, plain, longest), recipe.start_mix)
 

@@ -12,7 +12,7 @@ from genlab.core.tables import read_table
 from genlab.labelling.questionnaire import ranks_of, read_questionnaire
 from pipelines.rlhf import chat
 from pipelines.rlhf.metrics import ROW_SCHEMA
-from pipelines.rlhf.schemas import GENERATED_SCHEMA, RANK_SCHEMA
+from pipelines.rlhf.schemas import GENERATED_SCHEMA, RANK_SCHEMA, plain_texts
 from pipelines.rlhf.stages import dpo, fetch, generate, rank, reward, rl, score, sft
 from tests.project_copy import ROOT
 
@@ -193,7 +193,7 @@ def test_rankings_of_a_file_go_all_the_way_to_a_reward_model(made, tmp_path, mon
     ]
     (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     fetch_corpus(tmp_path, source="file", path=tmp_path / "r.jsonl")
-    assert read_table(tmp_path / "texts").is_empty()
+    assert plain_texts(tmp_path / "texts", "train") == []
     with pytest.raises(InputError, match=r"rank\.by=rule: only the mini world has a hidden rule"):
         invoke(rank.app, tmp_path / "prompts", made / "sft/start", PIPELINE / "labels",
                PIPELINE / "rank.yaml", tmp_path / "rank", tmp_path / "desk",
