@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import show_help
 from genlab.core.markdown import markdown_table
 from genlab.statistics.bootstrap import means_within, resample
 from genlab.statistics.correlation import correlate_ranks
@@ -332,6 +333,7 @@ NOTES = Path("benchmarks/coverage_notes.md")
 
 def main() -> None:
     """Write the table."""
+    show_help(__doc__)
     table = table_of([row for n in SIZES for row in measure(n)])
     notes = NOTES.read_text(encoding="utf-8") if NOTES.is_file() else ""
     rng = np.random.default_rng(0)

@@ -14,13 +14,12 @@ from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import QUERY_SCHEMA, write_table
+from genlab.mini.fetched_queries import Reading, empty_counts, fetch_queries
 from genlab.mini.gpt2 import Sizes, check_sizes, make_base
-from genlab.mini.ranker_folders import fetch_ranker
+from genlab.mini.ranker_folders import fetch_ranker, numbers_of
 from genlab.mini.rankers import RankerRecipe
 from genlab.passages.corpora import Limits, count_queries
-from genlab.passages.corpus_rows import CorpusFormat
 from genlab.ranking.rankers import RankerKind
-from genlab.sources.decoding import Encoding
 from genlab.sources.manifests import with_progress, write_manifest
 from genlab.sources.source import Origin, Source
 
@@ -38,40 +37,19 @@ def corpus(
     metrics: Metrics,
     manifest: Manifest,
     origin: Origin,
-    format: Annotated[CorpusFormat, Option(help="file: how it is written; auto recognises it")],
-    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
-    hub_name: Annotated[str, Option(help="hub: configuration of the data set")],
+    reading: Reading,
     limits: Limits,
-    validation_share: Annotated[float, Option(min=0.0, max=1.0, help="file without splits")],
-    max_text_bytes: Annotated[int, Option(min=1, help="a longer text is an error")],
 ) -> None:
     """Fetch queries with their passages as one table."""
-    from genlab.mini import queries as mini_queries
-    from genlab.passages import corpora
-
-    commit = "none"
     files: Counter[str] = Counter()
-    if origin.source is Source.mini:
-        frames = mini_queries.make_queries(
-            origin.path, limits.n_train, limits.n_validation, limits.seed
-        )
-    elif origin.source is Source.hub:
-        frames, commit = corpora.read_hub_corpus(
-            origin.hub_id, hub_name, origin.revision, limits, max_text_bytes
-        )
-    else:
-        frames = corpora.read_file_corpus(
-            origin.path, format, limits, validation_share, max_text_bytes, encoding, files
-        )
-    counts = {
-        split: {"queries": 0, "passages": 0, "answerable": 0} for split in ("train", "validation")
-    }
+    frames, commit = fetch_queries(origin, reading, limits, files)
+    counts = empty_counts()
     shown = with_progress(frames, "fetching the corpus", "queries")
     n_rows = write_table(output, (count_queries(frame, counts) for frame in shown), QUERY_SCHEMA)
     write_json(metrics, {"splits": counts} | ({"files": dict(files)} if files else {}))
     asset = origin.asset
     if origin.source is Source.hub:
-        asset = f"{asset} {hub_name}".strip()
+        asset = f"{asset} {reading.hub_name}".strip()
     write_manifest(manifest, origin.source, asset, commit, output, rows=n_rows)
 
 
@@ -125,8 +103,7 @@ def ranker(
 ) -> None:
     """Fetch one ranker."""
     described = fetch_ranker(kind, origin, recipe, output)
-    counts = {name: value for name, value in described.items() if isinstance(value, (int, float))}
-    write_json(metrics, counts)  # numbers only: DVC shows no text among metrics
+    write_json(metrics, numbers_of(described))
     commit = str(described.get("revision", "none"))
     write_manifest(manifest, origin.source, origin.asset, commit, output)
 

@@ -18,7 +18,7 @@ from genlab.core.program import run, stage_app
 from genlab.core.progress import progress
 from genlab.core.tables import CLUSTERS, read_table, write_table
 from genlab.models.token_texts import MaxBlankShare, check_blanks, check_lengths, cut_texts
-from genlab.ranking import places
+from genlab.ranking import places, quality
 from genlab.ranking.candidates import (
     SCHEMA,
     evaluated_queries,
@@ -41,11 +41,12 @@ def candidates(
     queries: Path,
     ranker: Path,
     output: Path,
+    metrics: Annotated[Path, Option(help="the ranker's own MRR, MAP and nDCG@10")],
     n_queries: Annotated[int, Option(min=0, help="validation queries to take; 0: all")],
     batch_size: Annotated[int, Option(min=1, help="texts a ranker encodes at a time")],
     seed: Seed,
 ) -> None:
-    """Score the real passages of every evaluated query under one ranker."""
+    """Score the real passages of every evaluated query under one ranker, and judge the ranker."""
     from genlab.ranking.rankers import load_ranker
 
     asked = evaluated_queries(queries, n_queries)
@@ -54,6 +55,10 @@ def candidates(
         scored = score_candidates(asked, judge.relevance, seed)
     if is_first():
         write_table(output, [scored], SCHEMA)
+        rows = quality.judge(scored)
+        found = quality.summarize(rows, seed)
+        write_json(metrics, {"quality": found | {"n_queries": rows["ndcg_10"].count()}})
+        print(f"{judge.name}: {quality.in_words(found)}; speed is in the line above")
 
 
 def check_texts(max_len: int, cap: int, num_beams: int) -> None:

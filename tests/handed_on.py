@@ -60,6 +60,18 @@ def invoke(app, words: list[str]) -> None:
     assert result.exit_code == 0, result.output
 
 
+def taken_by_source(
+    monkeypatch, app, words: list, workers: Mapping[str, tuple[object, str]]
+) -> dict[str, list]:
+    """Return source -> what its worker, (owner, name), is called with by a program of fetch."""
+    found = {}
+    for source, (owner, name) in workers.items():
+        notes = stopped_at(monkeypatch, owner, name)
+        run_until_there(lambda chosen=source: invoke(app, [*words, "--source", chosen]))
+        found[source] = list(notes[0].values())
+    return found
+
+
 def adapter_settings(model) -> dict[str, Any]:
     """Return rank, scale, dropout and names of the adapters that sit in a model."""
     layers = {

@@ -22,12 +22,17 @@ MOST_VALUES = 4  # of an option that stages give different values
 
 TEXTS = {
     # files and folders
+    "altered": "folder of altered passages, a table per collection",
     "arms_output": "table that is written: a row per text of every arm",
     "base": "folder of the base model",
     "candidates": "folder of the real passages' scores, a table per ranker",
     "candidates_folder": "folder of the real passages' scores, a table per ranker",
     "classifiers": "folder of the trained classifiers",
+    "collection": "table of queries and their passages",
+    "collections": "folder of such tables, one per collection",
     "corpus": "table of the corpus",
+    "counts": "folder of the collections' word counts, for BM25",
+    "counts_output": "folder that is written: the collection's word counts, for BM25",
     "fluency_model": "folder of the language model that rates fluency",
     "folder": "folder of the pipeline",
     "generated": "table of generated texts",
@@ -43,6 +48,9 @@ TEXTS = {
     "pairs": "table of winners and losers",
     "params": "the pipeline's params.yaml",
     "policy": "folder of the model that is aligned",
+    "probe_folder": "folder of the altered passages' places, by ranker",
+    "probes": "table of the altered passages' places",
+    "probes_output": "table that is written: a row per altered passage and ranker",
     "queries": "table of queries and their passages",
     "questionnaire": "label.yaml, which says what people are asked",
     "ranker": "folder of the ranker",

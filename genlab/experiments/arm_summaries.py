@@ -4,11 +4,10 @@ import numpy as np
 import polars as pl
 
 from genlab.experiments.arms import Tables
-from genlab.experiments.comparison import N_RESAMPLES, SEED, mean_over
+from genlab.experiments.comparison import SEED, mean_over
 from genlab.experiments.layout import Layout
 from genlab.experiments.pairing import pair_rows
-from genlab.statistics.bootstrap import means_within, resample
-from genlab.statistics.intervals import Bounds, bootstrap_interval, finished_ends, interval
+from genlab.statistics.intervals import bootstrap_interval, interval
 from genlab.statistics.trainings import training_part, variance_shares, widen
 
 
@@ -29,7 +28,7 @@ def summarize_arm(layout: Layout, tables: Tables) -> dict[str, dict[str, dict]]:
         of_units = mean_over(values)
         low, high = widen(
             mean_over(of_units),
-            clustered_interval(of_units, clusters, bounds),
+            bootstrap_interval(of_units, seed=SEED, bounds=bounds, clusters=clusters),
             training_part(values, clusters),
             bounds,
         )
@@ -42,16 +41,6 @@ def summarize_arm(layout: Layout, tables: Tables) -> dict[str, dict[str, dict]]:
             if mean == mean
         }
     return summary
-
-
-def clustered_interval(
-    values: np.ndarray, clusters: np.ndarray | None, bounds: list[Bounds]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the interval of the mean over units, float64[n, m], for other units or clusters."""
-    if clusters is None:
-        return bootstrap_interval(values, seed=SEED, bounds=bounds)
-    resampled = resample(values, N_RESAMPLES, SEED, clusters)
-    return finished_ends(means_within(values, clusters), resampled, bounds)
 
 
 def split_of(values: np.ndarray, within: float) -> dict[str, dict[str, float]]:

@@ -67,10 +67,20 @@ def published_cell(published: dict, arm: str, group: str, metric: str) -> str:
     return f"{numbers[metric]:.2f} on {world} data and model"
 
 
-def claims_table(settled: dict, claims: dict, reread: dict, names: dict[str, str]) -> str:
-    """Return every claim with its paired difference and verdict in every group; names as above."""
+def claims_table(
+    settled: dict,
+    claims: dict,
+    reread: dict,
+    names: dict[str, str],
+    elsewhere: dict[str, str] | None = None,
+) -> str:
+    """Return every claim with its paired difference and verdict in every group; names as above.
+
+    elsewhere: claim -> what other rankers and passages say of it; a column if there is any.
+    """
     groups = keys_of(settled["arms"])
     beside = ["in the study's own numbers"] if reread else []
+    beside += ["on real rankers and passages"] if elsewhere else []
     rows = [["claim", "pairs", *(names.get(group, group or "result") for group in groups), *beside]]
     for name, claim in claims.items():
         found = settled["claims"].get(name, {})
@@ -79,6 +89,8 @@ def claims_table(settled: dict, claims: dict, reread: dict, names: dict[str, str
         if reread:
             checked = reread["claims"].get(name, {})
             cells.append(", ".join(f"{g} {agreeing(cells)}" for g, cells in checked.items()))
+        if elsewhere:
+            cells.append(elsewhere.get(name, ""))
         rows.append([claim["claim"], n, *cells])
     return markdown_table(rows)
 
@@ -127,7 +139,7 @@ def verdicts_line(settled: dict, layout: Layout) -> str:
     if n_trainings > 1:
         lines.append(
             f"Each arm was trained {n_trainings} times with seeds of its own: intervals and p are "
-            f"for other {layout.unit}s and other trainings."
+            f"for other {layout.unit}s and other trainings{of_one_training(cells)}."
         )
     if clusters := {cell["n_clusters"] for cell in cells if cell.get("n_clusters")}:
         lines.append(
@@ -139,6 +151,12 @@ def verdicts_line(settled: dict, layout: Layout) -> str:
         if any(verdict.startswith(start) for verdict in verdicts)
     ]
     return " ".join(lines) + "\n\n"
+
+
+def of_one_training(cells: list[dict]) -> str:
+    """Return how many cells are of one training alone, where the others are of several."""
+    n = sum(cell.get("n_trainings") == 1 for cell in cells)
+    return f" ({n} of the {len(cells)} cells are of one training)" if n else ""
 
 
 def agreeing(cells: dict[str, dict]) -> str:

@@ -23,7 +23,7 @@ from genlab.statistics.differences import (
     shares_p,
     t_of,
 )
-from genlab.statistics.intervals import Bounds, finished_ends
+from genlab.statistics.intervals import Bounds, bootstrap_interval, finished_ends
 from genlab.statistics.significance import (
     LEVEL,
     adjust_by_holm,
@@ -111,11 +111,11 @@ class Levels:
         return None if self.clusters is None else int(self.clusters.max()) + 1
 
 
-def read_levels(pairing: Pairing, layout: Layout, columns: list[str]) -> Levels:
-    """Return the pairs' values at both levels."""
-    a, b = pairing.values(columns)
-    clusters = pairing.clusters(layout)
-    if pairing.matched:
+def read_levels(
+    a: np.ndarray, b: np.ndarray, clusters: np.ndarray | None, *, matched: bool
+) -> Levels:
+    """Return the pairs' values, float64[trainings, n, m] of each side, at both levels."""
+    if matched:
         counted = ~np.isnan(b - a)
         x, y = (mean_over(np.where(counted, side, np.nan)) for side in (a, b))
         part = training_part(b - a, clusters)
@@ -142,23 +142,23 @@ def compare_group(
     """
     named = {name: layout.metrics[name] for name in metrics}
     columns = [metric.column for metric in named.values()]
-    levels = read_levels(pairing, layout, columns)
+    a, b = pairing.values(columns)
+    levels = read_levels(a, b, pairing.clusters(layout), matched=pairing.matched)
     limits = [
         difference_limits(metric.limits(), pairing.constant, levels.x[:, i], levels.y[:, i])
         for i, metric in enumerate(named.values())
     ]
     n_resamples = max(N_RESAMPLES, RESAMPLES_PER_ROW * n_asked)
     resampled = resample(levels.y - levels.x, n_resamples, SEED, levels.clusters)
-    a, b = pairing.values(columns)
     counts_a, counts_b = (~np.isnan(mean_over(side)) for side in (a, b))
     different, same_rows = count_different(a, b), pairing.same_rows(layout)
-    opposite = are_opposite(levels, limits, n_resamples)
+    by_training = means_of_trainings(levels)
+    opposite = are_opposite(levels, by_training, limits, n_resamples)
     found = []
     for i, (name, metric) in enumerate(named.items()):
         tested = settle_column(levels, i, resampled, metric, limits[i], pairing.constant)
         both = ~np.isnan(levels.x[:, i]) & ~np.isnan(levels.y[:, i])
         x, y = levels.x[both, i], levels.y[both, i]
-        by_training = means_of_trainings(levels, i)
         detectable = detectable_difference(y - x, n_asked, tested.error)
         if metric.kind == "share" and detectable > 1:
             detectable = float("nan")  # no two shares differ by as much
@@ -183,8 +183,8 @@ def compare_group(
                 n_clusters=levels.n_clusters(),
                 n_trainings=levels.n_trainings,
                 training_variance=float(levels.part.variance[i]),
-                by_training=by_training,
-                over_trainings=students_interval(np.array(by_training)) if by_training else None,
+                by_training=tuple(by_training[:, i].tolist()),
+                over_trainings=students_interval(by_training[:, i]) if len(by_training) else None,
             )
         )
     return found
@@ -236,28 +236,36 @@ def settle_column(
     return Tested(float(low[0]), float(high[0]), p, test, sqrt(error**2 + variance))
 
 
-def means_of_trainings(levels: Levels, i: int) -> tuple[float, ...]:
-    """Return the difference of column i in each training, if both sides have the same; else ()."""
+def means_of_trainings(levels: Levels) -> np.ndarray:
+    """Return the differences in each training, float64[trainings, m].
+
+    There is no row where there is one training, or where each side has its own.
+    """
     if levels.by_training is None or levels.n_trainings == 1:
-        return ()
-    return tuple(mean_of(each[~np.isnan(each)]) for each in levels.by_training[:, :, i])
+        return np.empty((0, levels.x.shape[1]))
+    return np.stack([mean_over(each) for each in levels.by_training])
 
 
-def are_opposite(levels: Levels, limits: list[Bounds], n_resamples: int) -> np.ndarray:
+def are_opposite(
+    levels: Levels, by_training: np.ndarray, limits: list[Bounds], n_resamples: int
+) -> np.ndarray:
     """Say for each column whether one training is significantly above 0 and another below.
 
-    Each of k trainings is tested at 5 % / k, for other units alone.
+    Each of k trainings is tested at 5 % / k, for other units alone. An interval holds its mean, so
+    only columns whose trainings differ in sign are resampled.
     """
-    n_columns = levels.x.shape[1]
-    if levels.by_training is None or levels.n_trainings == 1:
-        return np.zeros(n_columns, dtype=bool)
-    above, below = np.zeros((2, n_columns), dtype=bool)
-    for each in levels.by_training:
-        found = resample(each, n_resamples, SEED, levels.clusters)
-        drawn = means_within(each, levels.clusters)
-        low, high = finished_ends(drawn, found, limits, 1 - LEVEL / levels.n_trainings)
-        above |= low > 0
-        below |= high < 0
+    above, below = np.zeros((2, levels.x.shape[1]), dtype=bool)
+    in_doubt = np.flatnonzero((by_training > 0).any(axis=0) & (by_training < 0).any(axis=0))
+    if levels.by_training is None or not len(in_doubt):
+        return above
+    bounds = [limits[i] for i in in_doubt]
+    for each in levels.by_training[:, :, in_doubt]:
+        level = 1 - LEVEL / levels.n_trainings
+        low, high = bootstrap_interval(
+            each, n_resamples, seed=SEED, level=level, bounds=bounds, clusters=levels.clusters
+        )
+        above[in_doubt] |= low > 0
+        below[in_doubt] |= high < 0
     return above & below
 
 

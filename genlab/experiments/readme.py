@@ -25,6 +25,12 @@ from genlab.experiments.claims_tables import (
     with_interval,
 )
 from genlab.experiments.layout import Layout, read_layout, read_yaml
+from genlab.experiments.over_collections import (
+    elsewhere_of,
+    findings_table,
+    rankers_table,
+    verdicts_table,
+)
 from genlab.experiments.published import groups_of
 from genlab.experiments.verified import describe_verified
 
@@ -149,7 +155,11 @@ def spreads_table(details: dict, layout: Layout) -> str:
     return markdown_table(rows)
 
 
-TABLES = ("claims", "arms", "references", "published", "probes", "outcomes", "spreads", "verified")
+PAGES = ("README.md", "RESULTS.md")  # the second holds what the first has no room for
+TABLES = (
+    *("claims", "arms", "references", "published", "probes", "outcomes", "spreads", "verified"),
+    *("verdicts", "rankers", "findings"),
+)
 
 
 def fill(text: str, table: Callable[[str], str]) -> str:
@@ -180,15 +190,19 @@ def read_json(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def render(folder: Path) -> str:
-    """Return README.md of a pipeline's folder with its tables made anew from metrics/."""
+def render(folder: Path, name: str = "README.md") -> str:
+    """Return a page of PAGES of a pipeline's folder with its tables made anew from metrics/.
+
+    Of a pipeline that has a record of its own, from record/.
+    """
     layout = read_layout(folder / "claims.yaml")
     content = read_yaml(folder / "claims.yaml")
     published = content.get("published", {})
     names = stand_ins(folder, published) if published else {}
 
     def read(name: str) -> dict:
-        return read_json(folder / "metrics" / name)
+        record = folder / "record" / name
+        return read_json(record if record.is_file() else folder / "metrics" / name)
 
     def table(name: str) -> str:
         match name:
@@ -196,7 +210,8 @@ def render(folder: Path) -> str:
                 reread = read("published.json") if published else {}
                 settled = read("claims.json")
                 above = verdicts_line(settled, layout)
-                return above + claims_table(settled, content["claims"], reread, names)
+                elsewhere = elsewhere_of(folder)
+                return above + claims_table(settled, content["claims"], reread, names, elsewhere)
             case "arms":
                 return arms_table(read("claims.json"), layout, published, names)
             case "references":
@@ -210,19 +225,28 @@ def render(folder: Path) -> str:
                 return outcomes_table(read("score_details.json"), layout)
             case "spreads":
                 return spreads_table(read("score_details.json"), layout)
+            case "verdicts":
+                settled = read("claims.json")
+                above = verdicts_line(settled, layout)
+                return above + verdicts_table(settled, content["claims"])
+            case "rankers":
+                return rankers_table(read("score_details.json"))
+            case "findings":
+                return findings_table(folder)
             case "verified":
                 return describe_verified(folder)
             case _:
                 raise ValueError(f"{name} is in TABLES but nothing makes it")
 
-    return fill((folder / "README.md").read_text(encoding="utf-8"), table)
+    return fill((folder / name).read_text(encoding="utf-8"), table)
 
 
 @app.command()
 def main(folder: Path = typer.Argument(Path("."))) -> None:
-    """Write the tables into README.md."""
-    text = render(folder)
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    """Write the tables into README.md, and into RESULTS.md where there is one."""
+    texts = {name: render(folder, name) for name in PAGES if (folder / name).is_file()}
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -55,3 +55,8 @@ def fetch_ranker(
             manifest |= mean_reciprocal_rank(ranker.relevance, origin.path)
             write_json(folder / "ranker.json", manifest)
     return manifest
+
+
+def numbers_of(manifest: dict[str, str | int | float]) -> dict[str, int | float]:
+    """Return the numbers of a manifest: DVC shows no text among metrics."""
+    return {name: value for name, value in manifest.items() if isinstance(value, (int, float))}

@@ -1,8 +1,8 @@
 """Real corpora, from files or the Hugging Face Hub, as frames of `QUERY_SCHEMA`.
 
-The corpus is MS MARCO as on the Hub, MS MARCO's own files, or labelled sentences (WikiQA). Frames
-have at most BATCH_ROWS queries and keep the files' order. Nothing but JSON, tab-separated text and
-Parquet is ever interpreted.
+The corpus is MS MARCO as on the Hub, MS MARCO's own files, labelled sentences (WikiQA), queries
+with their positives, or a folder in BEIR's or TREC's layout. Frames have at most BATCH_ROWS queries
+and keep the files' order. Nothing but JSON, separated text and Parquet is ever interpreted.
 """
 
 import re
@@ -23,6 +23,7 @@ from genlab.core.program import InputError
 from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS, QUERY_SCHEMA
 from genlab.passages.corpus_rows import CorpusFormat, PlacedQuery, hub_queries, read_queries
+from genlab.passages.judged_folders import find_judged_folder, id_texts, judged_queries
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import count_files, is_hidden
 from genlab.sources.hub import load_dataset
@@ -66,22 +67,49 @@ def read_file_corpus(
     max_text_bytes: int,
     encoding: Encoding = Encoding.auto,
     files: Counter | None = None,
+    n_negatives: int = 9,
 ) -> Iterator[pl.DataFrame]:
     """Yield the queries of a file or folder as frames of QUERY_SCHEMA; count files in `files`.
 
     `format` is a CorpusFormat. In a folder the file names tell the split; a single file, or a
     folder whose names tell nothing, is divided by a hash of the query text, `validation_share` (0
-    to 1) of the texts to validation. A text may have `max_text_bytes` bytes of UTF-8. With limits
+    to 1) of the texts to validation. A share of 1, and a folder without train files, give no train
+    split: a corpus to evaluate on. A text may have `max_text_bytes` bytes of UTF-8; of a TREC run a
+    query gets `n_negatives` unselected passages. With limits
     the files are read twice, so that no more than their numbers is kept. Raises InputError with
     file and row for what cannot be read, and at the end for an empty split or a corpus without a
     selected passage.
     """
     layout = CorpusFormat(format)
-    parts: list[Part] = [
-        (str(file), split, partial(read_queries, file, layout, max_text_bytes, encoding))
-        for file, split in find_data_files(Path(path), Counter() if files is None else files)
-    ]
+    counts: Counter = Counter() if files is None else files
+    parts: list[Part]
+    if layout in (CorpusFormat.auto, CorpusFormat.judged) and (found := find_judged_folder(path)):
+        limits_of = n_negatives, max_text_bytes, encoding
+        parts = [
+            (str(file), split, partial(judged_queries, found, file, *limits_of))
+            for file, split in with_splits(path, found.qrels, counts)
+        ]
+    elif layout is CorpusFormat.judged:
+        raise InputError(
+            f"{path}: no folder of judgements; corpus.format judged needs qrels beside "
+            "corpus.jsonl and queries.jsonl (BEIR), or collection.tsv and queries.tsv (TREC)"
+        )
+    else:
+        parts = [
+            (str(file), split, partial(read_queries, file, layout, max_text_bytes, encoding))
+            for file, split in find_data_files(Path(path), counts)
+        ]
     yield from collect_frames(str(path), parts, limits, validation_share)
+
+
+def read_pool(
+    path: Path, max_text_bytes: int, encoding: Encoding = Encoding.auto
+) -> list[str] | None:
+    """Return all texts of a folder of judgements, judged or not; None if `path` is no such one."""
+    found = find_judged_folder(path)
+    if found is None:
+        return None
+    return [text for _, _, text in id_texts(found.corpus, encoding, max_text_bytes)]
 
 
 def read_hub_corpus(
@@ -145,7 +173,7 @@ def collect_frames(
                 rows, n_bytes = [], 0
         if len(places) == n_places:
             raise InputError(f"{name}: there are no queries in it; give it rows or remove it")
-    check_splits(corpus, there)
+    check_splits(corpus, there, needed_splits(parts, validation_share))
     if not any_selected:
         n_taken = sum(min(n, limits.by_split()[split] or n) for split, n in there.items())
         raise InputError(
@@ -156,9 +184,15 @@ def collect_frames(
         yield pl.DataFrame(rows, schema=QUERY_SCHEMA)
 
 
-def check_splits(corpus: str, there: Counter[str]) -> None:
-    """Raise InputError for a split without queries."""
-    for split in SPLITS:
+def needed_splits(parts: list[Part], validation_share: float) -> tuple[str, ...]:
+    """Return the splits that must have queries: validation alone of a corpus to evaluate on."""
+    trains = [split == "train" or (split is None and validation_share < 1) for _, split, _ in parts]
+    return SPLITS if any(trains) else SPLITS[1:]
+
+
+def check_splits(corpus: str, there: Counter[str], needed: tuple[str, ...]) -> None:
+    """Raise InputError for a needed split without queries."""
+    for split in needed:
         if not there[split]:
             raise InputError(
                 f"{corpus}: no query for split {split} ({there.total()} for the other); give a "
@@ -216,21 +250,36 @@ def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]
             and not NOT_DATA.fullmatch(file.name.split(".")[0])
         ):
             by_stem.setdefault(data_stem(file), file)
-    files = sorted(by_stem.values())
-    for splits in (("train", "validation"), (None,)):
-        found: list[tuple[Path, str | None]] = [
-            (file, split) for split in splits for file in files if split_in_name(file) == split
-        ]
-        if found:
-            name_unread(there, [file for file, _ in found])
-            count_files(counts, there, [file for file, _ in found])
-            return found
+    if found := with_splits(path, sorted(by_stem.values()), counts):
+        return found
     names = [file.name + "/" * file.is_dir() for file in there]
     raise InputError(
         f"{path}: no data files in this folder; it holds "
         f"{', '.join(names[:20]) or 'nothing'}{', ...' if len(names) > 20 else ''}; give files "
         f"ending in {' '.join(EXTENSIONS)} (or .gz, .zst of these), named train, dev or validation"
     )
+
+
+def with_splits(path: Path, files: list[Path], counts: Counter) -> list[tuple[Path, str | None]]:
+    """Return a folder's files with the splits that their names tell, train first; count them.
+
+    Test files are evaluated, as validation, where there is neither train nor validation. What is
+    left out is named on stderr.
+    """
+    for splits in (("train", "validation"), ("test",), (None,)):
+        found: list[tuple[Path, str | None]] = [
+            (file, "validation" if split == "test" else split)
+            for split in splits
+            for file in files
+            if split_in_name(file) == split
+        ]
+        if found:
+            beside = {folder for file in files for folder in (file.parent, path)}
+            there = sorted(file for folder in beside for file in folder.iterdir())
+            name_unread(there, [file for file, _ in found])
+            count_files(counts, there, [file for file, _ in found])
+            return found
+    return []
 
 
 def name_unread(there: list[Path], files: list[Path]) -> None:

@@ -41,19 +41,22 @@ class CorpusFormat(StrEnum):
     hub = "hub"  # JSON array, JSON Lines, Parquet; passages = {is_selected: [], passage_text: []}
     official = "official"  # columns keyed by row number (v2.1); JSON Lines (v1.1)
     labelled = "labelled"  # TSV of question, sentence, label; or a header that names the three
+    pairs = "pairs"  # JSON of a query with its positives, maybe with its negatives
+    judged = "judged"  # a folder of texts and judgements apart: BEIR's, or TREC's qrels and run
 
 
 FORMATS_HELP = (
     "hub (MS MARCO as on the Hub: JSON array, JSON Lines, Parquet), "
-    "official (MS MARCO's own JSON) or labelled (CSV with columns query, passage, label; or "
-    "tab-separated question, sentence, label)"
+    "official (MS MARCO's own JSON), labelled (CSV with columns query, passage, label; or "
+    "tab-separated question, sentence, label), pairs (JSON of query, positive and maybe negative) "
+    "or judged (a folder of BEIR's or TREC's qrels)"
 )
 # How a file can be read: its name in messages, and the formats besides auto that have it.
 KINDS = {
     "parquet": ("Parquet", (CorpusFormat.hub,)),
-    "array": ("a JSON array", (CorpusFormat.hub, CorpusFormat.official)),
+    "array": ("a JSON array", (CorpusFormat.hub, CorpusFormat.official, CorpusFormat.pairs)),
     "columns": ("JSON columns", (CorpusFormat.official,)),
-    "lines": ("JSON Lines", (CorpusFormat.hub, CorpusFormat.official)),
+    "lines": ("JSON Lines", (CorpusFormat.hub, CorpusFormat.official, CorpusFormat.pairs)),
     "labelled": ("a table of separated values", (CorpusFormat.labelled,)),
 }
 
@@ -61,6 +64,13 @@ COLUMNS = ("query_id", "query", "passages")
 # What people call a passage's text and its label, where passages are a list.
 TEXT_NAMES = ("passage_text", "text", "passage", "sentence")
 FLAG_NAMES = ("is_selected", "label", "relevance")
+# What people call the columns of pairs.
+PAIR_NAMES = {
+    "query_id": ("query_id", "id", "_id", "qid"),
+    "query": ("query", "question", "anchor"),
+    "positive": ("positive", "positives", "pos"),
+    "negative": ("negative", "negatives", "neg"),
+}
 
 
 def read_queries(
@@ -87,6 +97,7 @@ def checked_queries(
 ) -> Iterator[PlacedQuery]:
     """Yield raw rows as queries; one without an id is "<name>-<its number from 0>"."""
     for number, (place, row) in enumerate(rows):
+        row = as_passages(place, row, layout)
         if isinstance(row, dict) and "query_id" not in row:
             row = row | {"query_id": f"{name}-{number}"}
         yield place, check_row(place, row, layout, max_text_bytes)
@@ -122,6 +133,36 @@ def check_layout(file: Path, kind: str, layout: CorpusFormat) -> None:
             f"{file}: this is {KINDS[kind][0]}, which corpus.format {layout} does not have; set "
             f"corpus.format to auto, or {FORMATS_HELP}"
         )
+
+
+def as_passages(place: str, row: Any, layout: CorpusFormat) -> Any:
+    """Return a row of a query and its positives with both kinds as passages; another as it is."""
+    if not isinstance(row, dict) or "passages" in row:
+        return row
+    there = {
+        role: name
+        for role, names in PAIR_NAMES.items()
+        if (name := next((name for name in names if name in row), None))
+    }
+    if "positive" not in there and layout is not CorpusFormat.pairs:
+        return row
+    check_columns(place, there, ("query", "positive"))
+    passages = []
+    for role in ("positive", "negative"):
+        texts = row[there[role]] if role in there else []
+        if isinstance(texts, str):
+            texts = [texts]
+        if not isinstance(texts, list):
+            raise InputError(
+                f"{place}: {there[role]} is {shown(texts)}, not a text or a list of texts; "
+                "correct it"
+            )
+        passages += [{"text": text, "is_selected": int(role == "positive")} for text in texts]
+    own: dict[str, Any] = {
+        name: row[there[name]] for name in ("query_id", "query") if name in there
+    }
+    own |= {name: row[name] for name in CLUSTERS if name in row}
+    return own | {"passages": passages}
 
 
 def hub_queries(

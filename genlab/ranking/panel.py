@@ -1,7 +1,9 @@
-"""A panel of rankers at work: each in a process of its own, as many at once as there are cores.
+"""A panel of rankers at work: each in a process of its own, small ones beside each other.
 
 Importing sentence-transformers or TensorFlow costs a process four to five seconds of one core.
-Loaded one after the other, the two imports would delay every experiment by ten seconds.
+Loaded one after the other, the two imports would delay every experiment by ten seconds. Rankers of
+many weights run one after the other, each on all cores: two beside each other would share the
+cores' caches and memory, and both texts' activations would have to fit at once.
 """
 
 import multiprocessing
@@ -27,6 +29,8 @@ from genlab.ranking.rankers import load_ranker
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
 
+# 16 M parameters in float32. MiniLM, 91 MB, is above it, a mini ranker, 8 MB, below.
+LARGE_BYTES = 1 << 26
 EVERY = 0.5  # seconds between two looks at what the processes have counted
 
 
@@ -76,8 +80,22 @@ def rate_texts(
             return {
                 name: rate(folder, batch_size, queries, texts) for name, folder in folders.items()
             }
+    ratings: dict[str, Ratings] = {}
     with progress(*shown) as update:
-        return rate_at_once(folders, (batch_size, queries, texts), update)
+        for group in groups_at_once(folders):
+            ratings |= rate_at_once(group, (batch_size, queries, texts), update)
+    return {name: ratings[name] for name in folders}
+
+
+def groups_at_once(folders: dict[str, Path]) -> list[dict[str, Path]]:
+    """Return the small rankers together, then each of many weights alone."""
+    n_bytes = {
+        name: sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        for name, folder in folders.items()
+    }
+    small = {name: path for name, path in folders.items() if n_bytes[name] < LARGE_BYTES}
+    large = [{name: path} for name, path in folders.items() if name not in small]
+    return [*([small] if small else []), *large]
 
 
 def rate_at_once(

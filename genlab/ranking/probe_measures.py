@@ -8,6 +8,7 @@ import polars as pl
 
 from genlab.core.terminal import table, with_ends
 from genlab.ranking import places
+from genlab.ranking.doses import dose_response
 from genlab.ranking.probes import is_of_answer
 from genlab.statistics.intervals import bootstrap_interval, interval
 
@@ -47,26 +48,15 @@ def measure_probes(
         if probe not in {*chances, baseline}:
             columns[probe, "gain"] = places_of(baseline) - places_of(probe)
 
-    doses = dose_probes(repeats)
+    doses = dose_probes([1, *(dose for dose in repeats if dose != 1)])  # once is always there
     place_at = np.stack([places_of(probe) for probe in doses.values()])  # [doses, queries]
-    dose = np.array(list(doses))
-    centered = dose - dose.mean()
-    # The slope of the mean places is the mean of the queries' own slopes: these are resampled. It
-    # flattens where doses go on after first place is reached; the first repeat's gain does not.
-    columns["", "places_gained_per_repeat"] = -(centered @ place_at) / (centered @ centered)
-    columns["", "places_gained_first_repeat"] = columns["query_repeated_1", "gain"]
+    headline: dict = dict(dose_response(list(doses), place_at, seed))
+    headline |= doses_to_first(np.array(list(doses)), place_at)
 
     estimates = estimate(columns, seed)
-    headline: dict = {}
-    for (probe, name), numbers in estimates.items():
-        if not probe:
-            headline[name] = numbers
-    headline |= doses_to_first(dose, place_at)
-
     details: dict[str, dict] = {probe: {} for probe in frames}
     for (probe, name), numbers in estimates.items():
-        if probe:
-            details[probe][name] = numbers
+        details[probe][name] = numbers
     return headline, {
         probe: measures | {"n_queries": n_queries[probe]} for probe, measures in details.items()
     }

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from genlab.core.program import InputError
-from genlab.statistics.bootstrap import Resampled, resample
+from genlab.statistics.bootstrap import Resampled, means_within, resample
 
 Bounds = tuple[float, float] | None  # the least and the greatest value that a metric can have
 
@@ -33,6 +33,7 @@ def bootstrap_interval(
     seed: int | list[int],
     level: float = 0.95,
     bounds: Bounds | Sequence[Bounds] = None,
+    clusters: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the studentised bootstrap interval (low, high) of the mean over queries.
 
@@ -40,6 +41,7 @@ def bootstrap_interval(
     or None is a query that does not count. All m columns, and every call with the same n and
     seed, see the same resamples. A column that no query counts for gives NaN.
 
+    clusters: int[n], from 0, where queries of one are not independent; whole clusters are drawn.
     bounds: of every column, or one for each. The interval stays within them. A share, bounded by 0
     and 1, whose values are all 0 or 1 has Wilson's interval. Where fewer than about four values
     differ from the rest, the ends are `exact_ends`; without bounds, values that are all equal give
@@ -47,10 +49,10 @@ def bootstrap_interval(
     """
     table = np.asarray(values, dtype=np.float64)
     columns = table if table.ndim == 2 else table[:, None]
-    found = resample(columns, n_resamples, seed)
+    found = resample(columns, n_resamples, seed, clusters)
     of_each = per_column(bounds, columns.shape[1])
-    low, high = finished_ends(columns, found, of_each, level)
-    for i, limits in enumerate(of_each):
+    low, high = finished_ends(means_within(columns, clusters), found, of_each, level)
+    for i, limits in enumerate(of_each if clusters is None else ()):
         own = columns[~np.isnan(columns[:, i]), i]
         if limits == SHARE and len(own) and is_zero_or_one(own):
             low[i], high[i] = wilson_interval(own.sum(), len(own), level)

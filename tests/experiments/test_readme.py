@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 import subprocess
+from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from genlab.experiments.claims_tables import (
 )
 from genlab.experiments.layout import Layout, Metric
 from genlab.experiments.readme import (
+    PAGES,
     TABLES,
     exploratory_line,
     fill,
@@ -78,22 +80,36 @@ def record(tmp_path_factory) -> Path:
     The workspace may hold another run: on another processor `make repro` writes other numbers.
     """
     folder = tmp_path_factory.mktemp("record")
-    names = ["README.md", "claims.yaml", "metrics"]
+    of_pipelines = ["pipelines/*/claims.yaml", "pipelines/*/record/claims.json"]
+    words = ["git", "ls-tree", "-r", "--name-only", "HEAD", "pipelines"]
+    tracked = subprocess.check_output(words, cwd=ROOT, text=True).splitlines()
+    taken = [name for name in tracked if any(fnmatch(name, each) for each in of_pipelines)]
+    names = [*PAGES, "claims.yaml", "dvc.lock", "metrics", *taken]
     archive = subprocess.check_output(["git", "archive", "HEAD", *names], cwd=ROOT)
     subprocess.run(["tar", "--extract", "--directory", folder], input=archive, check=True)
     return folder
 
 
-def test_the_readme_says_what_the_committed_metrics_say(record):
-    assert (record / "README.md").read_text(encoding="utf-8") == render(record)
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_says_what_the_committed_metrics_say(record, page):
+    assert (record / page).read_text(encoding="utf-8") == render(record, page)
 
 
 def test_the_committed_claims_belong_to_the_committed_run(record):
-    settled = json.loads((record / "metrics/claims.json").read_text())
-    headline = json.loads((record / "metrics/score.json").read_text())
-    for ranker, metrics in settled["arms"]["tuned"].items():
-        for metric, numbers in metrics.items():
-            assert numbers["value"] == pytest.approx(headline[ranker][metric], abs=1e-12)
+    """The first training of params.yaml as it is, and all tables that it made, are dvc.lock's."""
+    rows = json.loads((record / "metrics/claims.json").read_text())["rows"]
+    arms = yaml.safe_load((record / "claims.yaml").read_text(encoding="utf-8"))["arms"]
+    lock = yaml.safe_load((record / "dvc.lock").read_text(encoding="utf-8"))
+    made = {
+        out["path"]: out["md5"]
+        for stage in lock["stages"].values()
+        for out in stage.get("outs", [])
+    }
+    of_default = [name for name, arm in arms.items() if arm == {} or "table" in arm]
+    assert "tuned" in of_default
+    for name in of_default:
+        first, *_ = rows[name]["md5"].values()
+        assert first == made[rows[name]["path"]], name
 
 
 def test_the_committed_verdicts_are_of_the_claims_in_claims_yaml(record):
@@ -276,7 +292,7 @@ def test_every_table_can_be_rendered(tmp_path):
     """Or a name in TABLES without a table would leave "None" in a README."""
     shutil.copy(ROOT / "claims.yaml", tmp_path)
     (tmp_path / "metrics").mkdir()
-    for name in set(TABLES) - {"verified"}:  # which says so itself where nothing is there
+    for name in set(TABLES) - {"verified", "findings"}:  # which say so where nothing is there
         (tmp_path / "README.md").write_text(f"<!-- {name} -->\n<!-- /{name} -->\n")
         with pytest.raises(InputError, match="no such file"):
             render(tmp_path)

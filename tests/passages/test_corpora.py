@@ -456,7 +456,54 @@ def test_an_empty_split_is_an_error(tmp_path):
     assert "no query for split validation (2 for the other)" in error_of(tmp_path)
     single = tmp_path / "train.jsonl"
     assert "no query for split validation" in error_of(single, validation_share=0.0)
-    assert "no query for split train" in error_of(single, validation_share=1.0)
+
+
+def test_a_share_of_1_evaluates_all_and_needs_nothing_to_train_on(tmp_path):
+    single = write(tmp_path / "rows.jsonl", lines_text(ROWS))
+    assert [row["split"] for row in read(single, validation_share=1.0)] == ["validation"] * 2
+    # A file named train stays to train on, so evaluation still lacks its rows.
+    write(tmp_path / "named/train.jsonl", lines_text(ROWS))
+    assert "no query for split validation" in error_of(tmp_path / "named", validation_share=1.0)
+
+
+@pytest.mark.parametrize("name", ["test.jsonl", "dev.jsonl"])
+def test_a_folder_of_evaluation_files_alone_is_evaluated(tmp_path, name):
+    write(tmp_path / name, lines_text(ROWS))
+    assert [row["split"] for row in read(tmp_path)] == ["validation"] * 2
+
+
+def test_queries_with_their_positives_are_read_whatever_the_columns_are_called(tmp_path):
+    rows = [
+        {"id": 7, "query": "how deep", "positive": ["ninety metres", "deep"], "neg": "shallow"},
+        {"qid": "b", "question": "how old", "pos": "nine years"},
+        {"anchor": "how far", "positive": "far", "negative": ["near", "here"]},
+    ]
+    found = read(write(tmp_path / "rows.json", json.dumps(rows)), validation_share=1.0)
+    assert [(row["query_id"], row["query"]) for row in found] == [
+        ("7", "how deep"),
+        ("b", "how old"),
+        ("rows-2", "how far"),
+    ]
+    texts = [[(p["text"], p["is_selected"]) for p in row["passages"]] for row in found]
+    assert texts == [
+        [("ninety metres", True), ("deep", True), ("shallow", False)],
+        [("nine years", True)],
+        [("far", True), ("near", False), ("here", False)],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"query": "a", "positive": 3}, "row 0 (counted from 0): positive is 3, not a text or a"),
+        ({"positive": "b"}, "column 'query' is missing"),
+        ({"query": "a", "positive": []}, "the query has no passages"),
+        ({"query": "a", "positive": [None]}, "passage_text 0 (counted from 0) is null, not text"),
+    ],
+    ids=str,
+)
+def test_a_bad_row_of_positives_is_named(tmp_path, row, expected):
+    assert expected in error_of(write(tmp_path / "rows.json", json.dumps([row])))
 
 
 def test_a_corpus_without_any_selected_passage_is_an_error(tmp_path):
@@ -830,4 +877,5 @@ def test_a_dataset_that_is_missing_or_closed_is_one_line(tmp_path):
 
 
 def test_the_formats_are_those_of_the_parameter():
-    assert [str(format) for format in CorpusFormat] == ["auto", "hub", "official", "labelled"]
+    names = ["auto", "hub", "official", "labelled", "pairs", "judged"]
+    assert [str(format) for format in CorpusFormat] == names

@@ -230,7 +230,9 @@ def test_a_ranker_rates_a_text_for_its_prompt(tmp_path):
         {"text": "the river is long", "is_selected": True},
         {"text": "a tower of stone", "is_selected": False},
     ]
-    rows = [(f"q{i}", "river", passages, ("train", "validation")[i % 2]) for i in range(4)]
+    rows = [
+        (f"q{i}", "river", passages, ("train", "validation")[i % 2], None, None) for i in range(4)
+    ]
     write_table(
         tmp_path / "q.parquet", [pl.DataFrame(rows, QUERY_SCHEMA, orient="row")], QUERY_SCHEMA
     )

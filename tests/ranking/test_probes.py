@@ -12,7 +12,6 @@ from genlab.core.program import InputError
 from genlab.ranking import probe_measures, probes
 from genlab.ranking.candidates import passages_of_others, score_candidates, with_answer_in_slot
 from genlab.ranking.places import METRICS, place
-from genlab.statistics.intervals import bootstrap_interval
 from tests.query_tables import table
 from tests.tiny_models import make_tokenizer
 
@@ -307,27 +306,22 @@ PLACES = {
 }
 
 
-def test_places_gained_per_repeat_are_the_slope_of_the_mean_places():
+def test_the_answer_to_the_dose_is_the_best_one_what_the_first_gains_and_what_is_lost_after():
     headline, details = probe_measures.measure_probes(*rows_of(PLACES), [8, 2, 1], seed=3)
-    means = [np.mean(at) for at in PLACES.values()]
-    slope = np.polynomial.Polynomial.fit([0, 1, 2, 8], means, 1).convert().coef[1]
-    assert headline["places_gained_per_repeat"]["value"] == pytest.approx(-slope)
-    assert headline["places_gained_per_repeat"]["value"] > 0
-    own = [np.polyfit([0, 1, 2, 8], at, 1)[0] for at in zip(*PLACES.values(), strict=True)]
-    low, high = bootstrap_interval(-np.array(own), seed=3)
-    assert headline["places_gained_per_repeat"]["low"] == pytest.approx(low)
-    assert headline["places_gained_per_repeat"]["high"] == pytest.approx(high)
-    assert details["query_repeated_1"]["gain"]["value"] == (4 + 0 + 7 + 3) / 4
-    assert (
-        details["query_repeated_1"]["gain"]["low"] == headline["places_gained_first_repeat"]["low"]
-    )
+    assert headline["best_dose"]["value"] == 8  # mean places 8.5, 5, 2.5, 1.5
+    assert headline["gained_by_first"] == details["query_repeated_1"]["gain"]
+    assert headline["gained_by_first"]["value"] == (4 + 0 + 7 + 3) / 4
+    assert headline["lost_after_best"]["value"] == 0
+    worse = PLACES | {"query_repeated_8": [4, 6, 5, 1]}
+    headline, _ = probe_measures.measure_probes(*rows_of(worse), [8, 2, 1], seed=3)
+    assert headline["best_dose"]["value"] == 2
+    assert headline["lost_after_best"]["value"] == (3 + 0 + 4 - 1) / 4
 
 
 def test_the_first_repeat_is_told_of_even_when_only_others_were_asked_for():
     headline, _ = probe_measures.measure_probes(*rows_of(PLACES), [2], seed=3)
-    assert headline["places_gained_first_repeat"]["value"] == 3.5
-    # Through the mean places 8.5 at 0 and 2.5 at 2.
-    assert headline["places_gained_per_repeat"]["value"] == 3.0
+    assert headline["gained_by_first"]["value"] == 3.5
+    assert headline["best_dose"]["value"] == 2
 
 
 def test_doses_to_first_place():
@@ -403,8 +397,9 @@ def test_the_printed_table_has_a_line_for_every_probe_within_100_columns():
     assert [line.split()[0] for line in lines.splitlines()[1:]] == [
         "chance",
         *PLACES,
-        "places_gained_per_repeat",
-        "places_gained_first_repeat",
+        "best_dose",
+        "gained_by_first",
+        "lost_after_best",
         "median_dose_to_first",
         "never_first_share",
     ]

@@ -452,7 +452,7 @@ def stage(tmp_path, monkeypatch, made_up_rankers, queries, generated, forced, to
     def run_candidates(name):
         return run(
             score.app, "candidates", "queries.parquet", f"rankers/{name}",
-            f"candidates/{name}.parquet", n_queries=0, batch_size=8, seed=1,
+            f"candidates/{name}.parquet", metrics="quality.json", n_queries=0, batch_size=8, seed=1,
         )  # fmt: skip
 
     def run_texts(*names, **options):
@@ -647,7 +647,8 @@ def test_scores_that_are_not_numbers_are_refused_naming_ranker_and_query(stage):
     for run in (run_texts, run_lengths):
         with pytest.raises(InputError, match=r"ranker broken: [0-9]+ of"):
             run("broken")
-    assert sorted(folder.iterdir()) == sorted([*before, folder / "candidates"])
+    made = [folder / "candidates", folder / "quality.json"]
+    assert sorted(folder.iterdir()) == sorted([*before, *made])
 
 
 def test_nan_among_candidate_scores_is_refused_naming_the_query(stage):

@@ -12,7 +12,7 @@ from genlab.models import loading
 from genlab.passages.corpora import Limits
 from stages import audit, clean, dedup, fetch, generate, leakage, lengths, probe, report, score
 from stages import tokenize as tokenize_stage
-from tests.handed_on import Arrived, invoke, noted, run_until_there, stopped_at
+from tests.handed_on import Arrived, invoke, noted, run_until_there, stopped_at, taken_by_source
 from tests.option_words import option_words
 from tests.query_tables import table
 
@@ -147,7 +147,7 @@ def test_every_option_of_score_candidates_arrives(queries, tmp_path, monkeypatch
 
     loaded = noted(monkeypatch, rankers, "load_ranker", Judge())
     notes = stopped_at(monkeypatch, score, "score_candidates")
-    words = ["candidates", queries, tmp_path, tmp_path / "out"]
+    words = ["candidates", queries, tmp_path, tmp_path / "out", "--metrics", tmp_path / "m"]
     words += option_words({"n_queries": 2, "batch_size": 9, "seed": 29})
     run_until_there(lambda: invoke(score.app, words))
     assert (loaded[0]["batch_size"], notes[0]["queries"].height, notes[0]["seed"]) == (9, 2, 29)
@@ -286,22 +286,21 @@ def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch)
 
     options = ORIGIN | {"format": "labelled", "encoding": "windows-1251", "hub_name": "v9"}
     options |= {"n_train": 41, "n_validation": 42, "validation_share": 0.3}
-    options |= {"max_text_bytes": 999, "seed": 35}
+    options |= {"max_text_bytes": 999, "seed": 35, "negatives": "given", "n_negatives": 43}
     words = ["corpus", tmp_path / "out", "--metrics", tmp_path / "m", "--manifest", tmp_path / "n"]
     words += option_words(options)
-    found = {}
-    for source, owner, name in (
-        ("mini", mini, "make_queries"),
-        ("hub", corpora, "read_hub_corpus"),
-        ("file", corpora, "read_file_corpus"),
-    ):
-        notes = stopped_at(monkeypatch, owner, name)
-        run_until_there(lambda chosen=source: invoke(fetch.app, [*words, "--source", chosen]))
-        found[source] = list(notes[0].values())
+    workers = {
+        "mini": (mini, "make_queries"),
+        "hub": (corpora, "read_hub_corpus"),
+        "file": (corpora, "read_file_corpus"),
+    }
+    found = taken_by_source(monkeypatch, fetch.app, words, workers)
     assert found["mini"] == [Path("here"), 41, 42, 35]
     limits = Limits(n_train=41, n_validation=42, seed=35)
     assert found["hub"] == ["some/thing", "v9", "c0ffee", limits, 999]
-    assert found["file"][:-1] == [Path("here"), "labelled", limits, 0.3, 999, "windows-1251"]
+    *given, files, n_negatives = found["file"]
+    assert given == [Path("here"), "labelled", limits, 0.3, 999, "windows-1251"]
+    assert (files, n_negatives) == ({}, 43)
 
 
 BASE = {"vocab_size": 301, "n_layer": 3, "n_embd": 24, "n_head": 6, "n_positions": 65}

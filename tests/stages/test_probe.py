@@ -107,7 +107,7 @@ def test_every_number_can_be_computed_from_the_rows(run, tmp_path):
                     assert metric not in numbers
     assert set(details["flat"]) - {"chance", "chance_selected"} == set(rows["probe"])
     assert rows.group_by("query_id", "ranker", "probe").len()["len"].to_list() == [1] * rows.height
-    assert "places_gained_per_repeat" in result.stdout
+    assert "gained_by_first" in result.stdout
 
 
 def test_random_and_selected_passages_have_the_scores_of_floor_and_ceiling(run, tmp_path):
@@ -132,7 +132,7 @@ def test_a_ranker_that_gives_every_text_one_score_rewards_nothing(run, tmp_path)
     run()
     found = read(tmp_path / "metrics/metrics.json")["flat"]
     nothing = {"value": 0, "low": 0, "high": 0}
-    assert found["places_gained_per_repeat"] == found["places_gained_first_repeat"] == nothing
+    assert found["gained_by_first"] == found["lost_after_best"] == found["best_dose"] == nothing
     details = read(tmp_path / "metrics/details.json")["flat"]
     for numbers in details.values():
         assert numbers.get("gain", {"value": 0})["value"] == 0
@@ -144,7 +144,7 @@ def test_a_ranker_that_gives_every_text_one_score_rewards_nothing(run, tmp_path)
 def test_a_ranker_that_counts_shared_words_rewards_repeats(run, tmp_path):
     run()
     found = read(tmp_path / "metrics/metrics.json")["words"]
-    assert found["places_gained_per_repeat"]["low"] > 0
+    assert found["gained_by_first"]["low"] > 0
     assert found["median_dose_to_first"] <= 2
     details = read(tmp_path / "metrics/details.json")["words"]
     assert details["query_shuffled"]["gain"] == details["query_at_end"]["gain"]

@@ -65,7 +65,10 @@ def half_widths() -> set[str]:
             r"standard error ([\d.]+) at 0.9;",
             lambda: [f"{sqrt(0.9 * 0.1 / PARAMS['dedup']['num_perm']):.3f}"],
         ),
-        (r"n_validation: \d+ ours: intervals of \+-([\d.]+) places", lambda: sorted(half_widths())),
+        (
+            r"n_validation: \d+ ours: intervals of \+-([\d.]+) to ([\d.]+) places",
+            lambda: [sorted(half_widths())[0], sorted(half_widths())[-1]],
+        ),
         (
             r"alpha: \d+ ours: scale alpha / r = (\d+)",
             lambda: [f"{PARAMS['train']['lora']['alpha'] / PARAMS['train']['lora']['r']:g}"],

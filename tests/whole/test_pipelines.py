@@ -24,7 +24,7 @@ from tests.project_copy import ROOT
 PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
 
 # Options that DVC repeats, once per item.
-LISTS = {"arms", "cut_tokens", "rankers", "ratings", "repeats"}
+LISTS = {"arms", "cut_tokens", "cut_words", "rankers", "ratings", "repeats"}
 
 ENTRY_KEYS = ["cmd", "deps", "params", "outs", "metrics", "plots"]
 
@@ -72,8 +72,8 @@ def test_uses_are_followed_through_functions_but_not_into_those_that_are_not_cal
     candidates = modules_used("stages.score", "candidates")
     assert {"genlab.ranking.rankers", "genlab.ranking.bm25", "genlab.core.tables"} <= candidates
     assert "genlab.mini.rankers" not in candidates  # fetch_ranker's, and load_ranker is called
-    assert "genlab.ranking.places" not in candidates  # the other command's
-    assert "genlab.ranking.places" in modules_used("stages.score", "texts")
+    assert "genlab.ranking.summary" not in candidates  # the other command's
+    assert "genlab.ranking.summary" in modules_used("stages.score", "texts")
     assert "genlab.ranking.bm25" in modules_used(
         "stages.fetch", "ranker"
     )  # by mini_rankers, by rankers

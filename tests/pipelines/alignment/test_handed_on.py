@@ -12,7 +12,7 @@ from genlab.core.seeds import order_of
 from genlab.core.tables import write_table
 from pipelines.alignment.schemas import TEXT_SCHEMA
 from pipelines.alignment.stages import fetch, generate, pairs, reward, sample, score
-from tests.handed_on import invoke, noted, run_until_there, stopped_at
+from tests.handed_on import invoke, noted, run_until_there, stopped_at, taken_by_source
 from tests.option_words import option_words
 from tests.tiny_models import TEXTS
 
@@ -152,16 +152,13 @@ def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch)
     from pipelines.alignment import labelled_texts, mini_films
 
     words = ["corpus", tmp_path / "out", "--metrics", tmp_path / "m", *option_words(CORPUS)]
-    found = {}
-    for source, owner, name in (
-        ("mini", mini_films, "make_reviews"),
-        ("hub", labelled_texts, "read_hub_texts"),
-        ("file", labelled_texts, "read_text_files"),
-        ("queries", labelled_texts, "read_queries"),
-    ):
-        notes = stopped_at(monkeypatch, owner, name)
-        run_until_there(lambda chosen=source: invoke(fetch.app, [*words, "--source", chosen]))
-        found[source] = list(notes[0].values())
+    workers = {
+        "mini": (mini_films, "make_reviews"),
+        "hub": (labelled_texts, "read_hub_texts"),
+        "file": (labelled_texts, "read_text_files"),
+        "queries": (labelled_texts, "read_queries"),
+    }
+    found = taken_by_source(monkeypatch, fetch.app, words, workers)
     assert found["mini"] == [Path("here"), 31, 0.3, 26]
     assert found["hub"][:6] == ["some/films", "c0ffee", 32, 31, 0.3, 26]
     assert found["file"][:6] == [Path("here"), "windows-1251", 32, 31, 0.3, 26]

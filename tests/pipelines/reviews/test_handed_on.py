@@ -9,7 +9,7 @@ import pytest
 from genlab.core.tables import write_table
 from pipelines.reviews.schemas import KEYWORD_SCHEMA
 from pipelines.reviews.stages import classify, clean, dedup, enrich, fetch, generate
-from tests.handed_on import Arrived, invoke, noted, run_until_there, stopped_at
+from tests.handed_on import Arrived, invoke, noted, run_until_there, stopped_at, taken_by_source
 from tests.option_words import option_words
 from tests.pipelines.reviews.tiny_reviews import OPTIONS, make_table, run_classify
 
@@ -195,23 +195,20 @@ def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch)
 
     words = ["corpus", tmp_path / "out", "--metrics", tmp_path / "m", "--manifest", tmp_path / "n"]
     words += option_words(CORPUS)
-    found = {}
-    for source, owner, name in (
-        ("mini", mini_reviews, "make_reviews"),
-        ("hub", review_files, "read_hub_reviews"),
-        ("file", review_files, "read_review_files"),
-    ):
-        notes = stopped_at(monkeypatch, owner, name)
-        run_until_there(lambda chosen=source: invoke(fetch.app, [*words, "--source", chosen]))
-        found[source] = list(notes[0].values())
+    workers = {
+        "mini": (mini_reviews, "make_reviews"),
+        "hub": (review_files, "read_hub_reviews"),
+        "file": (review_files, "read_review_files"),
+    }
+    found = taken_by_source(monkeypatch, fetch.app, words, workers)
     assert found["mini"] == [Path("here"), 31, 24]
     hub_id, revision, columns, n_reviews, seed, bad = found["hub"]
     assert (hub_id, revision, n_reviews, seed) == ("some/reviews", "c0ffee", 31, 24)
     assert {name: CORPUS[name] for name in asdict(columns)} == asdict(columns)
     assert bad.are_dropped
-    path, format, encoding, *rest, bad = found["file"]
+    path, format, encoding, *rest, bad, files = found["file"]
     assert (path, format, encoding) == (Path("here"), "csv", "windows-1251")
-    assert rest == [columns, 31, 24] and bad.are_dropped
+    assert rest == [columns, 31, 24] and bad.are_dropped and files == {}
 
 
 BASE = {"vocab_size": 401, "d_model": 24, "num_layers": 3, "num_heads": 6, "epochs": 4}

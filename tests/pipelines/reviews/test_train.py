@@ -337,6 +337,7 @@ def test_a_url_goes_to_mlflow_as_it_is_and_a_file_is_of_the_original_checkout(
 
 def test_a_server_out_of_reach_is_an_error_that_hides_the_password(tmp_path, run, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it itself
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="MLFLOW_TRACKING_URI is not set"):
         run(tmp_path, mlflow_store="env")

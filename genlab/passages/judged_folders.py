@@ -1,0 +1,192 @@
+"""Queries from folders in which texts and judgements lie apart: BEIR's, and TREC's.
+
+BEIR: corpus.jsonl (_id, title, text), queries.jsonl (_id, text), qrels/*.tsv (query-id, corpus-id,
+score). TREC: queries*.tsv or topics*.tsv (id, text), collection*.tsv or corpus*.tsv (id, text),
+qrels* (query, 0, passage, relevance) and, if there is one, run* (query, Q0, passage, place, score,
+name). The corpus is read once, and only the texts that a judgement or the run names are kept.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from genlab.core.program import InputError
+from genlab.passages.labelled_rows import PlacedQuery, check_id
+from genlab.sources.csv_text import tsv_rows
+from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import is_hidden, text_lines
+from genlab.sources.text_files import check_columns, check_text, data_extension, line_rows, shown
+
+TEXTS = (".tsv", ".txt", ".jsonl")
+JUDGEMENTS = (".tsv", ".txt", ".qrels", ".trec", ".run", "")
+
+
+@dataclass(frozen=True)
+class JudgedFolder:
+    """Where the parts of such a folder lie."""
+
+    queries: Path
+    corpus: Path
+    qrels: list[Path]
+    run: Path | None
+
+
+def find_judged_folder(path: Path) -> JudgedFolder | None:
+    """Return the parts of a folder in BEIR's or TREC's layout; None if it is in neither.
+
+    Raises InputError for a folder that has some of the parts and lacks another.
+    """
+    if not path.is_dir():
+        return None
+    there = [file for file in sorted(path.iterdir()) if not is_hidden(file.name)]
+    below = [file for file in sorted(path.glob("qrels/*")) if not is_hidden(file.name)]
+
+    def named(names: tuple[str, ...], extensions: tuple[str, ...], files: list[Path]) -> list[Path]:
+        return [
+            file
+            for file in files
+            if file.is_file()
+            and file.name.lower().startswith(names)
+            and data_extension(file) in extensions
+        ]
+
+    queries = named(("queries", "topics"), TEXTS, there)
+    corpus = named(("corpus", "collection"), TEXTS, there)
+    qrels = named(("qrels",), JUDGEMENTS, there) + named(("",), JUDGEMENTS, below)
+    runs = named(("run",), JUDGEMENTS, there)
+    if not qrels:
+        return None
+    for what, files, wanted in (
+        ("queries", queries, "queries.jsonl or queries.tsv"),
+        ("passages", corpus, "corpus.jsonl or collection.tsv"),
+    ):
+        if len(files) != 1:
+            names = ", ".join(file.name for file in files) or "none"
+            raise InputError(
+                f"{path}: judgements ({qrels[0].name}) need one file of {what}, {wanted}; "
+                f"there: {names}"
+            )
+    if len(runs) > 1:
+        raise InputError(
+            f"{path}: {len(runs)} runs ({', '.join(file.name for file in runs)}); leave one"
+        )
+    return JudgedFolder(queries[0], corpus[0], qrels, runs[0] if runs else None)
+
+
+def judged_queries(
+    found: JudgedFolder, qrels: Path, n_negatives: int, max_text_bytes: int, encoding: Encoding
+) -> Iterator[PlacedQuery]:
+    """Yield the queries that one file of judgements names, in its order.
+
+    A query's passages are those judged; relevance above 0 is selected. With a run they are those
+    selected and the run's first n_negatives others. Raises InputError for a query or passage
+    without text, with its line.
+    """
+    judged = read_judgements(qrels, encoding)
+    listed: dict[str, dict[str, tuple[bool, str]]] = judged
+    if found.run is not None:
+        listed = {}
+        for query_id, ranked in read_run(found.run, encoding).items():
+            if query_id not in judged:
+                continue
+            own = {p: flag for p, flag in judged[query_id].items() if flag[0]}
+            others = [p for p in ranked if p not in own][:n_negatives]
+            listed[query_id] = own | {p: (False, ranked[p]) for p in others}
+        listed = {query_id: listed[query_id] for query_id in judged if query_id in listed}
+    wanted = {passage for passages in listed.values() for passage in passages}
+    texts = {
+        passage_id: text
+        for place, passage_id, text in id_texts(found.corpus, encoding, max_text_bytes)
+        if passage_id in wanted
+    }
+    queries = {
+        query_id: text for _, query_id, text in id_texts(found.queries, encoding, max_text_bytes)
+    }
+    for query_id, passages in listed.items():
+        place = next(iter(passages.values()))[1]
+        if query_id not in queries:
+            raise InputError(f"{place}: query {shown(query_id)} is not in {found.queries}; add it")
+        check_text(place, "query", queries[query_id], max_text_bytes, may_be_blank=False)
+        for passage_id, (_, at) in passages.items():
+            if passage_id not in texts:
+                raise InputError(
+                    f"{at}: passage {shown(passage_id)} is not in {found.corpus}; add it"
+                )
+        rows = [{"text": texts[p], "is_selected": flag} for p, (flag, _) in passages.items()]
+        yield place, {"query_id": query_id, "query": queries[query_id], "passages": rows}
+
+
+def id_texts(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator[tuple[str, str, str]]:
+    """Yield (place, id, text) of a file of queries or passages; a title goes before its text."""
+    if data_extension(file) == ".jsonl":
+        for place, row in line_rows(file, encoding):
+            if not isinstance(row, dict):
+                raise InputError(f"{place}: {shown(row)} where an object with _id, text belongs")
+            check_columns(place, row, ("_id", "text"))
+            for name in ("text", "title"):
+                check_text(place, name, row.get(name, ""), max_text_bytes)
+            text = f"{row.get('title', '')} {row['text']}".strip()
+            yield place, check_id(place, row["_id"], max_text_bytes), text
+        return
+    for place, fields in tsv_rows(file, encoding):
+        if len(fields) != 2:
+            raise InputError(
+                f"{place}: {len(fields)} tab-separated columns, 2 expected (id, text); correct it"
+            )
+        check_text(place, "text", fields[1], max_text_bytes)
+        yield place, check_id(place, fields[0].strip(), max_text_bytes), fields[1]
+
+
+def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple[bool, str]]]:
+    """Return query -> passage -> (relevance above 0, place), in the file's order.
+
+    Three columns are BEIR's, four TREC's; a header is passed over.
+    """
+    judged: dict[str, dict[str, tuple[bool, str]]] = {}
+    for number, (place, line) in enumerate(text_lines(file, encoding)):
+        fields = line.split()
+        if len(fields) not in (3, 4):
+            raise InputError(
+                f"{place}: {len(fields)} columns; judgements have 3 (query, passage, score) or 4 "
+                "(query, 0, passage, relevance); correct it"
+            )
+        try:
+            relevance = float(fields[-1])
+        except ValueError:
+            if number == 0:
+                continue
+            raise InputError(
+                f"{place}: relevance {shown(fields[-1])} is no number; correct it"
+            ) from None
+        own = judged.setdefault(fields[0], {})
+        if own.get(fields[-2], (relevance > 0, ""))[0] != (relevance > 0):
+            raise InputError(
+                f"{place}: passage {shown(fields[-2])} was judged otherwise at {own[fields[-2]][1]}"
+                "; remove one of the two lines"
+            )
+        own.setdefault(fields[-2], (relevance > 0, place))
+    return judged
+
+
+def read_run(file: Path, encoding: Encoding) -> dict[str, dict[str, str]]:
+    """Return query -> passage -> the line it stands in, best first by the run's places.
+
+    Six columns are TREC's, three MS MARCO's (query, passage, place).
+    """
+    ranked: dict[str, list[tuple[float, str, str]]] = {}
+    for place, line in text_lines(file, encoding):
+        fields = line.split()
+        if len(fields) not in (3, 6):
+            raise InputError(
+                f"{place}: {len(fields)} columns; a run has 6 (query, Q0, passage, place, score, "
+                "name) or 3 (query, passage, place); correct it"
+            )
+        passage, at = (fields[2], fields[3]) if len(fields) == 6 else (fields[1], fields[2])
+        try:
+            ranked.setdefault(fields[0], []).append((float(at), passage, place))
+        except ValueError:
+            raise InputError(f"{place}: place {shown(at)} is no number; correct it") from None
+    return {
+        query: {passage: place for _, passage, place in sorted(rows, key=lambda row: row[0])}
+        for query, rows in ranked.items()
+    }

@@ -1,0 +1,35 @@
+"""How places answer to a dose: which is best, what the first gains, what is lost after the best.
+
+A straight line through the doses would give a ranker that has enough after one copy of a query the
+same slope as one that never has.
+"""
+
+import numpy as np
+
+from genlab.statistics.bootstrap import percentile_ends, resampled_means
+from genlab.statistics.intervals import bootstrap_interval, interval
+
+N_RESAMPLES = 10_000
+
+
+def dose_response(doses: list[int], place_at: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
+    """Return best_dose, gained_by_first and lost_after_best, each {value, low, high}.
+
+    doses: ascending, the first is 0; place_at: float64[doses, queries], lower is better.
+    best_dose has the lowest mean place, of equal ones the smallest; its ends are the middle 95 % of
+    the best doses of resampled queries. gained_by_first: places, of dose 0 less the first dose.
+    lost_after_best: places, of the last dose less the best, which was chosen on the same queries
+    and is therefore a little too large; 0 if the last is the best.
+    """
+    best = int(place_at.mean(axis=1).round(9).argmin())
+    means = resampled_means(place_at.T, N_RESAMPLES, seed)
+    best_doses = np.array(doses, dtype=np.float64)[means.round(9).argmin(axis=1)]
+    low, high = percentile_ends(best_doses[:, None])
+    changes = np.stack([place_at[0] - place_at[1], place_at[-1] - place_at[best]], axis=1)
+    lows, highs = bootstrap_interval(changes, seed=seed)
+    gained, lost = changes.mean(axis=0)
+    return {
+        "best_dose": interval(doses[best], low[0], high[0]),
+        "gained_by_first": interval(gained, lows[0], highs[0]),
+        "lost_after_best": interval(lost, lows[1], highs[1]),
+    }

@@ -1,0 +1,85 @@
+"""Hard negatives: for each query the passages of others that BM25 finds most like an answer.
+
+Most retrieval data are queries with their positives. Beside nine mined passages a positive has a
+place, and a ranker something to mistake for it. A mined passage may answer the query, too, as
+nobody judged it: so places among mined negatives are a little worse than they should be.
+"""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+
+from genlab.core.program import InputError
+from genlab.core.tables import BATCH_ROWS, QUERY_SCHEMA
+from genlab.ranking.bm25 import K1, B, count_words, split_words, weigh_words
+
+QUERIES_AT_A_TIME = 256  # x 100,000 passages x 8 bytes = 200 MB of scores
+
+
+class Negatives(StrEnum):
+    """Where a query's unselected passages come from."""
+
+    given = "given"  # as the corpus has them
+    mined = "mined"  # BM25's best among all passages of the corpus
+
+
+def mine_negatives(
+    frames: Iterable[pl.DataFrame], n: int, pool: list[str] | None = None
+) -> Iterator[pl.DataFrame]:
+    """Yield the frames, of QUERY_SCHEMA, with `n` mined passages beside each selected one.
+
+    The pool is every passage of the frames, those that were not selected too, or the texts given.
+    A query keeps its selected passages and gets the n others with the highest BM25 score, of which
+    none is equal to a selected one or shares no word with the query; of equal scores the one that
+    comes first in the pool. All of the pool is in memory, some 100 bytes a word of 1 M passages.
+    Raises InputError if the pool is too small.
+    """
+    queries = pl.concat(list(frames))
+    if pool is None:
+        pool = queries["passages"].explode().struct.field("text").drop_nulls().to_list()
+    pool = list(dict.fromkeys(text for text in pool if text.strip()))
+    if len(pool) <= n:
+        raise InputError(
+            f"corpus.negatives=mined: the pool has {len(pool)} different passages, so no query can "
+            f"get {n} others; lower corpus.n_negatives, or give more queries"
+        )
+    number = {text: i for i, text in enumerate(pool)}
+    best = best_of_pool(pl.Series(pool), queries, number, n)
+    mined = [
+        [p for p in passages if p["is_selected"]]
+        + [{"text": pool[i], "is_selected": False} for i in found]
+        for passages, found in zip(queries["passages"].to_list(), best, strict=True)
+    ]
+    column = pl.Series("passages", mined, dtype=QUERY_SCHEMA["passages"])
+    yield from queries.with_columns(column).iter_slices(BATCH_ROWS)
+
+
+def best_of_pool(
+    pool: pl.Series, queries: pl.DataFrame, number: dict[str, int], n: int
+) -> Iterator[list[int]]:
+    """Yield for each query the places in the pool of its n best passages, best first."""
+    from scipy.sparse import csr_array
+
+    frequencies, n_documents, n_words = count_words([pool])
+    weights = weigh_words(frequencies, n_documents).with_row_index("column")
+    counts = split_words(pool).group_by("text", "word").len().join(weights, on="word")
+    lengths = np.bincount(split_words(pool)["text"].to_numpy(), minlength=n_documents)
+    row = counts["text"].to_numpy()
+    f = counts["len"].to_numpy().astype(np.float64)
+    norm = K1 * (1 - B + B * lengths[row] / (n_words / n_documents))
+    scores = counts["idf"].to_numpy() * f / (f + norm)
+    shape = (weights.height, n_documents)
+    by_word = csr_array((scores, (counts["column"].to_numpy(), row)), shape=shape)
+    for frame in queries.iter_slices(QUERIES_AT_A_TIME):
+        asked = split_words(frame["query"]).group_by("text", "word").len().join(weights, on="word")
+        places = (asked["text"].to_numpy(), asked["column"].to_numpy())
+        told = asked["len"].to_numpy().astype(np.float64)
+        of_query = csr_array((told, places), shape=(frame.height, weights.height))
+        found = (of_query @ by_word).toarray()
+        for score, passages in zip(found, frame["passages"].to_list(), strict=True):
+            own = [number[p["text"]] for p in passages if p["is_selected"] and p["text"] in number]
+            score[own] = 0.0
+            order = np.lexsort((np.arange(len(score)), -score))[:n]
+            yield [int(i) for i in order if score[i] > 0]

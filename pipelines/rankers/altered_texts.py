@@ -1,0 +1,199 @@
+"""Altered passages: texts of known parts for three slots in a query's list of real passages.
+
+random: a random passage of another query stands beside all the real ones; its natural place is
+near the last. wrong: a passage of the query's own that does not answer, in its own slot. answer: a
+selected passage, in its own slot; beside the whole a part could only tie or lose. Each slot has its
+baseline, the passage as it is. All probes of a query share its random, its wrong and its selected
+passage and its random words, so probes that differ in one thing are paired.
+
+Lengths are words between blanks. The rules of english.py are for English texts.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+from typer import Option
+
+from genlab.core.program import InputError
+from genlab.core.seeds import random_stream
+from genlab.ranking.candidates import passages_of_others
+from genlab.ranking.probes import (
+    Vocabulary,
+    check_doses,
+    count_vocabulary,
+    draw_words,
+    insert,
+    join,
+    lead_sentence,
+    shuffle,
+)
+from genlab.text.normal_form import words as normal_words
+from pipelines.rankers.english import (
+    FOREIGN_WORDS,
+    INJECTION,
+    change_numbers,
+    names_in,
+    negate,
+    paraphrase,
+    swap_name,
+)
+
+SCHEMA = pl.Schema(
+    {
+        "query_id": pl.String,
+        "query": pl.String,
+        "probe": pl.String,
+        "slot": pl.String,
+        "at": pl.Int64,  # the passage of the query that the text replaces; -1: none
+        "text": pl.String,
+    }
+)
+
+BASELINES = {"random": "random_passage", "wrong": "wrong_passage", "answer": "answer_passage"}
+# They differ from query_repeated_1 in the order of words alone.
+ORDER_PROBES = ("query_shuffled", "query_in_middle", "query_at_end")
+# No text is nearer to a query than itself, for a ranker that measures both in one way.
+SYMMETRY_PROBES = ("query_alone",)
+
+
+@dataclass(frozen=True)
+class Alterations:
+    """How passages are altered; a group of options."""
+
+    n_queries: Annotated[int, Option(min=0, help="answerable queries a collection; 0: all")]
+    repeats: Annotated[list[int], Option(min=1, help="times the query stands before a passage")]
+    cut_words: Annotated[list[int], Option(min=1, help="words left of a selected passage")]
+    seed: Annotated[int, Option(min=0, help="of random words, orders, places and numbers")]
+
+
+def check_alterations(repeats: list[int], cut_words: list[int]) -> None:
+    """Raise InputError for a dose that is given twice, or none to compare the others with."""
+    check_doses("alter.repeats", repeats)
+    check_doses("alter.cut_words", cut_words)
+    if 1 not in repeats:
+        raise InputError("alter.repeats lacks 1; the other doses are compared with one copy")
+
+
+def alter(name: str, queries: pl.DataFrame, random_seed: int, how: Alterations) -> pl.DataFrame:
+    """Return SCHEMA rows: every probe's text for the first answerable queries of a collection.
+
+    A query is taken if it has a selected and an unselected passage. random_seed: that of the
+    random passages that score_candidates has scored. Raises InputError if no query is taken.
+    """
+    random_passages = passages_of_others(queries, random_seed)
+    flags = pl.element().struct.field("is_selected")
+    selected = pl.col("passages").list.eval(flags)
+    taken = queries.with_columns(random=random_passages).filter(
+        selected.list.any(), ~selected.list.all()
+    )
+    taken = taken.head(how.n_queries) if how.n_queries else taken
+    if taken.is_empty():
+        raise InputError(
+            f"collections.{name}: no query has a selected and an unselected passage, so there is "
+            "nothing to alter; negatives: mined finds unselected ones"
+        )
+    vocabulary = count_vocabulary(queries)
+    answers = [first_answer(passages) for passages in taken["passages"].to_list()]
+    names = sorted({name for answer in answers for name in names_in(answer)})
+    rows = []
+    for row in taken.iter_rows(named=True):
+        for probe, slot, at, text in texts_of(row, vocabulary, names, how):
+            if text is not None:
+                rows.append((row["query_id"], row["query"], probe, slot, at, text))
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def nearest(query: str, passages: list[dict], places: list[int], uniforms: np.ndarray) -> int:
+    """Return which of the places holds the most different words of the query; of equals, one drawn.
+
+    It is on topic, whatever else a list holds.
+    """
+    asked = set(normal_words(query))
+    shared = [len(asked & set(normal_words(passages[i]["text"]))) for i in places]
+    best = [i for i, n in zip(places, shared, strict=True) if n == max(shared)]
+    return best[int(uniforms[0] * len(best))]
+
+
+def first_answer(passages: list[dict]) -> str:
+    """Return the first selected passage."""
+    return next(passage["text"] for passage in passages if passage["is_selected"])
+
+
+def texts_of(
+    row: dict, vocabulary: Vocabulary, names: list[str], how: Alterations
+) -> list[tuple[str, str, int, str | None]]:
+    """Return (probe, slot, at, text or None) of one query."""
+    query, passages = row["query"], row["passages"]
+
+    def draw(what: str, n: int) -> np.ndarray:
+        return random_stream(how.seed, f"{row['query_id']} {what}", n)
+
+    unselected = [i for i, passage in enumerate(passages) if not passage["is_selected"]]
+    wrong_at = nearest(query, passages, unselected, draw("wrong", len(unselected)))
+    answer_at = next(i for i, passage in enumerate(passages) if passage["is_selected"])
+    wrong, answer = passages[wrong_at]["text"], passages[answer_at]["text"]
+    words = query.split()
+    noise = " ".join(draw_words(vocabulary, query, draw("words", len(words))))
+    foreign = " ".join(
+        FOREIGN_WORDS[int(u * len(FOREIGN_WORDS))] for u in draw("foreign", len(words))
+    )
+    shuffled = " ".join(shuffle(words, draw("order", len(words))))
+    random = of_random(row["random"], query, shuffled, how.repeats)
+    own: dict[str, dict[str, str | None]] = {"random": random, "wrong": {}, "answer": {}}
+    for slot, passage in (("random", row["random"]), ("wrong", wrong), ("answer", answer)):
+        own[slot] |= {
+            BASELINES[slot]: passage,
+            f"{slot}_with_random_words": join(noise, passage),
+        }
+        if slot != "random":
+            own[slot][f"{slot}_with_query"] = join(query, passage)
+        if slot != "wrong":
+            own[slot][f"{slot}_twice"] = join(passage, passage)
+        if slot != "answer":
+            own[slot][f"{slot}_with_injection"] = join(INJECTION, passage)
+    own["random"]["random_with_foreign_words"] = join(foreign, row["random"])
+    own["random"]["query_and_random_words"] = join(query, noise, row["random"])
+    numbers, which = draw("numbers", 64), float(draw("name", 1)[0])
+    own["answer"] |= {
+        **{f"answer_cut_{n}": cut(answer, n) for n in sorted(how.cut_words)},
+        "answer_first_sentence": lead_sentence(answer),
+        "answer_hidden": join(wrong, answer),
+        "answer_paraphrased": paraphrase(answer),
+        "answer_negated": negate(answer),
+        "answer_numbers_changed": change_numbers(answer, numbers),
+        "answer_name_swapped": swap_name(answer, query, names, which),
+    }
+    at = {"random": -1, "wrong": wrong_at, "answer": answer_at}
+    return [
+        (probe, slot, at[slot], text)
+        for slot, texts in own.items()
+        for probe, text in texts.items()
+    ]
+
+
+def of_random(passage: str, query: str, shuffled: str, repeats: list[int]) -> dict:
+    """Return the texts that only a random passage has: doses, orders and places of the query."""
+    n_words = len(passage.split())
+    return {
+        **{f"query_repeated_{k}": join(*[query] * k, passage) for k in sorted(repeats)},
+        "query_in_middle": insert(passage, [query], [n_words // 2]),
+        "query_at_end": join(passage, query),
+        "query_shuffled": join(shuffled, passage),
+        "query_alone": query,
+    }
+
+
+def cut(text: str, n: int) -> str:
+    """Return the first n words; a text that has no more as it is."""
+    words = text.split()
+    return text if len(words) <= n else " ".join(words[:n])
+
+
+def sizes(texts: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Return by probe how many queries have a text, and its mean number of words."""
+    counted = texts.group_by("probe", maintain_order=True).agg(
+        pl.len(), words=pl.col("text").str.split(" ").list.len().mean()
+    )
+    return {probe: {"n_queries": n, "mean_words": words} for probe, n, words in counted.iter_rows()}

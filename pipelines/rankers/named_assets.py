@@ -1,0 +1,34 @@
+"""The collections and rankers of a run, by the names that params.yaml gives them."""
+
+import json
+from pathlib import Path
+
+from genlab.core.program import InputError
+from genlab.ranking.rankers import Ranker, RankerKind, load_ranker
+
+
+def tables_in(folder: Path) -> dict[str, Path]:
+    """Return name -> table of every collection; InputError if there is none."""
+    found = {path.stem: path for path in sorted(folder.glob("*.parquet"))}
+    if not found:
+        raise InputError(f"{folder}: no collection; run `dvc repro` to fetch those of params.yaml")
+    return found
+
+
+def ranker_of(ranker: Path, counts: Path, batch_size: int, loaded: Ranker | None) -> Ranker:
+    """Return the ranker of a folder, for one collection.
+
+    counts: BM25's of that collection. Any other ranker is the same for all: `loaded`, if it is.
+    """
+    if kind_of(ranker) is RankerKind.bm25:
+        return load_ranker(counts, batch_size)
+    return loaded or load_ranker(ranker, batch_size)
+
+
+def kind_of(ranker: Path) -> RankerKind:
+    """Return what kind of ranker lies in a folder."""
+    path = ranker / "ranker.json"
+    try:
+        return RankerKind(json.loads(path.read_text(encoding="utf-8"))["kind"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: no ranker's manifest; run `dvc repro` to fetch it") from None

@@ -1,0 +1,125 @@
+"""Make the record: the pipeline on real rankers and collections, in a copy of HEAD.
+
+    make real DATA=FOLDER
+
+record/params.yaml says which, with DATA for your folder of models and data. Their outputs go to
+this clone's DVC cache, so a run that was stopped goes on where it was. What is kept of it in git is
+record/: numbers and checksums. The workspace's own params, metrics and dvc.lock stay as they are.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument
+
+from genlab.core.files import write_json, written_whole
+from genlab.core.program import InputError, run, stage_app
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+RECORD = HERE / "record"
+FOLDER = HERE.relative_to(ROOT)
+CLONE = ROOT / ".scratch/real"  # unknown to git and DVC
+UNKEPT = {"rows.parquet"}  # a row per query
+PLACEHOLDER = "DATA"
+
+app = stage_app()
+
+
+@app.command()
+def main(
+    data: Annotated[Path, Argument(help="folder of the models and data in record/params.yaml")],
+) -> None:
+    """Run everything in record/params.yaml, settle the claims, and write record/."""
+    params = fill_params((RECORD / "params.yaml").read_text(encoding="utf-8"), data)
+    copy_head()
+    folder = CLONE / FOLDER
+    call(folder, "git", "rm", "-rq", "--ignore-unmatch", "metrics", "dvc.lock")
+    (folder / "params.yaml").write_text(params, encoding="utf-8")
+    call(folder, sys.executable, "-m", "dvc", "repro")
+    call(folder, "git", "add", ".")
+    call(folder, *commit_words())
+    call(folder, sys.executable, "-m", "genlab", "claims", "run")
+    keep(folder, str(data.resolve()))
+    print(f"the record is {RECORD}; `python -m genlab readme` writes the tables of its README")
+
+
+def fill_params(text: str, data: Path) -> str:
+    """Return record/params.yaml with the folder's name; InputError for a path that is not there."""
+    folder = data.resolve()
+    lines = [line.split() for line in text.splitlines()]
+    paths = [line[1] for line in lines if line[:1] == ["path:"] and line[1].startswith("DATA/")]
+    for path in paths:
+        there = folder / path.removeprefix(f"{PLACEHOLDER}/")
+        if not there.exists():
+            raise InputError(
+                f"{there}: no such file or folder; record/params.yaml wants it in the folder that "
+                "DATA names"
+            )
+    return text.replace(f" {PLACEHOLDER}/", f" {folder}/")
+
+
+def copy_head() -> None:
+    """Bring a clone to this repository's HEAD; it shares this clone's DVC cache."""
+    if not (CLONE / ".git").exists():
+        shutil.rmtree(CLONE, ignore_errors=True)
+        call(ROOT, "git", "clone", "--quiet", str(ROOT), str(CLONE))
+    head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=ROOT, text=True).strip()
+    call(CLONE, "git", "fetch", "--quiet", str(ROOT), head)
+    call(CLONE, "git", "checkout", "--quiet", "--force", "--detach", head)
+    cache = subprocess.check_output(
+        [sys.executable, "-m", "dvc", "cache", "dir"], cwd=ROOT, env=environment(), text=True
+    ).strip()
+    text = f"[cache]\n    dir = {cache}\n"
+    (CLONE / ".dvc/config.local").write_text(text, encoding="utf-8")
+
+
+def commit_words() -> list[str]:
+    """Return the command that commits, in a clone that nobody else sees."""
+    who = ["-c", "user.name=genlab", "-c", "user.email=genlab@localhost"]
+    return ["git", *who, "commit", "--quiet", "--message", "real", "--allow-empty"]
+
+
+def call(folder: Path, *words: str) -> None:
+    """Run a command in a folder; InputError if it fails, after what it has printed."""
+    if subprocess.run(words, cwd=folder, env=environment()).returncode:
+        raise InputError(f"{folder}: `{' '.join(words[:4])}` failed; see above")
+
+
+def environment() -> dict[str, str]:
+    """Return an environment whose `python` is this one, and which leads nowhere else."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") and name not in ("DVC_ROOT", "PYTHONPATH")
+    }
+    beside = Path(sys.executable).parent  # not resolved: a virtual environment's python is a link
+    return kept | {"PATH": f"{beside}{os.pathsep}{kept.get('PATH', os.defpath)}"}
+
+
+def keep(folder: Path, data: str) -> None:
+    """Write record/ from a finished run: its metrics, without the machine's own paths."""
+    params = (RECORD / "params.yaml").read_text(encoding="utf-8")
+    with written_whole(RECORD) as partial:
+        partial.mkdir()
+        (partial / "params.yaml").write_text(params, encoding="utf-8")
+        for path in sorted((folder / "metrics").rglob("*")):
+            if path.is_file() and path.name not in UNKEPT:
+                target = partial / path.relative_to(folder / "metrics")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                text = path.read_text(encoding="utf-8").replace(data, PLACEHOLDER)
+                target.write_text(text, encoding="utf-8")
+        speeds = sorted((folder / "report/speed").glob("*.json"))
+        write_json(
+            partial / "speed.json",
+            {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in speeds},
+        )
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,59 @@
+"""score: all rankers on all collections in one place, with how sure each number is.
+
+Reads every ranker's candidate scores and placed probes. Writes a row per collection, ranker and
+query (its quality, and its place after one copy of the query), all probes' rows, from which claims
+are settled, and the means with intervals.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+from typer import Option
+
+from genlab.core.files import write_json
+from genlab.core.program import run, stage_app
+from genlab.core.tables import read_table, write_table
+from genlab.ranking import quality
+from pipelines.rankers import probing, summary
+
+app = stage_app()
+
+
+@app.command()
+def main(
+    candidates_folder: Path,
+    probe_folder: Path,
+    output: Path,
+    probes_output: Path,
+    metrics: Annotated[Path, Option(help="headline numbers")],
+    details: Annotated[Path, Option(help="every probe, with intervals")],
+    ladder: Annotated[Path, Option(help="mean place of every probe, for dvc plots")],
+    doses: Annotated[Path, Option(help="mean place by copies of the query, for dvc plots")],
+    seed: Annotated[int, Option(min=0, help="of the bootstrap")],
+) -> None:
+    """Bring all judges together."""
+    placed = pl.concat([read_table(path) for path in sorted(probe_folder.glob("*.parquet"))])
+    rows, scores, beside, rungs, points = [], {}, {}, [], []
+    for judge in placed["judge"].unique().sort():
+        collection, ranker = judge.split(" ")
+        own = placed.filter(pl.col("judge") == judge)
+        candidates = read_table(candidates_folder / ranker / f"{collection}.parquet")
+        rows.append(summary.headline_rows(judge, candidates, own))
+        qualities = quality.summarize(rows[-1], seed)
+        response, probes = summary.measure(own, seed)
+        scores[judge] = summary.headline(qualities, response, probes)
+        beside[judge] = {"quality": qualities, "doses": response, "probes": probes}
+        rungs += summary.ladder(judge, own, probes)
+        points += summary.dose_points(judge, probes)
+    write_table(output, rows, summary.ROW_SCHEMA)
+    write_table(probes_output, [placed], probing.SCHEMA)
+    write_json(metrics, scores)
+    write_json(details, beside)
+    write_json(ladder, rungs)
+    write_json(doses, points)
+    print(summary.table_of(beside))
+
+
+if __name__ == "__main__":
+    run(app)

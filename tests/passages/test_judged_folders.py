@@ -1,0 +1,102 @@
+"""Folders of judgements: BEIR's, and TREC's qrels with or without a run."""
+
+import json
+
+import pytest
+
+from genlab.passages.corpora import read_pool
+from tests.passages.test_corpora import error_of, read, write
+
+
+def lines(*rows) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture
+def beir(tmp_path):
+    """Return a folder as BEIR ships it: four passages, two queries, judgements of two splits."""
+    texts = [{"_id": f"d{i}", "title": "Sea" * (i == 0), "text": f"text {i}"} for i in range(4)]
+    write(tmp_path / "corpus.jsonl", lines(*texts))
+    write(tmp_path / "queries.jsonl", lines(*({"_id": q, "text": f"what is {q}"} for q in "ab")))
+    head = "query-id\tcorpus-id\tscore\n"
+    write(tmp_path / "qrels/train.tsv", f"{head}a\td0\t1\na\td1\t0\n")
+    write(tmp_path / "qrels/dev.tsv", f"{head}b\td3\t2\n")
+    return tmp_path
+
+
+@pytest.fixture
+def trec(tmp_path):
+    """Return a folder as TREC's participants have it, with a run of three places a query."""
+    write(tmp_path / "collection.tsv", "".join(f"{i}\ttext {i}\n" for i in range(6)))
+    write(tmp_path / "queries.dev.tsv", "10\twhat is ten\n20\twhat is twenty\n")
+    write(tmp_path / "qrels.txt", "10 0 4 1\n10 0 5 0\n20 0 1 3\n")
+    run = [(10, 2, 2), (10, 3, 1), (10, 0, 3), (20, 1, 1), (20, 5, 2), (30, 1, 1)]
+    write(tmp_path / "run.txt", "".join(f"{q} Q0 {p} {at} {9 - at}.5 me\n" for q, p, at in run))
+    return tmp_path
+
+
+def shown(rows: list[dict]) -> dict[str, list]:
+    return {
+        row["query_id"]: [(p["text"], p["is_selected"]) for p in row["passages"]] for row in rows
+    }
+
+
+def test_a_beir_folder_gives_what_is_judged_with_titles_and_splits(beir):
+    rows = read(beir)
+    assert shown(rows) == {
+        "a": [("Sea text 0", True), ("text 1", False)],
+        "b": [("text 3", True)],
+    }
+    assert [(row["query"], row["split"]) for row in rows] == [
+        ("what is a", "train"),
+        ("what is b", "validation"),
+    ]
+    assert read_pool(beir, 1000) == ["Sea text 0", "text 1", "text 2", "text 3"]
+
+
+def test_test_judgements_alone_are_evaluated(beir):
+    (beir / "qrels/train.tsv").unlink()
+    (beir / "qrels/dev.tsv").rename(beir / "qrels/test.tsv")
+    assert [row["split"] for row in read(beir)] == ["validation"]
+
+
+def test_a_run_gives_the_first_unselected_passages_beside_all_selected_ones(trec):
+    rows = read(trec, validation_share=1.0, n_negatives=2)
+    assert shown(rows) == {
+        "10": [("text 4", True), ("text 3", False), ("text 2", False)],  # by place, not by line
+        "20": [("text 1", True), ("text 5", False)],
+    }
+    (trec / "run.txt").unlink()
+    rows = read(trec, validation_share=1.0)
+    assert shown(rows)["10"] == [("text 4", True), ("text 5", False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("qrels.txt", "10 0 4 1\n10 0 4 0\n", "line 2: passage '4' was judged otherwise at"),
+        ("qrels.txt", "10 0 4 1\n10 0 5 yes\n", "line 2: relevance 'yes' is no number"),
+        ("qrels.txt", "10 4\n", "line 1: 2 columns; judgements have 3"),
+        ("qrels.txt", "10 0 77 1\n", "line 1: passage '77' is not in"),
+        ("qrels.txt", "99 0 4 1\n", "no queries in it"),
+        ("queries.dev.tsv", "20\tb\n", "line 1: query '10' is not in"),
+        ("collection.tsv", "0\n", "line 1: 1 tab-separated columns, 2 expected"),
+        ("run.txt", "10 Q0 2 1\n", "line 1: 4 columns; a run has 6"),
+        ("run.txt", "10 Q0 2 first 1 me\n", "line 1: place 'first' is no number"),
+        ("run.b.txt", "10 Q0 2 1 1 me\n", "2 runs (run.b.txt, run.txt); leave one"),
+        ("topics.tsv", "10\ta\n", "need one file of queries"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_mistake_names_its_file_and_line(trec, name, content, expected):
+    write(trec / name, content)
+    assert expected in error_of(trec, validation_share=1.0)
+
+
+def test_a_missing_part_and_a_folder_without_judgements_are_named(trec, tmp_path_factory):
+    (trec / "collection.tsv").unlink()
+    assert "need one file of passages, corpus.jsonl or collection.tsv; there: none" in error_of(
+        trec
+    )
+    empty = tmp_path_factory.mktemp("empty")
+    assert "no folder of judgements; corpus.format judged needs qrels" in error_of(empty, "judged")
