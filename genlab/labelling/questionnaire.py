@@ -98,7 +98,8 @@ def read_questionnaire(path: Path) -> Questionnaire:
 
 def ranks_of(answer: str) -> list[int]:
     """Return the rank of each numbered answer, 1 for the best, given an order: 2>1=3 is 2, 1, 2."""
-    ranks, rank = {}, 1
+    ranks: dict[int, int] = {}
+    rank = 1
     for tied in answer.split(">"):
         numbers = [int(number) for number in tied.split("=")]
         ranks |= dict.fromkeys(numbers, rank)

@@ -68,7 +68,7 @@ def judge_all(
         rows.select("category", "asked").iter_rows(), texts, strict=True
     ):
         found = judge(world, Asked(category, asked), text) if world and category else None
-        kinds.append(found and found.kind)
+        kinds.append(None if found is None else found.kind)
         truths.append(None if found is None else found.truth)
     return kinds, truths
 

@@ -21,8 +21,8 @@ KINDS = ("helpful", "wrong", "rude", "refusal", "empty")
 # Ours: kinds of the answers in the base model's texts. Half of them look right and are not.
 BASE_SHARES = {"helpful": 0.25, "wrong": 0.40, "rude": 0.15, "refusal": 0.10, "empty": 0.10}
 COURTESY_SHARE = 0.3  # ours: of the helpful and the wrong answers
-LISTS = ("numbers", "names", "doings", "places", "reasons", "courtesies", "rude", "rude_words")
-LISTS += ("refusals", "refusal_words")
+LISTS = ["numbers", "names", "doings", "places", "reasons", "courtesies", "rude", "rude_words"]
+LISTS += ["refusals", "refusal_words"]
 FORMS = {
     "prompts": {"name", "doing", "place", "asked", "reason"},
     "answers": {"items"},

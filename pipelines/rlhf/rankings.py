@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+class By(StrEnum):
+    """Who ranks."""
+
+    rule = "rule"
+    given = "given"
+    people = "people"
+
+
 class Ties(StrEnum):
     """What becomes of two answers that were ranked equal."""
 

@@ -6,7 +6,8 @@ answer is one action, as in the paper. Changed from TRL:
 
 - answers are drawn by genlab's decoding from streams of (seed, step, place), so that a killed
   training goes on with the very same ones;
-- they stay token ids, and the reward is `rate`'s of these ids with the end-of-text;
+- prompts are asked in an order of the seed's alone, which a killed training keeps, too;
+- answers stay token ids, and the reward is `rate`'s of these ids with the end-of-text;
 - positions follow the mask: TRL pads prompts on the left and lets GPT-2 count the padding, so the
   probabilities it trains are not those the answers were drawn with;
 - ptx: gamma times the language-model loss of pretraining texts is added in the same step;
@@ -32,7 +33,8 @@ from genlab.models.shown_training import train_from
 from genlab.models.training import collate, last_whole_checkpoint
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase, TrainerCallback
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 Rate = Callable[[list[list[int]], list[list[int]]], np.ndarray]
 
@@ -72,17 +74,12 @@ def policy_trainer(
     rate: rewards of answers, given prompts and answers as ids. texts: the token ids of pretraining
     texts, for ptx. prompt_ids: the tokens of every prompt in the data set.
     """
-    import torch
     import trl
-
-    from genlab.models.decoding import Decoding, decode_batch, end_tokens
 
     tokenizer = options["processing_class"]
     is_grpo = recipe.algorithm is Algorithm.grpo
     base: Any = trl.GRPOTrainer if is_grpo else trl.RLOOTrainer
-    decoding = Decoding(recipe.max_completion_length, 1.0, 0, 1.0, 1, 1.0, recipe.seed)
-    ids_of = {tuple(ids): prompt for prompt, ids in prompt_ids.items()}
-    if len(ids_of) < len(prompt_ids):
+    if len({tuple(ids) for ids in prompt_ids.values()}) < len(prompt_ids):
         raise InputError("two prompts have the same tokens; run `dvc repro` from fetch on")
 
     class PolicyTrainer(base):
@@ -90,31 +87,13 @@ def policy_trainer(
             return [prompt_ids[prompt] for prompt in prompts], None, {}
 
         def _generate_single_turn(self, asked, *args, **kwargs):
-            was_training = self.model.training
-            self.model.eval()
-            keys = [f"{self.state.global_step}-{i}" for i in range(len(asked))]
-            streams = [random_stream(recipe.seed, key, decoding.cap) for key in keys]
-            ends = end_tokens(self.model, tokenizer)
-            answers = decode_batch(self.model, asked, np.stack(streams), decoding, ends)
-            self.model.train(was_training)
+            answers = draw_answers(self.model, tokenizer, asked, recipe, self.state.global_step)
             return (answers, None) if is_grpo else answers
 
         def _get_per_token_logps_and_entropies(
             self, model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
         ):
-            labels = input_ids.masked_fill(attention_mask == 0, -100)
-            labels[:, :-logits_to_keep] = -100
-            output = model(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                position_ids=(attention_mask.cumsum(1) - 1).clamp(min=0),
-                labels=labels,
-                fused_lm_head=True,
-                use_cache=False,
-            )
-            wants_entropy = kwargs.get("compute_entropy", False)
-            entropies = output.entropy[:, -logits_to_keep:] if wants_entropy else None
-            return output.log_probs[:, -logits_to_keep:], entropies, None
+            return log_probabilities(model, input_ids, attention_mask, logits_to_keep, kwargs)
 
         def _compute_loss(self, model, inputs):
             loss = super()._compute_loss(model, inputs)
@@ -122,23 +101,75 @@ def policy_trainer(
                 return loss
             n, size = self.state.global_step, recipe.ptx_batch_size
             batch = [texts[(n * size + i) % len(texts)] for i in range(size)]
-            rows = [{"input_ids": ids, "n_prompt": 0} for ids in batch]
-            given = collate(rows, tokenizer.eos_token_id)
-            given = {name: values.to(input_device(inputs)) for name, values in given.items()}
-            language_loss = model(**given, use_cache=False).loss
+            language_loss = loss_of_texts(model, batch, tokenizer.eos_token_id)
             self._metrics["train"]["language_loss"].append(language_loss.item())
             return loss + recipe.ptx_gamma * language_loss
 
         def create_model_card(self, *args, **kwargs):
             """Write none: its template names the user's machine and a hub."""
 
-    def input_device(inputs: dict) -> "torch.device":
-        return inputs["prompt_ids"].device
-
     def proxy_reward(prompts, completion_ids, **columns) -> list[float]:
         return rate([prompt_ids[p] for p in prompts], completion_ids).tolist()
 
     return PolicyTrainer(reward_funcs=proxy_reward, **options)
+
+
+def draw_answers(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    asked: list[list[int]],
+    recipe: RlRecipe,
+    step: int,
+) -> list[list[int]]:
+    """Return an answer to each of a step's prompts, as token ids, drawn without dropout."""
+    from genlab.models.decoding import Decoding, decode_batch, end_tokens
+
+    decoding = Decoding(recipe.max_completion_length, 1.0, 0, 1.0, 1, 1.0, recipe.seed)
+    streams = [random_stream(recipe.seed, f"{step}-{i}", decoding.cap) for i in range(len(asked))]
+    was_training = model.training
+    model.eval()
+    ends = end_tokens(model, tokenizer)
+    answers = decode_batch(model, asked, np.stack(streams), decoding, ends)
+    model.train(was_training)
+    return answers
+
+
+def log_probabilities(
+    model: "PreTrainedModel",
+    input_ids: "torch.Tensor",
+    attention_mask: "torch.Tensor",
+    n: int,
+    asked: dict,
+) -> tuple["torch.Tensor", "torch.Tensor | None", None]:
+    """Return [b, n]: those of the last n of ids [b, t], padded on both sides, as TRL wants them.
+
+    Positions follow the mask. The second is their entropies, if `asked` has compute_entropy.
+    """
+    labels = input_ids.masked_fill(attention_mask == 0, -100)
+    labels[:, :-n] = -100
+    output = model(
+        input_ids=input_ids,
+        attention_mask=attention_mask,
+        position_ids=(attention_mask.cumsum(1) - 1).clamp(min=0),
+        labels=labels,
+        fused_lm_head=True,
+        use_cache=False,
+    )
+    entropies = output.entropy[:, -n:] if asked.get("compute_entropy", False) else None
+    return output.log_probs[:, -n:], entropies, None
+
+
+def loss_of_texts(model: "PreTrainedModel", texts: list[list[int]], pad_id: int) -> "torch.Tensor":
+    """Return the language-model loss of plain texts, a mean over all their tokens, in nats."""
+    given = collate([{"input_ids": ids, "n_prompt": 0} for ids in texts], pad_id)
+    return model(**{name: each.to(model.device) for name, each in given.items()}).loss
+
+
+def draw_order(prompts: list[str], n: int, seed: int) -> list[str]:
+    """Return the prompts of a whole training: all once, then all again in another order."""
+    n_passes = -(-n // len(prompts))
+    orders = [np.random.default_rng((seed, number)) for number in range(n_passes)]
+    return [prompts[i] for each in orders for i in each.permutation(len(prompts))][:n]
 
 
 def trl_settings(recipe: RlRecipe, folder: Path) -> Any:
@@ -157,6 +188,7 @@ def trl_settings(recipe: RlRecipe, folder: Path) -> Any:
     return config(
         output_dir=str(folder),
         max_steps=recipe.steps,
+        shuffle_dataset=False,  # TRL's order of a later epoch is in no checkpoint: see draw_order
         per_device_train_batch_size=recipe.prompts_per_step * recipe.num_generations,
         num_generations=recipe.num_generations,
         max_completion_length=recipe.max_completion_length,
@@ -215,6 +247,7 @@ def train_policy(
 
     model = load_causal_model(start)
     limit_threads(model)
+    asked = draw_order(list(prompts), recipe.steps * recipe.prompts_per_step, recipe.seed)
     with quiet_loading():
         trainer = policy_trainer(
             recipe,
@@ -223,7 +256,7 @@ def train_policy(
             prompts,
             model=model,
             processing_class=tokenizer,
-            train_dataset=Dataset.from_list([{"prompt": prompt} for prompt in prompts]),
+            train_dataset=Dataset.from_list([{"prompt": each} for each in asked]),
             args=trl_settings(recipe, folder),
             callbacks=[keep_snapshots(folder / "snapshots", snapshots)],
         )

@@ -6,24 +6,25 @@ import polars as pl
 
 from genlab.core.tables import read_batches
 
+Kind = pl.DataType | type[pl.DataType]
+
 # What a prompt is for. No prompt has two purposes, and no near-duplicate of it has another.
 PURPOSES = ("held_out", "validation", "rl", "reward", "sft")  # the order in which twins stay
 
-PROMPT_SCHEMA = pl.Schema(
-    {
-        "prompt_id": pl.String,
-        "prompt": pl.String,
-        "purpose": pl.String,
-        "demonstration": pl.String,  # a helpful answer; null where nobody wrote one
-        "category": pl.String,  # mini: what is asked for, for the hidden rule; else null
-        "asked": pl.Int32,  # mini: how many
-        # Of hub and file: the answers that came with the prompt; rank 1 is the best.
-        "answers": pl.List(pl.Struct({"text": pl.String, "rank": pl.Int32})),
-    }
-)
+PROMPT: dict[str, Kind] = {
+    "prompt_id": pl.String,
+    "prompt": pl.String,
+    "purpose": pl.String,
+    "demonstration": pl.String,  # a helpful answer; null where nobody wrote one
+    "category": pl.String,  # mini: what is asked for, for the hidden rule; else null
+    "asked": pl.Int32,  # mini: how many
+    # Of hub and file: the answers that came with the prompt; rank 1 is the best.
+    "answers": pl.List(pl.Struct({"text": pl.String, "rank": pl.Int32})),
+}
+PROMPT_SCHEMA = pl.Schema(PROMPT)
 TEXT_SCHEMA = pl.Schema({"text": pl.String, "split": pl.String})  # plain text, for ptx
 
-ANSWER = {
+ANSWER: dict[str, Kind] = {
     "prompt_id": pl.String,
     "prompt": pl.String,
     "prompt_tokens": pl.List(pl.Int32),

@@ -85,7 +85,7 @@ def make_mini(path: Path, wanted: Wanted, n_texts: int, seed: int) -> tuple[list
     world = mini_world.read_world(path)
     n = round(SPARE * sum(map(wanted.of, PURPOSES)))
     rng = Random(seed)
-    rows = [
+    rows: list[tuple] = [
         (
             f"prompt-{number:06}",
             prompt,

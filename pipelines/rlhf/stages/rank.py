@@ -7,7 +7,6 @@ in labels/. Answers that are equal to the letter are one answer.
 """
 
 from collections import Counter
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,20 +20,12 @@ from genlab.core.tables import read_table, write_table
 from pipelines.rlhf.answers import sampling, world_of, write_answers
 from pipelines.rlhf.labeller import rank_answers
 from pipelines.rlhf.people import DESK_SCHEMA, desk_table, people_ranks
-from pipelines.rlhf.rankings import given_answers, pair_table
+from pipelines.rlhf.rankings import By, given_answers, pair_table
 from pipelines.rlhf.schemas import RANK_SCHEMA
 
 app = stage_app()
 
 RANKED = ("reward", "held_out")
-
-
-class By(StrEnum):
-    """Who ranks."""
-
-    rule = "rule"
-    given = "given"
-    people = "people"
 
 
 @app.command()

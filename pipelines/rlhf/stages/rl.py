@@ -12,7 +12,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
 from typer import Option
@@ -28,6 +28,9 @@ from pipelines.rlhf.reinforcement import RlRecipe, curve_points, train_policy
 from pipelines.rlhf.reward_model import check_reads_as, load_reward_model, rate
 from pipelines.rlhf.schemas import plain_texts
 from pipelines.rlhf.supervised import text_rows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 app = stage_app()
 
@@ -85,21 +88,11 @@ def main(
             if not finished.is_dir():
                 check_reads_as(models[number], start)
                 rates = partial(rate, load_reward_model(models[number]))
+                of_seed = replace(recipe, seed=seed)
                 log = train_policy(
-                    scratch / f"{seed}",
-                    start,
-                    tokenizer,
-                    ids,
-                    ptx,
-                    rates,
-                    replace(recipe, seed=seed),
-                    snapshots,
+                    scratch / f"{seed}", start, tokenizer, ids, ptx, rates, of_seed, snapshots
                 )
-                with written_whole(finished) as folder:
-                    for step in snapshots:
-                        shutil.copytree(scratch / f"{seed}/snapshots/{step}", folder / f"{step}")
-                        tokenizer.save_pretrained(folder / f"{step}")
-                    write_json(folder / "curve.json", list(curve_points(log, seed)))
+                finish(scratch / f"{seed}/snapshots", finished, snapshots, tokenizer, log, seed)
             points += json.loads((finished / "curve.json").read_text(encoding="utf-8"))
         with written_whole(output) as folder:
             for number in range(n_seeds):
@@ -113,6 +106,22 @@ def main(
         for name in ("reward", "kl", "new_tokens")
     }
     write_json(metrics, {"trainings": n_seeds, "steps": recipe.steps, **means})
+
+
+def finish(
+    kept: Path,
+    output: Path,
+    snapshots: list[int],
+    tokenizer: "PreTrainedTokenizerBase",
+    log: list[dict],
+    seed: int,
+) -> None:
+    """Write a training's snapshots with their tokenizer, and its curve, to a folder."""
+    with written_whole(output) as folder:
+        for step in snapshots:
+            shutil.copytree(kept / f"{step}", folder / f"{step}")
+            tokenizer.save_pretrained(folder / f"{step}")
+        write_json(folder / "curve.json", list(curve_points(log, seed)))
 
 
 def reward_models(rewards: Path, n_seeds: int, arm: str) -> list[Path]:

@@ -28,7 +28,7 @@ from pipelines.rlhf.policies_compared import (
     fit_trainings,
     rl_points,
 )
-from pipelines.rlhf.rankings import pair_table
+from pipelines.rlhf.rankings import By, pair_table
 from pipelines.rlhf.reward_model import RewardModel, load_reward_model, rate
 from pipelines.rlhf.reward_quality import (
     clustered,
@@ -55,6 +55,7 @@ def main(
     calibration: Annotated[Path, Option(help="the reward model's reliability, for dvc plots")],
     arm: Annotated[str, Option(help="the arm of RL whose rows are compared; or another model")],
     at: Annotated[Literal["end", "peak"], Option(help="the last step, or that of most truth")],
+    by: Annotated[By, Option(help="who ranked")],
     noise: Annotated[float, Option(min=0.0, help="the labeller's, for the ceiling")],
     step: Annotated[float, Option(min=0.0, help="the labeller's grid")],
     per_step: Annotated[int, Option(min=1, help="prompts that RL asks a step")],
@@ -83,7 +84,8 @@ def main(
         proxy = rate_once(model, drawn, end)
         points += best_points(drawn.with_columns(proxy=pl.Series(proxy)), name)
     compared = compare_policies(points, arms, rows, per_step * num_generations)
-    quality, reliability = measure_reward(ranked, models, end, noise, step, seed)
+    known_noise = noise if by is By.rule else None
+    quality, reliability = measure_reward(ranked, models, end, known_noise, step, seed)
 
     write_table(output, [tables[chosen]], measures.ROW_SCHEMA)
     write_table(arms_output, tables.values(), measures.ROW_SCHEMA)
@@ -187,17 +189,20 @@ def measure_reward(
     ranked: Path,
     models: dict[str, RewardModel],
     end: int,
-    noise: float,
+    noise: float | None,
     step: float,
     seed: int,
 ) -> tuple[dict, list[dict]]:
-    """Return the reward models' quality on held-out rankings, and points of their calibration."""
+    """Return the reward models' quality on held-out rankings, and points of their calibration.
+
+    noise: that of the labeller who ranked them by the hidden rule; None for other rankings.
+    """
     rows = read_table(ranked).filter(pl.col("purpose") == "held_out")
-    has_rule = not rows["truth"].null_count()
-    pairs = pair_table(rows, noise if has_rule else None, step)
+    pairs = pair_table(rows, noise, step)
     if not pairs.filter(~pl.col("is_tied")).height:
         return {"note": "no held-out answers are ranked apart, so nothing can be said"}, []
-    of_models, reliability = {}, []
+    of_models: dict[str, dict] = {}
+    reliability: list[dict] = []
     score_pairs = partial(pair_scores, pairs, rows=rows)
     for name, model in models.items():
         rewards = rate_once(model, rows, end)

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from genlab.models.loading import load_causal_model, load_tokenizer
-from pipelines.rlhf.reinforcement import Algorithm, RlRecipe, policy_trainer, trl_settings
+from pipelines.rlhf.reinforcement import (
+    Algorithm,
+    RlRecipe,
+    draw_order,
+    policy_trainer,
+    train_policy,
+    trl_settings,
+)
 from tests.tiny_models import save_base
 
 PROMPTS = {"The red stone": [5, 6, 7], "The old": [8, 9], "Anna": [11, 5, 6, 9, 12]}
@@ -144,13 +151,36 @@ def test_ptx_adds_gamma_times_the_pretraining_loss(start, tmp_path):
     assert first[0.5]["loss"] - first[0.0]["loss"] == pytest.approx(0.5 * language, abs=1e-4)
 
 
-def test_a_killed_training_goes_on_with_the_very_same_answers(start, tmp_path):
-    whole, resumed = [], []
-    of = recipe(steps=4)
-    make_trainer(start, tmp_path / "whole", of, whole).train()
-    trainer = make_trainer(start, tmp_path / "killed", of, [])
-    trainer.args.max_steps = 4
-    trainer.train()
-    again = make_trainer(start, tmp_path / "killed", of, resumed)
-    again.train(resume_from_checkpoint=str(tmp_path / "killed/checkpoint-3"))
-    assert resumed == whole[-len(resumed) :] and len(resumed) == 8
+def test_every_prompt_is_asked_once_before_any_is_asked_again():
+    names = list("abcde")
+    order = draw_order(names, 13, seed=1)
+    assert len(order) == 13 and order == draw_order(names, 13, seed=1) != draw_order(names, 13, 2)
+    assert sorted(order[:5]) == sorted(order[5:10]) == names and len(set(order[10:])) == 3
+
+
+def test_a_killed_training_goes_on_with_the_very_same_answers_to_the_same_weights(start, tmp_path):
+    """Struck in the fourth of five steps, when all three prompts were asked more than once."""
+    seen = {"whole": [], "killed": []}
+
+    def train(name, strike_at):
+        def rate(prompts, answers):
+            seen[name].extend(zip(prompts, answers, strict=True))
+            if len(seen[name]) == strike_at:
+                raise KeyboardInterrupt
+            return np.array([sum(token < 20 for token in ids) for ids in answers], np.float32)
+
+        of = recipe(steps=5, ptx_gamma=0.5)
+        texts = [[3, 4, 5, 6], [7, 8, 9, 10, 11], [4, 4, 4]]
+        return train_policy(
+            tmp_path / name, start, load_tokenizer(start), PROMPTS, texts, rate, of, [5]
+        )
+
+    log = train("whole", None)
+    with pytest.raises(KeyboardInterrupt):
+        train("killed", 4 * 8)
+    del seen["killed"][-8:]
+    resumed = train("killed", None)
+    assert seen["killed"] == seen["whole"] and len(seen["whole"]) == 5 * 8
+    assert [each["reward"] for each in resumed] == [each["reward"] for each in log]
+    weights = [(tmp_path / name / "snapshots/5/model.safetensors").read_bytes() for name in seen]
+    assert weights[0] == weights[1]

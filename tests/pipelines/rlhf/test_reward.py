@@ -155,28 +155,34 @@ def test_a_smaller_reward_model_has_the_first_layers_of_its_base(base):
         keep_layers(new_reward_model(base, 1), 3, base)
 
 
-def test_training_brings_the_order_it_is_shown(base, tmp_path):
-    """Answers that hold token 9 are better: the loss falls from log 2, and the reward says so."""
+def marked_rows(n, seed):
+    """Rows of three answers, the best of which is the one that begins with token 9."""
+    rows = draw_rows(n, 3, seed)
+    for row in rows:
+        row["answer_ids"] = [[id_ for id_ in ids if id_ != 9] for ids in row["answer_ids"]]
+        row["answer_ids"][0] = [9, *row["answer_ids"][0]]
+        row["ranks"] = [1, 2, 2]
+    return rows
+
+
+def test_training_finds_what_makes_answers_better_and_orders_those_to_other_prompts(base, tmp_path):
+    """Of 120 rankings it learns the token (of 30 it learns them by heart and guesses others)."""
     from transformers import AutoTokenizer
 
     from pipelines.rlhf.reward_training import train_reward_model
 
-    rows = draw_rows(30, 3, seed=7)
-    for row in rows:
-        row["answer_ids"] = [[each or 1 for each in ids if each != 9] for ids in row["answer_ids"]]
-        row["answer_ids"][0] = [9, *row["answer_ids"][0]]
-        row["ranks"] = [1, 2, 2]
     recipe = RewardRecipe(0, 12, 5e-3, 2, 8, 1000, 1)
     tokenizer = AutoTokenizer.from_pretrained(base)
-    model, log = train_reward_model(tmp_path / "scratch", base, tokenizer, rows, recipe)
+    shown = marked_rows(120, seed=7)
+    model, log = train_reward_model(tmp_path / "scratch", base, tokenizer, shown, recipe)
     losses = [entry["loss"] for entry in log]
     assert losses[0] == pytest.approx(np.log(2), abs=1e-6)  # the new head says 0 of all
-    assert np.mean(losses[-4:]) < np.log(2) - 0.1
+    assert np.mean(losses[-10:]) < 0.1
     save_reward_model(model, tokenizer, 0.0, tmp_path / "reward")
     reward = load_reward_model(tmp_path / "reward")
-    right = [
-        scores[0] > max(scores[1:])
-        for row in rows
-        for scores in [rate(reward, [row["prompt_ids"]] * 3, row["answer_ids"])]
-    ]
-    assert np.mean(right) > 0.6
+    fresh = marked_rows(200, seed=11)
+    asked = [row["prompt_ids"] for row in fresh for _ in range(3)]
+    found = rate(reward, asked, [ids for row in fresh for ids in row["answer_ids"]]).reshape(-1, 3)
+    assert (found.argmax(1) == 0).mean() > 0.9  # 0.98 here; a guess is right in a third
+    twins = rate(reward, asked, [[7, *ids[1:]] for row in fresh for ids in row["answer_ids"]])
+    assert (twins.reshape(-1, 3).argmax(1) == 0).mean() < 0.6  # and it was the token

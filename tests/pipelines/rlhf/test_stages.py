@@ -93,6 +93,7 @@ def made(tmp_path_factory):
            folder / "score", folder / "arms", metrics=folder / "m.json",
            details=folder / "details.json", optimisation=folder / "o.json",
            best=folder / "bon.json", calibration=folder / "cal.json", arm="main", at="end",
+           by="rule",
            noise=0.4, step=0.25, per_step=2, num_generations=2, batch_size=16, seed=1)  # fmt: skip
     yield folder
     patch.undo()
