@@ -279,6 +279,6 @@ def curve_points(log: list[dict], seed: int) -> Iterator[dict]:
             "seed": str(seed),
             "step": entry["step"],
             "reward": entry["reward"],
-            "kl": entry.get("kl", 0.0),
             "new_tokens": entry["completions/mean_length"],
+            **({"kl": entry["kl"]} if "kl" in entry else {}),  # with beta 0 TRL reckons none
         }

@@ -40,7 +40,7 @@ def main(
     output: Path,
     best_output: Path,
     metrics: Annotated[Path, Option()],
-    world: Annotated[Path, Option(help="mini: its vocabulary, for the hidden rule")],
+    corpus_path: Annotated[Path, Option(help="mini: its vocabulary, for the hidden rule")],
     curves: Annotated[Path, Option(help="reward and KL against steps, for dvc plots")],
     arms: Annotated[list[str], Option(help="arms of RL whose policies write; repeat the option")],
     cap: Annotated[int, Option(min=1, help="new tokens of an answer")],
@@ -56,7 +56,7 @@ def main(
     models = find_models(base, supervised, dpo, rl, arms)
     tokenizer, start = load_for_inference(supervised / START)
     asked = read_table(prompts).filter(pl.col("purpose").is_in(["validation", "held_out"]))
-    rules = world_of(world, asked)
+    rules = world_of(corpus_path, asked)
     plain = plain_texts(texts, "validation")
     decoding = sampling(cap, seed)
 

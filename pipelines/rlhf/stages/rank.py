@@ -37,7 +37,7 @@ def main(
     output: Path,
     desk_output: Path,
     metrics: Annotated[Path, Option()],
-    world: Annotated[Path, Option(help="mini: its vocabulary, for the hidden rule")],
+    corpus_path: Annotated[Path, Option(help="mini: its vocabulary, for the hidden rule")],
     by: Annotated[By, Option(help="who ranks the answers")],
     n_answers: Annotated[int, Option(min=2, max=9, help="K, answers to a prompt")],
     noise: Annotated[float, Option(min=0.0, help="rule: of the labeller, in units of truth")],
@@ -55,7 +55,7 @@ def main(
     if by is By.given:
         rows = given_answers(asked, tokenizer)
     else:
-        rules = world_of(world, asked)
+        rules = world_of(corpus_path, asked)
         if by is By.rule and rules is None:
             raise InputError(
                 "rank.by=rule: only the mini world has a hidden rule; take rank.by=given or people"

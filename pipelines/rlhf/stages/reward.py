@@ -96,9 +96,10 @@ def main(
 
 
 def curve_points(log: list[dict], seed: int) -> list[dict]:
-    """Return the Trainer's log as plot points: seed, step, loss (nats), accuracy."""
+    """Return the Trainer's log as plot points: arm, seed, step, loss (nats), accuracy."""
     return [
         {
+            "arm": "reward model",
             "seed": str(seed),
             "step": each["step"],
             "loss": each["loss"],

@@ -104,6 +104,7 @@ def main(
     means = {
         name: sum(point[name] for point in last) / len(last)
         for name in ("reward", "kl", "new_tokens")
+        if all(name in point for point in last)
     }
     write_json(metrics, {"trainings": n_seeds, "steps": recipe.steps, **means})
 

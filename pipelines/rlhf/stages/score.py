@@ -1,8 +1,9 @@
 """score: what the reward model is worth, what RL gained, and where it went too far.
 
 Reads the answers of all models, the many answers for best-of-n, the rankings, and the reward
-models. Writes a row per prompt, arm and training, from which every mean can be made again; the
-headline; all numbers with their intervals; and the points of the pictures.
+models. Writes a row per prompt and arm of one training, which claims compare one after the other;
+the headline and all numbers with their intervals, over all trainings; and the points of the
+pictures.
 """
 
 from functools import partial
@@ -55,10 +56,11 @@ def main(
     calibration: Annotated[Path, Option(help="the reward model's reliability, for dvc plots")],
     arm: Annotated[str, Option(help="the arm of RL whose rows are compared; or another model")],
     at: Annotated[Literal["end", "peak"], Option(help="the last step, or that of most truth")],
+    training: Annotated[int, Option(min=0, help="the training of which rows are written")],
     by: Annotated[By, Option(help="who ranked")],
     noise: Annotated[float, Option(min=0.0, help="the labeller's, for the ceiling")],
     step: Annotated[float, Option(min=0.0, help="the labeller's grid")],
-    per_step: Annotated[int, Option(min=1, help="prompts that RL asks a step")],
+    prompts_per_step: Annotated[int, Option(min=1, help="that RL asks")],
     num_generations: Annotated[int, Option(min=2, help="answers to each")],
     batch_size: Annotated[int, Option(min=1, help="answers a reward model reads at a time")],
     seed: Annotated[int, Option(min=0, help="of the bootstrap")],
@@ -69,6 +71,7 @@ def main(
     folders = numbered(rewards)
     end = load_tokenizer(folders[0]).eos_token_id
     models = {folder.name: load_reward_model(folder, batch_size) for folder in folders}
+    check_training(training, list(models))
     rows = rated(read_table(generated), models, end)
     known = rows["arm"].unique(maintain_order=True).to_list()
     if arm not in known:
@@ -83,20 +86,30 @@ def main(
     for name, model in models.items():
         proxy = rate_once(model, drawn, end)
         points += best_points(drawn.with_columns(proxy=pl.Series(proxy)), name)
-    compared = compare_policies(points, arms, rows, per_step * num_generations)
+    compared = compare_policies(points, arms, rows, prompts_per_step * num_generations)
     known_noise = noise if by is By.rule else None
     quality, reliability = measure_reward(ranked, models, end, known_noise, step, seed)
 
-    write_table(output, [tables[chosen]], measures.ROW_SCHEMA)
-    write_table(arms_output, tables.values(), measures.ROW_SCHEMA)
+    of_training = {n: t.filter(pl.col("seed") == f"{training}") for n, t in tables.items()}
+    write_table(output, [of_training[chosen]], measures.ROW_SCHEMA)
+    write_table(arms_output, of_training.values(), measures.ROW_SCHEMA)
     shown = {name: measures.headline(each) for name, each in summaries.items()}
-    write_json(metrics, {**shown, "reward_model": headline_of(quality)})
+    write_json(metrics, {"answers": shown, "reward_model": headline_of(quality)})
     everything = {"arms": summaries, "reward_model": quality, "policies": compared}
     write_json(details, everything)
     write_json(optimisation, optimisation_points(points, arms, compared))
     write_json(best, best_of_n_points(points))
     write_json(calibration, reliability)
     print(measures.table_of(summaries))
+
+
+def check_training(training: int, known: list[str]) -> None:
+    """Raise InputError for a training that has no reward model; they are called by its seed."""
+    if f"{training}" not in known:
+        raise InputError(
+            f"score.training={training}: the trainings are {', '.join(known)}; take one of them, "
+            "or raise reward.n_seeds"
+        )
 
 
 def rate_once(model: RewardModel, rows: pl.DataFrame, end: int) -> np.ndarray:

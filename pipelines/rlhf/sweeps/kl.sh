@@ -3,4 +3,4 @@
 set -euo pipefail
 . "$(dirname "$0")/../../../sweeps/queue.sh"
 cd "$(dirname "$0")/.."
-METRIC=main_end.truth queue rlhf-kl -S 'compared.arms=[main]' -S 'arms.main.beta=0.0,0.02,0.1,0.3'
+METRIC=answers.main_end.truth queue rlhf-kl -S 'compared.arms=[main]' -S 'arms.main.beta=0.0,0.02,0.1'

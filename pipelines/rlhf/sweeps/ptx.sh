@@ -3,5 +3,5 @@
 set -euo pipefail
 . "$(dirname "$0")/../../../sweeps/queue.sh"
 cd "$(dirname "$0")/.."
-METRIC=ptx_end.truth queue rlhf-ptx -S 'compared.arms=[ptx]' -S score.arm=ptx \
+METRIC=answers.ptx_end.truth queue rlhf-ptx -S 'compared.arms=[ptx]' -S score.arm=ptx \
   -S 'arms.ptx.ptx_gamma=0.0,0.1,0.5,2.0'

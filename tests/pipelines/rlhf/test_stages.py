@@ -31,6 +31,9 @@ REWARD = {"ties": "drop", "n_prompts": 0, "n_seeds": 2, "n_layer": 0, "epochs": 
           "learning_rate": 0.01, "warmup_steps": 0, "batch_size": 4, "save_steps": 50,
           "seed": 3}  # fmt: skip
 
+SCORE = {"arm": "main", "at": "end", "by": "rule", "training": 3, "noise": 0.4, "step": 0.25,
+         "prompts_per_step": 2, "num_generations": 2, "batch_size": 16, "seed": 1}  # fmt: skip
+
 
 def invoke(app, *positional, **options):
     """Run a program and raise what it raises."""
@@ -57,8 +60,16 @@ def fetch_corpus(folder, **options):
 def rank_answers(made, folder, **options):
     labels = options.pop("labels", PIPELINE / "labels")
     invoke(rank.app, made / "prompts", made / "sft/start", labels, PIPELINE / "rank.yaml",
-           folder / "rank", folder / "desk", metrics=folder / "rank.json", world=WORDS,
+           folder / "rank", folder / "desk", metrics=folder / "rank.json", corpus_path=WORDS,
            **(RANK | options))  # fmt: skip
+
+
+def score_answers(made, folder, **options):
+    invoke(score.app, made / "generate", made / "best", made / "rank", made / "reward",
+           folder / "score", folder / "arms", metrics=folder / "m.json",
+           details=folder / "details.json", optimisation=folder / "o.json",
+           best=folder / "bon.json", calibration=folder / "cal.json",
+           **(SCORE | options))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +98,9 @@ def made(tmp_path_factory):
            folder / "rl/main", metrics=folder / "rl.json", **RL)  # fmt: skip
     invoke(generate.app, folder / "prompts", texts, folder / "base", folder / "sft",
            folder / "dpo", folder / "rl", folder / "generate", folder / "best",
-           metrics=folder / "g.json", world=WORDS, curves=folder / "gc.json", arms=["main"],
+           metrics=folder / "g.json", corpus_path=WORDS, curves=folder / "gc.json", arms=["main"],
            cap=8, n_best=8, n_best_prompts=4, batch_size=64, seed=2)  # fmt: skip
-    invoke(score.app, folder / "generate", folder / "best", folder / "rank", folder / "reward",
-           folder / "score", folder / "arms", metrics=folder / "m.json",
-           details=folder / "details.json", optimisation=folder / "o.json",
-           best=folder / "bon.json", calibration=folder / "cal.json", arm="main", at="end",
-           by="rule",
-           noise=0.4, step=0.25, per_step=2, num_generations=2, batch_size=16, seed=1)  # fmt: skip
+    score_answers(folder, folder)
     yield folder
     patch.undo()
 
@@ -129,20 +135,34 @@ def test_demonstrations_have_a_mean_reward_of_0(made):
         assert found.mean() == pytest.approx(0, abs=1e-6)
 
 
-def test_rows_have_every_arm_and_training_and_their_means_are_the_details(made):
-    arms, details = read_table(made / "arms"), read(made / "details.json")
+def test_rows_of_all_trainings_have_every_arm_and_their_means_are_the_details(made, tmp_path):
+    details = read(made / "details.json")
+    score_answers(made, tmp_path, training=4)
+    assert read(tmp_path / "details.json") == details  # which holds all trainings, in either
+    first, second = read_table(made / "arms"), read_table(tmp_path / "arms")
+    # By the reward models' seeds, whatever the arm's own.
+    assert (set(first["seed"]), set(second["seed"])) == ({"3"}, {"4"})
+    arms = pl.concat([first, second])
     assert arms.schema == ROW_SCHEMA
     assert set(arms["arm"]) == {"base", "sft", "start", "dpo", "main_peak", "main_end"}
-    assert set(arms["seed"]) == {"3", "4"}  # by the reward models' seeds, whatever the arm's own
     for arm, summary in details["arms"].items():
         mine = arms.filter(pl.col("arm") == arm)
         assert summary["truth"]["seeds"]["value"] == pytest.approx(mine["truth"].mean())
+        assert summary["proxy"]["seeds"]["value"] == pytest.approx(mine["proxy"].mean())
     sft_rows = arms.filter(pl.col("arm") == "sft")
     assert sft_rows["win"].unique().to_list() == [0.5]  # against itself: ties are one half
-    assert read_table(made / "score").equals(arms.filter(pl.col("arm") == "main_end"))
-    quality = details["reward_model"]
-    assert set(quality["baselines"]) == {"chance", "shorter_wins", "ceiling"}
-    assert 0.5 < quality["baselines"]["ceiling"] < 1
+    assert read_table(made / "score").equals(first.filter(pl.col("arm") == "main_end"))
+    with pytest.raises(InputError, match=r"score\.training=5: the trainings are 3, 4"):
+        score_answers(made, tmp_path, training=5)
+
+
+def test_a_reward_model_has_a_ceiling_only_where_the_labellers_noise_is_known(made, tmp_path):
+    baselines = read(made / "details.json")["reward_model"]["baselines"]
+    assert set(baselines) == {"chance", "shorter_wins", "ceiling"}
+    assert 0.5 < baselines["ceiling"] < 1
+    score_answers(made, tmp_path, by="people")
+    found = read(tmp_path / "details.json")["reward_model"]["baselines"]
+    assert found == {name: baselines[name] for name in ("chance", "shorter_wins")}
 
 
 def test_a_snapshot_that_is_beyond_the_training_is_named(made, tmp_path):
@@ -198,10 +218,10 @@ def test_rankings_of_a_file_go_all_the_way_to_a_reward_model(made, tmp_path, mon
     with pytest.raises(InputError, match=r"rank\.by=rule: only the mini world has a hidden rule"):
         invoke(rank.app, tmp_path / "prompts", made / "sft/start", PIPELINE / "labels",
                PIPELINE / "rank.yaml", tmp_path / "rank", tmp_path / "desk",
-               metrics=tmp_path / "m", world=WORDS, **RANK)  # fmt: skip
+               metrics=tmp_path / "m", corpus_path=WORDS, **RANK)  # fmt: skip
     invoke(rank.app, tmp_path / "prompts", made / "sft/start", PIPELINE / "labels",
            PIPELINE / "rank.yaml", tmp_path / "rank", tmp_path / "desk", metrics=tmp_path / "m",
-           world=WORDS, **(RANK | {"by": "given"}))  # fmt: skip
+           corpus_path=WORDS, **(RANK | {"by": "given"}))  # fmt: skip
     assert read_table(tmp_path / "rank")["rank"].to_list() == [1, 2] * 20
     invoke(reward.app, tmp_path / "rank", tmp_path / "prompts", made / "reward_base",
            made / "sft/start", tmp_path / "reward", metrics=tmp_path / "r.json",
