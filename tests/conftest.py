@@ -14,9 +14,14 @@ os.environ["GENLAB_QUIET"] = "1"
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.project_copy import commit, dvc
 from tests.tiny_run import make_project
+
+# A busy machine is no reason to fail.
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
 
 
 def pytest_collection_finish(session) -> None:

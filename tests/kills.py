@@ -1,6 +1,6 @@
 """Kill or interrupt every stage of a pipeline once, then compare what came out with the record.
 
-python -m tests.kills pipelines/reviews --number SIGINT
+python -m tests.kills pipelines/NAME --number SIGINT
 
 A program and not a test: every stage runs twice at its full size, which takes minutes. The record
 must be of this machine, as others differ in last bits (`make verify`).
