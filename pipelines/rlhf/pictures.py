@@ -1,7 +1,12 @@
-"""The points of the over-optimisation picture: lines of proxy and truth against the distance."""
+"""The over-optimisation picture: lines of proxy and truth against the distance."""
+
+from pathlib import Path
 
 import numpy as np
 
+from genlab.core.files import written_whole
+from genlab.report.charts import Plot, draw, find_template
+from genlab.report.examples import stand_alone
 from pipelines.rlhf.arms import START
 from pipelines.rlhf.overoptimisation import gain_at
 from pipelines.rlhf.policies_compared import Point
@@ -57,3 +62,21 @@ def best_of_n_points(points: list[Point]) -> list[dict]:
         for point in mine
         if np.isfinite(getattr(point, name))
     ]
+
+
+def draw_optimisation(rows: list[dict], arm: str, path: Path) -> None:
+    """Write an arm's lines, of `optimisation_points`, as an SVG that README can show."""
+    plot = Plot(
+        title="over-optimisation",
+        template="by_arm_and_seed",
+        x="d",
+        y={},
+        column="gain",
+        x_label="distance from the start, square root of KL (nats)",
+        y_label="gain over the start",
+    )
+    mine = [row for row in rows if row["arm"].startswith(f"{arm}: ")]
+    template = find_template(Path(__file__).parent, plot.template)
+    with written_whole(path) as partial:
+        charts = [draw(plot, mine, template)] if mine else []
+        partial.write_text(stand_alone(charts), encoding="utf-8")

@@ -20,7 +20,7 @@ from genlab.core.tables import read_table, write_table
 from pipelines.rlhf import metrics as measures
 from pipelines.rlhf.answers import full_answers
 from pipelines.rlhf.arms import BASE, DPO, SFT, START, numbered
-from pipelines.rlhf.pictures import best_of_n_points, optimisation_points
+from pipelines.rlhf.pictures import best_of_n_points, draw_optimisation, optimisation_points
 from pipelines.rlhf.policies_compared import (
     Point,
     at_equal_kl,
@@ -52,6 +52,7 @@ def main(
     metrics: Annotated[Path, Option(help="the headline")],
     details: Annotated[Path, Option(help="all numbers, with their intervals")],
     optimisation: Annotated[Path, Option(help="proxy and truth against distance, for dvc plots")],
+    picture: Annotated[Path, Option(help="SVG of the same, of score.arm, for README")],
     best: Annotated[Path, Option(help="the same of best-of-n, for dvc plots")],
     calibration: Annotated[Path, Option(help="the reward model's reliability, for dvc plots")],
     arm: Annotated[str, Option(help="the arm of RL whose rows are compared; or another model")],
@@ -83,9 +84,7 @@ def main(
     held_out = rows.filter(pl.col("purpose") == "held_out")
     drawn = read_table(best_of)
     points = rl_points(held_out.filter(~pl.col("arm").is_in([BASE, SFT])))
-    for name, model in models.items():
-        proxy = rate_once(model, drawn, end)
-        points += best_points(drawn.with_columns(proxy=pl.Series(proxy)), name)
+    points += points_of_best(drawn, models, end)
     compared = compare_policies(points, arms, rows, prompts_per_step * num_generations)
     known_noise = noise if by is By.rule else None
     quality, reliability = measure_reward(ranked, models, end, known_noise, step, seed)
@@ -97,10 +96,21 @@ def main(
     write_json(metrics, {"answers": shown, "reward_model": headline_of(quality)})
     everything = {"arms": summaries, "reward_model": quality, "policies": compared}
     write_json(details, everything)
-    write_json(optimisation, optimisation_points(points, arms, compared))
+    lines = optimisation_points(points, arms, compared)
+    write_json(optimisation, lines)
+    draw_optimisation(lines, arm, picture)
     write_json(best, best_of_n_points(points))
     write_json(calibration, reliability)
     print(measures.table_of(summaries))
+
+
+def points_of_best(drawn: pl.DataFrame, models: dict[str, RewardModel], end: int) -> list[Point]:
+    """Return best-of-n's points under every reward model."""
+    found = []
+    for name, model in models.items():
+        proxy = pl.Series(rate_once(model, drawn, end))
+        found += best_points(drawn.with_columns(proxy=proxy), name)
+    return found
 
 
 def check_training(training: int, known: list[str]) -> None:
