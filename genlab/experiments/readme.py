@@ -8,7 +8,7 @@ committed; a test compares.
 import json
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
@@ -211,15 +211,23 @@ TABLES = (
 )
 
 
-def fill(text: str, table: Callable[[str], str]) -> str:
+def own_tables(folder: Path) -> dict[str, list[list[str]]]:
+    """Return the tables that a pipeline makes itself: name -> rows, first the header."""
+    path = folder / "metrics/readme/tables.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def fill(text: str, table: Callable[[str], str], own: Iterable[str] = ()) -> str:
     """Return `text` with table(NAME) between each pair of markers.
 
-    Raises InputError for a marker of no known table, or one without its other half.
+    own: names of a pipeline's own tables. Raises InputError for a marker of no known table, or one
+    without its other half.
     """
+    known = (*TABLES, *own)
     names = re.findall(r"^<!-- (\w+) -->$", text, re.MULTILINE)
     for name in names:
-        if name not in TABLES:
-            raise InputError(f"README.md: <!-- {name} --> is no table{did_you_mean(name, TABLES)}")
+        if name not in known:
+            raise InputError(f"README.md: <!-- {name} --> is no table{did_you_mean(name, known)}")
         pattern = re.compile(
             rf"^(<!-- {name} -->\n).*?^(<!-- /{name} -->)$", re.DOTALL | re.MULTILINE
         )
@@ -248,6 +256,7 @@ def render(folder: Path, name: str = "README.md") -> str:
     content = read_yaml(folder / "claims.yaml")
     published = content.get("published", {})
     names = stand_ins(folder, published) if published else {}
+    own = own_tables(folder)
 
     def read(name: str) -> dict:
         record = folder / "record" / name
@@ -288,10 +297,12 @@ def render(folder: Path, name: str = "README.md") -> str:
                 return headlines_list(read("claims.json"), content, names, elsewhere_of(folder))
             case "verified":
                 return describe_verified(folder)
+            case _ if name in own:
+                return markdown_table(own[name])
             case _:
                 raise ValueError(f"{name} is in TABLES but nothing makes it")
 
-    return fill((folder / name).read_text(encoding="utf-8"), table)
+    return fill((folder / name).read_text(encoding="utf-8"), table, own)
 
 
 @app.command()

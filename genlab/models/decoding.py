@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         PreTrainedModel,
         PreTrainedTokenizerBase,
     )
+    from transformers.modeling_outputs import CausalLMOutput
 
 
 FEW = 1_000  # tokens that top_k and top_p have left, up to which they are sorted out first
@@ -57,16 +58,20 @@ def generate(
     batch_size: int,
     on_progress: Callable[[int], object] = lambda n_done: None,
     samples: Sequence[int] | None = None,
+    types: list[list[int]] | None = None,
 ) -> tuple[list[list[int]], list[bool]]:
     """Return each prompt's new tokens and whether an end-of-text was reached within the cap.
 
     samples: which text of its item each prompt is to get, from 0; by default each item has one.
+    types: token types of the prompts; a new token has the type of its prompt's last.
+
     The end-of-text is left out; with ignore_eos, where it is not the last token, it stays.
     Prompts are taken in order of length, so that batches hold little padding.
     Beams are searched, not sampled: with num_beams > 1 temperature, top_k and top_p are not used.
     Raises InputError if a prompt and `cap` new tokens exceed the model's positions.
     """
     check_positions(model, prompts, item_ids, decoding)
+    decode: Callable[..., list[list[int]]]
     decode = beam_search if decoding.num_beams > 1 else decode_batch
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     tokens: list[list[int]] = [[]] * len(prompts)
@@ -79,7 +84,8 @@ def generate(
         streams = np.stack(
             [random_stream(decoding.seed, item_ids[i], decoding.cap, which[i]) for i in batch]
         )
-        return decode(model, [prompts[i] for i in batch], streams, decoding, stops)
+        of_rows = None if types is None else [types[i] for i in batch]
+        return decode(model, [prompts[i] for i in batch], streams, decoding, stops, of_rows)
 
     decoded = map_shared(decode_items, batches, lambda batch: on_progress(len(batch)))
     for batch, new in zip(batches, decoded, strict=True):
@@ -95,11 +101,14 @@ def decode_batch(
     streams: np.ndarray,
     decoding: Decoding,
     ends: set[int],
+    types: list[list[int]] | None = None,
+    on_step: Callable[[list[int], list[int]], object] | None = None,
 ) -> list[list[int]]:
     """Return new tokens of one batch, greedy or sampled; a row stops at the first of `ends`.
 
-    streams: float64 [b, cap]. Rows that have ended leave the batch: a few long texts then cost
-    little. Left padding with a mask and explicit positions gives every row what it would get
+    types: as in `generate`. on_step hears at every step of the rows that go on and their new
+    tokens. streams: float64 [b, cap]. Rows that have ended leave the batch: a few long texts then
+    cost little. Left padding with a mask and explicit positions gives every row what it would get
     alone.
     """
     import torch
@@ -113,24 +122,22 @@ def decode_batch(
         rows = torch.arange(len(prompts), device=model.device)  # which prompt a batch row is of
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         cache, step, accepted = None, ids, accepted_options(model)
+        kinds = pad_left(types or prompts, model.device)[0]
         for t in range(decoding.cap):
             options = {"position_ids": positions, "past_key_values": cache}
             options |= {"use_cache": True, "logits_to_keep": 1}
-            output = model(
-                input_ids=step,
-                attention_mask=mask,
-                **{name: options[name] for name in accepted},
-            )
+            given = {name: options[name] for name in accepted}
+            given |= {"token_type_ids": kinds[:, -step.shape[1] :]} if types else {}
+            output = model(input_ids=step, attention_mask=mask, **given)
             cache = output.past_key_values if "past_key_values" in accepted else None
-            if output.logits.isnan().any():
-                raise InputError(
-                    f"{model.name_or_path}: the model's scores are NaN, its weights are broken; "
-                    "train it again with a lower train.learning_rate"
-                )
-            scores = processors(ids, output.logits[:, -1].float())
-            token = pick(scores, uniforms[rows, t] if decoding.temperature else None)
+            token = pick(
+                processors(ids, last_scores(model, output)),
+                uniforms[rows, t] if decoding.temperature else None,
+            )
             new[rows, t] = token
             alive = ~torch.isin(token, end_ids)
+            if on_step is not None:
+                on_step(rows[alive].tolist(), token[alive].tolist())
             if not alive.any():
                 break
             ids = torch.cat((ids, token[:, None]), 1)
@@ -140,11 +147,23 @@ def decode_batch(
                 if cache is not None:
                     cache.batch_select_indices(kept)
                 ids, mask, token, rows = ids[kept], mask[kept], token[kept], rows[kept]
+                kinds = kinds[kept]
+            kinds = torch.cat((kinds, kinds[:, -1:]), 1)
             positions = (mask.cumsum(1) - 1).clamp(min=0)
             step = ids
             if cache is not None:
                 step, positions = token[:, None], positions[:, -1:]
     return [[token for token in row if token >= 0] for row in new.tolist()]
+
+
+def last_scores(model: "PreTrainedModel", output: "CausalLMOutput") -> "torch.Tensor":
+    """Return the scores of the next token, float32 [b, v]; raise InputError for NaN among them."""
+    if output.logits.isnan().any():
+        raise InputError(
+            f"{model.name_or_path}: the model's scores are NaN, its weights are broken; "
+            "train it again with a lower train.learning_rate"
+        )
+    return output.logits[:, -1].float()
 
 
 def accepted_options(model: "PreTrainedModel") -> set[str]:
@@ -165,6 +184,7 @@ def beam_search(
     streams: np.ndarray,
     decoding: Decoding,
     ends: set[int],
+    types: list[list[int]] | None = None,
 ) -> list[list[int]]:
     """Return new tokens of one batch by deterministic beam search (transformers' own)."""
     from transformers import GenerationConfig
@@ -173,10 +193,12 @@ def beam_search(
     # transformers fills what is not given from the model's own settings (a length penalty, words
     # that may not be repeated): the params of `gen` are to be all there is.
     settings, model.generation_config = model.generation_config, GenerationConfig()
+    given = {} if types is None else {"token_type_ids": pad_left(types, model.device)[0]}
     try:
         output = model.generate(
             input_ids=ids,
             attention_mask=mask,
+            **given,
             max_new_tokens=decoding.cap,
             do_sample=False,
             num_beams=decoding.num_beams,

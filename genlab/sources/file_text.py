@@ -173,9 +173,13 @@ def text_pieces(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[str]
 
 
 def text_lines(
-    file: Path, encoding: Encoding = Encoding.auto, on_bad_row: OnBadRow = stop
+    file: Path,
+    encoding: Encoding = Encoding.auto,
+    on_bad_row: OnBadRow = stop,
+    *,
+    keep_blank: bool = False,
 ) -> Iterator[tuple[str, str]]:
-    """Yield the lines of `file` that are not blank with their places; lines count from 1."""
+    """Yield the lines of `file` with their places, blank ones if asked; lines count from 1."""
     codec = find_codec(file, encoding)
     with opened(file) as stream:
         lines = decoded(stream, codec, newline=None)
@@ -186,7 +190,7 @@ def text_lines(
                 return
             if error := undecoded(place, line, codec):
                 on_bad_row(error)
-            elif line.strip():
+            elif keep_blank or line.strip():
                 yield place, line.rstrip("\n")
 
 

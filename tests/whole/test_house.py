@@ -32,6 +32,7 @@ ROOMS = {
     "experiments": "core statistics",
     "report": "core text statistics models sources passages ranking experiments",
     "skeleton": "core",
+    "web": "core",
 }
 
 SKELETON = ROOT / "genlab/skeleton/files"  # copied into a pipeline before it is ever run

@@ -1,0 +1,118 @@
+"""A page for one person at this machine, served by Starlette and uvicorn on the loopback address.
+
+Other programs and pages on the machine reach the port, too. So every request must name this machine
+as its host (a page elsewhere cannot, whatever its DNS says), every request that does something must
+bear a token, and the page may load and send nothing elsewhere. The token stands after the # of the
+address, where it stays in the browser.
+"""
+
+import hmac
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from genlab.core.palette import PALETTE
+from genlab.core.program import InputError
+
+TOKEN_HEADER = "X-Token"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
+    " connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+
+
+def page_app(folder: Path, routes: Sequence[BaseRoute], token: str, port: int) -> ASGIApp:
+    """Return an app that serves the files in `folder` and, to who knows the token, the routes.
+
+    index.html is the page at /. A style sheet begins with the project's palette.
+    """
+    pages = [
+        Route("/" if path.name == "index.html" else f"/{path.name}", served(path), methods=["GET"])
+        for path in sorted(folder.iterdir())
+        if path.suffix in KINDS
+    ]
+    return guarded(Starlette(routes=[*pages, *routes]), token, port)
+
+
+def served(path: Path) -> Callable[[Request], Response]:
+    """Return a handler that answers with a file."""
+
+    def answer(request: Request) -> Response:
+        shared = PALETTE.encode() if path.suffix == ".css" else b""
+        return Response(shared + path.read_bytes(), media_type=KINDS[path.suffix])
+
+    return answer
+
+
+def guarded(app: ASGIApp, token: str, port: int) -> ASGIApp:
+    """Return `app` behind the two questions: is it asked of this machine, and by whom?"""
+    hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        headers, refused = Headers(scope=scope), ""
+        if headers.get("host") not in hosts:
+            refused = "not this machine's address"
+        elif scope["method"] not in ("GET", "HEAD"):
+            given = headers.get(TOKEN_HEADER, "")
+            if not hmac.compare_digest(given.encode(), token.encode()):
+                refused = "not the token of this page"
+        if refused:
+            await JSONResponse({"error": refused}, 403)(scope, receive, send_with_headers)
+        else:
+            await app(scope, receive, send_with_headers)
+
+    return answer
+
+
+def new_token() -> str:
+    """Return a token nobody can guess."""
+    return secrets.token_urlsafe(24)
+
+
+def bound_socket(port: int) -> socket.socket:
+    """Return a socket at `port` of the loopback address, any free one for 0.
+
+    Raises InputError if the port is taken.
+    """
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+    except (OSError, OverflowError):
+        bound.close()
+        raise InputError(
+            f"port {port} is taken or none; leave --port out, or name another"
+        ) from None
+    return bound
+
+
+def serve(app: ASGIApp, bound: socket.socket) -> None:
+    """Serve until Ctrl-C or SIGTERM; requests that are being answered get three seconds more."""
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=3, lifespan="off"
+    )
+    uvicorn.Server(config).run(sockets=[bound])

@@ -1,0 +1,73 @@
+"""The base model, made here or any other, with tokens for two speakers."""
+
+from pathlib import Path
+
+from genlab.core.files import written_whole
+from genlab.core.program import InputError
+from genlab.mini.gpt2 import Sizes, pretrain, train_tokenizer
+from genlab.models.loading import load_causal_model, load_tokenizer
+from genlab.sources.model_folders import copy_base, download_base
+from genlab.sources.source import Origin, Source
+from pipelines.chitchat.chat_inputs import SPEAKERS
+from pipelines.chitchat.mini_dialogues import plain_texts
+
+
+def make_base(world: Path, n_dialogues: int, output: Path, sizes: Sizes) -> float:
+    """Pretrain a small GPT-2 on plain Russian dialogues; return its last training loss."""
+    import torch
+
+    # Of so small a model one thread is as fast where cores are shared, and gives the same sums on
+    # machines with any number of cores.
+    torch.set_num_threads(1)
+    texts = plain_texts(world, n_dialogues, sizes.seed)
+    tokenizer = train_tokenizer(texts, sizes.vocab_size)
+    model, loss = pretrain(texts, tokenizer, sizes)
+    model.save_pretrained(output)
+    tokenizer.save_pretrained(output)
+    return loss
+
+
+def fetch_base(origin: Origin, n_dialogues: int, sizes: Sizes, output: Path) -> tuple[str, dict]:
+    """Write the base model's folder; return the commit that was downloaded, and its numbers."""
+    commit, numbers = "none", {}
+    with written_whole(output) as folder:
+        if origin.source is Source.mini:
+            numbers["pretraining_loss"] = make_base(origin.path, n_dialogues, folder, sizes)
+        elif origin.source is Source.hub:
+            commit = download_base(origin.hub_id, origin.revision, None, folder)
+        else:
+            copy_base(origin.path, None, folder)
+        numbers["parameters"] = add_speakers(folder, sizes.seed)
+    return commit, numbers
+
+
+def add_speakers(folder: Path, seed: int) -> int:
+    """Give the model in `folder` tokens for two speakers; return its number of parameters.
+
+    Their embeddings begin at the mean of all, as far from it as a tenth of the others' spread, so
+    that at first they say next to nothing, and not the same. Raises InputError for a model whose
+    embeddings are no plain table.
+    """
+    import torch
+
+    tokenizer, model = load_tokenizer(folder), load_causal_model(folder)
+    known = tokenizer.get_vocab()
+    if new := [token for token in SPEAKERS if token not in known]:
+        tokenizer.add_special_tokens({"additional_special_tokens": new})
+        table = model.get_input_embeddings().weight.detach()
+        mean, spread = table.mean(0), table.std(0)
+        size = max(len(tokenizer), len(table))
+        model.resize_token_embeddings(size, mean_resizing=False)
+        table = model.get_input_embeddings().weight
+        if len(table) != size:
+            raise InputError(f"{folder}: its embeddings cannot be extended by {len(new)} tokens")
+        noise = torch.randn(len(new), len(mean), generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            ids = torch.tensor(tokenizer.convert_tokens_to_ids(new))
+            table[ids] = mean + noise * spread / 10
+            output = model.get_output_embeddings().weight
+            if output.data_ptr() != table.data_ptr():
+                output[ids] = output[: len(table) - len(new)].mean(0)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    return model.num_parameters()

@@ -1,0 +1,139 @@
+"""Talk to a trained model, in this folder: in the terminal, on a local page, or on Telegram.
+
+    python -m chat console
+    python -m chat web --model data/train/baseline
+    TELEGRAM_TOKEN=... python -m chat telegram
+
+A model reads at most as many turns as it was trained with. Decoding and cleaning are those of
+params.yaml (gen, clean).
+"""
+
+import asyncio
+import os
+import re
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
+
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.scratch import scratch_root
+from genlab.core.yaml_text import load_yaml
+
+if TYPE_CHECKING:
+    from pipelines.chitchat.conversation import Responder
+
+app = stage_app()
+
+Model = Annotated[Path, Option(help="folder of a trained arm")]
+Params = Annotated[Path, Option(help="params.yaml: how to decode (gen) and clean")]
+BatchSize = Annotated[int, Option(min=1, help="chats answered together, at most")]
+
+MODEL, PARAMS = Path("data/train/dialogue"), Path("params.yaml")
+
+
+def load_responder(model: Path, params: Path) -> "Responder":
+    """Return the model in memory, with the values of params.yaml; InputError naming what is not."""
+    from genlab.models.decoding import Decoding
+    from pipelines.chitchat.conversation import Responder
+    from pipelines.chitchat.dialogue_rules import Rules
+
+    if not model.is_dir():
+        raise InputError(f"{model}: no such model; run `dvc repro`, or name one with --model")
+    if not params.is_file():
+        raise InputError(f"{params}: no such file; run this in the pipeline's folder")
+    values = load_yaml(params.read_text(encoding="utf-8"))
+    decoding = Decoding(**chosen(values, "gen", Decoding, {"ignore_eos"}, params))
+    rules = Rules(**chosen(values, "clean", Rules, set(), params))
+    most = values.get("tokenize", {}).get("max_turn_tokens")
+    if not isinstance(most, int):
+        raise InputError(f"{params}: tokenize.max_turn_tokens is {most}, not a number")
+    return Responder(model, decoding, rules, most)
+
+
+def chosen(values: Any, group: str, kind: type, but: set[str], path: Path) -> dict[str, Any]:
+    """Return the params of a group that are fields of a dataclass."""
+    names = [field.name for field in fields(kind) if field.name not in but]
+    found = values.get(group) if isinstance(values, dict) else None
+    found = found if isinstance(found, dict) else {}
+    if missing := [name for name in names if name not in found]:
+        raise InputError(f"{path}: {group}.{missing[0]} is missing; see the committed file")
+    return {name: found[name] for name in names}
+
+
+@app.command()
+def console(model: Model = MODEL, params: Params = PARAMS) -> None:
+    """Talk in the terminal: a line is a turn; /reset begins anew, an end of input ends."""
+    from pipelines.chitchat.conversation import Memory
+
+    responder, memory = load_responder(model, params), Memory()
+    shown = sys.stdin.isatty()
+    if shown:
+        print(f"{model}, {responder.layout.history_turns} turns of history; /reset, Ctrl-D ends")
+    while True:
+        try:
+            said = input("> " if shown else "").strip()
+        except EOFError:
+            return
+        if said == "/reset":
+            memory.reset()
+        elif said:
+            [reply] = responder.reply([memory.asked("console", said)])
+            memory.add(said, reply, responder.layout.history_turns)
+            print(reply, flush=True)
+
+
+@app.command()
+def web(
+    model: Model = MODEL,
+    params: Params = PARAMS,
+    port: Annotated[int, Option(min=0, max=65535, help="of the page; 0: any free one")] = 0,
+    batch_size: BatchSize = 64,
+) -> None:
+    """Talk on a page of this machine, which shows replies as they are written."""
+    from genlab.web.server import bound_socket, new_token, page_app, serve
+    from pipelines.chitchat.chat_page import PAGE, chat_routes
+
+    bound = bound_socket(port)
+    responder = load_responder(model, params)
+    token, port = new_token(), bound.getsockname()[1]
+    page = page_app(PAGE, chat_routes(responder, batch_size, str(model)), token, port)
+    print(f"http://127.0.0.1:{port}/#{token}", flush=True)
+    print("the address is for you alone; Ctrl-C ends", file=sys.stderr)
+    serve(page, bound)
+
+
+@app.command()
+def telegram(
+    model: Model = MODEL,
+    params: Params = PARAMS,
+    api: Annotated[str, Option(help="another Bot API server, up to the token")] = "",
+    per_chat: Annotated[int, Option(min=1, help="messages of a chat that may wait")] = 5,
+    batch_size: BatchSize = 64,
+) -> None:
+    """Talk on Telegram; the bot's token is TELEGRAM_TOKEN in the environment."""
+    token = os.environ.get("TELEGRAM_TOKEN", "").strip()
+    if not token:
+        raise InputError("TELEGRAM_TOKEN is not in the environment; @BotFather gives one")
+    if not re.fullmatch(r"\d+:[\w-]+", token):
+        raise InputError(
+            "TELEGRAM_TOKEN in the environment is no token, which is like 123456:ABC-DEF; copy it "
+            "anew from @BotFather"
+        )
+    from pipelines.chitchat.conversation import Batcher
+    from pipelines.chitchat.telegram_bot import Limits, TelegramBot, make_bot, quiet_logging
+    from pipelines.chitchat.telegram_journal import Journal
+
+    quiet_logging(token)
+    bot = make_bot(token, api)
+    journal = Journal(scratch_root() / "telegram" / f"{token.split(':')[0]}.sqlite")
+    responder = load_responder(model, params)
+    limits = Limits(per_chat=per_chat, history_turns=responder.layout.history_turns)
+    batcher = Batcher(responder.reply, batch_size)
+    asyncio.run(TelegramBot(bot, journal, batcher.reply, limits).run())
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,249 @@
+"""Dialogues of the user's: JSON Lines, the source study's pickle, text of "- " lines, or the Hub.
+
+    ["Привет!", "Здравствуй."]                     a line of JSON Lines: a list of turns,
+    {"dialogue": ["Привет!", "Здравствуй."]}       or an object with one
+    - Привет!                                      text: a turn begins with a dash, a blank line
+    - Здравствуй.                                  ends the dialogue
+
+Rows are read one by one, so a file of any size but a pickle needs little memory. A row that is no
+dialogue is named with its place and its fault; it stops the stage, or is left out and counted.
+"""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from genlab.core.program import InputError
+from genlab.core.seeds import draw
+from genlab.core.tables import BATCH_ROWS
+from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import is_hidden, recognise_start, text_lines
+from genlab.sources.hub import load_dataset
+from genlab.sources.text_files import (
+    check_text,
+    data_extension,
+    data_stem,
+    dataset_rows,
+    line_rows,
+    shown,
+)
+from pipelines.chitchat.dialogue_pickles import pickled_rows
+from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
+
+EXTENSIONS = (".jsonl", ".ndjson", ".pkl", ".pickle", ".txt")
+MAX_BAD_ROWS_SHOWN = 10
+MAX_TURNS = 10_000  # ours: more are a file without blank lines, not a dialogue
+DASH = re.compile(r"\s*[-–—]\s*")
+
+
+class DialogueFormat(StrEnum):
+    """How a file is laid out."""
+
+    auto = "auto"  # by its content
+    jsonl = "jsonl"
+    pickle = "pickle"
+    dashes = "dashes"
+
+
+class BadRowsAre(StrEnum):
+    """What becomes of rows that are no dialogues."""
+
+    stop = "stop"
+    drop = "drop"
+
+
+@dataclass
+class BadRows:
+    """What is done with rows that are no dialogues, and how many there were."""
+
+    are_dropped: bool
+    counts: Counter = field(default_factory=Counter)
+
+    def add(self, error: InputError) -> None:
+        """Count a bad row and name the first few on stderr; raise it if rows are not dropped."""
+        if not self.are_dropped:
+            raise InputError(f"{error}; or leave such rows out with corpus.bad_rows=drop")
+        self.counts["row"] += 1
+        if self.counts["row"] <= MAX_BAD_ROWS_SHOWN:
+            print(f"left out: {error}", file=sys.stderr)
+
+
+def read_dialogue_files(
+    path: Path,
+    layout: DialogueFormat,
+    encoding: Encoding,
+    column: str,
+    max_text_bytes: int,
+    n_dialogues: int,
+    seed: int,
+    bad_rows: BadRows,
+) -> Iterator[pl.DataFrame]:
+    """Yield the dialogues of a file, or of all data files of a folder; n drawn of all (0: all)."""
+    files = find_files(path)
+    stems = Counter(data_stem(file, EXTENSIONS) for file in files)
+    parts = (
+        (
+            stem if stems[stem := data_stem(file, EXTENSIONS)] == 1 else file.name,
+            read_rows(file, layout, encoding, bad_rows),
+        )
+        for file in files
+    )
+    yield from collect_frames(str(path), parts, column, max_text_bytes, n_dialogues, seed, bad_rows)
+
+
+def read_hub_dialogues(
+    hub_id: str,
+    revision: str,
+    column: str,
+    max_text_bytes: int,
+    n_dialogues: int,
+    seed: int,
+    bad_rows: BadRows,
+) -> tuple[Iterator[pl.DataFrame], str]:
+    """Return the dialogues of a Hub dataset's split train at `revision`, and the commit."""
+    dataset, commit = load_dataset(
+        hub_id,
+        "",
+        revision,
+        ["train"],
+        asked=f"{hub_id} at revision {revision}",
+        instead="download the file and set corpus.source: file",
+    )
+    rows = dataset_rows(f"{hub_id}, train", dataset["train"], [column])
+    parts = [("hub", rows)]
+    frames = collect_frames(hub_id, parts, column, max_text_bytes, n_dialogues, seed, bad_rows)
+    return frames, commit
+
+
+def find_files(path: Path) -> list[Path]:
+    """Return the file at `path`, or the data files of the folder there in order of name."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"{path}: no such file or folder; correct corpus.path")
+    there = sorted(file for file in path.iterdir() if not is_hidden(file.name))
+    files = [file for file in there if data_extension(file) in EXTENSIONS and file.is_file()]
+    if unread := [file.name for file in there if file not in files]:
+        print(f"not read, as no data file: {', '.join(unread[:20])}", file=sys.stderr)
+    if not files:
+        raise InputError(
+            f"{path}: no file of dialogues in this folder (there: {', '.join(unread[:20]) or '-'}"
+            f"); unpack archives, and give files ending in {' '.join(EXTENSIONS)} (or .gz, .zst)"
+        )
+    return files
+
+
+def read_rows(
+    file: Path, layout: DialogueFormat, encoding: Encoding, bad_rows: BadRows
+) -> Iterator[tuple[str, Any]]:
+    """Yield the raw rows of one file with their places."""
+    kind = recognise(file, encoding) if layout is DialogueFormat.auto else layout
+    if kind is DialogueFormat.pickle:
+        return pickled_rows(file)
+    if kind is DialogueFormat.jsonl:
+        return line_rows(file, encoding, bad_rows.add)
+    return dashed_rows(file, encoding, bad_rows)
+
+
+def recognise(file: Path, encoding: Encoding) -> DialogueFormat:
+    """Return how a file is laid out, by its first characters; raise InputError for none of ours."""
+    with open(file, "rb") as raw:
+        head = raw.read(2)
+    if head[:1] == b"\x80" or head in (b"(l", b"]q", b"]\x94"):  # protocol 2 to 5, or 0 and 1
+        return DialogueFormat.pickle
+    is_parquet, start = recognise_start(file, 'dialogues, like lines "- Привет!"', encoding)
+    if start.startswith(("[", "{")):
+        return DialogueFormat.jsonl
+    if not is_parquet and DASH.match(start):
+        return DialogueFormat.dashes
+    raise InputError(
+        f"{file}: begins with {start[:30]!r}; a file of dialogues has JSON Lines, or turns that "
+        'begin with "- " and a blank line between dialogues'
+    )
+
+
+def dashed_rows(
+    file: Path, encoding: Encoding, bad_rows: BadRows
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield dialogues of lines "- turn", with a blank line between them; places are first lines.
+
+    A line without a dash goes on with the turn before it.
+    """
+    turns: list[str] = []
+    began = ""
+    for place, line in text_lines(file, encoding, bad_rows.add, keep_blank=True):
+        if not line.strip():
+            if turns:
+                yield began, turns
+            turns = []
+            continue
+        dash = DASH.match(line)
+        began = began if turns else place
+        if not dash and not turns:
+            bad_rows.add(InputError(f'{place}: a dialogue begins with "- ", not {line[:30]!r}'))
+        elif dash:
+            turns.append(line[dash.end() :])
+        else:
+            turns[-1] += " " + line.strip()
+        if len(turns) > MAX_TURNS:
+            raise InputError(
+                f"{began}: more than {MAX_TURNS} turns without a blank line; put one between "
+                "dialogues"
+            )
+    if turns:
+        yield began, turns
+
+
+def collect_frames(
+    corpus: str,
+    parts: Iterable[tuple[str, Iterator[tuple[str, Any]]]],
+    column: str,
+    max_text_bytes: int,
+    n_dialogues: int,
+    seed: int,
+    bad_rows: BadRows,
+) -> Iterator[pl.DataFrame]:
+    """Yield frames from parts (name, rows); an id is "<name>-<number>"."""
+
+    def checked() -> Iterator[dict]:
+        for name, placed in parts:
+            for number, (place, row) in enumerate(placed):
+                try:
+                    turns = check_turns(place, row, column, max_text_bytes)
+                except InputError as error:
+                    bad_rows.add(error)
+                    continue
+                yield {"dialogue_id": f"{name}-{number}", "turns": turns}
+
+    dialogues = draw(checked(), n_dialogues, seed) if n_dialogues else checked()
+    any_there = False
+    while rows := list(islice(dialogues, BATCH_ROWS)):
+        any_there = True
+        yield pl.DataFrame(rows, schema=DIALOGUE_SCHEMA)
+    if not any_there:
+        why = f" ({bad_rows.counts.total()} rows are bad)" if bad_rows.counts else ""
+        raise InputError(f"{corpus}: there are no dialogues in it{why}; correct corpus.path")
+
+
+def check_turns(place: str, row: Any, column: str, max_text_bytes: int) -> list[str]:
+    """Return a raw row's turns; raise InputError if it is no dialogue."""
+    if isinstance(row, dict):
+        if column not in row:
+            names = ", ".join(map(shown, list(row)[:5]))
+            raise InputError(f"{place}: no {column!r} in it (there: {names}); see corpus.column")
+        row = row[column]
+    if not isinstance(row, list):
+        raise InputError(f"{place}: {shown(row)}, not a list of turns; correct it")
+    if not row or len(row) > MAX_TURNS:
+        raise InputError(f"{place}: a dialogue of {len(row)} turns; remove it")
+    for number, turn in enumerate(row):
+        check_text(place, f"turn {number}", turn, max_text_bytes)
+    return row

@@ -1,0 +1,131 @@
+"""Every arm's numbers, with intervals over dialogues: turns of one are not independent."""
+
+import math
+
+import numpy as np
+import polars as pl
+
+from genlab.core.markdown import markdown_table
+from genlab.statistics.intervals import interval
+from pipelines.chitchat.metrics import REAL, cluster_numbers, corpus_bleu, distinct_numbers
+
+N_RESAMPLES = 2_000
+SHOWN = ("perplexity", "bleu", "chrf", "rouge_l", "distinct_2", "echo", "generic", "n_words")
+
+
+def clustered_ratio(
+    top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, seed: int
+) -> tuple[float, float, float]:
+    """Return sum(top) / sum(bottom) with a 95 % interval, whole clusters drawn anew.
+
+    top, bottom: float64[n]; clusters: int[n], from 0. Percentiles of the bootstrap (Davison and
+    Hinkley 1997, section 3.8: of clusters, the clusters are resampled, not what is in them). With
+    one cluster there is no telling, and the interval has no width.
+    """
+    n = int(clusters.max()) + 1
+    tops, bottoms = (np.bincount(clusters, each, minlength=n) for each in (top, bottom))
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), N_RESAMPLES)
+    ratios = (drawn @ tops) / np.maximum(drawn @ bottoms, 1e-300)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return float(top.sum() / bottom.sum()), float(low), float(high)
+
+
+def summarize(
+    rows: pl.DataFrame, read: pl.DataFrame, generated: pl.DataFrame, n_sample: int, seed: int
+) -> dict:
+    """Return arm -> history -> metric -> value, low, high; perplexity, bits per byte, and means."""
+    summary: dict[str, dict[str, dict]] = {}
+    references = dict(generated.select("reply_id", "reference").iter_rows())
+    for (arm, history), mine in rows.group_by("arm", "history", maintain_order=True):
+        numbers = reading_numbers(read.filter(arm=arm, history=history), seed)
+        said = mine.filter(pl.col("text").is_not_null())
+        if said.height:
+            clusters, ones = cluster_numbers(said["dialogue_id"]), np.ones(said.height)
+            for name in ("bleu", "chrf", "rouge_1", "rouge_l", "echo", "generic", "n_words"):
+                ends = clustered_ratio(said[name].to_numpy(), ones, clusters, seed)
+                numbers[name] = interval(*ends)
+            texts = said["text"].to_list()
+            numbers |= distinct_numbers(texts, n_sample)
+            numbers["corpus_bleu"] = {
+                "value": corpus_bleu(texts, [references[name] for name in said["reply_id"]])
+            }
+        summary.setdefault(str(arm), {})[str(history)] = numbers
+    return summary
+
+
+def reading_numbers(read: pl.DataFrame, seed: int) -> dict[str, dict[str, float]]:
+    """Return perplexity and bits per byte of the replies an arm has read; {} without any."""
+    if read.is_empty():
+        return {}
+    nats, clusters = read["nats"].to_numpy(), cluster_numbers(read["dialogue_id"])
+    tokens, n_bytes = (read[name].to_numpy().astype(float) for name in ("n_tokens", "n_bytes"))
+    loss = clustered_ratio(nats, tokens, clusters, seed)
+    bits = clustered_ratio(nats / math.log(2), n_bytes, clusters, seed)
+    perplexity = [math.exp(min(each, 700.0)) for each in loss]
+    return {"perplexity": interval(*perplexity), "bits_per_byte": interval(*bits)}
+
+
+def headline_of(summary: dict) -> dict:
+    """Return the numbers that `dvc metrics` shows: of every arm, without intervals."""
+    return {
+        arm: {name: found["true"][name]["value"] for name in SHOWN if name in found["true"]}
+        | {
+            f"perplexity_{history}": numbers["perplexity"]["value"]
+            for history, numbers in found.items()
+            if history != "true"
+        }
+        for arm, found in summary.items()
+    }
+
+
+def cell(numbers: dict, name: str, digits: int) -> str:
+    """Return "4.56 (4.31-4.80)", or nothing for a number that is not there."""
+    if name not in numbers:
+        return ""
+    value, low, high = (f"{numbers[name][end]:.{digits}f}" for end in ("value", "low", "high"))
+    return f"{value} ({low}-{high})"
+
+
+def tables_of(summary: dict) -> dict[str, list[list[str]]]:
+    """Return README's tables: what the arms say, and how they read with which history."""
+    digits = {"perplexity": 2, "bleu": 1, "chrf": 1, "rouge_l": 2, "n_words": 1}
+    said = [["arm", *(name.replace("_", " ") for name in SHOWN)]]
+    for arm, found in summary.items():
+        numbers = found["true"]
+        said.append(
+            [arm.replace("_", " "), *(cell(numbers, name, digits.get(name, 3)) for name in SHOWN)]
+        )
+    histories = ("true", "shuffled", "none")
+    read = [["arm", *(f"perplexity, {name} history" for name in histories), "bits per byte"]]
+    for arm, found in summary.items():
+        if arm != REAL:
+            cells = [cell(found.get(name, {}), "perplexity", 2) for name in histories]
+            bits = cell(found["true"], "bits_per_byte", 3)
+            read.append([arm.replace("_", " "), *cells, bits])
+    return {"replies": said, "histories": read}
+
+
+def conversations_of(generated: pl.DataFrame, arms: list[str], n: int) -> list[list[str]]:
+    """Return rows of a table: the last turns of some dialogues, and what each arm replies.
+
+    The dialogues with the longest history come first, in the order of their names: none is chosen.
+    """
+    first = generated.filter(arm=arms[0])
+    longest = first.sort(pl.col("history").list.len(), "reply_id", descending=[True, False])
+    chosen = longest.unique("dialogue_id", keep="first", maintain_order=True).head(n)
+    said = {
+        (arm, reply_id): text
+        for arm, reply_id, text in generated.select("arm", "reply_id", "text").iter_rows()
+    }
+    rows = [["before", "input", "true reply", *(arm.replace("_", " ") for arm in arms)]]
+    for reply_id, history, asked, reference in chosen.select(
+        "reply_id", "history", "input", "reference"
+    ).iter_rows():
+        before = " / ".join(history[-3:])
+        rows.append([before, asked, reference, *(said[arm, reply_id] for arm in arms)])
+    return rows
+
+
+def print_table(rows: list[list[str]]) -> str:
+    """Return a table for the terminal's log."""
+    return markdown_table(rows)

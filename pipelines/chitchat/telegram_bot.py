@@ -1,0 +1,302 @@
+"""A bot for Telegram that loses no message: its own loop around python-telegram-bot's Bot.
+
+The library's own polling confirms updates before they are handled, so a killed bot loses what was
+queued. Here an update is in the journal (telegram_journal.py) before it is confirmed. Every chat is
+answered by a task of its own, one message after the other; all chats that wait share a batch.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+import warnings
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from telegram import Bot
+from telegram.constants import ChatAction
+from telegram.error import (
+    BadRequest,
+    Conflict,
+    EndPointNotFound,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+)
+from telegram.request import HTTPXRequest
+
+from genlab.core.program import InputError
+from pipelines.chitchat import telegram_messages as words
+from pipelines.chitchat.conversation import Asked
+from pipelines.chitchat.telegram_journal import Journal, Received
+
+POLL_SECONDS = 10  # Telegram holds a request so long if there is nothing
+TYPING_SECONDS = 4.0  # it is shown for five
+CONFLICT_SECONDS = 30.0  # an earlier request of our own may be held for ten
+LONGEST_PAUSE = 30.0
+LOGGER = logging.getLogger("chitchat.telegram")
+
+
+@dataclass
+class Limits:
+    """How much one chat may ask for, and how long a stopping bot may take."""
+
+    per_chat: int = 5  # messages that wait; more are answered with a request for patience
+    history_turns: int = 3
+    drain_seconds: float = 30.0
+
+
+class NoToken(logging.Filter):
+    """Keeps a bot's token out of every line: the library puts it into the addresses it logs."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self.token = token
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the record pass, without the token; errors are said by their class."""
+        message = record.getMessage()
+        if self.token in message:
+            record.msg, record.args = message.replace(self.token, "TOKEN"), None
+        if record.exc_info and record.exc_info[0]:
+            record.msg = f"{record.getMessage()} ({record.exc_info[0].__name__})"
+            record.args = record.exc_info = record.exc_text = None
+        return True
+
+
+def quiet_logging(token: str) -> None:
+    """Log our own lines to stderr, the libraries' warnings too, and the token never."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.addFilter(NoToken(token))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name in ("httpx", "httpcore", "telegram"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def make_bot(token: str, api: str) -> Bot:
+    """Return a Bot; `api` is the server's address up to the token, "" for Telegram's own.
+
+    Raises InputError for a token that cannot be one.
+    """
+    requests = [HTTPXRequest(connection_pool_size=size) for size in (1, 64)]
+    options: dict[str, Any] = {"base_url": api} if api else {}
+    try:
+        return Bot(token, get_updates_request=requests[0], request=requests[1], **options)
+    except InvalidToken:
+        raise InputError(WRONG_TOKEN) from None
+
+
+WRONG_TOKEN = (
+    "TELEGRAM_TOKEN in the environment is no token that the server knows; copy it anew from "
+    "@BotFather"
+)
+
+
+@dataclass
+class TelegramBot:
+    """One bot at work: what waits in which chat, and the tasks that answer."""
+
+    bot: Bot
+    journal: Journal
+    reply: Callable[[Asked], Awaitable[str]]
+    limits: Limits
+    queues: defaultdict[int, deque[Received]] = field(default_factory=lambda: defaultdict(deque))
+    tasks: dict[int, asyncio.Task] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Answer until SIGTERM or Ctrl-C; then finish what was received.
+
+        Raises InputError for a wrong token, and if another program polls with this one.
+        """
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        try:
+            await self.connect(stop)
+            if unanswered := self.journal.waiting():
+                LOGGER.info("%d messages of the last run are answered now", len(unanswered))
+                self.take(unanswered)
+            polling = asyncio.create_task(self.poll())
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait([polling, stopping], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            polling.cancel()
+            await asyncio.gather(polling, return_exceptions=True)
+            await self.drain()
+            if not polling.cancelled() and (error := polling.exception()):
+                raise error
+        finally:
+            await self.bot.shutdown()
+            self.journal.close()
+
+    async def connect(self, stop: asyncio.Event) -> None:
+        """Ask the server who we are, again and again if it does not answer."""
+        pause = 1.0
+        while not stop.is_set():
+            try:
+                await self.bot.initialize()
+                await self.bot.delete_webhook()
+                LOGGER.info("talking as @%s; Ctrl-C or SIGTERM stops", self.bot.username)
+                return
+            except InvalidToken:
+                raise InputError(WRONG_TOKEN) from None
+            except TelegramError as error:
+                pause = await self.wait_after(error, pause, "connecting")
+
+    async def poll(self) -> None:
+        """Receive updates without end; each is in the journal before the next are asked for."""
+        offset, pause = 0, 1.0
+        conflict_since: float | None = None
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                updates = await self.get_updates(offset)
+                pause, conflict_since = 1.0, None
+            except Conflict:
+                conflict_since = conflict_since or loop.time()
+                if loop.time() - conflict_since >= CONFLICT_SECONDS:
+                    raise InputError(
+                        "another program receives this bot's messages; stop it, or take another "
+                        "token. Nothing is lost: what was received is answered at the next start"
+                    ) from None
+                await asyncio.sleep(1.0)
+                continue
+            except (InvalidToken, EndPointNotFound):
+                raise InputError(WRONG_TOKEN) from None
+            except TelegramError as error:
+                pause = await self.wait_after(error, pause, "receiving")
+                continue
+            last = self.receive(updates)
+            # After a week without any update ids begin anew, perhaps lower: no offset then.
+            offset = last + 1 if last is not None else 0
+            if updates and last is None:
+                await asyncio.sleep(1.0)  # nothing with an id: it would come again at once
+
+    async def get_updates(self, offset: int) -> list:
+        """Return what the server has from `offset` on, unparsed; confirms all before."""
+        asked: dict[str, Any] = {"timeout": POLL_SECONDS, "allowed_updates": ["message"]}
+        if offset:
+            asked["offset"] = offset
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the library would rather parse them itself
+            found = await self.bot.do_api_request(
+                "getUpdates", asked, read_timeout=POLL_SECONDS + 5
+            )
+        return found if isinstance(found, list) else []
+
+    def receive(self, updates: list) -> int | None:
+        """Write updates into the journal, hand messages to their chats; return the last id."""
+        read = [words.read_update(update) for update in updates]
+        ids = [update_id for update_id, _ in read if update_id is not None]
+        messages = [message for _, message in read if message is not None]
+        known = {message.update_id for message in messages}
+        passed_over = [update_id for update_id in ids if update_id not in known]
+        if len(updates) > len(messages):
+            LOGGER.warning("%d updates are no messages, passed over", len(updates) - len(messages))
+        self.take(self.journal.receive(messages, passed_over))
+        return max(ids, default=None)
+
+    def take(self, messages: list[Received]) -> None:
+        """Queue messages in their chats, and have every chat that waits answered."""
+        for message in messages:
+            self.queues[message.chat_id].append(message)
+            task = self.tasks.get(message.chat_id)
+            if task is None or task.done():
+                self.tasks[message.chat_id] = asyncio.create_task(self.answer_chat(message.chat_id))
+
+    async def answer_chat(self, chat_id: int) -> None:
+        """Answer one chat's messages in order, until none waits."""
+        queue = self.queues[chat_id]
+        while queue:
+            if len(queue) > self.limits.per_chat:
+                await self.send(chat_id, words.TOO_FAST)
+                while len(queue) > self.limits.per_chat:
+                    self.journal.finish(queue.pop().update_id, chat_id)
+            await self.answer(queue.popleft())
+        del self.queues[chat_id]
+        self.tasks.pop(chat_id, None)
+
+    async def answer(self, message: Received) -> None:
+        """Reply to one message, then cross it out."""
+        memory, text, chat_id = None, message.text, message.chat_id
+        command = (text or "").split("@")[0].split()[:1]
+        if text is None:
+            said = words.NO_TEXT
+        elif command == ["/start"]:
+            memory, said = self.journal.memory(chat_id), words.HELLO
+        elif command == ["/reset"]:
+            memory, said = self.journal.memory(chat_id), words.FORGOTTEN
+        elif text.startswith("/"):
+            said = words.UNKNOWN
+        else:
+            typing = asyncio.create_task(self.show_typing(chat_id))
+            try:
+                before = self.journal.memory(chat_id)
+                said = await self.reply(before.asked(str(chat_id), text))
+                before.add(text, said, self.limits.history_turns)
+                memory = before
+            except Exception:
+                LOGGER.exception("a reply failed")
+                said = words.FAILED
+            finally:
+                typing.cancel()
+        if command in (["/start"], ["/reset"]) and memory is not None:
+            memory.reset()
+        await self.send(chat_id, said)
+        self.journal.finish(message.update_id, chat_id, memory)
+
+    async def show_typing(self, chat_id: int) -> None:
+        """Show that a reply is being written, until cancelled; it does not matter if that fails."""
+        while True:
+            try:
+                await self.bot.send_chat_action(chat_id, ChatAction.TYPING)
+            except TelegramError as error:
+                LOGGER.debug("typing was not shown: %s", type(error).__name__)
+            await asyncio.sleep(TYPING_SECONDS)
+
+    async def send(self, chat_id: int, text: str) -> None:
+        """Send a text, in parts if it is long; again if the server asks to wait or is out of order.
+
+        A chat that does not want it (the bot was blocked, the chat is gone) is left in peace.
+        """
+        for part in words.split_message(text):
+            pause = 1.0
+            while True:
+                try:
+                    await self.bot.send_message(chat_id, part)
+                    break
+                except (BadRequest, Forbidden) as error:
+                    LOGGER.warning("a chat takes no message (%s)", type(error).__name__)
+                    return
+                except TelegramError as error:
+                    pause = await self.wait_after(error, pause, "sending")
+
+    async def wait_after(self, error: TelegramError, pause: float, doing: str) -> float:
+        """Wait as long as the server asks, or longer each time; return the next pause."""
+        if isinstance(error, RetryAfter):
+            asked = error.retry_after
+            await asyncio.sleep(asked if isinstance(asked, int | float) else asked.total_seconds())
+            return pause
+        kind = "no connection" if isinstance(error, NetworkError) else type(error).__name__
+        LOGGER.warning("%s: %s; again in %.0f s", doing, kind, pause)
+        await asyncio.sleep(pause)
+        return min(pause * 1.5, LONGEST_PAUSE)
+
+    async def drain(self) -> None:
+        """Let chats that wait be answered, for a while; what is left is answered next time."""
+        if not self.tasks:
+            return
+        LOGGER.info("stopping: %d chats are answered before", len(self.tasks))
+        tasks = list(self.tasks.values())
+        _, left = await asyncio.wait(tasks, timeout=self.limits.drain_seconds)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if left:
+            LOGGER.warning("%d chats are answered at the next start", len(left))

@@ -1,0 +1,240 @@
+"""The Telegram bot against a Bot API server on this machine: nothing lost, mixed or leaked."""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from genlab.core.program import InputError
+from pipelines.chitchat import telegram_bot, telegram_messages
+from pipelines.chitchat.conversation import Asked
+from pipelines.chitchat.telegram_bot import Limits, TelegramBot, make_bot, quiet_logging
+from pipelines.chitchat.telegram_journal import Journal, Received
+from tests.pipelines.chitchat.kills import kill_over_and_over, start_bot
+from tests.project_copy import ROOT
+from tests.telegram_server import TOKEN, TelegramServer
+
+
+@pytest.fixture
+def server():
+    with TelegramServer() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(telegram_bot, "POLL_SECONDS", 1)
+
+
+async def reply(asked: Asked) -> str:
+    """Say what was said and how it came to that."""
+    if asked.said == "fail":
+        raise ValueError("a reply that fails")
+    await asyncio.sleep(0.05)
+    return f"{' / '.join(asked.history)} > {asked.said}"
+
+
+def run_bot(server, journal: Path, act=None, reply=reply, limits=None, token=TOKEN) -> None:
+    """Run the bot in this process while act() runs in a thread; then stop it as SIGTERM would.
+
+    Without act() the bot has to end by itself.
+    """
+
+    async def main() -> None:
+        bot = TelegramBot(make_bot(token, server.api), Journal(journal), reply, limits or Limits())
+        running = asyncio.create_task(bot.run())
+        acting = asyncio.create_task(asyncio.to_thread(act) if act else asyncio.sleep(120))
+        await asyncio.wait([running, acting], return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            os.kill(os.getpid(), signal.SIGTERM)
+        await running
+        await acting
+
+    asyncio.run(main())
+
+
+def test_a_chat_is_answered_with_what_was_said_before_and_with_nothing_else(server, tmp_path):
+    def act() -> None:
+        for text in ("/start", "один", "два", "три", "/reset", "четыре", "/nonsense"):
+            n = len(server.sent)
+            server.say(7, text)
+            assert server.wait_for(lambda n=n: len(server.sent) > n)
+        server.say(8, "другой")
+        server.say(8, None, sticker={})
+        assert server.wait_for(lambda: len(server.texts(8)) == 2)
+
+    run_bot(server, tmp_path / "j", act)
+    assert server.texts(7) == [
+        telegram_messages.HELLO,
+        " > один",
+        "один /  > один > два",
+        # three turns: the first has left
+        " > один / два / один /  > один > два > три",
+        telegram_messages.FORGOTTEN,
+        " > четыре",
+        telegram_messages.UNKNOWN,
+    ]
+    assert server.texts(8) == [" > другой", telegram_messages.NO_TEXT]
+    assert {chat for _, chat in server.actions} == {7, 8}
+
+
+def test_what_the_server_does_wrong_is_lived_with(server, tmp_path):
+    server.faults["sendMessage"].extend([("retry_after", 1), ("status", 502), "cut"])
+    server.faults["getUpdates"].extend([("status", 500), "garbage", "cut", ("retry_after", 1)])
+    server.faults["getMe"].append(("status", 502))
+
+    def act() -> None:
+        server.say(1, "раз")
+        server.put({"message": {"chat": "no chat", "text": ["no text"]}})
+        server.put({"message": None, "poll": {"id": 7}})
+        server.updates.append({"message": "an update without an id"})
+        server.say(1, "два")
+        assert server.wait_for(lambda: len(server.texts(1)) == 2)
+        server.updates = [u for u in server.updates if "update_id" in u]
+
+    start = time.monotonic()
+    run_bot(server, tmp_path / "j", act)
+    assert server.texts(1) == [" > раз", "раз /  > раз > два"]
+    # Nothing is asked for without end: a poll takes a second if it brings nothing new.
+    assert server.calls.count("getUpdates") < 12 + 2 * (time.monotonic() - start)
+
+
+def test_a_failed_reply_is_answered_kindly_and_too_many_are_held_off(server, tmp_path):
+    def act() -> None:
+        server.say(1, "fail")
+        assert server.wait_for(lambda: len(server.texts(1)) == 1)
+        for number in range(6):
+            server.say(2, f"{number}")
+        assert server.wait_for(lambda: telegram_messages.TOO_FAST in server.texts(2))
+
+    async def slow(asked: Asked) -> str:
+        if asked.said != "fail":
+            await asyncio.sleep(1.0)
+        return await reply(asked)
+
+    run_bot(server, tmp_path / "j", act, slow, Limits(per_chat=2))
+    assert server.texts(1) == [telegram_messages.FAILED]
+    assert 2 <= len(server.texts(2)) <= 6
+    waiting = Journal(tmp_path / "j").waiting()
+    assert waiting == []  # SIGTERM came while chat 2 waited: it was answered before the end
+
+
+def test_typing_is_shown_again_while_a_reply_takes_long(server, tmp_path, monkeypatch):
+    assert telegram_bot.TYPING_SECONDS == 4.0  # shown for five seconds
+    monkeypatch.setattr(telegram_bot, "TYPING_SECONDS", 0.1)
+
+    async def slow(asked: Asked) -> str:
+        while len(server.actions) < 3:
+            await asyncio.sleep(0.05)
+        return "готово"
+
+    def act() -> None:
+        server.say(5, "думай")
+        assert server.wait_for(lambda: server.texts(5) == ["готово"])
+
+    run_bot(server, tmp_path / "j", act, slow)
+    assert {chat for _, chat in server.actions} == {5}
+
+
+def test_long_replies_are_split_at_spaces_and_counted_in_utf_16_units():
+    split = telegram_messages.split_message
+    assert split("аб вг де", 5) == ["аб вг", "де"]
+    assert split("абвгде", 4) == ["абвг", "де"]
+    assert split("😀😀😀", 4) == ["😀😀", "😀"]  # two units each, never cut in half
+    assert split("", 4) == []
+    words = "слово " * 2_000
+    parts = split(words)
+    assert [telegram_messages.n_units(part) <= 4096 for part in parts] == [True] * len(parts)
+    assert " ".join(parts).split() == words.split()
+
+
+def test_a_wrong_token_is_one_line_without_it(server, tmp_path):
+    wrong = TOKEN[:-1] + "x"
+    with pytest.raises(InputError, match="TELEGRAM_TOKEN") as error:
+        run_bot(server, tmp_path / "j", token=wrong)
+    assert wrong not in str(error.value)
+
+
+def test_a_second_poller_is_told_of_and_nothing_is_lost(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(telegram_bot, "CONFLICT_SECONDS", 0.5)
+    server.say(1, "до")
+
+    async def conflict(data: dict):
+        from tests.telegram_server import failure
+
+        found = list(server.updates)
+        server.updates = []
+        return found or failure(409, "Conflict: terminated by other getUpdates request")
+
+    server.on_getUpdates = conflict
+    with pytest.raises(InputError, match="another program receives"):
+        run_bot(server, tmp_path / "j")
+    assert server.texts(1) == [" > до"]
+    with pytest.raises(InputError, match="another process has this bot's journal"):
+        first = Journal(tmp_path / "k")
+        first.receive([Received(1, 1, "x")], [])
+        Journal(tmp_path / "k")
+
+
+def test_no_log_line_holds_the_token(server, tmp_path, capsys):
+    quiet_logging(TOKEN)
+    server.faults["sendMessage"].extend([("status", 502)])
+    root = logging.getLogger()
+    for name in ("", "httpx", "httpcore", "telegram"):
+        logging.getLogger(name).setLevel(logging.DEBUG)  # as a curious user might
+    try:
+
+        def act() -> None:
+            server.say(1, "раз")
+            assert server.wait_for(lambda: bool(server.texts(1)))
+
+        run_bot(server, tmp_path / "j", act)
+        try:
+            raise ValueError(f"https://api/bot{TOKEN}/getMe")
+        except ValueError:
+            logging.getLogger("x").exception("trouble")
+    finally:
+        root.setLevel(logging.WARNING)
+        for handler in list(root.handlers):
+            root.removeHandler(handler)
+    logged = capsys.readouterr().err
+    assert "/botTOKEN/sendMessage" in logged  # the library did log its addresses
+    assert TOKEN not in logged
+    assert "trouble (ValueError)" in logged
+
+
+def test_killed_between_receipt_and_reply_nothing_is_lost(tmp_path):
+    """Three kills; `python -m tests.pipelines.chitchat.kills 100` is the long version."""
+    found = kill_over_and_over(3, tmp_path)
+    assert found["messages"] == 9
+    assert found["lost"] == found["said more often"] == 0
+
+
+def test_sigterm_lets_what_was_received_be_answered(server, tmp_path):
+    bot = start_bot(server, tmp_path / "j", seconds=1.0)
+    server.say(1, "раз")
+    assert server.wait_for(lambda: bool(server.actions))
+    bot.terminate()
+    _, logged = bot.communicate(timeout=120)
+    assert bot.returncode == 0, logged
+    assert server.texts(1) == ["0. раз <- "]
+    assert TOKEN not in logged
+
+
+def test_a_missing_or_impossible_token_is_one_line(tmp_path):
+    for token, expected in (("", "is not in the environment"), ("abc", "is no token")):
+        done = subprocess.run(
+            [sys.executable, "-m", "chat", "telegram"],
+            cwd=ROOT / "pipelines/chitchat",
+            env=os.environ | {"TELEGRAM_TOKEN": token},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert expected in done.stderr and done.stderr.count("\n") == 1
