@@ -30,6 +30,7 @@ from pipelines.rlhf.policies_compared import (
     rl_points,
 )
 from pipelines.rlhf.rankings import By, pair_table
+from pipelines.rlhf.readme_tables import make_tables
 from pipelines.rlhf.reward_model import RewardModel, load_reward_model, rate
 from pipelines.rlhf.reward_quality import (
     clustered,
@@ -51,6 +52,7 @@ def main(
     arms_output: Path,
     metrics: Annotated[Path, Option(help="the headline")],
     details: Annotated[Path, Option(help="all numbers, with their intervals")],
+    readme_tables: Annotated[Path, Option(help="tables that README shows")],
     optimisation: Annotated[Path, Option(help="proxy and truth against distance, for dvc plots")],
     picture: Annotated[Path, Option(help="SVG of the same, of score.arm, for README")],
     best: Annotated[Path, Option(help="the same of best-of-n, for dvc plots")],
@@ -74,9 +76,7 @@ def main(
     models = {folder.name: load_reward_model(folder, batch_size) for folder in folders}
     check_training(training, list(models))
     rows = rated(read_table(generated), models, end)
-    known = rows["arm"].unique(maintain_order=True).to_list()
-    if arm not in known:
-        raise InputError(f"score.arm={arm} wrote no answers; there are {', '.join(known)}")
+    known = known_arms(rows, arm)
     arms = [name for name in known if name not in (BASE, SFT, START, DPO)]
 
     tables, summaries = measure_arms(rows, arms, seed)
@@ -94,14 +94,22 @@ def main(
     write_table(arms_output, of_training.values(), measures.ROW_SCHEMA)
     shown = {name: measures.headline(each) for name, each in summaries.items()}
     write_json(metrics, {"answers": shown, "reward_model": headline_of(quality)})
-    everything = {"arms": summaries, "reward_model": quality, "policies": compared}
-    write_json(details, everything)
+    write_json(details, {"arms": summaries, "reward_model": quality, "policies": compared})
+    write_json(readme_tables, make_tables(compared, quality))
     lines = optimisation_points(points, arms, compared)
     write_json(optimisation, lines)
     draw_optimisation(lines, arm, picture)
     write_json(best, best_of_n_points(points))
     write_json(calibration, reliability)
     print(measures.table_of(summaries))
+
+
+def known_arms(rows: pl.DataFrame, arm: str) -> list[str]:
+    """Return all arms that wrote answers; InputError if `arm` is not among them."""
+    known = rows["arm"].unique(maintain_order=True).to_list()
+    if arm not in known:
+        raise InputError(f"score.arm={arm} wrote no answers; there are {', '.join(known)}")
+    return known
 
 
 def points_of_best(drawn: pl.DataFrame, models: dict[str, RewardModel], end: int) -> list[Point]:

@@ -16,6 +16,7 @@ from pipelines.rlhf.overoptimisation import (
     turning_point,
 )
 from pipelines.rlhf.policies_compared import Point, at_equal_kl
+from pipelines.rlhf.readme_tables import make_tables
 from pipelines.rlhf.reward_quality import clustered, measure_calibration, pair_scores
 
 
@@ -121,3 +122,24 @@ def test_calibration_is_brier_and_error_by_hand():
     assert numbers["brier"] == pytest.approx((3 * 0.0625 + 0.5625) / 4)
     assert sum(point["pairs"] for point in points) == 4
     assert all(point["said"] == pytest.approx(0.75) for point in points)
+
+
+def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives():
+    fit = {"a": 1.0, "b": 0.5, "turning_point": {"trainings": 5, "turn": 4, "value": 1.25}}
+    ends = {"value": 0.5, "low": 0.25, "high": 0.75}
+    equal = {"d": {"value": 2.0}, "rl": {"value": 1.5}, "best_of": {"value": 1.25}}
+    compared = {
+        "best_of": {"a": 2.0, "b": 0.25, "turning_point": {"trainings": 5, "turn": 0}},
+        "main": {"peak_step": 12, "fit": fit, "at_equal_kl": equal | {"rl_minus_best_of": ends}},
+    }
+    quality = {"trainings": {"17": {"accuracy": {"all": ends | {"pairs": 1200, "ceiling": 0.8}}}}}
+    tables = make_tables(compared, quality)
+    assert tables["turn"][1:] == [
+        ["best-of-n, d (a - b d)", "2.00", "0.25", "none seen", "0 of 5", ""],
+        ["main, d (a - b log d)", "1.00", "0.50", "1.250", "4 of 5", "12"],
+    ]
+    (row,) = tables["equal"][1:]
+    assert row == ["main", "distance, d = 2.00", "1.500", "1.250", "", "0.500 (0.250 to 0.750)", ""]
+    (row,) = tables["reward_model"][1:]
+    assert row == ["all", "1,200", "0.500", "0.500 (0.250 to 0.750)", "0.800"]
+    assert make_tables({}, {"note": "nothing"})["reward_model"] == tables["reward_model"][:1]

@@ -68,7 +68,7 @@ def score_answers(made, folder, **options):
     invoke(score.app, made / "generate", made / "best", made / "rank", made / "reward",
            folder / "score", folder / "arms", metrics=folder / "m.json",
            details=folder / "details.json", optimisation=folder / "o.json",
-           picture=folder / "o.svg",
+           picture=folder / "o.svg", readme_tables=folder / "t.json",
            best=folder / "bon.json", calibration=folder / "cal.json",
            **(SCORE | options))  # fmt: skip
 
