@@ -1,17 +1,44 @@
-"""README's own tables: the turn, what equal distance and equal cost give, the reward model."""
+"""README's own tables: RL step by step, the turn, equal distance and cost, the reward model."""
+
+import numpy as np
+
+from pipelines.rlhf.arms import START
+from pipelines.rlhf.metrics import spread
+from pipelines.rlhf.policies_compared import Point
 
 Rows = list[list[str]]
 
 PARTS = ("all", "small margin", "large margin", "equal length")  # of held-out pairs
 
 
-def make_tables(compared: dict, quality: dict) -> dict[str, Rows]:
+def make_tables(points: list[Point], arm: str, compared: dict, quality: dict) -> dict[str, Rows]:
     """Return name -> rows, first the header, of README's tables that no room of genlab makes."""
     return {
+        "steps": steps_table(points, arm),
         "turn": turn_table(compared),
         "equal": equal_table(compared),
         "reward_model": reward_model_table(quality),
     }
+
+
+def steps_table(points: list[Point], arm: str) -> Rows:
+    """Return an arm's gains over the start at every step kept, with Student's t over trainings."""
+    rows = [["step", "distance d", "proxy gained", "truth gained", "trainings below the start"]]
+    starts = {point.seed: point for point in points if point.arm == START}
+    mine = [point for point in points if point.arm == arm]
+    for step in dict.fromkeys(point.step for point in mine):
+        of_step = [point for point in mine if point.step == step]
+        gains = {
+            name: np.array([getattr(p, name) - getattr(starts[p.seed], name) for p in of_step])
+            for name in ("d", "proxy", "truth")
+        }
+        cells = [
+            in_words(spread(each).get("seeds", {"value": float(each.mean())}))
+            for each in gains.values()
+        ]
+        below = f"{int((gains['truth'] < 0).sum())} of {len(of_step)}"
+        rows.append([f"{step}", *cells, below])
+    return rows
 
 
 def turn_table(compared: dict) -> Rows:

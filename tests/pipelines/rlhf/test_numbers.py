@@ -133,7 +133,14 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
         "main": {"peak_step": 12, "fit": fit, "at_equal_kl": equal | {"rl_minus_best_of": ends}},
     }
     quality = {"trainings": {"17": {"accuracy": {"all": ends | {"pairs": 1200, "ceiling": 0.8}}}}}
-    tables = make_tables(compared, quality)
+    points = [Point("start", "1", 0, 0.0, 0.5, 1.0), Point("start", "2", 0, 0.0, 0.5, 1.0)]
+    points += [Point("main", "1", 4, 1.0, 1.5, 2.0), Point("main", "2", 4, 3.0, 1.5, 0.5)]
+    tables = make_tables(points, "main", compared, quality)
+    (row,) = tables["steps"][1:]
+    assert row[0] == "4" and row[4] == "1 of 2"  # truth: +1 and -0.5; t of one degree: 12.706
+    assert row[1:4] == [
+        "2.000 (-10.706 to 14.706)", "1.000 (1.000 to 1.000)", "0.250 (-9.280 to 9.780)",
+    ]  # fmt: skip
     assert tables["turn"][1:] == [
         ["best-of-n, d (a - b d)", "2.00", "0.25", "none seen", "0 of 5", ""],
         ["main, d (a - b log d)", "1.00", "0.50", "1.250", "4 of 5", "12"],
@@ -142,4 +149,7 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
     assert row == ["main", "distance, d = 2.00", "1.500", "1.250", "", "0.500 (0.250 to 0.750)", ""]
     (row,) = tables["reward_model"][1:]
     assert row == ["all", "1,200", "0.500", "0.500 (0.250 to 0.750)", "0.800"]
-    assert make_tables({}, {"note": "nothing"})["reward_model"] == tables["reward_model"][:1]
+    assert (
+        make_tables([], "main", {}, {"note": "nothing"})["reward_model"]
+        == tables["reward_model"][:1]
+    )
