@@ -9,7 +9,7 @@ from genlab.core.terminal import table
 from genlab.statistics.intervals import SHARE, Bounds, bootstrap_interval, interval
 from genlab.text.measures import distinct_n_of_sample
 
-END, PEAK = "end", "peak"
+END, PEAK, STEP = "end", "peak", "step"
 KINDS = ("helpful", "wrong", "rude", "refusal", "empty")
 SHARES = (*KINDS, "finished")
 COLUMNS = ("truth", "proxy", "kl", "win", "proxy_win", *SHARES, "new_tokens", "language_loss")
@@ -18,7 +18,7 @@ ROW_SCHEMA = pl.Schema(
         "prompt_id": pl.String,
         "arm": pl.String,
         "seed": pl.String,  # of the training, by its reward model
-        "at": pl.String,  # end or peak, of RL; end of the others
+        "at": pl.String,  # end, peak or step, of RL; end of the others
         "step": pl.Int32,
         "text": pl.String,
         **dict.fromkeys(COLUMNS, pl.Float64),
@@ -110,6 +110,11 @@ def headline(summary: dict[str, dict]) -> dict[str, float]:
     if "language_loss" in values:
         values["perplexity"] = exp(min(values.pop("language_loss"), 700.0))
     return values
+
+
+def headlines(summaries: dict[str, dict]) -> dict[str, dict[str, float]]:
+    """Return the arms' values, without those of single steps."""
+    return {name: headline(each) for name, each in summaries.items() if "_step_" not in name}
 
 
 def table_of(summaries: dict[str, dict]) -> str:

@@ -79,7 +79,7 @@ def main(
     known = known_arms(rows, arm)
     arms = [name for name in known if name not in (BASE, SFT, START, DPO)]
 
-    tables, summaries = measure_arms(rows, arms, seed)
+    tables, summaries = measure_arms(rows, arms, arm, seed)
     chosen = next(name for name in (f"{arm}_{at}", arm) if name in tables)
     held_out = rows.filter(pl.col("purpose") == "held_out")
     drawn = read_table(best_of)
@@ -92,7 +92,7 @@ def main(
     of_training = {n: t.filter(pl.col("seed") == f"{training}") for n, t in tables.items()}
     write_table(output, [of_training[chosen]], measures.ROW_SCHEMA)
     write_table(arms_output, of_training.values(), measures.ROW_SCHEMA)
-    shown = {name: measures.headline(each) for name, each in summaries.items()}
+    shown = measures.headlines(summaries)
     write_json(metrics, {"answers": shown, "reward_model": headline_of(quality)})
     write_json(details, {"arms": summaries, "reward_model": quality, "policies": compared})
     write_json(readme_tables, make_tables(points, arm, compared, quality))
@@ -166,9 +166,12 @@ def rated(rows: pl.DataFrame, models: dict[str, RewardModel], end: int) -> pl.Da
 
 
 def measure_arms(
-    rows: pl.DataFrame, arms: list[str], seed: int
+    rows: pl.DataFrame, arms: list[str], every_step_of: str, seed: int
 ) -> tuple[dict[str, pl.DataFrame], dict[str, dict]]:
-    """Return each arm's rows on the held-out prompts and its summary, RL's at end and peak."""
+    """Return each arm's rows on the held-out prompts and its summary, RL's at end and peak.
+
+    Of one arm those at every step that was kept stand beside, called ARM_step_STEP.
+    """
     held_out = rows.filter(pl.col("purpose") == "held_out")
     views = {name: (name, measures.END, 0) for name in (BASE, SFT, START, DPO)}
     for name in arms:
@@ -176,6 +179,9 @@ def measure_arms(
         peak = measures.peak_step(of_arm.filter(pl.col("purpose") == "validation"))
         views[f"{name}_peak"] = (name, measures.PEAK, peak)
         views[f"{name}_end"] = (name, measures.END, int(of_arm["step"].max()))  # type: ignore[arg-type]
+        if name == every_step_of:
+            steps = sorted(set(of_arm["step"]))
+            views |= {f"{name}_step_{step}": (name, measures.STEP, step) for step in steps}
     tables, summaries = {}, {}
     for view, (name, at, step) in views.items():
         mine = held_out.filter((pl.col("arm") == name) & (pl.col("step") == step))

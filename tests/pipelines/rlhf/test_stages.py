@@ -145,7 +145,9 @@ def test_rows_of_all_trainings_have_every_arm_and_their_means_are_the_details(ma
     assert (set(first["seed"]), set(second["seed"])) == ({"3"}, {"4"})
     arms = pl.concat([first, second])
     assert arms.schema == ROW_SCHEMA
-    assert set(arms["arm"]) == {"base", "sft", "start", "dpo", "main_peak", "main_end"}
+    assert set(arms["arm"]) == {
+        "base", "sft", "start", "dpo", "main_peak", "main_end", "main_step_1", "main_step_2",
+    }  # fmt: skip
     for arm, summary in details["arms"].items():
         mine = arms.filter(pl.col("arm") == arm)
         assert summary["truth"]["seeds"]["value"] == pytest.approx(mine["truth"].mean())
