@@ -91,7 +91,7 @@ class TelegramServer:
 
         return self.call(put())
 
-    def wait_for(self, condition: Any, seconds: float = 20.0) -> bool:
+    def wait_for(self, condition: Any, seconds: float = 120.0) -> bool:
         """Wait until condition() holds; return whether it does."""
         with self.changed:
             return self.changed.wait_for(condition, seconds)

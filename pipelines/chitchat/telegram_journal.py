@@ -44,7 +44,7 @@ class Journal:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         self.path = path
         try:
-            self.file = sqlite3.connect(path, timeout=5, isolation_level=None)
+            self.file = sqlite3.connect(path, timeout=1, isolation_level=None)
             # Exclusive: a second bot with this token would answer everything twice.
             self.file.execute("pragma locking_mode = exclusive")
             self.file.execute("pragma synchronous = full")

@@ -49,9 +49,9 @@ def kill_over_and_over(n_kills: int, folder: Path, seed: int = 17) -> dict[str, 
             # Received: the update was asked beyond, or is still there and a poll has come back.
             received = server.wait_for(
                 lambda last=last, n=3 * kill: last in server.confirmed or len(server.sent) > n + 2,
-                30,
+                120,
             )
-            assert received, bot.communicate(timeout=5)
+            assert received, bot.communicate(timeout=60)
             time.sleep(rng.random() * 0.25)
             bot.kill()
             bot.communicate()
@@ -61,10 +61,10 @@ def kill_over_and_over(n_kills: int, folder: Path, seed: int = 17) -> dict[str, 
             words = (message["text"].split()[1] for message in list(server.sent))
             return Counter(words)
 
-        server.wait_for(lambda: all(said()[text] for _, text in asked), 60)
+        server.wait_for(lambda: all(said()[text] for _, text in asked), 120)
         time.sleep(0.5)
         bot.terminate()
-        bot.communicate(timeout=30)
+        bot.communicate(timeout=120)
         counts = said()
     times = [counts[text] for _, text in asked]
     return {
