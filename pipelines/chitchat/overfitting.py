@@ -89,9 +89,13 @@ def draw_points(points: list[dict], slope: dict[str, float]) -> str:
         {"replies": size, "epoch": mean + slope["value"] * (math.log2(size) - middle)}
         for size in (min(sizes), max(sizes))
     ]
-    x = {"field": "replies", "type": "quantitative", "title": "replies learnt from"}
+    x: dict[str, object] = {
+        "field": "replies",
+        "type": "quantitative",
+        "title": "replies learnt from",
+    }
     x |= {"scale": {"type": "log", "base": 2, "nice": False, "padding": 12}}
-    y = {"type": "quantitative", "title": "epoch at which overfitting begins"}
+    y: dict[str, object] = {"type": "quantitative", "title": "epoch at which overfitting begins"}
     spec = {
         "layer": [
             {
