@@ -53,7 +53,7 @@ def opened(browser: "Browser", path: Path, fragment: str = "", **settings) -> It
     """
     context = browser.new_context(**settings)
     page = context.new_page()
-    page.set_default_timeout(5_000)
+    page.set_default_timeout(60_000)
     trouble: list[str] = []
     page.on("console", lambda said: said.type == "error" and trouble.append(said.text))
     page.on("pageerror", lambda error: trouble.append(str(error)))

@@ -1,17 +1,27 @@
-"""One thread a process: models of a few thousand weights only wait for each other with more."""
+"""What holds for all tests, and for the programs that they start.
+
+One thread a process: models of a few thousand weights only wait for each other with more. And no
+program says that it still works, as it would after three seconds on a busy machine.
+"""
 
 import gc
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["GENLAB_QUIET"] = "1"
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.project_copy import commit, dvc
 from tests.tiny_run import make_project
+
+# A busy machine is no reason to fail.
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
 
 
 def pytest_collection_finish(session) -> None:

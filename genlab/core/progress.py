@@ -2,7 +2,8 @@
 
 The piece of work is named where it begins (`progress`), and counted where it is done (`count`),
 which may be far below, or in another process (`counted_by`). Of pieces within each other the outer
-one is shown. A stage that shows none for three seconds says that it works (`working`).
+one is shown. A stage that shows none for three seconds says that it works (`working`); with
+GENLAB_QUIET in the environment it does not, for whoever compares what programs say.
 """
 
 import os
@@ -13,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-SILENT = 3.0  # seconds that a program may work without a word
+# Seconds that a program may work without a word.
+SILENT = threading.TIMEOUT_MAX if "GENLAB_QUIET" in os.environ else 3.0
 
 Item = TypeVar("Item")
 Counter = Callable[[int], object]

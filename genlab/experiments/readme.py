@@ -7,6 +7,7 @@ committed; a test compares.
 
 import json
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.claims_tables import (
     agreeing,
     arms_table,
+    claim_cell,
     claims_table,
     in_words,
     keys_of,
@@ -155,10 +157,57 @@ def spreads_table(details: dict, layout: Layout) -> str:
     return markdown_table(rows)
 
 
+def example_lines(example: dict, names: dict[str, str]) -> str:
+    """Return one query, a passage that answers it, the generated text and its places; names above.
+
+    example: as the report stage writes it; its texts are quoted so that they mark up nothing.
+    """
+    places = ", ".join(
+        f"{names.get(ranker, ranker)} {place:g}" for ranker, place in example["places"].items()
+    )
+    said = {
+        "Query": f"{code(example['query'])}, **our text's place** among its "
+        f"{example['n_texts'] - 1} real passages: {places}",
+        "Our text": code(example["text"]),
+        "A real answer": code(example["answer"]),
+    }
+    return "\n>\n".join(wrapped(f"**{name}:** {text}", "> ", "> ") for name, text in said.items())
+
+
+def code(text: str) -> str:
+    """Return text as Markdown code, in which nothing is markup but its own backticks."""
+    one_line = " ".join(text.split()).replace("`", "'")
+    return f"`{one_line}`"
+
+
+def headlines_list(settled: dict, content: dict, names: dict, elsewhere: dict) -> str:
+    """Return the claims that claims.yaml names under `headlines`, each with its verdicts."""
+    lines = []
+    for name in content["headlines"]:
+        found = settled["claims"].get(name, {})
+        cells = [f"{names.get(group, group)} {claim_cell(cell)}" for group, cell in found.items()]
+        real = f" On real rankers and passages: {elsewhere[name]}." if name in elsewhere else ""
+        said = f"{content['claims'][name]['claim']} Here: {'; '.join(cells) or 'not run'}.{real}"
+        lines.append(wrapped(said, "- ", "  "))
+    return "\n".join(lines)
+
+
+def wrapped(text: str, first: str, later: str) -> str:
+    """Return text in lines of at most 100 characters that begin so."""
+    return textwrap.fill(
+        text,
+        100,
+        initial_indent=first,
+        subsequent_indent=later,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 PAGES = ("README.md", "RESULTS.md")  # the second holds what the first has no room for
 TABLES = (
     *("claims", "arms", "references", "published", "probes", "outcomes", "spreads", "verified"),
-    *("verdicts", "rankers", "findings"),
+    *("verdicts", "rankers", "findings", "example", "headlines"),
 )
 
 
@@ -242,6 +291,10 @@ def render(folder: Path, name: str = "README.md") -> str:
                 return rankers_table(read("score_details.json"))
             case "findings":
                 return findings_table(folder)
+            case "example":
+                return example_lines(read("examples.json")["middling"], names)
+            case "headlines":
+                return headlines_list(read("claims.json"), content, names, elsewhere_of(folder))
             case "verified":
                 return describe_verified(folder)
             case _ if name in own:

@@ -8,6 +8,7 @@ apart what git and what DVC cannot find, because each is mended in another way.
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,14 @@ def opened(revision: str | None) -> "Iterator[Repo]":
     """Yield the repository as it is at a revision; what DVC finds wrong becomes an InputError."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
-    from dvc.scm import RevError
+    from dvc.scm import SCM, RevError, resolve_rev
 
     try:
-        with Repo.open(None, rev=revision) as repo:
-            yield repo
+        if revision is None:
+            with Repo.open(None) as repo:
+                yield repo
+        else:
+            yield repository_at(resolve_rev(SCM("."), revision), Path.cwd())
     except RevError:
         raise InputError(
             f"{revision}: no such commit, branch, tag or experiment"
@@ -46,6 +50,17 @@ def opened(revision: str | None) -> "Iterator[Repo]":
         ) from None
     except DvcException as error:
         raise InputError(f"{named(revision)}: {error}") from error
+
+
+@lru_cache(maxsize=8)
+def repository_at(commit: str, folder: Path) -> "Repo":
+    """Return the repository around the current `folder` at a commit, which stays open.
+
+    A commit does not change, and reading all pipelines' locks takes DVC a second each time.
+    """
+    from dvc.repo import Repo
+
+    return Repo.open(None, rev=commit)
 
 
 def named(revision: str | None) -> str:

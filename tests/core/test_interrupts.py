@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from genlab.core.interrupts import GRACE
 from tests.project_copy import ROOT
 
 PROGRAM = """\
@@ -45,7 +46,7 @@ def interrupted(words: list[str], folder: Path, after: str = "", n_times: int = 
         for n in range(n_times):
             time.sleep(1.2 * bool(n))
             process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=120)
         return process.returncode, said, time.monotonic() - start
     finally:
         process.kill()
@@ -71,14 +72,14 @@ def run_program(work: str, folder: Path, **options) -> tuple:
 def test_an_interrupt_is_one_line_and_exit_code_130(tmp_path, work):
     code, said, seconds = run_program(work, tmp_path)
     assert (code, said) == (130, "interrupted\n")
-    assert seconds < 4
+    assert seconds < GRACE - 1
 
 
 def test_a_second_interrupt_ends_a_program_that_swallowed_the_first(tmp_path):
     work = "\n    while True:\n        try: time.sleep(60)\n        except BaseException: pass"
     code, said, seconds = run_program(work, tmp_path, n_times=2)
     assert (code, said) == (130, "interrupted\n")
-    assert seconds < 4
+    assert seconds < GRACE - 1
 
 
 def test_a_program_that_swallows_all_is_ended_after_the_grace(tmp_path):
@@ -87,7 +88,7 @@ def test_a_program_that_swallows_all_is_ended_after_the_grace(tmp_path):
     (tmp_path / "program.py").write_text("from genlab.core import interrupts\n" + text)
     code, said, seconds = interrupted(["program.py"], tmp_path, after="working")
     assert (code, said) == (130, "interrupted\n")
-    assert seconds < 4
+    assert seconds < GRACE - 1
 
 
 @pytest.mark.parametrize("module", ["genlab", "stages.slow", "pipelines.slow.stages.slow"])
@@ -106,7 +107,7 @@ def test_an_interrupt_while_modules_are_imported_is_one_line(tmp_path, module):
         file.write_text(slow)
     code, said, seconds = interrupted(["-m", module], tmp_path, after="importing")
     assert (code, said) == (130, "interrupted\n")
-    assert seconds < 4
+    assert seconds < GRACE - 1
 
 
 def test_a_job_in_the_background_stays_deaf_to_interrupts(tmp_path):

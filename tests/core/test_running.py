@@ -151,7 +151,7 @@ def test_a_stage_ends_with_its_dvc_also_with_a_shell_between_them(clone):
             "error: the dvc that started this stage has ended, so the stage ends and writes "
             "nothing\n"
         )
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 30
     assert not (clone / "out").exists()
 
 

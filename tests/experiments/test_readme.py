@@ -11,18 +11,21 @@ import yaml
 
 from genlab.__main__ import COMMANDS
 from genlab.core.program import InputError
+from genlab.experiments.claims_file import read_claims
 from genlab.experiments.claims_tables import (
     arms_table,
     claims_table,
     verdicts_line,
     with_interval,
 )
-from genlab.experiments.layout import Layout, Metric
+from genlab.experiments.layout import Layout, Metric, read_layout
 from genlab.experiments.readme import (
     PAGES,
     TABLES,
+    example_lines,
     exploratory_line,
     fill,
+    headlines_list,
     probes_table,
     published_table,
     references_table,
@@ -316,6 +319,43 @@ def test_every_table_can_be_rendered(tmp_path):
             render(tmp_path)
 
 
+def test_the_example_is_quoted_so_that_its_text_marks_up_nothing():
+    example = {"query": "how deep", "text": "<b>` 40\n# m", "answer": "a " * 60, "n_texts": 11}
+    lines = example_lines(
+        example | {"places": {"labse": 2.5, "bm25": 1.0}}, {"labse": "labse (mini)"}
+    )
+    assert lines.startswith(
+        "> **Query:** `how deep`, **our text's place** among its 10 real passages: labse (mini) 2.5"
+    )
+    assert "\n> **Our text:** `<b>' 40 # m`\n" in lines
+    assert max(map(len, lines.splitlines())) <= 100
+
+
+def test_a_headline_says_the_claim_its_verdicts_and_what_real_rankers_said():
+    content = {"headlines": ["shorter"], "claims": CLAIMS}
+    found = headlines_list(
+        SETTLED, content, {"a": "a (mini)"}, {"shorter": "minilm: holds on 3 of 3"}
+    )
+    assert " ".join(found.split()).startswith(
+        "- Shorter is better. Here: a (mini) **supported** -0.5"
+    )
+    assert " ".join(found.split()).endswith(
+        "On real rankers and passages: minilm: holds on 3 of 3."
+    )
+    assert headlines_list({"claims": {}}, content, {}, {}) == "- Shorter is better. Here: not run."
+
+
+def test_a_headline_that_is_no_claim_is_named(tmp_path, monkeypatch):
+    text = (ROOT / "claims.yaml").read_text(encoding="utf-8")
+    (tmp_path / "claims.yaml").write_text(text.replace("[tuning_helps,", "[tuning_help,"))
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    layout = read_layout(tmp_path / "claims.yaml")
+    with pytest.raises(
+        InputError, match="headlines: no claim tuning_help; did you mean tuning_helps"
+    ):
+        read_claims(tmp_path / "claims.yaml", layout, params)
+
+
 # ---- the README itself
 
 
@@ -330,5 +370,6 @@ def test_every_file_the_readme_names_is_there():
     assert commands and commands <= set(COMMANDS)
 
 
-def test_the_readme_is_at_most_200_lines():
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
+def test_the_readme_is_at_most_130_lines_of_at_most_100_characters():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 130 and max(map(len, lines)) <= 100

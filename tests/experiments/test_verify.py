@@ -250,7 +250,7 @@ def test_a_run_that_is_stopped_leaves_nothing_behind(tiny, tmp_path, number):
     process.send_signal(number)
     time.sleep(0.3)
     process.send_signal(number)  # as whoever thinks that nothing happens
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=120)
     # A second signal after the last line of ours ends Python's own ending.
     assert process.returncode in (128 + number, -number), output
     assert "Traceback" not in output

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from genlab.core.interrupts import GRACE
 from genlab.core.program import InputError
 from genlab.labelling import desk as label_desk
 from genlab.labelling.desk import Desk, Refused, doorway, open_server
@@ -144,7 +145,7 @@ def ask(server, method="POST", path="/view", body="{}", **headers) -> tuple[int,
     given = {"Host": f"127.0.0.1:{server.server_port}", "X-Desk-Token": server.token} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     connection.putrequest(method, path, skip_host=True)
     for name, value in ({"Content-Length": str(len(body))} | given).items():
         connection.putheader(name, value)
@@ -322,7 +323,7 @@ def running(folder: Path, rater: str = "anna") -> Iterator[tuple]:
 def window(chromium) -> Iterator:  # noqa: F811
     """Yield a function that opens an address in a new window; all share one storage."""
     context = chromium.new_context(locale="en-US")
-    context.set_default_timeout(8_000)
+    context.set_default_timeout(60_000)
     thrown: list[str] = []
 
     def opened(address: str) -> "Page":
@@ -433,6 +434,17 @@ def test_two_raters_label_at_the_same_time_and_each_has_a_file(folder, window):
     assert [each["answer"] for each in labels(folder, "bea")] == ["any_rubric"]
 
 
+# Presses 3 in the moment in which the third text is shown, which a test's own process may miss.
+ANSWERED_AT_ONCE = """
+  window.quick = false;
+  new MutationObserver((_, observer) => {
+    if (!document.getElementById("count").textContent.startsWith("2 ")) return;
+    observer.disconnect();
+    window.quick = dispatchEvent(new KeyboardEvent("keydown", { key: "3" }));
+  }).observe(document.getElementById("count"), { childList: true });
+"""
+
+
 def test_texts_are_shown_as_text_and_a_held_or_a_quick_second_key_is_no_answer(folder, window):
     with running(folder) as (_, address):
         page = window(address)
@@ -449,11 +461,12 @@ def test_texts_are_shown_as_text_and_a_held_or_a_quick_second_key_is_no_answer(f
             page.keyboard.down("1")  # held: repeats
         see(page, "1 of 20 labelled")
         page.keyboard.up("1")
-        page.keyboard.press("2")
+        page.evaluate(ANSWERED_AT_ONCE)
         press(page, "Control+3")
         press(page, "9")
         press(page, "2")
         see(page, "2 of 20 labelled")
+        assert page.evaluate("quick")
         page.locator("#choices button").nth(4).click(delay=350)
         see(page, "3 of 20 labelled")
     answers = [each["answer"] for each in labels(folder)]
@@ -537,7 +550,7 @@ def test_ctrl_c_at_the_terminals_prompt_ends_it_and_says_what_is_next(folder):
     assert "1 of 20 texts have an answer, all in labels/anna.jsonl" in said
     assert "Traceback" not in said
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert monotonic() - start < 4
+    assert monotonic() - start < GRACE - 1  # obeyed, not ended by force
 
 
 def read_until(terminal: int, words: str) -> str:

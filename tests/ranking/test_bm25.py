@@ -78,7 +78,7 @@ words = st.lists(st.sampled_from(["a", "b", "c", "d", "é", "7"]), max_size=8).m
 
 
 @given(st.lists(words, min_size=1, max_size=6).filter(any), words)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_scores_equal_bm25s_on_any_small_collection(documents, query):
     tokens = [document.split() for document in documents]
     library = bm25s.BM25(k1=1.5, b=0.75, method="lucene")

@@ -95,7 +95,7 @@ def test_a_ranker_is_asked_once_for_all_pairs():
     assert pairs[9:] == [(query, "") for query in queries]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=12), st.integers(0, 99))
 def test_the_floor_is_a_passage_of_another_query(n_passages, seed):
     queries = table(

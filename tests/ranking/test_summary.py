@@ -346,7 +346,7 @@ def test_the_histogram_counts_every_text_of_every_ranker(queries, legacy):
         assert own[0]["texts"] == (frame["location"] < 2).sum()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.floats(-1, 3, width=32), min_size=12, max_size=12), st.booleans())
 def test_every_value_lies_in_its_interval(queries, scores, legacy):
     rows, candidates = placed(queries, shared_words, pl.Series(scores, dtype=pl.Float32), legacy)

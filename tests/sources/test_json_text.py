@@ -18,7 +18,7 @@ JSON_VALUES = st.recursive(
     max_leaves=12,
 )
 IN_ONE_FOLDER = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

@@ -248,7 +248,7 @@ TEXTS = st.text(st.sampled_from("ab .\n{&;<p>\u200b\u00a0é1"), max_size=12)
 ROWS = st.lists(st.tuples(TEXTS, st.lists(TEXTS, max_size=4)), max_size=5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ROWS, st.booleans(), st.integers(0, 2))
 def test_what_comes_in_is_kept_or_dropped_for_one_reason(rows, is_strict, least):
     rules = {

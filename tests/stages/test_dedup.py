@@ -180,7 +180,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ROWS, st.booleans(), st.integers(1, 8))
 def test_what_comes_in_is_kept_or_dropped_for_one_reason(rows, is_strict, batch_rows):
     rules = replace(RULES, drop_leaked_answers=is_strict)

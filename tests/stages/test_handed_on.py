@@ -272,7 +272,8 @@ def test_the_number_of_queries_on_the_page_arrives(queries, tmp_path, monkeypatc
     notes = stopped_at(monkeypatch, report, "make_payload")
     monkeypatch.setattr(report, "read_metrics", lambda folder, names: {})
     words = [queries, tmp_path, queries, tmp_path, tmp_path, tmp_path / "out"]
-    words += ["--receipt", tmp_path / "r", "--plots_library", tmp_path / "p", "--n_queries", 34]
+    words += ["--receipt", tmp_path / "r", "--examples", tmp_path / "e"]
+    words += ["--picture", tmp_path / "s", "--plots_library", tmp_path / "p", "--n_queries", 34]
     run_until_there(lambda: invoke(report.app, words))
     assert 34 in [value for value in notes[0].values() if isinstance(value, int)]
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.seeds import order_of
+from genlab.report.examples import pick_examples
 from genlab.report.texts import read_payload
 from stages import report
 from tests.browser import chromium, opened  # noqa: F401
@@ -16,6 +17,7 @@ from tests.project_copy import ROOT, dvc
 from tests.tiny_report import PIPELINE, write_run
 
 WRITTEN = ["report/index.html", "report/vega.js", "metrics/receipt.json"]
+WRITTEN += ["metrics/examples.json", "metrics/places.svg"]
 
 
 @pytest.fixture
@@ -27,6 +29,7 @@ def run(tmp_path, monkeypatch):
     def run_stage(n_queries: int = 0) -> dict[str, bytes]:
         arguments = ["data/dedup.parquet", "data/candidates", "data/score.parquet", "metrics"]
         arguments += ["params.yaml", "report/index.html", "--receipt", "metrics/receipt.json"]
+        arguments += ["--examples", "metrics/examples.json", "--picture", "metrics/places.svg"]
         arguments += ["--plots_library", "report/vega.js", "--n_queries", str(n_queries)]
         CliRunner().invoke(report.app, arguments, catch_exceptions=False, standalone_mode=False)
         return {name: Path(name).read_bytes() for name in WRITTEN}
@@ -113,3 +116,23 @@ def test_before_a_first_report_dvc_plots_ask_the_network_as_they_do_without_us(
         opened(chromium, plots_page) as shown,
     ):
         shown.wait_for_load_state()
+
+
+def test_a_good_a_middling_and_a_bad_text_are_picked_by_their_mean_place(run):
+    """Two of the three queries have an answer; by hand: mean places 1.75 and 4 of four."""
+    good, middling, bad = json.loads(run()["metrics/examples.json"]).values()
+    assert good["places"] == {"labse": 2.5, "bm25": 1.0} and good["n_texts"] == 4
+    assert good["text"] == "Lake Ulben's depth is 40 m."
+    assert good["answer"] == "passage 0 about how deep is lake ulben"
+    assert middling == good and bad["places"] == {"labse": 4.0, "bm25": 4.0}
+
+
+def test_the_picture_is_the_first_plot_with_a_colour_for_a_light_and_a_dark_page(run):
+    """Its axes take the page's colour, and a picture on a page of its own has none to take."""
+    picture = run()["metrics/places.svg"].decode()
+    assert picture.startswith("<svg") and "new tokens" in picture
+    assert "prefers-color-scheme:dark" in picture and "currentColor" in picture
+
+
+def test_without_an_answered_query_there_is_no_example():
+    assert pick_examples({"queries": [{"answerable": False}]}) == {}

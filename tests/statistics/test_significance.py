@@ -58,7 +58,7 @@ def test_mcnemar_of_twenty_thousand_disagreements_takes_no_time():
     a, b = np.repeat([1, 0], [losses, gains]), np.repeat([0, 1], [losses, gains])
     start = perf_counter()
     p = mcnemar_p(a, b)
-    assert perf_counter() - start < 2  # 0.02 s; 17 s with each binomial made anew
+    assert perf_counter() - start < 10  # 0.02 s; 17 s with each binomial made anew
     assert p == pytest.approx(stats.binomtest(losses, losses + gains).pvalue, rel=1e-9)
 
 

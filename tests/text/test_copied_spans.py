@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genlab.text import copied_spans
@@ -21,7 +21,6 @@ def longest_by_table(text: list[str], source: list[str]) -> int:
 some_texts = st.lists(st.lists(st.sampled_from("abcd"), max_size=9).map(" ".join), max_size=6)
 
 
-@settings(deadline=None)
 @given(some_texts, some_texts, st.integers(1, 3))
 def test_spans_are_those_of_the_textbooks_table_whatever_the_batches(texts, sources, at_a_time):
     expected = [
