@@ -34,6 +34,7 @@ from genlab.experiments.over_collections import (
     verdicts_table,
 )
 from genlab.experiments.published import groups_of
+from genlab.experiments.task_tables import tasks_table
 from genlab.experiments.verified import describe_verified
 
 app = stage_app()
@@ -207,7 +208,7 @@ def wrapped(text: str, first: str, later: str) -> str:
 PAGES = ("README.md", "RESULTS.md")  # the second holds what the first has no room for
 TABLES = (
     *("claims", "arms", "references", "published", "probes", "outcomes", "spreads", "verified"),
-    *("verdicts", "rankers", "findings", "example", "headlines"),
+    *("verdicts", "rankers", "findings", "example", "headlines", "tasks"),
 )
 
 
@@ -291,6 +292,8 @@ def render(folder: Path, name: str = "README.md") -> str:
                 return rankers_table(read("score_details.json"))
             case "findings":
                 return findings_table(folder)
+            case "tasks":
+                return tasks_table(read("score_tasks.json"))
             case "example":
                 return example_lines(read("examples.json")["middling"], names)
             case "headlines":

@@ -1,0 +1,136 @@
+"""The small T5 of the mini world, pretrained here on the cleaned crawl."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
+
+from genlab.core.files import written_whole
+from genlab.core.program import InputError
+from genlab.mini.t5 import N_SENTINELS, Sizes, sentinel, train_tokenizer
+from pipelines.instruct.span_corruption import Corruption, Objective, make_pair
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, T5ForConditionalGeneration
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What is asked of the pages."""
+
+    objective: Annotated[Objective, Option(help="mini: what a page is turned into")]
+    noise_density: Annotated[float, Option(min=0.01, max=0.9, help="share of tokens hidden")]
+    mean_span: Annotated[float, Option(min=1.0, help="tokens of a hidden span")]
+    n_salient: Annotated[int, Option(min=1, help="salient spans hidden at a time, at most")]
+    max_tokens: Annotated[int, Option(min=8, help="longer pages are cut into pieces")]
+
+
+def make_t5(
+    vocab_size: int, pad_id: int, end_id: int, sizes: Sizes
+) -> "T5ForConditionalGeneration":
+    """Return a T5 v1.1 with random weights of `sizes.seed`."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(sizes.seed)
+    return T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=vocab_size,
+            d_model=sizes.d_model,
+            d_kv=sizes.d_model // sizes.num_heads,
+            d_ff=2 * sizes.d_model,
+            num_layers=sizes.num_layers,
+            num_decoder_layers=sizes.num_layers,
+            num_heads=sizes.num_heads,
+            feed_forward_proj="gated-gelu",
+            dropout_rate=0.0,  # few passes over the pages: nothing to regularise
+            pad_token_id=pad_id,
+            eos_token_id=end_id,
+            decoder_start_token_id=pad_id,
+        )
+    )
+
+
+def cut_pages(
+    pages: list[str], tokenizer: "PreTrainedTokenizerBase", max_tokens: int
+) -> list[list[int]]:
+    """Return the pages' ids without an end-of-text, in pieces of 2 to `max_tokens`."""
+    rows = [ids[:-1] for ids in tokenizer(pages)["input_ids"]]
+    pieces = [
+        ids[start : start + max_tokens] for ids in rows for start in range(0, len(ids), max_tokens)
+    ]
+    return [piece for piece in pieces if len(piece) > 1]
+
+
+def salient_ids(tokenizer: "PreTrainedTokenizerBase", words: set[str]) -> frozenset[int]:
+    """Return the ids of the words that are one token."""
+    encoded = tokenizer(sorted(words), add_special_tokens=False)["input_ids"]
+    return frozenset(ids[0] for ids in encoded if len(ids) == 1)
+
+
+def pretrain(
+    pages: list[str],
+    words: set[str],
+    tokenizer: "PreTrainedTokenizerBase",
+    sizes: Sizes,
+    task: Pretraining,
+) -> tuple["T5ForConditionalGeneration", dict[str, float]]:
+    """Return a T5 trained on the pages, and its last 100 steps' mean loss, steps and tokens.
+
+    Spans are drawn anew in every epoch. Equal epochs are equal numbers of raw tokens.
+    """
+    from genlab.core.processes import limit_threads
+    from genlab.mini.training import length_bucketed_batches, train_mini
+    from genlab.models.training import collate_pairs
+
+    model = make_t5(len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id, sizes)
+    limit_threads(model)
+    rng = random.Random(sizes.seed)
+    rows = cut_pages(pages, tokenizer, task.max_tokens)
+    if not rows:
+        raise InputError("no page is left to pretrain on; see metrics/clean.json")
+    sentinels = tokenizer.convert_tokens_to_ids([sentinel(i) for i in range(N_SENTINELS)])
+    salient = salient_ids(tokenizer, words)
+    corruption = Corruption(task.noise_density, task.mean_span, task.n_salient)
+    lengths = [len(ids) for ids in rows]
+    batches = [
+        batch
+        for _ in range(sizes.epochs)
+        for batch in length_bucketed_batches(lengths, sizes.batch_size, rng)
+    ]
+
+    def inputs_of(batch: list[int]) -> dict:
+        end = tokenizer.eos_token_id
+        pairs = [
+            make_pair(rows[i], task.objective, corruption, salient, sentinels, end, rng)
+            for i in batch
+        ]
+        rows_of = [{"input_ids": source, "labels": target} for source, target in pairs]
+        return collate_pairs(rows_of, tokenizer.pad_token_id)
+
+    rates = sizes.learning_rate, sizes.embedding_learning_rate
+    loss = train_mini(model, map(inputs_of, batches), len(batches), *rates)
+    counts = {"steps": len(batches), "raw_tokens": sizes.epochs * sum(lengths)}
+    return model, {"loss": loss, **counts}
+
+
+def make_base(
+    pages: list[str],
+    prompts: list[str],
+    words: set[str],
+    output: Path,
+    sizes: Sizes,
+    task: Pretraining,
+) -> dict[str, float]:
+    """Pretrain a small T5 on pages into the folder `output`; return what `pretrain` says of it.
+
+    The words of templates are among its tokens, as they are among a real model's.
+    """
+    tokenizer = train_tokenizer(pages + prompts, sizes.vocab_size)
+    model, found = pretrain(pages, words, tokenizer, sizes, task)
+    with written_whole(output) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+    return found | {"parameters": model.num_parameters(), "tokens": len(tokenizer)}

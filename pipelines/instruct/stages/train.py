@@ -1,0 +1,162 @@
+"""train: fine-tune the base on one arm's mixture of tasks.
+
+Reads token ids and the base. Draws rows, task by rate, until the budget of tokens is reached: the
+same for every arm. Writes the tuned model's folder. A killed run resumes from its last checkpoint.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from typer import Option
+
+from genlab.core.chosen import is_wanted, write_left_out
+from genlab.core.files import write_json, written_whole
+from genlab.core.options import grouped_options
+from genlab.core.processes import is_first, limit_threads
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.scratch import resumable_folder
+from genlab.models.saved import row_batches, save_checked
+from genlab.models.training import (
+    Recipe,
+    check_rows_fit,
+    collate_pairs,
+    row_lengths,
+    train_resumably,
+    training_curve,
+    validation_loss,
+)
+from pipelines.instruct.arms import BASE
+from pipelines.instruct.joint_optimizer import joint_optimizer
+from pipelines.instruct.mixtures import (
+    Mixture,
+    check_held_out,
+    check_tasks,
+    draw_rows,
+    mixing_rates,
+)
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+app = stage_app()
+
+ASKS = ("prefix", "prompts")
+N_VALIDATION = 256  # rows that say whether a training diverged
+ALL = "all"
+
+
+def check(tasks: list[str], ask: str, made_by: dict[str, dict] | None = None) -> None:
+    """Raise InputError for a task that the arm cannot be trained on, or one named as the base."""
+    if f"data/train/{BASE}" in (made_by or {}):
+        raise InputError(f"arms.{BASE}: {BASE} is the base; give the arm another name")
+    if ask not in ASKS:
+        raise InputError(f"arms: ask={ask}: must be {' or '.join(ASKS)}")
+    asked = (made_by or {}).get("data/prompt.parquet")
+    if asked and tasks != [ALL]:
+        check_held_out(tasks, asked["held_out"], "arms: tasks")
+        check_tasks("arms: tasks", tasks, asked["tasks"])
+
+
+@app.command()
+@grouped_options
+def main(
+    tokens: Path,
+    base: Path,
+    output: Path,
+    metrics: Annotated[Path, Option(help="JSON of losses, steps and the mixture")],
+    curve: Annotated[Path, Option(help="loss against epoch, for dvc plots")],
+    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
+    tasks: Annotated[list[str], Option(help="trained on; all: every one of prompt.tasks")],
+    ask: Annotated[str, Option(help="prefix: T5's way, one form a task; prompts: in words")],
+    n_tokens: Annotated[int, Option(min=100, help="of inputs and targets; the same in all arms")],
+    mixture: Mixture,
+    embedding_learning_rate: Annotated[float, Option(min=0.0, help="of the embeddings")],
+    recipe: Recipe,
+) -> None:
+    """Fine-tune one arm."""
+    from transformers import set_seed
+
+    from genlab.models.loading import load_text_to_text_model, load_tokenizer
+
+    check(tasks, ask)
+    if not is_wanted(chosen):
+        write_left_out(output)
+        write_json(curve, [])
+        write_json(metrics, {"training": {"steps": 0}})
+        return
+    tokenizer = load_tokenizer(base)
+    data, rates = read_mixture(tokens, tasks, ask, mixture, n_tokens, recipe.seed)
+    set_seed(recipe.seed)
+    model = load_text_to_text_model(base)
+    limit_threads(model)
+    limits = {"input_ids": "tokenize.max_input_tokens", "labels": "tokenize.max_target_tokens"}
+    check_rows_fit(tokens, data["train"], model, limits)
+    optimizer = joint_optimizer(model, recipe.learning_rate, embedding_learning_rate)
+
+    def collate_rows(rows: list[dict]) -> dict:
+        return collate_pairs(rows, tokenizer.pad_token_id)
+
+    with resumable_folder("train", sys.argv[1:], [tokens, base]) as scratch:
+        trainer = train_resumably(model, data, collate_rows, recipe, scratch, optimizer=optimizer)
+        if not is_first():
+            return
+        batches = row_batches(data["validation"], collate_rows, recipe.batch_size)
+        with written_whole(output) as folder:
+            save_checked(model, tokenizer, folder, batches, load_text_to_text_model)
+    log = trainer.state.log_history
+    found = {
+        "validation_loss": validation_loss(log, recipe),
+        "steps": trainer.state.global_step,
+        "rows": len(data["train"]),
+        "tokens": int(sum(row_lengths(data["train"]))),
+        "rates": rates,
+    }
+    write_json(curve, training_curve(log))
+    write_json(metrics, {"training": found})
+
+
+def read_mixture(
+    tokens: Path, tasks: list[str], ask: str, mixture: Mixture, n_tokens: int, seed: int
+) -> tuple[dict[str, "Dataset"], dict[str, float]]:
+    """Return an arm's train and validation rows, and each task's rate.
+
+    Raises InputError for a task that has no rows asked so.
+    """
+    from datasets import Dataset
+
+    split = {
+        name: Dataset.from_file(str(tokens / f"{name}.arrow"), in_memory=False)
+        for name in ("train", "test")
+    }
+    names = np.array(split["train"].data.column("task").to_pylist())
+    asks = np.array(split["train"].data.column("ask").to_pylist())
+    is_asked = asks == "prefix" if ask == "prefix" else asks != "prefix"
+    known = list(dict.fromkeys(names.tolist()))
+    if tasks == [ALL]:
+        tasks = known
+    check_tasks("arms: tasks", tasks, known)
+    rows_of = {task: np.flatnonzero((names == task) & is_asked).tolist() for task in tasks}
+    for task, rows in rows_of.items():
+        if not rows:
+            raise InputError(f"arms: tasks: {task} has no template that is a {ask}; see {tokens}")
+    forms = split["train"].data.column("template").to_pylist()
+    n_templates = {task: len({forms[row] for row in rows}) for task, rows in rows_of.items()}
+    sizes = {task: len(rows) // n_templates[task] for task, rows in rows_of.items()}
+    rates = mixing_rates(sizes, n_templates, mixture)
+    drawn = draw_rows(rows_of, row_lengths(split["train"]), rates, n_tokens, seed)
+    kept = split["test"].data.column("held_out").to_numpy(zero_copy_only=False)
+    trained = np.isin(np.array(split["test"].data.column("task").to_pylist()), tasks)
+    chosen = np.flatnonzero(~kept & trained)
+    step = max(1, len(chosen) // N_VALIDATION)
+    columns = ["input_ids", "labels"]
+    # A copy of what is drawn, so that row numbers are places in the table.
+    return {
+        "train": Dataset(split["train"].data.table.select(columns).take(drawn)),
+        "validation": Dataset(split["test"].data.table.select(columns).take(chosen[::step])),
+    }, rates
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,160 @@
+"""The small world's tasks and crawl, and data sets from files."""
+
+import json
+import random
+import re
+import zipfile
+from collections import Counter
+
+import pytest
+
+from genlab.core.program import InputError
+from pipelines.instruct.mini_crawl import make_crawl
+from pipelines.instruct.mini_tasks import TASKS, make_examples
+from pipelines.instruct.mini_world import (
+    TIMES_SEEN,
+    is_asked_in_training,
+    read_world,
+    times_seen,
+    value_of_fact,
+)
+from pipelines.instruct.task_files import read_hub_sets, read_task_folder, split_examples
+from pipelines.instruct.web_rules import Counts, RuleSet, clean_pages
+from tests.project_copy import ROOT
+
+WORLD = read_world(ROOT / "pipelines/instruct/mini_world.yaml")
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_a_task_has_other_examples_in_test_and_all_its_labels(name):
+    found = make_examples(WORLD, name, 60, 60, 17)
+    assert make_examples(WORLD, name, 30, 60, 17)["test"] == found["test"]
+    texts = {split: {str(each) for each in rows} for split, rows in found.items()}
+    assert not texts["train"] & texts["test"]
+    assert len(texts["test"]) == 60
+    if n := TASKS[name].n_choices:
+        labels = Counter(each["label"] for each in found["test"])
+        assert set(labels) == set(range(n))
+
+
+def test_right_answers_are_right():
+    for each in make_examples(WORLD, "lookup_dish", 5, 40, 17)["test"]:
+        person = next(name for name in WORLD.people if name in each["question"].split())
+        told = [text for text in each["text"].split(". ") if person in text.split()]
+        assert each[f"value{each['label'] + 1}"] in told[0].split()
+    for each in make_examples(WORLD, "comparison", 5, 40, 17)["test"]:
+        numbers = each["number1"], each["number2"]
+        assert numbers[each["label"]] == max(numbers)
+    for each in make_examples(WORLD, "sentiment", 5, 40, 17)["test"]:
+        good = set(WORLD.attributes["feeling"]["good"]) & set(re.findall(r"\w+", each["text"]))
+        assert bool(good) == (each["label"] == 0)
+    for each in make_examples(WORLD, "completion", 5, 40, 17)["test"]:
+        fields = WORLD.fields | WORLD.new_fields
+        field = next(f for f, nouns in fields.items() if set(nouns) & set(each["text"].split()))
+        assert each[f"ending{each['label'] + 1}"] in fields[field]
+
+
+def test_facts_of_test_are_about_people_who_are_never_asked_about_in_training():
+    found = make_examples(WORLD, "facts", 100, 100, 17)
+    people = {
+        split: {name for each in rows for name in WORLD.people if name in each["question"].split()}
+        for split, rows in found.items()
+    }
+    assert not people["train"] & people["test"]
+    assert all(is_asked_in_training(WORLD, name) for name in people["train"])
+    assert {each["times_seen"] for each in found["test"]} == set(TIMES_SEEN)
+
+
+def test_the_crawl_states_a_fact_on_as_many_pages_as_it_says():
+    text = "\n".join(page for _, page in make_crawl(WORLD, 3000, 0.0, 17))
+    for person in WORLD.people[:8]:
+        value = value_of_fact(WORLD, person, "home")
+        forms = [f"{person} lives in {value}.", f"the home of {person} is in {value}."]
+        assert sum(map(text.count, forms)) == times_seen(WORLD, person)
+
+
+def test_the_crawl_gives_the_rules_something_to_do():
+    counts = Counts()
+    pages = list(make_crawl(WORLD, 2000, 0.2, 17))
+    kept = list(clean_pages(pages, RuleSet.released, ["darn"], counts))
+    assert 0.75 < len(kept) / len(pages) < 0.95
+    assert counts.pages["few_sentences"] > 10
+    assert counts.pages["few_sentences_after_repeats"] > 10
+    assert counts.pages["curly_bracket"] > 10
+
+
+# ---- files
+
+
+def write_lines(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_fewglue_and_nltk_get_the_fields_that_their_templates_read(tmp_path):
+    rte = {"premise": "p", "hypothesis": "h", "label": "not_entailment", "idx": 0}
+    write_lines(tmp_path / "few/RTE/train.jsonl", [rte] * 3)
+    wsc = {"text": "t", "label": True, "target": {"span1_text": "a", "span2_text": "b"}}
+    write_lines(tmp_path / "few/WSC/train.jsonl", [wsc])
+    passage = {"text": "x y", "questions": [{"question": "q", "answers": [
+        {"text": "one", "label": 1}, {"text": "two", "label": 0}]}]}  # fmt: skip
+    write_lines(tmp_path / "few/MultiRC/train.jsonl", [{"passage": passage}])
+    with zipfile.ZipFile(tmp_path / "qc.zip", "w") as archive:
+        archive.writestr("qc/train.txt", "HUM:ind Who is it ?\nABBR:exp What is NASA ?\n")
+        archive.writestr("qc/test.txt", "NUM:weight How heavy is it ?\n")
+    found = read_task_folder(tmp_path)
+    assert found["super_glue/rte"]["all"][0]["label"] == 1
+    assert found["super_glue/wsc.fixed"]["all"] == [
+        {"text": "t", "span1_text": "a", "span2_text": "b", "label": 1}
+    ]
+    assert [each["label"] for each in found["super_glue/multirc"]["all"]] == [1, 0]
+    assert found["trec"]["train"] == [
+        {"text": "Who is it ?", "coarse_label": 3, "fine_label": 29},
+        {"text": "What is NASA ?", "coarse_label": 0, "fine_label": 1},
+    ]
+    assert found["trec"]["test"][0]["fine_label"] == 49  # the last of fifty
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{"label": "maybe"}\n', r"line 1: label 'maybe' is not one of entailment, not_entailment"),
+        ('{"premise": "p"}\n', r"line 1: 'label' does not fit"),
+        ('{"label": "entailment"}\nno\n', "line 2 is no JSON"),
+        ("[1]\n", "line 1 is no JSON object"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, content, expected):
+    path = tmp_path / "RTE/train.jsonl"
+    path.parent.mkdir()
+    path.write_text(content)
+    with pytest.raises(InputError, match=expected):
+        read_task_folder(tmp_path)
+
+
+def test_a_folder_without_data_and_an_archive_that_is_broken_are_named(tmp_path):
+    with pytest.raises(InputError, match="no data set that is known here"):
+        read_task_folder(tmp_path)
+    (tmp_path / "qc.zip").write_bytes(b"PK no")
+    with pytest.raises(InputError, match=r"qc.zip: qc/train.txt cannot be read"):
+        read_task_folder(tmp_path)
+
+
+def test_one_split_is_divided_and_nothing_is_in_both():
+    rows = {"all": [{"n": n} for n in range(100)]}
+    found = split_examples(rows, 50, 50, random.Random(1))
+    numbers = {split: {each["n"] for each in part} for split, part in found.items()}
+    assert {split: len(part) for split, part in numbers.items()} == {"train": 50, "test": 30}
+    assert not numbers["train"] & numbers["test"]
+
+
+def test_the_hub_is_read_from_a_folder_in_its_layout_and_a_commit_is_asked_for(tmp_path):
+    for split in ("train", "validation"):
+        write_lines(tmp_path / f"toy/{split}.jsonl", [{"text": split, "label": 0}] * 2)
+    found = read_hub_sets([f"{tmp_path / 'toy'}@none"])
+    assert found == {
+        "toy": {"train": [{"text": "train", "label": 0}] * 2,
+                "test": [{"text": "validation", "label": 0}] * 2}
+    }  # fmt: skip
+    with pytest.raises(InputError, match=r"tasks.hub_sets: imdb@main"):
+        read_hub_sets(["imdb@main"])
