@@ -35,6 +35,7 @@ from pipelines.chitchat.conversation import Asked
 from pipelines.chitchat.telegram_journal import Journal, Received
 
 POLL_SECONDS = 10  # Telegram holds a request so long if there is nothing
+MOST_UPDATES = 100  # that Telegram hands out at once
 TYPING_SECONDS = 4.0  # it is shown for five
 CONFLICT_SECONDS = 30.0  # an earlier request of our own may be held for ten
 LONGEST_PAUSE = 30.0
@@ -107,7 +108,9 @@ class TelegramBot:
     limits: Limits
     queues: defaultdict[int, deque[Received]] = field(default_factory=lambda: defaultdict(deque))
     tasks: dict[int, asyncio.Task] = field(default_factory=dict)
-    left_over: set[int] = field(default_factory=set)  # updates of an earlier run, without a limit
+    # Updates that came while no bot ran, in the journal or at the server: they have no limit.
+    left_over: set[int] = field(default_factory=set)
+    is_behind: bool = True  # until the server has no more of what came before the start
 
     async def run(self) -> None:
         """Answer until SIGTERM or Ctrl-C; then finish what was received.
@@ -201,6 +204,9 @@ class TelegramBot:
         passed_over = [update_id for update_id in ids if update_id not in known]
         if len(updates) > len(messages):
             LOGGER.warning("%d updates are no messages, passed over", len(updates) - len(messages))
+        if self.is_behind:
+            self.left_over |= known
+            self.is_behind = len(updates) >= MOST_UPDATES
         self.take(self.journal.receive(messages, passed_over))
         return max(ids, default=None)
 
@@ -216,7 +222,7 @@ class TelegramBot:
         """Answer one chat's messages in order, until none waits."""
         queue = self.queues[chat_id]
         while queue:
-            # What a killed bot left over is no haste of the chat: all of that is answered.
+            # What waited for a bot that did not run is no haste of the chat: all is answered.
             hasty = [m for m in queue if m.update_id not in self.left_over][self.limits.per_chat :]
             if hasty:
                 await self.send(chat_id, words.TOO_FAST)

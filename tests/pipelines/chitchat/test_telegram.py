@@ -138,6 +138,18 @@ def test_what_a_killed_bot_left_over_is_answered_beyond_the_limit_of_a_chat(serv
     assert server.texts(2) == [f" > {said}" for said in (*range(9), "новое")]
 
 
+def test_what_was_said_while_no_bot_ran_is_answered_beyond_the_limit_of_a_chat(server, tmp_path):
+    """More than the server hands out at once."""
+    for number in range(120):
+        server.say(2, f"{number}")
+
+    def act() -> None:
+        assert server.wait_for(lambda: len(server.texts(2)) == 120)
+
+    run_bot(server, tmp_path / "j", act, limits=Limits(per_chat=2, history_turns=0))
+    assert server.texts(2) == [f" > {number}" for number in range(120)]
+
+
 def test_typing_is_shown_again_while_a_reply_takes_long(server, tmp_path, monkeypatch):
     assert telegram_bot.TYPING_SECONDS == 4.0  # shown for five seconds
     monkeypatch.setattr(telegram_bot, "TYPING_SECONDS", 0.1)
