@@ -53,3 +53,13 @@ def test_the_truth_falls_below_the_start_in_every_training_while_the_proxy_rises
         )
         at = truth.index(min(truth[:4]))
         assert truth[1] > 0 > truth[at] and proxy[at] > proxy[1] > 0
+
+
+def test_readme_says_what_ptx_keeps():
+    arms = RLHF.metrics("score_details")["arms"]
+    values = [
+        arms[arm]["language_loss"].get("seeds", arms[arm]["language_loss"]["prompts"])["value"]
+        for arm in ("ptx_end", "main_end", "start")
+    ]
+    pattern = r"ends at ([\d.]+) nats a token, and without ptx, in the mean of five, at ([\d.]+) \(start: ([\d.]+)\)"
+    check_said(RLHF.folder / "README.md", pattern, [f"{value:.2f}" for value in values])
