@@ -1,0 +1,65 @@
+"""This pipeline's prose and comments: tests/numbers_said.py."""
+
+import pytest
+
+from tests.numbers_said import Pipeline, check_said
+
+RLHF = Pipeline("pipelines/rlhf")
+PARAMS = RLHF.params()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (
+            r"ours: (\d+) texts to measure the language-model loss on",
+            lambda: PARAMS["corpus"]["n_texts"] * PARAMS["corpus"]["validation_share"],
+        ),
+        (
+            r"ours: ([\d,]+) weights, a step",
+            lambda: round(RLHF.metrics("fetch/base")["parameters"], -4),
+        ),
+        (
+            r"n_head: \d+ ours: (\d+) dimensions a head",
+            lambda: PARAMS["base"]["n_embd"] / PARAMS["base"]["n_head"],
+        ),
+        (
+            r"ours: ([\d,]+) answers; intervals are over trainings",
+            lambda: PARAMS["gen"]["n_best"] * PARAMS["gen"]["n_best_prompts"],
+        ),
+    ],
+)
+def test_the_comments_of_params_say_what_is_so(pattern, expected):
+    check_said(RLHF.folder / "params.yaml", pattern, [f"{expected():,.0f}"])
+
+
+def test_readme_says_how_many_answers_best_of_n_had_and_how_many_trainings_were_made():
+    readme = RLHF.folder / "README.md"
+    check_said(readme, r"generation of (\d+) answers a prompt", [f"{PARAMS['gen']['n_best']}"])
+    assert PARAMS["arms"]["main"]["n_seeds"] == PARAMS["reward"]["n_seeds"] == 5  # "Five trainings"
+
+
+def test_the_truth_falls_below_the_start_in_every_training_while_the_proxy_rises():
+    """README says so of what its table shows, and that best-of-n needs no such warning."""
+    points = RLHF.metrics("overoptimisation")
+    gains = {(point["arm"], point["seed"], round(point["d"], 9)): point["gain"] for point in points}
+    trainings = {seed for arm, seed, _ in gains if arm == "main: truth"}
+    assert len(trainings) == 5
+    for seed in trainings:
+        # In the order of the steps that were kept, the start first.
+        truth, proxy = (
+            [p["gain"] for p in points if (p["arm"], p["seed"]) == (f"main: {name}", seed)]
+            for name in ("truth", "proxy")
+        )
+        at = truth.index(min(truth[:4]))
+        assert truth[1] > 0 > truth[at] and proxy[at] > proxy[1] > 0
+
+
+def test_readme_says_what_ptx_keeps():
+    arms = RLHF.metrics("score_details")["arms"]
+    values = [
+        arms[arm]["language_loss"].get("seeds", arms[arm]["language_loss"]["prompts"])["value"]
+        for arm in ("ptx_end", "main_end", "start")
+    ]
+    pattern = r"ends at ([\d.]+) nats a token, and without ptx, in the mean of five, at ([\d.]+) \(start: ([\d.]+)\)"
+    check_said(RLHF.folder / "README.md", pattern, [f"{value:.2f}" for value in values])
