@@ -11,14 +11,28 @@ Rows = list[list[str]]
 PARTS = ("all", "small margin", "large margin", "equal length")  # of held-out pairs
 
 
-def make_tables(points: list[Point], arm: str, compared: dict, quality: dict) -> dict[str, Rows]:
+def make_tables(
+    points: list[Point], arm: str, summaries: dict, compared: dict, quality: dict
+) -> dict[str, Rows]:
     """Return name -> rows, first the header, of README's tables that no room of genlab makes."""
     return {
+        "answers": answers_table(summaries),
         "steps": steps_table(points, arm),
         "turn": turn_table(compared),
         "equal": equal_table(compared),
         "reward_model": reward_model_table(quality),
     }
+
+
+def answers_table(summaries: dict) -> Rows:
+    """Return every arm's main numbers, with Student's t where it was trained more than once."""
+    shown = ("truth", "proxy", "kl", "wrong", "win", "language_loss")
+    rows = [["model", *(name.replace("_", " ") for name in shown)]]
+    for arm, summary in summaries.items():
+        if "_step_" not in arm:
+            found = [summary.get(name, {}) for name in shown]
+            rows.append([arm.replace("_", " "), *map(over_trainings, found)])
+    return rows
 
 
 def steps_table(points: list[Point], arm: str) -> Rows:
@@ -91,3 +105,13 @@ def in_words(numbers: dict) -> str:
     value = f"{numbers['value']:.3f}"
     has_ends = "low" in numbers
     return f"{value} ({numbers['low']:.3f} to {numbers['high']:.3f})" if has_ends else value
+
+
+def over_trainings(numbers: dict[str, dict]) -> str:
+    """Return a metric's mean over trainings with its interval, or one model's value alone."""
+    if not numbers:
+        return ""
+    alone = {"value": numbers["prompts"]["value"]}
+    of_all = numbers.get("seeds", alone)
+    # A model that was trained once stands beside every training, and does not vary there.
+    return in_words(alone if of_all.get("low") == of_all.get("high") else of_all)

@@ -95,7 +95,7 @@ def main(
     shown = measures.headlines(summaries)
     write_json(metrics, {"answers": shown, "reward_model": headline_of(quality)})
     write_json(details, {"arms": summaries, "reward_model": quality, "policies": compared})
-    write_json(readme_tables, make_tables(points, arm, compared, quality))
+    write_json(readme_tables, make_tables(points, arm, summaries, compared, quality))
     lines = optimisation_points(points, arms, compared)
     write_json(optimisation, lines)
     draw_optimisation(lines, arm, picture)

@@ -133,9 +133,16 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
         "main": {"peak_step": 12, "fit": fit, "at_equal_kl": equal | {"rl_minus_best_of": ends}},
     }
     quality = {"trainings": {"17": {"accuracy": {"all": ends | {"pairs": 1200, "ceiling": 0.8}}}}}
+    names = ("truth", "proxy", "kl", "wrong", "win", "language_loss")
+    summaries = {"main_end": {name: {"prompts": ends, "seeds": ends} for name in names}}
+    summaries |= {"base": {name: {"prompts": ends} for name in names[:5]}, "main_step_4": {}}
     points = [Point("start", "1", 0, 0.0, 0.5, 1.0), Point("start", "2", 0, 0.0, 0.5, 1.0)]
     points += [Point("main", "1", 4, 1.0, 1.5, 2.0), Point("main", "2", 4, 3.0, 1.5, 0.5)]
-    tables = make_tables(points, "main", compared, quality)
+    tables = make_tables(points, "main", summaries, compared, quality)
+    assert tables["answers"][1:] == [
+        ["main end", *["0.500 (0.250 to 0.750)"] * 6],
+        ["base", *["0.500"] * 5, ""],
+    ]
     (row,) = tables["steps"][1:]
     assert row[0] == "4" and row[4] == "1 of 2"  # truth: +1 and -0.5; t of one degree: 12.706
     assert row[1:4] == [
@@ -150,6 +157,6 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
     (row,) = tables["reward_model"][1:]
     assert row == ["all", "1,200", "0.500", "0.500 (0.250 to 0.750)", "0.800"]
     assert (
-        make_tables([], "main", {}, {"note": "nothing"})["reward_model"]
+        make_tables([], "main", {}, {}, {"note": "nothing"})["reward_model"]
         == tables["reward_model"][:1]
     )

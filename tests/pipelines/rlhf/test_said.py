@@ -61,5 +61,8 @@ def test_readme_says_what_ptx_keeps():
         arms[arm]["language_loss"].get("seeds", arms[arm]["language_loss"]["prompts"])["value"]
         for arm in ("ptx_end", "main_end", "start")
     ]
-    pattern = r"ends at ([\d.]+) nats a token, and without ptx, in the mean of five, at ([\d.]+) \(start: ([\d.]+)\)"
+    pattern = (
+        r"ends at ([\d.]+) nats a token, and without ptx, in the mean of five, at ([\d.]+) "
+        r"\(start: ([\d.]+)\)"
+    )
     check_said(RLHF.folder / "README.md", pattern, [f"{value:.2f}" for value in values])
