@@ -214,8 +214,8 @@ TABLES = (
 
 def own_tables(folder: Path) -> dict[str, list[list[str]]]:
     """Return the tables that a pipeline makes itself: name -> rows, first the header."""
-    path = folder / "metrics/readme/tables.json"
-    return read_json(path) if path.is_file() else {}
+    files = sorted((folder / "metrics/readme").glob("*.json"))
+    return {name: rows for path in files for name, rows in read_json(path).items()}
 
 
 def fill(text: str, table: Callable[[str], str], own: Iterable[str] = ()) -> str:

@@ -15,6 +15,7 @@ import hmac
 import html
 import json
 import os
+import re
 import secrets
 import threading
 from collections import Counter
@@ -88,7 +89,8 @@ class Desk:
             "desk": self.name,
             "rater": self.file.rater,
             "sheet": {key: getattr(self.sheet, key) for key in ("question", "hint", "by", "show")},
-            "choices": [[name, words] for name, words in self.sheet.choices.items()],
+            "order": self.sheet.is_order,
+            "choices": self.choices_for(shown),
             "n": len(self.texts),
             "left": [[group, counts[group]] for group in groups],
             "last": {"id": self.names[done[-1]], "answer": answers[done[-1]]} if done else None,
@@ -100,6 +102,20 @@ class Desk:
             },
         }
 
+    def choices_for(self, shown: dict | None) -> list[list]:
+        """Return what can be chosen: the sheet's choices, or the numbers of a text's answers."""
+        if isinstance(self.sheet.choices, dict):
+            return [[name, words] for name, words in self.sheet.choices.items()]
+        numbers = range(1, 1 + (shown["n_answers"] if shown else 0))
+        return [[f"{i}", {"en": f"Answer {i}", "ru": f"Ответ {i}"}] for i in numbers]
+
+    def fits(self, name: str, answer: object) -> bool:
+        """Say whether an answer is one to this text: an order must have all of its answers."""
+        if not isinstance(answer, str) or not self.sheet.takes(answer):
+            return False
+        n = len(re.split("[>=]", answer))
+        return not self.sheet.is_order or n == self.texts[name]["n_answers"]
+
     def answer(self, name: str, answer: str, seconds: float | None) -> dict:
         """Keep an answer and return the next view; the same answer twice is kept once.
 
@@ -108,7 +124,7 @@ class Desk:
         """
         with self.lock:
             text_id = self.find(name)
-            if answer not in self.sheet.choices or not (seconds is None or is_duration(seconds)):
+            if not self.fits(name, answer) or not (seconds is None or is_duration(seconds)):
                 raise Refused(HTTPStatus.BAD_REQUEST, f"{answer!r} is no answer")
             given = self.file.answers.get(text_id)
             if given not in (None, answer):

@@ -44,7 +44,7 @@ def main(
     sample = sample_texts(known, sheet, check_rater(rater))
     fingerprints = dict(known.select("text_id", "fingerprint").iter_rows())
 
-    file = LabelFile(labels / f"{rater}.jsonl", sheet.choices, fingerprints)
+    file = LabelFile(labels / f"{rater}.jsonl", sheet, fingerprints)
     desk = Desk(sample, sheet, file)
     if file.notice:
         print(f"notice: {file.notice}")

@@ -74,7 +74,7 @@ def same_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def read_lines(path: Path, answers: Iterable[str]) -> tuple[list[Line], bytes]:
+def read_lines(path: Path, answers: Iterable[str] | Questionnaire) -> tuple[list[Line], bytes]:
     """Return the lines of a rater's file in order, and what a killed process left of its last.
 
     Raises InputError with file and line for what is no line of this file.
@@ -87,15 +87,18 @@ def read_lines(path: Path, answers: Iterable[str]) -> tuple[list[Line], bytes]:
     torn = last if is_ours and not last.rstrip().endswith(b"}") else b""
     if last and not torn:
         whole.append(last)
+    known = answers if isinstance(answers, Questionnaire) else frozenset(answers)
     lines = [
-        parse_line(path, number, line, frozenset(answers))
+        parse_line(path, number, line, known)
         for number, line in enumerate(whole, 1)
         if line.strip()
     ]
     return lines, torn
 
 
-def parse_line(path: Path, number: int, content: bytes, answers: frozenset[str]) -> Line:
+def parse_line(
+    path: Path, number: int, content: bytes, answers: frozenset[str] | Questionnaire
+) -> Line:
     """Return one line; raise InputError saying what is wrong with it."""
     where = f"{path} line {number}"
     try:
@@ -113,14 +116,24 @@ def parse_line(path: Path, number: int, content: bytes, answers: frozenset[str])
             f" rater's answers, so move the line to {record['rater']}.jsonl"
         )
     answer = record.get("answer", "none")
-    if answer is not None and (not isinstance(answer, str) or answer not in answers):
-        raise InputError(
-            f"{where}: {answer} is no answer ({', '.join(sorted(answers))}); mend the line"
-        )
+    if answer is not None and (not isinstance(answer, str) or not is_known(answer, answers)):
+        is_order = isinstance(answers, Questionnaire) and answers.is_order
+        those = "an order such as 2>1=3" if is_order else ", ".join(sorted(names_of(answers)))
+        raise InputError(f"{where}: {answer} is no answer ({those}); mend the line")
     seconds = record.get("seconds")
     if seconds is not None and not is_duration(seconds):
         raise InputError(f"{where}: seconds is {seconds}; it must be a number from 0 on, or null")
     return Line(number, record["text_id"], answer, record["fingerprint"], seconds, record["time"])
+
+
+def is_known(answer: str, answers: frozenset[str] | Questionnaire) -> bool:
+    """Say whether the answer is one of these, or one that the questionnaire takes."""
+    return answers.takes(answer) if isinstance(answers, Questionnaire) else answer in answers
+
+
+def names_of(answers: frozenset[str] | Questionnaire) -> Iterable[str]:
+    """Return the names of the answers there are to choose from."""
+    return answers.choices if isinstance(answers, Questionnaire) else answers
 
 
 def is_duration(value: object) -> bool:
@@ -173,7 +186,12 @@ class LabelFile:
     someone else meanwhile.
     """
 
-    def __init__(self, path: Path, answers: Iterable[str], fingerprints: dict[str, str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        answers: Iterable[str] | Questionnaire,
+        fingerprints: dict[str, str],
+    ) -> None:
         self.path = path
         self.rater = check_rater(path.stem)
         check_only_one(path)
@@ -285,7 +303,7 @@ def read_labels(folder: Path, sheet: Questionnaire) -> pl.DataFrame:
     rows = []
     for path in sorted(folder.glob("*.jsonl")):
         check_rater(path.stem)
-        lines, torn = read_lines(path, sheet.choices)
+        lines, torn = read_lines(path, sheet)
         if torn:
             raise InputError(
                 f"{path}: its last line was cut short; open the desk as {path.stem}, which mends it"

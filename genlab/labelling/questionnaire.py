@@ -16,6 +16,7 @@ from genlab.core.yaml_text import load_yaml
 from genlab.labelling.reliability import Scale
 
 ALL = "all"
+ORDER = "order"  # in place of choices: the rater puts a text's numbered answers in order
 # agreement.py's names for two raters together, for more, and for their different answers.
 BOTH = "both"
 MAJORITY = "majority"
@@ -28,6 +29,9 @@ class Questionnaire:
     """A label.yaml: wordings are {language: words}, the choices in the order of their keys.
 
     scale: ordinal if the choices stand in order (bad, middling, good), for Krippendorff's alpha.
+
+    With choices: order, a text holds `n_answers` (a column) numbered answers, and the rater puts
+    them in order, the best first: 2>1=3 says that 2 is best, and 1 and 3 are tied.
     """
 
     n: int
@@ -37,8 +41,20 @@ class Questionnaire:
     show: dict[str, dict]
     question: dict[str, str]
     hint: dict[str, str]
-    choices: dict[str, dict[str, str]]
+    choices: dict[str, dict[str, str]] | str
     scale: Scale = "nominal"
+
+    @property
+    def is_order(self) -> bool:
+        """Whether the rater orders answers, instead of choosing one of the choices."""
+        return self.choices == ORDER
+
+    def takes(self, answer: str) -> bool:
+        """Say whether the words are an answer to this sheet's question."""
+        if self.is_order:
+            numbers = re.split("[>=]", answer)
+            return sorted(numbers) == [str(i) for i in range(1, len(numbers) + 1)] != ["1"]
+        return answer in self.choices
 
 
 def read_questionnaire(path: Path) -> Questionnaire:
@@ -63,17 +79,32 @@ def read_questionnaire(path: Path) -> Questionnaire:
         ("question", is_wording, "words by language, such as {en: ...}"),
         ("hint", is_wording, "words by language, such as {en: ...}"),
         ("scale", lambda scale: scale in SCALES, " or ".join(SCALES)),
-        ("choices", is_choices, "two to nine answers with words by language: correct: {en: ...}"),
+        (
+            "choices",
+            lambda choices: choices == ORDER or is_choices(choices),
+            "two to nine answers with words by language: correct: {en: ...}, or order",
+        ),
     ]:
         if key in content and not is_right(content[key]):
             raise InputError(f"{path}: {key} must be {need}")
-    for answer in content["choices"]:
+    for answer in content["choices"] if content["choices"] != ORDER else ():
         if not re.fullmatch(r"[a-z][a-z0-9_]*", answer) or answer == DISAGREED:
             raise InputError(
                 f"{path}: choices.{answer}: an answer's name is lower-case Latin letters, digits"
                 f" and underscores, and not {DISAGREED}"
             )
     return Questionnaire(**content)
+
+
+def ranks_of(answer: str) -> list[int]:
+    """Return the rank of each numbered answer, 1 for the best, given an order: 2>1=3 is 2, 1, 2."""
+    ranks: dict[int, int] = {}
+    rank = 1
+    for tied in answer.split(">"):
+        numbers = [int(number) for number in tied.split("=")]
+        ranks |= dict.fromkeys(numbers, rank)
+        rank += len(numbers)
+    return [ranks[number] for number in sorted(ranks)]
 
 
 def is_count(value: object) -> bool:
@@ -114,6 +145,7 @@ def read_texts(path: Path, sheet: Questionnaire) -> pl.DataFrame:
     """
     texts = read_table(path)
     needed = ["text_id", "arm", "text", sheet.by, *sheet.show]
+    needed += ["n_answers"] if sheet.is_order else []
     missing = [name for name in needed if name not in texts.columns]
     if missing:
         raise InputError(f"{path}: it has no column {missing[0]}, which the desk needs")

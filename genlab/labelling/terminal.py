@@ -15,13 +15,13 @@ def ask_in_terminal(desk: Desk, language: str, ask: Callable[[str], str] = input
 
     ask: takes a prompt, returns a line. Raises InputError or OSError if an answer cannot be kept.
     """
-    choices = list(desk.sheet.choices)
     view = desk.view()
     while view["text"]:
         print("\n" + screen(view, language))
         shown = monotonic()
         try:
-            key = ask(f"1-{len(choices)}, b = take back, q = end: ").strip().lower()
+            way = "best first, like 2>1=3" if view["order"] else f"1-{len(view['choices'])}"
+            key = ask(f"{way}, b = take back, q = end: ").strip().lower().replace(" ", "")
         except (EOFError, KeyboardInterrupt):
             key = "q"
         if key == "q":
@@ -31,11 +31,19 @@ def ask_in_terminal(desk: Desk, language: str, ask: Callable[[str], str] = input
                 view = desk.undo(view["last"]["id"])
             else:
                 print("There is no answer to take back.")
-        elif key.isdecimal() and 1 <= int(key) <= len(choices):
+        elif answer := answer_of(desk, view, key):
             seconds = round(monotonic() - shown, 1)
-            view = desk.answer(view["text"]["id"], choices[int(key) - 1], seconds)
+            view = desk.answer(view["text"]["id"], answer, seconds)
         else:
             print(f"{key!r} is no answer.")
+
+
+def answer_of(desk: Desk, view: dict, key: str) -> str:
+    """Return the answer that was typed: the number of a choice, or an order; "" if it is none."""
+    if view["order"]:
+        return key if desk.fits(view["text"]["id"], key) else ""
+    choices = [name for name, _ in view["choices"]]
+    return choices[int(key) - 1] if key.isdecimal() and 1 <= int(key) <= len(choices) else ""
 
 
 def screen(view: dict, language: str) -> str:
@@ -55,7 +63,7 @@ def screen(view: dict, language: str) -> str:
         "",
         worded(view["sheet"]["question"], language),
     ]
-    for number, (_, words) in enumerate(view["choices"], 1):
+    for number, (_, words) in enumerate([] if view["order"] else view["choices"], 1):
         lines.append(f"  {number}  {worded(words, language)}")
     lines.append(worded(view["sheet"]["hint"], language))
     return printable("\n".join(lines))

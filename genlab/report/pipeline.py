@@ -78,7 +78,7 @@ def read_numbers(pipeline: Path) -> dict[str, list[Table]]:
 
 
 def names_of_numbers(pipeline: Path) -> list[str]:
-    """Return NAME of every metrics/NAME.json of dvc.yaml that is no plot, detail, receipt or text."""
+    """Return NAME of every metrics/NAME.json of dvc.yaml that is no plot, detail or text."""
     entries = load_yaml(pipeline.read_text(encoding="utf-8"))["stages"].values()
     outs = [out for entry in entries for key in ("outs", "metrics") for out in entry.get(key, [])]
     listed = [Path(next(iter(out))) for out in outs if isinstance(out, dict)]

@@ -1,8 +1,8 @@
 """How long a reply takes when 1, 10 and 50 chats wait at once, answered in one batch or in turn.
 
-After `dvc repro` in this folder, `PYTHONPATH=../.. python -m pipelines.chitchat.benchmark` writes
-BENCHMARK.md. Every chat asks at the same moment, with three turns of history; a round's latency is
-until the last has its reply. Both ways take turns, so a busy machine slows both.
+After `dvc repro` in this folder, `python -m benchmark` writes BENCHMARK.md. Every chat asks
+at the same moment, with three turns of history; a round's latency is until the last has its reply.
+Both ways take turns, so a busy machine slows both.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import typer
 
+import genlab  # noqa: F401  # in this folder: finds the repository
 from benchmarks.side_by_side import machine
 from genlab.core.markdown import markdown_table
 from genlab.core.program import InputError, run, stage_app
@@ -76,7 +77,7 @@ def main(
     stood_on = machine("torch", "transformers")
     text = (
         "# Latency of the chat, until the last of all has its reply\n\n"
-        f"`python -m pipelines.chitchat.benchmark`, a model of {size:.1f} M parameters, median of "
+        f"`python -m benchmark`, a model of {size:.1f} M parameters, median of "
         f"{rounds} rounds, in turns. {stood_on}\n\n{markdown_table(rows)}\n"
     )
     output.write_text(text, encoding="utf-8")

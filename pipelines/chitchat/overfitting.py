@@ -2,8 +2,9 @@
 
 After sweeps/sizes.sh: `PYTHONPATH=../.. python -m pipelines.chitchat.overfitting` reads the sweep's
 experiments and writes metrics/overfitting.json, a point per training, with the slope per doubling
-of the data and its interval. A training that did not overfit counts with one epoch beyond its last:
-then the slope is at most too small, and how many there are of these is said.
+of the data and its interval; the same as a table for README, and drawn (metrics/overfitting.svg). A
+training that did not overfit counts with one epoch beyond its last: then the slope is at most too
+small, and how many there are of these is said.
 """
 
 import json
@@ -16,10 +17,12 @@ import numpy as np
 from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import table
+from genlab.report.charts import CONFIG, GRAMMAR
 
 app = stage_app()
 
 OUTPUT = Path("metrics/overfitting.json")
+TABLE = Path("metrics/readme/overfitting.json")
 NAME = "chitchat-sizes"
 N_RESAMPLES = 10_000
 
@@ -58,8 +61,63 @@ def read_points() -> list[dict]:
     return points
 
 
+def table_of(points: list[dict], slope: dict[str, float]) -> list[list[str]]:
+    """Return README's table: the epochs of every size, and the slope."""
+    rows = [["replies learnt from", "overfitting begins at epoch, in each training"]]
+    for size in sorted({point["replies"] for point in points}):
+        own = sorted(
+            (point["overfitting_epoch"], point["overfits"])
+            for point in points
+            if point["replies"] == size
+        )
+        epochs = ", ".join(
+            f"{epoch}" if overfits else f"not before {epoch}" for epoch, overfits in own
+        )
+        rows.append([f"{size:,}", epochs])
+    ends = f"{slope['value']:+.2f} ({slope['low']:+.2f} to {slope['high']:+.2f})"
+    return [*rows, ["epochs per doubling", ends]]
+
+
+def draw_points(points: list[dict], slope: dict[str, float]) -> str:
+    """Return an SVG of the epochs against the replies, with the line of the slope."""
+    import vl_convert
+
+    sizes = [point["replies"] for point in points]
+    middle = sum(map(math.log2, sizes)) / len(points)
+    mean = sum(point["overfitting_epoch"] for point in points) / len(points)
+    line = [
+        {"replies": size, "epoch": mean + slope["value"] * (math.log2(size) - middle)}
+        for size in (min(sizes), max(sizes))
+    ]
+    x: dict[str, object] = {
+        "field": "replies",
+        "type": "quantitative",
+        "title": "replies learnt from",
+    }
+    x |= {"scale": {"type": "log", "base": 2, "nice": False, "padding": 12}}
+    y: dict[str, object] = {"type": "quantitative", "title": "epoch at which overfitting begins"}
+    spec = {
+        "layer": [
+            {
+                "data": {"values": points},
+                "mark": {"type": "point", "filled": True, "size": 70, "opacity": 0.5},
+                "encoding": {"x": x, "y": y | {"field": "overfitting_epoch"}},
+            },
+            {
+                "data": {"values": line},
+                "mark": {"type": "line", "strokeWidth": 1.5},
+                "encoding": {"x": x, "y": y | {"field": "epoch"}},
+            },
+        ],
+        "config": CONFIG | {"background": "white"},
+        "width": 440,
+        "height": 230,
+    }
+    return vl_convert.vegalite_to_svg(spec, vl_version=GRAMMAR)
+
+
 @app.command()
-def main(output: Path = OUTPUT) -> None:
+def main(output: Path = OUTPUT, shown: Path = TABLE) -> None:
     """Write the sweep's points and their slope."""
     points = read_points()
     if not points:
@@ -67,6 +125,8 @@ def main(output: Path = OUTPUT) -> None:
     slope = fit_slope(points)
     unfinished = sum(not point["overfits"] for point in points)
     write_json(output, {"slope": slope, "not_overfitted": unfinished, "points": points})
+    write_json(shown, {"overfitting": table_of(points, slope)})
+    output.with_suffix(".svg").write_text(draw_points(points, slope), encoding="utf-8")
     rows = [
         [p["replies"], p["overfitting_epoch"], p["best_epoch"], p["experiment"]] for p in points
     ]

@@ -10,6 +10,7 @@ from genlab.statistics.intervals import interval
 from pipelines.chitchat.metrics import REAL, cluster_numbers, corpus_bleu, distinct_numbers
 
 N_RESAMPLES = 2_000
+OVERLAPS = ("bleu", "chrf", "rouge_1", "rouge_l")
 SHOWN = ("perplexity", "bleu", "chrf", "rouge_l", "distinct_2", "echo", "generic", "n_words")
 
 
@@ -41,7 +42,7 @@ def summarize(
         said = mine.filter(pl.col("text").is_not_null())
         if said.height:
             clusters, ones = cluster_numbers(said["dialogue_id"]), np.ones(said.height)
-            for name in ("bleu", "chrf", "rouge_1", "rouge_l", "echo", "generic", "n_words"):
+            for name in (*OVERLAPS, "echo", "generic", "n_words"):
                 ends = clustered_ratio(said[name].to_numpy(), ones, clusters, seed)
                 numbers[name] = interval(*ends)
             texts = said["text"].to_list()
@@ -91,12 +92,19 @@ def tables_of(summary: dict) -> dict[str, list[list[str]]]:
     digits = {"perplexity": 2, "bleu": 1, "chrf": 1, "rouge_l": 2, "n_words": 1}
     said = [["arm", *(name.replace("_", " ") for name in SHOWN)]]
     for arm, found in summary.items():
-        numbers = found["true"]
+        # The true replies overlap with themselves: that says nothing.
+        numbers = {k: v for k, v in found["true"].items() if arm != REAL or k not in OVERLAPS}
         said.append(
             [arm.replace("_", " "), *(cell(numbers, name, digits.get(name, 3)) for name in SHOWN)]
         )
     histories = ("true", "shuffled", "none")
-    read = [["arm", *(f"perplexity, {name} history" for name in histories), "bits per byte"]]
+    read = [
+        [
+            "arm",
+            *(f"perplexity, {name} history" for name in ("its own", "another's", "no")),
+            "bits per byte",
+        ]
+    ]
     for arm, found in summary.items():
         if arm != REAL:
             cells = [cell(found.get(name, {}), "perplexity", 2) for name in histories]

@@ -107,6 +107,7 @@ class TelegramBot:
     limits: Limits
     queues: defaultdict[int, deque[Received]] = field(default_factory=lambda: defaultdict(deque))
     tasks: dict[int, asyncio.Task] = field(default_factory=dict)
+    left_over: set[int] = field(default_factory=set)  # updates of an earlier run, without a limit
 
     async def run(self) -> None:
         """Answer until SIGTERM or Ctrl-C; then finish what was received.
@@ -121,6 +122,7 @@ class TelegramBot:
             await self.connect(stop)
             if unanswered := self.journal.waiting():
                 LOGGER.info("%d messages of the last run are answered now", len(unanswered))
+                self.left_over = {message.update_id for message in unanswered}
                 self.take(unanswered)
             polling = asyncio.create_task(self.poll())
             stopping = asyncio.create_task(stop.wait())
@@ -214,10 +216,13 @@ class TelegramBot:
         """Answer one chat's messages in order, until none waits."""
         queue = self.queues[chat_id]
         while queue:
-            if len(queue) > self.limits.per_chat:
+            # What a killed bot left over is no haste of the chat: all of that is answered.
+            hasty = [m for m in queue if m.update_id not in self.left_over][self.limits.per_chat :]
+            if hasty:
                 await self.send(chat_id, words.TOO_FAST)
-                while len(queue) > self.limits.per_chat:
-                    self.journal.finish(queue.pop().update_id, chat_id)
+            for message in hasty:
+                queue.remove(message)
+                self.journal.finish(message.update_id, chat_id)
             await self.answer(queue.popleft())
         del self.queues[chat_id]
         self.tasks.pop(chat_id, None)

@@ -280,6 +280,24 @@ def test_a_marker_of_no_known_table_or_without_its_other_half_is_an_error():
         fill("<!-- /arms -->\n<!-- arms -->\n", lambda name: "new")
 
 
+def test_tables_that_a_pipeline_makes_itself_are_taken_from_metrics_readme(tmp_path):
+    shutil.copy(ROOT / "claims.yaml", tmp_path)
+    (tmp_path / "metrics/readme").mkdir(parents=True)
+    for name, cell in (("said", "a|b"), ("sizes", "9")):
+        content = json.dumps({name: [["head"], [cell]]})
+        (tmp_path / f"metrics/readme/{name}.json").write_text(content)
+    (tmp_path / "README.md").write_text(
+        "<!-- said -->\n<!-- /said -->\n<!-- sizes -->\n<!-- /sizes -->"
+    )
+    tables = ["| head |\n| --- |\n" + row for row in (r"| a\|b |", "| 9 |")]
+    assert render(tmp_path) == (
+        f"<!-- said -->\n{tables[0]}\n<!-- /said -->\n<!-- sizes -->\n{tables[1]}\n<!-- /sizes -->"
+    )
+    (tmp_path / "README.md").write_text("<!-- size -->\n<!-- /size -->\n")
+    with pytest.raises(InputError, match=r"<!-- size --> is no table; did you mean sizes\?"):
+        render(tmp_path)
+
+
 def test_a_pipeline_needs_only_the_files_of_the_tables_it_shows(tmp_path):
     shutil.copy(ROOT / "claims.yaml", tmp_path)
     (tmp_path / "metrics").mkdir()

@@ -25,7 +25,7 @@ PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
 
 # Options that DVC repeats, once per item.
 LISTS = {"arms", "cut_tokens", "cut_words", "rankers", "ratings", "repeats"}
-LISTS |= {"held_out", "hub_sets", "tasks"}
+LISTS |= {"held_out", "hub_sets", "snapshots", "tasks"}
 
 ENTRY_KEYS = ["cmd", "deps", "params", "outs", "metrics", "plots"]
 

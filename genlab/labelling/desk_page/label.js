@@ -48,6 +48,8 @@ let view = null; // what the desk showed last
 let pending = null; // {path, body} not yet known to be on disk
 let problem = null; // (words) => what to tell the rater
 let shownAt = 0;
+let placed = ""; // of a text whose answers are put in order: what is placed so far, like "2>1"
+let tied = false; // the next one is as good as the last
 
 // A browser may forbid storage; the answer is then kept in this window alone.
 function stored(key) {
@@ -141,7 +143,11 @@ async function refresh() {
 function show(next) {
   const isNew = next.text?.id !== view?.text?.id;
   view = next;
-  if (isNew) shownAt = performance.now();
+  if (isNew) {
+    shownAt = performance.now();
+    placed = "";
+    tied = false;
+  }
   render();
   if (isNew) scrollTo(0, 0);
 }
@@ -187,7 +193,7 @@ function render() {
     at("words").textContent = view.text.text.trim() ? view.text.text : words.empty;
     at("beside").replaceChildren(...Object.entries(view.sheet.show).map(beside));
     at("question").textContent = inLanguage(view.sheet.question);
-    at("hint").textContent = inLanguage(view.sheet.hint);
+    at("hint").textContent = (view.order ? `${placed}${tied ? "=" : ""}  ` : "") + inLanguage(view.sheet.hint);
     renderChoices();
   }
 
@@ -232,7 +238,8 @@ function renderChoices() {
     const button = list.children[i].firstChild;
     button.lastChild.textContent = inLanguage(wording);
     button.disabled = Boolean(pending);
-    const chosen = pending?.path === "/answer" && pending.body.answer === name;
+    const isPlaced = view.order && placed.split(/[>=]/).includes(name);
+    const chosen = isPlaced || (pending?.path === "/answer" && pending.body.answer === name);
     button.setAttribute("aria-pressed", String(chosen));
   });
 }
@@ -242,15 +249,33 @@ function renderChoices() {
 function choose(i) {
   const shownFor = performance.now() - shownAt;
   if (pending || !view?.text || i >= view.choices.length || shownFor < UNSEEN) return;
+  const answer = view.order ? place(view.choices[i][0]) : view.choices[i][0];
+  if (!answer) return;
   problem = null;
   send("/answer", {
     id: view.text.id,
-    answer: view.choices[i][0],
+    answer,
     seconds: Math.round(shownFor / 100) / 10,
   });
 }
 
+// Place an answer behind those placed before it; return the order when all are placed, else null.
+function place(name) {
+  const done = placed ? placed.split(/[>=]/) : [];
+  if (done.includes(name)) return null;
+  placed += (placed && (tied ? "=" : ">")) + name;
+  tied = false;
+  render();
+  return done.length + 1 === view.choices.length ? placed : null;
+}
+
 function takeBack() {
+  if (view?.order && placed && !pending) {
+    placed = placed.replace(/[>=]?\d+$/, "");
+    tied = false;
+    render();
+    return;
+  }
   if (pending || !view?.last) return;
   problem = null;
   send("/undo", { id: view.last.id });
@@ -266,7 +291,10 @@ addEventListener("keydown", (event) => {
   // A key held down, or one meant for the browser (Ctrl+1: another tab), is no answer.
   if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
   if (/^[1-9]$/.test(event.key)) choose(Number(event.key) - 1);
-  else if (event.key === "Backspace") {
+  else if (event.key === "=" && view?.order && placed && !pending) {
+    tied = !tied;
+    render();
+  } else if (event.key === "Backspace") {
     event.preventDefault();
     takeBack();
   }

@@ -33,12 +33,12 @@ from pipelines.chitchat.chat_inputs import Layout, collate_rows, special_of
 app = stage_app()
 
 
-def check(layout: Layout, history_turns_there: int) -> None:
+def check(layout: Layout, tokenize_history_turns: int) -> None:
     """Raise InputError for an arm that wants more history than tokenize writes."""
-    if layout.history_turns > history_turns_there:
+    if layout.history_turns > tokenize_history_turns:
         raise InputError(
             f"an arm's history_turns={layout.history_turns} is more than "
-            f"tokenize.history_turns={history_turns_there}; raise that"
+            f"tokenize.history_turns={tokenize_history_turns}; raise that"
         )
 
 
@@ -52,7 +52,7 @@ def main(
     curve: Annotated[Path, Option(help="loss against epoch, for dvc plots")],
     chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
     layout: Layout,
-    history_turns_there: Annotated[int, Option(min=0, help="turns that tokenize writes")],
+    tokenize_history_turns: Annotated[int, Option(min=0, help="turns that tokenize writes")],
     n_dialogues: Annotated[int, Option(min=0, help="of the train split; 0: all")],
     embedding_learning_rate: Annotated[float, Option(min=0.0)],
     model_dropout: ModelDropout,
@@ -63,7 +63,7 @@ def main(
 
     from genlab.models.loading import load_causal_model, load_tokenizer
 
-    check(layout, history_turns_there)
+    check(layout, tokenize_history_turns)
     if not is_wanted(chosen):
         write_left_out(output)
         write_json(curve, [])

@@ -125,6 +125,19 @@ def test_a_failed_reply_is_answered_kindly_and_too_many_are_held_off(server, tmp
     assert waiting == []  # SIGTERM came while chat 2 waited: it was answered before the end
 
 
+def test_what_a_killed_bot_left_over_is_answered_beyond_the_limit_of_a_chat(server, tmp_path):
+    journal = Journal(tmp_path / "j")
+    journal.receive([Received(number, 2, f"{number}") for number in range(9)], [])
+    journal.close()
+
+    def act() -> None:
+        server.say(2, "новое")
+        assert server.wait_for(lambda: len(server.texts(2)) == 10)
+
+    run_bot(server, tmp_path / "j", act, limits=Limits(per_chat=2, history_turns=0))
+    assert server.texts(2) == [f" > {said}" for said in (*range(9), "новое")]
+
+
 def test_typing_is_shown_again_while_a_reply_takes_long(server, tmp_path, monkeypatch):
     assert telegram_bot.TYPING_SECONDS == 4.0  # shown for five seconds
     monkeypatch.setattr(telegram_bot, "TYPING_SECONDS", 0.1)

@@ -1,0 +1,122 @@
+"""Prompts with ranked answers from outside: a JSON Lines file, or a Hub data set.
+
+A row has a prompt and `answers`, the best first; or `answers` and `ranks`, 1 for the best, equal
+ranks for ties; or `chosen` and `rejected`. It may have a `demonstration`; without one the single
+best answer stands for it. Where `chosen` and `rejected` are whole dialogues that begin alike
+(Anthropic/hh-rlhf), the prompt is what they share up to the last "Assistant:". Rows of
+openai/summarize_from_feedback (info, summaries, choice) are read as they are.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from genlab.core.program import InputError
+from genlab.sources.hub import load_dataset
+from genlab.sources.text_files import check_text, line_rows
+
+LONGEST = 100_000  # bytes of a prompt or an answer
+TURN = "\n\nAssistant:"
+
+
+def read_file_rows(path: Path) -> list[tuple]:
+    """Return rows of PROMPT_SCHEMA without purpose; InputError with file and line for a bad one."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; corpus.path is a file of JSON lines")
+    return list(checked(line_rows(path), stop))
+
+
+def read_hub_rows(hub_id: str, revision: str, dropped: Counter) -> list[tuple]:
+    """Return rows of a Hub data set's train split as `read_file_rows`; bad ones are counted."""
+    asked = f"corpus.hub_id={hub_id}, corpus.revision={revision}"
+    instead = "give a file (corpus.source=file)"
+    found, _ = load_dataset(hub_id, "", revision, ["train"], asked=asked, instead=instead)
+    rows = ((f"{hub_id}, row {i}", row) for i, row in enumerate(found["train"]))
+
+    def count(error: InputError) -> None:
+        dropped["bad_row"] += 1
+
+    kept = list(checked(rows, count))
+    if not kept:
+        raise InputError(f"{asked}: no row has a prompt with ranked answers; {instead}")
+    return kept
+
+
+def stop(error: InputError) -> None:
+    """Raise it: a person's own file is to be mended."""
+    raise error
+
+
+def checked(
+    rows: Iterable[tuple[str, Any]], on_bad_row: Callable[[InputError], None]
+) -> Iterator[tuple]:
+    """Yield rows of PROMPT_SCHEMA, each prompt once: a later one is put to `on_bad_row`."""
+    seen: dict[str, str] = {}
+    for number, (place, row) in enumerate(rows):
+        try:
+            prompt, demonstration, answers = ranking_of(place, row)
+            if prompt in seen:
+                raise InputError(f"{place}: the prompt is that of {seen[prompt]}; join the rows")
+        except InputError as error:
+            on_bad_row(error)
+            continue
+        seen[prompt] = place
+        yield f"prompt-{number:07}", prompt, demonstration, None, None, answers
+
+
+def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
+    """Return prompt, demonstration and answers of a row; InputError says what is wrong with it."""
+    if not isinstance(row, dict):
+        raise InputError(f"{place}: not an object with prompt and answers")
+    prompt, texts, ranks = parts_of(place, row)
+    check_text(place, "prompt", prompt, LONGEST, may_be_blank=False)
+    for number, text in enumerate(texts, 1):
+        check_text(place, f"answer {number}", text, LONGEST)
+    if len(texts) < 2:
+        raise InputError(f"{place}: a ranking with {len(texts)} answer; it takes two or more")
+    if len(set(texts)) < len(texts):
+        twice = next(text for text in texts if texts.count(text) > 1)
+        raise InputError(f"{place}: the answer {twice[:40]!r} is there twice; remove one")
+    if len(ranks) != len(texts) or not all(type(r) is int and r > 0 for r in ranks):
+        raise InputError(f"{place}: ranks must be a whole number from 1 on for every answer")
+    if len(set(ranks)) == 1:
+        raise InputError(f"{place}: all {len(texts)} answers are tied, which ranks none; remove it")
+    best = [text for text, rank in zip(texts, ranks, strict=True) if rank == min(ranks)]
+    demonstration = row.get(
+        "demonstration", best[0] if len(best) == 1 and best[0].strip() else None
+    )
+    if demonstration is not None:
+        check_text(place, "demonstration", demonstration, LONGEST, may_be_blank=False)
+    answers = [{"text": text, "rank": rank} for text, rank in zip(texts, ranks, strict=True)]
+    return prompt, demonstration, answers
+
+
+def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
+    """Return the prompt, the answers and their ranks of a row in any of the forms."""
+    if "answers" in row:
+        texts = row["answers"]
+        ranks = row.get("ranks", list(range(1, len(texts) + 1)) if isinstance(texts, list) else [])
+        if not isinstance(texts, list) or not isinstance(ranks, list):
+            raise InputError(f"{place}: answers and ranks must be lists")
+        return row.get("prompt"), texts, ranks
+    if "summaries" in row and "choice" in row:
+        texts = [each.get("text") for each in row["summaries"]]
+        post = (row.get("info") or {}).get("post") or (row.get("info") or {}).get("article")
+        ranks = [1 if i == row["choice"] else 2 for i in range(len(texts))]
+        return post, texts, ranks
+    if "chosen" not in row or "rejected" not in row:
+        raise InputError(f"{place}: it needs answers, or chosen and rejected (there: {list(row)})")
+    chosen, rejected, prompt = row["chosen"], row["rejected"], row.get("prompt")
+    if prompt is None and isinstance(chosen, str) and TURN in chosen:
+        prompt, chosen = split_dialogue(chosen)
+        before, rejected = split_dialogue(str(rejected))
+        if before != prompt:
+            raise InputError(f"{place}: chosen and rejected answer different dialogues")
+    return prompt, [chosen, rejected], [1, 2]
+
+
+def split_dialogue(text: str) -> tuple[str, str]:
+    """Return a dialogue up to its last "Assistant:", and what the assistant says there."""
+    before, _, answer = text.rpartition(TURN)
+    return (before + TURN).strip(), answer.strip()

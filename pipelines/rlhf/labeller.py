@@ -1,0 +1,50 @@
+"""The labeller of the mini world: ranks answers by their truth, with noise, and may call ties.
+
+Each answer is felt as truth + noise * g, with g of the standard Gumbel distribution, and felt
+values within one step of a grid are tied. So P(a above b) is known in closed form: without a grid
+it is sigmoid((truth_a - truth_b) / noise) (Bradley-Terry; the ranking is Plackett-Luce's), with one
+a sum over its steps. The best any reward model can do, the noise ceiling, follows from it.
+"""
+
+import numpy as np
+
+from genlab.core.seeds import random_stream
+
+BELOW, ABOVE = 4.0, 40.0  # noises around the truths outside which nothing is felt: 1e-17 of all
+
+
+def rank_answers(
+    truths: list[float], answer_ids: list[str], noise: float, step: float, seed: int
+) -> list[int]:
+    """Return the rank of each answer, 1 for the best; ties share one."""
+    uniforms = np.array([random_stream(seed, name, 1)[0] for name in answer_ids])
+    felt = np.array(truths) - noise * np.log(-np.log(np.clip(uniforms, 1e-300, 1 - 1e-16)))
+    grades = np.floor(felt / step) if step else felt
+    return [int((grades > grade).sum()) + 1 for grade in grades]
+
+
+def win_shares(
+    a: np.ndarray, b: np.ndarray, noise: float, step: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return [n], [n]: the probability that `a` is ranked above `b`, and below; else a tie."""
+    if not noise:
+        a, b = (np.floor(each / step) if step else each for each in (a, b))
+        return (a > b).astype(float), (b > a).astype(float)
+    if not step:
+        above = 1 / (1 + np.exp(-(a - b) / noise))
+        return above, 1 - above
+    low = np.floor((min(a.min(), b.min()) - BELOW * noise) / step)
+    high = np.ceil((max(a.max(), b.max()) + ABOVE * noise) / step)
+    edges = np.arange(low, high + 1) * step
+    cdf_a, cdf_b = (
+        np.exp(-np.exp(-np.clip((edges[:, None] - each) / noise, -700, None))) for each in (a, b)
+    )
+    in_a, in_b = np.diff(cdf_a, axis=0), np.diff(cdf_b, axis=0)
+    return (in_a * cdf_b[:-1]).sum(0), (in_b * cdf_a[:-1]).sum(0)
+
+
+def best_accuracy(a: np.ndarray, b: np.ndarray, noise: float, step: float) -> np.ndarray:
+    """Return [n]: the most that can be expected of a guess which of two untied answers won."""
+    above, below = win_shares(a, b, noise, step)
+    untied = above + below
+    return np.where(untied > 0, np.maximum(above, below) / np.where(untied > 0, untied, 1), np.nan)

@@ -1,0 +1,131 @@
+"""What `score` measures: a row per prompt, arm and training, and summaries of them."""
+
+from math import exp, sqrt
+
+import numpy as np
+import polars as pl
+
+from genlab.core.terminal import table
+from genlab.statistics.intervals import SHARE, Bounds, bootstrap_interval, interval
+from genlab.text.measures import distinct_n_of_sample
+
+END, PEAK, STEP = "end", "peak", "step"
+KINDS = ("helpful", "wrong", "rude", "refusal", "empty")
+SHARES = (*KINDS, "finished")
+COLUMNS = ("truth", "proxy", "kl", "win", "proxy_win", *SHARES, "new_tokens", "language_loss")
+ROW_SCHEMA = pl.Schema(
+    {
+        "prompt_id": pl.String,
+        "arm": pl.String,
+        "seed": pl.String,  # of the training, by its reward model
+        "at": pl.String,  # end, peak or step, of RL; end of the others
+        "step": pl.Int32,
+        "text": pl.String,
+        **dict.fromkeys(COLUMNS, pl.Float64),
+    }
+)
+N_GRAM_SAMPLE = 500  # bigrams that distinct_2 is reckoned for, so that lengths do not matter
+
+
+def measure_rows(rows: pl.DataFrame, sft: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of ROW_SCHEMA, given a model's answers with proxy, and sft's to the same prompts.
+
+    win: 1 if the truth is above that of sft's answer, 0 below, one half for a tie; proxy_win as
+    judged by the reward model.
+    """
+    beside = sft.select("prompt_id", sft_truth="truth", sft_proxy="proxy")
+    joined = rows.join(beside, on="prompt_id", maintain_order="left")
+    return joined.with_columns(
+        proxy=pl.col("proxy").cast(pl.Float64),
+        win=win(pl.col("truth"), pl.col("sft_truth")),
+        proxy_win=win(pl.col("proxy"), pl.col("sft_proxy")),
+        finished=pl.col("finished").cast(pl.Float64),
+        new_tokens=pl.col("tokens").list.len().cast(pl.Float64),
+        **{kind: (pl.col("kind") == kind).cast(pl.Float64) for kind in KINDS if kind != "empty"},
+        empty=(pl.col("text").str.strip_chars() == "").cast(pl.Float64),
+    ).select(ROW_SCHEMA.names())
+
+
+def win(ours: pl.Expr, theirs: pl.Expr) -> pl.Expr:
+    """Return 1, 0 or, for a tie, one half."""
+    return (ours > theirs).cast(pl.Float64) + (ours == theirs).cast(pl.Float64) / 2
+
+
+def peak_step(validation: pl.DataFrame) -> int:
+    """Return an arm's step with the highest mean truth over trainings, by the validation prompts.
+
+    By other prompts than it is then judged by, or the highest of noise would look like a gain.
+    Without a truth it is the last step.
+    """
+    means = validation.group_by("step").agg(pl.col("truth").mean()).sort("step")
+    if means["truth"].null_count():
+        return int(means["step"][-1])
+    best = means["truth"].arg_max()
+    return int(means["step"][0 if best is None else best])
+
+
+def summarize(models: list[pl.DataFrame], tokens: list[list[list[int]]], seed: int) -> dict:
+    """Return metric -> {prompts, seeds} of an arm, given rows of ROW_SCHEMA of every training.
+
+    prompts: the first training with the bootstrap interval over its prompts. seeds: the mean over
+    trainings, with Student's t. distinct_2 is of the set and has the second only.
+    """
+    names = [name for name in COLUMNS if models[0][name].null_count() < models[0].height]
+    bounds: list[Bounds] = [SHARE if name in SHARES else None for name in names]
+    first = models[0].select(names).to_numpy()
+    low, high = np.asarray(bootstrap_interval(first, seed=seed, bounds=bounds))
+    means = np.array([[model[name].mean() for name in names] for model in models], dtype=float)
+    summary = {
+        name: {"prompts": interval(means[0, i], low[i], high[i])} | spread(means[:, i])
+        for i, name in enumerate(names)
+    }
+    distinct = [distinct_n_of_sample(each, 2, N_GRAM_SAMPLE) for each in tokens]
+    known = [each for each in distinct if each is not None]
+    if known and len(known) == len(distinct):
+        values = np.array([value for value, _, _ in known])
+        summary["distinct_2"] = {"prompts": interval(*known[0])} | spread(values)
+    return summary
+
+
+def spread(values: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return {seeds: the mean over trainings with Student's t interval}; {} for one training."""
+    from scipy.stats import t
+
+    n = len(values)
+    if n < 2:
+        return {}
+    mean = float(values.mean())
+    half = float(t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / sqrt(n)
+    return {"seeds": interval(mean, mean - half, mean + half)}
+
+
+def best_value(numbers: dict[str, dict[str, float]]) -> float:
+    """Return a metric's mean over trainings, or the one training's value."""
+    return numbers.get("seeds", numbers["prompts"])["value"]
+
+
+def headline(summary: dict[str, dict]) -> dict[str, float]:
+    """Return an arm's values alone, with the perplexity in place of the language-model loss."""
+    values = {name: best_value(numbers) for name, numbers in summary.items()}
+    if "language_loss" in values:
+        values["perplexity"] = exp(min(values.pop("language_loss"), 700.0))
+    return values
+
+
+def headlines(summaries: dict[str, dict]) -> dict[str, dict[str, float]]:
+    """Return the arms' values, without those of single steps."""
+    return {name: headline(each) for name, each in summaries.items() if "_step_" not in name}
+
+
+def table_of(summaries: dict[str, dict]) -> str:
+    """Return the arms' main numbers as lines for the terminal."""
+    shown = [
+        name
+        for name in ("truth", "proxy", "kl", "helpful", "wrong", "win", "new_tokens")
+        if all(name in summary for summary in summaries.values())
+    ]
+    rows = [
+        [arm, *(f"{best_value(summary[name]):.3f}" for name in shown)]
+        for arm, summary in summaries.items()
+    ]
+    return table(rows, ("arm", *shown))

@@ -1,0 +1,179 @@
+"""The mini world: prompts, answers of known kinds, and plain text, made from a vocabulary.
+
+A prompt asks for some members of a category ("name two fruits"). An answer of a kind is helpful
+(just what was asked), wrong (it reads well, but members are of another category, named twice, too
+many or too few), rude, a refusal, or empty. The base model's texts have all kinds; demonstrations
+are helpful ones only. The hidden rule in hidden_rule.py says how good any text is as an answer.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import yaml
+
+from genlab.core.program import InputError
+from genlab.core.yaml_text import load_yaml
+
+KINDS = ("helpful", "wrong", "rude", "refusal", "empty")
+# Ours: kinds of the answers in the base model's texts. Half of them look right and are not.
+BASE_SHARES = {"helpful": 0.25, "wrong": 0.40, "rude": 0.15, "refusal": 0.10, "empty": 0.10}
+COURTESY_SHARE = 0.3  # ours: of the helpful and the wrong answers
+LISTS = ["numbers", "names", "doings", "places", "reasons", "courtesies", "rude", "rude_words"]
+LISTS += ["refusals", "refusal_words"]
+FORMS = {
+    "prompts": {"name", "doing", "place", "asked", "reason"},
+    "answers": {"items"},
+    "facts": {"category", "items", "name", "doing", "place"},
+    "small_talk": {"name", "doing", "place", "other", "other_doing", "other_place"},
+}
+MOST_DRAFTS = 1000  # before the vocabulary counts as used up
+
+
+@dataclass(frozen=True)
+class World:
+    """The vocabulary: categories with their members, and lists of words and forms by name."""
+
+    categories: dict[str, list[str]]
+    lists: dict[str, list[str]]
+
+    def category_of(self, word: str) -> str | None:
+        """Return the category a word is a member of, None for any other word."""
+        return next((name for name, members in self.categories.items() if word in members), None)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a prompt asks for: `n` members of a category."""
+
+    category: str
+    n: int
+
+
+def read_world(path: Path) -> World:
+    """Return the vocabulary; raise InputError naming the list or form that is wrong."""
+    try:
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("categories"), dict):
+        raise InputError(f"{path}: must have categories: with their members, and lists by name")
+    categories = content["categories"]
+    lists = {name: content.get(name) for name in (*LISTS, *FORMS)}
+    for name, words in (categories | lists).items():
+        if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
+            raise InputError(f"{path}: {name} must be a list of texts")
+    members = [word for words in categories.values() for word in words]
+    if twice := {word for word in members if members.count(word) > 1}:
+        raise InputError(f"{path}: {min(twice)} is a member of two categories; keep one of them")
+    most = len(lists["numbers"] or ())
+    for name, words in categories.items():
+        if len(words) <= most:
+            raise InputError(
+                f"{path}: {name} has {len(words)} members; more than {most} are needed"
+            )
+    for name, known in FORMS.items():
+        for form in lists[name] or ():
+            if unknown := set(re.findall(r"\{(\w+)\}", form)) - known:
+                raise InputError(f"{path}: {name}: '{form}' has no {unknown.pop()} to put in")
+    return World(categories, {name: words or [] for name, words in lists.items()})
+
+
+def make_prompts(world: World, n: int, rng: Random) -> list[tuple[str, Asked]]:
+    """Return `n` different prompts with what they ask for; InputError if there are not so many."""
+    seen: dict[str, Asked] = {}
+    while len(seen) < n:
+        for _ in range(MOST_DRAFTS):
+            text, asked = write_prompt(world, rng)
+            if text not in seen:
+                seen[text] = asked
+                break
+        else:
+            raise InputError(f"corpus.path: too few words for {n} different prompts; add some")
+    return list(seen.items())
+
+
+def write_prompt(world: World, rng: Random) -> tuple[str, Asked]:
+    """Return a prompt and what it asks for."""
+    asked = Asked(rng.choice(list(world.categories)), rng.randint(1, len(world.lists["numbers"])))
+    words = f"{world.lists['numbers'][asked.n - 1]} {asked.category}"
+    return fill(rng.choice(world.lists["prompts"]), world, rng, asked=words), asked
+
+
+def write_answer(world: World, asked: Asked, kind: str, rng: Random, common: bool) -> str:
+    """Return an answer of a kind. common: members as the base's texts name them, the first most."""
+    if kind == "empty":
+        return ""
+    if kind in ("rude", "refusal"):
+        return rng.choice(world.lists["rude" if kind == "rude" else "refusals"])
+    items = draw_members(world.categories[asked.category], asked.n, rng, common)
+    if kind == "wrong":
+        items = spoil(world, asked, items, rng, common)
+    text = fill(rng.choice(world.lists["answers"]), world, rng, items=joined(items))
+    if rng.random() < COURTESY_SHARE:
+        text += " " + rng.choice(world.lists["courtesies"])
+    return text
+
+
+def spoil(world: World, asked: Asked, items: list[str], rng: Random, common: bool) -> list[str]:
+    """Return an answer's members with a mistake: one strange, repeated, too many or missing."""
+    others = [name for name in world.categories if name != asked.category]
+    strange = draw_members(world.categories[rng.choice(others)], 1, rng, common)
+    at = rng.randrange(len(items))
+    spoilt: list[Callable[[], list[str]]] = [
+        lambda: items[:at] + strange + items[at + 1 :],
+        lambda: [*items, items[at]],
+        lambda: [*items, *strange],
+        lambda: items[:at] + items[at + 1 :] if len(items) > 1 else strange,
+    ]
+    return rng.choice(spoilt)()
+
+
+def draw_members(members: list[str], n: int, rng: Random, common: bool) -> list[str]:
+    """Return `n` different members, any as likely, or (common) the k-th with weight 1 / k."""
+    left, drawn = list(members), []
+    for _ in range(n):
+        weights = [1 / (members.index(word) + 1) if common else 1.0 for word in left]
+        drawn.append(rng.choices(left, weights)[0])
+        left.remove(drawn[-1])
+    return drawn
+
+
+def joined(items: list[str]) -> str:
+    """Return "plum , pear and fig"."""
+    return " and ".join(filter(None, [" , ".join(items[:-1]), items[-1]])) if items else "nothing"
+
+
+def make_texts(world: World, n: int, rng: Random) -> list[str]:
+    """Return `n` texts for the base model: two fifths facts and talk, the rest answers.
+
+    Answers stand below a prompt, and are of all kinds: what is found on the net.
+    """
+    texts = []
+    for _ in range(n):
+        draw = rng.random()
+        if draw < 0.25:
+            category = rng.choice(list(world.categories))
+            items = draw_members(world.categories[category], rng.randint(1, 4), rng, common=True)
+            form = rng.choice(world.lists["facts"])
+            texts.append(fill(form, world, rng, category=category, items=joined(items)))
+        elif draw < 0.4:
+            texts.append(fill(rng.choice(world.lists["small_talk"]), world, rng))
+        else:
+            prompt, asked = write_prompt(world, rng)
+            kind = rng.choices(list(BASE_SHARES), list(BASE_SHARES.values()))[0]
+            answer = write_answer(world, asked, kind, rng, common=True)
+            texts.append(f"{prompt}\n {answer}" if answer else f"{prompt}\n")
+    return texts
+
+
+def fill(form: str, world: World, rng: Random, **given: str) -> str:
+    """Return a form with a word in every place."""
+    name, other = rng.sample(world.lists["names"], 2)
+    doing, other_doing = rng.sample(world.lists["doings"], 2)
+    place, other_place = rng.sample(world.lists["places"], 2)
+    words = {"name": name, "doing": doing, "place": place, "other": other, **given}
+    words |= {"other_doing": other_doing, "other_place": other_place}
+    return form.format(reason=rng.choice(world.lists["reasons"]), **words)

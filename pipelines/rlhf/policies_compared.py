@@ -1,0 +1,142 @@
+"""RL, best-of-n and DPO on one scale: what each gains, how far it moves, how much it costs."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import polars as pl
+
+from pipelines.rlhf.arms import DPO, START
+from pipelines.rlhf.best_of_n import expected_best, kl_bound
+from pipelines.rlhf.metrics import spread
+from pipelines.rlhf.overoptimisation import (
+    Form,
+    fit_gain,
+    read_at,
+    turning_interval,
+    turning_point,
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One policy's mean over prompts: distance d from the start (root of nats), proxy, truth."""
+
+    arm: str
+    seed: str
+    step: int
+    d: float
+    proxy: float
+    truth: float
+
+
+def rl_points(rows: pl.DataFrame) -> list[Point]:
+    """Return a point per model, given held-out answers with proxy, of every arm and training."""
+    means = rows.group_by("arm", "seed", "step", maintain_order=True).agg(
+        pl.col("kl").mean(), pl.col("proxy").mean(), pl.col("truth").mean()
+    )
+    return [
+        Point(arm, seed, step, sqrt(max(kl, 0.0)), proxy, np.nan if truth is None else truth)
+        for arm, seed, step, kl, proxy, truth in means.iter_rows()
+    ]
+
+
+def best_points(drawn: pl.DataFrame, seed: str) -> list[Point]:
+    """Return best-of-n's points for n = 1, 2, 4, ... under one reward model's proxy; d is a bound.
+
+    drawn: all answers of the start with prompt_id, proxy and truth.
+    """
+    groups = [
+        (group["proxy"].to_numpy(), group["truth"].cast(pl.Float64).to_numpy())
+        for _, group in drawn.group_by("prompt_id", maintain_order=True)
+    ]
+    n_all = min(len(proxy) for proxy, _ in groups)
+    return [
+        Point(
+            "best_of",
+            seed,
+            n,
+            sqrt(float(kl_bound(n))),
+            float(np.mean([expected_best(proxy, proxy, n) for proxy, _ in groups])),
+            float(np.mean([expected_best(proxy, truth, n) for proxy, truth in groups])),
+        )
+        for n in (2**k for k in range(n_all.bit_length()))
+        if n <= n_all
+    ]
+
+
+def fit_trainings(points: list[Point], starts: dict[str, Point], form: Form) -> dict:
+    """Return the fit of the truth gained against d for every training, and the turning point d*.
+
+    starts: seed -> the point of the start (n = 1) under that training's reward model.
+    """
+    fits, turns, ends = [], [], []
+    for seed in dict.fromkeys(point.seed for point in points):
+        mine = [point for point in points if point.seed == seed and point.d > 0]
+        if len({point.d for point in mine}) < 2:
+            continue
+        d = np.array([point.d for point in mine])
+        gain = np.array([point.truth - starts[seed].truth for point in mine])
+        a, b = fit_gain(d, gain, form)
+        fits.append({"seed": seed, "a": a, "b": b})
+        turns.append(turning_point(a, b, form))
+        ends.append(float(d.max()))
+    if not fits:
+        return {}
+    means = {name: float(np.mean([fit[name] for fit in fits])) for name in ("a", "b")}
+    turn = turning_interval(turns, min(ends))
+    return {**means, "turning_point": turn, "trainings": fits}
+
+
+def at_equal_kl(points: list[Point], arm: str) -> dict[str, dict]:
+    """Return the truth of DPO, of an arm of RL and of best-of-n at DPO's distance from the start.
+
+    Read between the two points around it, training by training; left out where there are none. The
+    distance of best-of-n is its bound, so it may be less far, never farther.
+    """
+    found: dict[str, list[float]] = {"d": [], "dpo": [], "rl": [], "best_of": []}
+    for dpo in (point for point in points if point.arm == DPO):
+        path = {
+            name: [(p.d, p.truth) for p in points if p.seed == dpo.seed and p.arm in arms]
+            for name, arms in (("rl", (arm, START)), ("best_of", ("best_of",)))
+        }
+        read = {name: read_at(dpo.d, each) for name, each in path.items()}
+        if any(value is None or np.isnan(value) for value in read.values()):
+            continue
+        for name, value in {"d": dpo.d, "dpo": dpo.truth, **read}.items():
+            found[name].append(value)  # type: ignore[arg-type]
+    return summarized(found)
+
+
+def at_equal_samples(
+    points: list[Point], arm: str, peak: int, per_step: int, n_served: int
+) -> dict[str, dict]:
+    """Return the truth of RL at its peak, and of best-of-n that scores as many answers in all.
+
+    RL scores steps * per_step answers once, however many prompts it then serves; best-of-n scores n
+    for each. For `n_served` prompts the two have scored the same at n = peak * per_step / n_served.
+    """
+    n = peak * per_step / n_served
+    found: dict[str, list[float]] = {"rl": [], "best_of": []}
+    for point in (p for p in points if p.arm == arm and p.step == peak):
+        curve = [
+            (float(p.step), p.truth) for p in points if (p.arm, p.seed) == ("best_of", point.seed)
+        ]
+        if curve:
+            value = read_at(min(max(n, 1.0), max(at for at, _ in curve)), curve)
+            if value is not None and not np.isnan(value):
+                found["rl"].append(point.truth)
+                found["best_of"].append(value)
+    return {"n": {"value": n}, **summarized(found)}
+
+
+def summarized(found: dict[str, list[float]]) -> dict[str, dict]:
+    """Return the means over trainings, with intervals, and of differences from RL, paired."""
+    values = {name: np.array(each) for name, each in found.items() if each}
+    for name in [name for name in values if name not in ("rl", "d")]:
+        if "rl" in values:
+            values[f"rl_minus_{name}"] = values["rl"] - values[name]
+    return {
+        name: spread(each).get("seeds", {"value": float(each.mean())})
+        for name, each in values.items()
+    }

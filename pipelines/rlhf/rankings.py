@@ -1,0 +1,126 @@
+"""Rankings as pairs, as the reward model's rows, and as preference pairs for DPO."""
+
+from collections import Counter
+from enum import StrEnum
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from genlab.core.program import InputError
+from genlab.models.prompts import encode, encode_prompts
+from genlab.preference.pairs import PAIR_SCHEMA
+from genlab.preference.pairs import pair_table as preference_table
+from pipelines.rlhf.answers import full_answers
+from pipelines.rlhf.labeller import best_accuracy
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class By(StrEnum):
+    """Who ranks."""
+
+    rule = "rule"
+    given = "given"
+    people = "people"
+
+
+class Ties(StrEnum):
+    """What becomes of two answers that were ranked equal."""
+
+    drop = "drop"  # as in InstructGPT
+    refuse = "refuse"
+
+
+def given_answers(asked: pl.DataFrame, tokenizer: "PreTrainedTokenizerBase") -> pl.DataFrame:
+    """Return the answers that came with the prompts as rows of RANK_SCHEMA."""
+    rows = asked.explode("answers").unnest("answers")
+    if rows["text"].null_count():
+        raise InputError(
+            "rank.by=given: the prompts of the mini world come without answers; take rank.by=rule"
+        )
+    tokens = encode(tokenizer, rows["text"].to_list(), read_special_tokens=False)
+    prompts = encode_prompts(tokenizer, rows["prompt"].to_list())
+    return rows.with_columns(
+        answer_id=pl.format("{}-{}", "prompt_id", pl.int_range(pl.len()).over("prompt_id")),
+        prompt_tokens=pl.Series(prompts, dtype=pl.List(pl.Int32)),
+        tokens=pl.Series(tokens, dtype=pl.List(pl.Int32)),
+        finished=pl.lit(True),
+        kind=pl.lit(None, pl.String),
+        truth=pl.lit(None, pl.Float64),
+    )
+
+
+def pair_table(rows: pl.DataFrame, noise: float | None, step: float) -> pl.DataFrame:
+    """Return a row for each two ranked answers of a prompt, the better one first.
+
+    Columns: prompt_id, purpose, better and worse (row numbers of `rows`), is_tied, and ceiling: the
+    most that can be expected of a guess which one wins; null where the labeller's noise is not
+    known.
+    """
+    ranks, found = rows["rank"].to_list(), []
+    numbered = rows.with_row_index("row").filter(pl.col("rank").is_not_null())
+    for (name, purpose), group in numbered.group_by("prompt_id", "purpose", maintain_order=True):
+        for i, j in combinations(group["row"].to_list(), 2):
+            better, worse = (i, j) if ranks[i] <= ranks[j] else (j, i)
+            found.append((name, purpose, better, worse, ranks[i] == ranks[j]))
+    names = {"prompt_id": pl.String, "purpose": pl.String}
+    table = pl.DataFrame(
+        found,
+        {**names, "better": pl.Int64, "worse": pl.Int64, "is_tied": pl.Boolean},
+        orient="row",
+    )
+    if noise is None or not table.height:
+        return table.with_columns(ceiling=pl.lit(None, pl.Float64))
+    truths = rows["truth"].to_numpy()
+    ceiling = best_accuracy(truths[table["better"]], truths[table["worse"]], noise, step)
+    return table.with_columns(ceiling=pl.Series(ceiling).fill_nan(None))
+
+
+def reward_rows(rows: pl.DataFrame, ties: Ties, end: int, dropped: Counter) -> list[dict]:
+    """Return what the reward model is trained on: a prompt with its answers and ranks, each.
+
+    Prompts without a pair to learn from are left out and counted. Raises InputError if none is
+    left, or for a tie that is refused.
+    """
+    found = []
+    for (name,), group in rows.group_by("prompt_id", maintain_order=True):
+        ranks = group["rank"].to_list()
+        if None in ranks:
+            dropped["not_ranked"] += 1
+        elif len(set(ranks)) == 1:
+            dropped["all_tied"] += 1
+        elif ties is Ties.refuse and len(set(ranks)) < len(ranks):
+            raise InputError(
+                f"{name}: two answers are tied, and reward.ties=refuse; rank them, or take "
+                "reward.ties=drop, which leaves out their pair"
+            )
+        else:
+            found.append(
+                {
+                    "prompt_ids": group["prompt_tokens"][0].to_list(),
+                    "answer_ids": full_answers(group, end),
+                    "ranks": ranks,
+                }
+            )
+    if not found:
+        why = ", ".join(f"{reason}: {n}" for reason, n in dropped.items()) or "no prompts"
+        raise InputError(
+            f"no ranking is left to learn from ({why}); with rank.by=people, rank some at the "
+            "label desk first: python -m genlab label --rater NAME --questionnaire rank.yaml"
+        )
+    return found
+
+
+def preference_pairs(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the untied pairs of all rankings as PAIR_SCHEMA's: what DPO learns from."""
+    pairs = pair_table(rows, None, 0.0).filter(~pl.col("is_tied"))
+    if not pairs.height:
+        raise InputError("no two answers are ranked apart, so DPO has nothing to learn from")
+    named = rows.rename({"answer_id": "text_id"}).with_columns(
+        reward=-pl.col("rank").cast(pl.Float32)
+    )
+    table = preference_table(named, pairs.select("better", "worse").to_numpy().astype(np.int64))
+    return table.match_to_schema(PAIR_SCHEMA)

@@ -1,0 +1,93 @@
+"""README's own tables: RL step by step, the turn, equal distance and cost, the reward model."""
+
+import numpy as np
+
+from pipelines.rlhf.arms import START
+from pipelines.rlhf.metrics import spread
+from pipelines.rlhf.policies_compared import Point
+
+Rows = list[list[str]]
+
+PARTS = ("all", "small margin", "large margin", "equal length")  # of held-out pairs
+
+
+def make_tables(points: list[Point], arm: str, compared: dict, quality: dict) -> dict[str, Rows]:
+    """Return name -> rows, first the header, of README's tables that no room of genlab makes."""
+    return {
+        "steps": steps_table(points, arm),
+        "turn": turn_table(compared),
+        "equal": equal_table(compared),
+        "reward_model": reward_model_table(quality),
+    }
+
+
+def steps_table(points: list[Point], arm: str) -> Rows:
+    """Return an arm's gains over the start at every step kept, with Student's t over trainings."""
+    rows = [["step", "distance d", "proxy gained", "truth gained", "trainings below the start"]]
+    starts = {point.seed: point for point in points if point.arm == START}
+    mine = [point for point in points if point.arm == arm]
+    for step in dict.fromkeys(point.step for point in mine):
+        of_step = [point for point in mine if point.step == step]
+        gains = {
+            name: np.array([getattr(p, name) - getattr(starts[p.seed], name) for p in of_step])
+            for name in ("d", "proxy", "truth")
+        }
+        cells = [
+            in_words(spread(each).get("seeds", {"value": float(each.mean())}))
+            for each in gains.values()
+        ]
+        below = f"{int((gains['truth'] < 0).sum())} of {len(of_step)}"
+        rows.append([f"{step}", *cells, below])
+    return rows
+
+
+def turn_table(compared: dict) -> Rows:
+    """Return the fit of the truth gained against d, and d*, of best-of-n and each arm of RL."""
+    rows = [["optimised by", "a", "b", "turning point d*", "trainings that turn", "best step"]]
+    for arm, found in compared.items():
+        fit = found if arm == "best_of" else found.get("fit", {})
+        if not fit:
+            continue
+        turn = fit["turning_point"]
+        form = "best-of-n, d (a - b d)" if arm == "best_of" else f"{arm}, d (a - b log d)"
+        at = in_words(turn) if "value" in turn else "none seen"
+        n_turn = f"{turn['turn']} of {turn['trainings']}"
+        step = f"{found.get('peak_step', '')}"
+        rows.append([form, f"{fit['a']:.2f}", f"{fit['b']:.2f}", at, n_turn, step])
+    return rows
+
+
+def equal_table(compared: dict) -> Rows:
+    """Return the truth of RL, best-of-n and DPO where they went as far, or cost as much."""
+    rows = [["arm", "at equal", "RL", "best-of-n", "DPO", "RL - best-of-n", "RL - DPO"]]
+    names = ("rl", "best_of", "dpo", "rl_minus_best_of", "rl_minus_dpo")
+    for arm, found in compared.items():
+        for key, what, of in (
+            ("at_equal_kl", "distance, d = {:.2f}", "d"),
+            ("at_equal_samples", "answers scored, n = {:.1f}", "n"),
+        ):
+            numbers = found.get(key, {})
+            if "rl" in numbers:
+                cells = [in_words(numbers[name]) if name in numbers else "" for name in names]
+                rows.append([arm, what.format(numbers[of]["value"]), *cells])
+    return rows
+
+
+def reward_model_table(quality: dict) -> Rows:
+    """Return the first reward model's accuracy on held-out pairs by part, between its bounds."""
+    rows = [["held-out pairs", "pairs", "chance", "accuracy", "noise ceiling"]]
+    if "trainings" not in quality:
+        return rows
+    accuracy = next(iter(quality["trainings"].values()))["accuracy"]
+    for part in PARTS:
+        if found := accuracy.get(part):
+            ceiling = f"{found['ceiling']:.3f}" if "ceiling" in found else "not known"
+            rows.append([part, f"{found['pairs']:,}", "0.500", in_words(found), ceiling])
+    return rows
+
+
+def in_words(numbers: dict) -> str:
+    """Return a value with its interval, if it has one."""
+    value = f"{numbers['value']:.3f}"
+    has_ends = "low" in numbers
+    return f"{value} ({numbers['low']:.3f} to {numbers['high']:.3f})" if has_ends else value

@@ -1,0 +1,92 @@
+"""How good a reward model is on rankings it has not seen: accuracy, calibration, what it follows.
+
+Pairs of one prompt share answers, so every interval resamples whole prompts. Accuracy stands
+between chance and the noise ceiling: the most that can be expected where the labeller's noise is
+known.
+"""
+
+import numpy as np
+import polars as pl
+
+from genlab.statistics.intervals import bootstrap_interval, interval
+
+N_BINS = 10  # ours: of equal count, of sigmoid(better - worse) folded to above one half
+
+
+def pair_scores(pairs: pl.DataFrame, rewards: np.ndarray, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the untied pairs with margin (better's reward minus worse's), right and lengths."""
+    untied = pairs.filter(~pl.col("is_tied"))
+    better, worse = untied["better"].to_numpy(), untied["worse"].to_numpy()
+    margin = rewards[better].astype(np.float64) - rewards[worse]
+    lengths = rows["tokens"].list.len().to_numpy().astype(int)
+    kinds = rows["kind"].to_list()
+    return untied.with_columns(
+        margin=pl.Series(margin),
+        right=pl.Series(np.where(margin == 0, 0.5, margin > 0)),
+        is_same_length=pl.Series(lengths[better] == lengths[worse]),
+        pair_of=pl.Series(
+            [
+                f"{kinds[a]} over {kinds[b]}" if kinds[a] else ""
+                for a, b in zip(better, worse, strict=True)
+            ],
+            dtype=pl.String,
+        ),
+    )
+
+
+def clustered(pairs: pl.DataFrame, column: str, seed: int) -> dict[str, float]:
+    """Return the mean of a column over pairs, with an interval that resamples prompts.
+
+    The mean is a ratio of two sums over prompts; its interval is of the linearised ratio.
+    """
+    groups = pairs.group_by("prompt_id", maintain_order=True).agg(
+        total=pl.col(column).sum(), n=pl.len()
+    )
+    total, n = groups["total"].to_numpy(), groups["n"].to_numpy()
+    value = total.sum() / n.sum()
+    if len(groups) < 3:
+        return {"value": float(value), "pairs": pairs.height, "prompts": len(groups)}
+    linear = value + (total - value * n) / n.mean()
+    low, high = bootstrap_interval(linear[:, None], seed=seed)
+    ends = interval(value, np.ravel(low)[0], np.ravel(high)[0])
+    return ends | {"pairs": pairs.height, "prompts": len(groups)}
+
+
+def measure_accuracy(pairs: pl.DataFrame, seed: int) -> dict[str, dict[str, float]]:
+    """Return the accuracy: of all pairs, of the sure and the unsure half, at equal length."""
+    size = pairs["margin"].abs()
+    found = {"all": clustered(pairs, "right", seed)}
+    parts = {
+        "small margin": pairs.filter(size <= size.median()),
+        "large margin": pairs.filter(size > size.median()),
+        "equal length": pairs.filter(pl.col("is_same_length")),
+    }
+    common = pairs["pair_of"].value_counts(sort=True).head(6)["pair_of"].to_list()
+    parts |= {name: pairs.filter(pl.col("pair_of") == name) for name in common if name}
+    for name, part in parts.items():
+        if part.height:
+            found[name] = clustered(part, "right", seed)
+            ceiling = part["ceiling"].drop_nulls()
+            if len(ceiling):
+                found[name]["ceiling"] = float(ceiling.mean())  # type: ignore[arg-type]
+    ceiling = pairs["ceiling"].drop_nulls()
+    if len(ceiling):
+        found["all"]["ceiling"] = float(ceiling.mean())  # type: ignore[arg-type]
+    return found
+
+
+def measure_calibration(pairs: pl.DataFrame) -> tuple[dict[str, float], list[dict]]:
+    """Return Brier score and expected calibration error, and the points of the reliability curve.
+
+    Of each pair the model says sigmoid(|margin|) that the one it likes better won; right or not.
+    """
+    margin = pairs["margin"].to_numpy()
+    said = 1 / (1 + np.exp(-np.abs(margin)))
+    was = pairs["right"].to_numpy().astype(float)
+    order = np.argsort(said, kind="stable")
+    bins = [each for each in np.array_split(order, N_BINS) if len(each)]
+    points = [
+        {"said": float(said[b].mean()), "was": float(was[b].mean()), "pairs": len(b)} for b in bins
+    ]
+    error = sum(p["pairs"] * abs(p["said"] - p["was"]) for p in points) / len(said)
+    return {"brier": float(((said - was) ** 2).mean()), "calibration_error": error}, points

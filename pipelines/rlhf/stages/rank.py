@@ -1,0 +1,118 @@
+"""rank: sample K answers to each prompt and rank them.
+
+Reads the prompts and the model that RL starts from. Ranked are the answers to the prompts of the
+reward model and, to measure it, to the held-out ones: by the hidden rule with noise (`rule`), as
+they came with the prompts (`given`), or by people (`people`), whose orders from the label desk lie
+in labels/. Answers that are equal to the letter are one answer.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+from typer import Option
+
+from genlab.core.files import write_json
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.tables import read_table, write_table
+from pipelines.rlhf.answers import sampling, world_of, write_answers
+from pipelines.rlhf.labeller import rank_answers
+from pipelines.rlhf.people import DESK_SCHEMA, desk_table, people_ranks
+from pipelines.rlhf.rankings import By, given_answers, pair_table
+from pipelines.rlhf.schemas import RANK_SCHEMA
+
+app = stage_app()
+
+RANKED = ("reward", "held_out")
+
+
+@app.command()
+def main(
+    prompts: Path,
+    start: Path,
+    labels: Path,
+    questionnaire: Path,
+    output: Path,
+    desk_output: Path,
+    metrics: Annotated[Path, Option()],
+    corpus_path: Annotated[Path, Option(help="mini: its vocabulary, for the hidden rule")],
+    by: Annotated[By, Option(help="who ranks the answers")],
+    n_answers: Annotated[int, Option(min=2, max=9, help="K, answers to a prompt")],
+    noise: Annotated[float, Option(min=0.0, help="rule: of the labeller, in units of truth")],
+    step: Annotated[float, Option(min=0.0, help="rule: felt values within one are tied; 0: none")],
+    cap: Annotated[int, Option(min=1, help="new tokens of an answer")],
+    batch_size: Annotated[int, Option(min=1)],
+    seed: Annotated[int, Option(min=0)],
+) -> None:
+    """Sample and rank the answers."""
+    from genlab.models.loading import load_for_inference
+
+    tokenizer, model = load_for_inference(start)
+    asked = read_table(prompts).filter(pl.col("purpose").is_in(RANKED))
+    dropped: Counter[str] = Counter()
+    if by is By.given:
+        rows = given_answers(asked, tokenizer)
+    else:
+        rules = world_of(corpus_path, asked)
+        if by is By.rule and rules is None:
+            raise InputError(
+                "rank.by=rule: only the mini world has a hidden rule; take rank.by=given or people"
+            )
+        decoding = sampling(cap, seed)
+        drawn = write_answers(model, tokenizer, asked, n_answers, decoding, batch_size, rules)
+        rows = drop_repeated(drawn, asked, dropped)
+        if by is By.rule:
+            rows = ranked_by_rule(rows, noise, step, seed)
+        else:
+            rows = people_ranks(rows, labels, questionnaire, dropped)
+
+    write_table(output, [rows.select(RANK_SCHEMA.names())], RANK_SCHEMA)
+    write_table(desk_output, [desk_table(rows)], DESK_SCHEMA)
+    pairs = pair_table(rows, noise if by is By.rule else None, step)
+    counts = {f"dropped_{reason}": n for reason, n in dropped.items()}
+    write_json(metrics, measure(rows, pairs) | counts)
+
+
+def drop_repeated(drawn: pl.DataFrame, asked: pl.DataFrame, dropped: Counter) -> pl.DataFrame:
+    """Return the answers with id and purpose, equal ones once; prompts of one answer go."""
+    once = drawn.unique(["prompt_id", "text"], keep="first", maintain_order=True)
+    dropped["repeated_answer"] += drawn.height - once.height
+    kept = once.filter(pl.len().over("prompt_id") > 1)
+    dropped["only_answer"] += once.height - kept.height
+    return kept.with_columns(
+        answer_id=pl.format("{}-{}", "prompt_id", "draw"), rank=pl.lit(None, pl.Int32)
+    ).join(asked.select("prompt_id", "purpose"), on="prompt_id", maintain_order="left")
+
+
+def ranked_by_rule(rows: pl.DataFrame, noise: float, step: float, seed: int) -> pl.DataFrame:
+    """Return the answers with the labeller's ranks."""
+    parts = []
+    for _, group in rows.group_by("prompt_id", maintain_order=True):
+        truths, names = group["truth"].to_list(), group["answer_id"].to_list()
+        ranks = rank_answers(truths, names, noise, step, seed)
+        parts.append(group.with_columns(rank=pl.Series(ranks, dtype=pl.Int32)))
+    return pl.concat(parts)
+
+
+def measure(rows: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, float]:
+    """Return what the rankings hold: prompts, answers, pairs and ties of each purpose."""
+    found: dict[str, float] = {}
+    for purpose in RANKED:
+        mine, of_pairs = (each.filter(pl.col("purpose") == purpose) for each in (rows, pairs))
+        found |= {
+            f"{purpose}_prompts": mine["prompt_id"].n_unique(),
+            f"{purpose}_answers": mine.height,
+            f"{purpose}_pairs": of_pairs.height,
+            f"{purpose}_ties": int(of_pairs["is_tied"].sum()),
+        }
+        ceiling = of_pairs.filter(~pl.col("is_tied"))["ceiling"].drop_nulls()
+        if len(ceiling):
+            found[f"{purpose}_ceiling"] = float(np.mean(ceiling.to_numpy()))
+    found["unranked_answers"] = rows["rank"].null_count()
+    return found
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,113 @@
+"""reward: train a reward model from the rankings, once for every training seed.
+
+Reads the rankings, the prompts (whose demonstrations shall have a mean reward of 0), and the base
+of the reward model. Writes a folder with a model per seed. A killed run resumes: finished seeds are
+kept in .scratch/rlhf-reward, and the one in progress goes on from its last checkpoint.
+"""
+
+import json
+import shutil
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+from typer import Option
+
+from genlab.core.files import write_json, written_whole
+from genlab.core.options import grouped_options
+from genlab.core.program import run, stage_app
+from genlab.core.scratch import resumable_folder
+from genlab.core.tables import read_table
+from genlab.models.prompts import encode_bodies, encode_prompts
+from pipelines.rlhf.rankings import Ties, reward_rows
+from pipelines.rlhf.reward_model import (
+    check_reads_as,
+    load_reward_model,
+    rate,
+    save_reward_model,
+)
+from pipelines.rlhf.reward_training import RewardRecipe, train_reward_model
+
+app = stage_app()
+
+
+@app.command()
+@grouped_options
+def main(
+    ranked: Path,
+    prompts: Path,
+    base: Path,
+    policy: Path,
+    output: Path,
+    metrics: Annotated[Path, Option()],
+    curves: Annotated[Path, Option(help="loss and accuracy against steps, for dvc plots")],
+    ties: Annotated[Ties, Option(help="two answers of one rank")],
+    n_prompts: Annotated[int, Option(min=0, help="rankings that are learnt from; 0: all")],
+    n_seeds: Annotated[int, Option(min=1, help="trainings: seed, seed + 1, ...")],
+    recipe: RewardRecipe,
+) -> None:
+    """Train the reward models."""
+    from genlab.models.loading import load_tokenizer
+
+    check_reads_as(base, policy)
+    tokenizer, dropped = load_tokenizer(base), Counter[str]()
+    mine = read_table(ranked).filter(pl.col("purpose") == "reward")
+    rows = reward_rows(mine, ties, tokenizer.eos_token_id, dropped)
+    rows = rows[:n_prompts] if n_prompts else rows
+    shown = read_table(prompts).filter(pl.col("purpose") == "sft")
+    asked = encode_prompts(tokenizer, shown["prompt"].to_list())
+    demonstrations = encode_bodies(tokenizer, shown["demonstration"].to_list())
+
+    points: list[dict] = []
+    seeds = range(recipe.seed, recipe.seed + n_seeds)
+    with resumable_folder("rlhf-reward", sys.argv[1:], [ranked, prompts, base]) as scratch:
+        for seed in seeds:
+            finished = scratch / f"finished-{seed}"
+            if not finished.is_dir():
+                of_seed = replace(recipe, seed=seed)
+                model, log = train_reward_model(scratch / f"{seed}", base, tokenizer, rows, of_seed)
+                save_reward_model(model, tokenizer, 0.0, scratch / f"raw-{seed}")
+                raw = load_reward_model(scratch / f"raw-{seed}")
+                # InstructGPT, section 3.5: a bias, so that demonstrations score 0 on average.
+                offset = float(rate(raw, asked, demonstrations).mean())
+                with written_whole(finished) as folder:
+                    save_reward_model(model, tokenizer, offset, folder / "model")
+                    write_json(folder / "curve.json", curve_points(log, seed))
+            points += json.loads((finished / "curve.json").read_text(encoding="utf-8"))
+        with written_whole(output) as folder:
+            for seed in seeds:
+                shutil.copytree(scratch / f"finished-{seed}" / "model", folder / f"{seed}")
+    write_json(curves, points)
+    last = {point["seed"]: point for point in points}
+    counts = {f"dropped_{reason}": n for reason, n in dropped.items()}
+    write_json(
+        metrics,
+        {
+            "trainings": n_seeds,
+            "prompts": len(rows),
+            "answers": sum(len(row["ranks"]) for row in rows),
+            "last_loss": sum(point["loss"] for point in last.values()) / len(last),
+            **counts,
+        },
+    )
+
+
+def curve_points(log: list[dict], seed: int) -> list[dict]:
+    """Return the Trainer's log as plot points: arm, seed, step, loss (nats), accuracy."""
+    return [
+        {
+            "arm": "reward model",
+            "seed": str(seed),
+            "step": each["step"],
+            "loss": each["loss"],
+            "accuracy": each["accuracy"],
+        }
+        for each in log
+    ]
+
+
+if __name__ == "__main__":
+    run(app)

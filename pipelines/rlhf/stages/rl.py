@@ -1,0 +1,140 @@
+"""rl: optimise the policy against the reward model, once for every training seed of an arm.
+
+Reads the prompts of RL, the plain text (for ptx), the model that RL starts from, and the reward
+models: training s is against reward model s, so that their luck is part of the trainings' spread.
+Writes a folder with a policy per seed and snapshot. A killed run resumes: finished seeds are kept
+in .scratch/rlhf-rl, and the one in progress goes on from its last checkpoint.
+"""
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import polars as pl
+from typer import Option
+
+from genlab.core.files import write_json, written_whole
+from genlab.core.options import grouped_options
+from genlab.core.program import InputError, run, stage_app
+from genlab.core.scratch import resumable_folder
+from genlab.core.tables import read_table
+from genlab.models.prompts import encode_prompts
+from pipelines.rlhf.arms import RESERVED, numbered
+from pipelines.rlhf.reinforcement import RlRecipe, curve_points, train_policy
+from pipelines.rlhf.reward_model import check_reads_as, load_reward_model, rate
+from pipelines.rlhf.schemas import plain_texts
+from pipelines.rlhf.supervised import text_rows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+app = stage_app()
+
+
+def check(recipe: RlRecipe, output: Path, snapshots: list[int]) -> None:
+    """Raise InputError for an arm's name that is taken, or a snapshot beyond the last step."""
+    if output.name.casefold() in RESERVED:
+        raise InputError(
+            f"arms.{output.name}: {', '.join(RESERVED)} are other models; give the arm another name"
+        )
+    wrong = [step for step in snapshots if not 0 < step <= recipe.steps]
+    if wrong:
+        raise InputError(
+            f"rl.snapshots: step {wrong[0]} is not among rl.steps={recipe.steps}; take steps from 1"
+        )
+    if recipe.steps not in snapshots:
+        raise InputError(f"rl.snapshots: must have the last step, rl.steps={recipe.steps}")
+
+
+@app.command()
+@grouped_options
+def main(
+    prompts: Path,
+    texts: Path,
+    start: Path,
+    rewards: Path,
+    output: Path,
+    metrics: Annotated[Path, Option()],
+    recipe: RlRecipe,
+    snapshots: Annotated[list[int], Option(help="steps after which the policy is kept")],
+    n_seeds: Annotated[int, Option(min=1, help="trainings: seed, seed + 1, ...")],
+) -> None:
+    """Train one arm."""
+    from genlab.models.loading import load_tokenizer
+
+    check(recipe, output, snapshots)
+    tokenizer = load_tokenizer(start)
+    asked = read_table(prompts).filter(pl.col("purpose") == "rl")["prompt"].to_list()
+    ids = dict(zip(asked, encode_prompts(tokenizer, asked), strict=True))
+    plain = plain_texts(texts, "train")
+    if recipe.ptx_gamma and not plain:
+        raise InputError(
+            f"arms.{output.name}.ptx_gamma={recipe.ptx_gamma}: there is no plain text to keep the "
+            "language-model loss on; give some (corpus.texts_path), or set it to 0"
+        )
+    longest = max(map(len, ids.values())) + recipe.max_completion_length
+    ptx = [row["input_ids"] for row in text_rows(tokenizer, plain, longest)]
+    models = reward_models(rewards, n_seeds, output.name)
+
+    points: list[dict] = []
+    with resumable_folder("rlhf-rl", sys.argv[1:], [prompts, texts, start, rewards]) as scratch:
+        for number in range(n_seeds):
+            seed = recipe.seed + number
+            finished = scratch / f"finished-{seed}"
+            if not finished.is_dir():
+                check_reads_as(models[number], start)
+                rates = partial(rate, load_reward_model(models[number]))
+                of_seed = replace(recipe, seed=seed)
+                log = train_policy(
+                    scratch / f"{seed}", start, tokenizer, ids, ptx, rates, of_seed, snapshots
+                )
+                finish(scratch / f"{seed}/snapshots", finished, snapshots, tokenizer, log, seed)
+            points += json.loads((finished / "curve.json").read_text(encoding="utf-8"))
+        with written_whole(output) as folder:
+            for number in range(n_seeds):
+                seed = recipe.seed + number
+                shutil.copytree(scratch / f"finished-{seed}", folder / f"{seed}")
+                (folder / f"{seed}" / "curve.json").unlink()
+            write_json(folder / "curve.json", points)
+    last = [point for point in points if point["step"] == recipe.steps]
+    means = {
+        name: sum(point[name] for point in last) / len(last)
+        for name in ("reward", "kl", "new_tokens")
+        if all(name in point for point in last)
+    }
+    write_json(metrics, {"trainings": n_seeds, "steps": recipe.steps, **means})
+
+
+def finish(
+    kept: Path,
+    output: Path,
+    snapshots: list[int],
+    tokenizer: "PreTrainedTokenizerBase",
+    log: list[dict],
+    seed: int,
+) -> None:
+    """Write a training's snapshots with their tokenizer, and its curve, to a folder."""
+    with written_whole(output) as folder:
+        for step in snapshots:
+            shutil.copytree(kept / f"{step}", folder / f"{step}")
+            tokenizer.save_pretrained(folder / f"{step}")
+        write_json(folder / "curve.json", list(curve_points(log, seed)))
+
+
+def reward_models(rewards: Path, n_seeds: int, arm: str) -> list[Path]:
+    """Return the reward models' folders in order; InputError if there are fewer than trainings."""
+    models = numbered(rewards)
+    if n_seeds > len(models):
+        raise InputError(
+            f"arms.{arm}.n_seeds={n_seeds}: there are {len(models)} reward models; raise "
+            "reward.n_seeds, or lower it"
+        )
+    return models
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# How much does it matter how well the labeller ranks? The ceiling moves, too.
+set -euo pipefail
+. "$(dirname "$0")/../../../sweeps/queue.sh"
+cd "$(dirname "$0")/.."
+METRIC=answers.main_peak.truth queue rlhf-noise -S 'compared.arms=[main]' -S 'rank.noise=0.0,0.2,0.4,0.8'

@@ -1,0 +1,155 @@
+"""The pipeline's own statistics: best-of-n, Gao's curves, accuracy and calibration."""
+
+import itertools
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipelines.rlhf.best_of_n import best_weights, expected_best, kl_bound
+from pipelines.rlhf.metrics import peak_step, spread
+from pipelines.rlhf.overoptimisation import (
+    fit_gain,
+    gain_at,
+    read_at,
+    turning_interval,
+    turning_point,
+)
+from pipelines.rlhf.policies_compared import Point, at_equal_kl
+from pipelines.rlhf.readme_tables import make_tables
+from pipelines.rlhf.reward_quality import clustered, measure_calibration, pair_scores
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 6])
+def test_the_expected_best_is_the_mean_over_all_choices_of_n(n):
+    proxy = np.array([0.3, -1.0, 0.3, 2.0, 0.9, 0.3])
+    truth = np.array([1.0, 4.0, 2.0, -1.0, 0.5, 6.0])
+    tied = truth[proxy == 0.3].mean()
+    means = [
+        tied if proxy[list(some)].max() == 0.3 else truth[max(some, key=lambda i: proxy[i])]
+        for some in itertools.combinations(range(6), n)
+    ]
+    assert expected_best(proxy, truth, n) == pytest.approx(np.mean(means))
+    assert best_weights(6, n).sum() == pytest.approx(1)
+
+
+def test_the_bound_of_best_of_n():
+    assert kl_bound(1) == 0
+    assert kl_bound(64) == pytest.approx(np.log(64) - 63 / 64)
+
+
+@pytest.mark.parametrize(("form", "turn"), [("best_of_n", 1.5), ("rl", np.exp(0.5))])
+def test_a_fit_finds_the_curve_its_points_were_drawn_from(form, turn):
+    d = np.linspace(0.2, 4, 9)
+    a, b = (3.0, 1.0) if form == "best_of_n" else (1.5, 1.0)
+    found = fit_gain(d, gain_at(d, a, b, form), form)
+    assert found == pytest.approx((a, b))
+    at = turning_point(*found, form)
+    assert at == pytest.approx(turn)
+    assert (
+        gain_at(np.array([at]), a, b, form)
+        > gain_at(np.array([at - 0.1, at + 0.1]), a, b, form).max()
+    )
+    assert turning_point(1.0, -0.1, form) == np.inf
+
+
+def test_the_turning_point_has_an_interval_of_those_trainings_that_turn():
+    found = turning_interval([1.0, 2.0, 4.0, np.inf, 9.0], largest=5.0)
+    # Student's t on log 1, 2, 4: mean log 2, deviation log 2, 4.303 for two degrees of freedom.
+    half = 4.3026527 * np.log(2) / np.sqrt(3)
+    assert found["trainings"] == 5 and found["turn"] == 3
+    assert found["value"] == pytest.approx(2.0)
+    assert (found["low"], found["high"]) == pytest.approx((2 * np.exp(-half), 2 * np.exp(half)))
+    assert "low" not in turning_interval([1.0, 2.0], 5.0)
+
+
+def test_a_value_between_two_points_is_on_the_line_and_none_outside():
+    assert read_at(1.5, [(2.0, 4.0), (1.0, 2.0)]) == pytest.approx(3.0)
+    assert read_at(2.5, [(2.0, 4.0), (1.0, 2.0)]) is None
+
+
+def test_policies_are_compared_at_the_distance_of_dpo_training_by_training():
+    points = []
+    for seed, dpo in (("1", 0.9), ("2", 1.1)):
+        points += [Point("start", seed, 0, 0.0, 0, 1.0), Point("main", seed, 5, 2.0, 0, 3.0),
+                   Point("dpo", seed, 0, 1.0, 0, dpo), Point("best_of", seed, 1, 0.0, 0, 1.0),
+                   Point("best_of", seed, 2, 2.0, 0, 2.0)]  # fmt: skip
+    found = at_equal_kl(points, "main")
+    assert found["rl"]["value"] == pytest.approx(2.0)
+    assert found["best_of"]["value"] == pytest.approx(1.5)
+    assert found["rl_minus_dpo"]["value"] == pytest.approx(1.0)
+
+
+def test_a_peak_is_the_step_of_the_highest_mean_over_trainings():
+    rows = pl.DataFrame({"step": [1, 1, 2, 2], "truth": [0.0, 3.0, 1.0, 1.0]})
+    assert peak_step(rows) == 1
+    assert peak_step(rows.with_columns(truth=pl.lit(None, pl.Float64))) == 2
+
+
+def test_the_spread_over_trainings_is_students():
+    found = spread(np.array([1.0, 2.0, 3.0]))["seeds"]
+    assert found["value"] == 2 and found["high"] == pytest.approx(2 + 4.3026527 / np.sqrt(3))
+    assert spread(np.array([1.0])) == {}
+
+
+def scored(margins, prompts):
+    n = len(margins)
+    pairs = pl.DataFrame(
+        {"prompt_id": prompts, "purpose": ["held_out"] * n, "better": range(n),
+         "worse": range(n, 2 * n), "is_tied": [False] * n, "ceiling": [0.8] * n}
+    )  # fmt: skip
+    rows = pl.DataFrame({"tokens": [[1]] * (2 * n), "kind": ["wrong"] * (2 * n)})
+    return pair_scores(pairs, np.array([*margins, *[0.0] * n]), rows)
+
+
+def test_accuracy_counts_a_tie_as_one_half_and_its_interval_is_of_prompts():
+    pairs = scored([1.0, -1.0, 0.0, 2.0], ["a", "a", "b", "c"])
+    found = clustered(pairs, "right", seed=1)
+    assert found["value"] == pytest.approx(2.5 / 4) and found["prompts"] == 3
+    # Forty copies of one prompt's pairs tell no more than the prompts do.
+    many = scored([1.0, -1.0] * 40, [f"{i // 20}" for i in range(80)])
+    split = scored([1.0] * 40 + [-1.0] * 40, [f"{i // 20}" for i in range(80)])
+    width = [
+        f["high"] - f["low"] for f in (clustered(many, "right", 1), clustered(split, "right", 1))
+    ]
+    assert width[0] < 1e-9 < 0.5 < width[1]
+
+
+def test_calibration_is_brier_and_error_by_hand():
+    margin = np.log(3)  # says 0.75
+    pairs = scored([margin, margin, margin, -margin], list("abcd"))
+    numbers, points = measure_calibration(pairs)
+    assert numbers["brier"] == pytest.approx((3 * 0.0625 + 0.5625) / 4)
+    assert sum(point["pairs"] for point in points) == 4
+    assert all(point["said"] == pytest.approx(0.75) for point in points)
+
+
+def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives():
+    fit = {"a": 1.0, "b": 0.5, "turning_point": {"trainings": 5, "turn": 4, "value": 1.25}}
+    ends = {"value": 0.5, "low": 0.25, "high": 0.75}
+    equal = {"d": {"value": 2.0}, "rl": {"value": 1.5}, "best_of": {"value": 1.25}}
+    compared = {
+        "best_of": {"a": 2.0, "b": 0.25, "turning_point": {"trainings": 5, "turn": 0}},
+        "main": {"peak_step": 12, "fit": fit, "at_equal_kl": equal | {"rl_minus_best_of": ends}},
+    }
+    quality = {"trainings": {"17": {"accuracy": {"all": ends | {"pairs": 1200, "ceiling": 0.8}}}}}
+    points = [Point("start", "1", 0, 0.0, 0.5, 1.0), Point("start", "2", 0, 0.0, 0.5, 1.0)]
+    points += [Point("main", "1", 4, 1.0, 1.5, 2.0), Point("main", "2", 4, 3.0, 1.5, 0.5)]
+    tables = make_tables(points, "main", compared, quality)
+    (row,) = tables["steps"][1:]
+    assert row[0] == "4" and row[4] == "1 of 2"  # truth: +1 and -0.5; t of one degree: 12.706
+    assert row[1:4] == [
+        "2.000 (-10.706 to 14.706)", "1.000 (1.000 to 1.000)", "0.250 (-9.280 to 9.780)",
+    ]  # fmt: skip
+    assert tables["turn"][1:] == [
+        ["best-of-n, d (a - b d)", "2.00", "0.25", "none seen", "0 of 5", ""],
+        ["main, d (a - b log d)", "1.00", "0.50", "1.250", "4 of 5", "12"],
+    ]
+    (row,) = tables["equal"][1:]
+    assert row == ["main", "distance, d = 2.00", "1.500", "1.250", "", "0.500 (0.250 to 0.750)", ""]
+    (row,) = tables["reward_model"][1:]
+    assert row == ["all", "1,200", "0.500", "0.500 (0.250 to 0.750)", "0.800"]
+    assert (
+        make_tables([], "main", {}, {"note": "nothing"})["reward_model"]
+        == tables["reward_model"][:1]
+    )

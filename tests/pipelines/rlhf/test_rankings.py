@@ -1,0 +1,105 @@
+"""Rankings from outside and from the labeller: pairs, ties, and what is refused."""
+
+import json
+from collections import Counter
+
+import polars as pl
+import pytest
+
+from genlab.core.program import InputError
+from pipelines.rlhf.foreign_rankings import checked, read_file_rows
+from pipelines.rlhf.rankings import Ties, pair_table, preference_pairs, reward_rows
+from pipelines.rlhf.schemas import RANK_SCHEMA
+
+
+def lines(folder, *rows):
+    (folder / "ranks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder / "ranks.jsonl"
+
+
+def test_all_forms_of_a_ranking_are_read(tmp_path):
+    dialogue = "\n\nHuman: hi\n\nAssistant: yes?\n\nHuman: a joke\n\nAssistant:"
+    path = lines(
+        tmp_path,
+        {"prompt": "one", "answers": ["best", "worse", "worst"]},
+        {"prompt": "two", "answers": ["x", "y", "z"], "ranks": [2, 1, 1]},
+        {"prompt": "three", "chosen": "good", "rejected": "bad", "demonstration": "perfect"},
+        {"chosen": dialogue + " knock knock", "rejected": dialogue + " no"},
+        {"info": {"post": "four"}, "summaries": [{"text": "s0"}, {"text": "s1"}], "choice": 1},
+    )
+    rows = read_file_rows(path)
+    found = [(row[1], row[2], [(a["text"], a["rank"]) for a in row[5]]) for row in rows]
+    assert found == [
+        ("one", "best", [("best", 1), ("worse", 2), ("worst", 3)]),
+        ("two", None, [("x", 2), ("y", 1), ("z", 1)]),
+        ("three", "perfect", [("good", 1), ("bad", 2)]),
+        (dialogue.strip(), "knock knock", [("knock knock", 1), ("no", 2)]),
+        ("four", "s1", [("s0", 2), ("s1", 1)]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"prompt": "p", "answers": ["a"]}, "line 1: a ranking with 1 answer; it takes two"),
+        ({"prompt": "p", "answers": ["a", "a"]}, "line 1: the answer 'a' is there twice"),
+        ({"prompt": "p", "chosen": "a", "rejected": "a"}, "line 1: the answer 'a' is there twice"),
+        ({"prompt": "p", "answers": ["a", "b"], "ranks": [1, 1]}, "line 1: all 2 answers are tied"),
+        ({"prompt": "p", "answers": ["a", "b"], "ranks": [1]}, "ranks must be a whole number"),
+        ({"prompt": "p", "answers": ["a", "b"], "ranks": [0, 1]}, "ranks must be a whole number"),
+        ({"prompt": " ", "answers": ["a", "b"]}, "line 1: prompt is empty"),
+        ({"prompt": "p", "answers": ["a", 3]}, "line 1: answer 2 is 3, not text"),
+        ({"prompt": "p", "chosen": "a"}, "it needs answers, or chosen and rejected"),
+        (["p", "a"], "line 1: not an object"),
+    ],
+)
+def test_a_bad_ranking_in_a_file_stops_with_its_line(tmp_path, row, message):
+    with pytest.raises(InputError, match=message):
+        read_file_rows(lines(tmp_path, row))
+
+
+def test_a_prompt_twice_in_a_file_is_refused_and_in_a_data_set_counted(tmp_path):
+    row = {"prompt": "p", "answers": ["a", "b"]}
+    with pytest.raises(InputError, match=r"line 2: the prompt is that of .*line 1"):
+        read_file_rows(lines(tmp_path, row, row))
+    dropped = []
+    assert len(list(checked([("1", row), ("2", row), ("3", {})], dropped.append))) == 1
+    assert len(dropped) == 2
+
+
+def ranked(*prompts):
+    """Rows of RANK_SCHEMA: each prompt is a list of ranks; answer j has the token 10 + j."""
+    rows = [
+        (f"p{i}-{j}", "reward", f"p{i}", "ask", [1, 2], [10 + j], j != 1, f"answer {j}", None, None,
+         rank)
+        for i, ranks in enumerate(prompts)
+        for j, rank in enumerate(ranks)
+    ]  # fmt: skip
+    return pl.DataFrame(rows, RANK_SCHEMA, orient="row")
+
+
+def test_every_two_answers_are_a_pair_with_the_better_one_first():
+    pairs = pair_table(ranked([2, 1, 2]), None, 0.0)
+    assert pairs.select("better", "worse", "is_tied").rows() == [
+        (1, 0, False), (0, 2, True), (1, 2, False),
+    ]  # fmt: skip
+
+
+def test_ties_are_dropped_or_refused_and_what_teaches_nothing_is_counted():
+    table, dropped = ranked([1, 2, 2], [1, 1], [None, None]), Counter()
+    rows = reward_rows(table, Ties.drop, 0, dropped)
+    assert [row["ranks"] for row in rows] == [[1, 2, 2]]
+    assert rows[0]["answer_ids"] == [[10, 0], [11], [12, 0]]  # cut answers have no end-of-text
+    assert dropped == {"all_tied": 1, "not_ranked": 1}
+    with pytest.raises(InputError, match=r"p0: two answers are tied, and reward\.ties=refuse"):
+        reward_rows(table, Ties.refuse, 0, Counter())
+    with pytest.raises(InputError, match=r"no ranking is left to learn from \(all_tied: 1\)"):
+        reward_rows(ranked([1, 1]), Ties.drop, 0, Counter())
+
+
+def test_dpo_learns_from_the_untied_pairs_of_the_same_rankings():
+    pairs = preference_pairs(ranked([2, 1, 2]))
+    assert pairs.select("chosen_id", "rejected_id").rows() == [("p0-1", "p0-0"), ("p0-1", "p0-2")]
+    assert pairs["chosen_finished"].to_list() == [False, False]
+    with pytest.raises(InputError, match="no two answers are ranked apart"):
+        preference_pairs(ranked([1, 1]))

@@ -1,0 +1,249 @@
+"""The stages in a row, at a size of seconds: what each passes on, and what stops it."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from genlab.core.program import InputError
+from genlab.core.tables import read_table
+from genlab.labelling.questionnaire import ranks_of, read_questionnaire
+from pipelines.rlhf import chat
+from pipelines.rlhf.metrics import ROW_SCHEMA
+from pipelines.rlhf.schemas import GENERATED_SCHEMA, RANK_SCHEMA, plain_texts
+from pipelines.rlhf.stages import dpo, fetch, generate, rank, reward, rl, score, sft
+from tests.project_copy import ROOT
+
+PIPELINE = ROOT / "pipelines/rlhf"
+WORDS = PIPELINE / "instructions.yaml"
+SIZES = {"vocab_size": 600, "n_layer": 1, "n_embd": 16, "n_head": 2, "n_positions": 96,
+         "epochs": 1, "batch_size": 32, "learning_rate": 0.02, "embedding_learning_rate": 0.004,
+         "max_offset": 0, "seed": 1, "hub_id": "x", "revision": "none"}  # fmt: skip
+RL = {"algorithm": "rloo", "beta": 0.02, "ptx_gamma": 0.1, "steps": 2, "prompts_per_step": 2,
+      "num_generations": 2, "ptx_batch_size": 2, "learning_rate": 0.01, "warmup_steps": 0,
+      "max_completion_length": 8, "save_steps": 1, "seed": 5, "snapshots": [1, 2],
+      "n_seeds": 2}  # fmt: skip
+RANK = {"by": "rule", "n_answers": 4, "noise": 0.4, "step": 0.25, "cap": 8, "batch_size": 64,
+        "seed": 1}  # fmt: skip
+REWARD = {"ties": "drop", "n_prompts": 0, "n_seeds": 2, "n_layer": 0, "epochs": 1,
+          "learning_rate": 0.01, "warmup_steps": 0, "batch_size": 4, "save_steps": 50,
+          "seed": 3}  # fmt: skip
+
+SCORE = {"arm": "main", "at": "end", "by": "rule", "training": 3, "noise": 0.4, "step": 0.25,
+         "prompts_per_step": 2, "num_generations": 2, "batch_size": 16, "seed": 1}  # fmt: skip
+
+
+def invoke(app, *positional, **options):
+    """Run a program and raise what it raises."""
+    words = [str(each) for each in positional]
+    for name, value in options.items():
+        for each in value if isinstance(value, list) else [value]:
+            words += [f"--{name}", str(each)]
+    result = CliRunner().invoke(app, words)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def fetch_corpus(folder, **options):
+    settings = {"source": "mini", "path": WORDS, "texts_path": "none", "hub_id": "x",
+                "revision": "none", "n_sft": 8, "n_reward": 12, "n_rl": 6, "n_validation": 4,
+                "n_held_out": 8, "near_duplicate": 0.7, "n_texts": 120, "validation_share": 0.1,
+                "seed": 1} | options  # fmt: skip
+    invoke(fetch.app, "corpus", folder / "prompts", folder / "texts", metrics=folder / "c.json",
+           **settings)  # fmt: skip
+
+
+def rank_answers(made, folder, **options):
+    labels = options.pop("labels", PIPELINE / "labels")
+    invoke(rank.app, made / "prompts", made / "sft/start", labels, PIPELINE / "rank.yaml",
+           folder / "rank", folder / "desk", metrics=folder / "rank.json", corpus_path=WORDS,
+           **(RANK | options))  # fmt: skip
+
+
+def score_answers(made, folder, **options):
+    invoke(score.app, made / "generate", made / "best", made / "rank", made / "reward",
+           folder / "score", folder / "arms", metrics=folder / "m.json",
+           details=folder / "details.json", optimisation=folder / "o.json",
+           picture=folder / "o.svg", readme_tables=folder / "t.json",
+           best=folder / "bon.json", calibration=folder / "cal.json",
+           **(SCORE | options))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Everything up to the scores, of one and two trainings."""
+    folder = tmp_path_factory.mktemp("stages")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(folder)
+    fetch_corpus(folder)
+    texts = folder / "texts"
+    invoke(fetch.app, "base", texts, folder / "base", metrics=folder / "b.json", source="mini",
+           path=texts, **SIZES)  # fmt: skip
+    invoke(fetch.app, "reward_base", texts, folder / "base", folder / "reward_base",
+           metrics=folder / "rb.json", source="policy", path=texts, **SIZES)  # fmt: skip
+    invoke(sft.app, folder / "prompts", texts, folder / "base", folder / "sft",
+           metrics=folder / "s.json", epochs=2, start_epochs=1, start_mix=0.2, learning_rate=0.001,
+           warmup_steps=0, batch_size=4, save_steps=50, seed=1)  # fmt: skip
+    rank_answers(folder, folder)
+    invoke(reward.app, folder / "rank", folder / "prompts", folder / "reward_base",
+           folder / "sft/start", folder / "reward", metrics=folder / "r.json",
+           curves=folder / "rc.json", **REWARD)  # fmt: skip
+    invoke(dpo.app, folder / "rank", folder / "sft/start", folder / "dpo",
+           metrics=folder / "d.json", n_prompts=0, n_seeds=2, beta=0.1, epochs=1,
+           learning_rate=0.001, warmup_steps=0, batch_size=16, save_steps=50, seed=7)  # fmt: skip
+    invoke(rl.app, folder / "prompts", texts, folder / "sft/start", folder / "reward",
+           folder / "rl/main", metrics=folder / "rl.json", **RL)  # fmt: skip
+    invoke(generate.app, folder / "prompts", texts, folder / "base", folder / "sft",
+           folder / "dpo", folder / "rl", folder / "generate", folder / "best",
+           metrics=folder / "g.json", corpus_path=WORDS, curves=folder / "gc.json", arms=["main"],
+           cap=8, n_best=8, n_best_prompts=4, batch_size=64, seed=2)  # fmt: skip
+    score_answers(folder, folder)
+    yield folder
+    patch.undo()
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def test_each_stage_passes_on_what_its_schema_says(made):
+    ranked, generated = read_table(made / "rank"), read_table(made / "generate")
+    assert ranked.schema == RANK_SCHEMA and generated.schema == GENERATED_SCHEMA
+    assert set(ranked["purpose"]) == {"reward", "held_out"}
+    # base, sft, start, two of dpo, two trainings of two snapshots; 12 prompts each
+    assert generated.height == (3 + 2 + 4) * 12
+    of_start = generated.filter(pl.col("arm") == "start")
+    assert of_start["kl"].abs().max() < 1e-9  # a model does not move from itself
+    assert generated.filter(pl.col("arm") == "main")["kl"].min() > 0  # exact KL is never negative
+    assert generated.filter(pl.col("purpose") == "held_out")["language_loss"].null_count() == 0
+
+
+def test_demonstrations_have_a_mean_reward_of_0(made):
+    from genlab.models.loading import load_tokenizer
+    from genlab.models.prompts import encode_bodies, encode_prompts
+    from pipelines.rlhf.reward_model import load_reward_model, rate
+
+    shown = read_table(made / "prompts").filter(pl.col("purpose") == "sft")
+    tokenizer = load_tokenizer(made / "base")
+    asked = encode_prompts(tokenizer, shown["prompt"].to_list())
+    given = encode_bodies(tokenizer, shown["demonstration"].to_list())
+    for seed in (3, 4):
+        found = rate(load_reward_model(made / f"reward/{seed}"), asked, given)
+        assert found.mean() == pytest.approx(0, abs=1e-6)
+
+
+def test_rows_of_all_trainings_have_every_arm_and_their_means_are_the_details(made, tmp_path):
+    details = read(made / "details.json")
+    score_answers(made, tmp_path, training=4)
+    assert read(tmp_path / "details.json") == details  # which holds all trainings, in either
+    first, second = read_table(made / "arms"), read_table(tmp_path / "arms")
+    # By the reward models' seeds, whatever the arm's own.
+    assert (set(first["seed"]), set(second["seed"])) == ({"3"}, {"4"})
+    arms = pl.concat([first, second])
+    assert arms.schema == ROW_SCHEMA
+    assert set(arms["arm"]) == {
+        "base", "sft", "start", "dpo", "main_peak", "main_end", "main_step_1", "main_step_2",
+    }  # fmt: skip
+    for arm, summary in details["arms"].items():
+        mine = arms.filter(pl.col("arm") == arm)
+        assert summary["truth"]["seeds"]["value"] == pytest.approx(mine["truth"].mean())
+        assert summary["proxy"]["seeds"]["value"] == pytest.approx(mine["proxy"].mean())
+    sft_rows = arms.filter(pl.col("arm") == "sft")
+    assert sft_rows["win"].unique().to_list() == [0.5]  # against itself: ties are one half
+    assert read_table(made / "score").equals(first.filter(pl.col("arm") == "main_end"))
+    with pytest.raises(InputError, match=r"score\.training=5: the trainings are 3, 4"):
+        score_answers(made, tmp_path, training=5)
+
+
+def test_a_reward_model_has_a_ceiling_only_where_the_labellers_noise_is_known(made, tmp_path):
+    baselines = read(made / "details.json")["reward_model"]["baselines"]
+    assert set(baselines) == {"chance", "shorter_wins", "ceiling"}
+    assert 0.5 < baselines["ceiling"] < 1
+    score_answers(made, tmp_path, by="people")
+    found = read(tmp_path / "details.json")["reward_model"]["baselines"]
+    assert found == {name: baselines[name] for name in ("chance", "shorter_wins")}
+
+
+def test_a_snapshot_that_is_beyond_the_training_is_named(made, tmp_path):
+    with pytest.raises(InputError, match=r"rl\.snapshots: step 9 is not among rl\.steps=2"):
+        invoke(rl.app, made / "prompts", made / "texts", made / "sft/start", made / "reward",
+               tmp_path / "rl/main", metrics=tmp_path / "m",
+               **(RL | {"snapshots": [2, 9]}))  # fmt: skip
+    with pytest.raises(InputError, match="n_seeds=3: there are 2 reward models"):
+        invoke(rl.app, made / "prompts", made / "texts", made / "sft/start", made / "reward",
+               tmp_path / "rl/main", metrics=tmp_path / "m", **(RL | {"n_seeds": 3}))  # fmt: skip
+
+
+def test_people_rank_at_the_desk_and_their_orders_are_the_ranks(made, tmp_path, capsys):
+    """An order of one prompt, given in the terminal; the others have none."""
+    from genlab.labelling.desk import Desk
+    from genlab.labelling.label_files import LabelFile
+    from genlab.labelling.questionnaire import add_fingerprints, read_texts, sample_texts
+    from genlab.labelling.terminal import ask_in_terminal
+
+    sheet = read_questionnaire(PIPELINE / "rank.yaml")
+    known = add_fingerprints(read_texts(made / "desk", sheet), sheet)
+    sample = sample_texts(known, sheet, "anna")
+    prints = dict(known.select("text_id", "fingerprint").iter_rows())
+    desk = Desk(sample, sheet, LabelFile(tmp_path / "labels/anna.jsonl", sheet, prints))
+    n = desk.view()["text"] and len(desk.view()["choices"])
+    order = "2=1" + "".join(f">{i}" for i in range(3, n + 1))
+    typed = iter(["1>1", "1", order, "q"])
+    ask_in_terminal(desk, "en", lambda words: next(typed))
+    assert capsys.readouterr().out.count("is no answer") == 2
+    desk.file.close()
+    first = sample["text_id"][0]
+    rank_answers(made, tmp_path, by="people", labels=tmp_path / "labels")
+    found = read_table(tmp_path / "rank")
+    mine = found.filter(pl.col("prompt_id") == first)
+    assert mine["rank"].to_list() == ranks_of(order) == [1, 1, *range(3, n + 1)]
+    assert found.filter(pl.col("prompt_id") != first)["rank"].null_count() == found.height - n
+    assert found.drop("rank").equals(read_table(made / "rank").drop("rank"))
+
+
+def test_rankings_of_a_file_go_all_the_way_to_a_reward_model(made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "prompt": f"{word} number {i} {rng.integers(1e9)} {word}",
+            "answers": [f"{word} .", "no ."],
+        }
+        for i, word in enumerate(["plum", "oak", "dog", "saw", "tea", "car", "hat", "red"] * 6)
+    ]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    fetch_corpus(tmp_path, source="file", path=tmp_path / "r.jsonl")
+    assert plain_texts(tmp_path / "texts", "train") == []
+    with pytest.raises(InputError, match=r"rank\.by=rule: only the mini world has a hidden rule"):
+        invoke(rank.app, tmp_path / "prompts", made / "sft/start", PIPELINE / "labels",
+               PIPELINE / "rank.yaml", tmp_path / "rank", tmp_path / "desk",
+               metrics=tmp_path / "m", corpus_path=WORDS, **RANK)  # fmt: skip
+    invoke(rank.app, tmp_path / "prompts", made / "sft/start", PIPELINE / "labels",
+           PIPELINE / "rank.yaml", tmp_path / "rank", tmp_path / "desk", metrics=tmp_path / "m",
+           corpus_path=WORDS, **(RANK | {"by": "given"}))  # fmt: skip
+    assert read_table(tmp_path / "rank")["rank"].to_list() == [1, 2] * 20
+    invoke(reward.app, tmp_path / "rank", tmp_path / "prompts", made / "reward_base",
+           made / "sft/start", tmp_path / "reward", metrics=tmp_path / "r.json",
+           curves=tmp_path / "rc.json", **(REWARD | {"n_seeds": 1}))  # fmt: skip
+    assert read(tmp_path / "r.json")["prompts"] == 12
+
+
+def test_all_steps_answer_side_by_side(made, tmp_path, monkeypatch):
+    for old, new in (("base", "fetch/base"), ("sft", "sft"), ("dpo", "dpo"), ("rl", "rl"),
+                     ("reward", "reward")):  # fmt: skip
+        (tmp_path / new).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / new).symlink_to(made / old)
+    monkeypatch.setattr(chat, "step_folders", lambda data, arm, seed: {
+        "base": data / "fetch/base", "start": data / "sft/start", "RL": data / "rl/main/5/2",
+    })  # fmt: skip
+    shown = invoke(chat.app, prompt="name two fruits .", data=tmp_path, world=WORDS, cap=8)
+    lines = shown.splitlines()
+    assert lines[0].split() == ["step", "proxy", "truth", "answer"]
+    assert [line.split()[0] for line in lines[1:]] == ["base", "start", "RL"]
+    assert shown == invoke(chat.app, prompt="name two fruits .", data=tmp_path, world=WORDS, cap=8)
+    asked = chat.asked_of("please name three trees .", chat.read_world(WORDS))
+    assert (asked.category, asked.n) == ("trees", 3)
