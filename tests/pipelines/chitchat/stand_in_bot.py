@@ -20,7 +20,9 @@ async def main(api: str, journal: Path, seconds: float) -> None:
 
     async def reply(asked: Asked) -> str:
         await asyncio.sleep(seconds)
-        return f"{asked.number}. {asked.said} <- {' / '.join(asked.history)}"
+        # Of each turn the beginning: replies that quote whole replies grow without end.
+        before = " / ".join(turn[:12] for turn in asked.history)
+        return f"{asked.number}. {asked.said} <- {before}"
 
     await TelegramBot(make_bot(token, api), Journal(journal), reply, Limits()).run()
 
