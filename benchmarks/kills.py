@@ -1,9 +1,10 @@
 """Kill or interrupt every stage of a pipeline once, then compare what came out with the record.
 
-python -m tests.kills pipelines/NAME --number SIGINT
+python -m benchmarks.kills pipelines/NAME --number SIGINT
 
-A program and not a test: every stage runs twice at its full size, which takes minutes. The record
-must be of this machine, as others differ in last bits (`make verify`).
+Every stage runs twice at its full size, under DVC, which takes minutes. The record must be of this
+machine, as others differ in last bits (`make verify`). benchmarks/interrupts.py strikes a stage at
+many moments, without DVC around it.
 """
 
 import os
@@ -18,9 +19,10 @@ import yaml
 from typer import Argument, Option
 
 from genlab.core.program import InputError, run, stage_app
-from tests.project_copy import ROOT
 
 app = stage_app()
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # They name the installed packages and the machine of the day.
 OF_THE_MACHINE = ("metrics/receipt.json", "report/index.html")
