@@ -13,7 +13,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -24,6 +23,7 @@ import polars as pl
 from genlab.core.program import InputError
 from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS
+from genlab.sources.bad_rows import BadRows
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import is_hidden, recognise_start, text_lines
 from genlab.sources.hub import load_dataset
@@ -39,7 +39,6 @@ from pipelines.chitchat.dialogue_pickles import pickled_rows
 from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
 
 EXTENSIONS = (".jsonl", ".ndjson", ".pkl", ".pickle", ".txt")
-MAX_BAD_ROWS_SHOWN = 10
 MAX_TURNS = 10_000  # ours: more are a file without blank lines, not a dialogue
 DASH = re.compile(r"\s*[-–—]\s*")
 
@@ -51,29 +50,6 @@ class DialogueFormat(StrEnum):
     jsonl = "jsonl"
     pickle = "pickle"
     dashes = "dashes"
-
-
-class BadRowsAre(StrEnum):
-    """What becomes of rows that are no dialogues."""
-
-    stop = "stop"
-    drop = "drop"
-
-
-@dataclass
-class BadRows:
-    """What is done with rows that are no dialogues, and how many there were."""
-
-    are_dropped: bool
-    counts: Counter = field(default_factory=Counter)
-
-    def add(self, error: InputError) -> None:
-        """Count a bad row and name the first few on stderr; raise it if rows are not dropped."""
-        if not self.are_dropped:
-            raise InputError(f"{error}; or leave such rows out with corpus.bad_rows=drop")
-        self.counts["row"] += 1
-        if self.counts["row"] <= MAX_BAD_ROWS_SHOWN:
-            print(f"left out: {error}", file=sys.stderr)
 
 
 def read_dialogue_files(

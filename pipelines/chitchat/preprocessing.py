@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from genlab.core.tables import read_batches, write_arrow
 from genlab.models.prompts import count_dropped, encode
+from genlab.sources.bad_rows import BadRows
 from genlab.sources.decoding import Encoding
-from pipelines.chitchat.dialogue_files import BadRows, DialogueFormat, read_dialogue_files
+from pipelines.chitchat.dialogue_files import DialogueFormat, read_dialogue_files
 from pipelines.chitchat.dialogue_pickles import write_pickle
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ import polars as pl
 from genlab.core.program import InputError
 from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS
+from genlab.sources.bad_rows import BadRow, BadRows
 from genlab.sources.decoding import Encoding
-from genlab.sources.file_text import RestLost
 from genlab.sources.hub import load_dataset
 from genlab.sources.text_files import check_text, data_stem, dataset_rows, shown
 from pipelines.reviews.review_layouts import (
@@ -34,45 +33,6 @@ from pipelines.reviews.review_layouts import (
     read_rows,
 )
 from pipelines.reviews.schemas import REVIEW_SCHEMA, STARS
-
-MAX_BAD_ROWS_SHOWN = 10
-
-
-class BadRow(InputError):
-    """A row that is no review; `reason` is the column that is wrong."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-class BadRowsAre(StrEnum):
-    """What becomes of rows that are no reviews."""
-
-    stop = "stop"
-    drop = "drop"
-
-
-@dataclass
-class BadRows:
-    """What is done with rows that are no reviews, and how many there were of each reason."""
-
-    are_dropped: bool
-    counts: Counter = field(default_factory=Counter)
-
-    def add(self, error: BadRow) -> None:
-        """Count a bad row and name the first few on stderr; raise it if rows are not dropped."""
-        if not self.are_dropped:
-            raise InputError(f"{error}; or leave such rows out with corpus.bad_rows=drop")
-        self.counts[error.reason] += 1
-        if self.counts.total() <= MAX_BAD_ROWS_SHOWN:
-            print(f"left out: {error}", file=sys.stderr)
-        elif self.counts.total() == MAX_BAD_ROWS_SHOWN + 1:
-            print("left out: more, see the counts", file=sys.stderr)
-
-    def add_unreadable(self, error: InputError) -> None:
-        """Do the same with a row that could not even be read, or with the rest of a file."""
-        self.add(BadRow("rest_of_file" if isinstance(error, RestLost) else "row", str(error)))
 
 
 @dataclass
@@ -123,7 +83,7 @@ def read_review_files(
     parts = (
         (
             name_of(file, stems),
-            read_rows(file, layout, columns, encoding, bad_rows.add_unreadable),
+            read_rows(file, layout, columns, encoding, bad_rows.add),
         )
         for file in files
     )

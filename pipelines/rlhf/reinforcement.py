@@ -31,6 +31,7 @@ from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
 from genlab.models.shown_training import train_from
 from genlab.models.training import collate, last_whole_checkpoint
+from pipelines.rlhf.trl_settings import shared_settings
 
 if TYPE_CHECKING:
     import torch
@@ -176,8 +177,6 @@ def trl_settings(recipe: RlRecipe, folder: Path) -> Any:
     """Return TRL's config of a training whose checkpoints go to `folder`."""
     import trl
 
-    from genlab.core.processes import best_device
-
     # What RLOO and GRPO must be told alike; both defaults would differ.
     options: dict[str, Any] = {"beta": recipe.beta, "num_iterations": 1, "epsilon": 0.2}
     if recipe.algorithm is Algorithm.grpo:
@@ -186,7 +185,6 @@ def trl_settings(recipe: RlRecipe, folder: Path) -> Any:
     else:
         config = trl.RLOOConfig
     return config(
-        output_dir=str(folder),
         max_steps=recipe.steps,
         shuffle_dataset=False,  # TRL's order of a later epoch is in no checkpoint: see draw_order
         per_device_train_batch_size=recipe.prompts_per_step * recipe.num_generations,
@@ -197,17 +195,7 @@ def trl_settings(recipe: RlRecipe, folder: Path) -> Any:
         warmup_steps=recipe.warmup_steps,
         temperature=1.0,
         disable_dropout=True,  # else the ratio to the drawing policy is not 1 at step 0
-        bf16=False,  # TRL's default is true, also on a CPU
-        gradient_checkpointing=False,  # as bf16
-        use_cpu=best_device().type == "cpu",
-        logging_steps=1,
-        save_strategy="steps",
-        save_steps=recipe.save_steps,
-        save_total_limit=2,
-        seed=recipe.seed,
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
+        **shared_settings(folder, recipe.save_steps, recipe.seed),
         **options,
     )
 

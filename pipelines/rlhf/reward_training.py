@@ -18,6 +18,7 @@ from genlab.core.program import InputError
 from genlab.models.shown_training import train_from
 from genlab.models.training import last_whole_checkpoint
 from pipelines.rlhf.reward_model import keep_layers, new_reward_model, scores_of
+from pipelines.rlhf.trl_settings import shared_settings
 
 if TYPE_CHECKING:
     import torch
@@ -124,7 +125,7 @@ def train_reward_model(
     from datasets import Dataset
     from trl import RewardConfig
 
-    from genlab.core.processes import best_device, limit_threads
+    from genlab.core.processes import limit_threads
 
     model = keep_layers(new_reward_model(base, recipe.seed), recipe.n_layer, base)
     limit_threads(model)
@@ -134,7 +135,6 @@ def train_reward_model(
         processing_class=tokenizer,
         train_dataset=Dataset.from_list(rows),
         args=RewardConfig(
-            output_dir=str(folder),
             num_train_epochs=recipe.epochs,
             learning_rate=recipe.learning_rate,
             warmup_steps=recipe.warmup_steps,
@@ -143,17 +143,7 @@ def train_reward_model(
             max_length=None,  # TRL would leave out what is longer
             remove_unused_columns=False,
             disable_dropout=True,
-            bf16=False,  # TRL's default is true, also on a CPU
-            gradient_checkpointing=False,  # as bf16
-            use_cpu=best_device().type == "cpu",
-            logging_steps=1,
-            save_strategy="steps",
-            save_steps=recipe.save_steps,
-            save_total_limit=2,
-            seed=recipe.seed,
-            report_to="none",
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
+            **shared_settings(folder, recipe.save_steps, recipe.seed),
         ),
     )
     checkpoint = last_whole_checkpoint(folder)

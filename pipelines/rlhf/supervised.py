@@ -15,6 +15,7 @@ from genlab.core.program import InputError
 from genlab.models.prompts import encode_bodies, encode_prompts
 from genlab.models.shown_training import train_from
 from genlab.models.training import last_whole_checkpoint
+from pipelines.rlhf.trl_settings import shared_settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -80,10 +81,7 @@ def trl_settings(recipe: SftRecipe, folder: Path, epochs: float) -> "SFTConfig":
     """Return TRL's config of a training whose checkpoints go to `folder`."""
     from trl import SFTConfig
 
-    from genlab.core.processes import best_device
-
     return SFTConfig(
-        output_dir=str(folder),
         num_train_epochs=epochs,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",  # InstructGPT, appendix C.1
@@ -91,17 +89,7 @@ def trl_settings(recipe: SftRecipe, folder: Path, epochs: float) -> "SFTConfig":
         per_device_train_batch_size=recipe.batch_size,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
-        bf16=False,  # TRL's default is true, also on a CPU
-        gradient_checkpointing=False,  # as bf16
-        use_cpu=best_device().type == "cpu",
-        logging_steps=1,
-        save_strategy="steps",
-        save_steps=recipe.save_steps,
-        save_total_limit=2,
-        seed=recipe.seed,
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
+        **shared_settings(folder, recipe.save_steps, recipe.seed),
     )
 
 

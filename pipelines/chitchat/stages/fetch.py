@@ -14,10 +14,11 @@ from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.gpt2 import Sizes, check_sizes
+from genlab.sources.bad_rows import BadRows, BadRowsAre
 from genlab.sources.decoding import Encoding
 from genlab.sources.manifests import with_progress, write_manifest
 from genlab.sources.source import Origin, Source
-from pipelines.chitchat.dialogue_files import BadRowsAre, DialogueFormat
+from pipelines.chitchat.dialogue_files import DialogueFormat
 from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
 
 app = stage_app()
@@ -43,7 +44,7 @@ def corpus(
     """Fetch the dialogues as one table."""
     from pipelines.chitchat import dialogue_files, mini_dialogues
 
-    bad = dialogue_files.BadRows(are_dropped=bad_rows is BadRowsAre.drop)
+    bad = BadRows(are_dropped=bad_rows is BadRowsAre.drop)
     commit, n_turns = "none", 0
     if origin.source is Source.mini:
         frames = mini_dialogues.make_dialogues(origin.path, n_dialogues, seed)

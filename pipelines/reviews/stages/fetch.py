@@ -15,10 +15,10 @@ from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.t5 import Sizes, check_sizes
+from genlab.sources.bad_rows import BadRows, BadRowsAre
 from genlab.sources.decoding import Encoding
 from genlab.sources.manifests import with_progress, write_manifest
 from genlab.sources.source import Source
-from pipelines.reviews.review_files import BadRowsAre
 from pipelines.reviews.review_layouts import Columns, ReviewFormat
 from pipelines.reviews.review_prompts import check_template
 from pipelines.reviews.schemas import REVIEW_SCHEMA
@@ -50,7 +50,7 @@ def corpus(
     """Fetch the reviews as one table."""
     from pipelines.reviews import mini_reviews, review_files
 
-    bad = review_files.BadRows(are_dropped=bad_rows is BadRowsAre.drop)
+    bad = BadRows(are_dropped=bad_rows is BadRowsAre.drop)
     counts = review_files.ReviewCounts()
     commit = "none"
     if source is Source.mini:

@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from genlab.core.program import InputError
+from genlab.sources.bad_rows import BadRows
 from genlab.sources.decoding import Encoding
 from pipelines.chitchat import mini_dialogues
-from pipelines.chitchat.dialogue_files import BadRows, DialogueFormat, read_dialogue_files
+from pipelines.chitchat.dialogue_files import DialogueFormat, read_dialogue_files
 from pipelines.chitchat.dialogue_pickles import ListUnpickler, pickled_rows
 from pipelines.chitchat.dialogue_rules import Rules as CleanRules
 from pipelines.chitchat.dialogue_rules import check_any_left, clean_batch

@@ -17,11 +17,12 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.models.loading import load_text_to_text_model, load_tokenizer
+from genlab.sources.bad_rows import BadRows
 from genlab.sources.decoding import Encoding
 from pipelines.reviews import mini_reviews, review_files
 from pipelines.reviews.mini_pages import make_pages
 from pipelines.reviews.mini_reviews import accusative, fill, make_reviews
-from pipelines.reviews.review_files import BadRows, read_review_files
+from pipelines.reviews.review_files import read_review_files
 from pipelines.reviews.review_layouts import Columns, ReviewFormat
 from pipelines.reviews.stages import fetch
 from tests.tiny_t5 import save_t5
