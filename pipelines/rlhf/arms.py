@@ -47,6 +47,14 @@ def numbered(folder: Path) -> list[Path]:
 
 
 def join_curves(rl: Path, arms: list[str]) -> list[dict]:
-    """Return the points of all arms' training curves, each with its arm."""
+    """Return the points of all arms' training curves, each with its arm.
+
+    Only what every point has: DVC draws nothing of a table in which some rows lack a column, and
+    an arm without a penalty has no KL.
+    """
     curves = {arm: json.loads((rl / arm / "curve.json").read_text("utf-8")) for arm in arms}
-    return [{"arm": arm} | point for arm, curve in curves.items() for point in curve]
+    points = [{"arm": arm} | point for arm, curve in curves.items() for point in curve]
+    return [
+        {name: point[name] for name in point if all(name in each for each in points)}
+        for point in points
+    ]
