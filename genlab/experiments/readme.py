@@ -299,7 +299,7 @@ def render(folder: Path, name: str = "README.md") -> str:
             case "headlines":
                 return headlines_list(read("claims.json"), content, names, elsewhere_of(folder))
             case "verified":
-                return describe_verified(folder)
+                return wrapped(describe_verified(folder), "", "")
             case _ if name in own:
                 return markdown_table(own[name])
             case _:
