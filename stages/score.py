@@ -5,7 +5,6 @@
 """
 
 from pathlib import Path
-from statistics import fmean
 from typing import Annotated
 
 import polars as pl
@@ -28,8 +27,12 @@ from genlab.ranking.candidates import (
 from genlab.ranking.panel import Panel, rate_texts
 from genlab.ranking.places import Convention
 from genlab.ranking.samples import split_metrics, table_of_parts
-from genlab.ranking.summary import place_histogram, summarize_with_references, table_of
-from genlab.text.measures import distinct_n, query_echo_rate
+from genlab.ranking.summary import (
+    measure_texts,
+    place_histogram,
+    summarize_with_references,
+    table_of,
+)
 
 app = stage_app()
 
@@ -125,23 +128,6 @@ def texts(
     print(table_of(beside))
     if any(parts.values()):
         print(table_of_parts(parts))
-
-
-def measure_texts(generated: pl.DataFrame, ranked: list[str], max_len: int) -> dict[str, object]:
-    """Return what needs no ranker, of texts cut to max_len new tokens.
-
-    distinct_n is the mean over samples of a set with one text a query: of more texts it is lower.
-    """
-    cut = generated.with_columns(pl.col("tokens").list.head(max_len))
-    # Less than max_len: generated with this cap, the last token would be the end-of-text.
-    finished = generated["finished"] & (generated["tokens"].list.len() < max_len)
-    sets = [of["tokens"].to_list() for of in cut.partition_by("sample", maintain_order=True)]
-    return {
-        "finished_rate": finished.mean(),
-        "mean_new_tokens": cut["tokens"].list.len().mean(),
-        "query_echo_rate": query_echo_rate(generated["query"].to_list(), ranked),
-        **{f"distinct_{n}": fmean(distinct_n(tokens, n) for tokens in sets) for n in (1, 2)},
-    }
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The headline numbers of generated texts under the rankers, beside what they stand between."""
 
+from statistics import fmean
+
 import polars as pl
 
 from genlab.core.terminal import table, with_ends
@@ -7,6 +9,7 @@ from genlab.ranking import places
 from genlab.ranking.candidates import without_answer
 from genlab.ranking.samples import over_samples, split_metrics
 from genlab.statistics.intervals import bootstrap_interval, interval
+from genlab.text.measures import distinct_n, query_echo_rate
 
 
 def summarize_with_references(
@@ -98,3 +101,20 @@ def table_of(beside: dict[str, dict]) -> str:
         "answer, which is the ceiling's text (fdaro: in whole lists). metrics/score.json has all."
     )
     return f"{said}\n{table(rows, ['ranker', 'metric', 'value [95 % interval]', *references])}"
+
+
+def measure_texts(generated: pl.DataFrame, ranked: list[str], max_len: int) -> dict[str, object]:
+    """Return what needs no ranker, of texts cut to max_len new tokens.
+
+    distinct_n is the mean over samples of a set with one text a query: of more texts it is lower.
+    """
+    cut = generated.with_columns(pl.col("tokens").list.head(max_len))
+    # Less than max_len: generated with this cap, the last token would be the end-of-text.
+    finished = generated["finished"] & (generated["tokens"].list.len() < max_len)
+    sets = [of["tokens"].to_list() for of in cut.partition_by("sample", maintain_order=True)]
+    return {
+        "finished_rate": finished.mean(),
+        "mean_new_tokens": cut["tokens"].list.len().mean(),
+        "query_echo_rate": query_echo_rate(generated["query"].to_list(), ranked),
+        **{f"distinct_{n}": fmean(distinct_n(tokens, n) for tokens in sets) for n in (1, 2)},
+    }

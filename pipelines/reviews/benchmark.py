@@ -1,6 +1,6 @@
 """What length grouping and batches are worth to the reviews pipeline, side by side in one run.
 
-After `dvc repro` in this folder, `PYTHONPATH=../.. python -m pipelines.reviews.benchmark` writes
+After `dvc repro` in this folder, `python -m benchmark` writes
 BENCHMARK.md; `make bench` takes its table, too. Training: rows padded to the longest of a batch of
 similar lengths (ours) beside all rows padded to the longest of all, in random order, as a tutorial
 would. Generation: batches beside one `generate` call a prompt. Both sides take turns, so a busy
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import typer
 
+import genlab  # noqa: F401  # in this folder: finds the repository
 from benchmarks.side_by_side import machine
 from genlab.core.markdown import markdown_table
 from genlab.core.program import InputError, run, stage_app
@@ -127,7 +128,7 @@ def main(
     table = markdown_table(measure(n_steps, n_texts))
     OUTPUT.write_text(
         "# The reviews pipeline, side by side\n\n"
-        f"`python -m pipelines.reviews.benchmark`, one thread, {n_steps} steps, {n_texts} texts, "
+        f"`python -m benchmark`, one thread, {n_steps} steps, {n_texts} texts, "
         f"in turns. {stood_on}\n\n{table}\n",
         encoding="utf-8",
     )

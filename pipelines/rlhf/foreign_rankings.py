@@ -1,4 +1,4 @@
-"""Prompts with ranked answers from outside: a JSON Lines file, or a Hub data set.
+"""From outside: prompts with ranked answers, of a JSON Lines file or a Hub data set; plain text.
 
 A row has a prompt and `answers`, the best first; or `answers` and `ranks`, 1 for the best, equal
 ranks for ties; or `chosen` and `rejected`. It may have a `demonstration`; without one the single
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from genlab.core.program import InputError
+from genlab.sources.file_text import stop, text_lines
 from genlab.sources.hub import load_dataset
 from genlab.sources.text_files import check_text, line_rows
 
@@ -43,9 +44,16 @@ def read_hub_rows(hub_id: str, revision: str, dropped: Counter) -> list[tuple]:
     return kept
 
 
-def stop(error: InputError) -> None:
-    """Raise it: a person's own file is to be mended."""
-    raise error
+def read_plain_texts(path: Path) -> list[str]:
+    """Return the lines of a file that have text, [] for none; InputError if it has none."""
+    if str(path) == "none":
+        return []
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; corpus.texts_path is a text a line, or none")
+    lines = [line.strip() for _, line in text_lines(path) if line.strip()]
+    if not lines:
+        raise InputError(f"{path}: no line has text; corpus.texts_path=none goes without")
+    return lines
 
 
 def checked(

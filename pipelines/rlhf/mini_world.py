@@ -16,7 +16,10 @@ import yaml
 
 from genlab.core.program import InputError
 from genlab.core.yaml_text import load_yaml
+from pipelines.rlhf.purposes import Wanted
+from pipelines.rlhf.schemas import PURPOSES
 
+SPARE = 1.3  # prompts made for each that is wanted; near-duplicates go
 KINDS = ("helpful", "wrong", "rude", "refusal", "empty")
 # Ours: kinds of the answers in the base model's texts. Half of them look right and are not.
 BASE_SHARES = {"helpful": 0.25, "wrong": 0.40, "rude": 0.15, "refusal": 0.10, "empty": 0.10}
@@ -79,6 +82,25 @@ def read_world(path: Path) -> World:
             if unknown := set(re.findall(r"\{(\w+)\}", form)) - known:
                 raise InputError(f"{path}: {name}: '{form}' has no {unknown.pop()} to put in")
     return World(categories, {name: words or [] for name, words in lists.items()})
+
+
+def make_mini(path: Path, wanted: Wanted, n_texts: int, seed: int) -> tuple[list[tuple], list[str]]:
+    """Return the mini world's rows of PROMPT_SCHEMA without purpose, and its plain texts."""
+    world = read_world(path)
+    n = round(SPARE * sum(map(wanted.of, PURPOSES)))
+    rng = Random(seed)
+    rows: list[tuple] = [
+        (
+            f"prompt-{number:06}",
+            prompt,
+            write_answer(world, asked, "helpful", rng, common=False),
+            asked.category,
+            asked.n,
+            [],
+        )
+        for number, (prompt, asked) in enumerate(make_prompts(world, n, rng))
+    ]
+    return rows, make_texts(world, n_texts, Random(seed + 1))
 
 
 def make_prompts(world: World, n: int, rng: Random) -> list[tuple[str, Asked]]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from pipelines.rlhf.arms import DPO, START
 from pipelines.rlhf.best_of_n import expected_best, kl_bound
-from pipelines.rlhf.metrics import spread
+from pipelines.rlhf.metrics import peak_step, spread
 from pipelines.rlhf.overoptimisation import (
     Form,
     fit_gain,
@@ -16,6 +16,8 @@ from pipelines.rlhf.overoptimisation import (
     turning_interval,
     turning_point,
 )
+from pipelines.rlhf.rated_answers import rate_once
+from pipelines.rlhf.reward_model import RewardModel
 
 
 @dataclass(frozen=True)
@@ -140,3 +142,36 @@ def summarized(found: dict[str, list[float]]) -> dict[str, dict]:
         name: spread(each).get("seeds", {"value": float(each.mean())})
         for name, each in values.items()
     }
+
+
+def compare_policies(
+    points: list[Point], arms: list[str], rows: pl.DataFrame, per_step: int
+) -> dict[str, dict]:
+    """Return the fits of best-of-n and of each arm, and the comparisons at equal KL and samples."""
+    starts = {p.seed: p for p in points if p.arm == START}
+    firsts = {p.seed: p for p in points if p.arm == "best_of" and p.step == 1}
+    if any(np.isnan(p.truth) for p in starts.values()):
+        return {}  # no hidden rule, so there is no truth to lose
+    served = rows.filter(pl.col("purpose") == "held_out")["prompt_id"].n_unique()
+    drawn = [p for p in points if p.arm == "best_of"]
+    found: dict[str, dict] = {"best_of": fit_trainings(drawn, firsts, "best_of_n")}
+    for arm in arms:
+        mine = [p for p in points if p.arm == arm]
+        validation = rows.filter((pl.col("arm") == arm) & (pl.col("purpose") == "validation"))
+        peak = peak_step(validation)
+        found[arm] = {
+            "peak_step": peak,
+            "fit": fit_trainings(mine, starts, "rl"),
+            "at_equal_kl": at_equal_kl(points, arm),
+            "at_equal_samples": at_equal_samples(points, arm, peak, per_step, served),
+        }
+    return found
+
+
+def points_of_best(drawn: pl.DataFrame, models: dict[str, RewardModel], end: int) -> list[Point]:
+    """Return best-of-n's points under every reward model."""
+    found = []
+    for name, model in models.items():
+        proxy = pl.Series(rate_once(model, drawn, end))
+        found += best_points(drawn.with_columns(proxy=proxy), name)
+    return found

@@ -5,10 +5,18 @@ between chance and the noise ceiling: the most that can be expected where the la
 known.
 """
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 
+from genlab.core.tables import read_table
 from genlab.statistics.intervals import bootstrap_interval, interval
+from pipelines.rlhf.metrics import spread
+from pipelines.rlhf.rankings import pair_table
+from pipelines.rlhf.rated_answers import rate_once
+from pipelines.rlhf.reward_model import RewardModel
 
 N_BINS = 10  # ours: of equal count, of sigmoid(better - worse) folded to above one half
 
@@ -90,3 +98,68 @@ def measure_calibration(pairs: pl.DataFrame) -> tuple[dict[str, float], list[dic
     ]
     error = sum(p["pairs"] * abs(p["said"] - p["was"]) for p in points) / len(said)
     return {"brier": float(((said - was) ** 2).mean()), "calibration_error": error}, points
+
+
+def measure_reward(
+    ranked: Path,
+    models: dict[str, RewardModel],
+    end: int,
+    noise: float | None,
+    step: float,
+    seed: int,
+) -> tuple[dict, list[dict]]:
+    """Return the reward models' quality on held-out rankings, and points of their calibration.
+
+    noise: that of the labeller who ranked them by the hidden rule; None for other rankings.
+    """
+    rows = read_table(ranked).filter(pl.col("purpose") == "held_out")
+    pairs = pair_table(rows, noise, step)
+    if not pairs.filter(~pl.col("is_tied")).height:
+        return {"note": "no held-out answers are ranked apart, so nothing can be said"}, []
+    of_models: dict[str, dict] = {}
+    reliability: list[dict] = []
+    score_pairs = partial(pair_scores, pairs, rows=rows)
+    for name, model in models.items():
+        rewards = rate_once(model, rows, end)
+        scored = score_pairs(rewards)
+        numbers, curve = measure_calibration(scored)
+        lengths = rows["tokens"].list.len().to_numpy()
+        of_models[name] = {
+            "accuracy": measure_accuracy(scored, seed),
+            "calibration": numbers,
+            **length_correlation(rewards, lengths),
+        }
+        reliability += [{"arm": "reward model", "seed": name, **point} for point in curve]
+    first = next(iter(of_models.values()))
+    over = {
+        "accuracy": [each["accuracy"]["all"]["value"] for each in of_models.values()],
+        "brier": [each["calibration"]["brier"] for each in of_models.values()],
+        "calibration_error": [
+            each["calibration"]["calibration_error"] for each in of_models.values()
+        ],
+    }
+    seeds = {name: spread(np.array(each)) for name, each in over.items()}
+    length_alone = score_pairs(-rows["tokens"].list.len().to_numpy().astype(np.float64))
+    baselines = {"chance": 0.5, "shorter_wins": clustered(length_alone, "right", seed)["value"]}
+    if "ceiling" in first["accuracy"]["all"]:
+        baselines["ceiling"] = first["accuracy"]["all"]["ceiling"]
+    return {"trainings": of_models, "over_trainings": seeds, "baselines": baselines}, reliability
+
+
+def length_correlation(rewards: np.ndarray, lengths: np.ndarray) -> dict[str, float]:
+    """Return how reward and length go together; {} where one of them never differs."""
+    if np.ptp(rewards) == 0 or np.ptp(lengths) == 0:
+        return {}
+    return {"length_correlation": float(np.corrcoef(rewards, lengths)[0, 1])}
+
+
+def headline_of(quality: dict) -> dict[str, float]:
+    """Return the reward model's main numbers alone."""
+    if "trainings" not in quality:
+        return {}
+    first = next(iter(quality["trainings"].values()))
+    found = {"accuracy": first["accuracy"]["all"]["value"], **first["calibration"]}
+    for name, each in quality["over_trainings"].items():
+        if each:
+            found[name] = each["seeds"]["value"]
+    return {**found, **quality["baselines"]}

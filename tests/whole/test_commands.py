@@ -52,6 +52,18 @@ def test_in_a_pipelines_folder_it_works_from_any_shell_without_settings(folder):
     assert found == [str(ROOT), str(ROOT / "pipelines")]
 
 
+@pytest.mark.parametrize(
+    "folder",
+    [folder for folder in PIPELINES if (folder / "benchmark.py").is_file()],
+    ids=lambda folder: folder.name,
+)
+def test_a_pipelines_benchmark_starts_in_its_folder(folder):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    words = [sys.executable, "-m", "benchmark", "--help"]
+    said = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+    assert said.returncode == 0 and said.stdout.startswith("Usage: "), said.stderr
+
+
 def test_no_readme_asks_for_a_setting_that_fish_and_csh_spell_otherwise():
     for readme in [*ROOT.rglob("README.md")]:
         if ".venv" not in readme.parts:

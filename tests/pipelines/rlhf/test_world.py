@@ -12,9 +12,15 @@ from genlab.text.minhash import Shingles, true_similarities
 from genlab.text.normal_form import normalize_key
 from pipelines.rlhf.hidden_rule import judge
 from pipelines.rlhf.labeller import best_accuracy, rank_answers, win_shares
-from pipelines.rlhf.mini_world import KINDS, Asked, make_prompts, read_world, write_answer
+from pipelines.rlhf.mini_world import (
+    KINDS,
+    Asked,
+    make_mini,
+    make_prompts,
+    read_world,
+    write_answer,
+)
 from pipelines.rlhf.purposes import Wanted, assign_purposes
-from pipelines.rlhf.stages.fetch import make_mini
 from tests.project_copy import ROOT
 
 WORDS = ROOT / "pipelines/rlhf/instructions.yaml"

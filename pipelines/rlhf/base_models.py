@@ -1,0 +1,44 @@
+"""The language models that this pipeline starts from: made here, downloaded, or the user's."""
+
+from pathlib import Path
+
+from genlab.core.program import InputError
+from genlab.mini.gpt2 import Sizes, pretrain, train_tokenizer
+from genlab.models.loading import load_causal_model, load_tokenizer
+from genlab.models.trial import save_tried
+from genlab.sources import model_folders
+from genlab.sources.source import Source
+from pipelines.rlhf.schemas import plain_texts
+
+
+def fetch_model(
+    texts: Path,
+    tokenizer_folder: Path | None,
+    output: Path,
+    source: Source,
+    path: Path,
+    hub_id: str,
+    revision: str,
+    sizes: Sizes,
+) -> dict[str, float]:
+    """Make, download or copy a language model; return its size and, of a made one, its loss."""
+    import torch
+
+    numbers: dict[str, float] = {}
+    if source is Source.mini:
+        torch.set_num_threads(1)  # as limit_threads, for a model that is not there yet
+        train = plain_texts(texts, "train")
+        if not train:
+            raise InputError("base.source=mini learns from plain text, and there is none")
+        tokenizer = (
+            load_tokenizer(tokenizer_folder)
+            if tokenizer_folder
+            else train_tokenizer(train, sizes.vocab_size)
+        )
+        model, numbers["pretraining_loss"] = pretrain(train, tokenizer, sizes)
+        save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
+    elif source is Source.hub:
+        model_folders.download_base(hub_id, revision, None, output)
+    else:
+        model_folders.copy_base(path, None, output)
+    return numbers | {"parameters": float(load_causal_model(output).num_parameters())}
