@@ -1,11 +1,11 @@
 """What encoding an input once is worth, and how fast C4's rules are beside datatrove's.
 
-After `dvc repro` in this folder, `PYTHONPATH=../.. python -m pipelines.instruct.benchmark` writes
-BENCHMARK.md; `make bench` takes its table, too. Both sides take turns. datatrove 0.10.1 wants other
-packages than ours, so it needs an environment of its own, whose interpreter is told:
+After `dvc repro` in this folder, `python -m benchmark` writes BENCHMARK.md; `make bench` takes its
+table, too. Both sides take turns. datatrove 0.10.1 wants other packages than ours, so it needs an
+environment of its own, beside the repository, whose interpreter is told:
 
-    python -m venv /tmp/other && /tmp/other/bin/pip install datatrove==0.10.1 spacy
-    PYTHONPATH=../.. python -m pipelines.instruct.benchmark --other_python /tmp/other/bin/python
+    python -m venv ../../../other && ../../../other/bin/pip install datatrove==0.10.1 spacy
+    python -m benchmark --other_python ../../../other/bin/python
 """
 
 import json
@@ -19,6 +19,7 @@ from pathlib import Path
 import polars as pl
 import typer
 
+import genlab  # noqa: F401  # in this folder: finds the repository
 from benchmarks.side_by_side import HEADER, Times, compare, machine, time_in_turns
 from genlab.core.markdown import markdown_table
 from genlab.core.program import InputError, run, stage_app
@@ -141,8 +142,7 @@ def main(
     table = markdown_table(measure(other_python, n_pages))
     OUTPUT.write_text(
         "# The instruct pipeline, side by side\n\n"
-        f"`python -m pipelines.instruct.benchmark`, one thread, {REPETITIONS} times in turns; "
-        f"{stood_on}\n\n{table}\n",
+        f"`python -m benchmark`, one thread, {REPETITIONS} times in turns; {stood_on}\n\n{table}\n",
         encoding="utf-8",
     )
     print(table)

@@ -249,3 +249,10 @@ def make_examples(
             "train": new_examples(n_train, is_training=True),
         }
     return {"test": new_examples(n_test), "train": new_examples(n_train)}
+
+
+def make_tasks(
+    world: World, n_train: int, n_test: int, seed: int
+) -> dict[str, dict[str, list[Example]]]:
+    """Return the examples of all tasks."""
+    return {name: make_examples(world, name, n_train, n_test, seed) for name in TASKS}

@@ -1,15 +1,20 @@
 """The small T5 of the mini world, pretrained here on the cleaned crawl."""
 
+import json
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from genlab.core.files import written_whole
 from genlab.core.program import InputError
+from genlab.core.tables import read_table
 from genlab.mini.t5 import N_SENTINELS, Sizes, sentinel, train_tokenizer
+from genlab.models.loading import load_text_to_text_model
+from genlab.models.trial import save_tried
+from pipelines.instruct.prompt_templates import read_templates
 from pipelines.instruct.span_corruption import Corruption, Objective, make_pair
 
 if TYPE_CHECKING:
@@ -116,6 +121,16 @@ def pretrain(
     return model, {"loss": loss, **counts}
 
 
+def template_words(tasks_table: Path, templates: Path) -> list[str]:
+    """Return texts whose words the tokenizer is to know: of templates, and of examples' fields."""
+    found = [each for group in read_templates(templates).values() for each in group]
+    texts = [f"{each.jinja} {each.answer_choices}" for each in found]
+    texts = [re.sub(r"\{[{%].*?[%}]\}|\|", " ", text, flags=re.DOTALL) for text in texts]
+    fields = read_table(tasks_table).filter(split="train")["fields"]
+    values = [json.loads(each).values() for each in fields.gather_every(3)]
+    return texts * 2 + [" ".join(map(str, each)) for each in values]
+
+
 def make_base(
     pages: list[str],
     prompts: list[str],
@@ -130,7 +145,5 @@ def make_base(
     """
     tokenizer = train_tokenizer(pages + prompts, sizes.vocab_size)
     model, found = pretrain(pages, words, tokenizer, sizes, task)
-    with written_whole(output) as partial:
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
+    save_tried(model, tokenizer, output, load_text_to_text_model, f"a mini model for {output}")
     return found | {"parameters": model.num_parameters(), "tokens": len(tokenizer)}

@@ -4,11 +4,13 @@ A folder of templates is searched for files named templates.yaml, at any depth. 
 a tag: what stands in the file are strings, lists and switches, or it is refused.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from genlab.core.files import written_whole
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
 
@@ -61,6 +63,15 @@ def read_templates(folder: Path) -> dict[str, list[PromptTemplate]]:
     if not found:
         raise InputError(f"{folder}: no templates.yaml with templates in it")
     return found
+
+
+def copy_templates(folder: Path, output: Path) -> None:
+    """Copy a folder's templates.yaml files, and nothing else of it, to `output`."""
+    with written_whole(output) as partial:
+        for file in sorted(folder.rglob("templates.yaml")):
+            copied = partial / file.relative_to(folder)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copied)
 
 
 def read_template_file(path: Path) -> list[PromptTemplate]:

@@ -19,6 +19,7 @@ from typer import Option
 
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from pipelines.instruct import template_sandbox
 from pipelines.instruct.prompt_templates import PromptTemplate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +58,7 @@ class Renderer:
         """Return the process's answer; an error if it does not come in time or not at all."""
         if self.process is None:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipelines.instruct.template_sandbox"],
+                [sys.executable, "-m", template_sandbox.__name__],
                 cwd=ROOT,
                 env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT)},  # no secrets
                 stdin=subprocess.PIPE,

@@ -5,20 +5,20 @@ rte.zip, sentence_polarity.zip, movie_reviews.zip). Each is called by the name t
 have in promptsource, with the fields that they read.
 """
 
-import json
 import random
 import re
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from genlab.core.params import check_commit, did_you_mean
+from genlab.core.params import check_commit
 from genlab.core.program import InputError
+from genlab.sources.archives import member_names, read_members
+from genlab.sources.decoding import Encoding, decode
+from genlab.sources.text_files import line_rows, shown
 
 Splits = dict[str, list[dict]]
 
-MAX_BYTES = 2**28  # of a file in an archive; NLTK's largest has 0.4 MB
 TEST_SHARE = 0.3  # of data that comes without a test split
 NLI = ["entailment", "not_entailment"]
 # TREC's classes in the order in which the Hub's data set numbers them.
@@ -32,24 +32,18 @@ TREC = {
     "NUM": "code count date dist money ord other period perc speed temp volsize weight",
 }
 CB = ["entailment", "contradiction", "neutral"]
+RTE = {"train": "dev", "test": "test"}  # our splits as NLTK's files of RTE are called
 
 
-def read_lines(path: Path) -> list[dict]:
-    """Return a JSON Lines file's objects; InputError names the line that is none."""
-    rows = []
+def object_rows(path: Path) -> Iterator[tuple[str, dict]]:
+    """Yield a JSON Lines file's objects with their places; InputError for what is none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 ({error})") from None
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{path}: line {number} is no JSON ({error})") from None
-        if not isinstance(row, dict):
-            raise InputError(f"{path}: line {number} is no JSON object")
-        rows.append(row)
-    return rows
+        for place, row in line_rows(path):
+            if not isinstance(row, dict):
+                raise InputError(f"{place}: {shown(row)}, not an object; a row is {{...}}")
+            yield place, row
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
 
 
 def number_of(labels: list[str]) -> Callable[[dict], dict]:
@@ -102,25 +96,35 @@ FEWGLUE: dict[str, tuple[str, Callable]] = {
 def read_fewglue(path: Path, change: Callable) -> Splits:
     """Return the examples of one of FewGLUE's files, with their labels as numbers."""
     found: list[dict] = []
-    for number, row in enumerate(read_lines(path), 1):
+    for place, row in object_rows(path):
         try:
             changed = change(row)
             found += [changed] if isinstance(changed, dict) else list(changed)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: line {number}: {error} does not fit this data set") from None
+            raise InputError(f"{place}: {error} does not fit this data set") from None
     return {"all": found}
 
 
-def member(archive: Path, name: str) -> str:
-    """Return a text file of an archive, Latin-1 as NLTK's are; InputError if it is not there."""
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            info = opened.getinfo(name)
-            if info.file_size > MAX_BYTES:
-                raise InputError(f"{archive}: {name} has {info.file_size} bytes, above {MAX_BYTES}")
-            return opened.read(info).decode("latin-1")
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
-        raise InputError(f"{archive}: {name} cannot be read ({error})") from None
+def read_files(archive: Path, names: list[str]) -> Iterator[bytes]:
+    """Yield the contents of files in an archive; InputError before the first if one is missing."""
+    there = member_names(archive)
+    for name in names:
+        if name not in there:
+            raise InputError(f"{archive}: {name} is not in it; get NLTK's own archive again")
+    for _, content in read_members(archive, names):
+        yield content
+
+
+def read_texts(archive: Path, names: list[str]) -> Iterator[str]:
+    """Yield text files of an archive, which are Latin-1 as NLTK's are; their lines end in LF."""
+    for name, content in zip(names, read_files(archive, names), strict=True):
+        yield decode(f"{archive}, {name}", content, Encoding.iso_8859_1)
+
+
+def read_text_lines(archive: Path, names: list[str]) -> Iterator[list[str]]:
+    """Yield the lines of `read_texts`: str.splitlines would end one at NEL, too."""
+    for text in read_texts(archive, names):
+        yield text.removesuffix("\n").split("\n")
 
 
 def question_classes(archive: Path) -> Splits:
@@ -128,8 +132,9 @@ def question_classes(archive: Path) -> Splits:
     coarse = list(TREC)
     fine = [f"{kind}:{name}" for kind, names in TREC.items() for name in names.split()]
     splits: Splits = {"train": [], "test": []}
-    for split, rows in splits.items():
-        for line in member(archive, f"qc/{split}.txt").splitlines():
+    found = read_text_lines(archive, [f"qc/{split}.txt" for split in splits])
+    for (split, rows), lines in zip(splits.items(), found, strict=True):
+        for line in lines:
             name, _, text = line.partition(" ")
             if name not in fine:
                 raise InputError(f"{archive}: qc/{split}.txt: {name!r} is no class of TREC's")
@@ -146,8 +151,8 @@ def polarity(archive: Path) -> Splits:
     names = ["sentence_polarity/rt-polarity.neg", "sentence_polarity/rt-polarity.pos"]
     rows = [
         {"text": line.strip(), "label": label}
-        for label, name in enumerate(names)
-        for line in member(archive, name).splitlines()
+        for label, lines in enumerate(read_text_lines(archive, names))
+        for line in lines
         if line.strip()
     ]
     return {"all": rows}
@@ -155,26 +160,28 @@ def polarity(archive: Path) -> Splits:
 
 def films(archive: Path) -> Splits:
     """Return whole film reviews; 0 is negative."""
-    with zipfile.ZipFile(archive) as opened:
-        names = sorted(n for n in opened.namelist() if re.search(r"/(neg|pos)/.*\.txt$", n))
-    return {"all": [{"text": member(archive, n), "label": int("/pos/" in n)} for n in names]}
+    names = [n for n in member_names(archive) if re.search(r"/(neg|pos)/.*\.txt$", n)]
+    found = zip(names, read_texts(archive, names), strict=True)
+    return {"all": [{"text": text, "label": int("/pos/" in name)} for name, text in found]}
 
 
 def textual_entailment(archive: Path) -> Splits:
     """Return RTE 1 to 3 of NLTK: pairs of text and hypothesis in XML."""
     splits: Splits = {"train": [], "test": []}
-    for split, part in (("train", "dev"), ("test", "test")):
-        for number in (1, 2, 3):
-            text = member(archive, f"rte/rte{number}_{part}.xml")
-            if "<!ENTITY" in text:
-                raise InputError(f"{archive}: rte{number}_{part}.xml declares entities; refused")
-            for pair in ElementTree.fromstring(text.encode("latin-1")).iter("pair"):
-                said = pair.get("value", pair.get("entailment", "")).upper()
-                label = 0 if said in ("TRUE", "YES") else 1
-                fields = [(pair.findtext(key) or "").strip() for key in ("t", "h")]
-                splits[split].append(
-                    {"premise": fields[0], "hypothesis": fields[1], "label": label}
-                )
+    parts = [(split, f"rte/rte{n}_{part}.xml") for split, part in RTE.items() for n in (1, 2, 3)]
+    files = read_files(archive, [name for _, name in parts])
+    for (split, name), content in zip(parts, files, strict=True):
+        if b"<!ENTITY" in content.replace(b"\0", b""):  # in UTF-16, too
+            raise InputError(f"{archive}: {name} declares entities; refused")
+        try:
+            pairs = ElementTree.fromstring(content).iter("pair")
+        except ElementTree.ParseError as error:
+            raise InputError(f"{archive}: {name} is broken XML ({error}); get it again") from None
+        for pair in pairs:
+            said = pair.get("value", pair.get("entailment", "")).upper()
+            label = 0 if said in ("TRUE", "YES") else 1
+            premise, hypothesis = [(pair.findtext(key) or "").strip() for key in ("t", "h")]
+            splits[split].append({"premise": premise, "hypothesis": hypothesis, "label": label})
     return splits
 
 
@@ -259,11 +266,11 @@ def split_examples(
     return {split: rng.sample(rows, min(len(rows), sizes[split])) for split, rows in splits.items()}
 
 
-def check_templates(tasks: list[str], templates: dict) -> None:
-    """Raise InputError for a task without templates."""
-    for task in tasks:
-        if task not in templates:
-            raise InputError(
-                f"no templates for {task}{did_you_mean(task, templates)}; tasks.templates has "
-                f"{', '.join(templates)}"
-            )
+def split_tasks(
+    found: dict[str, Splits], n_train: int, n_test: int, seed: int
+) -> dict[str, Splits]:
+    """Return every task's `split_examples`, each drawn from a stream of its own."""
+    return {
+        name: split_examples(splits, n_train, n_test, random.Random(f"{seed}/{name}"))
+        for name, splits in found.items()
+    }

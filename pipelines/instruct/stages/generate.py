@@ -4,9 +4,8 @@ Reads test.arrow, the base and the trained arms. Writes a row for each arm and p
 probabilities of all choices, also after an empty input, or the text that greedy decoding gives.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -17,12 +16,9 @@ from genlab.core.program import run, stage_app
 from genlab.core.progress import progress
 from genlab.core.tables import write_table
 from genlab.models.decoding import Decoding
-from pipelines.instruct.arms import BASE, SENTINEL, model_folders
-from pipelines.instruct.rank_classification import choice_scores
+from pipelines.instruct.arm_answers import answer_prompts, with_gaps
+from pipelines.instruct.arms import BASE, model_folders
 from pipelines.instruct.schemas import ANSWER_SCHEMA
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 app = stage_app()
 
@@ -48,17 +44,9 @@ def main(
     with progress("answering", unit="answers") as update:
         for arm, folder in folders.items():
             tokenizer, model = load_for_inference(folder, load=load_text_to_text_model)
-            asked = prompts
-            sentinel = tokenizer.convert_tokens_to_ids(SENTINEL)
-            if arm == BASE and sentinel != tokenizer.unk_token_id and sentinel is not None:
-                gaps = with_sentinel(prompts.filter(ask="prompt"), sentinel)
-                asked = pl.concat([prompts, gaps])
-            ranked = rank(model, asked.filter(pl.col("choices").is_not_null()), batch_size, update)
-            is_open = asked.filter(pl.col("choices").is_null())
-            written = write(model, tokenizer, is_open, decoding, batch_size, update)
-            for found in (ranked, written):
-                named = found.with_columns(arm=pl.lit(arm))
-                frames.append(named.select(ANSWER_SCHEMA.names()))
+            asked = with_gaps(prompts, tokenizer) if arm == BASE else prompts
+            found = answer_prompts(model, tokenizer, asked, decoding, batch_size, update)
+            frames.append(found.with_columns(arm=pl.lit(arm)).select(ANSWER_SCHEMA.names()))
     answers = pl.concat(frames)
     write_table(output, [answers], ANSWER_SCHEMA)
     write_json(
@@ -71,68 +59,6 @@ def main(
             }
         },
     )
-
-
-def with_sentinel(prompts: pl.DataFrame, sentinel: int) -> pl.DataFrame:
-    """Return prompts that ask for a gap at their end, and choices that fill it."""
-
-    def in_gap(ids: list[int]) -> list[int]:
-        return [sentinel, *ids]
-
-    rows = prompts.to_dicts()
-    for row in rows:
-        *body, end = row["input_ids"]
-        row |= {"input_ids": [*body, sentinel, end], "ask": "sentinel"}
-        row["choice_ids"] = row["choice_ids"] and [in_gap(ids) for ids in row["choice_ids"]]
-    return pl.DataFrame(rows, prompts.schema)
-
-
-def rank(
-    model: "PreTrainedModel", rows: pl.DataFrame, batch_size: int, update: Callable[[int], object]
-) -> pl.DataFrame:
-    """Return the rows with the log probabilities of their choices."""
-    inputs, choices = rows["input_ids"].to_list(), rows["choice_ids"].to_list()
-    scores = choice_scores(model, inputs, choices, batch_size, update)
-    # After an empty input a choice depends on itself alone.
-    different = sorted({tuple(ids) for each in choices for ids in each})
-    empty = [[model.config.eos_token_id]] * len(different)
-    alone = choice_scores(model, empty, [[list(ids)] for ids in different], batch_size)
-    prior = {ids: float(found[0, 0]) for ids, found in zip(different, alone, strict=True)}
-    return rows.with_columns(
-        log_probs=pl.Series([each[:, 0].tolist() for each in scores], dtype=pl.List(pl.Float64)),
-        n_tokens=pl.Series(
-            [each[:, 1].astype(int).tolist() for each in scores], dtype=pl.List(pl.Int64)
-        ),
-        prior_log_probs=pl.Series(
-            [[prior[tuple(ids)] for ids in each] for each in choices], dtype=pl.List(pl.Float64)
-        ),
-        text=pl.lit(None, pl.String),
-    )
-
-
-def write(
-    model: "PreTrainedModel",
-    tokenizer: object,
-    rows: pl.DataFrame,
-    decoding: Decoding,
-    batch_size: int,
-    update: Callable[[int], object],
-) -> pl.DataFrame:
-    """Return the rows with the text that the model answers."""
-    from genlab.models.seq2seq_decoding import generate_texts
-
-    inputs, names = rows["input_ids"].to_list(), rows["example_id"].to_list()
-    written, _ = generate_texts(model, inputs, names, decoding, batch_size, update)
-    texts = [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in written]  # type: ignore[attr-defined]
-    nothing = {
-        name: pl.lit(None, pl.List(kind))
-        for name, kind in (
-            ("log_probs", pl.Float64),
-            ("n_tokens", pl.Int64),
-            ("prior_log_probs", pl.Float64),
-        )
-    }
-    return rows.with_columns(text=pl.Series(texts, dtype=pl.String), **nothing)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pipelines.instruct.mini_world import (
     times_seen,
     value_of_fact,
 )
+from pipelines.instruct.page_files import read_pages
 from pipelines.instruct.task_files import read_hub_sets, read_task_folder, split_examples
 from pipelines.instruct.web_rules import Counts, RuleSet, clean_pages
 from tests.project_copy import ROOT
@@ -118,25 +119,118 @@ def test_fewglue_and_nltk_get_the_fields_that_their_templates_read(tmp_path):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ('{"label": "maybe"}\n', r"line 1: label 'maybe' is not one of entailment, not_entailment"),
-        ('{"premise": "p"}\n', r"line 1: 'label' does not fit"),
-        ('{"label": "entailment"}\nno\n', "line 2 is no JSON"),
-        ("[1]\n", "line 1 is no JSON object"),
+        ('{"label": "maybe"}\n', "line 1: label 'maybe' is not one of entailment, not_entailment"),
+        ('{"premise": "p"}\n', "line 1: 'label' does not fit"),
+        ('{"label": "entailment"}\nno\n', "line 2: broken JSON at column 1: Expecting value"),
+        ('{"label": "entailment"}\n\n[1]\n', "line 3: a list, not an object"),
+        ('{"label": "entailment", "label": 1}\n', "line 1: the key 'label' occurs twice"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, content, expected):
     path = tmp_path / "RTE/train.jsonl"
     path.parent.mkdir()
     path.write_text(content)
-    with pytest.raises(InputError, match=expected):
+    with pytest.raises(InputError, match="^" + re.escape(f"{path}, {expected}")):
         read_task_folder(tmp_path)
+
+
+def test_a_line_ends_at_a_line_end_alone_and_a_byte_order_mark_is_none_of_it(tmp_path):
+    """JSON may hold what Unicode calls a line's end: U+2028, U+0085."""
+    premise = "one\u2028row\x85still"
+    row = {"premise": premise, "hypothesis": "h", "label": "entailment"}
+    path = tmp_path / "RTE/train.jsonl"
+    path.parent.mkdir()
+    path.write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for _ in range(2)), "utf-8-sig"
+    )
+    assert read_task_folder(tmp_path) == {"super_glue/rte": {"all": [row | {"label": 0}] * 2}}
+
+
+def test_pages_of_a_file_are_its_first_rows_and_one_without_text_is_named(tmp_path):
+    path = tmp_path / "pages.jsonl"
+    rows = [{"url": "u", "text": "a\u2028b"}, {"url": "v", "text": "c", "more": 1}, {"url": "w"}]
+    path.write_text(
+        "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in rows), "utf-8-sig"
+    )
+    assert read_pages(path, 2) == [("u", "a\u2028b"), ("v", "c")]
+    with pytest.raises(InputError, match="^" + re.escape(f"{path}, line 3: lacks a url or a text")):
+        read_pages(path, 3)
+    path.write_text('{"url": "u", "text": "a"}\n[]\n')
+    with pytest.raises(InputError, match="^" + re.escape(f"{path}, line 2: a list, not an object")):
+        read_pages(path, 1)
+    with pytest.raises(InputError, match=r"none\.jsonl: cannot be read"):
+        read_pages(tmp_path / "none.jsonl", 1)
+
+
+def pack(path, members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
 
 
 def test_a_folder_without_data_and_an_archive_that_is_broken_are_named(tmp_path):
     with pytest.raises(InputError, match="no data set that is known here"):
         read_task_folder(tmp_path)
     (tmp_path / "qc.zip").write_bytes(b"PK no")
-    with pytest.raises(InputError, match=r"qc.zip: qc/train.txt cannot be read"):
+    with pytest.raises(InputError, match=r"qc\.zip: not a zip archive that can be read"):
+        read_task_folder(tmp_path)
+
+
+def test_a_member_that_is_missing_is_named_with_its_archive(tmp_path):
+    path = pack(tmp_path / "qc.zip", {"qc/train.txt": "HUM:ind Who is it ?\n"})
+    with pytest.raises(InputError, match="^" + re.escape(f"{path}: qc/test.txt is not in it; ")):
+        read_task_folder(tmp_path)
+
+
+def test_a_bomb_and_a_damaged_member_are_refused(tmp_path):
+    path = pack(tmp_path / "movie_reviews.zip", {"movie_reviews/pos/1.txt": b" " * 3_000_000})
+    with pytest.raises(InputError, match=r"pos/1\.txt' would grow from \d+ to 3000000 bytes"):
+        read_task_folder(tmp_path)
+    pack(path, {"movie_reviews/pos/1.txt": b"a warm and funny film, and a joy to see " * 3})
+    content = bytearray(path.read_bytes())
+    for place in range(60, 80):  # after the header of 30 bytes and the name of 23
+        content[place] ^= 0x5A
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"movie_reviews\.zip: '.*pos/1\.txt' in it is damaged"):
+        read_task_folder(tmp_path)
+
+
+def test_films_and_sentences_of_nltk_keep_their_class_and_a_line_its_latin_1(tmp_path):
+    """In Latin-1 the byte 0x85 is a control character, of which str.splitlines ends a line."""
+    films = {"pos/b.txt": b"caf\xe9\nwarm\n", "neg/a.txt": b"cold\r\nand grey\n", "README": b""}
+    members = {f"movie_reviews/{name}": each for name, each in films.items()}
+    pack(tmp_path / "movie_reviews.zip", members)
+    parts = {"neg": b"dull\x85grey \n\n", "pos": b"warm\nfunny"}
+    members = {f"sentence_polarity/rt-polarity.{name}": each for name, each in parts.items()}
+    pack(tmp_path / "sentence_polarity.zip", members)
+    assert read_task_folder(tmp_path) == {
+        "imdb": {"all": [{"text": "cold\nand grey\n", "label": 0},
+                         {"text": "café\nwarm\n", "label": 1}]},
+        "rotten_tomatoes": {"all": [{"text": "dull\x85grey", "label": 0},
+                                    {"text": "warm", "label": 1}, {"text": "funny", "label": 1}]},
+    }  # fmt: skip
+
+
+def rte_archive(path, xml: bytes):
+    parts = [f"rte/rte{n}_{part}.xml" for part in ("dev", "test") for n in (1, 2, 3)]
+    return pack(path, dict.fromkeys(parts, xml))
+
+
+def test_pairs_of_nltk_are_read_in_their_encoding_and_entities_are_refused(tmp_path):
+    pair = '<pair id="1" {}><t> caf\u00e9 </t><h>h</h></pair>'
+    pairs = pair.format('value="TRUE"') + pair.format('entailment="NO"')
+    xml = f'<?xml version="1.0" encoding="UTF-8"?><corpus>{pairs}</corpus>'
+    path = rte_archive(tmp_path / "rte.zip", xml.encode())
+    rows = [{"premise": "café", "hypothesis": "h", "label": label} for label in (0, 1)] * 3
+    assert read_task_folder(tmp_path) == {"super_glue/rte": {"train": rows, "test": rows}}
+    bomb = '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'
+    for encoding in ("utf-8", "utf-16"):
+        rte_archive(path, bomb.encode(encoding))
+        with pytest.raises(InputError, match=r"rte\.zip: rte/rte1_dev\.xml declares entities"):
+            read_task_folder(tmp_path)
+    rte_archive(path, b"<corpus><pair>")
+    with pytest.raises(InputError, match=r"rte\.zip: rte/rte1_dev\.xml is broken XML"):
         read_task_folder(tmp_path)
 
 

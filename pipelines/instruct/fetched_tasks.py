@@ -1,0 +1,57 @@
+"""All tasks' examples, made or found: what is asked of them, their table, and how many they are."""
+
+import json
+from collections.abc import Collection
+
+import polars as pl
+
+from genlab.core.params import did_you_mean
+from genlab.core.program import InputError
+from pipelines.instruct.schemas import TASK_SCHEMA
+
+Tasks = dict[str, dict[str, list[dict]]]  # by task and split
+
+
+def check_templates(tasks: Collection[str], templates: Collection[str]) -> None:
+    """Raise InputError for a task without templates."""
+    for task in tasks:
+        if task not in templates:
+            raise InputError(
+                f"no templates for {task}{did_you_mean(task, templates)}; tasks.templates has "
+                f"{', '.join(templates)}"
+            )
+
+
+def check_sizes(tasks: Tasks) -> None:
+    """Raise InputError for a task with less than two examples in a split."""
+    for name, splits in tasks.items():
+        for split, rows in splits.items():
+            if len(rows) < 2:
+                raise InputError(
+                    f"task {name}: {len(rows)} example(s) in split {split}; a task needs two at "
+                    "least in each, or nothing can be said of it"
+                )
+
+
+def task_rows(tasks: Tasks) -> pl.DataFrame:
+    """Return the table of all tasks' examples."""
+    rows = [
+        (
+            name,
+            split,
+            f"{name}/{split}/{number}",
+            json.dumps(fields, ensure_ascii=False, default=str),
+        )
+        for name, splits in tasks.items()
+        for split, examples in splits.items()
+        for number, fields in enumerate(examples)
+    ]
+    return pl.DataFrame(rows, TASK_SCHEMA, orient="row")
+
+
+def count_examples(tasks: Tasks) -> dict[str, dict[str, int]]:
+    """Return how many examples each task has in each split; a metric's key has no dot in it."""
+    return {
+        name.replace(".", "_"): {split: len(rows) for split, rows in splits.items()}
+        for name, splits in tasks.items()
+    }
