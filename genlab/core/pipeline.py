@@ -14,6 +14,14 @@ from genlab.core.yaml_text import load_yaml
 
 KEY = r"\$\{([\w.-]+)\}"  # how dvc.yaml writes a params key
 
+# Where a stage names what it writes. What git keeps in place of DVC's cache (cache: false) stands
+# under the last two: DVC saves no run of a stage with such an output under `outs`, so experiments
+# would train again what an earlier one has trained. Of `metrics` DVC shows the numbers, of `plots`
+# it draws the lists. So scores, and curves, which are lists, are metrics; and counts, which are
+# numbers, are plots: `dvc exp show` opens on the scores, and a chart is an entry of dvc.yaml's own
+# `plots`, drawn once.
+OUTPUTS = ("outs", "metrics", "plots")
+
 # A launcher is words of the user's for a shell, so they must mean nothing else to it.
 LAUNCHER = re.compile(r"[\w@%+=:,./-]+( +[\w@%+=:,./-]+)*", re.ASCII)
 
@@ -92,7 +100,7 @@ def instance_of(name: str, entry: dict) -> Entry:
         text = text.replace("${key}", instance)
         return text.replace("${item}", f"${{{group}}}").replace("${item.", f"${{{group}.")
 
-    outputs = [*body.get("outs", []), *body.get("metrics", [])]
+    outputs = [out for kind in OUTPUTS for out in body.get(kind, [])]
     paths = [next(iter(each)) if isinstance(each, dict) else each for each in outputs]
     return Entry(
         name,

@@ -72,7 +72,8 @@ def fit_trainings(points: list[Point], starts: dict[str, Point], form: Form) -> 
 
     starts: seed -> the point of the start (n = 1) under that training's reward model.
     """
-    fits, turns, ends = [], [], []
+    fits: dict[str, dict] = {}
+    turns, ends = [], []
     for seed in dict.fromkeys(point.seed for point in points):
         mine = [point for point in points if point.seed == seed and point.d > 0]
         if len({point.d for point in mine}) < 2:
@@ -80,12 +81,12 @@ def fit_trainings(points: list[Point], starts: dict[str, Point], form: Form) -> 
         d = np.array([point.d for point in mine])
         gain = np.array([point.truth - starts[seed].truth for point in mine])
         a, b = fit_gain(d, gain, form)
-        fits.append({"seed": seed, "a": a, "b": b})
+        fits[seed] = {"a": a, "b": b}
         turns.append(turning_point(a, b, form))
         ends.append(float(d.max()))
     if not fits:
         return {}
-    means = {name: float(np.mean([fit[name] for fit in fits])) for name in ("a", "b")}
+    means = {name: float(np.mean([fit[name] for fit in fits.values()])) for name in ("a", "b")}
     turn = turning_interval(turns, min(ends))
     return {**means, "turning_point": turn, "trainings": fits}
 

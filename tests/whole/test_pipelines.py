@@ -17,7 +17,7 @@ import yaml
 
 from genlab.core.checks import check_params, parse
 from genlab.core.deps import code_deps, modules_used, top_statements, with_deps
-from genlab.core.pipeline import Stage, load_stages, program_of
+from genlab.core.pipeline import OUTPUTS, Stage, load_stages, program_of
 from genlab.report.pipeline import names_of_numbers
 from tests.project_copy import ROOT
 
@@ -235,17 +235,13 @@ def test_no_metric_group_bears_the_name_of_a_params_group(pipeline):
 def metrics_files(pipeline: Path) -> list[Path]:
     """Return the files that hold metrics or counts, those of a foreach for every instance there."""
     folders = ("metrics/fetch/", "metrics/train/", "metrics/pairs/")
-    listed = [
-        out
-        for entry in entries(pipeline).values()
-        for out in [*entry.get("outs", []), *entry.get("metrics", [])]
-        if isinstance(out, dict)
-        and (
-            Path(next(iter(out))).stem in names_of_numbers(pipeline)
-            or next(iter(out)).startswith(folders)
-        )
+    patterns = [
+        re.sub(r"\$\{\w+\}", "*", path)
+        for kind in OUTPUTS
+        for path in listed(pipeline, kind)
+        if path.startswith("metrics/")
+        and (Path(path).stem in names_of_numbers(pipeline) or path.startswith(folders))
     ]
-    patterns = [re.sub(r"\$\{\w+\}", "*", next(iter(out))) for out in listed]
     files = [file for pattern in patterns for file in sorted(pipeline.parent.glob(pattern))]
     return [file for file in files if not file.stem.endswith("_manifest")]  # outs, with texts
 
@@ -263,7 +259,36 @@ def test_metrics_are_finite_numbers_in_groups(pipeline):
 
 
 def test_dvc_exp_show_opens_on_the_headline_metrics(pipeline):
-    """Counts are outs: 200 columns of them would stand before the first score."""
-    listed = [out for entry in entries(pipeline).values() for out in entry.get("metrics", [])]
-    assert next(iter(listed[0])) == "metrics/score.json"
-    assert len(listed) <= 3
+    """Counts are plots: 200 columns of them would stand before the first score."""
+    files = [pipeline.parent / path for path in listed(pipeline, "metrics") if "${" not in path]
+    numbers = [file for file in files if isinstance(json.loads(file.read_text()), dict)]
+    assert numbers[0] == pipeline.parent / "metrics/score.json"
+    assert len(numbers) <= 3
+
+
+def test_dvc_draws_nothing_that_a_stage_lists_and_shows_no_list_as_a_metric(pipeline):
+    """Charts are dvc.yaml's own `plots`: one more of the bare file would stand beside each."""
+    for path in listed(pipeline, "plots"):
+        for file in pipeline.parent.glob(re.sub(r"\$\{\w+\}", "*", path)):
+            if file.suffix == ".json":
+                assert not rows_within(json.loads(file.read_text(encoding="utf-8"))), file
+
+
+def rows_within(content) -> bool:
+    """Say whether DVC would find something to draw: a list of groups."""
+    if isinstance(content, list):
+        return any(isinstance(each, dict) for each in content)
+    return isinstance(content, dict) and any(map(rows_within, content.values()))
+
+
+def listed(pipeline: Path, kind: str) -> list[str]:
+    """Return the paths that stages list under `outs`, `metrics` or `plots`."""
+    outs = [out for entry in entries(pipeline).values() for out in entry.get(kind, [])]
+    return [next(iter(out)) if isinstance(out, dict) else out for out in outs]
+
+
+def test_dvc_saves_the_run_of_every_stage_but_rows_and_report(pipeline):
+    """It saves none with an output under `outs` that git keeps: experiments would train again."""
+    for name, entry in entries(pipeline).items():
+        kept_by_git = [out for out in entry.get("outs", []) if isinstance(out, dict)]
+        assert not kept_by_git or name in ("rows", "report"), name
