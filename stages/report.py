@@ -1,23 +1,34 @@
 """report: write one page for a browser, what a visitor is shown first, and the receipt of the run.
 
-Reads the tables and metrics of a run; a missing metrics file is left out. Writes a page that shows
-every generated text among the real passages and works from disk without a network; three texts and
-the first plot of dvc.yaml, for README; a receipt; and the library that draws `dvc plots show`,
-which else comes from the network.
+Reads the tables and metrics of a run; a missing metrics file is left out. Writes a page that says
+the result, as report.yaml words it, and shows every generated text among the real passages; it
+works from disk without a network. Beside it: three texts and the first plot of dvc.yaml, for
+README; a receipt; and the library that draws `dvc plots show`, which else comes from the network.
 """
 
 from pathlib import Path
 from typing import Annotated
 
+import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
-from genlab.report.charts import draw_charts
-from genlab.report.examples import pick_examples, stand_alone
-from genlab.report.page import NEXT, leakage_table, number_tables, read_metrics, write_report
+from genlab.experiments.revisions import parse_params
+from genlab.report.charts import draw_charts, stand_alone
+from genlab.report.examples import TENTHS, pick_examples, show_picked
+from genlab.report.opening import OPENING, read_opening, say_about, say_headline
+from genlab.report.page import (
+    NEXT,
+    leakage_table,
+    number_tables,
+    read_metrics,
+    tell_record,
+    write_report,
+)
+from genlab.report.pipeline import read_claims
 from genlab.report.texts import make_payload, references_table, render_texts
 
 PIPELINE = Path("dvc.yaml")
@@ -51,28 +62,55 @@ def main(
     n_queries: Annotated[int, Option(min=0, help="evaluated queries on the page; 0: all")],
 ) -> None:
     """Write the page, the examples, the picture, the receipt and the plots library."""
-    found = read_metrics(metrics, ["score", "score_details", *NUMBERS])
+    found = read_metrics(metrics, ["score", "score_details", "claims", *NUMBERS])
     scores, details = found.get("score", {}), found.get("score_details", {})
-    payload = make_payload(read_table(rows), queries, candidates, scores, details, n_queries)
+    placed, words = read_table(rows), params.read_text(encoding="utf-8")
+    payload = make_payload(placed, queries, candidates, scores, details, n_queries)
     recorded = [path for name in RECORDED if (path := queries.parent / name).exists()]
 
     stood_on, charts = make_receipt(params, recorded), draw_charts(PIPELINE)
+    opening, picked = read_opening(OPENING), pick_examples(payload)
+    values = found | {"params": parse_params(words, None), "placed": tell_placed(placed, payload)}
+    tables = {
+        name: [leakage_table(found[name])] if name == "leakage" else number_tables(found[name])
+        for name in NUMBERS
+        if name in found
+    }
+    titles = {"ceiling": CEILING} | NUMBERS
     page = render_texts(
         payload,
-        charts=charts,
+        about=[*say_about(opening, values), tell_record(stood_on)],
+        params=words,
+        headline=say_headline(opening, values),
+        examples=show_picked(picked),
+        examples_note=f"{opening.examples.note} {TENTHS}" if opening.examples else TENTHS,
+        claims=read_claims(found.get("claims", {})),
         numbers={CEILING: [references_table(details)]}
-        | {
-            title: [leakage_table(found[name])] if name == "leakage" else number_tables(found[name])
-            for name, title in NUMBERS.items()
-            if name in found
-        },
+        | {NUMBERS[name]: shown for name, shown in tables.items()},
+        notes={titles.get(name, name): note for name, note in opening.numbers.items()},
+        charts=charts,
         receipt=stood_on,
     )
     write_report(output, page, receipt, stood_on, plots_library)
-    write_json(examples, pick_examples(payload))
+    write_json(examples, picked)
     with written_whole(picture) as partial:
         partial.write_text(stand_alone(charts), encoding="utf-8")
     print(f"{len(payload['queries'])} queries on {output}; open it in a browser. {NEXT}")
+
+
+def tell_placed(rows: pl.DataFrame, payload: dict) -> dict[str, dict]:
+    """Return ranker -> metric -> its headline numbers, and the mean length of a list.
+
+    These are in whole lists, the generated text among a query's real passages.
+    """
+    told: dict[str, dict] = {}
+    for metric in payload["headline"]:
+        for ranker, numbers in metric["under"].items():
+            told.setdefault(ranker, {})[metric["name"]] = numbers
+    for ranker, metrics in told.items():
+        own = rows.filter(ranker=ranker)
+        metrics["n_texts"] = 1 + float(own["n_candidates"].mean() or 0)  # type: ignore[arg-type]
+    return told
 
 
 if __name__ == "__main__":

@@ -58,6 +58,11 @@ def md5_of(file: Path) -> str:
 
 def write_json(path: Path, content: object) -> None:
     """Write `content` as indented JSON; ValueError for NaN and infinity, which DVC cannot read."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    text = as_json(content)
     with written_whole(path) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
+
+
+def as_json(content: object) -> str:
+    """Return the text of a JSON file of ours."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -29,7 +29,7 @@ from pathlib import Path
 
 import yaml
 
-from genlab.core.files import sha256_of
+from genlab.core.files import as_json, sha256_of
 from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.core.yaml_text import load_yaml
@@ -62,6 +62,16 @@ def make_receipt(params: Path, data: list[Path]) -> dict:
         "packages": versions_of(required_packages(PYPROJECT.read_text(encoding="utf-8"))),
         "hardware": describe_hardware(),
     }
+
+
+def name_in_git(receipt: dict) -> str:
+    """Return the name under which git keeps a receipt's file, once it is committed: 40 hex digits.
+
+    `git log --find-object=NAME` then shows the commit and the date, which no run can know itself.
+    """
+    content = as_json(receipt).encode()
+    blob = b"blob %d\0%s" % (len(content), content)
+    return hashlib.sha1(blob, usedforsecurity=False).hexdigest()
 
 
 def describe_params(path: Path) -> dict:

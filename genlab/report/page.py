@@ -17,6 +17,7 @@ from genlab.core.palette import PALETTE
 from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.core.terminal import with_ends
+from genlab.experiments.receipts import name_in_git
 from genlab.report.charts import write_plots_library
 
 PAGE = Path(__file__).resolve().parent / "page_files"
@@ -60,6 +61,16 @@ def write_report(
         partial.write_text(page, encoding="utf-8")
     write_plots_library(plots_library)
     write_json(receipt, stood_on)
+
+
+def tell_record(receipt: dict) -> tuple[str, str]:
+    """Return the label and words that lead from a page to its commit and date.
+
+    They cannot be on the page: the commit that will hold a run is not made while it is written, and
+    the same state must give the same bytes. The receipt's name in git finds them.
+    """
+    name = name_in_git(receipt)[:12]
+    return "receipt", f"{name} (commit and date: git log --find-object={name})"
 
 
 def embed(content: object) -> str:

@@ -3,11 +3,13 @@
     python -m genlab report report/index.html --receipt metrics/receipt.json \
         --plots_library report/vega.js
 
-The last stage of a pipeline. The page needs no network and works from disk. Beside it come the
-receipt, which says what the run stood on, and the library that draws `dvc plots show`.
+The last stage of a pipeline. The page needs no network and works from disk. What it says first is
+in report.yaml. Beside it come the receipt, which says what the run stood on, and the library that
+draws `dvc plots show`.
 """
 
 import re
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
@@ -17,8 +19,12 @@ from typer import Option
 from genlab.core.pipeline import OUTPUTS
 from genlab.core.program import run, stage_app
 from genlab.core.yaml_text import load_yaml
+from genlab.experiments.layout import read_layout
 from genlab.experiments.receipts import make_receipt
-from genlab.report.charts import draw_charts, read_plots
+from genlab.experiments.revisions import parse_params
+from genlab.report.charts import Chart, draw_charts, read_plots
+from genlab.report.examples import TENTHS, Shown, read_examples
+from genlab.report.opening import OPENING, Opening, read_opening, say_about, say_headline
 from genlab.report.page import (
     NEXT,
     Table,
@@ -26,14 +32,32 @@ from genlab.report.page import (
     number_tables,
     read_metrics,
     render,
+    tell_record,
     with_intervals,
     write_report,
 )
 
 PIPELINE, PARAMS, CLAIMS = Path("dvc.yaml"), Path("params.yaml"), Path("claims.yaml")
 DATA, METRICS = Path("data"), Path("metrics")
+TITLES = {  # part of the page -> its id and how a link calls it
+    "headline": ("result", "The result"),
+    "examples": ("examples", "Good, middling, bad"),
+    "claims": ("claims", "Claims"),
+    "numbers": ("numbers", "Numbers"),
+    "charts": ("charts", "Charts"),
+    "more_examples": ("more-examples", "More examples"),
+}
 
 app = stage_app()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the page of the pipeline in this folder is made from."""
+
+    opening: Opening
+    values: dict  # what a sentence can name: `params`, and each file of numbers
+    receipt: dict
 
 
 @app.command()
@@ -43,22 +67,64 @@ def main(
     plots_library: Annotated[Path, Option(help="JavaScript that draws `dvc plots show`")],
 ) -> None:
     """Write the page, the receipt and the plots library."""
-    stood_on = make_receipt(PARAMS, [path for path in DATA.iterdir() if path.name != "check.txt"])
-    numbers = read_numbers(PIPELINE)
-    claims = read_metrics(METRICS, ["claims"]).get("claims", {})
-    page = render(
-        "pipeline.html",
-        title=Path.cwd().name,
-        question=read_question(PIPELINE),
-        numbers={name: numbers.pop(name) for name in ["score"] if name in numbers},
-        more_numbers=numbers,
-        charts=draw_charts(PIPELINE),
-        claims=read_claims(claims),
-        params=PARAMS.read_text(encoding="utf-8"),
-        receipt=stood_on,
-    )
-    write_report(output, page, receipt, stood_on, plots_library)
+    made = read_run()
+    page = render_run(made, read_numbers(PIPELINE), draw_charts(PIPELINE))
+    write_report(output, page, receipt, made.receipt, plots_library)
     print(f"the report is {output}; open it in a browser. {NEXT}")
+
+
+def read_run() -> Run:
+    """Return what this folder's page is made from."""
+    receipt = make_receipt(PARAMS, [path for path in DATA.iterdir() if path.name != "check.txt"])
+    values = {"params": parse_params(PARAMS.read_text(encoding="utf-8"), None)}
+    values |= read_metrics(METRICS, [*names_of_numbers(PIPELINE), "score_details"])
+    return Run(read_opening(OPENING), values, receipt)
+
+
+def render_run(
+    made: Run,
+    numbers: dict[str, list[Table]],
+    charts: list[Chart],
+    examples: list[Shown] | None = None,
+    more_examples: dict[str, list[Table]] | None = None,
+) -> str:
+    """Return the HTML of a pipeline's page.
+
+    numbers: heading -> its tables; examples: if the pipeline picks its own, and report.yaml's are
+    not read.
+    """
+    name, opening, values = Path.cwd().name, made.opening, made.values
+    note = opening.examples.note if opening.examples else ""
+    if examples is None:
+        examples, note = pick_rows(opening, values), f"{note} {TENTHS}"
+    first = {"score": numbers["score"]} if "score" in numbers else {}
+    parts: dict[str, object] = {
+        "headline": say_headline(opening, values),
+        "examples": examples,
+        "claims": read_claims(read_metrics(METRICS, ["claims"]).get("claims", {})),
+        "numbers": first | numbers,
+        "charts": charts,
+        "more_examples": more_examples or {},
+    }
+    return render(
+        "pipeline.html",
+        title=name,
+        question=read_question(PIPELINE),
+        about=[("name", name), *say_about(opening, values), tell_record(made.receipt)],
+        params=PARAMS.read_text(encoding="utf-8"),
+        links=[TITLES[name] for name, part in parts.items() if part],
+        examples_note=note,
+        notes=opening.numbers,
+        receipt=made.receipt,
+        **parts,  # type: ignore[arg-type]  # none is called script
+    )
+
+
+def pick_rows(opening: Opening, values: dict) -> list[Shown]:
+    """Return the three texts that report.yaml asks for."""
+    if opening.examples is None:
+        return []
+    return read_examples(opening.examples, read_layout(CLAIMS), values)
 
 
 def read_question(pipeline: Path) -> str:

@@ -6,7 +6,6 @@ from it with textContent. A second payload beside it makes a page of two runs.
 
 import json
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from genlab.core.tables import read_batches
 from genlab.core.terminal import with_ends
 from genlab.ranking.candidates import read_candidates
 from genlab.ranking.places import TIE
-from genlab.report.charts import Chart
 from genlab.report.page import PAGE, Table, embed, render
 from genlab.text.normal_form import words
 
@@ -40,6 +38,21 @@ IN_WHOLE_LISTS = ("value", "low", "high", "chance", "floor")
 # Where query ids have no topic, the kind of question stands for it.
 QUESTION_WORDS = {"what", "how", "who", "where", "when", "which", "why", "is", "are", "can", "does"}
 TOPIC = re.compile(r"-\d+-([a-z_]+)$")  # ids of the mini corpus: validation-17-lake
+
+# What stands around the browser over texts, where it is said.
+PARTS: dict[str, object] = {
+    "about": [],  # labels and words
+    "params": "",
+    "headline": [],  # sentences
+    "examples": [],  # of examples.Shown
+    "examples_note": "",
+    "claims": {},
+    "numbers": {},  # heading -> its tables
+    "notes": {},  # heading -> a sentence
+    "charts": [],
+    "compared": None,  # of beside.Compared
+    "receipt": None,
+}
 
 PAYLOAD = re.compile(r'<script type="application/json" id="payload">(.*?)</script>', re.DOTALL)
 
@@ -192,16 +205,14 @@ def read_payload(content: str, name: str) -> dict:
 
 def render_texts(
     payload: dict,
-    charts: Iterable[Chart] = (),
-    numbers: dict[str, list[Table]] | None = None,
-    receipt: dict | None = None,
     other: dict | None = None,
     names: tuple[str, str] = ("this report", "the other report"),
+    **parts: object,
 ) -> str:
     """Return the page's HTML.
 
-    numbers: heading -> its tables; other: a second payload to stand beside the first; names: what
-    the two are called.
+    other: a second payload to stand beside the first; names: what the two are called; parts: of
+    PARTS, those that the page has.
     """
     from markupsafe import Markup
 
@@ -210,7 +221,5 @@ def render_texts(
         script=(PAGE / "page.js").read_text(encoding="utf-8"),
         payload=Markup(embed(payload)),
         other=Markup(embed({"names": names, "payload": other})),
-        charts=list(charts),
-        numbers=numbers or {},
-        receipt=receipt,
+        **PARTS | parts,
     )

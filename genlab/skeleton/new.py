@@ -1,4 +1,4 @@
-"""Make a new pipeline of six small files that runs at once.
+"""Make a new pipeline of seven small files that runs at once.
 
     python -m genlab new NAME      # then: cd pipelines/NAME && dvc repro
 

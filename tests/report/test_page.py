@@ -8,6 +8,7 @@ import pytest
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.report.charts import Chart
+from genlab.report.examples import Shown
 from genlab.report.page import embed, leakage_table, number_tables
 from genlab.report.texts import group_queries, make_payload, read_payload, render_texts
 from genlab.statistics.intervals import interval
@@ -158,7 +159,7 @@ def test_a_file_that_is_no_report_is_an_error_that_names_it(content, reason):
 def test_the_page_names_no_other_host(payload):
     """The names of XML's own vocabularies look like addresses, and nothing is loaded from them."""
     chart = Chart("t", "c", '<svg xmlns="http://www.w3.org/2000/svg"/>')
-    addresses = re.findall(r"(?:https?:)?//[\w.-]+\.\w+", render_texts(payload, [chart]))
+    addresses = re.findall(r"(?:https?:)?//[\w.-]+\.\w+", render_texts(payload, charts=[chart]))
     assert set(addresses) == {"http://www.w3.org"}
 
 
@@ -172,7 +173,8 @@ def test_what_is_not_there_leaves_no_empty_section(payload):
     page = render_texts(payload)
     assert '<section id="charts"' not in page
     assert '<section id="numbers"' not in page
-    assert "<details><summary>Receipt" not in page
+    assert "<summary>Receipt" not in page and "<summary>All params" not in page
+    assert '<section id="result"' not in page and '<section id="examples"' not in page
 
 
 def test_numbers_stand_in_tables_with_groups_of_the_same_names_side_by_side():
@@ -202,9 +204,16 @@ def test_a_leak_is_a_row_with_both_halves_and_their_gap_if_there_is_one():
 def test_names_in_tables_charts_and_the_receipt_are_escaped(payload):
     page = render_texts(
         payload,
-        [Chart("<i>title", "<i>caption", "<svg ></svg>")],
-        {"<i>heading": [[["", "<i>column"], ["<i>row", "1"]]]},
-        {"<i>": "<i>"},
+        about=[("<i>label", "<i>words")],
+        params="<i>",
+        headline=["<i>sentence"],
+        examples=[Shown("<i>good", "<i>number", "<i>text", {"<i>label": "<i>asked"})],
+        examples_note="<i>",
+        claims={"": [[["<i>claim", "<i>"], ["<i>", "<i>"]]]},
+        charts=[Chart("<i>title", "<i>caption", "<svg ></svg>", "<i>finding")],
+        numbers={"<i>heading": [[["", "<i>column"], ["<i>row", "1"]]]},
+        notes={"<i>heading": "<i>note"},
+        receipt={"<i>": "<i>"},
     )
     assert "<i>" not in page
 
@@ -391,9 +400,10 @@ def test_where_all_numbers_are_one_the_dot_is_in_the_middle(chromium, payload, t
 def test_links_at_the_top_go_to_the_parts_and_keep_the_address(chromium, payload, tmp_path):  # noqa: F811
     path = tmp_path / "index.html"
     charts = [Chart("a chart", "", '<svg width="440" height="900"></svg>')]
-    path.write_text(render_texts(payload, charts, {"n": [[["", "n"], ["a", "1"]]]}), "utf-8")
+    numbers = {"n": [[["", "n"], ["a", "1"]]]}
+    path.write_text(render_texts(payload, charts=charts, numbers=numbers), "utf-8")
     with opened(chromium, path, "q=validation-1-dog") as shown:
-        names = ["Where they land", "Charts", "More numbers", "Query by query"]
+        names = ["Where they land", "More numbers", "Charts", "Query by query"]
         assert shown.locator("#parts a").all_text_contents() == names
         before = shown.url
         shown.get_by_role("link", name="More numbers").click()

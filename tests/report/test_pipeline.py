@@ -5,13 +5,16 @@ import shutil
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from genlab.report import pipeline
 from genlab.report.charts import read_plots
+from genlab.report.opening import read_opening
 from genlab.report.page import claims_table, number_tables, with_intervals
+from stages import report
 from tests.project_copy import ROOT
 
 PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
@@ -74,7 +77,7 @@ def page(make_page) -> str:
 def test_the_page_has_the_question_the_numbers_and_every_plot_of_dvc_yaml(page):
     assert "<p>Does it work &lt;at all&gt;?</p>" in page
     assert "2.000 [1.500, 2.500]" in page
-    assert page.index("Numbers") < page.index("<h3>reward</h3>") < page.index("More numbers")
+    assert page.index("Numbers") < page.index("<h3>reward</h3>")
     assert page.count("<svg") == 1
     assert "gen:\n  seed: 3" in page
 
@@ -120,6 +123,66 @@ def test_settled_claims_are_shown_in_their_words_escaped(page, make_page):
     shown = make_page()
     assert "&lt;i&gt;Longer&lt;/i&gt; texts please" in shown and "<i>" not in shown
     assert shown.count("supported: 0.500 [0.250, 0.750]") == 2
+
+
+SAID = """
+about: {length: "{params.gen.max_len} new tokens"}
+headline:
+- "Before {score.before.reward:1}, after {score.after.reward:1}."
+- {when: score.never.reward, say: "Never {score.never.reward}."}
+- {unless: score.never.reward, say: "There was no third arm."}
+examples: {metric: reward, asked: {asked: prompt}, note: By reward.}
+numbers: {score: The rewards., counts: How many.}
+"""
+CLAIMS = """
+rows:
+  path: data/score.parquet
+  unit: text_id
+  metrics: {reward: {column: reward, better: higher}}
+"""
+
+
+def test_a_page_begins_as_report_yaml_says_and_is_in_order(page, make_page):
+    assert '<section id="result"' not in page and '<section id="examples"' not in page
+    Path("report.yaml").write_text(SAID, encoding="utf-8")
+    Path("claims.yaml").write_text(CLAIMS + "claims: {}\n", encoding="utf-8")
+    Path("params.yaml").write_text("gen: {max_len: 30}\n", encoding="utf-8")
+    rows = [(f"t{i:02}", i / 10, f"text <{i}>", f"ask {i}") for i in range(11)]
+    columns = ["text_id", "reward", "text", "prompt"]
+    pl.DataFrame(rows, columns, orient="row").write_parquet("data/score.parquet")
+    found = {"difference": 0.5, "low": 0.25, "high": 0.75, "verdict": "supported"}
+    Path("metrics/claims.json").write_text(json.dumps({"claims": {"c": {"": found}}}), "utf-8")
+    order = [
+        "30 new tokens",
+        "git log --find-object=",
+        "<summary>All params",
+        "Before 1.0, after 2.0 [1.5, 2.5].",
+        "There was no third arm.",
+        "By reward. A tenth",
+        *("reward 0.9 (higher is better)", "ask 9", "text &lt;9&gt;"),
+        *("reward 0.5 (higher is better)", "ask 5", "text &lt;5&gt;"),
+        *("reward 0.1 (higher is better)", "ask 1", "text &lt;1&gt;"),
+        "supported: 0.500",
+        "The rewards.",
+        "How many.",
+        "<svg",
+    ]
+    said = make_page()
+    at = [said.index(part) for part in order]
+    assert at == sorted(at)
+    assert "Never" not in said
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda p: p.parts[-2])
+def test_every_group_of_numbers_of_a_page_is_explained_and_a_result_is_said(path, monkeypatch):
+    monkeypatch.chdir(path.parent)
+    opening = read_opening(Path("report.yaml"))
+    assert {"corpus", "model", "training", "length"} <= opening.about.keys()
+    assert opening.headline and opening.examples
+    shown = set(report.NUMBERS) | {"ceiling"}
+    if path.parent != ROOT:
+        shown = set(pipeline.names_of_numbers(path))
+    assert shown == opening.numbers.keys()
 
 
 def test_a_claim_that_was_not_run_in_a_group_says_so():

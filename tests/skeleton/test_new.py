@@ -1,4 +1,4 @@
-"""A new pipeline is six files, runs at once, keeps the house's rules, and goes without a trace."""
+"""A new pipeline is seven files, runs at once, keeps the house's rules and goes without a trace."""
 
 import json
 import shutil
@@ -22,11 +22,12 @@ from tests.project_copy import (
 )
 
 NAME = "sketch"
-SIX_FILES = [
+SEVEN_FILES = [
     "README.md",
     "claims.yaml",
     "dvc.yaml",
     "params.yaml",
+    "report.yaml",
     "stages/fetch.py",
     "stages/score.py",
 ]
@@ -47,12 +48,12 @@ def project(tmp_path_factory) -> Path:
     return folder
 
 
-def test_it_is_six_files_that_name_themselves(project):
+def test_it_is_seven_files_that_name_themselves(project):
     tracked = call(project, "git", "ls-files", f"pipelines/{NAME}").split()
     made = {"dvc.lock", *(name for name in tracked if "/metrics/" in name)}
     names = [name.removeprefix(f"pipelines/{NAME}/") for name in tracked if name not in made]
-    assert [n for n in names if not n.endswith(("__init__.py", "dvc.lock"))] == SIX_FILES
-    for name in SIX_FILES:
+    assert [n for n in names if not n.endswith(("__init__.py", "dvc.lock"))] == SEVEN_FILES
+    for name in SEVEN_FILES:
         assert "pipelines.NAME" not in (project / "pipelines" / NAME / name).read_text(
             encoding="utf-8"
         )

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.core.seeds import order_of
 from genlab.report.examples import pick_examples
+from genlab.report.page import tell_record
 from genlab.report.texts import read_payload
 from stages import report
 from tests.browser import chromium, opened  # noqa: F401
@@ -46,6 +48,54 @@ def test_the_page_shows_the_run_with_its_charts_and_its_receipt(run):
     named = ["data/candidates", "data/dedup.parquet", "data/score.parquet"]
     assert sorted(receipt["data"]) == named  # of what a receipt names, those that are there
     assert receipt["params"]["sha256"] in page
+
+
+def test_the_page_says_first_what_it_is_about_then_the_result_texts_claims_and_numbers(run):
+    said = """
+about: {corpus: "{params.corpus}, {params.corpus.n} queries"}
+headline:
+- {each: placed, say: "{each}: place {placed.{each}.average_loc:1} of {placed.{each}.n_texts:0}."}
+examples: {note: By place.}
+numbers: {ceiling: Beside the answer.}
+"""
+    Path("report.yaml").write_text(said, encoding="utf-8")
+    Path("params.yaml").write_text("corpus: {source: file, path: /x/wiki.tsv, n: 3}\n", "utf-8")
+    found = {"difference": 0.5, "low": 0.25, "high": 0.75, "verdict": "supported"}
+    claims = {"claims": {"longer": {"labse": found}}}
+    Path("metrics/claims.json").write_text(json.dumps(claims), encoding="utf-8")
+    written = run()
+    page = written["report/index.html"].decode()
+    _, record = tell_record(json.loads(written["metrics/receipt.json"]))
+    order = [
+        "wiki.tsv, 3 queries",
+        record,
+        "<summary>All params",
+        "labse: place 2.5 [2.5, 2.5] of 4.",
+        "bm25: place 2.3 [2.3, 2.3] of 4.",
+        "By place. A tenth of all",
+        "place 2.5 (labse), 1 (bm25) of 4",
+        "supported: 0.500 [0.250, 0.750]",
+        'id="results"',
+        "Beside the answer.",
+        "<svg",
+        'id="browser"',
+    ]
+    at = [page.index(part) for part in order]
+    assert at == sorted(at)
+
+
+def test_a_sentence_whose_number_is_missing_stops_the_stage(run):
+    Path("report.yaml").write_text("headline: ['{score.labse.averag_loc}']", encoding="utf-8")
+    with pytest.raises(InputError, match=r"report.yaml: headline: .*did you mean average_loc"):
+        run()
+    assert not Path("report/index.html").exists()
+
+
+def test_a_receipt_is_found_in_git_by_the_name_on_the_page(run):
+    receipt = json.loads(run()["metrics/receipt.json"])
+    command = ["git", "hash-object", "--no-filters", "metrics/receipt.json"]
+    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert name[:12] in tell_record(receipt)[1]
 
 
 def test_the_same_run_gives_the_same_bytes(run):

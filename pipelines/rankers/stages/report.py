@@ -1,8 +1,9 @@
-"""report: the numbers, a ladder for each collection and ranker, and examples, on one page.
+"""report: the result, examples of altered texts, the numbers, and a ladder for each judge.
 
 The page works from disk. Its examples are texts of the collections, so it is never committed.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +12,16 @@ from typer import Option
 
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table
-from genlab.experiments.receipts import make_receipt
 from genlab.report.charts import Chart, draw, draw_charts, find_template, read_plots, read_rows
-from genlab.report.page import NEXT, Table, number_tables, read_metrics, render, write_report
-from genlab.report.pipeline import read_claims, read_numbers, read_question
+from genlab.report.examples import EXAMPLES, Shown
+from genlab.report.page import NEXT, Table, number_tables, read_metrics, write_report
+from genlab.report.pipeline import Run, read_numbers, read_run, render_run
+from genlab.report.sentences import describe_source
 from pipelines.rankers.examples import find_examples
 
-PIPELINE, PARAMS, METRICS = Path("dvc.yaml"), Path("params.yaml"), Path("metrics")
+PIPELINE, METRICS = Path("dvc.yaml"), Path("metrics")
 LADDER = "ladder"  # a plot's template: one chart for each judge on the page
+FOOLED = "wrong_with_query"  # the probe whose examples stand first: a copy of the query fools
 
 app = stage_app()
 
@@ -32,23 +35,29 @@ def main(
     plots_library: Annotated[Path, Option(help="JavaScript that draws `dvc plots show`")],
 ) -> None:
     """Write the page, the receipt and the plots library."""
-    data = [path for path in sorted(Path("data").iterdir()) if path.name != "check.txt"]
-    stood_on = make_receipt(PARAMS, data)
-    numbers = read_numbers(PIPELINE)
-    charts = [chart for chart in draw_charts(PIPELINE) if chart.title != LADDER]
-    page = render(
-        "pipeline.html",
-        title=Path.cwd().name,
-        question=read_question(PIPELINE),
-        numbers={name: numbers.pop(name) for name in ["score"] if name in numbers},
-        more_numbers=numbers | quality_tables() | examples(read_table(probes), altered),
-        charts=[*ladders(), *charts],
-        claims=read_claims(read_metrics(METRICS, ["claims"]).get("claims", {})),
-        params=PARAMS.read_text(encoding="utf-8"),
-        receipt=stood_on,
+    made = with_sources(read_run())
+    tables = examples(read_table(probes), altered)
+    page = render_run(
+        made,
+        numbers=read_numbers(PIPELINE) | quality_tables(),
+        charts=[*ladders(), *(c for c in draw_charts(PIPELINE) if c.title != LADDER)],
+        examples=first_examples(tables),
+        more_examples={f"examples: {judge}": [table] for judge, table in tables.items()},
     )
-    write_report(output, page, receipt, stood_on, plots_library)
+    write_report(output, page, receipt, made.receipt, plots_library)
     print(f"the report is {output}; open it in a browser. {NEXT}")
+
+
+def with_sources(made: Run) -> Run:
+    """Return the run with the names and sources of its collections and rankers in words."""
+    told = {
+        group: [
+            f"{name} ({describe_source(each)})"
+            for name, each in made.values["params"][group].items()
+        ]
+        for group in ("collections", "rankers")
+    }
+    return replace(made, values=made.values | told)
 
 
 def ladders() -> list[Chart]:
@@ -59,7 +68,7 @@ def ladders() -> list[Chart]:
         for judge in dict.fromkeys(row["judge"] for row in rows):
             own = [row for row in rows if row["judge"] == judge]
             chart = draw(plot, own, find_template(Path(), plot.template))
-            charts.append(Chart(f"{judge}: every probe", chart.caption, chart.svg))
+            charts.append(replace(chart, title=f"{judge}: every probe"))
     return charts
 
 
@@ -72,13 +81,28 @@ def quality_tables() -> dict[str, list[Table]]:
     return {f"quality of {name}": number_tables(content) for name, content in found.items()}
 
 
-def examples(placed: pl.DataFrame, altered: Path) -> dict[str, list[Table]]:
+def examples(placed: pl.DataFrame, altered: Path) -> dict[str, Table]:
     """Return a table of examples for each judge."""
     tables = {}
     for (judge, collection), own in placed.group_by("judge", "collection", maintain_order=True):
         texts = read_table(altered / f"{collection}.parquet")
-        tables[f"examples: {judge}"] = [find_examples(own, texts)]
+        tables[str(judge)] = find_examples(own, texts)
     return tables
+
+
+def first_examples(tables: dict[str, Table]) -> list[Shown]:
+    """Return the first judge's examples of the query before a wrong passage."""
+    judge, table = next(iter(tables.items()))
+    rows = [row for row in table[1:] if row[0] == FOOLED]
+    return [
+        Shown(
+            name,
+            f"{judge}: place {before} without the query, {after} with it",
+            text,
+            {"query": query},
+        )
+        for name, (_, query, text, before, after) in zip(EXAMPLES, rows, strict=False)
+    ]
 
 
 if __name__ == "__main__":

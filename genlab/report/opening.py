@@ -1,0 +1,157 @@
+"""What a report says first, as report.yaml beside a dvc.yaml has it: words of the pipeline's own.
+
+    about: {corpus: "{params.corpus}", length: "{params.gen.max_len} new tokens"}
+    headline:
+    - "Mean reward before: {score.before.reward:2}, after: {score.after.reward:2}."
+    - {each: score, when: "score.{each}.win", say: "{each} wins {score.{each}.win:%}."}
+    examples: {metric: reward, asked: {prompt: prompt}}
+    numbers: {score: What was measured of every arm's texts.}
+
+Every key may be left out, and so may the file. sentences.py says what stands in braces.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from genlab.core.program import InputError
+from genlab.core.yaml_text import load_yaml
+from genlab.experiments.layout import check_keys, check_text
+from genlab.report.sentences import fill, has, listed, look_up
+
+OPENING = Path("report.yaml")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence of the headline."""
+
+    say: str
+    each: str = ""  # said of every member of this group or list, {each} in its words
+    when: str = ""  # said only if this name has a value
+    unless: str = ""  # said only if this one has none
+
+
+@dataclass(frozen=True)
+class TextsAsked:
+    """Which texts are shown as good, middling and bad, and what stands beside each."""
+
+    metric: str = ""  # of claims.yaml; the first of rows.shown if left out
+    text: str = "text"  # the column that is shown
+    where: dict = field(default_factory=dict)  # column -> value, of the rows
+    joined: dict = field(default_factory=dict)  # {table: path, on: {its column: the rows' column}}
+    asked: dict = field(default_factory=dict)  # label -> column that is shown above the text
+    note: str = ""  # what the texts are
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What report.yaml says."""
+
+    about: dict[str, str] = field(default_factory=dict)  # label -> words
+    headline: tuple[Said, ...] = ()
+    examples: TextsAsked | None = None
+    numbers: dict[str, str] = field(default_factory=dict)  # group of numbers -> a sentence
+
+
+def read_opening(path: Path) -> Opening:
+    """Return what report.yaml says, nothing if there is none; InputError names a wrong key."""
+    if not path.is_file():
+        return Opening()
+    try:
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
+    check_mapping(str(path), content)
+    check_keys(str(path), content, Opening, needed=())
+    for key in ("about", "numbers"):
+        check_texts(f"{path}: {key}", content.get(key, {}))
+    entries = content.get("headline", [])
+    if not isinstance(entries, list):
+        raise InputError(f"{path}: headline: must be a list of sentences")
+    said = [read_said(f"{path}: headline {i}", each) for i, each in enumerate(entries, 1)]
+    examples = content.get("examples")
+    return Opening(
+        about=content.get("about", {}),
+        headline=tuple(said),
+        examples=None if examples is None else read_asked(f"{path}: examples", examples),
+        numbers=content.get("numbers", {}),
+    )
+
+
+def read_said(where: str, entry: object) -> Said:
+    """Return a sentence: text, or a mapping with `say`."""
+    if isinstance(entry, str):
+        return Said(entry)
+    check_mapping(where, entry)
+    assert isinstance(entry, dict)
+    check_keys(where, entry, Said, needed=("say",))
+    check_texts(where, entry)
+    return Said(**entry)
+
+
+def read_asked(where: str, entry: object) -> TextsAsked:
+    """Return which texts are shown."""
+    check_mapping(where, entry)
+    assert isinstance(entry, dict)
+    check_keys(where, entry, TextsAsked, needed=())
+    for key in ("metric", "text", "note"):
+        check_text(f"{where}: {key}", entry.get(key, ""))
+    for key in ("where", "joined"):
+        check_mapping(f"{where}: {key}", entry.get(key, {}))
+    check_texts(f"{where}: asked", entry.get("asked", {}))
+    joined = entry.get("joined", {})
+    if joined and not (
+        joined.keys() == {"table", "on"}
+        and isinstance(joined["table"], str)
+        and isinstance(joined["on"], dict)
+    ):
+        raise InputError(f"{where}: joined: must be like {{table: data/x.parquet, on: {{id: id}}}}")
+    return TextsAsked(**entry)
+
+
+def check_mapping(where: str, value: object) -> None:
+    """Raise InputError for a value that has no keys."""
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: must have keys, not be {type(value).__name__}")
+
+
+def check_texts(where: str, value: object) -> None:
+    """Raise InputError for a mapping whose values are not all text."""
+    check_mapping(where, value)
+    assert isinstance(value, dict)
+    for key, each in value.items():
+        check_text(f"{where}: {key}", each)
+
+
+def say_about(opening: Opening, values: dict) -> list[tuple[str, str]]:
+    """Return what a run is about: labels and words."""
+    where = f"{OPENING}: about"
+    return [(label, fill(text, values, where)) for label, text in opening.about.items()]
+
+
+def say_headline(opening: Opening, values: dict) -> list[str]:
+    """Return the result in sentences, with the numbers of this run.
+
+    Raises InputError for a number that is not there, unless the sentence has a `when`.
+    """
+    where = f"{OPENING}: headline"
+    sentences = []
+    for said in opening.headline:
+        for each in members(said.each, values, where):
+            known = values | {"each": each}
+            wanted = not said.when or has(fill(said.when, known, where), known)
+            if wanted and not (said.unless and has(fill(said.unless, known, where), known)):
+                sentences.append(fill(said.say, known, where))
+    return sentences
+
+
+def members(name: str, values: dict, where: str) -> list[str]:
+    """Return the keys of a group, or the texts of a list; "" alone where nothing is named."""
+    if not name:
+        return [""]
+    group = look_up(fill(name, values, where), values, where)
+    if not isinstance(group, dict | list):
+        raise InputError(f"{where}: each: {name} is no group and no list{listed(values)}")
+    return [str(each) for each in group]

@@ -1,0 +1,83 @@
+"""A good, a middling and a bad text out of the table that claims.yaml compares."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from genlab.core.program import InputError
+from genlab.experiments.layout import Layout, Metric
+from genlab.report.examples import read_examples
+from genlab.report.opening import TextsAsked
+
+LAYOUT = Layout(
+    path=Path("rows.parquet"),
+    unit="id",
+    metrics={"loss": Metric("nats", "lower"), "hit": Metric("hit", "higher", "share")},
+    shown=("loss",),
+)
+
+
+@pytest.fixture(autouse=True)
+def tables(tmp_path, monkeypatch):
+    """Write eleven rows of arm a and one of arm b, and a table of what was asked, twice each."""
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {"id": f"t{i:02}", "arm": "a", "nats": float(10 - i), "hit": float(i % 2), "text": f"{i}"}
+        for i in range(11)
+    ]
+    rows += [{"id": "t99", "arm": "b", "nats": -1.0, "hit": 1.0, "text": "other"}]
+    rows += [{"id": "t98", "arm": "a", "nats": None, "hit": 1.0, "text": "no loss"}]
+    pl.DataFrame(rows).write_parquet("rows.parquet")
+    asked = [
+        {"key": f"t{i:02}", "said": [f"one {i}", f"two {i}"], "text": text}
+        for i in range(11)
+        for text in ("first", "second")
+    ]
+    pl.DataFrame(asked).write_parquet("asked.parquet")
+
+
+def show(**settings) -> list:
+    return read_examples(TextsAsked(**settings), LAYOUT, {"params": {"arm": "a"}})
+
+
+def test_three_texts_stand_at_a_tenth_the_half_and_nine_tenths_of_the_order():
+    shown = show(where={"arm": "{params.arm}"})
+    assert [(each.name, each.text, each.number) for each in shown] == [
+        ("good", "9", "loss 1 (lower is better)"),
+        ("middling", "5", "loss 5 (lower is better)"),
+        ("bad", "1", "loss 9 (lower is better)"),
+    ]
+
+
+def test_equal_ones_are_ordered_by_the_other_metrics_that_are_shown():
+    good, middling, bad = show(metric="hit", where={"arm": "a"})
+    assert (good.text, middling.text, bad.text) == ("7", "10", "2")
+
+
+def test_what_was_asked_comes_from_another_table_and_a_shared_name_is_said_which():
+    (good, *_) = show(
+        where={"arm": "a"},
+        joined={"table": "asked.parquet", "on": {"key": "id"}},
+        asked={"said": "said", "its": "joined.text", "gone": "joined.text"},
+    )
+    assert good.asked == {"said": "one 9\ntwo 9", "its": "first", "gone": "first"}
+    assert good.text == "9"
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"metric": "los"}, "no metric los; did you mean loss"),
+        ({"text": "txt"}, "no column txt; did you mean text"),
+        ({"where": {"ar": "a"}}, "no column ar; did you mean arm"),
+        ({"where": {"arm": "c"}}, "no row of rows.parquet is left to show"),
+        ({"where": {"arm": "{params.no}"}}, "there is no no"),
+        ({"joined": {"table": "none.parquet", "on": {"id": "id"}}}, "none.parquet: no such file"),
+        ({"joined": {"table": "asked.parquet", "on": {"id": "id"}}}, "no column id"),
+        ({"asked": {"said": "said"}}, "no column said"),
+    ],
+)
+def test_what_is_not_there_is_an_error_that_names_it(settings, reason):
+    with pytest.raises(InputError, match=f"^report.yaml: examples.*{reason}"):
+        show(**settings)
