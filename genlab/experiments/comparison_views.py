@@ -58,13 +58,18 @@ def as_text(comparison: Comparison) -> str:
 
 def as_markdown(comparison: Comparison) -> str:
     """Return the same in Markdown, in one table."""
-    grouped = any(each.group for each in comparison.differences)
-    rows = [HEADER, *map(cells_of, comparison.differences)]
-    if grouped:
-        first = ["group", *(each.group for each in comparison.differences)]
-        rows = [[group, *cells] for group, cells in zip(first, rows, strict=True)]
     notes = [f"- {line}" for line in heading(comparison)]
-    return "\n".join([*notes, "", markdown_table(rows), "", *legend(comparison)])
+    table_lines = markdown_table(as_rows(comparison))
+    return "\n".join([*notes, "", table_lines, "", *legend(comparison)])
+
+
+def as_rows(comparison: Comparison) -> list[list[str]]:
+    """Return every difference as a row of cells below a header, its group first if any has one."""
+    rows = [HEADER, *map(cells_of, comparison.differences)]
+    if not any(each.group for each in comparison.differences):
+        return rows
+    first = ["group", *(each.group for each in comparison.differences)]
+    return [[group, *cells] for group, cells in zip(first, rows, strict=True)]
 
 
 def as_json(comparison: Comparison, gates_missed: list[str]) -> str:

@@ -1,28 +1,88 @@
-"""Write a page of two runs side by side, item by item.
+"""Write a page of two runs side by side: what differs, what was changed, and item by item.
 
-`python -m genlab beside BASE [OTHER]` takes the payloads out of the two runs' report/index.html,
-each a commit, branch, tag or experiment (OTHER, if not said: the workspace), and writes
-report/beside.html. Nothing is scored again and nothing is checked out.
+`python -m genlab beside BASE [OTHER]` compares two runs, each a commit, branch, tag or experiment
+(OTHER, if not said: the workspace), and writes report/beside.html. Every difference is paired and
+has its interval and verdict, as `python -m genlab compare` reckons them. Where the reports hold
+their texts (the flagship's do), these stand beside each other. Nothing is scored again and nothing
+is checked out.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from genlab.core.files import written_whole
 from genlab.core.program import run, stage_app
+from genlab.experiments.compare import compare_revisions
+from genlab.experiments.comparison import Difference
+from genlab.experiments.comparison_views import Comparison, as_rows, legend, short
+from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.revisions import named, read_bytes
-from genlab.report.texts import read_payload, render_texts
+from genlab.report.page import Table, render
+from genlab.report.texts import PAYLOAD, read_payload, render_texts
 
 app = stage_app()
 
-REPORT = Path("report/index.html")
+REPORT, CLAIMS = Path("report/index.html"), Path("claims.yaml")
 
 
-def read_report(revision: str | None) -> dict:
-    """Return the payload of a run's report; None is the workspace."""
-    name = f"{REPORT} of {named(revision)}"
-    return read_payload(read_bytes(REPORT, revision).decode("utf-8", errors="replace"), name)
+@dataclass(frozen=True)
+class Compared:
+    """What a page says of how two runs differ."""
+
+    names: tuple[str, str]
+    result: list[str]  # the headline metric in words, for each group
+    changed: Table  # params, with their two values
+    differences: Table
+    notes: list[str]  # what was paired, and what to beware of
+    legend: list[str]
+
+
+def compare(layout: Layout, base: str, other: str | None) -> Compared:
+    """Return how two runs differ; InputError if one's rows cannot be read."""
+    comparison, _ = compare_revisions(layout, [base], [other], [])
+    names = (base, named(other))
+    rows = [[key, *map(str, values)] for key, values in comparison.changed.items()]
+    first = layout.shown[0]
+    return Compared(
+        names=names,
+        result=[say(each, names) for each in comparison.differences if each.metric == first],
+        changed=[["param", *names], *rows],
+        differences=as_rows(comparison),
+        notes=describe_sides(comparison),
+        legend=legend(comparison),
+    )
+
+
+def say(each: Difference, names: tuple[str, str]) -> str:
+    """Return a difference in words."""
+    what = f"{each.group}: {each.metric}".removeprefix(": ").replace("_", " ")
+    if each.n == 0:
+        return f"{what}: {each.verdict}."
+    return (
+        f"{what} is {short(each.base)} in {names[0]} and {short(each.other)} in {names[1]}: a "
+        f"difference of {short(each.difference, '+')} [{short(each.low, '+')}, "
+        f"{short(each.high, '+')}], {each.verdict}."
+    )
+
+
+def describe_sides(comparison: Comparison) -> list[str]:
+    """Return what was paired, and reasons why the two sides may not be comparable."""
+    sides = f"BASE: {comparison.base}; OTHER: {comparison.other}"
+    return [sides, *comparison.units, *(f"Warning: {text}" for text in comparison.warnings)]
+
+
+def read_payloads(base: str, other: str | None) -> tuple[dict, dict] | None:
+    """Return the payloads of both runs' reports; None if this pipeline's hold none."""
+    pages = {
+        f"{REPORT} of {named(each)}": read_bytes(REPORT, each).decode("utf-8", errors="replace")
+        for each in (base, other)
+    }
+    if not any(PAYLOAD.search(page) for page in pages.values()):
+        return None
+    first, *rest = (read_payload(page, name) for name, page in pages.items())
+    return first, rest[0] if rest else first  # a run beside itself has one page
 
 
 @app.command()
@@ -32,8 +92,13 @@ def main(
     output: Path = typer.Option(Path("report/beside.html"), help="the page"),
 ) -> None:
     """Write one page of two runs."""
-    first, second = read_report(base), read_report(other)
-    page = render_texts(first, other=second, names=(base, named(other)))
+    compared = compare(read_layout(CLAIMS), base, other)
+    payloads = read_payloads(base, other)
+    if payloads is None:
+        page = render("beside.html", title=Path.cwd().name, compared=compared)
+    else:
+        first, second = payloads
+        page = render_texts(first, other=second, names=compared.names, compared=compared)
     with written_whole(output) as partial:
         partial.write_text(page, encoding="utf-8")
     print(f"{base} beside {named(other)}: open {output} in a browser")

@@ -1,4 +1,4 @@
-"""Two runs of a pipeline on one page, read from git and DVC's cache."""
+"""Two runs of a pipeline on one page: what differs and what was changed, from git and DVC."""
 
 from pathlib import Path
 
@@ -10,18 +10,34 @@ from genlab.report import beside
 from genlab.report.texts import render_texts
 from tests.browser import chromium, opened  # noqa: F401
 from tests.report.test_page import payload, payload_of, shorter  # noqa: F401
+from tests.tiny_pipeline import enter, make_repository
+
+OTHER = "claim-tiny-one"  # an experiment in which half of the units are a place worse
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    return make_repository(tmp_path_factory.mktemp("beside") / "project")
 
 
 @pytest.fixture
-def reports(monkeypatch, tmp_path, payload, shorter):  # noqa: F811
-    """Serve the page of one run as revision v1, of the other as the workspace's; v0 is no page."""
-    pages = {
-        "v1": render_texts(payload).encode(),
-        "v0": b"\xff not a page",
+def pages(repository, monkeypatch) -> dict:
+    """Return the content of each revision's page, to be filled, in the pipeline's folder."""
+    enter(repository, monkeypatch)
+    served: dict = {}
+    monkeypatch.setattr(beside, "read_bytes", lambda path, revision: served[revision])
+    return served
+
+
+@pytest.fixture
+def reports(pages, payload, shorter):  # noqa: F811
+    """Serve the page of one run as HEAD's, of the other as the workspace's; unrun's is no page."""
+    pages |= {
+        "HEAD": render_texts(payload).encode(),
+        OTHER: render_texts(shorter).encode(),
+        "unrun": b"\xff not a page",
         None: render_texts(shorter).encode(),
     }
-    monkeypatch.setattr(beside, "read_bytes", lambda path, revision: pages[revision])
-    monkeypatch.chdir(tmp_path)
 
 
 def make(*arguments: str) -> Path:
@@ -30,19 +46,61 @@ def make(*arguments: str) -> Path:
 
 
 def test_a_revision_stands_beside_the_workspace(reports, chromium):  # noqa: F811
-    with opened(chromium, make("v1"), "q=validation-1-dog") as shown:
+    with opened(chromium, make("HEAD"), "q=validation-1-dog") as shown:
         boxes = shown.locator(".pair strong").all_inner_texts()
-        assert boxes == ["v1", "the workspace"]
+        assert boxes == ["HEAD", "the workspace"]
         assert shown.locator("#list .at").all_inner_texts()[1] == "1 → 4"
 
 
+def test_the_paired_difference_its_verdict_and_what_was_changed_stand_first(
+    reports,
+    chromium,  # noqa: F811
+):
+    """By hand: twenty of forty units are one place worse, 5.5 -> 6; the other judge sees none."""
+    with opened(chromium, make("HEAD", OTHER)) as shown:
+        first = shown.locator("main > section").first
+        said = first.locator(".result").all_inner_texts()
+        assert said[0].startswith(
+            "strict: mean place is 5.500 in HEAD and 6.000 in claim-tiny-one: a difference of "
+            "+0.500 [+0.3"
+        )
+        assert said[0].endswith(", worse.") and said[1].endswith(", identical.")
+        changed, differences = first.locator("table").all()
+        assert changed.locator("tr").all_inner_texts() == [
+            "param\tHEAD\tclaim-tiny-one",
+            "rows.shift\t0\t1".replace("_", " "),
+        ]
+        cells = differences.locator("tr").nth(1).locator("th, td").all_inner_texts()
+        assert cells[:5] == ["strict", "mean place", "5.500", "6.000", "+0.500"]
+        assert cells[-1] == "worse"
+        assert "strict, kind: 40 pairs by unit; none unpaired" in first.inner_text()
+
+
+def test_a_pipeline_whose_reports_hold_no_texts_has_a_page_of_what_differs(
+    pages,
+    chromium,  # noqa: F811
+):
+    pages |= {"HEAD": b"<p>numbers", OTHER: b"<p>numbers"}
+    with opened(chromium, make("HEAD", OTHER)) as shown:
+        assert shown.locator("h1").inner_text() == f"{Path.cwd().name}: two runs"
+        assert shown.locator("#compared .result").count() == 2
+        assert shown.locator("#browser, script").count() == 0
+
+
+def test_two_equal_runs_have_no_changed_param_and_no_difference(pages):
+    pages["HEAD"] = b"<p>numbers"
+    page = make("HEAD", "HEAD").read_text(encoding="utf-8")
+    assert "No param was changed." in page and "identical" in page and "worse" not in page
+
+
 def test_two_revisions_can_be_named(reports, chromium):  # noqa: F811
-    with opened(chromium, make("v1", "v1", "--output", "report/beside.html")) as shown:
+    with opened(chromium, make("HEAD", "HEAD", "--output", "report/beside.html")) as shown:
         ats = shown.locator("#list .at").all_inner_texts()
         assert ats == ["2.5 → 2.5", "1 → 1", "4 → 4"]
 
 
 def test_a_revision_whose_report_is_no_page_is_an_error_that_names_it(reports):
-    with pytest.raises(InputError, match=r"^report/index.html of v0: no report"):
-        make("v0")
+    Path("report/beside.html").unlink(missing_ok=True)
+    with pytest.raises(InputError, match=r"^report/index.html of unrun: no report"):
+        make("unrun")
     assert not Path("report/beside.html").exists()

@@ -53,7 +53,8 @@ function showHeadline() {
   const shown = other ? [base, other.payload] : [base];
   byId("summary").replaceChildren(...shown.map((payload, i) => element("div", {}, (other ? names[i] + ": " : "") + summaryOf(payload))));
   const legend = ["Left end: a random passage of another query (floor). Dashed: chance."];
-  if (other) legend.push(`Blue: ${names[0]}; orange: ${names[1]}. Whether a difference counts, python -m genlab compare says.`);
+  const counts = byId("compared") ? "Which differences count stands under What differs." : "Whether a difference counts, python -m genlab compare says.";
+  if (other) legend.push(`Blue: ${names[0]}; orange: ${names[1]}. ${counts}`);
   byId("legend").textContent = legend.join(" ");
   const heads = ["", ...names.flatMap((name) => [name ?? "value", "95 % interval"]), "worse \u2192 better", "chance", "floor"];
   const table = byId("results");
