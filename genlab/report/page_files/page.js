@@ -59,7 +59,7 @@ function showHeadline() {
   const heads = ["", ...names.flatMap((name) => [name ?? "value", "95 % interval"]), "worse \u2192 better", "chance", "floor"];
   const table = byId("results");
   table.replaceChildren(
-    element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
+    element("thead", {}, element("tr", {}, ...heads.map((head) => (head ? element("th", { scope: "col" }, head) : element("td"))))),
   );
   for (const metric of base.headline) {
     const body = element("tbody");
