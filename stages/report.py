@@ -70,7 +70,8 @@ def main(
 
     stood_on, charts = make_receipt(params, recorded), draw_charts(PIPELINE)
     opening, picked = read_opening(OPENING), pick_examples(payload)
-    values = found | {"params": parse_params(words, None), "placed": tell_placed(placed, payload)}
+    values = found | {"params": parse_params(words, None)}
+    values["placed"] = tell_placed(placed, payload, values["params"].get("rankers", {}))
     tables = {
         name: [leakage_table(found[name])] if name == "leakage" else number_tables(found[name])
         for name in NUMBERS
@@ -98,16 +99,20 @@ def main(
     print(f"{len(payload['queries'])} queries on {output}; open it in a browser. {NEXT}")
 
 
-def tell_placed(rows: pl.DataFrame, payload: dict) -> dict[str, dict]:
-    """Return ranker -> metric -> its headline numbers, and the mean length of a list.
+def tell_placed(rows: pl.DataFrame, payload: dict, rankers: dict) -> dict[str, dict]:
+    """Return ranker -> its name, the mean length of a list, and each metric's headline numbers.
 
-    These are in whole lists, the generated text among a query's real passages.
+    These are in whole lists, the generated text among a query's real passages. The name of a model
+    that stands in for a published one says so: `labse (mini)`. BM25 stands in for none.
     """
     told: dict[str, dict] = {}
     for metric in payload["headline"]:
         for ranker, numbers in metric["under"].items():
             told.setdefault(ranker, {})[metric["name"]] = numbers
     for ranker, metrics in told.items():
+        made = rankers.get(ranker, {})
+        stands_in = made.get("source") == "mini" and made.get("kind") != "bm25"
+        metrics["name"] = f"{ranker} (mini)" if stands_in else ranker
         own = rows.filter(ranker=ranker)
         metrics["n_texts"] = 1 + float(own["n_candidates"].mean() or 0)  # type: ignore[arg-type]
     return told

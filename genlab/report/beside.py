@@ -20,7 +20,7 @@ from genlab.experiments.comparison_views import Comparison, as_rows, legend, sho
 from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.revisions import named, read_bytes
 from genlab.report.page import Table, render
-from genlab.report.texts import PAYLOAD, read_payload, render_texts
+from genlab.report.texts import LABELS, PAYLOAD, read_payload, render_texts
 
 app = stage_app()
 
@@ -57,7 +57,8 @@ def compare(layout: Layout, base: str, other: str | None) -> Compared:
 
 def say(each: Difference, names: tuple[str, str]) -> str:
     """Return a difference in words."""
-    what = f"{each.group}: {each.metric}".removeprefix(": ").replace("_", " ")
+    metric = LABELS.get(each.metric, each.metric)
+    what = f"{each.group}: {metric}".removeprefix(": ").replace("_", " ")
     if each.n == 0:
         return f"{what}: {each.verdict}."
     return (

@@ -1,5 +1,6 @@
 """A good, a middling and a bad text of a run: what a visitor is shown first."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -79,7 +80,8 @@ def read_examples(asked: TextsAsked, layout: Layout, values: dict) -> list[Shown
     """Return three rows of the table that claims.yaml compares, as report.yaml asks for them.
 
     They are ordered by the metric and, where that is equal, by the others of rows.shown and the
-    unit. Raises InputError for a column or a table that is not there, or if no row is left.
+    unit. Raises InputError for a column or a table that is not there. [] and a line on stderr if no
+    row is left: a run of other data may lack the metric.
     """
     where = f"{OPENING}: examples"
     metrics = metrics_of(asked, layout, where)
@@ -99,7 +101,8 @@ def read_examples(asked: TextsAsked, layout: Layout, values: dict) -> list[Shown
         wanted = fill(value, values, f"{where}: where") if isinstance(value, str) else value
         rows = rows.filter(pl.col(column) == wanted)
     if not rows.height:
-        raise InputError(f"{where}: no row of {layout.path} is left to show")
+        print(f"{where}: no row of {layout.path} has a {name}; no text is shown", file=sys.stderr)
+        return []
     ordered = rows.sort(
         *(metric.column for metric in metrics.values()),
         layout.unit,

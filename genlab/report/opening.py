@@ -1,6 +1,8 @@
 """What a report says first, as report.yaml beside a dvc.yaml has it: words of the pipeline's own.
 
-    about: {corpus: "{params.corpus}", length: "{params.gen.max_len} new tokens"}
+    about:
+      length: "{params.gen.max_len} new tokens"
+      training: [{when: params.train, say: "{params.train.epochs} epochs"}, {say: none}]
     headline:
     - "Mean reward before: {score.before.reward:2}, after: {score.after.reward:2}."
     - {each: score, when: "score.{each}.win", say: "{each} wins {score.{each}.win:%}."}
@@ -49,8 +51,10 @@ class TextsAsked:
 class Opening:
     """What report.yaml says."""
 
-    about: dict[str, str] = field(default_factory=dict)  # label -> words
-    headline: tuple[Said, ...] = ()
+    about: dict[str, tuple[Said, ...]] = field(
+        default_factory=dict
+    )  # label -> the first that is said
+    headline: tuple[Said, ...] = ()  # all that are said
     examples: TextsAsked | None = None
     numbers: dict[str, str] = field(default_factory=dict)  # group of numbers -> a sentence
 
@@ -65,19 +69,24 @@ def read_opening(path: Path) -> Opening:
         raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
     check_mapping(str(path), content)
     check_keys(str(path), content, Opening, needed=())
-    for key in ("about", "numbers"):
-        check_texts(f"{path}: {key}", content.get(key, {}))
-    entries = content.get("headline", [])
-    if not isinstance(entries, list):
-        raise InputError(f"{path}: headline: must be a list of sentences")
-    said = [read_said(f"{path}: headline {i}", each) for i, each in enumerate(entries, 1)]
-    examples = content.get("examples")
+    about, examples = content.get("about", {}), content.get("examples")
+    check_mapping(f"{path}: about", about)
+    check_texts(f"{path}: numbers", content.get("numbers", {}))
     return Opening(
-        about=content.get("about", {}),
-        headline=tuple(said),
+        about={label: read_all(f"{path}: about: {label}", each) for label, each in about.items()},
+        headline=read_all(f"{path}: headline", content.get("headline", [])),
         examples=None if examples is None else read_asked(f"{path}: examples", examples),
         numbers=content.get("numbers", {}),
     )
+
+
+def read_all(where: str, entries: object) -> tuple[Said, ...]:
+    """Return a list's sentences; one text stands for a list of it."""
+    if isinstance(entries, str):
+        return (Said(entries),)
+    if not isinstance(entries, list):
+        raise InputError(f"{where}: must be a sentence or a list of them")
+    return tuple(read_said(f"{where} {i}", each) for i, each in enumerate(entries, 1))
 
 
 def read_said(where: str, entry: object) -> Said:
@@ -126,23 +135,33 @@ def check_texts(where: str, value: object) -> None:
 
 
 def say_about(opening: Opening, values: dict) -> list[tuple[str, str]]:
-    """Return what a run is about: labels and words."""
-    where = f"{OPENING}: about"
-    return [(label, fill(text, values, where)) for label, text in opening.about.items()]
+    """Return what a run is about: labels, each with the first of its sentences that is said."""
+    told = {
+        label: say_all(entries, values, f"{OPENING}: about: {label}")
+        for label, entries in opening.about.items()
+    }
+    return [(label, sentences[0]) for label, sentences in told.items() if sentences]
 
 
 def say_headline(opening: Opening, values: dict) -> list[str]:
-    """Return the result in sentences, with the numbers of this run.
+    """Return the result in sentences, with the numbers of this run."""
+    return say_all(opening.headline, values, f"{OPENING}: headline")
+
+
+def say_all(entries: tuple[Said, ...], values: dict, where: str) -> list[str]:
+    """Return the sentences that are said of a run.
 
     Raises InputError for a number that is not there, unless the sentence has a `when`.
     """
-    where = f"{OPENING}: headline"
     sentences = []
-    for said in opening.headline:
+    for said in entries:
         for each in members(said.each, values, where):
             known = values | {"each": each}
-            wanted = not said.when or has(fill(said.when, known, where), known)
-            if wanted and not (said.unless and has(fill(said.unless, known, where), known)):
+            there, absent = (
+                bool(name) and has(fill(name, known, where, is_name=True), known)
+                for name in (said.when, said.unless)
+            )
+            if (there or not said.when) and not absent:
                 sentences.append(fill(said.say, known, where))
     return sentences
 
@@ -151,7 +170,7 @@ def members(name: str, values: dict, where: str) -> list[str]:
     """Return the keys of a group, or the texts of a list; "" alone where nothing is named."""
     if not name:
         return [""]
-    group = look_up(fill(name, values, where), values, where)
+    group = look_up(fill(name, values, where, is_name=True), values, where)
     if not isinstance(group, dict | list):
         raise InputError(f"{where}: each: {name} is no group and no list{listed(values)}")
     return [str(each) for each in group]

@@ -22,12 +22,17 @@ SHOWN = str.maketrans("\ue000\ue001", "{}")
 MADE_HERE = "mini, made here"
 
 
-def fill(text: str, values: dict, where: str) -> str:
-    """Return a sentence with its numbers; InputError, beginning with `where`, if one is missing."""
+def fill(text: str, values: dict, where: str, *, is_name: bool = False) -> str:
+    """Return a sentence with its numbers; InputError, beginning with `where`, if one is missing.
+
+    What `each` stands for loses its underscores, but not in a name: in the braces of another, or in
+    a text that is one (is_name).
+    """
     while found := INNERMOST.search(text):
         before = text[: found.start()]
         shown = show(found[1], values, where).translate(HIDDEN)
-        if found[1] == "each" and before.count("{") == before.count("}"):  # said, no part of a name
+        is_inside = is_name or before.count("{") > before.count("}")
+        if found[1] == "each" and not is_inside:
             shown = shown.replace("_", " ")
         text = before + shown + text[found.end() :]
     return text.translate(SHOWN)

@@ -65,13 +65,18 @@ def test_what_was_asked_comes_from_another_table_and_a_shared_name_is_said_which
     assert good.text == "9"
 
 
+def test_without_a_row_that_has_the_metric_no_text_is_shown_and_a_line_says_so(capsys):
+    assert show(where={"arm": "c"}) == []
+    line = "report.yaml: examples: no row of rows.parquet has a loss; no text is shown\n"
+    assert capsys.readouterr().err == line
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
         ({"metric": "los"}, "no metric los; did you mean loss"),
         ({"text": "txt"}, "no column txt; did you mean text"),
         ({"where": {"ar": "a"}}, "no column ar; did you mean arm"),
-        ({"where": {"arm": "c"}}, "no row of rows.parquet is left to show"),
         ({"where": {"arm": "{params.no}"}}, "there is no no"),
         ({"joined": {"table": "none.parquet", "on": {"id": "id"}}}, "none.parquet: no such file"),
         ({"joined": {"table": "asked.parquet", "on": {"id": "id"}}}, "no column id"),

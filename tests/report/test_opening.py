@@ -5,7 +5,7 @@ import pytest
 from genlab.core.program import InputError
 from genlab.report.opening import Opening, read_opening, say_about, say_headline
 
-VALUES = {"score": {"a": {"win": 0.5}, "b": {"loss": 2.0}}, "params": {"tasks": ["x", "y"]}}
+VALUES = {"score": {"a_1": {"win": 0.5}, "b": {"loss": 2.0}}, "params": {"tasks": ["x", "y"]}}
 
 
 @pytest.fixture
@@ -27,16 +27,19 @@ def test_without_the_file_nothing_is_said(tmp_path):
 
 def test_a_sentence_is_said_of_each_member_when_it_has_the_number_or_unless(read):
     opening = read("""
-about: {won: "{score.a.win:%}"}
+about:
+  won: "{score.a_1.win:%}"
+  lost: [{when: score.a_1.loss, say: a}, {unless: score.a_1.loss, say: "{score.b.loss:0}"}, c]
+  gone: [{when: score.a_1.loss, say: a}]
 headline:
 - "One: {score.b.loss:1}."
 - {each: score, when: "score.{each}.win", say: "{each} wins {score.{each}.win:%}."}
 - {each: score, unless: "score.{each}.win", say: "{each} has no wins."}
 - {each: params.tasks, say: "Task {each}."}
 """)
-    assert say_about(opening, VALUES) == [("won", "50\u00a0%")]
+    assert say_about(opening, VALUES) == [("won", "50\u00a0%"), ("lost", "2")]
     assert say_headline(opening, VALUES) == [
-        *("One: 2.0.", "a wins 50\u00a0%.", "b has no wins.", "Task x.", "Task y.")
+        *("One: 2.0.", "a 1 wins 50\u00a0%.", "b has no wins.", "Task x.", "Task y.")
     ]
 
 
@@ -52,11 +55,11 @@ def test_a_number_that_is_missing_in_a_sentence_without_when_is_an_error(read):
         ("headline: [", "not YAML"),
         ("- a", "must have keys, not be list"),
         ("headlines: []", "no key headlines; did you mean headline"),
-        ("headline: one", "headline: must be a list of sentences"),
+        ("headline: 3", "headline: must be a sentence or a list of them"),
         ("headline: [{say: a, whn: b}]", "headline 1: no key whn; did you mean when"),
         ("headline: [{each: a}]", "headline 1: say is missing"),
         ("headline: [3]", "headline 1: must have keys, not be int"),
-        ("about: {n: 3}", "about: n: 3 must be text, not int"),
+        ("about: {n: 3}", "about: n: must be a sentence or a list of them"),
         ("numbers: [a]", "numbers: must have keys, not be list"),
         ("examples: {metrc: a}", "examples: no key metrc; did you mean metric"),
         ("examples: {joined: {table: a}}", "examples: joined: must be like"),
@@ -69,5 +72,5 @@ def test_a_mistake_is_named_with_its_key(read, text, reason):
 
 
 def test_each_must_name_a_group_or_a_list(read):
-    with pytest.raises(InputError, match=r"each: score\.a\.win is no group and no list"):
-        say_headline(read("headline: [{each: score.a.win, say: a}]"), VALUES)
+    with pytest.raises(InputError, match=r"each: score\.a_1\.win is no group and no list"):
+        say_headline(read("headline: [{each: score.a_1.win, say: a}]"), VALUES)

@@ -48,6 +48,10 @@ def test_a_name_in_braces_becomes_its_value(text, said):
     assert fill(text, VALUES, "x") == said
 
 
+def test_a_text_that_is_a_name_keeps_the_underscores_of_what_is_put_in():
+    assert fill("score.{each}.win", VALUES, "x", is_name=True) == "score.new_topic.win"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
