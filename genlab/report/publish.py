@@ -1,4 +1,4 @@
-"""Write what a run made for others: model or table, with a card that says how sure its numbers are.
+"""Write a model or texts of a run with a card, to a folder or the Hub.
 
     python -m genlab publish --to FOLDER                 # all artifacts of dvc.yaml, a folder each
     python -m genlab publish tuned --to hub:USER/NAME    # one of them, to the Hugging Face Hub
