@@ -22,6 +22,7 @@ COMMANDS = {
     "queue": "genlab.experiments.queue",
     "show": "genlab.experiments.show",
     "beside": "genlab.report.beside",
+    "publish": "genlab.report.publish",
     "label": "genlab.labelling.label",
     "verify": "genlab.experiments.verify",
     "readme": "genlab.experiments.readme",
