@@ -12,6 +12,7 @@
 Every key may be left out, and so may the file. sentences.py says what stands in braces.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -137,23 +138,22 @@ def check_texts(where: str, value: object) -> None:
 def say_about(opening: Opening, values: dict) -> list[tuple[str, str]]:
     """Return what a run is about: labels, each with the first of its sentences that is said."""
     told = {
-        label: say_all(entries, values, f"{OPENING}: about: {label}")
+        label: next(say_all(entries, values, f"{OPENING}: about: {label}"), None)
         for label, entries in opening.about.items()
     }
-    return [(label, sentences[0]) for label, sentences in told.items() if sentences]
+    return [(label, words) for label, words in told.items() if words is not None]
 
 
 def say_headline(opening: Opening, values: dict) -> list[str]:
     """Return the result in sentences, with the numbers of this run."""
-    return say_all(opening.headline, values, f"{OPENING}: headline")
+    return list(say_all(opening.headline, values, f"{OPENING}: headline"))
 
 
-def say_all(entries: tuple[Said, ...], values: dict, where: str) -> list[str]:
-    """Return the sentences that are said of a run.
+def say_all(entries: tuple[Said, ...], values: dict, where: str) -> Iterator[str]:
+    """Yield the sentences that are said of a run.
 
     Raises InputError for a number that is not there, unless the sentence has a `when`.
     """
-    sentences = []
     for said in entries:
         for each in members(said.each, values, where):
             known = values | {"each": each}
@@ -162,8 +162,7 @@ def say_all(entries: tuple[Said, ...], values: dict, where: str) -> list[str]:
                 for name in (said.when, said.unless)
             )
             if (there or not said.when) and not absent:
-                sentences.append(fill(said.say, known, where))
-    return sentences
+                yield fill(said.say, known, where)
 
 
 def members(name: str, values: dict, where: str) -> list[str]:

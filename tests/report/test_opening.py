@@ -29,7 +29,10 @@ def test_a_sentence_is_said_of_each_member_when_it_has_the_number_or_unless(read
     opening = read("""
 about:
   won: "{score.a_1.win:%}"
-  lost: [{when: score.a_1.loss, say: a}, {unless: score.a_1.loss, say: "{score.b.loss:0}"}, c]
+  lost:
+  - {when: score.a_1.loss, say: a}
+  - {unless: score.a_1.loss, say: "{score.b.loss:0}"}
+  - "{score.no}"
   gone: [{when: score.a_1.loss, say: a}]
 headline:
 - "One: {score.b.loss:1}."
