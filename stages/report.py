@@ -17,8 +17,9 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
 from genlab.experiments.revisions import parse_params
-from genlab.report.charts import draw_charts, stand_alone
-from genlab.report.examples import TENTHS, pick_examples, show_picked
+from genlab.report.charts import draw_charts
+from genlab.report.examples import pick_examples, stand_alone
+from genlab.report.findings import find_findings
 from genlab.report.opening import OPENING, read_opening, say_about, say_headline
 from genlab.report.page import (
     NEXT,
@@ -29,6 +30,7 @@ from genlab.report.page import (
     write_report,
 )
 from genlab.report.pipeline import read_claims
+from genlab.report.shown_texts import TENTHS, show_picked
 from genlab.report.texts import make_payload, references_table, render_texts
 
 PIPELINE = Path("dvc.yaml")
@@ -90,6 +92,7 @@ def main(
         | {NUMBERS[name]: shown for name, shown in tables.items()},
         notes={titles.get(name, name): note for name, note in opening.numbers.items()},
         charts=charts,
+        findings=find_findings(PIPELINE),
         receipt=stood_on,
     )
     write_report(output, page, receipt, stood_on, plots_library)

@@ -16,7 +16,6 @@ from genlab.core.files import written_whole
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
 from genlab.core.yaml_text import load_yaml
-from genlab.report.findings import describe, find_series
 
 # Each at least three to one in contrast on white and on the page's dark ground.
 COLORS = [
@@ -62,10 +61,6 @@ CONFIG = {
 # Vega-Lite's own number for its grammar; the library draws with its latest of that line.
 GRAMMAR = "5.21"
 
-# A picture on a page of its own has no colour to take: GitHub's, on light and on dark.
-GROUND = "<style>svg{color:#1f2328}@media(prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
-EMPTY = '<svg xmlns="http://www.w3.org/2000/svg"/>\n'
-
 TEMPLATES = Path(".dvc/plots")  # of the repository's root
 
 
@@ -89,7 +84,6 @@ class Chart:
     title: str
     caption: str
     svg: str
-    finding: str = ""  # what it shows, in words
 
 
 def read_plots(pipeline: Path) -> list[Plot]:
@@ -187,17 +181,7 @@ def draw(plot: Plot, rows: list[dict], template: dict) -> Chart:
     if any("chance" in row for row in rows):
         notes.append("Dashed: chance.")
     svg = vl_convert.vegalite_to_svg(spec, vl_version=GRAMMAR)
-    finding = f"{plot.y_label} against {plot.x_label}. "
-    finding += describe(rows, plot.x, plot.column, find_series(template))
-    return Chart(plot.title, " ".join(notes), svg, finding)
-
-
-def stand_alone(charts: list[Chart]) -> str:
-    """Return the first chart's SVG for a page that gives it no colour; an empty one if none is."""
-    if not charts:
-        return EMPTY
-    head, end_of_tag, rest = charts[0].svg.partition(">")
-    return f"{head}{end_of_tag}{GROUND}{rest}\n"
+    return Chart(plot.title, " ".join(notes), svg)
 
 
 def fill(part: object, anchors: dict[str, object]) -> object:

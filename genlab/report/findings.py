@@ -4,12 +4,32 @@ Each line of a chart is told by its ends, and by its highest or lowest point whe
 them; bars are told by their highest and lowest.
 """
 
+from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 
 from genlab.core.params import is_number
+from genlab.report.charts import Plot, find_template, read_plots, read_rows
 
 SHOWN = 8  # lines; more nobody listens to
 COLUMNS_OF_MARKS = {"low", "high", "chance", "rev", "bar", "filename", "field"}
+
+
+def find_findings(pipeline: Path) -> dict[str, str]:
+    """Return what each plot of a dvc.yaml shows, by its title; of missing files nothing is told."""
+    folder, found = pipeline.parent, {}
+    for plot in read_plots(pipeline):
+        there = {name: column for name, column in plot.y.items() if (folder / name).is_file()}
+        rows = read_rows(replace(plot, y=there), folder)
+        if rows:
+            found[plot.title] = tell(plot, rows, find_template(folder, plot.template))
+    return found
+
+
+def tell(plot: Plot, rows: list[dict], template: dict) -> str:
+    """Return what a chart of these rows shows, its axes first."""
+    lines = describe(rows, plot.x, plot.column, find_series(template))
+    return f"{plot.y_label} against {plot.x_label}. {lines}"
 
 
 def find_series(template: object) -> list[str]:

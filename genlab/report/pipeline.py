@@ -23,7 +23,7 @@ from genlab.experiments.layout import read_layout
 from genlab.experiments.receipts import make_receipt
 from genlab.experiments.revisions import parse_params
 from genlab.report.charts import Chart, draw_charts, read_plots
-from genlab.report.examples import TENTHS, Shown, read_examples
+from genlab.report.findings import find_findings
 from genlab.report.opening import OPENING, Opening, read_opening, say_about, say_headline
 from genlab.report.page import (
     NEXT,
@@ -36,6 +36,7 @@ from genlab.report.page import (
     with_intervals,
     write_report,
 )
+from genlab.report.shown_texts import TENTHS, Shown, read_examples
 
 PIPELINE, PARAMS, CLAIMS = Path("dvc.yaml"), Path("params.yaml"), Path("claims.yaml")
 DATA, METRICS = Path("data"), Path("metrics")
@@ -87,11 +88,12 @@ def render_run(
     charts: list[Chart],
     examples: list[Shown] | None = None,
     more_examples: dict[str, list[Table]] | None = None,
+    findings: dict[str, str] | None = None,
 ) -> str:
     """Return the HTML of a pipeline's page.
 
     numbers: heading -> its tables; examples: if the pipeline picks its own, and report.yaml's are
-    not read.
+    not read; findings: of charts that are no plot of dvc.yaml as it stands there, by their title.
     """
     name, opening, values = Path.cwd().name, made.opening, made.values
     note = opening.examples.note if opening.examples else ""
@@ -115,6 +117,7 @@ def render_run(
         links=[TITLES[name] for name, part in parts.items() if part],
         examples_note=note,
         notes=opening.numbers,
+        findings=find_findings(PIPELINE) | (findings or {}),
         receipt=made.receipt,
         **parts,  # type: ignore[arg-type]  # none is called script
     )

@@ -44,12 +44,13 @@ PARTS: dict[str, object] = {
     "about": [],  # labels and words
     "params": "",
     "headline": [],  # sentences
-    "examples": [],  # of examples.Shown
+    "examples": [],  # of shown_texts.Shown
     "examples_note": "",
     "claims": {},
     "numbers": {},  # heading -> its tables
     "notes": {},  # heading -> a sentence
     "charts": [],
+    "findings": {},  # title of a chart -> what it shows, in words
     "compared": None,  # of beside.Compared
     "receipt": None,
 }

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from genlab.core.files import written_whole
-from genlab.report.charts import Plot, draw, find_template, stand_alone
+from genlab.report.charts import Plot, draw, find_template
+from genlab.report.examples import stand_alone
 from pipelines.rlhf.arms import START
 from pipelines.rlhf.overoptimisation import gain_at
 from pipelines.rlhf.policies_compared import Point

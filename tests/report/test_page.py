@@ -8,8 +8,8 @@ import pytest
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.report.charts import Chart
-from genlab.report.examples import Shown
 from genlab.report.page import embed, leakage_table, number_tables
+from genlab.report.shown_texts import Shown
 from genlab.report.texts import group_queries, make_payload, read_payload, render_texts
 from genlab.statistics.intervals import interval
 from tests.browser import chromium, opened  # noqa: F401
@@ -210,7 +210,8 @@ def test_names_in_tables_charts_and_the_receipt_are_escaped(payload):
         examples=[Shown("<i>good", "<i>number", "<i>text", {"<i>label": "<i>asked"})],
         examples_note="<i>",
         claims={"": [[["<i>claim", "<i>"], ["<i>", "<i>"]]]},
-        charts=[Chart("<i>title", "<i>caption", "<svg ></svg>", "<i>finding")],
+        charts=[Chart("<i>title", "<i>caption", "<svg ></svg>")],
+        findings={"<i>title": "<i>finding"},
         numbers={"<i>heading": [[["", "<i>column"], ["<i>row", "1"]]]},
         notes={"<i>heading": "<i>note"},
         receipt={"<i>": "<i>"},

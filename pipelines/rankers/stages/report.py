@@ -13,10 +13,12 @@ from typer import Option
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table
 from genlab.report.charts import Chart, draw, draw_charts, find_template, read_plots, read_rows
-from genlab.report.examples import EXAMPLES, Shown
+from genlab.report.examples import EXAMPLES
+from genlab.report.findings import tell
 from genlab.report.page import NEXT, Table, number_tables, read_metrics, write_report
 from genlab.report.pipeline import Run, read_numbers, read_run, render_run
 from genlab.report.sentences import describe_source
+from genlab.report.shown_texts import Shown
 from pipelines.rankers.examples import find_examples
 
 PIPELINE, METRICS = Path("dvc.yaml"), Path("metrics")
@@ -36,11 +38,12 @@ def main(
 ) -> None:
     """Write the page, the receipt and the plots library."""
     made = with_sources(read_run())
-    tables = examples(read_table(probes), altered)
+    tables, ladders = examples(read_table(probes), altered), draw_ladders()
     page = render_run(
         made,
         numbers=read_numbers(PIPELINE) | quality_tables(),
-        charts=[*ladders(), *(c for c in draw_charts(PIPELINE) if c.title != LADDER)],
+        charts=[*ladders, *(c for c in draw_charts(PIPELINE) if c.title != LADDER)],
+        findings={chart.title: finding for chart, finding in ladders.items()},
         examples=first_examples(tables),
         more_examples={f"examples: {judge}": [table] for judge, table in tables.items()},
     )
@@ -60,15 +63,15 @@ def with_sources(made: Run) -> Run:
     return replace(made, values=made.values | told)
 
 
-def ladders() -> list[Chart]:
-    """Return a chart for each judge: all probes between first place and chance."""
-    charts = []
+def draw_ladders() -> dict[Chart, str]:
+    """Return a chart for each judge, all probes between first place and chance, and its finding."""
+    charts = {}
     for plot in [plot for plot in read_plots(PIPELINE) if plot.template == LADDER]:
-        rows = read_rows(plot, Path())
+        rows, template = read_rows(plot, Path()), find_template(Path(), plot.template)
         for judge in dict.fromkeys(row["judge"] for row in rows):
             own = [row for row in rows if row["judge"] == judge]
-            chart = draw(plot, own, find_template(Path(), plot.template))
-            charts.append(replace(chart, title=f"{judge}: every probe"))
+            chart = replace(draw(plot, own, template), title=f"{judge}: every probe")
+            charts[chart] = tell(plot, own, template)
     return charts
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from genlab.core.program import InputError
 from genlab.experiments.layout import Layout, Metric
-from genlab.report.examples import read_examples
 from genlab.report.opening import TextsAsked
+from genlab.report.shown_texts import read_examples
 
 LAYOUT = Layout(
     path=Path("rows.parquet"),

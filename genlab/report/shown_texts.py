@@ -1,0 +1,138 @@
+"""A good, a middling and a bad text as they stand on a page: the flagship's, or rows of a table."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from genlab.core.params import did_you_mean
+from genlab.core.program import InputError
+from genlab.core.tables import read_table
+from genlab.experiments.layout import Layout, Metric
+from genlab.report.examples import EXAMPLES
+from genlab.report.opening import OPENING, TextsAsked
+from genlab.report.sentences import fill, in_words
+
+TENTHS = "A tenth of all stands before the good one in this order, and a tenth after the bad one."
+
+LENGTH = 1000  # characters of a text that are shown
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A text on the page, with its number and what it stands beside."""
+
+    name: str  # good, middling or bad
+    number: str
+    text: str
+    asked: dict[str, str]  # label -> what was given, or what a person wrote
+
+
+def show_picked(examples: dict[str, dict]) -> list[Shown]:
+    """Return the flagship's three texts as they stand on its page."""
+    return [
+        Shown(
+            name,
+            f"place {', '.join(f'{place:g} ({ranker})' for ranker, place in e['places'].items())}"
+            f" of {e['n_texts']}",
+            e["text"],
+            {"query": e["query"], "a real answer": e["answer"]},
+        )
+        for name, e in examples.items()
+    ]
+
+
+def read_examples(asked: TextsAsked, layout: Layout, values: dict) -> list[Shown]:
+    """Return three rows of the table that claims.yaml compares, as report.yaml asks for them.
+
+    They are ordered by the metric and, where that is equal, by the others of rows.shown and the
+    unit. Raises InputError for a column or a table that is not there. [] and a line on stderr if no
+    row is left: a run of other data may lack the metric.
+    """
+    where = f"{OPENING}: examples"
+    metrics = metrics_of(asked, layout, where)
+    name, first = next(iter(metrics.items()))
+    rows = read_table(layout.path)
+    if asked.joined:
+        rows = join(rows, asked.joined, f"{where}: joined")
+    for column in (
+        *(metric.column for metric in metrics.values()),
+        *asked.where,
+        asked.text,
+        *asked.asked.values(),
+    ):
+        check_column(where, column, rows)
+    rows = rows.filter(pl.col(first.column).is_not_null())
+    for column, value in asked.where.items():
+        wanted = fill(value, values, f"{where}: where") if isinstance(value, str) else value
+        rows = rows.filter(pl.col(column) == wanted)
+    if not rows.height:
+        print(f"{where}: no row of {layout.path} has a {name}; no text is shown", file=sys.stderr)
+        return []
+    ordered = rows.sort(
+        *(metric.column for metric in metrics.values()),
+        layout.unit,
+        descending=[*(metric.better == "higher" for metric in metrics.values()), False],
+        nulls_last=True,
+        maintain_order=True,
+    )
+    at = [round(share * (rows.height - 1)) for share in EXAMPLES.values()]
+    return [
+        Shown(
+            kind,
+            f"{name.replace('_', ' ')} {in_words(row[first.column])} ({first.better} is better)",
+            shorten(row[asked.text]),
+            {
+                label: told
+                for label, column in asked.asked.items()
+                if (told := shorten(row[column]))
+            },
+        )
+        for kind, row in zip(EXAMPLES, ordered[at].to_dicts(), strict=True)
+    ]
+
+
+def metrics_of(asked: TextsAsked, layout: Layout, where: str) -> dict[str, Metric]:
+    """Return the metric that orders the texts, and then the others of rows.shown."""
+    first = asked.metric or layout.shown[0]
+    if first not in layout.metrics:
+        hint = did_you_mean(first, layout.metrics)
+        raise InputError(f"{where}: claims.yaml has no metric {first}{hint}")
+    return {name: layout.metrics[name] for name in dict.fromkeys((first, *layout.shown))}
+
+
+def check_column(where: str, column: str, rows: pl.DataFrame) -> None:
+    """Raise InputError for a column that the rows have not."""
+    if column not in rows.columns:
+        raise InputError(f"{where}: no column {column}{did_you_mean(column, rows.columns)}")
+
+
+def join(rows: pl.DataFrame, joined: dict, where: str) -> pl.DataFrame:
+    """Return the rows with the columns of another table, of its first row for each of them.
+
+    One whose name the rows have, too, is called `joined.NAME`.
+    """
+    path = Path(joined["table"])
+    if not path.is_file():
+        raise InputError(f"{where}: {path}: no such file")
+    table, on = read_table(path), joined["on"]
+    for theirs, ours in on.items():
+        check_column(f"{where}: {path}", theirs, table)
+        check_column(where, ours, rows)
+    first = table.unique(list(on), keep="first", maintain_order=True)
+    taken = {name: f"joined.{name}" for name in first.columns if name in rows.columns}
+    return rows.join(
+        first.rename({name: new for name, new in taken.items() if name not in on}),
+        left_on=list(on.values()),
+        right_on=list(on),
+        how="left",
+        maintain_order="left",
+    )
+
+
+def shorten(value: object) -> str:
+    """Return a text, or a list's texts on a line each; of a long one its beginning."""
+    parts = value if isinstance(value, list) else [] if value is None else [value]
+    text = "\n".join(map(str, parts))
+    return text if len(text) <= LENGTH else f"{text[:LENGTH]} [...]"
