@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.report import beside
+from genlab.report.page import render
 from genlab.report.texts import render_texts
 from tests.browser import chromium, opened  # noqa: F401
 from tests.report.test_page import payload, payload_of, shorter  # noqa: F401
@@ -91,6 +92,19 @@ def test_two_equal_runs_have_no_changed_param_and_no_difference(pages):
     pages["HEAD"] = b"<p>numbers"
     page = make("HEAD", "HEAD").read_text(encoding="utf-8")
     assert "No param was changed." in page and "identical" in page and "worse" not in page
+
+
+def test_a_param_keeps_the_name_by_which_it_is_typed():
+    compared = beside.Compared(
+        names=("a_b", "c"),
+        result=[],
+        changed=[["param", "a_b", "c"], ["gen.max_len", "1_0", "2"]],
+        differences=[["metric", "diff"], ["mean_place", "1"]],
+        notes=[],
+        legend=[],
+    )
+    page = render("beside.html", title="t", compared=compared)
+    assert "gen.max_len" in page and "1_0" in page and "mean place" in page
 
 
 def test_two_revisions_can_be_named(reports, chromium):  # noqa: F811

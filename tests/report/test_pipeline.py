@@ -1,6 +1,7 @@
 """genlab report: the page of a pipeline of any kind, made from its dvc.yaml alone."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from genlab.report import pipeline
 from genlab.report.charts import read_plots
+from genlab.report.findings import find_findings
 from genlab.report.opening import read_opening
 from genlab.report.page import claims_table, number_tables, with_intervals
 from stages import report
@@ -106,6 +108,17 @@ def test_a_plot_added_to_dvc_yaml_is_on_the_page_without_any_code(page, make_pag
     assert added.count("<svg") == 2 and "<h3>novelty</h3>" in added
 
 
+def test_a_chart_is_an_image_that_says_what_it_shows_and_hides_its_parts(page):
+    said = "reward. reward against step. from 1 at 1 to 2 at 2."
+    assert f'<div role="img" aria-label="{said}"><div aria-hidden="true"><svg' in page
+
+
+def test_every_table_can_be_reached_and_scrolled_by_keyboard(page):
+    assert page.count("<table>") == page.count(
+        '<div class="wide" role="group" tabindex="0" aria-label='
+    )
+
+
 def test_a_plot_file_that_is_missing_is_one_line_and_the_page_is_made(make_page, capsys):
     Path("metrics/curve.json").unlink()
     assert "<svg" not in make_page()
@@ -183,6 +196,13 @@ def test_every_group_of_numbers_of_a_page_is_explained_and_a_result_is_said(path
     if path.parent != ROOT:
         shown = set(pipeline.names_of_numbers(path))
     assert shown == opening.numbers.keys()
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda p: p.parts[-2])
+def test_every_plot_of_ours_has_a_finding_of_its_numbers(path):
+    findings = find_findings(path)
+    assert findings.keys() == {plot.title for plot in read_plots(path)}
+    assert all(re.search(r"\d.* at \S", said) for said in findings.values())
 
 
 def test_a_claim_that_was_not_run_in_a_group_says_so():
