@@ -8,6 +8,7 @@
     - {each: score, when: "score.{each}.win", say: "{each} wins {score.{each}.win:%}."}
     examples: {metric: reward, asked: {prompt: prompt}}
     numbers: {score: What was measured of every arm's texts.}
+    names: {ours: "score.{params.score.arm}"}  # so that {ours.reward} can be written above
 
 Every key may be left out, and so may the file. sentences.py says what stands in braces.
 """
@@ -58,6 +59,7 @@ class Opening:
     headline: tuple[Said, ...] = ()  # all that are said
     examples: TextsAsked | None = None
     numbers: dict[str, str] = field(default_factory=dict)  # group of numbers -> a sentence
+    names: dict[str, str] = field(default_factory=dict)  # short name -> what it is short for
 
 
 def read_opening(path: Path) -> Opening:
@@ -72,12 +74,14 @@ def read_opening(path: Path) -> Opening:
     check_keys(str(path), content, Opening, needed=())
     about, examples = content.get("about", {}), content.get("examples")
     check_mapping(f"{path}: about", about)
-    check_texts(f"{path}: numbers", content.get("numbers", {}))
+    for key in ("numbers", "names"):
+        check_texts(f"{path}: {key}", content.get(key, {}))
     return Opening(
         about={label: read_all(f"{path}: about: {label}", each) for label, each in about.items()},
         headline=read_all(f"{path}: headline", content.get("headline", [])),
         examples=None if examples is None else read_asked(f"{path}: examples", examples),
         numbers=content.get("numbers", {}),
+        names=content.get("names", {}),
     )
 
 
@@ -135,8 +139,21 @@ def check_texts(where: str, value: object) -> None:
         check_text(f"{where}: {key}", each)
 
 
+def with_names(opening: Opening, values: dict) -> dict:
+    """Return the values, those with a short name under it, too, where they are there."""
+    where, known = f"{OPENING}: names", dict(values)
+    for short, name in opening.names.items():
+        if short in values:
+            raise InputError(f"{where}: {short} is a name already; take another")
+        full = fill(name, values, where, is_name=True)
+        if has(full, values):
+            known[short] = look_up(full, values, where)
+    return known
+
+
 def say_about(opening: Opening, values: dict) -> list[tuple[str, str]]:
     """Return what a run is about: labels, each with the first of its sentences that is said."""
+    values = with_names(opening, values)
     told = {
         label: next(say_all(entries, values, f"{OPENING}: about: {label}"), None)
         for label, entries in opening.about.items()
@@ -146,7 +163,7 @@ def say_about(opening: Opening, values: dict) -> list[tuple[str, str]]:
 
 def say_headline(opening: Opening, values: dict) -> list[str]:
     """Return the result in sentences, with the numbers of this run."""
-    return list(say_all(opening.headline, values, f"{OPENING}: headline"))
+    return list(say_all(opening.headline, with_names(opening, values), f"{OPENING}: headline"))
 
 
 def say_all(entries: tuple[Said, ...], values: dict, where: str) -> Iterator[str]:

@@ -52,6 +52,16 @@ def test_a_number_that_is_missing_in_a_sentence_without_when_is_an_error(read):
         say_headline(opening, VALUES)
 
 
+def test_a_short_name_stands_for_a_long_one_if_that_is_there(read):
+    opening = read("""
+names: {ours: "score.{params.best}", theirs: score.c}
+headline: ["{ours.win:1}", {when: theirs, say: "{theirs.win}"}]
+""")
+    assert say_headline(opening, VALUES | {"params": {"best": "a_1"}}) == ["0.5"]
+    with pytest.raises(InputError, match="names: score is a name already"):
+        say_headline(read("names: {score: params}"), VALUES)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
