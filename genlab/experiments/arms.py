@@ -6,8 +6,9 @@ An arm of a claims.yaml is one of three things:
                                workspace's, which may be of other params
   {value: 0.5}                 this number for every unit of the other arm
 With `trainings` in claims.yaml each is run once per seed: claim-ARM, claim-ARM-18, ...
-Only experiments made on the current commit count, and only if their params are what claims.yaml
-says: those of older code, or of an arm that was since changed, do not.
+An experiment counts, of whichever commit, if its params are what claims.yaml says and its rows were
+made by the code of the current commit (lineage.py): neither one of older code, nor one of an arm
+that was since changed. So a change of prose, or of code that no arm goes through, costs no run.
 """
 
 import json
@@ -22,8 +23,10 @@ from genlab.core.params import did_you_mean, flatten, is_number
 from genlab.core.program import InputError
 from genlab.core.running import queueing
 from genlab.experiments.layout import Layout
+from genlab.experiments.lineage import made_as_by_head
 from genlab.experiments.queue import GOES_ON, run_dvc
 from genlab.experiments.revisions import (
+    experiments_by_name,
     experiments_of_head,
     hash_in_lock,
     path_in_repository,
@@ -88,10 +91,13 @@ def experiments_of(
     return experiments
 
 
-def run_arms(arms: dict[str, dict], trainings: Trainings = ALONE) -> list[str]:
-    """Run the arms that are experiments, replacing those of the same names; return the failed.
+def run_arms(
+    layout: Layout, arms: dict[str, dict], trainings: Trainings = ALONE
+) -> tuple[list[str], list[str]]:
+    """Run the experiments that are lacking; return their names, and those of them that failed.
 
-    Raises Busy, before anything is replaced, if a stage or a dvc runs in this clone.
+    They replace those of their names. Raises Busy, before anything is replaced, if a stage or a dvc
+    runs in this clone.
     """
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "params.yaml"])
     if changed.returncode:
@@ -99,11 +105,16 @@ def run_arms(arms: dict[str, dict], trainings: Trainings = ALONE) -> list[str]:
             "params.yaml is changed, so no arm would be what claims.yaml says; commit it, or "
             "`git checkout params.yaml`"
         )
-    names = experiments_of(arms, trainings)
+    experiments = experiments_of(arms, trainings)
+    names = lacking_experiments(layout, arms, trainings)
+    if len(names) < len(experiments):
+        print(f"{len(experiments) - len(names)} of {len(experiments)} runs are there already")
+    if not names:
+        return [], []
     with queueing():
-        for name, (_, _, params) in names.items():
+        for name in names:
             remove_experiment(name)  # not `exp run --force`, which would run every stage again
-            changes = [f"{key}={yaml_word(value)}" for key, value in params.items()]
+            changes = [f"{key}={yaml_word(value)}" for key, value in experiments[name][2].items()]
             options = [word for change in changes for word in ("-S", change)]
             run_dvc("exp", "run", "--queue", "--name", name, *options)
     try:
@@ -112,7 +123,25 @@ def run_arms(arms: dict[str, dict], trainings: Trainings = ALONE) -> list[str]:
         print(GOES_ON, file=sys.stderr)
         raise
     there = experiments_of_head()
-    return [name for name in names if name not in there]
+    return names, [name for name in names if name not in there]
+
+
+def lacking_experiments(layout: Layout, arms: dict[str, dict], trainings: Trainings) -> list[str]:
+    """Return the names of the experiments whose rows, or a table of theirs, no run has."""
+    runs, _ = find_runs(layout, arms, trainings)
+    _, unread = read_arms(layout, arms, runs)
+    lacking = {
+        origin
+        for name, arm in arms.items()
+        if "value" not in arm
+        for seed, origin in origins(name, arms, trainings).items()
+        if name in unread or seed not in runs.get(name, {})
+    }
+    return [
+        name
+        for name, (arm, seed, _) in experiments_of(arms, trainings).items()
+        if (arm, seed) in lacking
+    ]
 
 
 def remove_experiment(name: str) -> None:
@@ -125,36 +154,45 @@ def yaml_word(value: object) -> str:
     return json.dumps(value) if isinstance(value, (bool, list)) else str(value)
 
 
-def find_runs(arms: dict[str, dict], trainings: Trainings = ALONE) -> tuple[Runs, dict[str, str]]:
+def origins(
+    name: str, arms: dict[str, dict], trainings: Trainings
+) -> dict[int | None, tuple[str, int | None]]:
+    """Return seed -> the arm and the seed of the experiment that an arm's rows come from."""
+    default = next((each for each, arm in arms.items() if arm == {}), "")
+    run = name if is_experiment(arms[name]) else default
+    first, seeds = trainings.values[0], trainings.of_arm(run)
+    return {seed: (run, seed if seed in seeds else first) for seed in trainings.values}
+
+
+def find_runs(
+    layout: Layout, arms: dict[str, dict], trainings: Trainings = ALONE
+) -> tuple[Runs, dict[str, str]]:
     """Return arm -> seed -> the commit of the experiment that made its rows; arm -> what lacks.
 
     A value has neither. An experiment that bears an arm's name may be of other params: claims.yaml
     was edited since, or the name was taken by hand.
     """
-    there = experiments_of_head()
+    there = experiments_by_name()
     committed = flatten(read_params("HEAD"))
     params_of = cache(lambda commit: comparable(flatten(read_params(commit))))
-    default = next((name for name, arm in arms.items() if arm == {}), "")
     names = {(arm, seed): name for name, (arm, seed, _) in experiments_of(arms, trainings).items()}
     runs: Runs = {}
     missing: dict[str, str] = {}
     for name, arm in arms.items():
         if "value" in arm:
             continue
-        changes = arm if is_experiment(arm) else {}
-        run = name if is_experiment(arm) else default
-        for seed in trainings.values:
-            made_with = seed if seed in trainings.of_arm(run) else trainings.values[0]
+        changes, table = arm if is_experiment(arm) else {}, rows_of(layout, arm)
+        for seed, (run, made_with) in origins(name, arms, trainings).items():
             experiment = names[run, made_with]
-            if experiment not in there:
-                why = f"no {experiment} on this commit"
-            elif params_of(there[experiment]) != comparable(
-                committed | changes | trainings.changes(made_with)
-            ):
-                why = f"{experiment} was made with other params"
-            else:
-                runs.setdefault(name, {})[seed] = there[experiment]
+            wanted = comparable(committed | changes | trainings.changes(made_with))
+            named = there.get(experiment, [])
+            alike = [commit for commit in named if params_of(commit) == wanted]
+            ours = next((commit for commit in alike if made_as_by_head(table, commit)), None)
+            if ours:
+                runs.setdefault(name, {})[seed] = ours
                 continue
+            why = f"{experiment} was made with other params" if named else f"no {experiment} yet"
+            why = f"{experiment} was made by other code" if alike else why
             missing.setdefault(name, f"{why}; run `python -m genlab claims run`")
     return runs, missing
 

@@ -1,9 +1,10 @@
 """Settle the claims in claims.yaml; each compares two arms.
 
-Without a command, claims are settled from the arms that were run on the current commit. `run` first
-runs every arm that is an experiment; stages that an arm does not change are not run again. arms.py
-lists the kinds of arms. The verdicts go to metrics/claims.json, and those of the published numbers
-on their own claims to metrics/published.json; README's tables are made from both.
+Without a command, claims are settled from the arms that were run by the current commit's code.
+`run` first runs every arm that is an experiment and was not; stages that an arm does not change are
+not run again. arms.py lists the kinds of arms. The verdicts go to metrics/claims.json, and those of
+the published numbers on their own claims to metrics/published.json; README's tables are made from
+both.
 
 With `trainings` every arm is run with several seeds (training_seeds.py), and a claim has one
 verdict over all of them. It is unstable over trainings if one of them shows it significantly and
@@ -108,10 +109,10 @@ def print_errors(arms: dict[str, dict[str, dict]], layout: Layout) -> None:
 def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
     """Compare the arms that have been run, write the verdicts and print them.
 
-    minutes: what running the arms took; kept in the file for whoever runs them next.
+    minutes: what running all arms took; kept in the file for whoever runs them next.
     """
     trainings = check_trainings(CLAIMS, content, flatten(read_params("HEAD")))
-    runs, lacking = find_runs(content["arms"], trainings)
+    runs, lacking = find_runs(layout, content["arms"], trainings)
     rows, unread = read_arms(layout, content["arms"], runs)
     missing = {name: why for name, why in lacking.items() if name not in runs} | unread
     fewer = {
@@ -130,7 +131,7 @@ def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
         n_runs, took = len(experiments_of(content["arms"], trainings)), last_minutes()
         time_needed = f"; the last time it took {took} minutes" if took else ""
         raise InputError(
-            "no arm has been run on this commit with the params of claims.yaml; `python -m genlab "
+            "no arm has been run by this code with the params of claims.yaml; `python -m genlab "
             f"claims run` makes all {n_runs} runs{time_needed}"
         )
     not_run = explain_not_run(layout, content["claims"], missing, read_units(layout, runs))
@@ -172,7 +173,7 @@ def read_inputs() -> tuple[dict, Layout]:
 
 @app.callback(invoke_without_command=True)
 def main(context: typer.Context) -> None:
-    """Settle the claims of claims.yaml from the arms that have been run on this commit."""
+    """Settle the claims of claims.yaml from the arms that have been run by this code."""
     if context.invoked_subcommand is None:
         settle(*read_inputs())
 
@@ -183,14 +184,16 @@ def run_and_settle(
         None, min=1, help="run only the first so many seeds of claims.yaml; all if not given"
     ),
 ) -> None:
-    """Run every arm of claims.yaml as an experiment, once per training, then settle the claims."""
+    """Run the arms of claims.yaml that lack, once per training, then settle the claims."""
     content, layout = read_inputs()
     named = check_trainings(CLAIMS, content, flatten(read_params("HEAD")))
     started = time.monotonic()
     wanted = named.first(trainings)
-    failed = run_arms(content["arms"], wanted)
-    if len(failed) < len(experiments_of(content["arms"], wanted)):
-        settle(content, layout, math.ceil((time.monotonic() - started) / 60))
+    n_runs = len(experiments_of(content["arms"], wanted))
+    names, failed = run_arms(layout, content["arms"], wanted)
+    if len(failed) < n_runs:
+        took = math.ceil((time.monotonic() - started) / 60)
+        settle(content, layout, took if len(names) == n_runs else None)
     if failed:
         raise InputError(f"{', '.join(failed)} failed; see why with: dvc queue logs {failed[0]}")
 

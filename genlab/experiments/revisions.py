@@ -5,6 +5,7 @@ the workspace. Its content comes from git or from DVC's cache; nothing is checke
 apart what git and what DVC cannot find, because each is mended in another way.
 """
 
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -181,3 +182,21 @@ def experiments_of_head() -> dict[str, str]:
     with opened(None) as repo:
         listed = repo.experiments.ls()
         return {name: commit for found in listed.values() for name, commit in found}
+
+
+def experiments_by_name() -> dict[str, list[str]]:
+    """Return name -> the commits of the experiments of all commits; HEAD's first, then the newest.
+
+    Names are of one commit: a later commit's experiment may bear an earlier one's.
+    """
+    fields = "--format=%(refname) %(objectname)"
+    command = ["git", "for-each-ref", "--sort=-committerdate", fields, "refs/exps"]
+    found = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+    by_name: dict[str, list[str]] = {}
+    for ref, commit in (line.split() for line in found):
+        if re.fullmatch(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+", ref):
+            by_name.setdefault(ref.rpartition("/")[2], []).append(commit)
+    of_head = experiments_of_head()
+    for name, commits in by_name.items():
+        commits.sort(key=lambda commit: commit != of_head.get(name))
+    return by_name

@@ -5,8 +5,10 @@ rte.zip, sentence_polarity.zip, movie_reviews.zip). Each is called by the name t
 have in promptsource, with the fields that they read.
 """
 
+import json
 import random
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,7 +17,7 @@ from genlab.core.params import check_commit
 from genlab.core.program import InputError
 from genlab.sources.archives import member_names, read_members
 from genlab.sources.decoding import Encoding, decode
-from genlab.sources.text_files import line_rows, shown
+from genlab.sources.text_files import check_text, line_rows, shown
 
 Splits = dict[str, list[dict]]
 
@@ -41,6 +43,7 @@ def object_rows(path: Path) -> Iterator[tuple[str, dict]]:
         for place, row in line_rows(path):
             if not isinstance(row, dict):
                 raise InputError(f"{place}: {shown(row)}, not an object; a row is {{...}}")
+            check_text(place, "the row", json.dumps(row, ensure_ascii=False), sys.maxsize)
             yield place, row
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error})") from None

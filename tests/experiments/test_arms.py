@@ -19,7 +19,7 @@ from genlab.experiments.arms import (
     yaml_word,
 )
 from genlab.experiments.layout import Layout, read_layout
-from tests.project_copy import call
+from tests.project_copy import call, commit
 from tests.tiny_pipeline import enter, make_repository
 
 PARAMS = ["gen.max_len", "gen.model"]
@@ -44,7 +44,7 @@ def pipeline(repository, monkeypatch) -> Path:
 
 def read_all(layout: Layout, content: dict) -> tuple[dict, dict]:
     """Return arm -> the rows of its one training, and arm -> why it has none."""
-    runs, missing = find_runs(content)
+    runs, missing = find_runs(layout, content)
     rows, unread = read_arms(layout, content, runs)
     return {name: tables[None] for name, tables in rows.items()}, missing | unread
 
@@ -104,13 +104,14 @@ def test_arms_are_read_from_their_experiments_and_tables_from_the_default_one(pi
     assert rows["one"]["place"][0] == 2
     assert rows["odd"]["kind"].unique().to_list() == ["odd"]
     assert rows["odd"].filter(judge="strict")["place"][0] == 1
-    assert missing == {
-        "later": "no claim-tiny-later on this commit; run `python -m genlab claims run`"
-    }
+    assert missing == {"later": "no claim-tiny-later yet; run `python -m genlab claims run`"}
 
 
 def test_an_experiment_of_other_params_than_its_arms_has_not_been_run(pipeline):
-    runs, missing = find_runs({"default": {}, "one": {"rows.shift": 3}, "half": {"value": 0.5}})
+    runs, missing = find_runs(
+        read_layout(Path("claims.yaml")),
+        {"default": {}, "one": {"rows.shift": 3}, "half": {"value": 0.5}},
+    )
     assert list(runs) == ["default"]
     assert missing == {
         "one": "claim-tiny-one was made with other params; run `python -m genlab claims run`"
@@ -122,7 +123,7 @@ def test_a_default_run_of_other_params_makes_no_tables(pipeline):
     refs = f"refs/exps/{head[:2]}/{head[2:]}"
     call(pipeline, "git", "update-ref", f"{refs}/claim-tiny-base", f"{refs}/claim-tiny-one")
     try:
-        runs, missing = find_runs({"base": {}, "odd": TABLE})
+        runs, missing = find_runs(read_layout(Path("claims.yaml")), {"base": {}, "odd": TABLE})
     finally:
         call(pipeline, "git", "update-ref", "-d", f"{refs}/claim-tiny-base")
     assert runs == {}
@@ -137,21 +138,38 @@ def test_params_are_the_same_however_a_number_was_written():
 
 def test_the_units_of_an_arm_are_known_by_the_hash_of_their_table(pipeline):
     layout = read_layout(Path("claims.yaml"))
-    runs, _ = find_runs({"default": {}, "one": {"rows.shift": 1}, "odd": TABLE})
+    runs, _ = find_runs(
+        read_layout(Path("claims.yaml")), {"default": {}, "one": {"rows.shift": 1}, "odd": TABLE}
+    )
     units = read_units(layout, runs)
     assert units["default"] == units["odd"] != units["one"]
     assert None not in units.values()
     assert read_units(replace(layout, units_from=None), runs) == {}
 
 
-def test_experiments_of_another_commit_do_not_count(pipeline):
-    call(pipeline, "git", "commit", "--quiet", "--allow-empty", "--message", "code")
+def test_experiments_of_another_commit_count_while_the_code_that_made_them_stays(pipeline):
+    """A commit of prose changes no arm; one of a stage's program, its command or a dep does."""
+    layout, content = read_layout(Path("claims.yaml")), {"default": {}, "odd": TABLE}
+    call(pipeline, "git", "stash", "--quiet")
+    before = call(pipeline, "git", "rev-parse", "HEAD").strip()
     try:
-        runs, missing = find_runs({"default": {}, "odd": TABLE})
+        Path("prose.txt").write_text("more")
+        commit(pipeline)
+        assert list(find_runs(layout, content)[0]) == ["default", "odd"]
+        for path, old, new in (
+            ("make.py", "% 10", "% 9"),
+            ("dvc.yaml", "python make.py", "python -X utf8 make.py"),
+        ):
+            Path(path).write_text(Path(path).read_text().replace(old, new))
+            commit(pipeline)
+            runs, missing = find_runs(layout, content)
+            assert runs == {}
+            assert list(missing) == ["default", "odd"]
+            assert missing["odd"].startswith("claim-tiny-default was made by other code; run")
+            call(pipeline, "git", "reset", "--quiet", "--hard", before)
     finally:
-        call(pipeline, "git", "reset", "--quiet", "--soft", "HEAD~1")
-    assert runs == {}
-    assert list(missing) == ["default", "odd"]
+        call(pipeline, "git", "reset", "--quiet", "--hard", before)
+        call(pipeline, "git", "stash", "pop", "--quiet")
 
 
 def test_an_arm_without_such_rows_is_named_and_the_others_are_read(pipeline):
@@ -222,7 +240,9 @@ def test_only_arms_of_params_are_run_each_with_its_values(pipeline, monkeypatch)
     monkeypatch.setattr(arms, "remove_experiment", lambda name: commands.append(f"remove {name}"))
     try:
         content = {"base": {}, "two": {"rows.shift": 2, "x.y": False}, "odd": TABLE}
-        failed = run_arms(content | {"half": {"value": 0.5}})
+        names, failed = run_arms(
+            read_layout(Path("claims.yaml")), content | {"half": {"value": 0.5}}
+        )
     finally:
         call(pipeline, "git", "stash", "pop", "--quiet")
     assert commands == [
@@ -232,9 +252,24 @@ def test_only_arms_of_params_are_run_each_with_its_values(pipeline, monkeypatch)
         "exp run --queue --name claim-tiny-two -S rows.shift=2 -S x.y=false",
         "exp run --run-all",
     ]
-    assert failed == ["claim-tiny-two"]
+    assert (names, failed) == (["claim-tiny-base", "claim-tiny-two"], ["claim-tiny-two"])
+
+
+def test_a_run_that_counts_is_not_made_again(pipeline, monkeypatch, capsys):
+    call(pipeline, "git", "stash", "--quiet")
+    queued = []
+    monkeypatch.setattr(arms, "run_dvc", lambda *words: queued.extend(words[4:5]))
+    monkeypatch.setattr(arms, "remove_experiment", lambda name: None)
+    content = {"default": {}, "one": {"rows.shift": 1}, "odd": TABLE}
+    try:
+        assert run_arms(read_layout(Path("claims.yaml")), content) == ([], [])
+        assert "2 of 2 runs are there already" in capsys.readouterr().out
+        run_arms(read_layout(Path("claims.yaml")), content | {"two": {"rows.shift": 2}})
+    finally:
+        call(pipeline, "git", "stash", "pop", "--quiet")
+    assert queued == ["claim-tiny-two"]
 
 
 def test_no_arm_is_run_on_changed_params(pipeline):
     with pytest.raises(InputError, match=r"params.yaml is changed.*commit it"):
-        run_arms({"default": {}})
+        run_arms(read_layout(Path("claims.yaml")), {"default": {}})

@@ -1,0 +1,96 @@
+"""Whether an earlier run's table was made as this commit would make it.
+
+A run holds the command and the hash of every dep of every stage, in its dvc.lock. If on the way to
+a table each command is written as it is now, and each file that no stage makes is what it is now,
+then the table is this commit's, whatever else was changed in between. Params are not looked at:
+they differ between arms by design.
+"""
+
+import hashlib
+import subprocess
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from genlab.core.yaml_text import load_yaml
+
+CHECK = "check"  # reads whole folders, and puts nothing of them into what the others read
+
+
+def made_as_by_head(table: Path, commit: str) -> bool:
+    """Say whether the table of the pipeline in this folder was made at `commit` as HEAD would."""
+    head = current_commit()
+    if commit == head:
+        return True
+    then, now = stages_at("dvc.lock", commit), stages_at("dvc.lock", head)
+    written_then, written_now = stages_at("dvc.yaml", commit), stages_at("dvc.yaml", head)
+    of_head = {dep["path"]: dep.get("md5") for each in now.values() for dep in each.get("deps", [])}
+    needed = list(stages_on_the_way(then, table.as_posix()))
+    for name in needed:
+        entry = name.partition("@")[0]
+        if command(written_then.get(entry)) != command(written_now.get(entry)):
+            return False
+        for dep in then[name].get("deps", []):
+            path = dep["path"]
+            if makers(then, path):
+                continue
+            if dep.get("md5") != (hash_at(path, head) or of_head.get(path)):
+                return False
+    return bool(needed) or not makers(now, table.as_posix())  # then reading it says why
+
+
+def stages_on_the_way(stages: dict[str, dict], output: str) -> Iterator[str]:
+    """Yield the names of the stages of a lock that `output` comes from."""
+    wanted, seen = [output], {CHECK}
+    while wanted:
+        for name in makers(stages, wanted.pop()) - seen:
+            seen.add(name)
+            yield name
+            wanted += [dep["path"] for dep in stages[name].get("deps", [])]
+
+
+def makers(stages: dict[str, dict], path: str) -> set[str]:
+    """Return the stages of a lock that make a file, or what is in a folder, or the folder it is in.
+
+    The check's is among them.
+    """
+    return {
+        name
+        for name, stage in stages.items()
+        for out in stage.get("outs", [])
+        if f"{path}/".startswith(f"{out['path']}/") or out["path"].startswith(f"{path}/")
+    }
+
+
+def current_commit() -> str:
+    """Return HEAD's hash."""
+    return subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True
+    ).stdout.strip()
+
+
+def command(entry: dict | None) -> str | None:
+    """Return a stage's command as dvc.yaml writes it, with ${keys}."""
+    return entry.get("do", entry).get("cmd") if entry else None
+
+
+@lru_cache(maxsize=256)
+def stages_at(name: str, commit: str) -> dict[str, dict]:
+    """Return the stages of a commit's dvc.lock or dvc.yaml in this folder; {} if it has none."""
+    content = content_at(name, commit)
+    return (load_yaml(content.decode()) or {}).get("stages", {}) if content else {}
+
+
+@lru_cache(maxsize=4096)
+def hash_at(path: str, commit: str) -> str | None:
+    """Return the md5 that DVC gives a file of a commit; None for a folder, or what git has not."""
+    content = content_at(path, commit)
+    return None if content is None else hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def content_at(path: str, commit: str) -> bytes | None:
+    """Return a file's content; None if git has no such file."""
+    shown = subprocess.run(
+        ["git", "cat-file", "blob", f"{commit}:./{path}"], capture_output=True, check=False
+    )
+    return shown.stdout if shown.returncode == 0 else None
