@@ -1,7 +1,7 @@
 """What a page sends: a JSON object, taken only if it is one and not too long."""
 
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 from starlette.requests import Request
 
@@ -32,7 +32,7 @@ async def read_object(request: Request, longest: int = LONGEST_BODY) -> dict[str
     return body
 
 
-def is_text(value: object, longest: int) -> bool:
+def is_text(value: object, longest: int) -> TypeGuard[str]:
     """Say whether a value is text that can be written, of at most `longest` characters.
 
     JSON can hold half of a surrogate pair, which no file and no tokenizer takes.
