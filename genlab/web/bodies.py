@@ -1,11 +1,14 @@
 """What a page sends: a JSON object, taken only if it is one and not too long."""
 
+import asyncio
 import json
+from http import HTTPStatus
 from typing import Any, TypeGuard
 
 from starlette.requests import Request
 
 LONGEST_BODY = 100_000  # bytes
+PATIENCE = 10.0  # seconds for a request to arrive
 
 
 class Refused(Exception):
@@ -17,12 +20,16 @@ class Refused(Exception):
 
 
 async def read_object(request: Request, longest: int = LONGEST_BODY) -> dict[str, Any]:
-    """Return a request's JSON object; raise Refused if it is none, or has more bytes."""
+    """Return a request's JSON object; raise Refused if it is none, or too long."""
     content = b""
-    async for piece in request.stream():
-        content += piece
-        if len(content) > longest:
-            raise Refused(f"a request has a body of at most {longest:,} bytes")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for piece in request.stream():  # to its end, or the answer would not arrive
+                content += piece[: longest + 1 - len(content)]
+    except TimeoutError:
+        raise Refused("the request did not come to its end", HTTPStatus.REQUEST_TIMEOUT) from None
+    if len(content) > longest:
+        raise Refused(f"a request has a body of at most {longest:,} bytes")
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):  # no JSON, a number of 5,000 digits, or [[[[...

@@ -7,6 +7,7 @@ address, where it stays in the browser.
 """
 
 import hmac
+import logging
 import secrets
 import socket
 from collections.abc import Callable, Sequence
@@ -131,6 +132,8 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
+        # What is cut off now would be told at length, as exceptions in the app.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self.on_end()
 
 
