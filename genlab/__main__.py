@@ -23,6 +23,7 @@ COMMANDS = {
     "show": "genlab.experiments.show",
     "beside": "genlab.report.beside",
     "play": "genlab.playground.play",
+    "publish": "genlab.report.publish",
     "label": "genlab.labelling.label",
     "verify": "genlab.experiments.verify",
     "readme": "genlab.experiments.readme",

@@ -2,9 +2,10 @@
 
 As on the real Hub, binary files lie on another host than the rest, under the sha256 of their
 content; text files have git's ids. It may offer them by Xet, too, but has no such storage. A fault
-is an answer given in place of the right one, so many times.
+is an answer given in place of the right one, so many times. What is uploaded becomes a commit.
 """
 
+import base64
 import hashlib
 import io
 import json
@@ -45,6 +46,7 @@ class Hub:
     asked: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, Range
     address: str = ""
     elsewhere: str = ""  # the same server under another host name
+    uploaded: dict[str, bytes] = field(default_factory=dict)  # by sha256, not yet in a commit
     xet: str = ""  # the address of the Xet storage that is said to have the binary files, if any
 
     def add(self, path: str, commit: str, files: dict[str, bytes]) -> None:
@@ -108,6 +110,51 @@ class Hub:
             }
         return 302, headers | {"Location": f"{self.elsewhere}/cdn/{digest}"}, b""
 
+    def take(self, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Return the answer to a POST or PUT: what an upload consists of."""
+        if path.startswith("/lfs/"):
+            self.uploaded[path.removeprefix("/lfs/")] = body
+            return 200, {}, b""
+        if path == "/api/validate-yaml":
+            return as_json({"errors": [], "warnings": []})
+        if path.endswith("/commit/main"):
+            return self.commit(path, body)
+        content = json.loads(body)
+        if path == "/api/repos/create":
+            name = "/".join(part for part in (content.get("organization"), content["name"]) if part)
+            self.repositories.setdefault(f"{content.get('type') or 'model'}s/{name}", {})
+            return as_json({"url": f"{self.address}/{name}"})
+        if path.endswith("/preupload/main"):
+            files = [
+                {
+                    "path": each["path"],
+                    "uploadMode": "regular" if each["path"].endswith(TEXT) else "lfs",
+                    "shouldIgnore": False,
+                }
+                for each in content["files"]
+            ]
+            return as_json({"files": files})
+        objects = [
+            each | {"actions": {"upload": {"href": f"{self.elsewhere}/lfs/{each['oid']}"}}}
+            for each in content["objects"]
+        ]
+        return as_json({"transfer": "basic", "objects": objects})
+
+    def commit(self, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Make a commit of what was sent, a JSON of a line each."""
+        kind, owner, name = path.removeprefix("/api/").split("/")[:3]
+        files = {}
+        for line in body.splitlines():
+            entry = json.loads(line)
+            value = entry["value"]
+            if entry["key"] == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif entry["key"] == "lfsFile":
+                files[value["path"]] = self.uploaded[value["oid"]]
+        self.add(f"{kind}/{owner}/{name}", "c" * 40, files)
+        url = f"{self.address}/{owner}/{name}/commit/{'c' * 40}"
+        return as_json({"commitUrl": url, "commitOid": "c" * 40, "success": True})
+
 
 def split_path(path: str) -> tuple[str, str, str, str, str]:
     """Return (models | datasets, repository, revision | tree | resolve, revision, file)."""
@@ -164,6 +211,22 @@ def serving(hub: Hub, certificate: Path | None = None):
 
         def do_GET(self):
             self.respond()
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            path = urlsplit(self.path).path
+            hub.asked.append((self.command, path, ""))
+            fault = hub.take_fault(self.command, path)
+            status, headers, answer = (
+                (fault.status, fault.headers, b"{}") if fault else hub.take(path, body)
+            )
+            self.send_response(status)
+            for name, value in (headers | {"Content-Length": str(len(answer))}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_PUT = do_POST
 
         def respond(self):
             path = urlsplit(self.path).path

@@ -147,7 +147,7 @@ def intervals_in(details: object, path: tuple[str, ...] = ()) -> Iterator[tuple]
     """Yield the keys above each interval of nested details, and the interval."""
     if is_interval(details):
         yield path, details
-    elif isinstance(details, dict):
+    if isinstance(details, dict):  # an interval may have one of other units within it
         for key, each in details.items():
             yield from intervals_in(each, (*path, key))
 

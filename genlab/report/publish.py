@@ -1,0 +1,150 @@
+"""Write a model or texts of a run with a card, to a folder or the Hub.
+
+    python -m genlab publish --to FOLDER                 # all artifacts of dvc.yaml, a folder each
+    python -m genlab publish tuned --to hub:USER/NAME    # one of them, to the Hugging Face Hub
+
+Only what is committed is published: dvc.yaml, params.yaml, metrics/ and what dvc.lock names must be
+as in HEAD, or a card would speak of another run. For the Hub the token is taken from HF_TOKEN.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import typer
+
+from genlab.core.files import written_whole
+from genlab.core.params import did_you_mean
+from genlab.core.program import InputError, run, stage_app
+from genlab.experiments.revisions import find_output, opened, path_in_repository
+from genlab.report.cards import PIPELINE, Artifact, Made, dataset_card, model_card, read_artifacts
+
+app = stage_app()
+
+HUB = "hub:"
+FLAGSHIP = "genlab"  # what the pipeline of the root is called
+RECORD = ("dvc.yaml", "dvc.lock", "params.yaml", "metrics")
+LEFT_OUT = ("adapter", "curve.json")  # of a model's folder: the training's own
+
+
+@app.command()
+def main(
+    names: list[str] | None = typer.Argument(None, help="artifacts of dvc.yaml; all if left out"),
+    to: str = typer.Option(..., help="a folder, or hub:USER/NAME"),
+    private: bool = typer.Option(False, help="of a new repository on the Hub"),
+) -> None:
+    """Write or upload artifacts with their cards."""
+    artifacts = chosen_artifacts(names or [])
+    made = committed_run()
+    for artifact in artifacts:
+        check_output(artifact)
+    if not to.startswith(HUB):
+        for artifact in artifacts:
+            write(artifact, made, Path(to) / artifact.name)
+        return
+    if len(artifacts) > 1:
+        raise InputError(f"a repository holds one artifact; name one of {shown(artifacts)}")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / artifacts[0].name
+        write(artifacts[0], made, folder)
+        upload(folder, artifacts[0].kind, to.removeprefix(HUB), private)
+
+
+def shown(artifacts: list[Artifact]) -> str:
+    """Return the names of artifacts."""
+    return ", ".join(artifact.name for artifact in artifacts)
+
+
+def chosen_artifacts(names: list[str]) -> list[Artifact]:
+    """Return the artifacts of these names, or all; InputError for a name that is none."""
+    if not PIPELINE.is_file():
+        raise InputError("no dvc.yaml here; run this in a pipeline's folder")
+    there = read_artifacts(PIPELINE)
+    if not there:
+        raise InputError("dvc.yaml names no artifacts, so there is nothing to publish")
+    for name in names:
+        if name not in there:
+            raise InputError(
+                f"{name}: no artifact of dvc.yaml{did_you_mean(name, there)}; there are "
+                f"{', '.join(there)}"
+            )
+    return [there[name] for name in names or there]
+
+
+def committed_run() -> Made:
+    """Return the commit of this folder's run; InputError if anything of it is not committed."""
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *RECORD])
+    if changed.returncode:
+        raise InputError(
+            f"{', '.join(RECORD)} are not as in the last commit, so a card would speak of another "
+            "run; commit, or `python -m genlab back`"
+        )
+    described = subprocess.run(
+        ["git", "log", "-1", "--format=%h %cs"], capture_output=True, text=True, check=True
+    )
+    return Made(*described.stdout.split())
+
+
+def check_output(artifact: Artifact) -> None:
+    """Raise InputError unless an artifact is in the workspace as dvc.lock has it."""
+    with opened(None) as repo:
+        output = find_output(repo, artifact.path)
+        within = next(
+            (parent for parent in artifact.path.parents if find_output(repo, parent)), None
+        )
+        if output is None and within is None:
+            raise InputError(
+                f"{artifact.path}: {PIPELINE} names it under artifacts, no stage makes it"
+            )
+        if output is None and within is not None:
+            output = find_output(repo, within)
+        if not artifact.path.exists() or (output is not None and output.changed_checksum()):
+            raise InputError(f"{artifact.path}: not as dvc.lock has it; run `dvc repro`")
+
+
+def write(artifact: Artifact, made: Made, folder: Path) -> None:
+    """Write an artifact and its card to a new folder."""
+    if folder.exists():
+        raise InputError(f"{folder}: is there already; remove it, or take another folder")
+    pipeline = Path(path_in_repository(Path())).name or FLAGSHIP
+    with written_whole(folder) as partial:
+        if artifact.kind == "model":
+            shutil.copytree(artifact.path, partial, ignore=lambda *_: set(LEFT_OUT))
+            card = model_card(artifact, pipeline, made)
+        else:
+            partial.mkdir()
+            shutil.copy(artifact.path, partial)
+            card = dataset_card(artifact, pipeline, made, artifact.path)
+        (partial / "README.md").write_text(card, encoding="utf-8")
+    print(f"{artifact.name}: {folder}")
+
+
+def upload(folder: Path, kind: str, repository: str, private: bool) -> None:
+    """Send a folder to a repository of the Hub, which is made if it is not there."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    token = os.environ.get("HF_TOKEN")
+    if not token:
+        raise InputError("HF_TOKEN is not set; give a token of the Hub that may write")
+    api = HfApi(token=token)
+    try:
+        api.create_repo(repository, repo_type=kind, private=private, exist_ok=True)
+        done = api.upload_folder(
+            folder_path=folder,
+            repo_id=repository,
+            repo_type=kind,
+            commit_message=f"{folder.name}, by genlab",
+        )
+    except HFValidationError as error:
+        raise InputError(f"{repository}: no name of the Hub's, like user/name ({error})") from None
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        said = str(error).replace(token, "...")
+        raise InputError(f"{repository}: the Hub did not take it ({said})") from None
+    print(f"{folder.name}: {done.commit_url}")
+
+
+if __name__ == "__main__":
+    run(app)

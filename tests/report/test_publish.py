@@ -1,0 +1,197 @@
+"""Published are a model or a table with a card of what is recorded, and of no other run."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from huggingface_hub import DatasetCard, ModelCard, constants
+from typer.testing import CliRunner
+
+from genlab.core.program import InputError
+from genlab.report.cards import read_artifacts
+from genlab.report.publish import app
+from tests.hub_server import Fault, Hub, serving
+from tests.project_copy import ROOT, commit, dvc, start_git
+
+MAKE = """\
+import json
+from pathlib import Path
+
+import polars as pl
+
+Path("data/model").mkdir(parents=True)
+Path("data/model/config.json").write_text("{}")
+Path("data/model/model.safetensors").write_bytes(bytes(range(256)) * 8)
+Path("data/model/curve.json").write_text("[]")
+pl.DataFrame({"text": ["a", "b"], "place": [1, 2]}).write_parquet("data/texts.parquet")
+Path("metrics").mkdir(exist_ok=True)
+ends = {"value": 0.5, "low": 0.25, "high": 0.75}
+scores = {"tuned": {"share": 0.5, "n": 4}, "real": {"n": 1}}
+Path("metrics/score.json").write_text(json.dumps(scores))
+Path("metrics/score_details.json").write_text(json.dumps({"tuned": {"share": ends}}))
+"""
+DVC_YAML = """\
+# Does a small model | know more? It is asked here.
+stages:
+  make:
+    cmd: python make.py
+    deps: [make.py]
+    outs: [data/model, data/texts.parquet]
+    metrics:
+    - metrics/score.json:
+        cache: false
+    plots:
+    - metrics/score_details.json:
+        cache: false
+artifacts:
+  tuned:
+    path: data/model
+    type: model
+    desc: A model for tests
+    meta: {language: en, scores: [tuned]}
+  texts:
+    path: data/texts.parquet
+    type: dataset
+    desc: Its texts
+    meta: {language: ru}
+"""
+PARAMS = {"corpus": {"source": "hub", "hub_id": "user/data"}, "base": {"source": "mini"}}
+CLAIMS = {"claims": {"more": {"claim": "It knows more."}}}
+SETTLED = {
+    "claims": {"more": {"": {"verdict": "supported", "difference": 0.5, "low": 0.25, "high": 0.75}}}
+}
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    """Return a committed run of a pipeline with a model and a table."""
+    root = tmp_path_factory.mktemp("published") / "project"
+    folder = root / "pipelines/small"
+    (folder / "metrics").mkdir(parents=True)
+    (root / ".dvc").mkdir()
+    (root / ".dvc/config").write_bytes((ROOT / ".dvc/config").read_bytes())
+    (root / ".gitignore").write_text("data/\n")
+    (folder / "make.py").write_text(MAKE)
+    (folder / "dvc.yaml").write_text(DVC_YAML)
+    (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS))
+    (folder / "claims.yaml").write_text(yaml.safe_dump(CLAIMS))
+    (folder / "metrics/claims.json").write_text(json.dumps(SETTLED))
+    start_git(root)
+    made = dvc(folder, "repro")
+    assert made.returncode == 0, made.stdout
+    commit(root)
+    return folder
+
+
+@pytest.fixture
+def pipeline(repository, monkeypatch) -> Path:
+    monkeypatch.chdir(repository)
+    return repository
+
+
+def publish(*words: object) -> str:
+    """Run the program in this process; return what it printed."""
+    return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False).output
+
+
+def test_a_model_is_published_with_a_card_of_what_is_recorded(pipeline, tmp_path):
+    publish("tuned", "--to", tmp_path)
+    files = {path.name for path in (tmp_path / "tuned").iterdir()}
+    assert files == {"README.md", "config.json", "model.safetensors"}  # the curve is the training's
+    same = (tmp_path / "tuned/model.safetensors").read_bytes()
+    assert same == (pipeline / "data/model/model.safetensors").read_bytes()
+    card = ModelCard.load(tmp_path / "tuned/README.md")
+    assert card.data.language == "en"
+    assert card.data.license == "other"  # that of the Hub's data is not ours to give
+    assert card.data.datasets == ["user/data"]
+    (result,) = card.data.eval_results  # of what has an interval, and of this model alone
+    assert (result.metric_type, result.metric_value) == ("share", 0.5)
+    assert result.metric_name == "tuned share (95 % 0.25 to 0.75)"
+    assert "Does a small model | know more?" in card.text
+    assert "| It knows more. | supported: 0.500 [0.250, 0.750] |" in card.text
+    assert "| share | 0.500 [0.250, 0.750] |" in card.text
+    assert "hub_id: user/data" in card.text
+
+
+def test_a_table_is_published_with_its_columns(pipeline, tmp_path):
+    publish("texts", "--to", tmp_path)
+    assert pl.read_parquet(tmp_path / "texts/texts.parquet")["text"].to_list() == ["a", "b"]
+    card = DatasetCard.load(tmp_path / "texts/README.md")
+    assert card.data.language == "ru"
+    assert card.data.configs == [{"config_name": "default", "data_files": "texts.parquet"}]
+    assert "2 rows of" in card.text
+    assert "| place | Int64 |" in card.text
+
+
+def test_all_artifacts_are_published_if_none_is_named(pipeline, tmp_path):
+    publish("--to", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"tuned", "texts"}
+    with pytest.raises(InputError, match=r"tuned: is there already; remove it"):
+        publish("--to", tmp_path)
+
+
+def test_only_the_committed_run_is_published(pipeline, tmp_path):
+    for path, message in (
+        (Path("params.yaml"), "are not as in the last commit"),
+        (Path("data/model/config.json"), "data/model: not as dvc.lock has it; run `dvc repro`"),
+    ):
+        before = path.read_bytes()
+        path.chmod(0o644)
+        path.write_bytes(before + b" ")
+        try:
+            with pytest.raises(InputError, match=message):
+                publish("tuned", "--to", tmp_path)
+        finally:
+            path.write_bytes(before)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["tund", "--to", "x"], "tund: no artifact of dvc.yaml; did you mean tuned?"),
+        (["--to", "hub:a/b"], "a repository holds one artifact; name one of tuned, texts"),
+        (["tuned", "--to", "hub:a/b"], "HF_TOKEN is not set"),
+    ],
+    ids=lambda value: "_".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_published_is_named(pipeline, monkeypatch, words, message):
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with pytest.raises(InputError) as error:
+        publish(*words)
+    assert message in str(error.value)
+
+
+def test_an_artifact_without_what_a_card_needs_is_named(tmp_path):
+    path = tmp_path / "dvc.yaml"
+    entry = {"path": "data/x", "type": "modl", "desc": "It.", "meta": {"language": "en"}}
+    path.write_text(yaml.safe_dump({"artifacts": {"a": entry}}))
+    with pytest.raises(InputError, match=r"artifacts.a: type modl is none of model, dataset; did"):
+        read_artifacts(path)
+    path.write_text(yaml.safe_dump({"artifacts": {"a": entry | {"meta": {}}}}))
+    with pytest.raises(InputError, match=r"artifacts.a: no language, as text under meta"):
+        read_artifacts(path)
+
+
+def test_a_model_goes_to_the_hub_as_it_would_to_a_folder(pipeline, tmp_path, monkeypatch):
+    publish("tuned", "--to", tmp_path)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    with serving(Hub()) as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.address)
+        told = publish("tuned", "--to", "hub:user/model")
+        assert f"tuned: {hub.address}/user/model/commit/" in told
+        files = hub.repositories["models/user/model"]["c" * 40]
+        assert {name: files[name] for name in files if name != ".gitattributes"} == {
+            path.name: path.read_bytes() for path in (tmp_path / "tuned").iterdir()
+        }
+        assert ("POST", "/api/validate-yaml", "") in hub.asked
+        hub.faults.append(Fault("/commit/main", status=403, method="POST"))
+        with pytest.raises(InputError, match=r"^user/texts: the Hub did not take it") as refused:
+            publish("texts", "--to", "hub:user/texts")
+        assert "hf_secret" not in f"{refused.value}{told}"
+        with pytest.raises(InputError, match=r"^a/b/c: no name of the Hub's, like user/name"):
+            publish("texts", "--to", "hub:a/b/c")
