@@ -33,6 +33,7 @@ class Asking:
     columns: list[str]
     answer: Callable[[str, str, int], tuple[str, list[str]]]
     examples: list[str] = field(default_factory=list)
+    is_drawn: bool = True  # another draw gives other answers
 
 
 def asking_routes(asking: Asking, streams: Streams) -> list[Route]:
@@ -40,7 +41,7 @@ def asking_routes(asking: Asking, streams: Streams) -> list[Route]:
     lock = Lock()  # a prompt at a time
 
     async def about(request: Request) -> Response:
-        names = ("title", "note", "prompt", "models", "columns", "examples")
+        names = ("title", "note", "prompt", "models", "columns", "examples", "is_drawn")
         return JSONResponse({name: getattr(asking, name) for name in names})
 
     async def answers(request: Request) -> Response:

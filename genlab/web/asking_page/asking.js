@@ -109,6 +109,7 @@ async function begin() {
   document.title = at("title").textContent = known.title;
   at("note").textContent = known.note;
   at("label").textContent = known.prompt;
+  at("again").hidden = !known.is_drawn;
   for (const example of known.examples) {
     const button = made("button", "", example);
     button.type = "button";
