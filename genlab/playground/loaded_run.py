@@ -4,15 +4,14 @@ What is where, and every value, is read from the command lines that DVC has run:
 generate, score and probe, as their own programs parse them.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from genlab.core.checks import PIPELINE, check_params, parse
-from genlab.core.pipeline import load_stages
+from genlab.core.commands import group_from, stage_options
 from genlab.core.program import InputError
 from genlab.core.progress import counted_by, progress
 from genlab.core.tables import read_table
@@ -60,11 +59,7 @@ class LoadedRun:
 
 def read_commands() -> dict[str, dict[str, Any]]:
     """Return the options of STAGES; raise InputError where there are no such stages."""
-    if not PIPELINE.is_file():
-        raise InputError(f"no {PIPELINE} here; run this in the repository's root")
-    params = check_params(PIPELINE)
-    stages = {stage.name: stage for stage in load_stages(PIPELINE)}
-    commands = {name: parse(stages[name], params)[0] for name in STAGES if name in stages}
+    commands = stage_options(STAGES)
     if len(commands) < len(STAGES) or "rankers_folder" not in commands["score"]:
         raise InputError(
             "this pipeline places no texts among real passages; `genlab play` is for the one in "
@@ -91,7 +86,7 @@ def load_run() -> LoadedRun:
         loaded = load_models(models, generate["dtype"])
         rankers = load_rankers(folders, score["batch_size"])
     texts = read_texts(generate["output"], loaded["base"][0], score)
-    decoding = Decoding(**{f.name: generate[f.name] for f in fields(Decoding)})
+    decoding = group_from(Decoding, generate)
     return LoadedRun(
         queries,
         texts,
