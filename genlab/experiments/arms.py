@@ -78,26 +78,33 @@ def experiments_of(
 ) -> dict[str, tuple[str, int | None, dict[str, object]]]:
     """Return name -> arm, seed and params of every experiment that the arms need.
 
-    They are ordered by training and begin with params.yaml as it is: what the arms of one training
-    share is computed by the first of them.
+    They begin with params.yaml as it is, in every training: what the other arms share with it DVC
+    then has. So two can run beside each other, and train nothing twice.
     """
-    experiments = {}
-    wanted = [arm for arm, params in arms.items() if is_experiment(params)]
-    wanted.sort(key=lambda arm: arms[arm] != {})
-    for seed in trainings.values:
-        for arm in [each for each in wanted if seed in trainings.of_arm(each)]:
-            name = experiment_name(arm, None if seed == trainings.values[0] else seed)
-            experiments[name] = (arm, seed, arms[arm] | trainings.changes(seed))
-    return experiments
+    wanted = [
+        (arm, seed)
+        for seed in trainings.values
+        for arm, params in arms.items()
+        if is_experiment(params) and seed in trainings.of_arm(arm)
+    ]
+    wanted.sort(key=lambda each: arms[each[0]] != {})
+    return {
+        experiment_name(arm, None if seed == trainings.values[0] else seed): (
+            arm,
+            seed,
+            arms[arm] | trainings.changes(seed),
+        )
+        for arm, seed in wanted
+    }
 
 
 def run_arms(
-    layout: Layout, arms: dict[str, dict], trainings: Trainings = ALONE
+    layout: Layout, arms: dict[str, dict], trainings: Trainings = ALONE, jobs: int = 1
 ) -> tuple[list[str], list[str]]:
     """Run the experiments that are lacking; return their names, and those of them that failed.
 
-    They replace those of their names. Raises Busy, before anything is replaced, if a stage or a dvc
-    runs in this clone.
+    They replace those of their names; `jobs` of them run beside each other. Raises Busy, before
+    anything is replaced, if a stage or a dvc runs in this clone.
     """
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "params.yaml"])
     if changed.returncode:
@@ -118,7 +125,7 @@ def run_arms(
             options = [word for change in changes for word in ("-S", change)]
             run_dvc("exp", "run", "--queue", "--name", name, *options)
     try:
-        run_dvc("exp", "run", "--run-all")  # ends well even if some did not
+        run_dvc("exp", "run", "--run-all", "--jobs", str(jobs))  # ends well even if some did not
     except KeyboardInterrupt:
         print(GOES_ON, file=sys.stderr)
         raise

@@ -183,6 +183,9 @@ def run_and_settle(
     trainings: int | None = typer.Option(
         None, min=1, help="run only the first so many seeds of claims.yaml; all if not given"
     ),
+    jobs: int = typer.Option(
+        1, min=1, help="experiments beside each other; each needs its own memory"
+    ),
 ) -> None:
     """Run the arms of claims.yaml that lack, once per training, then settle the claims."""
     content, layout = read_inputs()
@@ -190,7 +193,7 @@ def run_and_settle(
     started = time.monotonic()
     wanted = named.first(trainings)
     n_runs = len(experiments_of(content["arms"], wanted))
-    names, failed = run_arms(layout, content["arms"], wanted)
+    names, failed = run_arms(layout, content["arms"], wanted, jobs)
     if len(failed) < n_runs:
         took = math.ceil((time.monotonic() - started) / 60)
         settle(content, layout, took if len(names) == n_runs else None)

@@ -37,7 +37,7 @@ def test_an_arm_without_training_is_run_once():
     arms = {"base": {"gen.seed": 1}, "tuned": {}}
     found = check_trainings(PATH, {"trainings": given, "arms": arms}, PARAMS)
     assert (found.of_arm("base"), found.of_arm("tuned")) == ((17,), (17, 18))
-    assert [arm for arm, _, _ in experiments_of(arms, found).values()] == ["tuned", "base", "tuned"]
+    assert [arm for arm, _, _ in experiments_of(arms, found).values()] == ["tuned", "tuned", "base"]
     with pytest.raises(InputError, match=r"once: no arm bse; did you mean base\?"):
         check_trainings(PATH, {"trainings": given | {"once": ["bse"]}, "arms": arms}, PARAMS)
 
