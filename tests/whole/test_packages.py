@@ -66,7 +66,11 @@ def test_the_locks_pin_every_package_once_with_the_checksums_of_its_files():
     assert names(project["dependencies"]) <= main.keys()
     assert names(project["optional-dependencies"]["test"]) <= main.keys() | for_tests.keys()
     assert not main.keys() & for_tests.keys()
-    for entry in [*main.values(), *for_tests.values()]:
+    for_gpu = locked("requirements-gpu.lock")
+    assert for_gpu.keys() & main.keys() == {"torch"}  # the same release, built with CUDA
+    (release,) = re.findall(r"^torch==([\d.]+) ", for_gpu["torch"], re.MULTILINE)
+    assert f"torch=={release}+cpu" in main["torch"]
+    for entry in [*main.values(), *for_tests.values(), *for_gpu.values()]:
         pins = re.split(r"^(?=\S)", entry, flags=re.MULTILINE)[1:]
         assert all(re.search(r"==[\w.+]+.*\n    --hash=sha256:[0-9a-f]{64}", pin) for pin in pins)
 
