@@ -22,6 +22,7 @@ COMMANDS = {
     "queue": "genlab.experiments.queue",
     "show": "genlab.experiments.show",
     "beside": "genlab.report.beside",
+    "play": "genlab.playground.play",
     "publish": "genlab.report.publish",
     "label": "genlab.labelling.label",
     "verify": "genlab.experiments.verify",
@@ -34,7 +35,7 @@ COMMANDS = {
     "report": "genlab.report.pipeline",
     "new": "genlab.skeleton.new",
 }
-TALKING = ("label", "queue")  # say all the time what they do
+TALKING = ("label", "play", "queue")  # say all the time what they do
 
 
 def main() -> None:

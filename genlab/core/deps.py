@@ -187,7 +187,7 @@ def top_statements(module: str) -> list[ast.AST]:
     return [
         node
         for node in syntax_tree(module).body
-        if not isinstance(node, ast.FunctionDef | ast.ClassDef)
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         and not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
     ]
 

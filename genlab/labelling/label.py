@@ -7,6 +7,7 @@ labels/NAME.jsonl, which is meant for git.
 """
 
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Annotated, Literal
@@ -14,7 +15,7 @@ from typing import Annotated, Literal
 from typer import Option
 
 from genlab.core.program import run, stage_app
-from genlab.labelling.desk import Desk, doorway, open_server, serve
+from genlab.labelling.desk import Desk, doorway, open_desk
 from genlab.labelling.label_files import LabelFile, check_rater
 from genlab.labelling.questionnaire import (
     add_fingerprints,
@@ -23,6 +24,7 @@ from genlab.labelling.questionnaire import (
     sample_texts,
 )
 from genlab.labelling.terminal import ask_in_terminal
+from genlab.web.server import serve
 
 app = stage_app()
 
@@ -60,13 +62,13 @@ def main(
 
 def show_page(desk: Desk, port: int, browser: bool) -> None:
     """Serve the page until Ctrl-C, and open it in this machine's browser if it is wanted."""
-    server = open_server(desk, port)
-    print(f"The page: {server.address}\nEvery answer is on disk at once; Ctrl-C ends.", flush=True)
-    with doorway(server) as address:
+    opened = open_desk(desk, port)
+    print(f"The page: {opened.address}\nEvery answer is on disk at once; Ctrl-C ends.", flush=True)
+    with doorway(opened) as address, suppress(KeyboardInterrupt):
         if browser:
             # A browser that runs in the terminal returns when it ends, and wants the page before.
             Thread(target=webbrowser.open, args=[address], daemon=True).start()
-        serve(server)
+        serve(opened.app, opened.bound)
 
 
 def what_next(desk: Desk) -> str:

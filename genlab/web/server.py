@@ -7,10 +7,12 @@ address, where it stays in the browser.
 """
 
 import hmac
+import logging
 import secrets
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from genlab.core.palette import PALETTE
 from genlab.core.program import InputError
+from genlab.web.bodies import Refused
 
 TOKEN_HEADER = "X-Token"
 HEADERS = {
@@ -39,14 +42,22 @@ KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 def page_app(folder: Path, routes: Sequence[BaseRoute], token: str, port: int) -> ASGIApp:
     """Return an app that serves the files in `folder` and, to who knows the token, the routes.
 
-    index.html is the page at /. A style sheet begins with the project's palette.
+    index.html is the page at /. A style sheet begins with the project's palette. A route that
+    raises Refused answers with its status and {"error": why}; InputError or OSError, with 503.
     """
     pages = [
         Route("/" if path.name == "index.html" else f"/{path.name}", served(path), methods=["GET"])
         for path in sorted(folder.iterdir())
         if path.suffix in KINDS
     ]
-    return guarded(Starlette(routes=[*pages, *routes]), token, port)
+    handlers = {kind: said for kind in (Refused, InputError, OSError)}
+    return guarded(Starlette(routes=[*pages, *routes], exception_handlers=handlers), token, port)
+
+
+def said(request: Request, error: Exception) -> Response:
+    """Return the answer to a request that a route could not answer."""
+    status = error.status if isinstance(error, Refused) else 503
+    return JSONResponse({"error": str(error)}, status)
 
 
 def served(path: Path) -> Callable[[Request], Response]:
@@ -94,14 +105,16 @@ def new_token() -> str:
 
 
 def bound_socket(port: int) -> socket.socket:
-    """Return a socket at `port` of the loopback address, any free one for 0.
+    """Return a socket that listens at `port` of the loopback address, any free one for 0.
 
-    Raises InputError if the port is taken.
+    Whoever asks before `serve` is answered then. Raises InputError if the port is taken.
     """
-    bound = socket.socket()
+    # Of TCP by name, or asyncio leaves small answers to wait 40 ms for each other (Nagle).
+    bound = socket.socket(proto=socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(("127.0.0.1", port))
+        bound.listen()
     except (OSError, OverflowError):
         bound.close()
         raise InputError(
@@ -110,9 +123,26 @@ def bound_socket(port: int) -> socket.socket:
     return bound
 
 
-def serve(app: ASGIApp, bound: socket.socket) -> None:
-    """Serve until Ctrl-C or SIGTERM; requests that are being answered get three seconds more."""
+class Server(uvicorn.Server):
+    """uvicorn's, which calls `on_end` when Ctrl-C or SIGTERM has come."""
+
+    def __init__(self, config: uvicorn.Config, on_end: Callable[[], object]) -> None:
+        super().__init__(config)
+        self.on_end = on_end
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        # What is cut off now would be told at length, as exceptions in the app.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self.on_end()
+
+
+def serve(app: ASGIApp, bound: socket.socket, on_end: Callable[[], object] = lambda: None) -> None:
+    """Serve until Ctrl-C or SIGTERM; requests that are being answered get three seconds more.
+
+    on_end: called when the signal comes, to end what would answer for longer.
+    """
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=3, lifespan="off"
     )
-    uvicorn.Server(config).run(sockets=[bound])
+    Server(config, on_end).run(sockets=[bound])

@@ -21,8 +21,12 @@ from typer import Option
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import scratch_root
 from genlab.core.yaml_text import load_yaml
+from genlab.web.shown_page import Port, show_page
 
 if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from genlab.web.streams import Streams
     from pipelines.chitchat.conversation import Responder
 
 app = stage_app()
@@ -89,20 +93,16 @@ def console(model: Model = MODEL, params: Params = PARAMS) -> None:
 def web(
     model: Model = MODEL,
     params: Params = PARAMS,
-    port: Annotated[int, Option(min=0, max=65535, help="of the page; 0: any free one")] = 0,
+    port: Port = 0,
     batch_size: BatchSize = 64,
 ) -> None:
     """Talk on a page of this machine, which shows replies as they are written."""
-    from genlab.web.server import bound_socket, new_token, page_app, serve
     from pipelines.chitchat.chat_page import PAGE, chat_routes
 
-    bound = bound_socket(port)
-    responder = load_responder(model, params)
-    token, port = new_token(), bound.getsockname()[1]
-    page = page_app(PAGE, chat_routes(responder, batch_size, str(model)), token, port)
-    print(f"http://127.0.0.1:{port}/#{token}", flush=True)
-    print("the address is for you alone; Ctrl-C ends", file=sys.stderr)
-    serve(page, bound)
+    def load(streams: "Streams") -> "list[Route]":
+        return chat_routes(load_responder(model, params), batch_size, str(model))
+
+    show_page(PAGE, port, load)
 
 
 @app.command()

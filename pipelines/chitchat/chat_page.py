@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from genlab.web.bodies import Refused, is_text, read_object
 from pipelines.chitchat.conversation import Batcher, Memory
 
 if TYPE_CHECKING:
@@ -38,25 +39,25 @@ def chat_routes(responder: "Responder", batch_size: int, name: str) -> list[Rout
         return JSONResponse({"model": name, "history_turns": n_kept})
 
     async def reset(request: Request) -> Response:
-        asked = await read_body(request)
-        if asked is None or not is_chat(asked):
-            return JSONResponse({"error": "not a chat"}, 400)
+        asked = await read_object(request, LONGEST_BODY)
+        if not is_chat(asked):
+            raise Refused("not a chat")
         chats.pop(asked["chat"], None)
         return JSONResponse({})
 
     async def reply(request: Request) -> Response:
-        asked = await read_body(request)
-        if asked is None or not is_chat(asked) or not is_text(asked.get("said")):
-            return JSONResponse({"error": "a turn is a text of up to 2,000 characters"}, 400)
-        chat = asked["chat"]
+        asked = await read_object(request, LONGEST_BODY)
+        chat, said = asked.get("chat", ""), asked.get("said")
+        if not is_chat(asked) or not is_text(said, 2_000) or not said.strip():
+            raise Refused("a turn is a text of up to 2,000 characters")
         if chat in busy:
-            return JSONResponse({"error": "this chat's last turn has no reply yet"}, 409)
+            raise Refused("this chat's last turn has no reply yet", 409)
         memory = chats.setdefault(chat, Memory())
         chats.move_to_end(chat)
         while len(chats) > MAX_CHATS:
             chats.popitem(last=False)
         busy.add(chat)
-        lines = reply_lines(batcher, memory, chat, asked["said"].strip(), n_kept, busy)
+        lines = reply_lines(batcher, memory, chat, said.strip(), n_kept, busy)
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
     return [
@@ -94,27 +95,6 @@ async def reply_lines(
         busy.discard(chat)
 
 
-async def read_body(request: Request) -> dict[str, Any] | None:
-    """Return a request's JSON object; None if it is none, or too long."""
-    content = b""
-    async for piece in request.stream():
-        content += piece
-        if len(content) > LONGEST_BODY:
-            return None
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None
-
-
 def is_chat(asked: dict[str, Any]) -> bool:
     """Say whether a request names a chat."""
     return isinstance(asked.get("chat"), str) and bool(re.fullmatch(r"[\w-]{1,64}", asked["chat"]))
-
-
-def is_text(said: Any) -> bool:
-    """Say whether something is a turn: text that can be written, and not too much of it."""
-    if not isinstance(said, str) or not said.strip() or len(said) > 2_000:
-        return False
-    return said.encode("utf-8", "ignore").decode() == said

@@ -3,6 +3,7 @@
     python -m chat                                  # asks for prompts, until an empty line
     python -m chat --prompt "name two fruits ."     # answers one
     python -m chat --arm ptx --seed 18              # another arm of RL, another training
+    python -m chat --page                           # on a page of this machine
 
 Beside each answer stand the reward model's proxy and, for a prompt of the mini world, the truth.
 Random numbers are those of the prompt alone: ask again for the same answers, or with another
@@ -10,7 +11,6 @@ Random numbers are those of the prompt alone: ask again for the same answers, or
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,16 +19,19 @@ from typer import Option
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import table
 from genlab.labelling.terminal import printable
+from genlab.web.shown_page import Port, show_page
 from pipelines.rlhf.arms import BASE, DPO, SFT, START, numbered
-from pipelines.rlhf.mini_world import Asked, World, read_world
+from pipelines.rlhf.mini_world import read_world
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from starlette.routing import Route
 
-    from pipelines.rlhf.reward_model import RewardModel
+    from genlab.web.streams import Streams
+    from pipelines.rlhf.steps import Steps
 
 app = stage_app()
 
+EMPTY = "(empty)"
 HEADERS = ("step", "proxy", "truth", "answer")
 
 
@@ -43,9 +46,11 @@ def main(
     draw: Annotated[int, Option(min=0, help="of the answers")] = 0,
     data: Annotated[Path, Option(help="folder of the run")] = Path("data"),
     world: Annotated[Path, Option(help="the mini world's vocabulary")] = Path("instructions.yaml"),
+    page: Annotated[bool, Option("--page", help="ask on a page in the browser")] = False,
+    port: Port = 0,
 ) -> None:
     """Answer prompts by all steps side by side."""
-    from pipelines.rlhf.reward_model import load_reward_model
+    from pipelines.rlhf.steps import load_steps
 
     rewards = data / "reward"
     seed = seed or next((each.name for each in numbered(rewards)), "none")
@@ -56,12 +61,13 @@ def main(
                 f"{folder}: no such model; run `dvc repro`, or name another arm or seed"
             )
     words = read_world(world) if world.is_file() else None
-    models = load_steps(folders)
-    reward = load_reward_model(rewards / seed)
-    if prompt:
-        print(answers_to(prompt, models, reward, words, cap, draw))
+    steps = load_steps(folders, rewards / seed, words, cap)
+    if page:
+        show_steps(steps, data / "fetch/prompts.parquet", port, seed, draw)
+    elif prompt:
+        print(answers_to(prompt, steps, draw))
     else:
-        converse(lambda asked: answers_to(asked, models, reward, words, cap, draw))
+        converse(lambda asked: answers_to(asked, steps, draw))
 
 
 def step_folders(data: Path, arm: str, seed: str) -> dict[str, Path]:
@@ -77,15 +83,6 @@ def step_folders(data: Path, arm: str, seed: str) -> dict[str, Path]:
     }
 
 
-def load_steps(
-    folders: dict[str, Path],
-) -> dict[str, tuple["PreTrainedTokenizerBase", "PreTrainedModel"]]:
-    """Return tokenizer and model of each step."""
-    from genlab.models.loading import load_for_inference
-
-    return {name: load_for_inference(folder) for name, folder in folders.items()}
-
-
 def converse(answer: Callable[[str], str], ask: Callable[[str], str] = input) -> None:
     """Print answers to prompts until an empty line, Ctrl-D or Ctrl-C."""
     while True:
@@ -98,53 +95,46 @@ def converse(answer: Callable[[str], str], ask: Callable[[str], str] = input) ->
         print(answer(asked))
 
 
-def answers_to(
-    prompt: str,
-    models: dict[str, tuple["PreTrainedTokenizerBase", "PreTrainedModel"]],
-    reward: "RewardModel",
-    world: World | None,
-    cap: int,
-    draw: int,
-) -> str:
+def answers_to(prompt: str, steps: "Steps", draw: int) -> str:
     """Return a table of each step's answer with proxy reward and truth."""
-    import polars as pl
+    from pipelines.rlhf.steps import answer_of
 
-    from pipelines.rlhf.answers import full_answers, sampling, write_answers
-    from pipelines.rlhf.reward_model import rate
-
-    asked = asked_of(prompt, world)
-    rows = pl.DataFrame(
-        {
-            "prompt_id": [prompt],
-            "prompt": [prompt],
-            "category": [asked.category if asked else None],
-            "asked": [asked.n if asked else None],
-        },
-        {"prompt_id": pl.String, "prompt": pl.String, "category": pl.String, "asked": pl.Int32},
-    )
     lines = []
-    for name, (tokenizer, model) in models.items():
-        found = write_answers(model, tokenizer, rows, 1, sampling(cap, draw), 1, world)
-        given = full_answers(found, tokenizer.eos_token_id)
-        proxy = rate(reward, found["prompt_tokens"].to_list(), given)[0]
-        truth = found["truth"][0]
-        shown = "" if truth is None else f"{truth:.2f}"
-        lines.append([name, f"{proxy:.2f}", shown, printable(found["text"][0]) or "(empty)"])
+    for name in steps.models:
+        found = answer_of(steps, name, prompt, draw)
+        lines.append([name, *cells_of(found.proxy, found.truth), printable(found.text) or EMPTY])
     return table(lines, HEADERS, left=["answer"])
 
 
-def asked_of(prompt: str, world: World | None) -> Asked | None:
-    """Return what a prompt of the mini world asks for, None where it is not clear."""
-    words = prompt.lower().split()
-    if world is None:
-        return None
-    numbers = world.lists["numbers"]
-    found = [
-        Asked(second, numbers.index(first) + 1)
-        for first, second in pairwise(words)
-        if first in numbers and second in world.categories
-    ]
-    return found[0] if len(found) == 1 else None
+def cells_of(proxy: float, truth: float | None) -> list[str]:
+    """Return proxy and truth as they are shown; a prompt of no known world has no truth."""
+    return [f"{proxy:.2f}", "" if truth is None else f"{truth:.2f}"]
+
+
+def show_steps(steps: "Steps", prompts: Path, port: int, seed: str, first: int) -> None:
+    """Serve the page on which all steps answer side by side; `first` is the draw it begins with."""
+    from genlab.web.asking import PAGE, Asking, asking_routes
+    from pipelines.rlhf.steps import answer_of, held_out_prompts
+
+    def answer(name: str, prompt: str, draw: int) -> tuple[str, list[str]]:
+        found = answer_of(steps, name, prompt, first + draw)
+        return found.text, cells_of(found.proxy, found.truth)
+
+    asking = Asking(
+        "All steps side by side",
+        f"Training {seed}. Proxy: the reward model's word. Truth: the hidden rule's, at most 2.5, "
+        "for a prompt that asks for some members of a category.",
+        "A prompt",
+        list(steps.models),
+        list(HEADERS[1:3]),
+        answer,
+        held_out_prompts(prompts),
+    )
+
+    def load(streams: "Streams") -> "list[Route]":
+        return asking_routes(asking, streams)
+
+    show_page(PAGE, port, load)
 
 
 if __name__ == "__main__":

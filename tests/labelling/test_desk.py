@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+import uvicorn
 
 from genlab.core.interrupts import GRACE
 from genlab.core.program import InputError
-from genlab.labelling import desk as label_desk
-from genlab.labelling.desk import Desk, Refused, doorway, open_server
+from genlab.labelling.desk import Desk, OpenDesk, doorway, open_desk
 from genlab.labelling.label_files import LabelFile
 from genlab.labelling.questionnaire import add_fingerprints, read_questionnaire, sample_texts
 from genlab.labelling.terminal import ask_in_terminal
+from genlab.web import bodies
+from genlab.web.bodies import Refused
+from genlab.web.server import TOKEN_HEADER
 from tests.browser import chromium  # noqa: F401
 from tests.project_copy import ROOT
 
@@ -130,22 +133,26 @@ def test_what_is_no_answer_is_refused(desk, change, status):
 
 
 @pytest.fixture
-def server(desk) -> Iterator[label_desk.Server]:
-    server = open_server(desk, 0)
-    thread = Thread(target=server.serve_forever, args=[0.01])
+def server(desk) -> Iterator[OpenDesk]:
+    opened = open_desk(desk, 0)
+    server = uvicorn.Server(uvicorn.Config(opened.app, log_level="critical", lifespan="off"))
+    thread = Thread(target=server.run, args=[[opened.bound]])
     thread.start()
-    yield server
-    server.shutdown()
+    yield opened
+    server.should_exit = True
     thread.join()
-    server.server_close()
 
 
-def ask(server, method="POST", path="/view", body="{}", **headers) -> tuple[int, str]:
+def port_of(opened: OpenDesk) -> int:
+    return opened.bound.getsockname()[1]
+
+
+def ask(opened, method="POST", path="/view", body="{}", **headers) -> tuple[int, str]:
     """Return status and body of a request as the desk's own page sends it, but for `headers`."""
-    given = {"Host": f"127.0.0.1:{server.server_port}", "X-Desk-Token": server.token} | {
+    given = {"Host": f"127.0.0.1:{port_of(opened)}", TOKEN_HEADER: opened.token} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(opened), timeout=60)
     connection.putrequest(method, path, skip_host=True)
     for name, value in ({"Content-Length": str(len(body))} | given).items():
         connection.putheader(name, value)
@@ -156,12 +163,13 @@ def ask(server, method="POST", path="/view", body="{}", **headers) -> tuple[int,
 
 def test_only_the_page_with_the_token_at_this_address_is_answered(server):
     assert ask(server)[0] == 200
-    assert ask(server, X_Desk_Token="")[0] == 403
-    assert ask(server, X_Desk_Token="wrong" * 7)[0] == 403
+    assert ask(server, X_Token="")[0] == 403
+    assert ask(server, X_Token="wrong" * 7)[0] == 403
     assert ask(server, Host="evil.example")[0] == 403
-    assert ask(server, Host=f"evil.example:{server.server_port}")[0] == 403
+    assert ask(server, Host=f"evil.example:{port_of(server)}")[0] == 403
     assert ask(server, "GET", "/", Host="evil.example")[0] == 403
-    assert ask(server, "OPTIONS")[0] == 501  # so no other site's page may send the token's header
+    assert ask(server, "OPTIONS", X_Token="")[0] == 403
+    assert ask(server, "OPTIONS")[0] == 405  # so no other site's page may send the token's header
 
 
 def test_only_the_pages_own_three_files_are_served(server):
@@ -194,7 +202,11 @@ def test_the_style_sheet_brings_every_colour_it_uses_for_light_and_dark(server):
         ("{}", {"Content_Length": "9" * 5000}),
     ],
 )
-def test_a_body_that_is_no_answer_gets_an_error_and_leaves_no_label(server, body, headers):
+def test_a_body_that_is_no_answer_gets_an_error_and_leaves_no_label(
+    server, body, headers, monkeypatch
+):
+    if headers:  # what it promises never comes
+        monkeypatch.setattr(bodies, "PATIENCE", 0.5)
     assert 400 <= ask(server, path="/answer", body=body, **headers)[0] < 500
     assert server.desk.file.answers == {}
 
@@ -217,16 +229,17 @@ def test_a_duration_that_is_none_gets_a_reply_and_leaves_no_label(server, second
 
 
 def test_the_port_is_the_same_after_a_restart_and_the_token_a_new_one(desk, folder):
-    first = open_server(desk, 0)
-    first.server_close()
-    again = open_server(desk, 0)
-    assert (again.server_port, again.token == first.token) == (first.server_port, False)
-    moved = open_server(desk, 0)  # the port is taken meanwhile
-    assert moved.server_port != again.server_port
+    first = open_desk(desk, 0)
+    port = port_of(first)
+    first.bound.close()
+    again = open_desk(desk, 0)
+    assert (port_of(again), again.token == first.token) == (port, False)
+    moved = open_desk(desk, 0)  # the port is taken meanwhile
+    assert port_of(moved) != port_of(again)
     with pytest.raises(InputError, match="is taken"):
-        open_server(desk, again.server_port)
-    again.server_close()
-    moved.server_close()
+        open_desk(desk, port_of(again))
+    again.bound.close()
+    moved.bound.close()
     kept = "".join(path.read_text() for path in (folder / ".scratch/label").iterdir())
     assert not any(server.token in kept for server in (first, again, moved))
 

@@ -28,11 +28,12 @@ ROOMS = {
     "ranking": "core text statistics models sources passages",
     "mini": "core text statistics models sources passages ranking",
     "preference": "core text statistics models sources passages ranking mini",
-    "labelling": "core statistics",
+    "web": "core",
+    "labelling": "core statistics web",
     "experiments": "core statistics",
     "report": "core text statistics models sources passages ranking experiments",
     "skeleton": "core",
-    "web": "core",
+    "playground": "core text models sources passages ranking web",
 }
 
 SKELETON = ROOT / "genlab/skeleton/files"  # copied into a pipeline before it is ever run

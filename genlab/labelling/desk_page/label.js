@@ -74,7 +74,7 @@ function store(key, value) {
 async function post(path, body) {
   const reply = await fetch(path, {
     method: "POST",
-    headers: { "Content-Type": "application/json", "X-Desk-Token": token },
+    headers: { "Content-Type": "application/json", "X-Token": token },
     body: JSON.stringify(body),
   });
   return { status: reply.status, content: await reply.json() };

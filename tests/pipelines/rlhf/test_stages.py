@@ -5,13 +5,17 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.labelling.questionnaire import ranks_of, read_questionnaire
-from pipelines.rlhf import chat
+from genlab.web.streams import Streams
+from pipelines.rlhf import chat, steps
 from pipelines.rlhf.metrics import ROW_SCHEMA
+from pipelines.rlhf.mini_world import read_world
 from pipelines.rlhf.schemas import GENERATED_SCHEMA, RANK_SCHEMA, plain_texts
 from pipelines.rlhf.stages import dpo, fetch, generate, rank, reward, rl, score, sft
 from tests.project_copy import ROOT
@@ -245,5 +249,20 @@ def test_all_steps_answer_side_by_side(made, tmp_path, monkeypatch):
     assert lines[0].split() == ["step", "proxy", "truth", "answer"]
     assert [line.split()[0] for line in lines[1:]] == ["base", "start", "RL"]
     assert shown == invoke(chat.app, prompt="name two fruits .", data=tmp_path, world=WORDS, cap=8)
-    asked = chat.asked_of("please name three trees .", chat.read_world(WORDS))
+    # On the page: the same answers, and of the next draw others.
+    shown_pages = []
+    monkeypatch.setattr(chat, "show_page", lambda folder, port, load: shown_pages.append(load))
+    words = ["--page", "--data", str(tmp_path), "--world", str(WORDS), "--cap", "8"]
+    assert CliRunner().invoke(chat.app, words, catch_exceptions=False).exit_code == 0
+    routes = shown_pages[0](Streams())
+    client = TestClient(Starlette(routes=routes))
+    assert client.post("/about", json={}).json()["models"] == ["base", "start", "RL"]
+    said = client.post("/answers", json={"prompt": "name two fruits .", "draw": 0}).text
+    found = [json.loads(line) for line in said.splitlines()]
+    assert found[-1] == {"done": True}
+    for line, each in zip(lines[1:], found[:-1], strict=True):
+        assert line.startswith(each["model"])
+        assert " ".join(each["cells"]) in " ".join(line.split())
+        assert line.endswith(each["text"] or "(empty)")
+    asked = steps.asked_of("please name three trees .", read_world(WORDS))
     assert (asked.category, asked.n) == ("trees", 3)

@@ -1,0 +1,49 @@
+"""A pipeline's own command lines, for programs that try its models: what is where, and how.
+
+The options of a stage are read as its program parses them, from dvc.yaml and params.yaml, so that
+a page decodes as the stage does and no path stands twice.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from genlab.core.checks import PIPELINE, check_params, parse
+from genlab.core.pipeline import load_stages
+from genlab.core.program import InputError
+
+Group = TypeVar("Group")
+
+
+def stage_options(names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the options of stages of the pipeline in this folder; of those that it has.
+
+    Raises InputError if there is no pipeline here, or a value is wrong.
+    """
+    if not PIPELINE.is_file():
+        raise InputError(f"no {PIPELINE} here; run this in the folder of its pipeline")
+    params = check_params(PIPELINE)
+    stages = {stage.name: stage for stage in load_stages(PIPELINE)}
+    return {name: parse(stages[name], params)[0] for name in names if name in stages}
+
+
+def group_from(kind: type[Group], options: Mapping[str, Any]) -> Group:
+    """Return a group of options, a dataclass, from a stage's options; defaults are kept."""
+    names = [each.name for each in fields(kind) if each.default is MISSING]  # type: ignore[arg-type]
+    return kind(**{name: options[name] for name in names})
+
+
+def chosen_folders(folders: dict[str, Path], only: list[str]) -> dict[str, Path]:
+    """Return the arms' folders, or of those in `only`, in their order.
+
+    Raises InputError for an arm that is none, or a folder that is not there.
+    """
+    for arm in only:
+        if arm not in folders:
+            raise InputError(f"--arm {arm}: there are {', '.join(folders)}")
+    chosen = {arm: folder for arm, folder in folders.items() if not only or arm in only}
+    for folder in chosen.values():
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such model; run `dvc repro` to make it")
+    return chosen

@@ -1,0 +1,270 @@
+// The play page: a text, and its place under each ranker while it is typed.
+"use strict";
+
+const token = location.hash.slice(1);
+const at = (id) => document.getElementById(id);
+const SHOWN = 12; // texts at the top of a long list, and
+const AROUND = 4; // before and after ours; the rest is counted
+
+let query = null; // what the server shows of the query: number, query, passages, text
+let before = null; // places of the text that stood here before, by ranker
+let last = null; // the answer that is shown
+let wanted = false; // the text has changed since the request that is on its way
+let asking = false;
+const draws = {}; // how often a button was pressed for this query
+
+async function ask(path, body) {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Token": token },
+    body: JSON.stringify(body),
+  }).catch(() => {
+    throw new Error("the program does not answer; start it again");
+  });
+  if (response.ok) return response;
+  throw new Error((await response.json().catch(() => ({}))).error ?? `error ${response.status}`);
+}
+
+const asked = async (path, body) => (await ask(path, body)).json();
+
+function tell(problem) {
+  at("trouble").textContent = problem;
+  at("trouble").hidden = !problem;
+}
+
+// Run what a person asked for; say what went wrong.
+async function attempt(work) {
+  try {
+    await work();
+    tell("");
+  } catch (error) {
+    tell(error.message);
+  }
+}
+
+// Text only, never HTML: what people and models write is shown as it is.
+function made(tag, name, text = "") {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  element.textContent = text;
+  return element;
+}
+
+// ---- the query
+
+let finding = 0;
+
+async function find() {
+  const mine = ++finding;
+  const found = await asked("find", { words: at("words").value });
+  if (mine !== finding) return; // an older answer that came late
+  at("found").textContent = found.n > found.found.length ? `${found.n}, the first ${found.found.length} listed` : `${found.n}`;
+  at("query").replaceChildren(...found.found.map(([number, text]) => new Option(text, number)));
+  if (query) showChosen();
+}
+
+function showChosen() {
+  const known = [...at("query").options].find((option) => Number(option.value) === query.number);
+  if (!known) at("query").prepend(new Option(query.query, query.number));
+  at("query").value = query.number;
+}
+
+async function choose(which) {
+  query = await asked("query", which);
+  showChosen();
+  at("asked").textContent = query.query;
+  Object.keys(draws).forEach((name) => delete draws[name]);
+  before = last = null;
+  at("text").value = query.text;
+  await place();
+}
+
+// ---- the place
+
+// One request at a time; what was typed meanwhile is asked when its answer is there.
+async function place() {
+  wanted = true;
+  if (asking) return;
+  asking = true;
+  at("rankers").classList.add("stale");
+  try {
+    while (wanted) {
+      wanted = false;
+      const start = performance.now();
+      const number = query.number;
+      const answer = await asked("place", { query: number, text: at("text").value });
+      if (number !== query.number) continue;
+      last = answer;
+      show(answer, performance.now() - start);
+    }
+  } finally {
+    asking = false;
+    at("rankers").classList.remove("stale");
+  }
+}
+
+const rounded = (place) => (Number.isInteger(place) ? `${place}` : place.toFixed(1));
+
+function changed(ranker) {
+  const old = before?.rankers.find((each) => each.name === ranker.name)?.place;
+  return old === undefined || old === ranker.place ? "" : ` (was ${rounded(old)})`;
+}
+
+function show(answer, milliseconds) {
+  at("places").textContent = answer.rankers
+    .map((each) => `${each.name} ${rounded(each.place)}${changed(each)}`).join(" · ");
+  at("speed").textContent = `answered in ${Math.round(milliseconds)} ms`;
+  at("rankers").replaceChildren(...answer.rankers.map(rankerList));
+}
+
+function rankerList(ranker) {
+  const box = made("section", "ranker");
+  box.setAttribute("aria-label", ranker.name);
+  const told = made("p", "told");
+  told.append(made("b", "", rounded(ranker.place)), ` of ${ranker.n_texts}${changed(ranker)}`);
+  if (ranker.n_tied) told.append(`; tied with ${ranker.n_tied}`);
+  if (ranker.unread) told.append(`; its last ${ranker.unread} tokens are not read`);
+  const ours = ranker.list.findIndex(([number]) => number === null);
+  const list = made("ol");
+  let skipped = 0;
+  ranker.list.forEach((item, i) => {
+    if (i >= SHOWN && Math.abs(i - ours) > AROUND) skipped += 1;
+    else {
+      if (skipped) list.append(made("li", "gap", `… ${skipped} more …`));
+      skipped = 0;
+      list.append(row(item, i));
+    }
+  });
+  if (skipped) list.append(made("li", "gap", `… ${skipped} more …`));
+  box.append(made("h3", "", ranker.name), told, list);
+  return box;
+}
+
+function row([number, score], i) {
+  const [text, selected] = number === null ? [at("text").value, false] : query.passages[number];
+  const line = made("li", number === null ? "ours" : "");
+  const words = made("span", "words");
+  const mark = number === null ? "your text" : selected ? "answer" : "";
+  if (mark) words.append(made("span", "mark", mark));
+  words.append(text.trim() || "(empty)");
+  line.append(made("span", "number", `${i + 1}`), words, made("span", "score", score.toFixed(3)));
+  return line;
+}
+
+// ---- what is done to the text
+
+function replace(text) {
+  before = last;
+  at("text").value = text;
+}
+
+async function alter(button, n) {
+  const draw = draws[button] ?? 0;
+  const { text } = await asked("alter", { query: query.number, text: at("text").value, button, n, draw });
+  draws[button] = draw + 1;
+  undone.push(at("text").value);
+  at("undo").disabled = false;
+  replace(text);
+  await place();
+}
+
+const undone = [];
+
+async function undo() {
+  if (!undone.length) return;
+  replace(undone.pop());
+  at("undo").disabled = !undone.length;
+  await place();
+}
+
+function hold(is) {
+  document.querySelectorAll("#buttons button, #writers button, #pick select, #pick button").forEach((each) => (each.disabled = is));
+  at("undo").disabled = is || !undone.length;
+  at("text").readOnly = is;
+}
+
+async function readLines(response, onLine) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    lines.forEach((line) => onLine(JSON.parse(line)));
+  }
+}
+
+async function write(model) {
+  const draw = draws[model] ?? 0;
+  let done = false;
+  undone.push(at("text").value);
+  before = last;
+  hold(true);
+  try {
+    const response = await ask("write", { query: query.number, model, draw });
+    await readLines(response, (line) => {
+      if (line.error) throw new Error(line.error);
+      at("text").value = line.text;
+      done = line.done === true;
+      place().catch((error) => tell(error.message));
+    });
+    if (!done) throw new Error("the text broke off");
+    draws[model] = draw + 1;
+  } finally {
+    hold(false);
+  }
+  await place();
+}
+
+// ---- the beginning
+
+function button(name, words, work) {
+  const element = made("button", "", words);
+  element.type = "button";
+  element.name = name;
+  element.addEventListener("click", () => attempt(work));
+  return element;
+}
+
+function addButtons(known) {
+  const n = made("input");
+  Object.assign(n, { id: "n", type: "number", min: 1, max: 20000, value: 20 });
+  n.setAttribute("aria-label", "words or tokens that are left");
+  const cut = made("span", "cut");
+  const count = () => Math.max(1, Math.floor(Number(n.value)) || 1);
+  for (const [name, words] of known.buttons) {
+    const element = button(name, words, () => alter(name, count()));
+    if (name.startsWith("cut_")) cut.append(element);
+    else at("buttons").append(element);
+  }
+  cut.prepend(n);
+  const back = button("undo", "undo", undo);
+  Object.assign(back, { id: "undo", disabled: true });
+  at("buttons").append(cut, back);
+  for (const [name, words] of known.models) {
+    at("writers").append(button(name, `let ${words} write`, () => write(name)));
+  }
+}
+
+async function begin() {
+  const known = await asked("about", {}).catch((error) => {
+    at("random").disabled = at("words").disabled = at("text").disabled = true;
+    throw /token/.test(error.message) ? new Error("This address is old: open the one that the program prints.") : error;
+  });
+  at("about").textContent = `${known.n_queries} queries of the run, ${known.rankers.join(", ")}`;
+  addButtons(known);
+  await find();
+  await choose({ query: known.first });
+}
+
+at("words").addEventListener("input", () => attempt(find));
+at("query").addEventListener("change", () => attempt(() => choose({ query: Number(at("query").value) })));
+at("random").addEventListener("click", () => attempt(() => choose({ random: true })));
+at("text").addEventListener("input", () => {
+  before = null;
+  attempt(place);
+});
+at("long").addEventListener("change", () => at("rankers").classList.toggle("whole", at("long").checked));
+addEventListener("hashchange", () => location.reload());
+attempt(begin);

@@ -1,0 +1,49 @@
+"""What a page sends: a JSON object, taken only if it is one and not too long."""
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import Any, TypeGuard
+
+from starlette.requests import Request
+
+LONGEST_BODY = 100_000  # bytes
+PATIENCE = 10.0  # seconds for a request to arrive
+
+
+class Refused(Exception):
+    """A request that cannot be answered, however often it is sent; its text is for the page."""
+
+    def __init__(self, reason: str, status: int = 400) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+async def read_object(request: Request, longest: int = LONGEST_BODY) -> dict[str, Any]:
+    """Return a request's JSON object; raise Refused if it is none, or too long."""
+    content = b""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for piece in request.stream():  # to its end, or the answer would not arrive
+                content += piece[: longest + 1 - len(content)]
+    except TimeoutError:
+        raise Refused("the request did not come to its end", HTTPStatus.REQUEST_TIMEOUT) from None
+    if len(content) > longest:
+        raise Refused(f"a request has a body of at most {longest:,} bytes")
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):  # no JSON, a number of 5,000 digits, or [[[[...
+        body = None
+    if not isinstance(body, dict):
+        raise Refused("not a JSON object")
+    return body
+
+
+def is_text(value: object, longest: int) -> TypeGuard[str]:
+    """Say whether a value is text that can be written, of at most `longest` characters.
+
+    JSON can hold half of a surrogate pair, which no file and no tokenizer takes.
+    """
+    if not isinstance(value, str) or len(value) > longest:
+        return False
+    return value.encode("utf-8", "ignore").decode() == value

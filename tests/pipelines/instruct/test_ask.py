@@ -1,0 +1,78 @@
+"""Asking the arms: in the terminal and on the page the same answers."""
+
+import json
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from genlab.core.program import InputError
+from genlab.web.streams import Streams
+from pipelines.instruct import ask
+from tests.tiny_t5 import save_t5
+
+TASK = "кафе, борщ"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ask")
+    save_t5(folder / "data/fetch/base", seed=1)
+    save_t5(folder / "data/train/main", seed=2)
+    return folder
+
+
+def asked(*words: str) -> str:
+    result = CliRunner().invoke(ask.app, list(words))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_every_arm_answers_and_the_page_says_the_same(folder, monkeypatch):
+    monkeypatch.setattr(ask, "HERE", folder)
+    free = json.loads(asked("--json", TASK))
+    chosen = json.loads(asked("--json", TASK, "зал", "врач"))
+    assert list(free) == list(chosen) == ["pretrained_only", "main"]
+    for each in chosen.values():
+        assert sum(each["share"].values()) == pytest.approx(1)
+        assert each["answer"] in ("зал", "врач")
+
+    pages = []
+    monkeypatch.setattr(ask, "show_page", lambda folder, port, load: pages.append(load))
+    asked("--page")
+    client = TestClient(Starlette(routes=pages[0](Streams())))
+
+    def said(prompt: str) -> list[dict]:
+        reply = client.post("/answers", json={"prompt": prompt, "draw": 0})
+        return [json.loads(line) for line in reply.text.splitlines()]
+
+    assert said(TASK) == [
+        *({"model": arm, "text": each["answer"], "cells": [""]} for arm, each in free.items()),
+        {"done": True},
+    ]
+    assert said(f"{TASK} | зал | врач")[:-1] == [
+        {
+            "model": arm,
+            "text": each["answer"],
+            "cells": [f"{max(each['share'].values()):.0%}"],
+        }
+        for arm, each in chosen.items()
+    ]
+    assert said(f"{TASK} | зал") == [
+        {"error": "choices must be two or more, none empty, none twice"}
+    ]
+
+
+def test_what_cannot_be_asked_is_named(folder, monkeypatch):
+    monkeypatch.setattr(ask, "HERE", folder)
+    for words, message in (
+        ([" "], "nothing is asked"),
+        (["a", "b", "b"], "choices must be two or more"),
+        (["a", "--arm", "other"], "--arm other: there are pretrained_only, main"),
+        (["a", "--page"], "--page: the task is typed there"),
+    ):
+        with pytest.raises(InputError, match=message):
+            asked(*words)
