@@ -1,4 +1,4 @@
-"""Write a page of two runs side by side: what differs, what was changed, and item by item.
+"""Write a page of two runs: what differs, and what was changed.
 
 `python -m genlab beside BASE [OTHER]` compares two runs, each a commit, branch, tag or experiment
 (OTHER, if not said: the workspace), and writes report/beside.html. Every difference is paired and

@@ -271,7 +271,9 @@ def test_every_option_of_audit_arrives(tmp_path, monkeypatch):
 def test_the_number_of_queries_on_the_page_arrives(queries, tmp_path, monkeypatch):
     notes = stopped_at(monkeypatch, report, "make_payload")
     monkeypatch.setattr(report, "read_metrics", lambda folder, names: {})
-    words = [queries, tmp_path, queries, tmp_path, tmp_path, tmp_path / "out"]
+    params = tmp_path / "params.yaml"
+    params.write_text("", encoding="utf-8")
+    words = [queries, tmp_path, queries, tmp_path, params, tmp_path / "out"]
     words += ["--receipt", tmp_path / "r", "--examples", tmp_path / "e"]
     words += ["--picture", tmp_path / "s", "--plots_library", tmp_path / "p", "--n_queries", 34]
     run_until_there(lambda: invoke(report.app, words))
