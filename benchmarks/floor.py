@@ -26,7 +26,7 @@ from typer import Argument, Option
 from benchmarks.side_by_side import machine
 from genlab.__main__ import COMMANDS
 from genlab.core.markdown import markdown_table
-from genlab.core.pipeline import Stage, load_stages
+from genlab.core.pipeline import Stage, load_stages, program_of
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.receipts import processor_maker, vector_instructions
 from genlab.experiments.verify import clean_copy, environment
@@ -126,9 +126,11 @@ def in_order(stages: list[Stage]) -> list[Stage]:
 
 def program_and_words(stage: Stage) -> tuple[str, list[str]]:
     """Return the module that a stage's command runs, and the words after it."""
+    if (ours := program_of(stage)) is not None:
+        return ours
     words = shlex.split(stage.command)
-    module, *rest = words[words.index("-m") + 1 :]
-    return (COMMANDS[rest[0]], rest[1:]) if module == "genlab" else (module, rest)
+    command, *rest = words[words.index("genlab") + 1 :]  # python -m genlab COMMAND ...
+    return COMMANDS[command], rest
 
 
 def count_imports() -> dict[str, float]:

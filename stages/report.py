@@ -14,6 +14,7 @@ from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import run, stage_app
+from genlab.core.stand_ins import shown_name
 from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
 from genlab.experiments.revisions import parse_params
@@ -106,16 +107,14 @@ def tell_placed(rows: pl.DataFrame, payload: dict, rankers: dict) -> dict[str, d
     """Return ranker -> its name, the mean length of a list, and each metric's headline numbers.
 
     These are in whole lists, the generated text among a query's real passages. The name of a model
-    that stands in for a published one says so: `labse (mini)`. BM25 stands in for none.
+    that stands in for a published one says so.
     """
     told: dict[str, dict] = {}
     for metric in payload["headline"]:
         for ranker, numbers in metric["under"].items():
             told.setdefault(ranker, {})[metric["name"]] = numbers
     for ranker, metrics in told.items():
-        made = rankers.get(ranker, {})
-        stands_in = made.get("source") == "mini" and made.get("kind") != "bm25"
-        metrics["name"] = f"{ranker} (mini)" if stands_in else ranker
+        metrics["name"] = shown_name(ranker, rankers.get(ranker, {}))
         own = rows.filter(ranker=ranker)
         metrics["n_texts"] = 1 + float(own["n_candidates"].mean() or 0)  # type: ignore[arg-type]
     return told

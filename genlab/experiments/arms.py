@@ -23,7 +23,7 @@ from genlab.core.params import did_you_mean, flatten, is_number
 from genlab.core.program import InputError
 from genlab.core.running import queueing
 from genlab.experiments.layout import Layout
-from genlab.experiments.lineage import made_as_by_head
+from genlab.experiments.lineage import made_as_by_head, params_in_git
 from genlab.experiments.queue import GOES_ON, run_dvc
 from genlab.experiments.revisions import (
     experiments_by_name,
@@ -181,7 +181,7 @@ def find_runs(
     """
     there = experiments_by_name()
     committed = flatten(read_params("HEAD"))
-    params_of = cache(lambda commit: comparable(flatten(read_params(commit))))
+    params_of = cache(lambda commit: comparable(flatten(params_in_git(commit))))
     names = {(arm, seed): name for name, (arm, seed, _) in experiments_of(arms, trainings).items()}
     runs: Runs = {}
     missing: dict[str, str] = {}

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from genlab.core.yaml_text import load_yaml
+from genlab.experiments.revisions import parse_params
 
 CHECK = "check"  # reads whole folders, and puts nothing of them into what the others read
 
@@ -79,6 +80,11 @@ def stages_at(name: str, commit: str) -> dict[str, dict]:
     """Return the stages of a commit's dvc.lock or dvc.yaml in this folder; {} if it has none."""
     content = content_at(name, commit)
     return (load_yaml(content.decode()) or {}).get("stages", {}) if content else {}
+
+
+def params_in_git(commit: str) -> dict:
+    """Return the params.yaml of a commit in this folder, without opening DVC's repository there."""
+    return parse_params(content_at("params.yaml", commit) or b"", commit)
 
 
 @lru_cache(maxsize=4096)

@@ -16,6 +16,7 @@ import typer
 from genlab.core.markdown import markdown_table
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError, run, stage_app
+from genlab.core.stand_ins import shown_name
 from genlab.experiments.claims_tables import (
     agreeing,
     arms_table,
@@ -49,8 +50,9 @@ def stand_ins(folder: Path, published: dict) -> dict[str, str]:
     names = {}
     for name in keys_of({arm: groups_of(found) for arm, found in published["arms"].items()}):
         manifest = folder / f"metrics/fetch/{name}_manifest.json"
-        if manifest.is_file() and read_json(manifest)["source"] == "mini":
-            names[name] = f"{name} (mini)"
+        shown = shown_name(name, read_json(manifest)) if manifest.is_file() else name
+        if shown != name:
+            names[name] = shown
     return names
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from genlab.core.commands import group_from, stage_options
 from genlab.core.program import InputError
 from genlab.core.progress import counted_by, progress
+from genlab.core.stand_ins import shown_name
 from genlab.core.tables import read_table
 from genlab.models.decoding import Decoding
 from genlab.ranking.candidates import evaluated_queries, read_all_candidates
@@ -143,13 +144,9 @@ def load_rankers(folders: dict[str, Path], batch_size: int) -> dict[str, tuple[s
     from genlab.ranking.rankers import load_ranker
 
     return {
-        name: (label_of(name, folder), load_ranker(folder, batch_size))
+        name: (
+            shown_name(name, read_json(folder / "ranker.json")),
+            load_ranker(folder, batch_size),
+        )
         for name, folder in folders.items()
     }
-
-
-def label_of(name: str, folder: Path) -> str:
-    """Return `NAME (mini)` for a small model made here in the place of one that has this name."""
-    manifest = read_json(folder / "ranker.json")
-    is_stand_in = manifest.get("source") == "mini" and manifest.get("kind") != "bm25"
-    return f"{name} (mini)" if is_stand_in else name

@@ -15,6 +15,7 @@ import polars as pl
 from genlab.core.markdown import markdown_table
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from genlab.core.stand_ins import shown_name
 from genlab.core.yaml_text import load_yaml
 from genlab.report.page import (
     claims_table,
@@ -23,17 +24,11 @@ from genlab.report.page import (
     read_metrics,
     with_intervals,
 )
-from genlab.report.pipeline import read_question
+from genlab.report.pipeline import CLAIMS, METRICS, PARAMS, PIPELINE, read_question
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
-PIPELINE, PARAMS, CLAIMS, METRICS = (
-    Path("dvc.yaml"),
-    Path("params.yaml"),
-    Path("claims.yaml"),
-    Path("metrics"),
-)
 KINDS = ("model", "dataset")
 DATA_GROUPS = ("corpus", "tasks")  # of params.yaml: what a model was tuned on
 STAND_IN = (
@@ -206,17 +201,9 @@ def read_scores(artifact: Artifact) -> dict:
 
 
 def named_stand_ins(scores: dict) -> dict:
-    """Return scores whose groups are rankers with `RANKER (mini)` for each small one made here.
-
-    BM25 is no model, so its name promises no other one.
-    """
+    """Return scores whose groups are rankers under the names that they are shown by."""
     rankers = load_yaml(PARAMS.read_text(encoding="utf-8")).get("rankers", {})
-    small = {
-        name
-        for name, entry in rankers.items()
-        if entry.get("source") == "mini" and entry.get("kind") != "bm25"
-    }
-    return {f"{name} (mini)" if name in small else name: each for name, each in scores.items()}
+    return {shown_name(name, rankers.get(name, {})): group for name, group in scores.items()}
 
 
 def eval_results(scores: dict, artifact: Artifact, data: str) -> "list[EvalResult]":

@@ -90,17 +90,13 @@ def committed_run() -> Made:
 def check_output(artifact: Artifact) -> None:
     """Raise InputError unless an artifact is in the workspace as dvc.lock has it."""
     with opened(None) as repo:
-        output = find_output(repo, artifact.path)
-        within = next(
-            (parent for parent in artifact.path.parents if find_output(repo, parent)), None
-        )
-        if output is None and within is None:
+        places = (artifact.path, *artifact.path.parents)  # it may lie within an output
+        output = next(filter(None, (find_output(repo, path) for path in places)), None)
+        if output is None:
             raise InputError(
                 f"{artifact.path}: {PIPELINE} names it under artifacts, no stage makes it"
             )
-        if output is None and within is not None:
-            output = find_output(repo, within)
-        if not artifact.path.exists() or (output is not None and output.changed_checksum()):
+        if not artifact.path.exists() or output.changed_checksum():
             raise InputError(f"{artifact.path}: not as dvc.lock has it; run `dvc repro`")
 
 

@@ -36,18 +36,20 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+SHARED = Path(__file__).with_name("shared.js")  # beside a page's own files
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 
 def page_app(folder: Path, routes: Sequence[BaseRoute], token: str, port: int) -> ASGIApp:
     """Return an app that serves the files in `folder` and, to who knows the token, the routes.
 
-    index.html is the page at /. A style sheet begins with the project's palette. A route that
-    raises Refused answers with its status and {"error": why}; InputError or OSError, with 503.
+    index.html is the page at /, and shared.js beside it is every page's. A style sheet begins with
+    the project's palette. A route that raises Refused answers with its status and {"error": why};
+    InputError or OSError, with 503.
     """
     pages = [
         Route("/" if path.name == "index.html" else f"/{path.name}", served(path), methods=["GET"])
-        for path in sorted(folder.iterdir())
+        for path in [SHARED, *sorted(folder.iterdir())]
         if path.suffix in KINDS
     ]
     handlers = {kind: said for kind in (Refused, InputError, OSError)}

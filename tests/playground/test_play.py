@@ -14,9 +14,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from genlab.core.program import InputError
+from genlab.core.stand_ins import shown_name
 from genlab.core.tables import read_table
 from genlab.playground import loaded_run
-from genlab.playground.loaded_run import Judge, LoadedRun, label_of, load_run
+from genlab.playground.loaded_run import Judge, LoadedRun, load_run
 from genlab.playground.placed_texts import placed
 from genlab.playground.play import PAGE
 from genlab.playground.routes import play_routes
@@ -24,6 +25,7 @@ from genlab.ranking import places
 from genlab.ranking.candidates import passages_of_others
 from genlab.ranking.probes import make_texts
 from genlab.ranking.rankers import Ranker, RankerKind
+from genlab.sources.ranker_folders import read_json
 from genlab.web.server import TOKEN_HEADER, page_app
 from genlab.web.streams import Streams
 from tests.browser import chromium  # noqa: F401
@@ -113,7 +115,7 @@ def test_a_stand_in_is_named_as_one_and_a_ranker_that_counts_words_is_none(tmp_p
         ("hub", "tensorflow_hub", "use"),
     ):
         (tmp_path / "ranker.json").write_text(json.dumps({"source": source, "kind": kind}))
-        assert label_of("use", tmp_path) == label
+        assert shown_name("use", read_json(tmp_path / "ranker.json")) == label
 
 
 # ---- what the buttons do

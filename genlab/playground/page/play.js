@@ -1,8 +1,6 @@
 // The play page: a text, and its place under each ranker while it is typed.
 "use strict";
 
-const token = location.hash.slice(1);
-const at = (id) => document.getElementById(id);
 const SHOWN = 12; // texts at the top of a long list, and
 const AROUND = 4; // before and after ours; the rest is counted
 
@@ -13,24 +11,7 @@ let wanted = false; // the text has changed since the request that is on its way
 let asking = false;
 const draws = {}; // how often a button was pressed for this query
 
-async function ask(path, body) {
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Token": token },
-    body: JSON.stringify(body),
-  }).catch(() => {
-    throw new Error("the program does not answer; start it again");
-  });
-  if (response.ok) return response;
-  throw new Error((await response.json().catch(() => ({}))).error ?? `error ${response.status}`);
-}
-
-const asked = async (path, body) => (await ask(path, body)).json();
-
-function tell(problem) {
-  at("trouble").textContent = problem;
-  at("trouble").hidden = !problem;
-}
+const asked = async (path, body) => (await post(path, body)).json();
 
 // Run what a person asked for; say what went wrong.
 async function attempt(work) {
@@ -40,14 +21,6 @@ async function attempt(work) {
   } catch (error) {
     tell(error.message);
   }
-}
-
-// Text only, never HTML: what people and models write is shown as it is.
-function made(tag, name, text = "") {
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  element.textContent = text;
-  return element;
 }
 
 // ---- the query
@@ -183,18 +156,6 @@ function hold(is) {
   at("text").readOnly = is;
 }
 
-async function readLines(response, onLine) {
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split("\n");
-    rest = lines.pop();
-    lines.forEach((line) => onLine(JSON.parse(line)));
-  }
-}
-
 async function write(model) {
   const draw = draws[model] ?? 0;
   let done = false;
@@ -202,7 +163,7 @@ async function write(model) {
   before = last;
   hold(true);
   try {
-    const response = await ask("write", { query: query.number, model, draw });
+    const response = await post("write", { query: query.number, model, draw });
     await readLines(response, (line) => {
       if (line.error) throw new Error(line.error);
       at("text").value = line.text;

@@ -1,35 +1,8 @@
 // One prompt, several models: a table for each prompt, filled as the answers come in.
 "use strict";
 
-const token = location.hash.slice(1);
-const at = (id) => document.getElementById(id);
 let known = null; // what the program says of itself
 let last = null; // {prompt, draw} that was asked last
-
-async function post(path, body) {
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Token": token },
-    body: JSON.stringify(body),
-  }).catch(() => {
-    throw new Error("The program does not answer; start it again.");
-  });
-  if (response.ok) return response;
-  throw new Error((await response.json().catch(() => ({}))).error ?? `error ${response.status}`);
-}
-
-function tell(problem) {
-  at("trouble").textContent = problem;
-  at("trouble").hidden = !problem;
-}
-
-// Text only, never HTML: what people and models write is shown as it is.
-function made(tag, name, text = "") {
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  element.textContent = text;
-  return element;
-}
 
 function tableFor(prompt, draw) {
   const table = made("table", "growing");
@@ -54,18 +27,6 @@ function addRow(table, { model, text, cells }) {
   });
   row.append(text.trim() ? made("td", "text", text) : made("td", "text empty", "(empty)"));
   table.tBodies[0].append(row);
-}
-
-async function readLines(response, onLine) {
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split("\n");
-    rest = lines.pop();
-    lines.forEach((line) => onLine(JSON.parse(line)));
-  }
 }
 
 function hold(is) {

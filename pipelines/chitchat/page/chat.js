@@ -1,31 +1,12 @@
 // The chat page: sends a turn, and shows the reply while its lines of JSON come in.
 "use strict";
 
-const token = location.hash.slice(1);
 const chat = crypto.randomUUID();
-const [about, turns, trouble, form, said, send, reset] = [
-  "about", "turns", "trouble", "form", "said", "send", "reset",
-].map((id) => document.getElementById(id));
+const [about, turns, form, said, send, reset] = ["about", "turns", "form", "said", "send", "reset"].map(at);
 let historyTurns = 0;
 
-function ask(path, body) {
-  return fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Token": token },
-    body: JSON.stringify(body),
-  });
-}
-
-function say(problem) {
-  trouble.textContent = problem;
-  trouble.hidden = !problem;
-}
-
-// Text only, never HTML: what people and models write is shown as it is.
 function addTurn(who, text) {
-  const turn = document.createElement("p");
-  turn.className = `turn ${who}`;
-  turn.textContent = text;
+  const turn = made("p", `turn ${who}`, text);
   turns.append(turn);
   turn.scrollIntoView({ block: "end" });
   return turn;
@@ -37,27 +18,14 @@ function showForgotten() {
   all.forEach((turn, i) => turn.classList.toggle("forgotten", i < all.length - historyTurns));
 }
 
-async function readLines(response, onLine) {
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split("\n");
-    rest = lines.pop();
-    lines.forEach((line) => onLine(JSON.parse(line)));
-  }
-}
-
 async function reply(text) {
-  say("");
+  tell("");
   const mine = addTurn("mine", text);
   const turn = addTurn("theirs growing", "");
   send.disabled = reset.disabled = true;
   let done = false;
   try {
-    const response = await ask("/reply", { chat, said: text });
-    if (!response.ok) throw new Error((await response.json()).error);
+    const response = await post("/reply", { chat, said: text });
     await readLines(response, (line) => {
       if (line.error) throw new Error(line.error);
       turn.textContent = line.text;
@@ -69,7 +37,7 @@ async function reply(text) {
     mine.remove();
     turn.remove();
     if (!said.value) said.value = text;
-    say(`Не получилось: ${error.message}. Попробуйте ещё раз.`);
+    tell(`Не получилось: ${error.message}. Попробуйте ещё раз.`);
   } finally {
     turn.classList.remove("growing");
     send.disabled = reset.disabled = false;
@@ -87,20 +55,24 @@ form.addEventListener("submit", (event) => {
 });
 
 reset.addEventListener("click", async () => {
-  const response = await ask("/reset", { chat });
-  if (response.ok) turns.replaceChildren();
-  else say((await response.json()).error);
+  try {
+    await post("/reset", { chat });
+    turns.replaceChildren();
+  } catch (error) {
+    tell(error.message);
+  }
   said.focus();
 });
 
 async function begin() {
-  const response = await ask("/about", {});
-  if (!response.ok) {
-    say("Эта страница не знает пароля: откройте адрес, который напечатан в терминале.");
+  let known;
+  try {
+    known = await (await post("/about", {})).json();
+  } catch {
+    tell("Эта страница не знает пароля: откройте адрес, который напечатан в терминале.");
     send.disabled = reset.disabled = true;
     return;
   }
-  const known = await response.json();
   historyTurns = known.history_turns;
   about.textContent = `${known.model}, помнит реплик: ${historyTurns}`;
 }

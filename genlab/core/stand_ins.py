@@ -1,0 +1,12 @@
+"""How a small ranker made here is called where it stands in for a published one of that name."""
+
+from collections.abc import Mapping
+
+
+def shown_name(name: str, described: Mapping[str, object]) -> str:
+    """Return `NAME (mini)` if its manifest, or its entry in params.yaml, says it was made here.
+
+    BM25 is no model, so its name promises no other one.
+    """
+    is_small = described.get("source") == "mini" and described.get("kind") != "bm25"
+    return f"{name} (mini)" if is_small else name
