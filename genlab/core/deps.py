@@ -5,7 +5,9 @@
 
 DVC follows no imports, and a dep that is missing means a stage that is not run again after a
 change. So the lists of code are written by this program: the stage's program, then our modules in
-alphabetical order. Deps on data stay as they are, below, and are kept by hand.
+alphabetical order. Deps on data stay as they are, below, and are kept by hand. The check's are the
+options and checks of all programs; it has no dep on the folder genlab, which lies outside of a
+pipeline's own DVC repository, where DVC would read Python's caches along.
 """
 
 import ast
@@ -40,6 +42,8 @@ WITHOUT_INFLUENCE = {
     "genlab/core/running.py",
     "genlab/core/yaml_text.py",
 }
+
+CHECK = "genlab.core.checks"  # loads every program of the pipeline by name
 
 app = stage_app()
 
@@ -84,30 +88,55 @@ def all_pipelines() -> list[Path]:
 
 def code_deps(stages: Iterable[Stage], pipeline: Path) -> dict[str, list[str]]:
     """Return the code deps of every entry that runs a program of ours, relative to its folder."""
+    stages = list(stages)
     deps = {}
     for stage in stages:
         found = program_of(stage) or command_of(stage)
         if found is None:
             continue
         module, words = found
-        command = words[0] if words and words[0] in definitions(module) else "main"
-        files = {
-            source_of(used).relative_to(ROOT).as_posix()
-            for used in modules_used(module, command)
-            if source_of(used).name != "__init__.py"
-        } - WITHOUT_INFLUENCE
+        uses = [uses_of(module, words)]
+        if module == CHECK:
+            uses += [uses_in_check(*each) for each in map(program_of, stages) if each]
+        used = set().union(*uses) if module == CHECK else uses[0] - WITHOUT_INFLUENCE
         program = source_of(module).relative_to(ROOT).as_posix()
         folder = pipeline.resolve().parent
         deps[stage.name.partition("@")[0]] = [
-            os.path.relpath(ROOT / file, folder) for file in [program, *sorted(files - {program})]
+            os.path.relpath(ROOT / file, folder) for file in [program, *sorted(used - {program})]
         ]
     return deps
 
 
+def uses_of(module: str, words: list[str]) -> set[str]:
+    """Return the files, from the root, that a program's command can execute anything of."""
+    return files_of(modules_used([(module, command_in(module, words))]))
+
+
+def uses_in_check(module: str, words: list[str]) -> set[str]:
+    """Return the files that `genlab check` can execute anything of, of a program's command."""
+    command = definitions(module)[command_in(module, words)]
+    assert isinstance(command, ast.FunctionDef)
+    names = {node.id for node in ast.walk(command.args) if isinstance(node, ast.Name)}
+    names |= {name for name in definitions(module) if re.match(r"check(_|$)", name)}
+    files = files_of(modules_used([(module, name) for name in sorted(names)]))
+    return files - {source_of(module).relative_to(ROOT).as_posix()}  # the folder stages has it
+
+
+def command_in(module: str, words: list[str]) -> str:
+    """Return the function of a program that a command line runs."""
+    return words[0] if words and words[0] in definitions(module) else "main"
+
+
+def files_of(modules: set[str]) -> set[str]:
+    """Return the files of modules of ours, from the root; those of packages hold nothing."""
+    files = {source_of(module) for module in modules}
+    return {file.relative_to(ROOT).as_posix() for file in files if file.name != "__init__.py"}
+
+
 def command_of(stage: Stage) -> tuple[str, list[str]] | None:
-    """Return the module of `python -m genlab NAME`; None for check, which depends on folders."""
+    """Return the module of `python -m genlab NAME`."""
     found = re.search(r"-m genlab (\w+)", stage.command)
-    if found is None or found[1] == "check":
+    if found is None:
         return None
     (commands,) = (
         ast.literal_eval(node.value)
@@ -217,16 +246,16 @@ def walk(nodes: list[ast.AST]) -> Iterator[ast.AST]:
         yield from ast.walk(node)
 
 
-def modules_used(module: str, command: str) -> set[str]:
-    """Return our modules that a command of the program `module` can execute anything of.
+def modules_used(names: Iterable[tuple[str, str | None]]) -> set[str]:
+    """Return our modules that what bears these names, each (module, name), can execute anything of.
 
-    Followed by name, also into imports inside functions: what the command uses, what that uses,
+    Followed by name, also into imports inside functions: what a command uses, what that uses,
     and so on, and the top-level statements of every module on the way. A class that is used
     counts with all its methods. An import alone counts for nothing, so that a program with
     several commands needs for each only what that one uses.
     """
     seen: set[tuple[str, str | None]] = set()
-    pending: list[tuple[str, str | None]] = [(module, command)]
+    pending = list(names)
     while pending:
         where, name = pending.pop()
         if (where, name) in seen:

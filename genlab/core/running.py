@@ -4,7 +4,8 @@
 that runs meanwhile are lost. And a dvc that is killed leaves its stage running, which would write
 over what the next run makes. So a stage holds a lock file below .dvc/tmp as long as it runs, and
 looks whether the dvc that started it is still there, all the time and before a file is put into its
-place. DVC knows of its own runs, in its file rwlock, but of no stage that was started by hand.
+place. DVC knows of its own runs, in its files rwlock, but of no stage that was started by hand. The
+work tree is the clone's: the locks of all its pipelines, each a repository of DVC's, lie together.
 """
 
 import hashlib
@@ -24,7 +25,8 @@ from genlab.core.progress import working
 if TYPE_CHECKING:
     import psutil
 
-LOCKS = Path("tmp/genlab")  # below .dvc, and like all of .dvc/tmp not in git
+LOCKS = Path(".dvc/tmp/genlab")  # of the clone, and like all of .dvc/tmp not in git
+OWN_RUNS = (".dvc/tmp/rwlock", "pipelines/*/.dvc/tmp/rwlock")  # DVC's, of the clone's repositories
 QUEUEING = "queueing"
 PATIENCE = 2.0  # seconds: a stage whose dvc was killed ends within one
 EVERY = 0.5  # seconds between two looks whether dvc is there
@@ -80,8 +82,10 @@ def stage_lock(folder: Path, module: str) -> Path:
 def lock_folder() -> Path | None:
     """Return where this clone's locks lie; None outside of a repository of DVC's."""
     here = Path.cwd()
-    found = next((path for path in (here, *here.parents) if (path / ".dvc").is_dir()), None)
-    return found and found / ".dvc" / LOCKS
+    above = [here, *here.parents]
+    clone = next((i for i, path in enumerate(above) if (path / ".git").exists()), len(above))
+    repositories = [path for path in above[: clone + 1] if (path / ".dvc").is_dir()]
+    return repositories[-1] / LOCKS if repositories else None
 
 
 @contextmanager
@@ -131,7 +135,9 @@ def queueing() -> Iterator[None]:
     with locked(folder / QUEUEING, "queueing") as lock:
         others = [] if lock else [holder(folder / QUEUEING)]
         others += [holder(path) for path in sorted(folder.iterdir()) if path.name != QUEUEING]
-        others += [f"{pid} ({words})" for pid, words in runs_of_dvc(folder.parent / "rwlock")]
+        clone = folder.parents[len(LOCKS.parts) - 1]
+        files = [path for pattern in OWN_RUNS for path in sorted(clone.glob(pattern))]
+        others += [f"{pid} ({words})" for file in files for pid, words in runs_of_dvc(file)]
         if found := [each for each in others if each]:
             raise Busy(
                 f"process {found[0]} works in this clone, and queueing experiments would take the "

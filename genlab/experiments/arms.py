@@ -29,7 +29,7 @@ from genlab.experiments.revisions import (
     experiments_by_name,
     experiments_of_head,
     hash_in_lock,
-    path_in_repository,
+    pipeline_name,
     read_params,
     read_rows,
 )
@@ -64,11 +64,11 @@ def is_experiment(arm: dict) -> bool:
 
 
 def experiment_name(arm: str, seed: int | None = None) -> str:
-    """Return claim-ARM, or claim-FOLDER-ARM in a pipeline's folder: names are the repository's.
+    """Return claim-ARM, or claim-FOLDER-ARM in a pipeline's folder: names are the whole clone's.
 
     seed: of a training other than that of params.yaml.
     """
-    folder = Path(path_in_repository(Path())).name
+    folder = pipeline_name()
     parts = ["claim", *([folder] if folder else []), arm, *([] if seed is None else [str(seed)])]
     return "-".join(parts)
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from genlab.core.program import InputError, run, stage_app
-from genlab.experiments.revisions import opened, path_in_repository
+from genlab.experiments.revisions import opened, path_in
 
 REPLACED = ("params.yaml", "dvc.lock", "metrics")
 SHOWN = 3
@@ -23,7 +23,7 @@ def missing_outputs(revision: str) -> tuple[list[str], int]:
     """Return the outputs of this folder's pipeline that no cache here has whole, and how many
     outputs there are."""
     with opened(revision) as repo:
-        folder = path_in_repository(Path())
+        folder = path_in(repo, Path())
         file = "dvc.yaml" if folder == "." else f"{folder}/dvc.yaml"
         stages = [each for each in repo.index.stages if each.path_in_repo == file]
         outs = [out for stage in stages for out in stage.outs if out.use_cache]

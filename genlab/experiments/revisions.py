@@ -57,7 +57,7 @@ def opened(revision: str | None) -> "Iterator[Repo]":
 def repository_at(commit: str, folder: Path) -> "Repo":
     """Return the repository around the current `folder` at a commit, which stays open.
 
-    A commit does not change, and reading all pipelines' locks takes DVC a second each time.
+    A commit does not change, and reading a pipeline's lock takes DVC its time.
     """
     from dvc.repo import Repo
 
@@ -75,11 +75,18 @@ def names_in_git() -> list[str]:
     return subprocess.run(command, capture_output=True, text=True).stdout.split()
 
 
-def path_in_repository(path: Path) -> str:
-    """Return a path of the current folder as DVC names it: from the repository's root."""
-    from dvc.repo import Repo
+def path_in(repo: "Repo", path: Path) -> str:
+    """Return a path of the current folder as DVC names it: from its repository's root.
 
-    return (Path.cwd() / path).relative_to(Path(Repo.find_root()).resolve()).as_posix()
+    That is a pipeline's folder; in commits from before each had a repository, git's top.
+    """
+    return (Path.cwd() / path).relative_to(Path(repo.root_dir).resolve()).as_posix()
+
+
+def pipeline_name() -> str:
+    """Return the name of the pipeline in this folder; "" at git's top, where the flagship is."""
+    command = ["git", "rev-parse", "--show-prefix"]
+    return Path(subprocess.run(command, capture_output=True, text=True).stdout.strip()).name
 
 
 def read_bytes(path: Path, revision: str | None) -> bytes:
@@ -91,7 +98,7 @@ def read_bytes(path: Path, revision: str | None) -> bytes:
     from dvc.fs import DVCFileSystem
 
     with opened(revision) as repo:
-        files, inside = DVCFileSystem(repo=repo), path_in_repository(path)
+        files, inside = DVCFileSystem(repo=repo), path_in(repo, path)
         if not files.exists(inside):
             raise InputError(f"{path}: {revision} has no such file, neither in git nor in DVC")
         try:
@@ -140,7 +147,7 @@ def commit_of(revision: str) -> str:
 
 def find_output(repo: "Repo", path: Path) -> "Output | None":
     """Return what dvc.yaml and dvc.lock say of an output of the pipeline; None if not named."""
-    inside = path_in_repository(path)
+    inside = path_in(repo, path)
     outs = (out for stage in repo.index.stages for out in stage.outs)
     return next((o for o in outs if repo.fs.relpath(o.fs_path, repo.root_dir) == inside), None)
 
@@ -152,7 +159,7 @@ def has_file(path: Path, revision: str | None) -> bool:
     from dvc.fs import DVCFileSystem
 
     with opened(revision) as repo:
-        return bool(DVCFileSystem(repo=repo).exists(path_in_repository(path)))
+        return bool(DVCFileSystem(repo=repo).exists(path_in(repo, path)))
 
 
 def hash_in_lock(path: Path, revision: str | None) -> str | None:

@@ -168,14 +168,14 @@ def clean_copy(root: Path, keep: bool) -> Iterator[Path]:
     try:
         clone = folder / "clone"
         git(root, "clone", "--quiet", str(root), str(clone))
-        if not (clone / ".dvc").is_dir():
+        repositories = [path.parent for path in sorted(clone.rglob(".dvc/config"))]
+        if not repositories:
             raise InputError(f"{root}: no .dvc folder in HEAD; is this the repository's top?")
         # What is local goes before what is committed, the user's and the machine's: a shared cache
         # would hand out results.
-        (clone / ".dvc/config.local").write_text(
-            f"[core]\n    site_cache_dir = {folder}/site\n[cache]\n    dir = {folder}/cache\n",
-            encoding="utf-8",
-        )
+        local = f"[core]\n    site_cache_dir = {folder}/site\n[cache]\n    dir = {folder}/cache\n"
+        for repository in repositories:
+            (repository / "config.local").write_text(local, encoding="utf-8")
         yield clone
     finally:
         if keep:

@@ -18,7 +18,7 @@ import typer
 from genlab.core.files import written_whole
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError, run, stage_app
-from genlab.experiments.revisions import find_output, opened, path_in_repository
+from genlab.experiments.revisions import find_output, opened, pipeline_name
 from genlab.report.cards import PIPELINE, Artifact, Made, dataset_card, model_card, read_artifacts
 
 app = stage_app()
@@ -104,7 +104,7 @@ def write(artifact: Artifact, made: Made, folder: Path) -> None:
     """Write an artifact and its card to a new folder."""
     if folder.exists():
         raise InputError(f"{folder}: is there already; remove it, or take another folder")
-    pipeline = Path(path_in_repository(Path())).name or FLAGSHIP
+    pipeline = pipeline_name() or FLAGSHIP
     with written_whole(folder) as partial:
         if artifact.kind == "model":
             shutil.copytree(artifact.path, partial, ignore=lambda *_: set(LEFT_OUT))

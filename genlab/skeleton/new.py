@@ -1,4 +1,4 @@
-"""Make a new pipeline of seven small files that runs at once.
+"""Make a new pipeline of seven small files that runs at once, and the DVC repository of its folder.
 
     python -m genlab new NAME      # then: cd pipelines/NAME && dvc repro
 
@@ -8,6 +8,7 @@ The files are those under genlab/skeleton/files, with NAME in its place; DVC doe
 
 import keyword
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from genlab.core.program import InputError, stage_app
 
 FILES = Path(__file__).with_name("files")
 KINDS = {".md", ".py", ".yaml"}
+CACHE = "[cache]\n    dir = ../../../.dvc/cache\n"  # from pipelines/NAME/.dvc
 PACKAGES = (".", "stages")  # empty __init__.py: an installed package must not win
 
 app = stage_app()
@@ -37,8 +39,20 @@ def main(name: str = typer.Argument(help="of the pipeline: small letters, digits
             target.write_text(re.sub(r"\bNAME\b", name, text), encoding="utf-8")
         for package in PACKAGES:
             (partial / package / "__init__.py").touch()
+        make_repository(partial)
     write_deps(folder / "dvc.yaml")
     print(f"pipelines/{name} is made; run it: cd pipelines/{name} && dvc repro")
+
+
+def make_repository(folder: Path) -> None:
+    """Make a pipeline's folder a repository of DVC's, with the cache, settings, templates and
+    ignored files of the root's: so DVC reads no other pipeline, and shows none."""
+    (folder / ".dvc").mkdir()
+    shutil.copy(ROOT / ".dvc/.gitignore", folder / ".dvc")
+    settings = (ROOT / ".dvc/config").read_text(encoding="utf-8")
+    (folder / ".dvc/config").write_text(settings + CACHE, encoding="utf-8")
+    (folder / ".dvc/plots").symlink_to("../../../.dvc/plots")
+    (folder / ".dvcignore").symlink_to("../../.dvcignore")
 
 
 def check_name(name: str) -> None:

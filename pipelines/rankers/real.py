@@ -73,10 +73,10 @@ def copy_head() -> None:
     call(CLONE, "git", "fetch", "--quiet", str(ROOT), head)
     call(CLONE, "git", "checkout", "--quiet", "--force", "--detach", head)
     cache = subprocess.check_output(
-        [sys.executable, "-m", "dvc", "cache", "dir"], cwd=ROOT, env=environment(), text=True
+        [sys.executable, "-m", "dvc", "cache", "dir"], cwd=HERE, env=environment(), text=True
     ).strip()
     text = f"[cache]\n    dir = {cache}\n"
-    (CLONE / ".dvc/config.local").write_text(text, encoding="utf-8")
+    (CLONE / FOLDER / ".dvc/config.local").write_text(text, encoding="utf-8")
 
 
 def commit_words() -> list[str]:

@@ -38,7 +38,7 @@ def packages_of(module: str) -> set[str]:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_about_experiments_reaches_core_and_statistics_and_no_torch(program):
     module = f"genlab.experiments.{program}"
-    reached = set().union(*(modules_used(module, name) for name in PROGRAMS[program]))
+    reached = set().union(*(modules_used([(module, name)]) for name in PROGRAMS[program]))
     assert "genlab.core.program" in reached
     assert {name.split(".")[1] for name in reached} <= ALLOWED | {"experiments"}
     for name in reached:

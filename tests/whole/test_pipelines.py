@@ -70,11 +70,11 @@ def test_a_program_is_found_behind_what_launches_it(launcher):
 
 
 def test_uses_are_followed_through_functions_but_not_into_those_that_are_not_called():
-    candidates = modules_used("stages.score", "candidates")
+    candidates = modules_used([("stages.score", "candidates")])
     assert {"genlab.ranking.rankers", "genlab.ranking.bm25", "genlab.core.tables"} <= candidates
     assert "genlab.mini.rankers" not in candidates  # fetch_ranker's, and load_ranker is called
     assert "genlab.ranking.summary" not in candidates  # the other command's
-    assert "genlab.ranking.summary" in modules_used("stages.score", "texts")
+    assert "genlab.ranking.summary" in modules_used([("stages.score", "texts")])
     assert "genlab.ranking.bm25" in modules_used(
         "stages.fetch", "ranker"
     )  # by mini_rankers, by rankers
