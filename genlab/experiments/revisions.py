@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -59,9 +59,13 @@ def repository_at(commit: str, folder: Path) -> "Repo":
 
     A commit does not change, and reading a pipeline's lock takes DVC its time.
     """
+    from dvc.fs import GitFileSystem
     from dvc.repo import Repo
+    from dvc.scm import SCM
 
-    return Repo.open(None, rev=commit)
+    scm = SCM(".")
+    top = "/" / PurePosixPath(folder.relative_to(Path(scm.root_dir).resolve()))
+    return Repo(root_dir=str(top), fs=GitFileSystem(scm=scm, rev=commit), scm=scm)
 
 
 def named(revision: str | None) -> str:
@@ -80,7 +84,13 @@ def path_in(repo: "Repo", path: Path) -> str:
 
     That is a pipeline's folder; in commits from before each had a repository, git's top.
     """
-    return (Path.cwd() / path).relative_to(Path(repo.root_dir).resolve()).as_posix()
+    from dvc.fs import GitFileSystem
+
+    inside = Path.cwd() / path
+    if isinstance(repo.fs, GitFileSystem):  # has git's top for root
+        inside = Path("/") / inside.relative_to(Path(repo.scm.root_dir).resolve())
+        return inside.relative_to(repo.root_dir).as_posix()
+    return inside.relative_to(Path(repo.root_dir).resolve()).as_posix()
 
 
 def pipeline_name() -> str:
