@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
 
 
+WORKSPACE = "workspace"  # in DVC's tables; no revision of git's
+
+
 class NotInCache(InputError):
     """What dvc.lock names is in no cache here: another machine made it."""
 
