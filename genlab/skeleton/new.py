@@ -2,8 +2,8 @@
 
     python -m genlab new NAME      # then: cd pipelines/NAME && dvc repro
 
-The folder becomes a DVC repository of its own. The files are those under genlab/skeleton/files, with NAME in its place; DVC does not look there
-(.dvcignore).
+The folder becomes a DVC repository of its own. The files are those under genlab/skeleton/files,
+with NAME in its place; DVC does not look there (.dvcignore).
 """
 
 import keyword
