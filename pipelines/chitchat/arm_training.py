@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import asdict
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genlab.core.files import write_json
 from genlab.core.program import InputError
+from genlab.core.seeds import order_of
 from genlab.mini.training import is_matrix
 from pipelines.chitchat.chat_inputs import Layout, Separator, Special, build_row
 
@@ -45,11 +45,6 @@ def read_rows(
         return build_row(layout, special, row["history"], row["input"], row["reply"])
 
     return rows.map(build, remove_columns=rows.column_names, keep_in_memory=True)
-
-
-def order_of(name: str) -> bytes:
-    """Return a hash by which dialogues are taken in an order that is none of the file's."""
-    return blake2b(name.encode(), digest_size=8).digest()
 
 
 def optimizer_of(
