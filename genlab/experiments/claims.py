@@ -51,6 +51,7 @@ app = stage_app()
 
 CLAIMS = Path("claims.yaml")
 OUTPUT = Path("metrics/claims.json")
+SHOW_THEM = "`dvc repro -f -s report` puts it on the page, `python -m genlab readme` into README."
 PUBLISHED = Path("metrics/published.json")
 
 TABLE_HEADERS = ("group", "B - A", "95 % interval", "pairs", "Holm p", "verdict")
@@ -146,6 +147,7 @@ def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
         },
         **({"minutes": took} if took else {}),
     }
+    before = OUTPUT.read_bytes() if OUTPUT.is_file() else b""
     write_json(OUTPUT, written)
     if "published" in content:
         write_json(PUBLISHED, reread_published(content["published"], content["claims"], layout))
@@ -154,6 +156,8 @@ def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
     for head, reasons in (("Not run:", missing), ("Fewer trainings:", fewer)):
         if reasons:
             print(head, *(f"arm {name}: {why}" for name, why in reasons.items()), sep="\n")
+    if OUTPUT.read_bytes() != before:
+        print(f"{OUTPUT} is another than before. {SHOW_THEM}")
 
 
 def last_minutes() -> int | None:

@@ -321,6 +321,7 @@ def test_without_a_command_what_was_run_is_settled_and_written(repository, monke
         "shift:",
         "strict +0.500 [+0.343, +0.657] 40 < .0002 supported",
     ]
+    assert "dvc repro -f -s report" in lines.pop()  # the page shows the claims before
     assert lines[-5:] == [
         "more: not run: arm later",
         "evens: not run: arm even",
