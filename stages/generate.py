@@ -21,24 +21,14 @@ from genlab.core.options import grouped_options
 from genlab.core.processes import is_first, rank_and_size
 from genlab.core.program import run, stage_app
 from genlab.core.progress import progress
-from genlab.core.tables import CLUSTERS, write_table
+from genlab.core.tables import write_table
 from genlab.models.decoding import Decoding, check_cap, check_samples, end_tokens, generate
 from genlab.models.loading import Dtype, load_for_inference
 from genlab.models.prompts import encode_prompts, make_prompt
-from genlab.models.token_texts import GENERATED
 from genlab.ranking.candidates import evaluated_queries
+from genlab.ranking.samples import SAMPLES
 
 app = stage_app()
-
-SCHEMA = pl.Schema(
-    {
-        "query_id": pl.String(),
-        "sample": pl.Int64(),  # of the query's texts, from 0
-        "query": pl.String(),
-        **CLUSTERS,
-        **GENERATED,
-    }
-)
 
 
 class Model(StrEnum):
@@ -103,8 +93,8 @@ def main(
         prompt=pl.Series([make_prompt(query) for query in asked["query"]], dtype=pl.String),
         tokens=pl.Series(tokens, dtype=pl.List(pl.Int32)),
         finished=pl.Series(finished, dtype=pl.Boolean),
-    ).select(SCHEMA.names())
-    write_table(output, [rows], SCHEMA)
+    ).select(SAMPLES.names())
+    write_table(output, [rows], SAMPLES)
 
     write_json(
         metrics,

@@ -9,19 +9,17 @@ README; a receipt; and the library that draws `dvc plots show`, which else comes
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import run, stage_app
-from genlab.core.stand_ins import shown_name
 from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
 from genlab.experiments.revisions import parse_params
 from genlab.report.charts import draw_charts
 from genlab.report.examples import pick_examples, stand_alone
 from genlab.report.findings import find_findings
-from genlab.report.opening import OPENING, read_opening, say_about, say_headline
+from genlab.report.opening import OPENING, read_opening, say_about, say_headline, tell_placed
 from genlab.report.page import (
     NEXT,
     leakage_table,
@@ -101,23 +99,6 @@ def main(
     with written_whole(picture) as partial:
         partial.write_text(stand_alone(charts), encoding="utf-8")
     print(f"{len(payload['queries'])} queries on {output}; open it in a browser. {NEXT}")
-
-
-def tell_placed(rows: pl.DataFrame, payload: dict, rankers: dict) -> dict[str, dict]:
-    """Return ranker -> its name, the mean length of a list, and each metric's headline numbers.
-
-    These are in whole lists, the generated text among a query's real passages. The name of a model
-    that stands in for a published one says so.
-    """
-    told: dict[str, dict] = {}
-    for metric in payload["headline"]:
-        for ranker, numbers in metric["under"].items():
-            told.setdefault(ranker, {})[metric["name"]] = numbers
-    for ranker, metrics in told.items():
-        metrics["name"] = shown_name(ranker, rankers.get(ranker, {}))
-        own = rows.filter(ranker=ranker)
-        metrics["n_texts"] = 1 + float(own["n_candidates"].mean() or 0)  # type: ignore[arg-type]
-    return told
 
 
 if __name__ == "__main__":

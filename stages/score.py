@@ -7,7 +7,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
@@ -26,7 +25,7 @@ from genlab.ranking.candidates import (
 )
 from genlab.ranking.panel import Panel, rate_texts
 from genlab.ranking.places import Convention
-from genlab.ranking.samples import split_metrics, table_of_parts
+from genlab.ranking.samples import table_of_parts
 from genlab.ranking.summary import (
     measure_texts,
     place_histogram,
@@ -104,30 +103,21 @@ def texts(
         return
 
     of_text = table.select("sample", *CLUSTERS)
-    rows, headline, beside, parts = {}, {}, {}, {}
+    rows, headline, beside = {}, {}, {}
     for name, (relevance, n_unread) in ratings.items():
         scored = real[name].with_columns(score=relevance, **of_text.to_dict())
         rows[name] = places.place(scored, convention.legacy)
         headline[name], beside[name] = summarize_with_references(
             rows[name], real[name], convention.legacy, seed
         )
-        parts[name] = split_metrics(rows[name])
         headline[name]["unread_rate"] = float((n_unread > 0).mean())
-
-    placed = pl.concat(
-        frame.drop("floor_score", "empty_score").with_columns(
-            ranker=pl.lit(name), text=pl.Series(ranked)
-        )
-        for name, frame in rows.items()
-    )
+    placed = places.in_one_table(rows, ranked)
     write_table(output, [placed], placed.schema)
 
     write_json(metrics, headline | {"texts": measure_texts(table, ranked, max_len)})
     write_json(details, beside)
     write_json(histogram, place_histogram(rows))
-    print(table_of(beside))
-    if any(parts.values()):
-        print(table_of_parts(parts))
+    print(*filter(None, [table_of(beside), table_of_parts(rows)]), sep="\n")
 
 
 if __name__ == "__main__":

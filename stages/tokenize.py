@@ -21,6 +21,7 @@ from genlab.models.prompts import check_unknown
 from genlab.passages.documents import (
     ROW_SCHEMA,
     block_schema,
+    check_any_rows,
     encode_documents,
     make_blocks,
     make_rows,
@@ -37,16 +38,6 @@ app = stage_app()
 COUNTED = ["queries_in", "queries_without_selected", "documents"]
 COUNTED += ["rows", "rows_cut", "rows_without_body", "tokens_in", "tokens_out", "tokens_tail"]
 COUNTED += ["tokens_unknown"]
-
-
-def check_any_rows(queries: Path, split: str, counts: dict, block_size: int) -> None:
-    """Raise InputError if a split has given nothing to train on."""
-    if counts["rows"] == 0:
-        raise InputError(
-            f"{queries}: {split} gives no training row ({counts['documents']} documents, "
-            f"{counts['tokens_in']} tokens): no selected passage, or tokenize.block_size="
-            f"{block_size} is longer than the whole text or shorter than every query"
-        )
 
 
 def check(packed: bool, body_loss: bool) -> None:

@@ -7,12 +7,14 @@ is arrays: the tokenizer makes a list of ids once, and it is read once.
 """
 
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from genlab.core.program import InputError
 from genlab.models.prompts import count_dropped, encode_bodies, encode_prompts, frame
 
 if TYPE_CHECKING:
@@ -111,3 +113,13 @@ def make_rows(
     return pa.RecordBatch.from_arrays(
         [column, pa.array(without_loss.astype(np.int32))], schema=ROW_SCHEMA
     )
+
+
+def check_any_rows(queries: Path, split: str, counts: dict, block_size: int) -> None:
+    """Raise InputError if a split has given nothing to train on."""
+    if counts["rows"] == 0:
+        raise InputError(
+            f"{queries}: {split} gives no training row ({counts['documents']} documents, "
+            f"{counts['tokens_in']} tokens): no selected passage, or tokenize.block_size="
+            f"{block_size} is longer than the whole text or shorter than every query"
+        )

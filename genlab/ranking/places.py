@@ -237,3 +237,13 @@ def refuse(
         first = int(bad.argmax())
         row = first if owner is None else int(owner[first])
         raise InputError(f"query {table['query_id'][row]!r}: {reason}")
+
+
+def in_one_table(rows: dict[str, pl.DataFrame], texts: list[str]) -> pl.DataFrame:
+    """Return the placed rows of all rankers under each other, with the texts that were placed."""
+    return pl.concat(
+        frame.drop("floor_score", "empty_score").with_columns(
+            ranker=pl.lit(name), text=pl.Series(texts)
+        )
+        for name, frame in rows.items()
+    )

@@ -7,9 +7,21 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from genlab.core.tables import CLUSTERS
 from genlab.core.terminal import table
+from genlab.models.token_texts import GENERATED
 from genlab.ranking import places
 from genlab.statistics.sampling import VarianceParts, split_variance, widths
+
+SAMPLES = pl.Schema(
+    {
+        "query_id": pl.String(),
+        "sample": pl.Int64(),  # of the query's texts, from 0
+        "query": pl.String(),
+        **CLUSTERS,
+        **GENERATED,
+    }
+)
 
 
 def count_samples(rows: pl.DataFrame) -> int:
@@ -46,8 +58,14 @@ def split_metrics(rows: pl.DataFrame) -> dict[str, VarianceParts]:
     return {metric: parts for metric, parts in found.items() if parts}
 
 
-def table_of_parts(parts: dict[str, dict[str, VarianceParts]]) -> str:
-    """Return ranker -> metric -> parts as lines for a terminal: what k samples a query buy."""
+def table_of_parts(placed: dict[str, pl.DataFrame]) -> str:
+    """Return what k samples a query buy, as lines for a terminal; "" where each has one.
+
+    placed: ranker -> `ranking.place`'s rows.
+    """
+    parts = {ranker: split_metrics(rows) for ranker, rows in placed.items()}
+    if not any(parts.values()):
+        return ""
     rows = [
         [ranker, metric, f"{of.between:.4f}", f"{of.within:.4f}"]
         # Where nothing varies, nothing is known of the width.

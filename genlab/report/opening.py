@@ -17,9 +17,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import polars as pl
 import yaml
 
 from genlab.core.program import InputError
+from genlab.core.stand_ins import shown_name
 from genlab.core.yaml_text import load_yaml
 from genlab.experiments.layout import check_keys, check_text
 from genlab.report.sentences import fill, has, listed, look_up
@@ -190,3 +192,20 @@ def members(name: str, values: dict, where: str) -> list[str]:
     if not isinstance(group, dict | list):
         raise InputError(f"{where}: each: {name} is no group and no list{listed(values)}")
     return [str(each) for each in group]
+
+
+def tell_placed(rows: pl.DataFrame, payload: dict, rankers: dict) -> dict[str, dict]:
+    """Return ranker -> its name, the mean length of a list, and each metric's headline numbers.
+
+    These are in whole lists, the generated text among a query's real passages. The name of a model
+    that stands in for a published one says so.
+    """
+    told: dict[str, dict] = {}
+    for metric in payload["headline"]:
+        for ranker, numbers in metric["under"].items():
+            told.setdefault(ranker, {})[metric["name"]] = numbers
+    for ranker, metrics in told.items():
+        metrics["name"] = shown_name(ranker, rankers.get(ranker, {}))
+        own = rows.filter(ranker=ranker)
+        metrics["n_texts"] = 1 + float(own["n_candidates"].mean() or 0)  # type: ignore[arg-type]
+    return told

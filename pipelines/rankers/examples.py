@@ -3,11 +3,19 @@
 They are of the reader's own collections, and go on the page alone, which is never committed.
 """
 
+from pathlib import Path
+
 import polars as pl
 
+from genlab.core.tables import read_table
+from genlab.report.examples import EXAMPLES
+from genlab.report.page import Table
+from genlab.report.shown_texts import Shown
 from pipelines.rankers.altered_texts import BASELINES
 
 LENGTH = 400  # characters of a text that are shown
+
+FOOLED = "wrong_with_query"  # the probe whose examples stand first: a copy of the query fools
 
 
 def find_examples(placed: pl.DataFrame, altered: pl.DataFrame) -> list[list[str]]:
@@ -43,3 +51,27 @@ def shorten(text: str) -> str:
     """Return the text; of a long one its beginning and its end, which may be what was altered."""
     half = LENGTH // 2
     return text if len(text) <= LENGTH else f"{text[:half]} [...] {text[-half:]}"
+
+
+def examples_by_judge(placed: pl.DataFrame, altered: Path) -> dict[str, Table]:
+    """Return a table of examples for each judge."""
+    tables = {}
+    for (judge, collection), own in placed.group_by("judge", "collection", maintain_order=True):
+        texts = read_table(altered / f"{collection}.parquet")
+        tables[str(judge)] = find_examples(own, texts)
+    return tables
+
+
+def first_examples(tables: dict[str, Table]) -> list[Shown]:
+    """Return the first judge's examples of the query before a wrong passage."""
+    judge, table = next(iter(tables.items()))
+    rows = [row for row in table[1:] if row[0] == FOOLED]
+    return [
+        Shown(
+            name,
+            f"{judge}: place {before} without the query, {after} with it",
+            text,
+            {"query": query},
+        )
+        for name, (_, query, text, before, after) in zip(EXAMPLES, rows, strict=False)
+    ]

@@ -7,6 +7,7 @@ a sum over its steps. The best any reward model can do, the noise ceiling, follo
 """
 
 import numpy as np
+import polars as pl
 
 from genlab.core.seeds import random_stream
 
@@ -48,3 +49,13 @@ def best_accuracy(a: np.ndarray, b: np.ndarray, noise: float, step: float) -> np
     above, below = win_shares(a, b, noise, step)
     untied = above + below
     return np.where(untied > 0, np.maximum(above, below) / np.where(untied > 0, untied, 1), np.nan)
+
+
+def rank_by_rule(rows: pl.DataFrame, noise: float, step: float, seed: int) -> pl.DataFrame:
+    """Return the answers with the labeller's ranks."""
+    parts = []
+    for _, group in rows.group_by("prompt_id", maintain_order=True):
+        truths, names = group["truth"].to_list(), group["answer_id"].to_list()
+        ranks = rank_answers(truths, names, noise, step, seed)
+        parts.append(group.with_columns(rank=pl.Series(ranks, dtype=pl.Int32)))
+    return pl.concat(parts)

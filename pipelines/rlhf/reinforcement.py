@@ -18,6 +18,7 @@ beta times a per-token estimate to the loss.
 """
 
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from typer import Option
 
+from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
 from genlab.models.shown_training import train_from
@@ -268,3 +270,29 @@ def curve_points(log: list[dict], seed: int) -> Iterator[dict]:
             "new_tokens": entry["completions/mean_length"],
             **({"kl": entry["kl"]} if "kl" in entry else {}),  # with beta 0 TRL reckons none
         }
+
+
+def save_snapshots(
+    kept: Path,
+    output: Path,
+    snapshots: list[int],
+    tokenizer: "PreTrainedTokenizerBase",
+    log: list[dict],
+    seed: int,
+) -> None:
+    """Write a training's snapshots with their tokenizer, and its curve, to a folder."""
+    with written_whole(output) as folder:
+        for step in snapshots:
+            shutil.copytree(kept / f"{step}", folder / f"{step}")
+            tokenizer.save_pretrained(folder / f"{step}")
+        write_json(folder / "curve.json", list(curve_points(log, seed)))
+
+
+def last_means(points: list[dict], n_steps: int) -> dict[str, float]:
+    """Return what the trainings' last steps have on average: reward, KL, new tokens."""
+    last = [point for point in points if point["step"] == n_steps]
+    return {
+        name: sum(point[name] for point in last) / len(last)
+        for name in ("reward", "kl", "new_tokens")
+        if all(name in point for point in last)
+    }

@@ -17,6 +17,7 @@ import numpy as np
 from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.models.loading import check_model_folder, first_line, load_tokenizer, quiet_loading
+from pipelines.rlhf.arms import numbered
 
 if TYPE_CHECKING:
     import torch
@@ -179,3 +180,14 @@ def check_reads_as(folder: Path, policy: Path) -> None:
             f"({len(ours)} and {len(theirs)} tokens), but the one reads the other's tokens; start "
             "the reward model from a base with the policy's tokenizer"
         )
+
+
+def reward_models(rewards: Path, n_seeds: int, arm: str) -> list[Path]:
+    """Return the reward models' folders in order; InputError if there are fewer than trainings."""
+    models = numbered(rewards)
+    if n_seeds > len(models):
+        raise InputError(
+            f"arms.{arm}.n_seeds={n_seeds}: there are {len(models)} reward models; raise "
+            "reward.n_seeds, or lower it"
+        )
+    return models

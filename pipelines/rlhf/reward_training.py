@@ -155,3 +155,17 @@ def train_reward_model(
             f"lower reward.learning_rate={recipe.learning_rate}"
         )
     return trainer.model.eval(), log
+
+
+def reward_curve(log: list[dict], seed: int) -> list[dict]:
+    """Return the Trainer's log as plot points: arm, seed, step, loss (nats), accuracy."""
+    return [
+        {
+            "arm": "reward model",
+            "seed": str(seed),
+            "step": each["step"],
+            "loss": each["loss"],
+            "accuracy": each["accuracy"],
+        }
+        for each in log
+    ]

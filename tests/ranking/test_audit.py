@@ -251,7 +251,7 @@ def run(tmp_path, base):
                 | {"tokens": tokens, "finished": finished}
                 for query, (tokens, finished, _) in texts.items()
             ],
-            schema=generate.SCHEMA,
+            schema=generate.SAMPLES,
         )
         forced = honoured.with_columns(
             tokens=pl.Series([of_text[2] for of_text in texts.values()], dtype=pl.List(pl.Int32))
@@ -272,8 +272,8 @@ def run(tmp_path, base):
             for ranker in ("r", "s")
             for stop, table in (("honoured", honoured), ("forced", forced))
         ]
-        write_table(tmp_path / "honoured.parquet", [honoured], generate.SCHEMA)
-        write_table(tmp_path / "forced.parquet", [forced], generate.SCHEMA)
+        write_table(tmp_path / "honoured.parquet", [honoured], generate.SAMPLES)
+        write_table(tmp_path / "forced.parquet", [forced], generate.SAMPLES)
         write_table(tmp_path / "lengths.parquet", rows, LENGTH_SCHEMA)
         words = [str(tmp_path / f"{name}.parquet") for name in ("honoured", "forced", "lengths")]
         words += [str(base), str(tmp_path / "audit.parquet"), "--metrics", str(tmp_path / "m.json")]

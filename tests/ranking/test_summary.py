@@ -55,7 +55,7 @@ def generated(tokenizer):
             }
             for number, n in enumerate(RNG.permutation(12).tolist())
         ],
-        schema=generate.SCHEMA,
+        schema=generate.SAMPLES,
     )
 
 
@@ -217,7 +217,7 @@ def test_a_text_at_a_length_has_its_tokens_and_is_finished_where_its_end_fits(to
             },
             {"query_id": "c", "query": "s", "prompt": "s\n", "tokens": [], "finished": True},
         ],
-        schema=generate.SCHEMA,
+        schema=generate.SAMPLES,
     ).with_columns(sample=0)
     forced = honoured.with_columns(
         tokens=pl.Series(
@@ -438,8 +438,8 @@ def made_up_rankers(monkeypatch):
 def stage(tmp_path, monkeypatch, made_up_rankers, queries, generated, forced, tokenizer):
     """Return the folder of a run, and functions that run candidates, texts and lengths in it."""
     write_table(tmp_path / "queries.parquet", [queries], QUERY_SCHEMA)
-    write_table(tmp_path / "generated.parquet", [generated], generate.SCHEMA)
-    write_table(tmp_path / "forced.parquet", [forced], generate.SCHEMA)
+    write_table(tmp_path / "generated.parquet", [generated], generate.SAMPLES)
+    write_table(tmp_path / "forced.parquet", [forced], generate.SAMPLES)
     tokenizer.save_pretrained(tmp_path / "base")
     ends = GenerationConfig(eos_token_id=tokenizer.eos_token_id)
     ends.save_pretrained(tmp_path / "base")
@@ -567,11 +567,11 @@ def test_forced_texts_of_queries_that_were_not_generated_are_left_out(stage, gen
     run_candidates("words")
     run_lengths("words")
     whole = read_table(folder / "lengths.parquet")
-    write_table(folder / "generated.parquet", [generated[2:5]], generate.SCHEMA)
+    write_table(folder / "generated.parquet", [generated[2:5]], generate.SAMPLES)
     run_lengths("words")
     part = read_table(folder / "lengths.parquet")
     assert part.equals(whole.filter(pl.col("query_id").is_in(["q2", "q3", "q4"])))
-    write_table(folder / "forced.parquet", [forced[6:]], generate.SCHEMA)
+    write_table(folder / "forced.parquet", [forced[6:]], generate.SAMPLES)
     with pytest.raises(InputError, match=r"forced\.parquet: no query of generated\.parquet"):
         run_lengths("words")
 
@@ -582,7 +582,7 @@ def test_fewer_and_shorter_forced_texts_leave_the_other_rows_as_they_are(stage, 
     run_lengths("words")
     whole = read_table(folder / "lengths.parquet")
     short = forced.head(4).with_columns(pl.col("tokens").list.head(8))
-    write_table(folder / "forced.parquet", [short], generate.SCHEMA)
+    write_table(folder / "forced.parquet", [short], generate.SAMPLES)
     run_lengths("words", forced_cap=8)
     part = read_table(folder / "lengths.parquet")
     kept = (pl.col("stop") == "honoured") | (
@@ -690,7 +690,7 @@ def sampled(generated: pl.DataFrame) -> pl.DataFrame:
     """Return two texts of each query: its own, and the next query's tokens."""
     other = generated.with_columns(sample=1, tokens=generated["tokens"].gather([*range(1, 12), 0]))
     return pl.concat(
-        [generated, other.match_to_schema(generate.SCHEMA, integer_cast="upcast")]
+        [generated, other.match_to_schema(generate.SAMPLES, integer_cast="upcast")]
     ).sort("query_id", "sample", maintain_order=True)
 
 
@@ -699,7 +699,7 @@ def test_places_of_several_texts_are_averaged_by_query_before_the_interval(stage
     run_candidates("words")
     both = sampled(generated)
     for name in ("generated", "forced"):
-        write_table(folder / f"{name}.parquet", [both], generate.SCHEMA)
+        write_table(folder / f"{name}.parquet", [both], generate.SAMPLES)
     printed = run_texts("words").stdout
     rows = read_table(folder / "score.parquet")
     assert rows.select("query_id", "sample").rows() == both.select("query_id", "sample").rows()

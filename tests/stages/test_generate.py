@@ -83,7 +83,7 @@ def test_every_validation_query_gets_the_chosen_models_tokens(folder, run, name)
     ids = [f"v{number}" for number in range(10)]
     prompts = encode_prompts(tokenizer, ASKED)
     tokens, finished = decode(model, prompts, ids, decoding, {tokenizer.eos_token_id}, 1)
-    assert rows.schema == generate.SCHEMA
+    assert rows.schema == generate.SAMPLES
     assert rows["query_id"].to_list() == ids
     assert rows["query"].to_list() == ASKED
     assert rows["prompt"].to_list() == [f"{query}\n" for query in ASKED]
@@ -171,7 +171,7 @@ def test_texts_driven_on_fill_the_cap_and_keep_their_end_of_text(folder, run):
     options = {"cap": 100, "temperature": 4.0, "top_k": 0}
     stopped, _ = run(**options)
     driven, metrics = run(ignore_eos=True, **options)
-    assert driven.schema == generate.SCHEMA
+    assert driven.schema == generate.SAMPLES
     assert driven.drop("tokens").equals(stopped.drop("tokens"))
     for short, finished, long in zip(
         stopped["tokens"], stopped["finished"], driven["tokens"].to_list(), strict=True

@@ -7,23 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 from typer import Option
 
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table
 from genlab.report.charts import Chart, draw, draw_charts, find_template, read_plots, read_rows
-from genlab.report.examples import EXAMPLES
 from genlab.report.findings import tell
 from genlab.report.page import NEXT, Table, number_tables, read_metrics, write_report
 from genlab.report.pipeline import Run, read_numbers, read_run, render_run
 from genlab.report.sentences import describe_source
-from genlab.report.shown_texts import Shown
-from pipelines.rankers.examples import find_examples
+from pipelines.rankers.examples import examples_by_judge, first_examples
 
 PIPELINE, METRICS = Path("dvc.yaml"), Path("metrics")
 LADDER = "ladder"  # a plot's template: one chart for each judge on the page
-FOOLED = "wrong_with_query"  # the probe whose examples stand first: a copy of the query fools
 
 app = stage_app()
 
@@ -38,7 +34,7 @@ def main(
 ) -> None:
     """Write the page, the receipt and the plots library."""
     made = with_sources(read_run())
-    tables, ladders = examples(read_table(probes), altered), draw_ladders()
+    tables, ladders = examples_by_judge(read_table(probes), altered), draw_ladders()
     page = render_run(
         made,
         numbers=read_numbers(PIPELINE) | quality_tables(),
@@ -82,30 +78,6 @@ def quality_tables() -> dict[str, list[Table]]:
         for path in sorted((METRICS / "score_candidates").glob("*.json"))
     }
     return {f"quality of {name}": number_tables(content) for name, content in found.items()}
-
-
-def examples(placed: pl.DataFrame, altered: Path) -> dict[str, Table]:
-    """Return a table of examples for each judge."""
-    tables = {}
-    for (judge, collection), own in placed.group_by("judge", "collection", maintain_order=True):
-        texts = read_table(altered / f"{collection}.parquet")
-        tables[str(judge)] = find_examples(own, texts)
-    return tables
-
-
-def first_examples(tables: dict[str, Table]) -> list[Shown]:
-    """Return the first judge's examples of the query before a wrong passage."""
-    judge, table = next(iter(tables.items()))
-    rows = [row for row in table[1:] if row[0] == FOOLED]
-    return [
-        Shown(
-            name,
-            f"{judge}: place {before} without the query, {after} with it",
-            text,
-            {"query": query},
-        )
-        for name, (_, query, text, before, after) in zip(EXAMPLES, rows, strict=False)
-    ]
 
 
 if __name__ == "__main__":

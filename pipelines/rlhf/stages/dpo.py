@@ -7,7 +7,7 @@ A killed run resumes as `reward` does.
 
 import shutil
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,46 +19,12 @@ from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
-from genlab.models.lora import Lora, Method
+from genlab.models.lora import Lora
 from genlab.preference.rows import check_rows_fit, preference_rows
-from genlab.preference.trainer import Loss, Optimizer, PreferenceRecipe
+from pipelines.rlhf.dpo_recipe import DpoRecipe
 from pipelines.rlhf.rankings import preference_pairs
 
 app = stage_app()
-
-
-@dataclass(frozen=True)
-class DpoRecipe:
-    """How DPO is trained; the fields are params of `dpo`."""
-
-    beta: Annotated[float, Option(min=1e-6, help="how much a log-ratio counts")]
-    epochs: Annotated[float, Option(min=0.01)]
-    learning_rate: Annotated[float, Option(min=0.0)]
-    warmup_steps: Annotated[int, Option(min=0)]
-    batch_size: Annotated[int, Option(min=1, help="pairs a step")]
-    save_steps: Annotated[int, Option(min=1, help="steps between checkpoints of a killed run")]
-    seed: Annotated[int, Option(min=0)]
-
-    def preference(self) -> PreferenceRecipe:
-        """Return the recipe as genlab's preference trainer takes it."""
-        return PreferenceRecipe(
-            loss=Loss.sigmoid,
-            beta=self.beta,
-            slic_delta=0.0,
-            slic_weight=0.0,
-            sft_weight=0.0,
-            method=Method.full,
-            optimizer=Optimizer.adamw,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            warmup_steps=self.warmup_steps,
-            batch_size=self.batch_size,
-            gradient_accumulation_steps=1,
-            precompute_reference=False,
-            logging_steps=1,
-            save_steps=self.save_steps,
-            seed=self.seed,
-        )
 
 
 @app.command()

@@ -18,7 +18,7 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
 from pipelines.rlhf.answers import sampling, world_of, write_answers
-from pipelines.rlhf.labeller import rank_answers
+from pipelines.rlhf.labeller import rank_by_rule
 from pipelines.rlhf.people import DESK_SCHEMA, desk_table, people_ranks
 from pipelines.rlhf.rankings import By, given_answers, pair_table
 from pipelines.rlhf.schemas import RANK_SCHEMA
@@ -64,7 +64,7 @@ def main(
         drawn = write_answers(model, tokenizer, asked, n_answers, decoding, batch_size, rules)
         rows = drop_repeated(drawn, asked, dropped)
         if by is By.rule:
-            rows = ranked_by_rule(rows, noise, step, seed)
+            rows = rank_by_rule(rows, noise, step, seed)
         else:
             rows = people_ranks(rows, labels, questionnaire, dropped)
 
@@ -84,16 +84,6 @@ def drop_repeated(drawn: pl.DataFrame, asked: pl.DataFrame, dropped: Counter) ->
     return kept.with_columns(
         answer_id=pl.format("{}-{}", "prompt_id", "draw"), rank=pl.lit(None, pl.Int32)
     ).join(asked.select("prompt_id", "purpose"), on="prompt_id", maintain_order="left")
-
-
-def ranked_by_rule(rows: pl.DataFrame, noise: float, step: float, seed: int) -> pl.DataFrame:
-    """Return the answers with the labeller's ranks."""
-    parts = []
-    for _, group in rows.group_by("prompt_id", maintain_order=True):
-        truths, names = group["truth"].to_list(), group["answer_id"].to_list()
-        ranks = rank_answers(truths, names, noise, step, seed)
-        parts.append(group.with_columns(rank=pl.Series(ranks, dtype=pl.Int32)))
-    return pl.concat(parts)
 
 
 def measure(rows: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, float]:

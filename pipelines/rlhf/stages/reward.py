@@ -29,7 +29,7 @@ from pipelines.rlhf.reward_model import (
     rate,
     save_reward_model,
 )
-from pipelines.rlhf.reward_training import RewardRecipe, train_reward_model
+from pipelines.rlhf.reward_training import RewardRecipe, reward_curve, train_reward_model
 
 app = stage_app()
 
@@ -75,7 +75,7 @@ def main(
                 offset = float(rate(raw, asked, demonstrations).mean())
                 with written_whole(finished) as folder:
                     save_reward_model(model, tokenizer, offset, folder / "model")
-                    write_json(folder / "curve.json", curve_points(log, seed))
+                    write_json(folder / "curve.json", reward_curve(log, seed))
             points += json.loads((finished / "curve.json").read_text(encoding="utf-8"))
         with written_whole(output) as folder:
             for seed in seeds:
@@ -93,20 +93,6 @@ def main(
             **counts,
         },
     )
-
-
-def curve_points(log: list[dict], seed: int) -> list[dict]:
-    """Return the Trainer's log as plot points: arm, seed, step, loss (nats), accuracy."""
-    return [
-        {
-            "arm": "reward model",
-            "seed": str(seed),
-            "step": each["step"],
-            "loss": each["loss"],
-            "accuracy": each["accuracy"],
-        }
-        for each in log
-    ]
 
 
 if __name__ == "__main__":

@@ -23,14 +23,14 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
 from genlab.models.prompts import encode_prompts
-from pipelines.rlhf.arms import RESERVED, numbered
-from pipelines.rlhf.reinforcement import RlRecipe, curve_points, train_policy
-from pipelines.rlhf.reward_model import check_reads_as, load_reward_model, rate
+from pipelines.rlhf.arms import RESERVED
+from pipelines.rlhf.reinforcement import RlRecipe, last_means, save_snapshots, train_policy
+from pipelines.rlhf.reward_model import check_reads_as, load_reward_model, rate, reward_models
 from pipelines.rlhf.schemas import plain_texts
 from pipelines.rlhf.supervised import text_rows
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    pass
 
 app = stage_app()
 
@@ -92,7 +92,8 @@ def main(
                 log = train_policy(
                     scratch / f"{seed}", start, tokenizer, ids, ptx, rates, of_seed, snapshots
                 )
-                finish(scratch / f"{seed}/snapshots", finished, snapshots, tokenizer, log, seed)
+                kept = scratch / f"{seed}/snapshots"
+                save_snapshots(kept, finished, snapshots, tokenizer, log, seed)
             points += json.loads((finished / "curve.json").read_text(encoding="utf-8"))
         with written_whole(output) as folder:
             for number in range(n_seeds):
@@ -100,40 +101,8 @@ def main(
                 shutil.copytree(scratch / f"finished-{seed}", folder / f"{seed}")
                 (folder / f"{seed}" / "curve.json").unlink()
             write_json(folder / "curve.json", points)
-    last = [point for point in points if point["step"] == recipe.steps]
-    means = {
-        name: sum(point[name] for point in last) / len(last)
-        for name in ("reward", "kl", "new_tokens")
-        if all(name in point for point in last)
-    }
+    means = last_means(points, recipe.steps)
     write_json(metrics, {"trainings": n_seeds, "steps": recipe.steps, **means})
-
-
-def finish(
-    kept: Path,
-    output: Path,
-    snapshots: list[int],
-    tokenizer: "PreTrainedTokenizerBase",
-    log: list[dict],
-    seed: int,
-) -> None:
-    """Write a training's snapshots with their tokenizer, and its curve, to a folder."""
-    with written_whole(output) as folder:
-        for step in snapshots:
-            shutil.copytree(kept / f"{step}", folder / f"{step}")
-            tokenizer.save_pretrained(folder / f"{step}")
-        write_json(folder / "curve.json", list(curve_points(log, seed)))
-
-
-def reward_models(rewards: Path, n_seeds: int, arm: str) -> list[Path]:
-    """Return the reward models' folders in order; InputError if there are fewer than trainings."""
-    models = numbered(rewards)
-    if n_seeds > len(models):
-        raise InputError(
-            f"arms.{arm}.n_seeds={n_seeds}: there are {len(models)} reward models; raise "
-            "reward.n_seeds, or lower it"
-        )
-    return models
 
 
 if __name__ == "__main__":
