@@ -68,8 +68,9 @@ def check_model_origin(origin: ModelOrigin, values: dict[str, object], group: st
     What a mini model is made from is `made_from`: another one as `path` would not be read.
     """
     check_bundled(origin.source, origin.path, values, group)
-    is_none = str(origin.path) == "none"
-    if origin.source is ModelSource.mini and not is_none and not origin.path.is_dir():
+    # A table that an earlier stage will make is not there yet: the end of its name tells it.
+    is_file = origin.path.is_file() or (bool(origin.path.suffix) and not origin.path.is_dir())
+    if origin.source is ModelSource.mini and is_file and str(origin.path) != "none":
         raise InputError(
             f"{group}.path={origin.path} is not read while {group}.source=mini; what the model "
             f"is made from is {group}.made_from={origin.made_from}: change that, and leave "
