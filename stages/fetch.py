@@ -28,6 +28,8 @@ from genlab.sources.source import ModelOrigin, ModelSource, Origin, Source
 
 app = stage_app()
 
+SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
+
 Output = Annotated[Path, Argument(help="where the asset is written")]
 Metrics = Annotated[Path, Option(help="JSON of counts")]
 Manifest = Annotated[Path, Option(help="JSON of source, revision and checksums")]

@@ -35,6 +35,8 @@ from pipelines.alignment.schemas import TEXT_SCHEMA, count_texts, training_texts
 
 app = stage_app()
 
+SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
+
 Metrics = Annotated[Path, Option(help="JSON of counts")]
 Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
 

@@ -26,6 +26,8 @@ from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
 
 app = stage_app()
 
+SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
+
 
 @app.command()
 @grouped_options

@@ -28,7 +28,8 @@ from pipelines.reviews.schemas import REVIEW_SCHEMA
 
 app = stage_app()
 
-SOURCES_WITHOUT_PATH = {"fluency_model": frozenset({"mini", "hub"})}  # for genlab check
+WITHOUT_PATH = frozenset({"mini", "hub"})
+SOURCES_WITHOUT_PATH = {"base": WITHOUT_PATH, "fluency_model": WITHOUT_PATH}  # for genlab check
 
 
 @app.command()

@@ -29,6 +29,8 @@ from pipelines.rlhf.schemas import PROMPT_SCHEMA, PURPOSES, TEXT_SCHEMA
 
 app = stage_app()
 
+SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
+
 Metrics = Annotated[Path, Option(help="JSON of counts")]
 Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
 
