@@ -1,7 +1,6 @@
 """A copy of the repository in a folder of its own, for tests that run DVC."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,22 +13,15 @@ from tests.warm_python import warm_python
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def copy_project(folder: Path, only: str | None = None) -> None:
-    """Copy the files git tracks, as they are now, without the record of the committed run.
-
-    only: the folder of the one pipeline that the test is about, "." for the root's. DVC reads every
-    pipeline's dvc.yaml and dvc.lock at each command, which takes it longer than all else.
-    """
+def copy_project(folder: Path) -> None:
+    """Copy the files git tracks, as they are now, without the root's committed run."""
     tracked = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)
     for name in tracked.split("\0"):
         is_record = name == "dvc.lock" or name.startswith("metrics/")
-        pipeline = re.match(r"pipelines/\w+(?=/)", name)
-        of_another = only is not None and (
-            (pipeline is not None and pipeline[0] != only) or (name == "dvc.yaml" and only != ".")
-        )
-        if name and not is_record and not of_another and (ROOT / name).is_file():
+        there = (ROOT / name).is_file() or (ROOT / name).is_symlink()
+        if name and not is_record and there:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
 
 
 def change_params(folder: Path, changes: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""A pipeline of one stage in a sub-folder of a small repository, for tests that read revisions.
+"""A pipeline of one stage in a folder with a DVC repository of its own, for tests of revisions.
 
 Its rows: forty units u00 ... u39 under two judges. Judge "strict" gives unit i the place
 1 + i % 10, plus `shift` for the first half of the units; judge "kind" always 1. `good` is 1 where
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from genlab.skeleton.new import make_repository as make_repository_of_dvc
 from tests.project_copy import ROOT, call, change_params, commit, dvc, environment, start_git
 
 MAKE = """\
@@ -57,12 +58,15 @@ rows:
 def make_repository(root: Path) -> Path:
     """Return the pipeline's folder; shift is 0 in HEAD, 1 in the workspace and claim-tiny-one.
 
-    The tag `before` has no run, `unrun` shift 7 in params.yaml but the rows of shift 0.
+    The tag `before` has no run, and no repository but the root's; `unrun` has shift 7 in
+    params.yaml, but the rows of shift 0.
     """
     folder = root / "pipelines/tiny"
     folder.mkdir(parents=True)
     (root / ".dvc").mkdir()
-    shutil.copy(ROOT / ".dvc/config", root / ".dvc/config")
+    for name in ("config", ".gitignore"):
+        shutil.copy(ROOT / ".dvc" / name, root / ".dvc" / name)
+    shutil.copy(ROOT / ".dvcignore", root)
     (root / ".gitignore").write_text("data/\n*-dvc/\n")
     (folder / "make.py").write_text(MAKE)
     (folder / "dvc.yaml").write_text(yaml.safe_dump(DVC_YAML))
@@ -70,6 +74,8 @@ def make_repository(root: Path) -> Path:
     (folder / "claims.yaml").write_text(HEAD)
     start_git(root)
     call(root, "git", "tag", "before")
+    make_repository_of_dvc(folder)
+    commit(root)
     for words in (["repro"], ["exp", "run", "--name", "claim-tiny-one", "-S", "rows.shift=1"]):
         result = dvc(folder, *words)
         assert result.returncode == 0, result.stdout

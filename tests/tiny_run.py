@@ -35,6 +35,6 @@ SIZES = {
 
 def make_project(folder: Path, changes: dict[str, object] | None = None) -> None:
     """Make a repository of the project at these sizes in a new folder; nothing is run yet."""
-    copy_project(folder, only=".")
+    copy_project(folder)
     change_params(folder, SIZES | (changes or {}))
     start_git(folder)

@@ -3,7 +3,8 @@
     python -m genlab cache
 
 The cache is where `dvc cache dir` says: .dvc/cache, or what cache.dir is in one of DVC's configs.
-One that other clones share is theirs, too: they must run this as well, to find what they hold.
+One that other clones share is theirs, too: they must run this as well, to find what they hold. In
+the root all pipelines are looked at; one whose config names another cache, in its own folder.
 DVC trusts a read-only file of its cache and never reads it again. A file that a bad disk or a stray
 program changed is brought back into the workspace, and `dvc repro` says that nothing changed. Every
 object's name is the md5 of its content; this program checks it. It also deletes every file or
@@ -26,11 +27,15 @@ app = stage_app()
 
 
 @app.command()
-def main(root: Path = typer.Argument(Path("."), help="the repository's root")) -> None:
+def main(
+    root: Path = typer.Argument(Path("."), help="the repository's root, or a pipeline's folder"),
+) -> None:
     """Delete broken objects of the cache and what the workspace holds of them; name both."""
     root = root.absolute()
     if not (root / ".dvc").is_dir():
-        raise InputError(f"{root}: no .dvc here; run this in the repository's root")
+        raise InputError(
+            f"{root}: no .dvc here; run this in the repository's root, or in a pipeline's folder"
+        )
     cache = find_cache(root)
     objects = sorted(path for path in cache.glob("??/*") if path.is_file())
     broken = [path for path in objects if not is_whole(path)]

@@ -24,6 +24,7 @@ from genlab.experiments.gates import explain_miss, read_gate
 from genlab.experiments.layout import Layout, read_layout, read_yaml
 from genlab.experiments.pairing import Pairing, count_asked, pair_rows
 from genlab.experiments.revisions import (
+    WORKSPACE,
     commit_of,
     has_file,
     hash_in_lock,
@@ -174,10 +175,9 @@ def find_doubts(layout: Layout, revisions: Runs, pairings: dict[str, Pairing]) -
 
 def read_sides(path: Path, base: str, other: str | None) -> tuple[Runs, Runs, bool]:
     """Return both sides' runs in one order of trainings, and whether their seeds are the same."""
-    runs_a = expand(base)
-    runs_b: Runs = [None] if other is None else list(expand(other))
+    runs_a, runs_b = expand(base), expand(other or WORKSPACE)
     if len(runs_a) == len(runs_b) == 1:
-        return list(runs_a), runs_b, True
+        return runs_a, runs_b, True
     trainings = check_trainings(path, read_yaml(path), flatten(read_params("HEAD")))
     return matched_order(trainings, runs_a, runs_b)
 
@@ -185,8 +185,8 @@ def read_sides(path: Path, base: str, other: str | None) -> tuple[Runs, Runs, bo
 @app.command()
 def main(
     base: str = typer.Argument(
-        help="commit, branch, tag, experiment or a file of rows; several trainings as a,b,c or "
-        "'main-*'"
+        help="commit, branch, tag, experiment, workspace or a file of rows; several trainings as "
+        "a,b,c or 'main-*'"
     ),
     other: str | None = typer.Argument(None, help="the same; the workspace if not given"),
     gate: list[str] = typer.Option(

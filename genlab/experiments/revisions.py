@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
 
 
+WORKSPACE = "workspace"  # in DVC's tables; no revision of git's
+
+
 class NotInCache(InputError):
     """What dvc.lock names is in no cache here: another machine made it."""
 
@@ -57,7 +60,8 @@ def opened(revision: str | None) -> "Iterator[Repo]":
 def repository_at(commit: str, folder: Path) -> "Repo":
     """Return the repository around the current `folder` at a commit, which stays open.
 
-    A commit does not change, and reading a pipeline's lock takes DVC its time.
+    A commit does not change, and reading a pipeline's lock takes DVC its time. The cache is the
+    workspace's: a relative cache.dir of a commit DVC would look for from the disk's root.
     """
     from dvc.fs import GitFileSystem
     from dvc.repo import Repo
@@ -65,7 +69,9 @@ def repository_at(commit: str, folder: Path) -> "Repo":
 
     scm = SCM(".")
     top = "/" / PurePosixPath(folder.relative_to(Path(scm.root_dir).resolve()))
-    return Repo(root_dir=str(top), fs=GitFileSystem(scm=scm, rev=commit), scm=scm)
+    with opened(None) as workspace:
+        cache = {"cache": {"dir": workspace.cache.local_cache_dir}}
+    return Repo(root_dir=str(top), fs=GitFileSystem(scm=scm, rev=commit), scm=scm, config=cache)
 
 
 def named(revision: str | None) -> str:

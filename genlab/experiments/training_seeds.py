@@ -18,7 +18,7 @@ from pathlib import Path
 
 from genlab.core.params import did_you_mean, flatten
 from genlab.core.program import InputError
-from genlab.experiments.revisions import experiments_of_head, read_params
+from genlab.experiments.revisions import WORKSPACE, experiments_of_head, read_params
 
 FORM = "trainings: {params: [train.seed], values: [17, 18, 19, 20, 21]}"
 ONE: tuple[int | None, ...] = (None,)  # params.yaml as it is
@@ -91,12 +91,15 @@ def check_trainings(path: Path, content: dict, params: Mapping) -> Trainings:
     return Trainings(tuple(names), tuple(values), tuple(once))
 
 
-def expand(name: str) -> list[str]:
-    """Return the runs that a word stands for: itself, a,b,c, or experiments like length-*."""
-    found: list[str] = []
+def expand(name: str) -> list[str | None]:
+    """Return the runs that a word stands for: itself, a,b,c, or experiments like length-*.
+
+    None is the workspace, in DVC's tables "workspace".
+    """
+    found: list[str | None] = []
     for part in name.split(","):
         if not any(sign in part for sign in "*?["):
-            found.append(part)
+            found.append(None if part == WORKSPACE else part)
             continue
         there = experiments_of_head()
         alike = sorted(each for each in there if fnmatchcase(each, part))

@@ -18,7 +18,7 @@ from genlab.experiments.compare import compare_revisions
 from genlab.experiments.comparison import Difference
 from genlab.experiments.comparison_views import Comparison, as_rows, legend, short
 from genlab.experiments.layout import Layout, read_layout
-from genlab.experiments.revisions import named, read_bytes
+from genlab.experiments.revisions import WORKSPACE, named, read_bytes
 from genlab.report.page import Table, render
 from genlab.report.texts import LABELS, PAYLOAD, read_payload, render_texts
 
@@ -93,6 +93,7 @@ def main(
     output: Path = typer.Option(Path("report/beside.html"), help="the page"),
 ) -> None:
     """Write one page of two runs."""
+    other = None if other == WORKSPACE else other
     compared = compare(read_layout(CLAIMS), base, other)
     payloads = read_payloads(base, other)
     if payloads is None:

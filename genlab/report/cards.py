@@ -43,6 +43,14 @@ tokenizer = AutoTokenizer.from_pretrained("FOLDER")
 model = {loader}.from_pretrained("FOLDER")
 ```
 """
+TASKS = "harness_tasks"  # the folder of a model's tasks
+HARNESS = f"""\
+The tasks that it was asked are in {TASKS}/, for lm-evaluation-harness. In this folder:
+
+```
+lm_eval run --model hf --model_args pretrained=.,dtype=float32 \\
+  --include_path {TASKS} --tasks NAME_OF_A_YAML_FILE_THERE --batch_size 1
+```"""
 LOADERS = {
     "text-generation": "AutoModelForCausalLM",
     "text2text-generation": "AutoModelForSeq2SeqLM",
@@ -60,6 +68,7 @@ class Artifact:
     language: str
     task: str = "text-generation"  # as the Hub calls it
     scores: tuple[str, ...] = ()  # groups of metrics/score.json, like answers.sft; all if ()
+    harness: str = ""  # the pipeline's program that writes tasks of lm-evaluation-harness
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,7 @@ def read_artifacts(pipeline: Path) -> dict[str, Artifact]:
             meta["language"],
             meta.get("task", Artifact.task),
             tuple(meta.get("scores", ())),
+            meta.get("harness", ""),
         )
     return found
 
@@ -119,6 +129,7 @@ def model_card(artifact: Artifact, pipeline: str, made: Made) -> str:
         f"# {pipeline}: {artifact.name}",
         f"{artifact.description}. {told}",
         USE.format(loader=loader).rstrip(),
+        *([HARNESS] if artifact.harness else []),
         *pipeline_parts(params, scores, made),
     ]
     return "\n\n".join(parts) + "\n"

@@ -10,6 +10,7 @@ as in HEAD, or a card would speak of another run. For the Hub the token is taken
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -19,7 +20,15 @@ from genlab.core.files import written_whole
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.revisions import find_output, opened, pipeline_name
-from genlab.report.cards import PIPELINE, Artifact, Made, dataset_card, model_card, read_artifacts
+from genlab.report.cards import (
+    PIPELINE,
+    TASKS,
+    Artifact,
+    Made,
+    dataset_card,
+    model_card,
+    read_artifacts,
+)
 
 app = stage_app()
 
@@ -108,6 +117,8 @@ def write(artifact: Artifact, made: Made, folder: Path) -> None:
     with written_whole(folder) as partial:
         if artifact.kind == "model":
             shutil.copytree(artifact.path, partial, ignore=lambda *_: set(LEFT_OUT))
+            if artifact.harness:
+                write_tasks(artifact.harness, partial / TASKS)
             card = model_card(artifact, pipeline, made)
         else:
             partial.mkdir()
@@ -115,6 +126,14 @@ def write(artifact: Artifact, made: Made, folder: Path) -> None:
             card = dataset_card(artifact, pipeline, made, artifact.path)
         (partial / "README.md").write_text(card, encoding="utf-8")
     print(f"{artifact.name}: {folder}")
+
+
+def write_tasks(program: str, folder: Path) -> None:
+    """Have a program of the pipeline write the tasks that a model was asked, and examples."""
+    words = [sys.executable, "-m", program, str(folder), "--named", folder.name]
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"`python -m {program}` failed: {done.stderr.strip()}")
 
 
 def upload(folder: Path, kind: str, repository: str, private: bool) -> None:

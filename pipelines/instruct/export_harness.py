@@ -32,6 +32,9 @@ HERE = Path(__file__).parent
 def main(
     output: Annotated[Path, Argument(help="folder that is written anew")],
     n_examples: Annotated[int, Option(min=0, help="of a prompt; 0: all")] = 0,
+    named: Annotated[
+        str, Option(help="the folder, as the harness will be told it; the whole path if not given")
+    ] = "",
 ) -> None:
     """Write a YAML file and its examples for each prompt of each held-out task with choices."""
     from genlab.models.loading import load_tokenizer
@@ -51,7 +54,9 @@ def main(
         folder.mkdir()
         for (task, template), part in rows.group_by("task", "template", maintain_order=True):
             examples = part.head(n_examples) if n_examples else part
-            write_task(folder, output.resolve(), str(task), str(template), examples, end)
+            write_task(
+                folder, Path(named or output.resolve()), str(task), str(template), examples, end
+            )
             n += 1
     print(f"{n} tasks in {output}")
 
@@ -59,7 +64,7 @@ def main(
 def write_task(
     folder: Path, final: Path, task: str, template: str, rows: pl.DataFrame, end: str
 ) -> None:
-    """Write one prompt's task; `final` is where the folder will lie."""
+    """Write one prompt's task; `final` is where the harness will find the folder."""
     name = re.sub(r"\W+", "_", f"instruct_{task}_{template}")
     lines = [
         json.dumps(

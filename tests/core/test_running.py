@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,16 +115,38 @@ def test_experiments_are_not_queued_beside_a_stage_nor_a_stage_begun_beside_a_qu
     assert attempt(clone, command(seconds=0)).returncode == 0
 
 
-def test_experiments_are_not_queued_while_a_dvc_runs_here_and_a_dead_ones_entry_does_not_count(
+def test_a_stage_of_a_pipeline_with_a_repository_of_its_own_holds_the_clones_work_tree(
     clone, monkeypatch
+):
+    pipeline = clone / "pipelines/one"
+    (pipeline / ".dvc").mkdir(parents=True)
+    shutil.copytree(clone / "stages", pipeline / "stages")
+    (clone / ".git").mkdir()
+    monkeypatch.chdir(clone)
+    with (
+        working(pipeline, command()) as stage,
+        pytest.raises(Busy, match=rf"process {stage.pid} \(slow\) works in this clone"),
+        queueing(),
+    ):
+        pass
+    monkeypatch.chdir(pipeline)
+    with queueing():
+        assert "is queueing experiments" in attempt(clone, command(seconds=0)).stderr
+    assert not (pipeline / ".dvc/tmp").exists()
+
+
+@pytest.mark.parametrize("repository", [".", "pipelines/one"])
+def test_experiments_are_not_queued_while_a_dvc_runs_here_and_a_dead_ones_entry_does_not_count(
+    clone, monkeypatch, repository
 ):
     """As DVC writes it when it runs a stage: the outputs are written, the deps read."""
     monkeypatch.chdir(clone)
+    (repository := clone / repository / ".dvc/tmp").mkdir(parents=True, exist_ok=True)
     (clone / "dvc").write_text("import time; time.sleep(60)")
     with subprocess.Popen([sys.executable, "dvc", "repro"]) as dvc:
         entry = {"pid": dvc.pid, "cmd": "dvc repro"}
         content = {"write": {"/clone/out": entry}, "read": {"/clone/in": [entry]}}
-        (clone / ".dvc/tmp/rwlock").write_text(json.dumps(content))
+        (repository / "rwlock").write_text(json.dumps(content))
         with pytest.raises(Busy, match=rf"process {dvc.pid} \(dvc repro\)"), queueing():
             pass
         dvc.kill()

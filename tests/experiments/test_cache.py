@@ -28,11 +28,12 @@ def run_cache(root: Path) -> subprocess.CompletedProcess:
 
 
 def test_a_broken_object_of_a_cache_elsewhere_is_found_with_its_output(repository, tmp_path):
-    """cache.dir is in a config of this clone alone; the workspace holds links into it."""
+    """cache.dir is in configs of this clone alone; the workspace holds links into it."""
     shared = tmp_path / "shared"
     config = f"[cache]\n    dir = {shared}\n    type = symlink\n"
-    (repository / ".dvc/config.local").write_text(config)
     pipeline = repository / "pipelines/tiny"
+    for folder in (repository, pipeline):
+        (folder / ".dvc/config.local").write_text(config)
     assert dvc(pipeline, "repro", "--force").returncode == 0
     assert dvc(pipeline, "checkout", "--relink", "dvc.yaml").returncode == 0
     rows = pipeline / "data/rows.parquet"

@@ -66,6 +66,7 @@ def test_what_so_many_pairs_detect_is_told_only_where_it_can_be(compare):
 def test_without_other_the_workspace_is_compared(compare):
     with_name, without = compare("HEAD", "claim-tiny-one"), compare("HEAD")
     assert "OTHER: the workspace" in without.output
+    assert compare("HEAD", "workspace").output == without.output
     assert without.output.splitlines()[3:] == with_name.output.splitlines()[3:]
 
 

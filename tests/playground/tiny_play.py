@@ -42,7 +42,7 @@ DECODING = {
 
 def make_run(folder: Path) -> None:
     """Make a repository of the project with the outputs that the page reads."""
-    copy_project(folder, only=".")
+    copy_project(folder)
     change_params(folder, PARAMS)
     start_git(folder)
     data = folder / "data"

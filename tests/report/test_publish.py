@@ -32,6 +32,15 @@ scores = {"tuned": {"share": 0.5, "n": 4}, "real": {"n": 1}}
 Path("metrics/score.json").write_text(json.dumps(scores))
 Path("metrics/score_details.json").write_text(json.dumps({"tuned": {"share": ends}}))
 """
+TASKS = """\
+import sys
+from pathlib import Path
+
+folder, option, name = sys.argv[1:]
+assert option == "--named"
+Path(folder).mkdir()
+(Path(folder) / "first.yaml").write_text(f"data: {name}/first.jsonl")
+"""
 DVC_YAML = """\
 # Does a small model | know more? It is asked here.
 stages:
@@ -50,7 +59,7 @@ artifacts:
     path: data/model
     type: model
     desc: A model for tests
-    meta: {language: en, scores: [tuned]}
+    meta: {language: en, scores: [tuned], harness: tasks}
   texts:
     path: data/texts.parquet
     type: dataset
@@ -74,6 +83,7 @@ def repository(tmp_path_factory) -> Path:
     (root / ".dvc/config").write_bytes((ROOT / ".dvc/config").read_bytes())
     (root / ".gitignore").write_text("data/\n")
     (folder / "make.py").write_text(MAKE)
+    (folder / "tasks.py").write_text(TASKS)
     (folder / "dvc.yaml").write_text(DVC_YAML)
     (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS))
     (folder / "claims.yaml").write_text(yaml.safe_dump(CLAIMS))
@@ -99,11 +109,15 @@ def publish(*words: object) -> str:
 def test_a_model_is_published_with_a_card_of_what_is_recorded(pipeline, tmp_path):
     publish("tuned", "--to", tmp_path)
     files = {path.name for path in (tmp_path / "tuned").iterdir()}
-    assert files == {"README.md", "config.json", "model.safetensors"}  # the curve is the training's
+    # The curve is the training's.
+    assert files == {"README.md", "config.json", "model.safetensors", "harness_tasks"}
+    task = (tmp_path / "tuned/harness_tasks/first.yaml").read_text(encoding="utf-8")
+    assert task == "data: harness_tasks/first.jsonl"  # as seen from the published folder
     same = (tmp_path / "tuned/model.safetensors").read_bytes()
     assert same == (pipeline / "data/model/model.safetensors").read_bytes()
     card = ModelCard.load(tmp_path / "tuned/README.md")
     assert card.data.language == "en"
+    assert "--include_path harness_tasks" in card.text
     assert card.data.license == "other"  # that of the Hub's data is not ours to give
     assert card.data.datasets == ["user/data"]
     (result,) = card.data.eval_results  # of what has an interval, and of this model alone
@@ -185,8 +199,9 @@ def test_a_model_goes_to_the_hub_as_it_would_to_a_folder(pipeline, tmp_path, mon
         told = publish("tuned", "--to", "hub:user/model")
         assert f"tuned: {hub.address}/user/model/commit/" in told
         files = hub.repositories["models/user/model"]["c" * 40]
+        there = (path for path in (tmp_path / "tuned").rglob("*") if path.is_file())
         assert {name: files[name] for name in files if name != ".gitattributes"} == {
-            path.name: path.read_bytes() for path in (tmp_path / "tuned").iterdir()
+            path.relative_to(tmp_path / "tuned").as_posix(): path.read_bytes() for path in there
         }
         assert ("POST", "/api/validate-yaml", "") in hub.asked
         hub.faults.append(Fault("/commit/main", status=403, method="POST"))

@@ -50,9 +50,10 @@ def project(tmp_path_factory) -> Path:
 
 def test_it_is_seven_files_that_name_themselves(project):
     tracked = call(project, "git", "ls-files", f"pipelines/{NAME}").split()
-    made = {"dvc.lock", *(name for name in tracked if "/metrics/" in name)}
-    names = [name.removeprefix(f"pipelines/{NAME}/") for name in tracked if name not in made]
-    assert [n for n in names if not n.endswith(("__init__.py", "dvc.lock"))] == SEVEN_FILES
+    names = [name.removeprefix(f"pipelines/{NAME}/") for name in tracked]
+    made = ("metrics/", ".dvc")
+    files = [name for name in names if not name.startswith(made) and name != "dvc.lock"]
+    assert [name for name in files if not name.endswith("__init__.py")] == SEVEN_FILES
     for name in SEVEN_FILES:
         assert "pipelines.NAME" not in (project / "pipelines" / NAME / name).read_text(
             encoding="utf-8"

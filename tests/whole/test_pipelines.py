@@ -5,9 +5,15 @@ longer belong to the code: hence the care about imports.
 """
 
 import ast
+import configparser
+import dataclasses
+import importlib
+import inspect
 import json
 import re
 import shutil
+import typing
+from enum import Enum
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +25,7 @@ from genlab.core.checks import check_params, parse
 from genlab.core.deps import code_deps, modules_used, top_statements, with_deps
 from genlab.core.pipeline import OUTPUTS, Stage, load_stages, program_of
 from genlab.report.pipeline import names_of_numbers
+from genlab.skeleton.new import make_repository
 from tests.project_copy import ROOT
 
 PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
@@ -75,9 +82,8 @@ def test_uses_are_followed_through_functions_but_not_into_those_that_are_not_cal
     assert "genlab.mini.rankers" not in candidates  # fetch_ranker's, and load_ranker is called
     assert "genlab.ranking.summary" not in candidates  # the other command's
     assert "genlab.ranking.summary" in modules_used([("stages.score", "texts")])
-    assert "genlab.ranking.bm25" in modules_used(
-        "stages.fetch", "ranker"
-    )  # by mini_rankers, by rankers
+    of_fetch = modules_used([("stages.fetch", "ranker")])
+    assert "genlab.ranking.bm25" in of_fetch  # by mini_rankers, by rankers
 
 
 def test_importing_a_module_of_ours_only_defines_names():
@@ -101,10 +107,56 @@ def test_the_deps_in_every_dvc_yaml_are_those_that_genlab_deps_writes(pipeline, 
     assert with_deps(text, pipeline, code_deps(stages, pipeline)) == text
 
 
-def test_check_runs_again_when_any_code_changes(pipeline):
-    """It loads every program by name, which no import shows."""
+def test_check_runs_again_when_an_option_changes(pipeline, stages):
+    """It loads every program by name, which no import shows: here each is asked what it takes."""
     deps = {(pipeline.parent / dep).resolve() for dep in entries(pipeline)["check"]["deps"]}
-    assert deps == {ROOT / "genlab", pipeline.parent / "stages"}
+    assert pipeline.parent / "stages" in deps
+    kinds = [kind for stage in stages for kind in kinds_of_options(stage)]
+    files = {
+        Path(inspect.getfile(kind)) for kind in kinds if ROOT in Path(inspect.getfile(kind)).parents
+    }
+    assert {file for file in files if file.parent != pipeline.parent / "stages"} <= deps
+    assert ROOT / "genlab/core/checks.py" in deps
+
+
+def kinds_of_options(stage: Stage) -> list[type]:
+    """Return the types of the options of a stage's command, those within lists and groups too."""
+    found = program_of(stage)
+    if found is None:
+        return []
+    module, words = importlib.import_module(found[0]), found[1]
+    command = getattr(module, words[0], None) or module.main
+    hints = list(typing.get_type_hints(inspect.unwrap(command)).values())
+    kinds = []
+    while hints:
+        hint = hints.pop()
+        hints += typing.get_args(hint)
+        if isinstance(hint, type) and (dataclasses.is_dataclass(hint) or issubclass(hint, Enum)):
+            kinds.append(hint)
+            hints += typing.get_type_hints(hint).values() if dataclasses.is_dataclass(hint) else []
+    return kinds
+
+
+# ---- the repository of DVC's
+
+
+def test_every_pipeline_is_a_repository_of_dvc_like_one_that_genlab_new_makes(pipeline, tmp_path):
+    """Else DVC would read all pipelines' locks at each command, or miss the clone's cache."""
+    folder = pipeline.parent
+    if folder == ROOT:
+        return
+    make_repository(tmp_path)
+    for name in (".dvc/plots", ".dvcignore"):
+        assert (folder / name).readlink() == (tmp_path / name).readlink()
+        assert (folder / name).exists()
+    assert settings(folder).items() >= settings(tmp_path).items()
+
+
+def settings(folder: Path) -> dict[str, dict[str, str]]:
+    """Return the sections of a repository's committed settings."""
+    parser = configparser.ConfigParser()
+    parser.read(folder / ".dvc/config", encoding="utf-8")
+    return {name: dict(parser[name]) for name in parser.sections()}
 
 
 # ---- dvc.yaml

@@ -31,7 +31,7 @@ SIZES = {
 def pipeline(tmp_path_factory) -> Path:
     """Return the pipeline's folder in a repository in which it has been run and committed."""
     root = tmp_path_factory.mktemp("chitchat") / "project"
-    copy_project(root, only="pipelines/chitchat")
+    copy_project(root)
     folder = root / "pipelines/chitchat"
     change_params(folder, SIZES)
     (folder / "dvc.lock").unlink(missing_ok=True)

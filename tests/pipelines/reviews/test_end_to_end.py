@@ -65,7 +65,7 @@ os.replace = replace
 def pipeline(tmp_path_factory) -> Path:
     """Return the pipeline's folder in a repository in which it has been run and committed."""
     root = tmp_path_factory.mktemp("reviews") / "project"
-    copy_project(root, only="pipelines/reviews")
+    copy_project(root)
     folder = root / "pipelines/reviews"
     change_params(folder, SIZES)
     (folder / "dvc.lock").unlink()  # the committed run's, of more arms
