@@ -13,7 +13,7 @@ from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
-from genlab.core.processes import is_first, limit_threads
+from genlab.core.processes import is_first
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.models.dropout import ModelDropout, set_dropout
@@ -53,7 +53,6 @@ def main(
 
     set_seed(recipe.seed)  # the adapters' first values are drawn before there is a Trainer
     tokenizer, model = load_tokenizer(base), load_causal_model(base)
-    limit_threads(model)
     set_dropout(model, model_dropout)
     data = {
         split: Dataset.from_file(str(tokens / f"{split}.arrow"), in_memory=False)

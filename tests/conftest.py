@@ -1,13 +1,16 @@
 """What holds for all tests, and for the programs that they start.
 
-One thread a process: models of a few thousand weights only wait for each other with more. And no
-program says that it still works, as it would after three seconds on a busy machine.
+One thread a process: models of a few thousand weights only wait for each other with more. Products
+are what genlab/core/numerics.py would make them, in this process too, where some library may have
+multiplied before. And no program says that it still works, as it would after three seconds on a
+busy machine.
 """
 
 import gc
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_CBWR", "AVX2,STRICT")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["GENLAB_QUIET"] = "1"
 

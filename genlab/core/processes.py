@@ -18,9 +18,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
-
-SMALL = 5_000_000  # weights
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -42,18 +39,6 @@ def best_device() -> "torch.device":
 
     local = int(os.environ.get("LOCAL_RANK", "0"))
     return torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
-
-
-def limit_threads(model: "PreTrainedModel") -> None:
-    """Have torch compute a small model on one thread, if it computes on a CPU.
-
-    Two threads of two cores are 1.4 times slower at a million weights, waiting for each other at
-    every product (LOG.md); and one gives the same sums on machines with any number of cores.
-    """
-    import torch
-
-    if model.num_parameters() < SMALL and best_device().type == "cpu":
-        torch.set_num_threads(1)
 
 
 def map_shared(

@@ -276,13 +276,13 @@ def main(
         lines, found = report(committed, read_record(pipeline, outputs), tolerance)
     print("\n".join(lines))
     if not found.agrees:
-        print("NOT verified")
+        print("NOT verified: different")
         sys.exit(1)
     numbers = {"equal": found.n_equal, "within": found.n_within}
     commit = git(root, "rev-parse", "--short", "HEAD")
     write_verified(folder, commit, record, numbers, tolerance)
     print(f"written: {folder / VERIFIED}; `python -m genlab readme` and commit to show it")
-    print("verified")
+    print(f"verified: equal {'within the tolerance' if found.n_within else 'byte for byte'}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from typer import Option
 
+from genlab.core.numerics import hold_arithmetic
 from genlab.core.program import InputError
 from genlab.mini.gpt2 import END_OF_TEXT, train_tokenizer
 from genlab.mini.training import length_bucketed_batches
@@ -49,6 +50,7 @@ def train_classifier(
         for _ in range(recipe.epochs)
         for batch in length_bucketed_batches(lengths, recipe.batch_size, rng)
     ]
+    hold_arithmetic(model.num_parameters())
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / len(batches))
     losses = []

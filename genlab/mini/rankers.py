@@ -22,6 +22,7 @@ import polars as pl
 from typer import Option
 
 from genlab.core import seeds
+from genlab.core.numerics import hold_arithmetic
 from genlab.core.program import InputError
 from genlab.core.tables import read_batches
 from genlab.models.quiet_tensorflow import import_tensorflow
@@ -245,6 +246,7 @@ def train(
     weights = [table, *layers]
     for weight in weights:
         weight.requires_grad_()
+    hold_arithmetic(sum(weight.numel() for weight in weights))
     optimizer = torch.optim.Adam(weights, lr=LEARNING_RATE, fused=True)
     rng = np.random.default_rng(recipe.seed)
     losses: list = []

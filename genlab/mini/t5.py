@@ -140,7 +140,6 @@ def pretrain(
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
-    from genlab.core.processes import limit_threads
     from genlab.mini.training import length_bucketed_batches, train_mini
     from genlab.models.training import collate_pairs
 
@@ -162,7 +161,6 @@ def pretrain(
             decoder_start_token_id=tokenizer.pad_token_id,
         )
     )
-    limit_threads(model)
     rows = [ids[:-1] for ids in tokenizer(texts)["input_ids"]]  # without the end-of-text
     rows = [ids for ids in rows if len(ids) > 1]
     sentinel_ids = tokenizer.convert_tokens_to_ids([sentinel(i) for i in range(N_SENTINELS)])

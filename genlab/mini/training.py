@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from genlab.core.numerics import hold_arithmetic
 from genlab.core.progress import tracked
 from genlab.models.loading import turn_off_bars
 
@@ -42,6 +43,7 @@ def train_mini(
     from transformers import get_cosine_schedule_with_warmup
 
     turn_off_bars()
+    hold_arithmetic(model.num_parameters())
     optimizers = two_optimizers(model, learning_rate, embedding_learning_rate)
     warmup = n_batches // 20
     schedules = [get_cosine_schedule_with_warmup(o, warmup, n_batches) for o in optimizers]
@@ -66,11 +68,13 @@ def two_optimizers(
     """Return Muon for the matrices inside blocks, and AdamW for all else."""
     import torch
 
+    from genlab.mini.muon import Muon
+
     named = list(model.named_parameters())
     matrices = [weight for name, weight in named if is_matrix(name, weight)]
     others = [weight for name, weight in named if not is_matrix(name, weight)]
     return [
-        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.0),
+        Muon(matrices, lr=learning_rate),
         torch.optim.AdamW(others, lr=embedding_learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 

@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genlab.core.processes import best_device, limit_threads
+from genlab.core.numerics import hold_arithmetic
+from genlab.core.processes import best_device
 from genlab.core.program import InputError
 
 if TYPE_CHECKING:
@@ -102,18 +103,20 @@ def load_for_inference(
 ) -> tuple["PreTrainedTokenizerBase", "PreTrainedModel"]:
     """Return the tokenizer and the model in `folder`, ready to compute on this process's device.
 
-    The model is in evaluation mode and in `dtype`; a small one computes on one thread of a CPU
-    (`limit_threads`). `load` is load_causal_model or load_text_to_text_model.
+    The model is in evaluation mode and in `dtype`. `load` is load_causal_model or
+    load_text_to_text_model.
     """
     import torch
 
     tokenizer, model = load_tokenizer(folder), load(folder).eval()
-    limit_threads(model)
     return tokenizer, model.to(best_device(), getattr(torch, dtype))
 
 
 def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
-    """Return the model in `folder`; raise InputError if it is no whole one of its kind."""
+    """Return the model in `folder`; raise InputError if it is no whole one of its kind.
+
+    A small one will compute on one thread of a CPU (`hold_arithmetic`).
+    """
     check_model_folder(folder)
     try:
         with quiet_loading():
@@ -135,6 +138,7 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
         raise InputError(
             f"{folder}: not a whole {kind}, {len(missing)} weights are missing ({missing[0]}, ...)"
         )
+    hold_arithmetic(model.num_parameters())
     return model
 
 

@@ -197,6 +197,8 @@ def train_resumably(
         + [EarlyStoppingCallback(patience)] * (patience > 0),
     )
     checkpoint = last_whole_checkpoint(scratch)
+    if checkpoint and (epochs := epochs_if_stopped(checkpoint)):
+        trainer.args.num_train_epochs = epochs
     train_from(trainer, checkpoint, "training")
     trainer.accelerator.wait_for_everyone()  # the first process deletes the checkpoints
     loss = validation_loss(trainer.state.log_history, recipe)
@@ -279,6 +281,16 @@ def last_whole_checkpoint(folder: Path) -> Path | None:
             continue
         return path
     return None
+
+
+def epochs_if_stopped(checkpoint: Path) -> float | None:
+    """Return the epochs of a training that had stopped early when it was killed, else None.
+
+    The Trainer would begin one more: what it restores of the decision to stop, it forgets again.
+    """
+    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    control = state.get("stateful_callbacks", {}).get("TrainerControl", {}).get("args", {})
+    return state["epoch"] if control.get("should_training_stop") else None
 
 
 def training_curve(log_history: list[dict]) -> list[dict]:

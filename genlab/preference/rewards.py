@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genlab.core.files import write_json, written_whole
-from genlab.core.processes import best_device, limit_threads
+from genlab.core.numerics import hold_arithmetic
+from genlab.core.processes import best_device
 from genlab.core.program import InputError
 from genlab.models.classifier_inputs import prepare_inputs
 from genlab.models.loading import first_line, load_whole, quiet_loading
@@ -95,7 +96,7 @@ def load_classifier(folder: Path) -> tuple["PreTrainedModel", "PreTrainedTokeniz
             f"{model.config.num_labels} ({', '.join(labels.values())}); give "
             "another reward_model.path or hub_id"
         )
-    limit_threads(model)
+    hold_arithmetic(model.num_parameters())
     return model.eval().to(best_device()), tokenizer
 
 

@@ -1,9 +1,9 @@
-"""Make a new pipeline of seven small files that runs at once, and the DVC repository of its folder.
+"""Make a new pipeline of seven small files that runs at once.
 
     python -m genlab new NAME      # then: cd pipelines/NAME && dvc repro
 
-The files are those under genlab/skeleton/files, with NAME in its place; DVC does not look there
-(.dvcignore).
+The folder becomes a DVC repository of its own. The files are those under genlab/skeleton/files,
+with NAME in its place; DVC does not look there (.dvcignore).
 """
 
 import keyword

@@ -14,11 +14,6 @@ from pipelines.chitchat.mini_dialogues import plain_texts
 
 def make_base(world: Path, n_dialogues: int, output: Path, sizes: Sizes) -> float:
     """Pretrain a small GPT-2 on plain Russian dialogues; return its last training loss."""
-    import torch
-
-    # Of so small a model one thread is as fast where cores are shared, and gives the same sums on
-    # machines with any number of cores.
-    torch.set_num_threads(1)
     texts = plain_texts(world, n_dialogues, sizes.seed)
     tokenizer = train_tokenizer(texts, sizes.vocab_size)
     model, loss = pretrain(texts, tokenizer, sizes)

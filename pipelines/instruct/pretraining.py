@@ -86,12 +86,10 @@ def pretrain(
 
     Spans are drawn anew in every epoch. Equal epochs are equal numbers of raw tokens.
     """
-    from genlab.core.processes import limit_threads
     from genlab.mini.training import length_bucketed_batches, train_mini
     from genlab.models.training import collate_pairs
 
     model = make_t5(len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id, sizes)
-    limit_threads(model)
     rng = random.Random(sizes.seed)
     rows = cut_pages(pages, tokenizer, task.max_tokens)
     if not rows:

@@ -22,11 +22,8 @@ def fetch_model(
     sizes: Sizes,
 ) -> dict[str, float]:
     """Make, download or copy a language model; return its size and, of a made one, its loss."""
-    import torch
-
     numbers: dict[str, float] = {}
     if source is ModelSource.mini:
-        torch.set_num_threads(1)  # as limit_threads, for a model that is not there yet
         train = plain_texts(texts, "train")
         if not train:
             raise InputError("base.source=mini learns from plain text, and there is none")

@@ -230,11 +230,9 @@ def train_policy(
     """
     from datasets import Dataset
 
-    from genlab.core.processes import limit_threads
     from genlab.models.loading import load_causal_model, quiet_loading
 
     model = load_causal_model(start)
-    limit_threads(model)
     asked = draw_order(list(prompts), recipe.steps * recipe.prompts_per_step, recipe.seed)
     with quiet_loading():
         trainer = policy_trainer(

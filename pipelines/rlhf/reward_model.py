@@ -143,7 +143,8 @@ def load_reward_model(folder: Path, batch_size: int = 64) -> RewardModel:
     """Return the reward model in `folder`, ready to rate; raise InputError if it is not whole."""
     from transformers import AutoModelForSequenceClassification
 
-    from genlab.core.processes import best_device, limit_threads
+    from genlab.core.numerics import hold_arithmetic
+    from genlab.core.processes import best_device
 
     check_model_folder(folder)
     try:
@@ -161,7 +162,7 @@ def load_reward_model(folder: Path, batch_size: int = 64) -> RewardModel:
         raise InputError(f"{folder}: no reward model ({first_line(error)})") from error
     if missing := sorted(found["missing_keys"]):
         raise InputError(f"{folder}: no whole reward model, {missing[0]} is missing")
-    limit_threads(model)
+    hold_arithmetic(model.num_parameters())
     return RewardModel(model.eval().to(best_device()), offset, folder, batch_size)
 
 

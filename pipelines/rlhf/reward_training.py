@@ -125,10 +125,10 @@ def train_reward_model(
     from datasets import Dataset
     from trl import RewardConfig
 
-    from genlab.core.processes import limit_threads
+    from genlab.core.numerics import hold_arithmetic
 
     model = keep_layers(new_reward_model(base, recipe.seed), recipe.n_layer, base)
-    limit_threads(model)
+    hold_arithmetic(model.num_parameters())
     trainer = reward_trainer(
         tokenizer.eos_token_id,
         model=model,

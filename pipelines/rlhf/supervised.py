@@ -109,7 +109,6 @@ def train_supervised(
     from datasets import Dataset
     from trl import SFTTrainer
 
-    from genlab.core.processes import limit_threads
     from genlab.models.loading import load_causal_model, quiet_loading
 
     class Quiet(SFTTrainer):
@@ -118,7 +117,6 @@ def train_supervised(
 
     model = load_causal_model(base)
     check_rows_fit(rows, model)
-    limit_threads(model)
     labelled = [
         {
             "input_ids": row["input_ids"],

@@ -179,7 +179,7 @@ def test_an_unchanged_pipeline_runs_whole_in_a_clean_copy_and_is_verified(tiny, 
     assert code == 0, output
     assert "files: 1 of 1 equal byte for byte" in output
     assert "numbers: 2 equal, 0 within" in output
-    assert output.endswith("\nverified\n")
+    assert output.endswith("\nverified: equal byte for byte\n")
     assert "not committed" not in output
     told = [line.split() for line in (tmp_path / "told").read_text().splitlines()]
     assert [stage for stage, _ in told] == ["draw", "measure"]  # though nothing has changed
@@ -221,7 +221,7 @@ def test_a_committed_number_that_does_not_come_out_is_named(tiny, tmp_path):
     assert "  metrics/sub/measure.json mean: 4.5 committed, 5.5 now (allowed +-0.11)" in output
     assert "committed, but not made:\n  metrics/sub/measure.json old\n" in output
     assert "claims" not in output
-    assert output.endswith("NOT verified\n")
+    assert output.endswith("NOT verified: different\n")
     assert not (tiny / VERIFIED).exists()
     (kept,) = copies(tiny)
     assert json.loads((kept / "clone/pipelines/tiny/metrics/sub/measure.json").read_text()) == found

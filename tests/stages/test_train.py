@@ -438,17 +438,25 @@ def test_a_run_that_died_goes_on_to_the_very_same_weights(
     assert list((tmp_path / "killed" / ".scratch" / "train").iterdir()) == []
 
 
-def test_a_run_that_died_keeps_count_of_its_patience(tmp_path, run, monkeypatch):
+@pytest.mark.parametrize(
+    ("n_left", "event"),
+    [
+        (5, "on_step_begin"),  # one epoch without gain behind it, the next one not ended
+        (0, "on_train_end"),  # stopped, and nothing written
+    ],
+)
+def test_a_run_that_died_keeps_count_of_its_patience(tmp_path, run, monkeypatch, n_left, event):
     options = {"epochs": 40, "learning_rate": 0.05, "lr_scheduler_type": "constant"}
     options["early_stopping_patience"] = 2
     run(tmp_path / "whole", **options)
     steps = metrics(tmp_path / "whole")["steps"]
     with monkeypatch.context() as killing:
-        kill_at(killing, steps - 5)  # one epoch without gain behind it, the next one not ended
+        kill_at(killing, steps - n_left, event)
         with pytest.raises(Killed):
             run(tmp_path / "killed", **options)
     run(tmp_path / "killed", **options)
     assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
+    assert curve(tmp_path / "killed", "validation") == curve(tmp_path / "whole", "validation")
     assert same_weights(tmp_path / "killed", tmp_path / "whole")
 
 

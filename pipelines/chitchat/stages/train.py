@@ -14,7 +14,7 @@ from typer import Option
 from genlab.core.chosen import is_wanted, write_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
-from genlab.core.processes import is_first, limit_threads
+from genlab.core.processes import is_first
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.models.dropout import ModelDropout, set_dropout
@@ -71,7 +71,6 @@ def main(
         return
     set_seed(recipe.seed)
     tokenizer, model = load_tokenizer(base), load_causal_model(base)
-    limit_threads(model)
     set_dropout(model, model_dropout)
     special = special_of(tokenizer)
     train = read_rows(tokens, "train", layout, special, n_dialogues)

@@ -13,7 +13,7 @@ from typer import Option
 from genlab.core.chosen import is_wanted, write_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
-from genlab.core.processes import is_first, limit_threads
+from genlab.core.processes import is_first
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.models.saved import row_batches, save_checked
@@ -77,7 +77,6 @@ def main(
     data, rates = read_mixture(tokens, tasks, ask, mixture, n_tokens, recipe.seed)
     set_seed(recipe.seed)
     model = load_text_to_text_model(base)
-    limit_threads(model)
     limits = {"input_ids": "tokenize.max_input_tokens", "labels": "tokenize.max_target_tokens"}
     check_rows_fit(tokens, data["train"], model, limits)
     optimizer = joint_optimizer(model, recipe.learning_rate, embedding_learning_rate)

@@ -15,7 +15,7 @@ from typer import Option
 from genlab.core.chosen import is_wanted, write_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
-from genlab.core.processes import is_first, limit_threads
+from genlab.core.processes import is_first
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.models.dropout import ModelDropout, set_dropout
@@ -79,7 +79,6 @@ def main(
         return
     set_seed(recipe.seed)  # the adapters' first values are drawn before there is a Trainer
     tokenizer, model = load_tokenizer(start), load_text_to_text_model(start)
-    limit_threads(model)
     set_dropout(model, model_dropout)
     data = {split: read_rows(tokens, split, ratings) for split in ("train", "validation")}
     limits = {"input_ids": "tokenize.max_prompt_tokens", "labels": "tokenize.max_text_tokens"}

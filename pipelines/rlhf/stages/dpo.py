@@ -73,7 +73,6 @@ def main(
     recipe: DpoRecipe,
 ) -> None:
     """Train the policies."""
-    from genlab.core.processes import limit_threads
     from genlab.models.loading import load_causal_model, load_tokenizer
     from genlab.preference.trainer import train_policy
 
@@ -85,7 +84,6 @@ def main(
     rows = preference_rows(preference_pairs(mine), tokenizer.eos_token_id)
     model = load_causal_model(start)
     check_rows_fit(rows, model)
-    limit_threads(model)
     no_lora = Lora(1, 1, 0.0, "none")
     log: list[dict] = []
     seeds = range(recipe.seed, recipe.seed + n_seeds)
