@@ -33,6 +33,7 @@ COMMANDS = {
     "deps": "genlab.core.deps",
     "check": "genlab.core.checks",
     "report": "genlab.report.pipeline",
+    "bundle": "genlab.experiments.bundle",
     "new": "genlab.skeleton.new",
 }
 TALKING = ("label", "play", "queue")  # say all the time what they do

@@ -1,10 +1,12 @@
 """fetch: the corpus, the base model and the rankers - the only stage that reaches outside.
 
 One command an asset. Each asset has a source: `mini` (made here, no network), `hub` (downloaded
-at a pinned revision) or `file` (a path of the user's). Everything later runs offline.
+at a pinned revision) or `file` (a path of the user's); the base model may also be `bundled` (made
+once, kept in minis/base). Everything later runs offline.
 """
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +22,13 @@ from genlab.mini.ranker_folders import fetch_ranker, numbers_of
 from genlab.mini.rankers import RankerRecipe
 from genlab.passages.corpora import Limits, count_queries
 from genlab.ranking.rankers import RankerKind
+from genlab.sources.bundled import check_model_origin
 from genlab.sources.manifests import with_progress, write_manifest
-from genlab.sources.source import Origin, Source
+from genlab.sources.source import ModelOrigin, ModelSource, Origin, Source
 
 app = stage_app()
+
+SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
 
 Output = Annotated[Path, Argument(help="where the asset is written")]
 Metrics = Annotated[Path, Option(help="JSON of counts")]
@@ -53,9 +58,10 @@ def corpus(
     write_manifest(manifest, origin.source, asset, commit, output, rows=n_rows)
 
 
-def check_base(origin: Origin, sizes: Sizes) -> None:
-    """Raise InputError for sizes of the mini model that make none."""
-    if origin.source is Source.mini:
+def check_base(origin: ModelOrigin, n_passages: int, sizes: Sizes) -> None:
+    """Raise InputError for sizes of the mini model that make none, or not the bundled one."""
+    check_model_origin(origin, asdict(sizes) | {"n_passages": n_passages})
+    if origin.source is ModelSource.mini:
         check_sizes(sizes)
 
 
@@ -65,27 +71,23 @@ def base(
     output: Output,
     metrics: Metrics,
     manifest: Manifest,
-    origin: Origin,
+    origin: ModelOrigin,
     tokenizer_path: Annotated[Path, Option(help="folder of another tokenizer, or none")],
     n_passages: Annotated[int, Option(min=1, help="mini: texts to pretrain on")],
     sizes: Sizes,
 ) -> None:
     """Fetch the pretrained language model that is to be fine-tuned."""
     from genlab.models.loading import load_causal_model
-    from genlab.sources import model_folders
+    from genlab.sources.model_folders import fetch_folder
 
-    check_base(origin, sizes)
+    check_base(origin, n_passages, sizes)
     tokenizer_folder = None if str(tokenizer_path) == "none" else tokenizer_path
-    counts, commit = {}, "none"
-    if origin.source is Source.mini:
-        loss = make_base(origin.path, tokenizer_folder, output, n_passages, sizes)
-        counts["pretraining_loss"] = loss
-    elif origin.source is Source.hub:
-        commit = model_folders.download_base(
-            origin.hub_id, origin.revision, tokenizer_folder, output
-        )
+    if origin.source is ModelSource.mini:
+        loss = make_base(origin.made_from, tokenizer_folder, output, n_passages, sizes)
+        commit, counts = "none", {"pretraining_loss": loss}
     else:
-        model_folders.copy_base(origin.path, tokenizer_folder, output)
+        where = (origin.source, origin.path, origin.hub_id, origin.revision)
+        commit, counts = fetch_folder(*where, output, tokenizer_folder)
     counts["parameters"] = load_causal_model(output).num_parameters()
     write_json(metrics, counts)
     write_manifest(manifest, origin.source, origin.asset, commit, output)

@@ -18,6 +18,8 @@ def be_in_pipeline(folder: Path, monkeypatch, pipeline: Path, *files: str) -> Pa
     for name in ("dvc.yaml", "params.yaml", *files):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(pipeline / name, folder / name)
+    if (pipeline / "minis/base").is_dir():
+        shutil.copytree(pipeline / "minis/base", folder / "minis/base")
     shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=lambda *_: {"cache", "tmp"})
     (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
     monkeypatch.chdir(folder)

@@ -11,6 +11,7 @@ from tests.project_copy import change_params, copy_project, start_git
 SIZES = {
     "corpus.n_train": 120,
     "corpus.n_validation": 24,
+    "base.source": "mini",  # the bundled one is of other sizes
     "base.n_passages": 120,
     "base.vocab_size": 400,
     "base.n_layer": 1,

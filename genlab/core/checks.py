@@ -250,6 +250,9 @@ def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:
             )
     elif path is not None and not path.exists() and str(path) not in produced:
         raise InputError(f"{key_of(stage, 'path')}={path}: no such file or folder")
+    made_from = options.get("made_from")  # of a model that is made here; a dep, too
+    if made_from is not None and not made_from.exists() and str(made_from) not in produced:
+        raise InputError(f"{key_of(stage, 'made_from')}={made_from}: no such file")
     tokenizer = options.get("tokenizer_path", "none")
     if str(tokenizer) != "none" and not tokenizer.is_dir():
         raise InputError(f"{key_of(stage, 'tokenizer_path')}={tokenizer}: no such folder")

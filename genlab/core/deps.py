@@ -83,7 +83,9 @@ def write_deps(pipeline: Path, check: bool = False) -> int:
 
 def all_pipelines() -> list[Path]:
     """Return every dvc.yaml of the repository, the root's first."""
-    return [ROOT / "dvc.yaml", *sorted(ROOT.glob("pipelines/*/dvc.yaml"))]
+    places = ("dvc.yaml", "minis/recipe/dvc.yaml")
+    patterns = [*places, *(f"pipelines/*/{place}" for place in places)]
+    return [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
 
 
 def code_deps(stages: Iterable[Stage], pipeline: Path) -> dict[str, list[str]]:

@@ -87,7 +87,7 @@ def find_own_source(params: dict, groups: Iterable[str]) -> str:
     """
     for key, value in flatten(params).items():
         is_ours = key.startswith("rankers.") and key.split(".")[1] not in groups
-        if key.endswith(".source") and value in ("mini", "file") and not is_ours:
+        if key.endswith(".source") and value in ("bundled", "mini", "file") and not is_ours:
             return f"{key}={value}"
     return ""
 

@@ -292,13 +292,13 @@ def listed_ends(config: "GenerationConfig", tokenizer: "PreTrainedTokenizerBase"
 
 
 def check_cap(key: str, cap: int, base: Path, made_by: dict[str, dict]) -> None:
-    """Raise InputError if a mini base is to be made with too few positions for `cap` new tokens.
+    """Raise InputError if a mini base has too few positions for `cap` new tokens.
 
     made_by: {output: options} of all stages. Other models' positions are known only once they are
     fetched; `generate` checks those.
     """
     options = made_by.get(str(base), {})
-    if options.get("source") == "mini" and cap >= options["n_positions"]:
+    if options.get("source") in ("bundled", "mini") and cap >= options["n_positions"]:
         raise InputError(
             f"{key}={cap} new tokens and a prompt exceed base.n_positions="
             f"{options['n_positions']}; lower the one or raise the other"

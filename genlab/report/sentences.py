@@ -116,7 +116,7 @@ def in_digits(value: float, digits: int | None, is_share: bool) -> str:
 def describe_source(asset: dict) -> str:
     """Return where a corpus or a model is from, in few words, from its group in params.yaml."""
     match asset["source"]:
-        case "mini":
+        case "bundled" | "mini":
             return MADE_HERE
         case "hub":
             revision = str(asset.get("revision", "none"))

@@ -19,8 +19,10 @@ from genlab.models.loading import (
 )
 from genlab.models.positions import describe_positions
 from genlab.models.trial import try_model
+from genlab.sources.bundled import read_bundled
 from genlab.sources.foreign_files import copy_files, named_as
 from genlab.sources.hub import download_snapshot
+from genlab.sources.source import ModelSource
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -36,6 +38,29 @@ TOKENIZER_FILES = [
 ]
 # Encoder-decoders whose decoder starts with padding (Raffel et al. 2020).
 START_IS_PAD = {"t5", "mt5", "umt5", "longt5", "switch_transformers"}
+
+
+def fetch_folder(
+    source: ModelSource,
+    path: Path,
+    hub_id: str,
+    revision: str,
+    output: Path,
+    tokenizer_folder: Path | None = None,
+    load: Loader = load_causal_model,
+) -> tuple[str, dict[str, float]]:
+    """Write the folder of a base model that is not made here; try it.
+
+    Returns the commit that was downloaded, or "none", and what is known of its training. Raises
+    InputError as `copy_base`, `download_base` and `read_bundled` do.
+    """
+    numbers: dict[str, float] = {}
+    if source is ModelSource.hub:
+        return download_base(hub_id, revision, tokenizer_folder, output, load=load), numbers
+    if source is ModelSource.bundled:
+        numbers["pretraining_loss"] = float(read_bundled(path)["metrics"]["pretraining_loss"])
+    copy_base(path, tokenizer_folder, output, load)
+    return "none", numbers
 
 
 def copy_base(

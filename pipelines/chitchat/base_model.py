@@ -6,8 +6,8 @@ from genlab.core.files import written_whole
 from genlab.core.program import InputError
 from genlab.mini.gpt2 import Sizes, pretrain, train_tokenizer
 from genlab.models.loading import load_causal_model, load_tokenizer
-from genlab.sources.model_folders import copy_base, download_base
-from genlab.sources.source import Origin, Source
+from genlab.sources.model_folders import fetch_folder
+from genlab.sources.source import ModelOrigin, ModelSource
 from pipelines.chitchat.chat_inputs import SPEAKERS
 from pipelines.chitchat.mini_dialogues import plain_texts
 
@@ -22,16 +22,18 @@ def make_base(world: Path, n_dialogues: int, output: Path, sizes: Sizes) -> floa
     return loss
 
 
-def fetch_base(origin: Origin, n_dialogues: int, sizes: Sizes, output: Path) -> tuple[str, dict]:
+def fetch_base(
+    origin: ModelOrigin, n_dialogues: int, sizes: Sizes, output: Path
+) -> tuple[str, dict]:
     """Write the base model's folder; return the commit that was downloaded, and its numbers."""
-    commit, numbers = "none", {}
+    commit: str = "none"
+    numbers: dict[str, float] = {}
     with written_whole(output) as folder:
-        if origin.source is Source.mini:
-            numbers["pretraining_loss"] = make_base(origin.path, n_dialogues, folder, sizes)
-        elif origin.source is Source.hub:
-            commit = download_base(origin.hub_id, origin.revision, None, folder)
+        if origin.source is ModelSource.mini:
+            numbers["pretraining_loss"] = make_base(origin.made_from, n_dialogues, folder, sizes)
         else:
-            copy_base(origin.path, None, folder)
+            where = (origin.source, origin.path, origin.hub_id, origin.revision)
+            commit, numbers = fetch_folder(*where, folder)
         numbers["parameters"] = add_speakers(folder, sizes.seed)
     return commit, numbers
 

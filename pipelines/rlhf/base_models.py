@@ -6,8 +6,8 @@ from genlab.core.program import InputError
 from genlab.mini.gpt2 import Sizes, pretrain, train_tokenizer
 from genlab.models.loading import load_causal_model, load_tokenizer
 from genlab.models.trial import save_tried
-from genlab.sources import model_folders
-from genlab.sources.source import Source
+from genlab.sources.model_folders import fetch_folder
+from genlab.sources.source import ModelSource
 from pipelines.rlhf.schemas import plain_texts
 
 
@@ -15,7 +15,7 @@ def fetch_model(
     texts: Path,
     tokenizer_folder: Path | None,
     output: Path,
-    source: Source,
+    source: ModelSource,
     path: Path,
     hub_id: str,
     revision: str,
@@ -23,7 +23,7 @@ def fetch_model(
 ) -> dict[str, float]:
     """Make, download or copy a language model; return its size and, of a made one, its loss."""
     numbers: dict[str, float] = {}
-    if source is Source.mini:
+    if source is ModelSource.mini:
         train = plain_texts(texts, "train")
         if not train:
             raise InputError("base.source=mini learns from plain text, and there is none")
@@ -34,8 +34,6 @@ def fetch_model(
         )
         model, numbers["pretraining_loss"] = pretrain(train, tokenizer, sizes)
         save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
-    elif source is Source.hub:
-        model_folders.download_base(hub_id, revision, None, output)
     else:
-        model_folders.copy_base(path, None, output)
+        _, numbers = fetch_folder(source, path, hub_id, revision, output)
     return numbers | {"parameters": float(load_causal_model(output).num_parameters())}

@@ -41,6 +41,9 @@ def test_the_committed_params_pass(folder, capsys):
         {"train.method": "lora", "train.learning_rate": 1e-5},
         {"score.rankers": ["use"]},
         {"rankers.bm25.source": "file"},  # reads data/dedup.parquet, which a stage will write
+        {"base.source": "mini"},
+        {"base.source": "mini", "base.n_passages": 9, "base.seed": 3},
+        {"base.source": "bundled"},
         {"base.hub_id": 'it\'s in $HOME; or "not"'},
         {"launch.train": "python -m accelerate.commands.launch --num_processes 2"},
     ],
@@ -156,7 +159,37 @@ def test_no_plot_or_template_names_a_ranker():
             {"clean.min_query_words": 70},
             "clean.min_query_words (70) is above clean.max_query_words",
         ),
-        ({"base.n_head": 5}, "base.n_embd=192 must be a multiple of base.n_head=5"),
+        (
+            {"base.source": "mini", "base.n_head": 5},
+            "base.n_embd=192 must be a multiple of base.n_head=5",
+        ),
+        (
+            {"base.source": "bundled", "base.n_layer": 3},
+            "base.n_layer=3 changes nothing while base.source=bundled takes a model that is made "
+            "already (with 2); add base.source=mini",
+        ),
+        (
+            {"base.source": "bundled", "base.n_passages": 9},
+            "base.n_passages=9 changes nothing while base.source=bundled",
+        ),
+        (
+            {"base.source": "bundled", "base.path": "genlab"},
+            "base.path=genlab: no bundled model (no receipt.json is in it); give "
+            "base.path=minis/base, or base.source=file for a model of your own",
+        ),
+        (
+            {"base.source": "mini", "base.path": "genlab/mini/topics.yaml"},
+            "base.path=genlab/mini/topics.yaml is not read while base.source=mini; what the model "
+            "is made from is base.made_from",
+        ),
+        (
+            {"base.source": "mini", "base.made_from": "nowhere.yaml"},
+            "base.made_from=nowhere.yaml: no such file",
+        ),
+        (
+            {"corpus.source": "bundled"},
+            "corpus.source=bundled: 'bundled' is not one of 'mini', 'hub', 'file'",
+        ),
         ({"gen.cap": 600}, "gen.cap=600 new tokens and a prompt exceed base.n_positions=512"),
         (
             {"score.rankers": ["labse", "bert"]},

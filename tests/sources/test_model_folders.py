@@ -128,7 +128,13 @@ def test_a_hub_name_without_network_is_an_error_with_the_way_out(tmp_path):
     # A process of its own, because huggingface_hub reads the address when it is imported. Nothing
     # listens on port 9.
     values = {"hub_id": "someone/some-model", "revision": "0" * 40, "seed": 1}
-    values |= {"path": "none", "tokenizer_path": "none", "n_passages": 1, "vocab_size": 300}
+    values |= {
+        "path": "none",
+        "made_from": "none",
+        "tokenizer_path": "none",
+        "n_passages": 1,
+        "vocab_size": 300,
+    }
     options = [f"--{name}={value}" for name, value in (SIZES | values).items()]
     output = tmp_path / "base"
     program = [sys.executable, "-m", "stages.fetch", "base", str(output)]

@@ -315,7 +315,8 @@ def test_every_option_of_the_base_arrives_at_its_source(tmp_path, monkeypatch):
     from genlab.sources import model_folders
 
     words = ["base", tmp_path / "out", "--metrics", tmp_path / "m", "--manifest", tmp_path / "n"]
-    words += option_words(ORIGIN | BASE | {"n_passages": 36, "tokenizer_path": "words"})
+    given = {"n_passages": 36, "tokenizer_path": "words", "path": "theirs", "made_from": "here"}
+    words += option_words(ORIGIN | BASE | given)
     made = stopped_at(monkeypatch, fetch, "make_base")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "mini"]))
     out = tmp_path / "out"
@@ -326,7 +327,7 @@ def test_every_option_of_the_base_arrives_at_its_source(tmp_path, monkeypatch):
     assert list(loaded[0].values())[:4] == ["some/thing", "c0ffee", Path("words"), out]
     copied = stopped_at(monkeypatch, model_folders, "copy_base")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "file"]))
-    assert list(copied[0].values())[:3] == [Path("here"), Path("words"), out]
+    assert list(copied[0].values())[:3] == [Path("theirs"), Path("words"), out]
 
 
 def test_the_mini_bases_sizes_and_both_rates_arrive_at_the_model_and_the_optimizers(monkeypatch):

@@ -1,11 +1,13 @@
 """fetch: the corpus, the base policy, the reward model and the held-out reward.
 
 One command per asset. Each asset has a source: `mini` (made here, no network), `hub` (downloaded)
-or `file` (a path of the user's). The corpus may also be the flagship's `queries`, and a reward
-model one of its rankers (`ranker`). All later stages run offline.
+or `file` (a path of the user's); the base may be `bundled` (made once, kept in minis/base). The
+corpus may also be the flagship's `queries`, and a reward model one of its rankers (`ranker`). All
+later stages run offline.
 """
 
 from collections import Counter
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -25,12 +27,15 @@ from genlab.preference.reward_folders import (
     fetch_reward,
     make_classifier,
 )
+from genlab.sources.bundled import check_model_origin
 from genlab.sources.decoding import Encoding
-from genlab.sources.source import Source
+from genlab.sources.source import ModelOrigin, ModelSource
 from pipelines.alignment.known_moods import labelled, validate
 from pipelines.alignment.schemas import TEXT_SCHEMA, count_texts, training_texts
 
 app = stage_app()
+
+SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
 
 Metrics = Annotated[Path, Option(help="JSON of counts")]
 Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
@@ -84,9 +89,10 @@ def corpus(
     write_json(metrics, dict(counts) | {"left_out": {"total": dropped.total(), **dropped}} | read)
 
 
-def check_base(source: Source, sizes: Sizes) -> None:
-    """Raise InputError for sizes of the mini model that make none."""
-    if source is Source.mini:
+def check_base(origin: ModelOrigin, sizes: Sizes) -> None:
+    """Raise InputError for sizes of the mini model that make none, or not the bundled one."""
+    check_model_origin(origin, asdict(sizes))
+    if origin.source is ModelSource.mini:
         check_sizes(sizes)
 
 
@@ -95,30 +101,26 @@ def check_base(source: Source, sizes: Sizes) -> None:
 def base(
     output: Path,
     metrics: Metrics,
-    source: Annotated[Source, Option()],
-    path: Annotated[Path, Option(help="mini: the texts it is trained on; file: a model folder")],
-    hub_id: Annotated[str, Option()],
-    revision: Revision,
+    origin: ModelOrigin,
     sizes: Sizes,
 ) -> None:
     """Fetch the policy that is to be aligned: a language model that knows both moods."""
     from genlab.models.loading import load_causal_model
     from genlab.models.trial import save_tried
-    from genlab.sources import model_folders
+    from genlab.sources.model_folders import fetch_folder
 
-    check_base(source, sizes)
-    counts = {}
-    if source is Source.mini:
-        texts = read_table(path).filter(pl.col("split") == "train")["text"].to_list()
+    check_base(origin, sizes)
+    counts: dict[str, float] = {}
+    if origin.source is ModelSource.mini:
+        texts = read_table(origin.made_from).filter(pl.col("split") == "train")["text"].to_list()
         tokenizer = train_tokenizer(texts, sizes.vocab_size)
         # BOS stands before each text, as it will when the policy writes: it is all the prompt.
         started = [tokenizer.bos_token + text for text in texts]
         model, counts["pretraining_loss"] = pretrain(started, tokenizer, sizes)
         save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
-    elif source is Source.hub:
-        model_folders.download_base(hub_id, revision, None, output)
     else:
-        model_folders.copy_base(path, None, output)
+        where = (origin.source, origin.path, origin.hub_id, origin.revision)
+        _, counts = fetch_folder(*where, output)
     counts["parameters"] = load_causal_model(output).num_parameters()
     write_json(metrics, counts)
 

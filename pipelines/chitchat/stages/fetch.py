@@ -1,9 +1,11 @@
 """fetch: the dialogues and the base model - all that comes from outside.
 
-A command for each. Both are made here (`mini`), downloaded (`hub`) or the user's own (`file`). The
-base model gets tokens for two speakers, whatever its source.
+A command for each. Both are made here (`mini`), downloaded (`hub`) or the user's own (`file`); the
+base model may also be `bundled` (made once, kept in minis/base). It gets tokens for two speakers,
+whatever its source.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +17,16 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.gpt2 import Sizes, check_sizes
 from genlab.sources.bad_rows import BadRows, BadRowsAre
+from genlab.sources.bundled import check_model_origin
 from genlab.sources.decoding import Encoding
 from genlab.sources.manifests import with_progress, write_manifest
-from genlab.sources.source import Origin, Source
+from genlab.sources.source import ModelOrigin, ModelSource, Origin, Source
 from pipelines.chitchat.dialogue_files import DialogueFormat
 from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
 
 app = stage_app()
+
+SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
 
 
 @app.command()
@@ -71,9 +76,10 @@ def corpus(
     write_manifest(manifest, origin.source, origin.asset, commit, output, rows=n_rows)
 
 
-def check_base(origin: Origin, sizes: Sizes) -> None:
-    """Raise InputError for sizes of the mini model that make none."""
-    if origin.source is Source.mini:
+def check_base(origin: ModelOrigin, n_dialogues: int, sizes: Sizes) -> None:
+    """Raise InputError for sizes of the mini model that make none, or not the bundled one."""
+    check_model_origin(origin, asdict(sizes) | {"n_dialogues": n_dialogues})
+    if origin.source is ModelSource.mini:
         check_sizes(sizes)
 
 
@@ -83,14 +89,14 @@ def base(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of its size, and of its training")],
     manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
-    origin: Origin,
+    origin: ModelOrigin,
     n_dialogues: Annotated[int, Option(min=100, help="mini: dialogues to pretrain on")],
     sizes: Sizes,
 ) -> None:
     """Fetch the language model that is to be fine-tuned."""
     from pipelines.chitchat.base_model import fetch_base
 
-    check_base(origin, sizes)
+    check_base(origin, n_dialogues, sizes)
     commit, numbers = fetch_base(origin, n_dialogues, sizes, output)
     write_json(metrics, {"model": numbers})
     write_manifest(manifest, origin.source, origin.asset, commit, output)

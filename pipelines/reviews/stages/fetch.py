@@ -1,10 +1,12 @@
 """fetch: the reviews and the models - all that comes from outside.
 
 A command for each. The reviews become one table and the base model a folder: made here (`mini`),
-downloaded (`hub`) or the user's own (`file`). The model of keywords and the model of fluency each
+downloaded (`hub`) or the user's own (`file`); the base model may also be `bundled` (made once, kept
+in minis/base). The model of keywords and the model of fluency each
 get a folder, which holds no model unless one is asked for.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -16,16 +18,18 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.t5 import Sizes, check_sizes
 from genlab.sources.bad_rows import BadRows, BadRowsAre
+from genlab.sources.bundled import check_model_origin
 from genlab.sources.decoding import Encoding
 from genlab.sources.manifests import with_progress, write_manifest
-from genlab.sources.source import Source
+from genlab.sources.source import ModelOrigin, ModelSource, Source
 from pipelines.reviews.review_layouts import Columns, ReviewFormat
 from pipelines.reviews.review_prompts import check_template
 from pipelines.reviews.schemas import REVIEW_SCHEMA
 
 app = stage_app()
 
-SOURCES_WITHOUT_PATH = {"fluency_model": frozenset({"mini", "hub"})}  # for genlab check
+WITHOUT_PATH = frozenset({"mini", "hub"})
+SOURCES_WITHOUT_PATH = {"base": WITHOUT_PATH, "fluency_model": WITHOUT_PATH}  # for genlab check
 
 
 @app.command()
@@ -95,9 +99,10 @@ def keyword_model(
         download_model(hub_id, revision, output)
 
 
-def check_base(source: Source, sizes: Sizes) -> None:
-    """Raise InputError for sizes of the mini model that make none."""
-    if source is Source.mini:
+def check_base(origin: ModelOrigin, n_pages: int, sizes: Sizes, template: str) -> None:
+    """Raise InputError for sizes of the mini model that make none, or not the bundled one."""
+    check_model_origin(origin, asdict(sizes) | {"n_pages": n_pages, "template": template})
+    if origin.source is ModelSource.mini:
         check_sizes(sizes)
 
 
@@ -107,12 +112,7 @@ def base(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of its size, and of its training")],
     manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
-    source: Annotated[Source, Option()],
-    path: Annotated[
-        Path, Option(help="mini: the vocabulary; file: the folder of a text-to-text model")
-    ],
-    hub_id: Annotated[str, Option(help="hub: a text-to-text model")],
-    revision: Annotated[str, Option(help="hub: commit that is downloaded")],
+    origin: ModelOrigin,
     n_pages: Annotated[int, Option(min=100, help="mini: texts to pretrain on")],
     sizes: Sizes,
     template: Annotated[
@@ -121,20 +121,21 @@ def base(
 ) -> None:
     """Fetch the text-to-text model that is to be fine-tuned."""
     from genlab.models.loading import load_text_to_text_model
-    from genlab.sources.model_folders import copy_base, download_base
+    from genlab.sources.model_folders import fetch_folder
     from pipelines.reviews.mini_pages import make_base
 
-    check_base(source, sizes)
-    commit, counts = "none", {}
-    if source is Source.mini:
-        counts["pretraining_loss"] = make_base(path, n_pages, template, output, sizes)
-    elif source is Source.hub:
-        commit = download_base(hub_id, revision, None, output, load=load_text_to_text_model)
+    check_base(origin, n_pages, sizes, template)
+    commit: str = "none"
+    counts: dict[str, float] = {}
+    if origin.source is ModelSource.mini:
+        loss = make_base(origin.made_from, n_pages, template, output, sizes)
+        counts["pretraining_loss"] = loss
     else:
-        copy_base(path, None, output, load_text_to_text_model)
+        where = (origin.source, origin.path, origin.hub_id, origin.revision)
+        commit, counts = fetch_folder(*where, output, load=load_text_to_text_model)
     counts["parameters"] = load_text_to_text_model(output).num_parameters()
     write_json(metrics, {"model": counts})
-    write_manifest(manifest, source, hub_id if source is Source.hub else str(path), commit, output)
+    write_manifest(manifest, origin.source, origin.asset, commit, output)
 
 
 @app.command("fluency_model")

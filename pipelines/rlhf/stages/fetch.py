@@ -1,12 +1,14 @@
 """fetch: prompts with their purposes, plain text, the base model, and the reward model's base.
 
 One command per asset. Each has a source: `mini` (made here, no network), `hub` (downloaded) or
-`file` (a path of the user's). The reward model's base may also be the policy's (`policy`). All
+`file` (a path of the user's); the base may be `bundled` (made once, kept in minis/base).
+The reward model's base may also be the policy's (`policy`). All
 later stages run offline.
 """
 
 import shutil
 from collections import Counter
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -19,12 +21,15 @@ from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.gpt2 import Sizes, check_sizes
-from genlab.sources.source import Source
+from genlab.sources.bundled import check_bundled
+from genlab.sources.source import ModelSource, Source
 from pipelines.rlhf import foreign_rankings, mini_world
 from pipelines.rlhf.purposes import Wanted, assign_purposes
 from pipelines.rlhf.schemas import PROMPT_SCHEMA, PURPOSES, TEXT_SCHEMA
 
 app = stage_app()
+
+SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
 
 Metrics = Annotated[Path, Option(help="JSON of counts")]
 Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
@@ -78,9 +83,10 @@ def corpus(
     write_json(metrics, {"rows": len(rows), **counts, "texts": len(texts), "left_out": left_out})
 
 
-def check_base(source: Source, sizes: Sizes) -> None:
-    """Raise InputError for sizes of the mini model that make none."""
-    if source is Source.mini:
+def check_base(source: ModelSource, path: Path, sizes: Sizes) -> None:
+    """Raise InputError for sizes of the mini model that make none, or not the bundled one."""
+    check_bundled(source, path, asdict(sizes))
+    if source is ModelSource.mini:
         check_sizes(sizes)
 
 
@@ -96,8 +102,8 @@ def base(
     texts: Path,
     output: Path,
     metrics: Metrics,
-    source: Annotated[Source, Option()],
-    path: Annotated[Path, Option(help="file: a model folder")],
+    source: Annotated[ModelSource, Option(help="bundled, file: from path; mini: made here; hub")],
+    path: Annotated[Path, Option(help="bundled, file: the model's folder; else not read")],
     hub_id: Annotated[str, Option()],
     revision: Revision,
     sizes: Sizes,
@@ -105,7 +111,7 @@ def base(
     """Fetch the language model that everything starts from."""
     from pipelines.rlhf.base_models import fetch_model
 
-    check_base(source, sizes)
+    check_base(source, path, sizes)
     write_json(metrics, fetch_model(texts, None, output, source, path, hub_id, revision, sizes))
 
 
@@ -133,7 +139,7 @@ def reward_base(
             shutil.copytree(policy, folder)
         numbers = {"parameters": float(load_causal_model(output).num_parameters())}
     else:
-        where = Source(source.value)
+        where = ModelSource(source.value)
         numbers = fetch_model(texts, policy, output, where, path, hub_id, revision, sizes)
         try:
             check_reads_as(output, policy)

@@ -174,7 +174,7 @@ def test_every_option_of_the_base_arrives_at_its_source(corpus, tmp_path, monkey
     from genlab.sources import model_folders
 
     words = ["base", tmp_path / "out", "--metrics", tmp_path / "m"]
-    origin = {"path": corpus, "hub_id": "some/gpt2", "revision": "c0ffee"}
+    origin = {"path": "theirs", "made_from": corpus, "hub_id": "some/gpt2", "revision": "c0ffee"}
     words += option_words(origin | BASE)
     cut = noted(monkeypatch, fetch, "train_tokenizer")
     made = stopped_at(monkeypatch, fetch, "pretrain")
@@ -186,7 +186,7 @@ def test_every_option_of_the_base_arrives_at_its_source(corpus, tmp_path, monkey
     assert list(loaded[0].values())[:4] == ["some/gpt2", "c0ffee", None, tmp_path / "out"]
     copied = stopped_at(monkeypatch, model_folders, "copy_base")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "file"]))
-    assert list(copied[0].values())[:3] == [corpus, None, tmp_path / "out"]
+    assert list(copied[0].values())[:3] == [Path("theirs"), None, tmp_path / "out"]
 
 
 REWARD = {"vocab_size": 302, "hidden_size": 40, "max_tokens": 66, "epochs": 3, "batch_size": 7}

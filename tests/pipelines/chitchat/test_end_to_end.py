@@ -10,6 +10,7 @@ from tests.project_copy import change_params, commit, copy_project, dvc, stages_
 
 SIZES = {
     "corpus.n_dialogues": 300,
+    "base.source": "mini",
     "base.n_dialogues": 100,
     "base.vocab_size": 500,
     "base.n_embd": 16,

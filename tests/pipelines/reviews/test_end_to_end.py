@@ -23,6 +23,7 @@ from tests.tiny_pipeline import enter
 ARMS = ["full", "lora_low_ratings"]  # the second starts from the first
 SIZES = {
     "corpus.n_reviews": 700,
+    "base.source": "mini",
     "base.n_pages": 200,
     "base.vocab_size": 700,
     "base.d_model": 16,

@@ -496,7 +496,8 @@ def test_pages_bear_what_their_review_is_about_and_are_none_of_the_corpus(mini):
 
 def run_base(tmp_path: Path, **changes):
     params = yaml.safe_load(WORLD.with_name("params.yaml").read_text())
-    params = params["base"] | {"template": params["prompt"]["template"], "path": str(WORLD)}
+    params = params["base"] | {"template": params["prompt"]["template"]}
+    params |= {"source": "mini", "made_from": str(WORLD)}
     sizes = {"n_pages": 120, "vocab_size": 700, "d_model": 16, "num_layers": 1, "num_heads": 2}
     options = [f"--{key}={value}" for key, value in (params | sizes | changes).items()]
     files = [f"--metrics={tmp_path / 'base.json'}", f"--manifest={tmp_path / 'manifest.json'}"]

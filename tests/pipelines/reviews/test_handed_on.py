@@ -221,7 +221,13 @@ def test_every_option_of_the_base_arrives_at_its_source(tmp_path, monkeypatch):
 
     template = "{rubrics} {rating} {keywords} ?"
     words = ["base", tmp_path / "out", "--metrics", tmp_path / "m", "--manifest", tmp_path / "n"]
-    origin = {"path": "here", "hub_id": "some/t5", "revision": "c0ffee", "n_pages": 123}
+    origin = {
+        "path": "theirs",
+        "made_from": "here",
+        "hub_id": "some/t5",
+        "revision": "c0ffee",
+        "n_pages": 123,
+    }
     words += option_words(origin | BASE | {"template": template})
     made = stopped_at(monkeypatch, mini_pages, "make_base")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "mini"]))
@@ -237,7 +243,7 @@ def test_every_option_of_the_base_arrives_at_its_source(tmp_path, monkeypatch):
     assert list(loaded[0].values())[:4] == ["some/t5", "c0ffee", None, tmp_path / "out"]
     copied = stopped_at(monkeypatch, model_folders, "copy_base")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "file"]))
-    assert list(copied[0].values())[:3] == [Path("here"), None, tmp_path / "out"]
+    assert list(copied[0].values())[:3] == [Path("theirs"), None, tmp_path / "out"]
 
 
 def test_two_adam_w_rates_of_the_mini_base_are_not_swapped(monkeypatch):

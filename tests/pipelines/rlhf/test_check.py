@@ -38,7 +38,10 @@ def test_what_can_run_passes(folder, changes):
         ({"rl.snapshots": [3]}, "rl.snapshots: must have the last step, rl.steps=36"),
         ({"rank.n_answers": 1}, "rank.n_answers=1: should be greater"),
         ({"reward.ties": "keep"}, "reward.ties=keep: 'keep' is not one of 'drop', 'refuse'"),
-        ({"base.n_head": 5}, "base.n_embd=96 must be a multiple of base.n_head=5"),
+        (
+            {"base.source": "mini", "base.n_head": 5},
+            "base.n_embd=96 must be a multiple of base.n_head=5",
+        ),
         ({"compared.arms": ["main", "gpro"]}, "compared.arms"),
     ],
     ids=str,
