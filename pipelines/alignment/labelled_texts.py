@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
@@ -22,6 +23,16 @@ from genlab.sources.hub import load_dataset
 from genlab.text.rules import NO_RULES, clean_texts
 from pipelines.alignment.found_texts import FoundText, find_texts
 from pipelines.alignment.schemas import TEXT_SCHEMA, divide, frames_of
+
+
+class CorpusSource(StrEnum):
+    """Where the texts come from."""
+
+    mini = "mini"
+    hub = "hub"
+    file = "file"
+    queries = "queries"  # the flagship's
+
 
 # Nothing but what is no text: markup, entities, invisible characters; lines and words stay.
 PLAIN_TEXT = replace(NO_RULES, unicode_form="NFC", strip_markup=True)

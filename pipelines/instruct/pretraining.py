@@ -130,7 +130,7 @@ def template_words(tasks_table: Path, templates: Path) -> list[str]:
 
 
 def make_base(
-    pages: list[str],
+    pages_table: Path,
     prompts: list[str],
     words: set[str],
     output: Path,
@@ -141,7 +141,9 @@ def make_base(
 
     The words of templates are among its tokens, as they are among a real model's.
     """
+    pages = read_table(pages_table)["text"].to_list()
     tokenizer = train_tokenizer(pages + prompts, sizes.vocab_size)
     model, found = pretrain(pages, words, tokenizer, sizes, task)
     save_tried(model, tokenizer, output, load_text_to_text_model, f"a mini model for {output}")
+    found["pretraining_loss"] = found.pop("loss")
     return found | {"parameters": model.num_parameters(), "tokens": len(tokenizer)}

@@ -15,6 +15,8 @@ from typer import Option
 from genlab.mini.gpt2 import Sizes
 from genlab.models.likelihood import bits_per_byte, mean_loss, perplexity, text_losses
 from genlab.models.loading import load_for_inference
+from genlab.sources.source import Source
+from pipelines.reviews.keyword_model import write_without_model
 
 FOLDER = "fluency"  # in the folder of classifiers
 
@@ -38,6 +40,20 @@ class FluencySizes:
         names = vars(self) | {"batch_size": self.train_batch_size}
         del names["train_batch_size"]
         return Sizes(**names, max_offset=0, seed=seed)
+
+
+def fetch_fluency_model(
+    source: Source, path: Path, hub_id: str, revision: str, output: Path
+) -> None:
+    """Write the folder of a fluency model; one that says so if classify is to train it."""
+    from genlab.sources.model_folders import copy_base, download_base
+
+    if source is Source.mini:
+        write_without_model(output, {"source": source.value})
+    elif source is Source.hub:
+        download_base(hub_id, revision, None, output, "fluency_model")
+    else:
+        copy_base(path, None, output)
 
 
 def copy_or_make_model(

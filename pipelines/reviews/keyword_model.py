@@ -8,10 +8,26 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from genlab.core.files import write_json, written_whole
 from genlab.models.loading import load_text_to_text_model, load_tokenizer
 from genlab.sources.model_folders import download_base
 
 MAX_INPUT_TOKENS = 512  # T5's own training length
+
+
+def fetch_keyword_model(hub_id: str, revision: str, output: Path) -> None:
+    """Write the folder of a keyword model; one that says that there is none for "none"."""
+    if hub_id == "none":
+        write_without_model(output, {"hub_id": hub_id})
+    else:
+        download_model(hub_id, revision, output)
+
+
+def write_without_model(output: Path, reason: dict[str, str]) -> None:
+    """Write a folder that says why no model is in it."""
+    with written_whole(output) as folder:
+        folder.mkdir()
+        write_json(folder / "source.json", reason)
 
 
 def download_model(hub_id: str, revision: str, output: Path) -> None:

@@ -12,6 +12,8 @@ import polars as pl
 
 from genlab.models.loading import load_text_to_text_model
 from genlab.models.trial import save_tried
+from genlab.sources.model_folders import fetch_folder
+from genlab.sources.source import ModelOrigin, ModelSource
 from pipelines.reviews.keywords import Rules, weigh_keywords
 from pipelines.reviews.mini_reviews import make_reviews
 from pipelines.reviews.review_prompts import write_prompt
@@ -55,3 +57,17 @@ def make_base(path: Path, n_pages: int, template: str, output: Path, sizes: "Siz
     model, loss = pretrain(pages, tokenizer, sizes)
     save_tried(model, tokenizer, output, load_text_to_text_model, f"a mini model for {output}")
     return loss
+
+
+def fetch_base(
+    origin: ModelOrigin, n_pages: int, template: str, output: Path, sizes: Sizes
+) -> tuple[str, dict[str, float]]:
+    """Write the base model's folder; return the commit that was downloaded, and its numbers."""
+    commit, counts = "none", dict[str, float]()
+    if origin.source is ModelSource.mini:
+        loss = make_base(origin.made_from, n_pages, template, output, sizes)
+        counts["pretraining_loss"] = loss
+    else:
+        where = (origin.source, origin.path, origin.hub_id, origin.revision)
+        commit, counts = fetch_folder(*where, output, load=load_text_to_text_model)
+    return commit, counts | {"parameters": load_text_to_text_model(output).num_parameters()}

@@ -1,7 +1,9 @@
 """The language models that this pipeline starts from: made here, downloaded, or the user's."""
 
+import shutil
 from pathlib import Path
 
+from genlab.core.files import remove, written_whole
 from genlab.core.program import InputError
 from genlab.mini.gpt2 import Sizes, pretrain, train_tokenizer
 from genlab.models.loading import load_causal_model, load_tokenizer
@@ -37,3 +39,32 @@ def fetch_model(
     else:
         _, numbers = fetch_folder(source, path, hub_id, revision, output)
     return numbers | {"parameters": float(load_causal_model(output).num_parameters())}
+
+
+def copy_policy(policy: Path, output: Path) -> dict[str, float]:
+    """Copy the policy's folder; return its size."""
+    with written_whole(output) as folder:
+        shutil.copytree(policy, folder)
+    return {"parameters": float(load_causal_model(output).num_parameters())}
+
+
+def fetch_reward_base(
+    texts: Path,
+    policy: Path,
+    output: Path,
+    source: ModelSource,
+    path: Path,
+    hub_id: str,
+    revision: str,
+    sizes: Sizes,
+) -> dict[str, float]:
+    """Do as `fetch_model`, with the policy's tokenizer; InputError for one that reads others."""
+    from pipelines.rlhf.reward_model import check_reads_as
+
+    numbers = fetch_model(texts, policy, output, source, path, hub_id, revision, sizes)
+    try:
+        check_reads_as(output, policy)
+    except InputError:
+        remove(output)
+        raise
+    return numbers

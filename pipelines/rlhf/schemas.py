@@ -1,5 +1,6 @@
 """The tables between this pipeline's stages."""
 
+from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
@@ -57,6 +58,15 @@ GENERATED_SCHEMA = pl.Schema(
 BEST_SCHEMA = pl.Schema({"draw": pl.Int32, **ANSWER})  # of the start: many answers a prompt
 
 
+class BaseSource(StrEnum):
+    """Where the reward model starts from."""
+
+    policy = "policy"  # the policy's own base
+    mini = "mini"
+    hub = "hub"
+    file = "file"
+
+
 def plain_texts(texts: Path, split: str) -> list[str]:
     """Return the plain texts of a split, [] where there are none at all."""
     return [
@@ -64,3 +74,10 @@ def plain_texts(texts: Path, split: str) -> list[str]:
         for batch in read_batches(texts)
         for text in batch.filter(pl.col("split") == split)["text"]
     ]
+
+
+def text_table(texts: list[str], validation_share: float) -> pl.DataFrame:
+    """Return plain texts with their splits: the first ones are validation, at least one."""
+    n_validation = max(1, round(validation_share * len(texts)))
+    splits = ["validation" if i < n_validation else "train" for i in range(len(texts))]
+    return pl.DataFrame({"text": texts, "split": splits}, TEXT_SCHEMA)

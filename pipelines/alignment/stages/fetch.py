@@ -1,14 +1,12 @@
 """fetch: the corpus, the base policy, the reward model and the held-out reward.
 
-One command per asset. Each asset has a source: `mini` (made here, no network), `hub` (downloaded)
-or `file` (a path of the user's); the base may be `bundled` (made once, kept in minis/base). The
-corpus may also be the flagship's `queries`, and a reward model one of its rankers (`ranker`). All
-later stages run offline.
+Each has a source: `mini` (made here), `hub` (downloaded) or `file` (the user's); the base may be
+`bundled` (made once, in minis/base), the corpus the flagship's `queries`, and a reward model one of
+its rankers (`ranker`). All later stages run offline.
 """
 
 from collections import Counter
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,20 +16,15 @@ from typer import Option
 from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
-from genlab.core.tables import read_table, write_table
+from genlab.core.tables import write_table
 from genlab.mini.bert import ClassifierRecipe
-from genlab.mini.gpt2 import Sizes, check_sizes, pretrain, train_tokenizer
-from genlab.preference.reward_folders import (
-    RewardOrigin,
-    RewardSource,
-    fetch_reward,
-    make_classifier,
-)
+from genlab.mini.gpt2 import Sizes, check_sizes
+from genlab.preference.reward_folders import RewardOrigin
 from genlab.sources.bundled import check_model_origin
 from genlab.sources.decoding import Encoding
 from genlab.sources.source import ModelOrigin, ModelSource
-from pipelines.alignment.known_moods import labelled, validate
-from pipelines.alignment.schemas import TEXT_SCHEMA, count_texts, training_texts
+from pipelines.alignment.labelled_texts import CorpusSource
+from pipelines.alignment.schemas import TEXT_SCHEMA, count_texts
 
 app = stage_app()
 
@@ -39,13 +32,6 @@ SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
 
 Metrics = Annotated[Path, Option(help="JSON of counts")]
 Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
-
-
-class CorpusSource(StrEnum):
-    mini = "mini"
-    hub = "hub"
-    file = "file"
-    queries = "queries"
 
 
 @app.command()
@@ -105,24 +91,10 @@ def base(
     sizes: Sizes,
 ) -> None:
     """Fetch the policy that is to be aligned: a language model that knows both moods."""
-    from genlab.models.loading import load_causal_model
-    from genlab.models.trial import save_tried
-    from genlab.sources.model_folders import fetch_folder
+    from pipelines.alignment.fetched_models import fetch_base
 
     check_base(origin, sizes)
-    counts: dict[str, float] = {}
-    if origin.source is ModelSource.mini:
-        texts = read_table(origin.made_from).filter(pl.col("split") == "train")["text"].to_list()
-        tokenizer = train_tokenizer(texts, sizes.vocab_size)
-        # BOS stands before each text, as it will when the policy writes: it is all the prompt.
-        started = [tokenizer.bos_token + text for text in texts]
-        model, counts["pretraining_loss"] = pretrain(started, tokenizer, sizes)
-        save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
-    else:
-        where = (origin.source, origin.path, origin.hub_id, origin.revision)
-        _, counts = fetch_folder(*where, output)
-    counts["parameters"] = load_causal_model(output).num_parameters()
-    write_json(metrics, counts)
+    write_json(metrics, fetch_base(origin, sizes, output))
 
 
 @app.command("reward_model")
@@ -131,13 +103,9 @@ def reward_model(
     corpus: Path, output: Path, metrics: Metrics, origin: RewardOrigin, recipe: ClassifierRecipe
 ) -> None:
     """Fetch the model that rewards a text: a classifier of two moods, or a ranker."""
-    counts = {}
-    if origin.source is RewardSource.mini:
-        texts, labels = training_texts(read_table(origin.path), "reward", "reward_model")
-        counts["training_loss"] = make_classifier(texts, labels, recipe, output, "reward_model")
-    else:
-        fetch_reward(origin, output, "reward_model", *labelled(corpus))
-    write_json(metrics, counts | validate(output, corpus, "reward_model"))
+    from pipelines.alignment.fetched_models import fetch_reward_model
+
+    write_json(metrics, fetch_reward_model(origin, recipe, corpus, output))
 
 
 @app.command("held_out_reward")
@@ -151,17 +119,10 @@ def held_out_reward(
     inverse_penalty: Annotated[float, Option(min=1e-6, help="mini: scikit-learn's C")],
 ) -> None:
     """Fetch a second reward model, which nothing is optimised for: it rates the final texts."""
-    from genlab.preference.rewards import make_bag_of_words
+    from pipelines.alignment.fetched_models import fetch_held_out_reward
 
-    counts = {}
-    if origin.source is RewardSource.mini:
-        texts, labels = training_texts(read_table(origin.path), "held_out", "held_out_reward")
-        counts["words"] = make_bag_of_words(
-            texts, labels, output, min_texts=min_texts, inverse_penalty=inverse_penalty
-        )
-    else:
-        fetch_reward(origin, output, "held_out_reward", *labelled(corpus))
-    write_json(metrics, counts | validate(output, corpus, "held_out_reward"))
+    found = fetch_held_out_reward(origin, min_texts, inverse_penalty, corpus, output)
+    write_json(metrics, found)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typer import Option
 from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
-from genlab.core.tables import read_table, write_table
+from genlab.core.tables import write_table
 from genlab.mini.t5 import Sizes, check_sizes
 from genlab.sources.source import Source
 from pipelines.instruct.pretraining import Pretraining
@@ -119,11 +119,9 @@ def base(
     check_base(source, sizes)
     counts: dict[str, float] = {}
     if source is Source.mini:
-        pages = read_table(path)["text"].to_list()
         words = template_words(tasks_table, templates)
         salient = read_world(world).salient()
-        made = make_base(pages, words, salient, output, sizes, pretraining)
-        counts = {"pretraining_loss" if name == "loss" else name: n for name, n in made.items()}
+        counts = make_base(path, words, salient, output, sizes, pretraining)
     elif source is Source.hub:
         model_folders.download_base(hub_id, revision, None, output, load=load_text_to_text_model)
     else:

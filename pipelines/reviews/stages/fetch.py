@@ -2,8 +2,8 @@
 
 A command for each. The reviews become one table and the base model a folder: made here (`mini`),
 downloaded (`hub`) or the user's own (`file`); the base model may also be `bundled` (made once, kept
-in minis/base). The model of keywords and the model of fluency each
-get a folder, which holds no model unless one is asked for.
+in minis/base). The model of keywords and the model of fluency each get a folder, which holds no
+model unless one is asked for.
 """
 
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from typing import Annotated
 
 from typer import Option
 
-from genlab.core.files import write_json, written_whole
+from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
@@ -75,13 +75,6 @@ def corpus(
     write_manifest(manifest, source, asset, commit, output, rows=n_rows)
 
 
-def write_without_model(output: Path, reason: dict[str, str]) -> None:
-    """Write a folder that says why no model is in it."""
-    with written_whole(output) as folder:
-        folder.mkdir()
-        write_json(folder / "source.json", reason)
-
-
 @app.command("keyword_model")
 def keyword_model(
     output: Path,
@@ -91,12 +84,9 @@ def keyword_model(
     revision: Annotated[str, Option(help="commit that is downloaded")],
 ) -> None:
     """Fetch a model that writes keywords; a folder without one if there is to be none."""
-    from pipelines.reviews.keyword_model import download_model
+    from pipelines.reviews.keyword_model import fetch_keyword_model
 
-    if hub_id == "none":
-        write_without_model(output, {"hub_id": hub_id})
-    else:
-        download_model(hub_id, revision, output)
+    fetch_keyword_model(hub_id, revision, output)
 
 
 def check_base(origin: ModelOrigin, n_pages: int, sizes: Sizes, template: str) -> None:
@@ -120,20 +110,10 @@ def base(
     ],
 ) -> None:
     """Fetch the text-to-text model that is to be fine-tuned."""
-    from genlab.models.loading import load_text_to_text_model
-    from genlab.sources.model_folders import fetch_folder
-    from pipelines.reviews.mini_pages import make_base
+    from pipelines.reviews.mini_pages import fetch_base
 
     check_base(origin, n_pages, sizes, template)
-    commit: str = "none"
-    counts: dict[str, float] = {}
-    if origin.source is ModelSource.mini:
-        loss = make_base(origin.made_from, n_pages, template, output, sizes)
-        counts["pretraining_loss"] = loss
-    else:
-        where = (origin.source, origin.path, origin.hub_id, origin.revision)
-        commit, counts = fetch_folder(*where, output, load=load_text_to_text_model)
-    counts["parameters"] = load_text_to_text_model(output).num_parameters()
+    commit, counts = fetch_base(origin, n_pages, template, output, sizes)
     write_json(metrics, {"model": counts})
     write_manifest(manifest, origin.source, origin.asset, commit, output)
 
@@ -147,14 +127,9 @@ def fluency_model(
     revision: Annotated[str, Option(help="hub: commit that is downloaded")],
 ) -> None:
     """Fetch the language model that rates fluency; a folder without one if it is made later."""
-    from genlab.sources.model_folders import copy_base, download_base
+    from pipelines.reviews.fluency_model import fetch_fluency_model
 
-    if source is Source.mini:
-        write_without_model(output, {"source": source.value})
-    elif source is Source.hub:
-        download_base(hub_id, revision, None, output, "fluency_model")
-    else:
-        copy_base(path, None, output)
+    fetch_fluency_model(source, path, hub_id, revision, output)
 
 
 if __name__ == "__main__":

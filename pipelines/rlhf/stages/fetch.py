@@ -1,31 +1,28 @@
 """fetch: prompts with their purposes, plain text, the base model, and the reward model's base.
 
 One command per asset. Each has a source: `mini` (made here, no network), `hub` (downloaded) or
-`file` (a path of the user's); the base may be `bundled` (made once, kept in minis/base).
-The reward model's base may also be the policy's (`policy`). All
-later stages run offline.
+`file` (a path of the user's); the base may be `bundled` (made once, kept in minis/base), and the
+reward model's base the policy's (`policy`). All later stages run offline.
 """
 
-import shutil
 from collections import Counter
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 from typer import Option
 
-from genlab.core.files import remove, write_json, written_whole
+from genlab.core.files import write_json
 from genlab.core.options import grouped_options
-from genlab.core.program import InputError, run, stage_app
+from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.gpt2 import Sizes, check_sizes
 from genlab.sources.bundled import check_bundled
 from genlab.sources.source import ModelSource, Source
 from pipelines.rlhf import foreign_rankings, mini_world
 from pipelines.rlhf.purposes import Wanted, assign_purposes
-from pipelines.rlhf.schemas import PROMPT_SCHEMA, PURPOSES, TEXT_SCHEMA
+from pipelines.rlhf.schemas import PROMPT_SCHEMA, PURPOSES, TEXT_SCHEMA, BaseSource, text_table
 
 app = stage_app()
 
@@ -33,15 +30,6 @@ SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
 
 Metrics = Annotated[Path, Option(help="JSON of counts")]
 Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
-
-
-class BaseSource(StrEnum):
-    """Where the reward model starts from."""
-
-    policy = "policy"  # the policy's own base
-    mini = "mini"
-    hub = "hub"
-    file = "file"
 
 
 @app.command()
@@ -72,12 +60,9 @@ def corpus(
     names = [name for name in PROMPT_SCHEMA if name != "purpose"]
     kinds = {name: PROMPT_SCHEMA[name] for name in names}
     prompts = assign_purposes(pl.DataFrame(rows, kinds, orient="row"), wanted, seed, dropped)
-    n_validation = max(1, round(validation_share * len(texts)))
-    splits = ["validation" if i < n_validation else "train" for i in range(len(texts))]
-    table = pl.DataFrame({"text": texts, "split": splits}, TEXT_SCHEMA)
 
     write_table(output, [prompts.select(PROMPT_SCHEMA.names())], PROMPT_SCHEMA)
-    write_table(texts_output, [table], TEXT_SCHEMA)
+    write_table(texts_output, [text_table(texts, validation_share)], TEXT_SCHEMA)
     counts = {purpose: int((prompts["purpose"] == purpose).sum()) for purpose in PURPOSES}
     left_out = {"total": dropped.total(), **dropped}
     write_json(metrics, {"rows": len(rows), **counts, "texts": len(texts), "left_out": left_out})
@@ -129,23 +114,14 @@ def reward_base(
     sizes: Sizes,
 ) -> None:
     """Fetch the language model that the reward model starts from; it reads the policy's tokens."""
-    from genlab.models.loading import load_causal_model
-    from pipelines.rlhf.base_models import fetch_model
-    from pipelines.rlhf.reward_model import check_reads_as
+    from pipelines.rlhf.base_models import copy_policy, fetch_reward_base
 
     check_reward_base(source, sizes)
     if source is BaseSource.policy:
-        with written_whole(output) as folder:
-            shutil.copytree(policy, folder)
-        numbers = {"parameters": float(load_causal_model(output).num_parameters())}
+        numbers = copy_policy(policy, output)
     else:
         where = ModelSource(source.value)
-        numbers = fetch_model(texts, policy, output, where, path, hub_id, revision, sizes)
-        try:
-            check_reads_as(output, policy)
-        except InputError:
-            remove(output)
-            raise
+        numbers = fetch_reward_base(texts, policy, output, where, path, hub_id, revision, sizes)
     write_json(metrics, numbers)
 
 
