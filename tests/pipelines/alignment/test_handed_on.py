@@ -10,6 +10,7 @@ import pytest
 from genlab.core.chosen import write_chosen
 from genlab.core.seeds import order_of
 from genlab.core.tables import write_table
+from pipelines.alignment import fetched_models
 from pipelines.alignment.schemas import TEXT_SCHEMA
 from pipelines.alignment.stages import fetch, generate, pairs, reward, sample, score
 from tests.handed_on import invoke, noted, run_until_there, stopped_at, taken_by_source
@@ -176,8 +177,8 @@ def test_every_option_of_the_base_arrives_at_its_source(corpus, tmp_path, monkey
     words = ["base", tmp_path / "out", "--metrics", tmp_path / "m"]
     origin = {"path": "theirs", "made_from": corpus, "hub_id": "some/gpt2", "revision": "c0ffee"}
     words += option_words(origin | BASE)
-    cut = noted(monkeypatch, fetch, "train_tokenizer")
-    made = stopped_at(monkeypatch, fetch, "pretrain")
+    cut = noted(monkeypatch, fetched_models, "train_tokenizer")
+    made = stopped_at(monkeypatch, fetched_models, "pretrain")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "mini"]))
     assert cut[0]["vocab_size"] == 301 and asdict(made[0]["sizes"]) == BASE
     assert cut[0]["texts"] == [text for i, text in enumerate(TEXTS[:24]) if i % 3]  # train's
@@ -197,12 +198,12 @@ ORIGIN = {"hub_id": "some/bert", "revision": "c0ffee", "positive_label": "glad"}
 def test_every_option_of_the_reward_model_arrives(corpus, tmp_path, monkeypatch):
     words = ["reward_model", corpus, tmp_path / "out", "--metrics", tmp_path / "m"]
     words += option_words(ORIGIN | REWARD | {"path": corpus})
-    made = stopped_at(monkeypatch, fetch, "make_classifier")
+    made = stopped_at(monkeypatch, fetched_models, "make_classifier")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "mini"]))
     assert asdict(made[0]["recipe"]) == REWARD
     trained = [(i, t) for i, t in enumerate(TEXTS[:24]) if i % 3]
     assert made[0]["texts"] == [text for i, text in trained if i % 4 >= 2]
-    brought = stopped_at(monkeypatch, fetch, "fetch_reward")
+    brought = stopped_at(monkeypatch, fetched_models, "fetch_reward")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "hub"]))
     origin = brought[0]["origin"]
     assert {name: getattr(origin, name) for name in ORIGIN} == ORIGIN
@@ -219,6 +220,6 @@ def test_every_option_of_the_held_out_reward_arrives(corpus, tmp_path, monkeypat
     assert (made[0]["min_texts"], made[0]["inverse_penalty"]) == (4, 2.5)
     trained = [(i, t) for i, t in enumerate(TEXTS[:24]) if i % 3]
     assert made[0]["texts"] == [text for i, text in trained if i % 4 < 2]
-    brought = stopped_at(monkeypatch, fetch, "fetch_reward")
+    brought = stopped_at(monkeypatch, fetched_models, "fetch_reward")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "file"]))
     assert (brought[0]["origin"].path, brought[0]["group"]) == (corpus, "held_out_reward")
