@@ -60,7 +60,7 @@ def make_base(path: Path, n_pages: int, template: str, output: Path, sizes: "Siz
 
 
 def fetch_base(
-    origin: ModelOrigin, n_pages: int, template: str, output: Path, sizes: Sizes
+    origin: ModelOrigin, n_pages: int, template: str, output: Path, sizes: "Sizes"
 ) -> tuple[str, dict[str, float]]:
     """Write the base model's folder; return the commit that was downloaded, and its numbers."""
     commit, counts = "none", dict[str, float]()
