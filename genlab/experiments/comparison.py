@@ -39,6 +39,7 @@ from genlab.statistics.trainings import (
     difference_part,
     students_interval,
     training_part,
+    trainings_test,
     two_level_p,
     widen,
 )
@@ -47,6 +48,7 @@ N_RESAMPLES = 10_000  # at least
 RESAMPLES_PER_ROW = 100  # with fewer than 40, the least bootstrap p could not survive Holm
 SEED = 17
 
+OF_TRAININGS = ("none", "t")  # tests of a metric that has one value a training
 IDENTICAL = "identical"
 NO_DIFFERENCE = "no difference beyond"
 NOT_SETTLED = "not settled"
@@ -70,6 +72,7 @@ class Difference:
     low: float
     high: float
     p: float
+    # none | t, of one value a training
     # mcnemar | binomial, of a share against a given one | bootstrap | bootstrap*, of a share in
     # which ties made fractions | exact, where nearly all pairs differ by the same
     test: str
@@ -178,7 +181,7 @@ def compare_group(
                 least_p=least_p(n_resamples) if tested.test.startswith("bootstrap") else 0.0,
                 margin=metric.margin,
                 same_rows=same_rows,
-                is_unstable=bool(opposite[i]),
+                is_unstable=bool(opposite[i]) and metric.per == "unit",
                 **vars(tested),
                 n_clusters=levels.n_clusters(),
                 n_trainings=levels.n_trainings,
@@ -213,6 +216,8 @@ def settle_column(
     if not len(x):
         nothing = float("nan")
         return Tested(nothing, nothing, nothing, "none", nothing)
+    if metric.per == "training":
+        return settle_trainings(levels, i, metric, limits)
     is_share, is_alone = metric.kind == "share", levels.n_trainings == 1
     if is_share and is_alone and levels.clusters is None and is_binary(x, y, constant):
         ends = shares_ends(x, y, constant)
@@ -234,6 +239,19 @@ def settle_column(
         p = max(p, two_level_p(mean, error, len(counted), variance, freedom))
     low, high = widen(own.mean, (low, high), part, [limits])
     return Tested(float(low[0]), float(high[0]), p, test, sqrt(error**2 + variance))
+
+
+def settle_trainings(levels: Levels, i: int, metric: Metric, limits: Bounds) -> Tested:
+    """Return the interval and p of a metric that has one value a training, whatever its units.
+
+    Of one training, and where the sides' trainings are not the same, nothing is known but limits.
+    """
+    assert limits is not None and metric.margin is not None  # `read_metric` asks for them
+    means = means_of_trainings(levels)[:, i]
+    if len(means) < 2:
+        return Tested(*limits, 1.0, "none", (limits[1] - limits[0]) / 2)
+    low, high, p, error = trainings_test(means, metric.margin)
+    return Tested(max(low, limits[0]), min(high, limits[1]), p, "t", error)
 
 
 def means_of_trainings(levels: Levels) -> np.ndarray:
@@ -296,8 +314,9 @@ def with_verdicts(differences: list[Difference]) -> list[Difference]:
             verdict = f"{NO_DIFFERENCE} {each.margin:g}"
         else:
             verdict = NOT_SETTLED
-            pairs, trainings = numbers_needed(each, n_tests or 1)
-            each = replace(each, needed=pairs, needed_trainings=trainings)
+            if each.test not in OF_TRAININGS:
+                pairs, trainings = numbers_needed(each, n_tests or 1)
+                each = replace(each, needed=pairs, needed_trainings=trainings)
         settled.append(replace(each, p_adjusted=p_adjusted, verdict=verdict, n_tests=n_tests))
     return settled
 

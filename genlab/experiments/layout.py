@@ -22,6 +22,7 @@ class Metric:
     kind: str = "mean"  # share: 0 or 1 for every unit, but for ties
     margin: float | None = None  # a smaller difference is none
     bounds: tuple[float, float] | None = None  # the least and greatest value; of a share 0 and 1
+    per: str = "unit"  # training: one value for all units of a training, as its best epoch is
 
     def limits(self) -> Bounds:
         """Return the least and the greatest value, None if they are not known."""
@@ -83,12 +84,21 @@ def read_layout(path: Path) -> Layout:
 
 def read_metric(where: str, entry: dict) -> Metric:
     """Return one metric of the head; raise InputError naming the key that is wrong."""
-    for key, known in (("better", ("lower", "higher")), ("kind", ("mean", "share"))):
-        if (value := entry.get(key, "mean")) not in known:
+    for key, default, known in (
+        ("better", "", ("lower", "higher")),
+        ("kind", "mean", ("mean", "share")),
+        ("per", "unit", ("unit", "training")),
+    ):
+        if (value := entry.get(key, default)) not in known:
             raise InputError(f"{where}: {key} is {value}, not {' or '.join(known)}")
     margin, bounds = entry.get("margin"), entry.get("bounds")
     if margin is not None and not (is_number(margin) and margin > 0):
         raise InputError(f"{where}: margin must be a number above 0, not {margin}")
+    if entry.get("per") == "training" and None in (margin, bounds):
+        raise InputError(
+            f"{where}: per: training needs margin and bounds: of one training no more is known of "
+            "a difference than its bounds, and trainings are told apart no finer than margin"
+        )
     if bounds is None:
         return Metric(**entry)
     if entry.get("kind") == "share":

@@ -130,6 +130,21 @@ def students_interval(means: np.ndarray, level: float = 0.95) -> tuple[float, fl
     return float(means.mean() - half), float(means.mean() + half)
 
 
+def trainings_test(means: np.ndarray, least_spread: float) -> tuple[float, float, float, float]:
+    """Return low and high of Student's 95 % interval of the mean of trainings, p, and the error.
+
+    means: float64[k], k > 1, one number of each training, as an epoch is, with no units behind it.
+    least_spread: the standard deviation is taken to be no less; trainings that all end at one
+    epoch are no proof that the next would.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    spread = max(float(means.std(ddof=1)), least_spread)
+    error, freedom, mean = spread / sqrt(len(means)), len(means) - 1, float(means.mean())
+    half = float(stdtrit(freedom, 0.975)) * error
+    return mean - half, mean + half, 2 * float(stdtr(freedom, -abs(mean) / error)), error
+
+
 def variance_shares(values: np.ndarray, within: float = 0.0) -> dict[str, float] | None:
     """Return which part of the squared error of one training's mean has which source; sum 1.
 

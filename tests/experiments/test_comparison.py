@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 
 from genlab.core.program import InputError
 from genlab.experiments.comparison import compare_group, with_verdicts
@@ -82,6 +83,8 @@ def test_the_head_of_a_claims_file_is_read(tmp_path):
         ("better: lower", "better: lower, kind: odds", "kind is odds, not mean or share"),
         ("column: place, ", "", "rows.metrics.place: column is missing"),
         ("better: lower", "better: lower, margin: 0", "margin must be a number above 0, not 0"),
+        ("better: lower", "better: lower, per: epoch", "per is epoch, not unit or training"),
+        ("better: lower", "better: lower, per: training", "needs margin and bounds"),
         ("better: lower", "better: lower, bounds: 5", r"bounds must be like \[1, 11\], not 5"),
         ("better: lower", "better: lower, bounds: [2, 1]", "bounds: 2 is not below 1"),
         (
@@ -467,3 +470,37 @@ def test_several_samples_of_a_unit_count_as_their_mean():
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
     with pytest.raises(InputError, match="more than one row for unit u0 and judge j and sample 0"):
         compare(base.with_columns(sample=0), twice.with_columns(sample=0), layout)
+
+
+EPOCHS = replace(
+    LAYOUT,
+    metrics={"epoch": Metric("place", "higher", margin=0.5, bounds=(1.0, 9.0), per="training")},
+)
+
+
+def epochs(*of_trainings: float) -> list[pl.DataFrame]:
+    """Return rows of trainings whose forty units all have the training's own value."""
+    return [rows({f"u{i}": value for i in range(40)}) for value in of_trainings]
+
+
+def test_a_value_of_a_training_is_no_better_known_for_its_many_units():
+    """Forty equal pairs of one training would give any difference an interval without width."""
+    [found] = compare(*epochs(8, 9), EPOCHS)
+    assert (found.difference, found.low, found.high, found.p) == (1.0, -8.0, 8.0, 1.0)
+    assert (found.verdict, found.needed, found.needed_trainings) == ("not settled", None, None)
+
+
+def test_a_value_of_a_training_is_tested_over_trainings():
+    base, other = epochs(3, 3, 4), epochs(7, 8, 9)
+    [found] = compare(base, other, EPOCHS)
+    expected = stats.ttest_1samp([4.0, 5.0, 5.0], 0)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
+    assert found.verdict == "better"
+    # All alike: told apart no finer than the margin, a half.
+    [alike] = compare(epochs(3, 3, 3), epochs(4, 4, 4), EPOCHS)
+    assert alike.p == pytest.approx(2 * stats.t.sf(3**0.5 * 2, 2))
+    assert alike.verdict == "not settled"
+    # One training up, one down is no contradiction of two tests: each is one number.
+    [opposite] = compare(epochs(3, 5, 4), epochs(5, 3, 4), EPOCHS)
+    assert opposite.verdict == "not settled"
