@@ -12,6 +12,7 @@ that was since changed. So a change of prose, or of code that no arm goes throug
 """
 
 import json
+import os
 import subprocess
 import sys
 from functools import cache
@@ -63,6 +64,20 @@ def is_experiment(arm: dict) -> bool:
     return "table" not in arm and "value" not in arm
 
 
+def changes_of(arm: dict) -> dict[str, object]:
+    """Return the params that an arm changes; {} if it is no experiment.
+
+    A path that leads out of this folder becomes absolute: an experiment runs in a copy of what git
+    has, and what another pipeline made is not there.
+    """
+    if not is_experiment(arm):
+        return {}
+    return {
+        key: os.path.abspath(value) if str(value).startswith("../") else value
+        for key, value in arm.items()
+    }
+
+
 def experiment_name(arm: str, seed: int | None = None) -> str:
     """Return claim-ARM, or claim-FOLDER-ARM in a pipeline's folder: names are the whole clone's.
 
@@ -92,7 +107,7 @@ def experiments_of(
         experiment_name(arm, None if seed == trainings.values[0] else seed): (
             arm,
             seed,
-            arms[arm] | trainings.changes(seed),
+            changes_of(arms[arm]) | trainings.changes(seed),
         )
         for arm, seed in wanted
     }
@@ -188,7 +203,7 @@ def find_runs(
     for name, arm in arms.items():
         if "value" in arm:
             continue
-        changes, table = arm if is_experiment(arm) else {}, rows_of(layout, arm)
+        changes, table = changes_of(arm), rows_of(layout, arm)
         for seed, (run, made_with) in origins(name, arms, trainings).items():
             experiment = names[run, made_with]
             wanted = comparable(committed | changes | trainings.changes(made_with))

@@ -7,6 +7,7 @@ they differ between arms by design.
 """
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Iterator
 from functools import lru_cache
@@ -35,7 +36,8 @@ def made_as_by_head(table: Path, commit: str) -> bool:
             path = dep["path"]
             if makers(then, path):
                 continue
-            if dep.get("md5") != (hash_at(path, head) or of_head.get(path)):
+            now_is = hash_at(path, head) or of_head.get(path) or hash_of_another(path, head)
+            if dep.get("md5") != now_is:
                 return False
     return bool(needed) or not makers(now, table.as_posix())  # then reading it says why
 
@@ -61,6 +63,17 @@ def makers(stages: dict[str, dict], path: str) -> set[str]:
         for out in stage.get("outs", [])
         if f"{path}/".startswith(f"{out['path']}/") or out["path"].startswith(f"{path}/")
     }
+
+
+def hash_of_another(path: str, commit: str) -> str | None:
+    """Return the hash that the flagship's dvc.lock has of what it made; None if it made it not."""
+    top = subprocess.run(["git", "rev-parse", "--show-cdup"], capture_output=True, text=True)
+    up = top.stdout.strip()
+    inside = os.path.relpath(path, up or ".")
+    outs = (
+        out for each in stages_at(f"{up}dvc.lock", commit).values() for out in each.get("outs", [])
+    )
+    return next((out.get("md5") for out in outs if out["path"] == inside), None)
 
 
 def current_commit() -> str:

@@ -8,6 +8,7 @@ from genlab.core.program import InputError
 from genlab.experiments import arms
 from genlab.experiments.arm_summaries import summarize_arm
 from genlab.experiments.arms import (
+    changes_of,
     check_arm,
     comparable,
     experiment_name,
@@ -85,6 +86,13 @@ def test_experiments_of_a_pipeline_in_a_folder_bear_its_name(pipeline, monkeypat
     assert experiment_name("tuned") == "claim-tiny-tuned"
     monkeypatch.chdir(pipeline.parent.parent)
     assert experiment_name("tuned") == "claim-tuned"
+
+
+def test_a_path_out_of_the_folder_is_absolute_as_experiments_run_in_a_copy(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arm = {"base.path": "../../data/train", "corpus.path": "films.yaml", "gen.cap": 5}
+    assert changes_of(arm) == arm | {"base.path": str(tmp_path.parents[1] / "data/train")}
+    assert changes_of({"table": "../rows.parquet"}) == {}
 
 
 def test_params_values_are_written_as_dvc_reads_them():

@@ -1,8 +1,10 @@
 """Which stages a table comes from, by a lock's own paths."""
 
 import pytest
+import yaml
 
-from genlab.experiments.lineage import command, makers, stages_on_the_way
+from genlab.experiments.lineage import command, hash_of_another, makers, stages_on_the_way
+from tests.project_copy import start_git
 
 
 def stage(deps: list[str], outs: list[str]) -> dict:
@@ -42,3 +44,17 @@ def test_a_stage_of_a_foreach_has_its_command_below():
     assert command({"foreach": "${arms}", "do": {"cmd": "train ${key}"}}) == "train ${key}"
     assert command({"cmd": "score"}) == "score"
     assert command(None) is None
+
+
+def test_what_the_flagship_made_is_known_by_its_lock(tmp_path, monkeypatch):
+    """A pipeline's dep on it is in no git and in no lock of the pipeline's own."""
+    folder = tmp_path / "project/pipelines/one"
+    folder.mkdir(parents=True)
+    lock = {"stages": {"train": {"outs": [{"path": "data/train", "md5": "c0ffee.dir"}]}}}
+    (tmp_path / "project/dvc.lock").write_text(yaml.safe_dump(lock))
+    start_git(tmp_path / "project")
+    monkeypatch.chdir(folder)
+    assert hash_of_another("../../data/train", "HEAD") == "c0ffee.dir"
+    assert hash_of_another(str(tmp_path / "project/data/train"), "HEAD") == "c0ffee.dir"
+    assert hash_of_another("../../data/other", "HEAD") is None
+    assert hash_of_another("data/train", "HEAD") is None
