@@ -109,10 +109,11 @@ def claim_cell(found: dict) -> str:
     return f"{verdict} {found['difference']:+z.3f} {interval}{needed}"
 
 
-def verdicts_line(settled: dict, layout: Layout) -> str:
+def verdicts_line(settled: dict, layout: Layout, *, trained: bool = False) -> str:
     """Return what stands above the claims: the unit, Holm's family and what the verdicts mean.
 
-    "" for a record that was written before it said how many tests were made.
+    trained: claims.yaml asks for several trainings. "" for a record that was written before it said
+    how many tests were made.
     """
     cells = [cell for groups in settled["claims"].values() for cell in groups.values()]
     if not any("n_tests" in cell for cell in cells):
@@ -140,6 +141,11 @@ def verdicts_line(settled: dict, layout: Layout) -> str:
         lines.append(
             f"Each arm was trained {n_trainings} times with seeds of its own: intervals and p are "
             f"for other {layout.unit}s and other trainings{of_one_training(cells)}."
+        )
+    elif trained:
+        lines.append(
+            f"Each arm was trained once: intervals and p are for other {layout.unit}s, and another "
+            "training may turn a verdict round."
         )
     if clusters := {cell["n_clusters"] for cell in cells if cell.get("n_clusters")}:
         lines.append(

@@ -270,7 +270,7 @@ def render(folder: Path, name: str = "README.md") -> str:
             case "claims":
                 reread = read("published.json") if published else {}
                 settled = read("claims.json")
-                above = verdicts_line(settled, layout)
+                above = verdicts_line(settled, layout, trained="trainings" in content)
                 elsewhere = elsewhere_of(folder)
                 return above + claims_table(settled, content["claims"], reread, names, elsewhere)
             case "arms":
@@ -288,7 +288,7 @@ def render(folder: Path, name: str = "README.md") -> str:
                 return spreads_table(read("score_details.json"), layout)
             case "verdicts":
                 settled = read("claims.json")
-                above = verdicts_line(settled, layout)
+                above = verdicts_line(settled, layout, trained="trainings" in content)
                 return above + verdicts_table(settled, content["claims"])
             case "rankers":
                 return rankers_table(read("score_details.json"))

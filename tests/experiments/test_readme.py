@@ -154,6 +154,8 @@ def test_a_cell_that_was_no_test_says_why_and_one_not_settled_what_would_settle_
 def test_the_line_above_the_claims_names_the_unit_and_holms_family():
     cells = {"a": FOUND | {"n_tests": 3, "p_adjusted": 0.01}, "b": FOUND | {"verdict": "identical"}}
     line = verdicts_line({"claims": {"shorter": cells}}, LAYOUT)
+    asked = verdicts_line({"claims": {"shorter": cells}}, LAYOUT, trained=True)
+    assert ("was trained once" in asked, "was trained once" in line) == (True, False)
     assert "paired by query_id" in line
     assert "for the 3 tests in this table (in 1 cells no pair differs" in line
     assert "*Identical*" in line and "*Not settled*" not in line
