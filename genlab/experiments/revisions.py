@@ -45,7 +45,13 @@ def opened(revision: str | None) -> "Iterator[Repo]":
             with Repo.open(None) as repo:
                 yield repo
         else:
-            yield repository_at(resolve_rev(SCM("."), revision), Path.cwd())
+            try:
+                commit = resolve_rev(SCM("."), revision)
+            except RevError:  # DVC knows the names of HEAD's experiments alone
+                commit = next(iter(experiments_by_name().get(revision, [])), None)
+                if commit is None:
+                    raise
+            yield repository_at(commit, Path.cwd())
     except RevError:
         raise InputError(
             f"{revision}: no such commit, branch, tag or experiment"

@@ -47,6 +47,14 @@ def test_params_are_read_as_they_were_though_git_has_them_and_not_dvc(pipeline):
     assert read_params("claim-tiny-one") == read_params(None) == {"rows": {"shift": 1}}
 
 
+def test_an_experiment_of_another_commit_is_found_by_its_name(pipeline):
+    call(pipeline, "git", "commit", "--quiet", "--allow-empty", "--message", "later")
+    try:
+        assert first_place("claim-tiny-one") == 2
+    finally:
+        call(pipeline, "git", "reset", "--quiet", "--soft", "HEAD~1")
+
+
 def test_an_unknown_revision_is_named_with_the_closest_known(pipeline):
     with pytest.raises(InputError, match=r"claim-tiny-on: no such commit.*mean claim-tiny-one\?"):
         read_bytes(ROWS, "claim-tiny-on")
