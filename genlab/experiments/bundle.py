@@ -1,4 +1,4 @@
-"""Put a mini model into the repository, with a receipt that says how it was made.
+"""Put a mini model into the repository, with a receipt of its making.
 
     python -m genlab bundle data/base ../base ...       # the last stage of a minis/recipe
 

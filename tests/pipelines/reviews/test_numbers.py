@@ -8,7 +8,6 @@ import pytest
 
 from pipelines.reviews.keywords import Rules as KeywordRules
 from pipelines.reviews.keywords import weigh_keywords
-from pipelines.reviews.mini_pages import make_pages
 from pipelines.reviews.mini_reviews import make_reviews
 from pipelines.reviews.review_prompts import write_prompt
 from pipelines.reviews.review_rules import Rules as CleaningRules
@@ -28,16 +27,14 @@ def reviews() -> pl.DataFrame:
 
 @cache
 def n_tokens() -> dict[str, list[int]]:
-    """Return how many tokens prompts and texts have by the mini base's tokenizer, with their ends.
+    """Return how many tokens prompts and texts have by the base's tokenizer, with their ends.
 
     Of all cleaned reviews: those that dedup drops are copies of others, more or less.
     """
-    from genlab.mini.t5 import train_tokenizer
+    from genlab.models.loading import load_tokenizer
 
-    base, template = PARAMS["base"], PARAMS["prompt"]["template"]
-    path = REVIEWS.folder / base["path"]
-    pages, prompts = make_pages(path, base["n_pages"], base["seed"], template)
-    tokenizer = train_tokenizer(pages + prompts, base["vocab_size"])
+    template = PARAMS["prompt"]["template"]
+    tokenizer = load_tokenizer(REVIEWS.folder / PARAMS["base"]["path"])
     cleaned, _, _ = clean_batch(reviews(), CleaningRules(**PARAMS["clean"]))
     names = KeywordRules.__dataclass_fields__
     rules = KeywordRules(**{name: PARAMS["enrich"][name] for name in names})
