@@ -97,21 +97,17 @@ def code_deps(stages: Iterable[Stage], pipeline: Path) -> dict[str, list[str]]:
         if found is None:
             continue
         module, words = found
-        uses = [uses_of(module, words)]
+        used = files_of(modules_used([(module, command_in(module, words))]))
         if module == CHECK:
-            uses += [uses_in_check(*each) for each in map(program_of, stages) if each]
-        used = set().union(*uses) if module == CHECK else uses[0] - WITHOUT_INFLUENCE
+            used = used.union(*(uses_in_check(*each) for each in map(program_of, stages) if each))
+        else:
+            used -= WITHOUT_INFLUENCE
         program = source_of(module).relative_to(ROOT).as_posix()
         folder = pipeline.resolve().parent
         deps[stage.name.partition("@")[0]] = [
             os.path.relpath(ROOT / file, folder) for file in [program, *sorted(used - {program})]
         ]
     return deps
-
-
-def uses_of(module: str, words: list[str]) -> set[str]:
-    """Return the files, from the root, that a program's command can execute anything of."""
-    return files_of(modules_used([(module, command_in(module, words))]))
 
 
 def uses_in_check(module: str, words: list[str]) -> set[str]:
