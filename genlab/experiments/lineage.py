@@ -2,10 +2,12 @@
 
 A run holds the command and the hash of every dep of every stage, in its dvc.lock. If on the way to
 a table each command is written as it is now, and each file that no stage makes is what it is now,
-then the table is this commit's, whatever else was changed in between. Params are not looked at:
-they differ between arms by design.
+then the table is this commit's, whatever else was changed in between. Of a module the code counts:
+a comment or a docstring that is put right makes no experiment old. Params are not looked at: they
+differ between arms by design.
 """
 
+import ast
 import hashlib
 import os
 import subprocess
@@ -17,6 +19,7 @@ from genlab.core.yaml_text import load_yaml
 from genlab.experiments.revisions import parse_params
 
 CHECK = "check"  # reads whole folders, and puts nothing of them into what the others read
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def made_as_by_head(table: Path, commit: str) -> bool:
@@ -37,9 +40,30 @@ def made_as_by_head(table: Path, commit: str) -> bool:
             if makers(then, path):
                 continue
             now_is = hash_at(path, head) or of_head.get(path) or hash_of_another(path, head)
-            if dep.get("md5") != now_is:
+            if dep.get("md5") != now_is and not is_same_code(path, dep.get("md5"), commit, head):
                 return False
     return bool(needed) or not makers(now, table.as_posix())  # then reading it says why
+
+
+@lru_cache(maxsize=4096)
+def is_same_code(path: str, md5: str | None, then: str, now: str) -> bool:
+    """Say whether a module that a run read, by its hash, differs from now in its prose alone."""
+    read, today = content_at(path, then), content_at(path, now)
+    if not path.endswith(".py") or not read or not today or md5_of(read) != md5:
+        return False
+    try:
+        return code_of(read) == code_of(today)
+    except SyntaxError:
+        return False
+
+
+def code_of(module: bytes) -> str:
+    """Return a module's syntax tree without comments and docstrings; raise SyntaxError if none."""
+    tree = ast.parse(module)
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return ast.dump(tree)
 
 
 def stages_on_the_way(stages: dict[str, dict], output: str) -> Iterator[str]:
@@ -104,7 +128,12 @@ def params_in_git(commit: str) -> dict:
 def hash_at(path: str, commit: str) -> str | None:
     """Return the md5 that DVC gives a file of a commit; None for a folder, or what git has not."""
     content = content_at(path, commit)
-    return None if content is None else hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return None if content is None else md5_of(content)
+
+
+def md5_of(content: bytes) -> str:
+    """Return the hash by which DVC knows a file."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def content_at(path: str, commit: str) -> bytes | None:

@@ -1,7 +1,7 @@
 """Muon (Jordan 2024, kellerjordan.github.io/posts/muon), in single precision.
 
-torch has it in bfloat16 alone. A processor without bfloat16 takes 30 to 200 times as long for the
-same products (LOG.md), and two with it round them differently.
+torch has it in bfloat16 alone. Where the processor's vectors do without bfloat16, the same products
+take 28 to 67 times as long (LOG.md), and two processors with it round them differently.
 """
 
 from collections.abc import Iterable

@@ -1,10 +1,21 @@
 """Which stages a table comes from, by a lock's own paths."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
-from genlab.experiments.lineage import command, hash_of_another, makers, stages_on_the_way
-from tests.project_copy import start_git
+from genlab.experiments.lineage import (
+    command,
+    current_commit,
+    hash_of_another,
+    is_same_code,
+    made_as_by_head,
+    makers,
+    md5_of,
+    stages_on_the_way,
+)
+from tests.project_copy import commit, start_git
 
 
 def stage(deps: list[str], outs: list[str]) -> dict:
@@ -58,3 +69,54 @@ def test_what_the_flagship_made_is_known_by_its_lock(tmp_path, monkeypatch):
     assert hash_of_another(str(tmp_path / "project/data/train"), "HEAD") == "c0ffee.dir"
     assert hash_of_another("../../data/other", "HEAD") is None
     assert hash_of_another("data/train", "HEAD") is None
+
+
+MODULE = '''"""Add."""
+
+ONE = 1  # a number
+
+
+def add(a):
+    """Add one."""
+    return a + ONE
+'''
+
+
+@pytest.mark.parametrize(
+    ("today", "is_same"),
+    [
+        (MODULE.replace("Add one.", "Return the next number."), True),
+        (MODULE.replace("# a number", "# the first"), True),
+        (MODULE.replace("ONE = 1", "ONE = (1)"), True),
+        (MODULE.replace('    """Add one."""\n', ""), True),
+        (MODULE.replace("ONE = 1", "ONE = 2"), False),
+        (MODULE.replace("return a + ONE", 'return "a" + ONE'), False),
+        (MODULE + "print(add(1))\n", False),
+        (MODULE.replace("def add(a):", "def add(a"), False),
+    ],
+)
+def test_prose_that_is_put_right_makes_no_table_old(tmp_path, monkeypatch, today, is_same):
+    stages = {
+        "score": {"cmd": "python add.py", "deps": [{"path": "add.py"}], "outs": ["score.parquet"]}
+    }
+    lock = {"score": stage([], ["score.parquet"])}
+    lock["score"]["deps"] = [{"path": "add.py", "md5": md5_of(MODULE.encode())}]
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": lock}))
+    (tmp_path / "add.py").write_text(MODULE)
+    start_git(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    then = current_commit()
+    (tmp_path / "add.py").write_text(today)
+    commit(tmp_path)
+    assert made_as_by_head(Path("score.parquet"), then) is is_same
+
+
+def test_a_module_that_the_run_did_not_read_as_its_commit_has_it_is_not_compared(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "add.py").write_text(MODULE)
+    start_git(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert is_same_code("add.py", md5_of(MODULE.encode()), "HEAD", "HEAD")
+    assert not is_same_code("add.py", md5_of(b"ONE = 3"), "HEAD", "HEAD")
