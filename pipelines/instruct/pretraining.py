@@ -14,6 +14,8 @@ from genlab.core.tables import read_table
 from genlab.mini.t5 import N_SENTINELS, Sizes, sentinel, train_tokenizer
 from genlab.models.loading import load_text_to_text_model
 from genlab.models.trial import save_tried
+from genlab.sources import model_folders
+from genlab.sources.source import Source
 from pipelines.instruct.prompt_templates import read_templates
 from pipelines.instruct.span_corruption import Corruption, Objective, make_pair
 
@@ -147,3 +149,14 @@ def make_base(
     save_tried(model, tokenizer, output, load_text_to_text_model, f"a mini model for {output}")
     found["pretraining_loss"] = found.pop("loss")
     return found | {"parameters": model.num_parameters(), "tokens": len(tokenizer)}
+
+
+def copy_base(
+    source: Source, path: Path, hub_id: str, revision: str, output: Path
+) -> dict[str, float]:
+    """Write a T5 of the Hub or the user's into the folder `output`; return its size."""
+    if source is Source.hub:
+        model_folders.download_base(hub_id, revision, None, output, load=load_text_to_text_model)
+    else:
+        model_folders.copy_base(path, None, output, load_text_to_text_model)
+    return {"parameters": load_text_to_text_model(output).num_parameters()}

@@ -54,7 +54,6 @@ def corpus(
     from pipelines.alignment import labelled_texts, mini_films
 
     dropped: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
     files: Counter[str] = Counter()
     limits = (max_words, n_texts, validation_share, seed, dropped)
     if source is CorpusSource.mini:
@@ -66,13 +65,10 @@ def corpus(
     else:
         frames = labelled_texts.read_queries(path)
 
-    def counted(frame: pl.DataFrame) -> pl.DataFrame:
-        counts.update(count_texts(frame))
-        return frame
-
-    write_table(output, map(counted, frames), TEXT_SCHEMA)
+    write_table(output, frames, TEXT_SCHEMA)
+    counts = count_texts(pl.read_parquet(output, columns=["split", "is_positive"]))
     read = {"files": dict(files)} if files else {}
-    write_json(metrics, dict(counts) | {"left_out": {"total": dropped.total(), **dropped}} | read)
+    write_json(metrics, counts | {"left_out": {"total": dropped.total(), **dropped}} | read)
 
 
 def check_base(origin: ModelOrigin, sizes: Sizes) -> None:

@@ -111,23 +111,15 @@ def base(
     pretraining: Pretraining,
 ) -> None:
     """Fetch the model that every arm starts from."""
-    from genlab.models.loading import load_text_to_text_model
-    from genlab.sources import model_folders
     from pipelines.instruct.mini_world import read_world
-    from pipelines.instruct.pretraining import make_base, template_words
+    from pipelines.instruct.pretraining import copy_base, make_base, template_words
 
     check_base(source, sizes)
-    counts: dict[str, float] = {}
     if source is Source.mini:
-        words = template_words(tasks_table, templates)
-        salient = read_world(world).salient()
-        counts = make_base(path, words, salient, output, sizes, pretraining)
-    elif source is Source.hub:
-        model_folders.download_base(hub_id, revision, None, output, load=load_text_to_text_model)
+        prompts, salient = template_words(tasks_table, templates), read_world(world).salient()
+        write_json(metrics, make_base(path, prompts, salient, output, sizes, pretraining))
     else:
-        model_folders.copy_base(path, None, output, load_text_to_text_model)
-    counts["parameters"] = load_text_to_text_model(output).num_parameters()
-    write_json(metrics, counts)
+        write_json(metrics, copy_base(source, path, hub_id, revision, output))
 
 
 if __name__ == "__main__":
