@@ -3,8 +3,8 @@
 `python -m genlab beside BASE [OTHER]` compares two runs, each a commit, branch, tag or experiment
 (OTHER, if not said: the workspace), and writes report/beside.html. Every difference is paired and
 has its interval and verdict, as `python -m genlab compare` reckons them. Where the reports hold
-their texts (the flagship's do), these stand beside each other. Nothing is scored again and nothing
-is checked out.
+their texts (the flagship's do), these stand beside each other; of other pipelines three do, which
+report.yaml names. Nothing is scored again and nothing is checked out.
 """
 
 from dataclasses import dataclass
@@ -13,17 +13,22 @@ from pathlib import Path
 import typer
 
 from genlab.core.files import written_whole
-from genlab.core.program import run, stage_app
+from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.compare import compare_revisions
 from genlab.experiments.comparison import Difference
 from genlab.experiments.comparison_views import Comparison, as_rows, legend, short
 from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.revisions import WORKSPACE, named, read_bytes
+from genlab.report.opening import OPENING, TextsAsked, read_opening
 from genlab.report.page import Table, render
 from genlab.report.texts import LABELS, PAYLOAD, read_payload, render_texts
+from genlab.report.texts_beside import TextPair, pair_texts
 
 app = stage_app()
 
+IN_ORDER = (
+    "A tenth of all gains more than the first, half more than the second, nine tenths the third."
+)
 REPORT, CLAIMS = Path("report/index.html"), Path("claims.yaml")
 
 
@@ -86,6 +91,17 @@ def read_payloads(base: str, other: str | None) -> tuple[dict, dict] | None:
     return first, rest[0] if rest else first  # a run beside itself has one page
 
 
+def read_pairs(layout: Layout, base: str, other: str | None) -> tuple[list[TextPair], str]:
+    """Return three units' texts in both runs, and what is said of them or why there are none."""
+    asked = read_opening(OPENING).examples
+    if asked is None or asked == TextsAsked(note=asked.note):  # the pipeline picks its own
+        return [], ""
+    try:
+        return pair_texts(asked, layout, base, other), f"{asked.note} {IN_ORDER}"
+    except InputError as error:
+        return [], f"No texts: {error}"
+
+
 @app.command()
 def main(
     base: str = typer.Argument(..., help="commit, branch, tag or experiment"),
@@ -94,10 +110,14 @@ def main(
 ) -> None:
     """Write one page of two runs."""
     other = None if other == WORKSPACE else other
-    compared = compare(read_layout(CLAIMS), base, other)
+    layout = read_layout(CLAIMS)
+    compared = compare(layout, base, other)
     payloads = read_payloads(base, other)
     if payloads is None:
-        page = render("beside.html", title=Path.cwd().name, compared=compared)
+        pairs, note = read_pairs(layout, base, other)
+        page = render(
+            "beside.html", title=Path.cwd().name, compared=compared, pairs=pairs, pairs_note=note
+        )
     else:
         first, second = payloads
         page = render_texts(first, other=second, names=compared.names, compared=compared)

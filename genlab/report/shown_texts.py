@@ -1,6 +1,7 @@
 """A good, a middling and a bad text as they stand on a page: the flagship's, or rows of a table."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from genlab.report.sentences import fill, in_words
 
 TENTHS = "A tenth of all stands before the good one in this order, and a tenth after the bad one."
 
+WHERE = f"{OPENING}: examples"
 LENGTH = 1000  # characters of a text that are shown
 
 
@@ -47,28 +49,14 @@ def read_examples(asked: TextsAsked, layout: Layout, values: dict) -> list[Shown
     """Return three rows of the table that claims.yaml compares, as report.yaml asks for them.
 
     They are ordered by the metric and, where that is equal, by the others of rows.shown and the
-    unit. Raises InputError for a column or a table that is not there. [] and a line on stderr if no
-    row is left: a run of other data may lack the metric.
+    unit. Raises InputError as `read_asked_rows` does. [] and a line on stderr if no row is left: a
+    run of other data may lack the metric.
     """
-    where = f"{OPENING}: examples"
-    metrics = metrics_of(asked, layout, where)
+    metrics = metrics_of(asked, layout)
     name, first = next(iter(metrics.items()))
-    rows = read_table(layout.path)
-    if asked.joined:
-        rows = join(rows, asked.joined, f"{where}: joined")
-    for column in (
-        *(metric.column for metric in metrics.values()),
-        *asked.where,
-        asked.text,
-        *asked.asked.values(),
-    ):
-        check_column(where, column, rows)
-    rows = rows.filter(pl.col(first.column).is_not_null())
-    for column, value in asked.where.items():
-        wanted = fill(value, values, f"{where}: where") if isinstance(value, str) else value
-        rows = rows.filter(pl.col(column) == wanted)
+    rows = read_asked_rows(asked, layout, values, read_here)
     if not rows.height:
-        print(f"{where}: no row of {layout.path} has a {name}; no text is shown", file=sys.stderr)
+        print(f"{WHERE}: no row of {layout.path} has a {name}; no text is shown", file=sys.stderr)
         return []
     ordered = rows.sort(
         *(metric.column for metric in metrics.values()),
@@ -83,22 +71,58 @@ def read_examples(asked: TextsAsked, layout: Layout, values: dict) -> list[Shown
             kind,
             f"{name.replace('_', ' ')} {in_words(row[first.column])} ({first.better} is better)",
             shorten(row[asked.text]),
-            {
-                label: told
-                for label, column in asked.asked.items()
-                if (told := shorten(row[column]))
-            },
+            tell_asked(asked, row),
         )
         for kind, row in zip(EXAMPLES, ordered[at].to_dicts(), strict=True)
     ]
 
 
-def metrics_of(asked: TextsAsked, layout: Layout, where: str) -> dict[str, Metric]:
+def read_here(path: Path) -> pl.DataFrame:
+    """Return a table of the workspace; raise InputError if it is not there."""
+    if not path.is_file():
+        raise InputError(f"{WHERE}: {path}: no such file")
+    return read_table(path)
+
+
+def read_asked_rows(
+    asked: TextsAsked, layout: Layout, values: dict, read: Callable[[Path], pl.DataFrame]
+) -> pl.DataFrame:
+    """Return the rows that report.yaml asks for and that have the metric, with what is joined.
+
+    values: what a sentence can name; read: how a path becomes a table. Raises InputError for a
+    column or a table that is not there.
+    """
+    metrics = metrics_of(asked, layout)
+    rows = read(layout.path)
+    if asked.joined:
+        rows = join(rows, read(Path(asked.joined["table"])), asked.joined)
+    for column in (
+        *(metric.column for metric in metrics.values()),
+        *asked.where,
+        asked.text,
+        *asked.asked.values(),
+    ):
+        check_column(WHERE, column, rows)
+    first = next(iter(metrics.values()))
+    rows = rows.filter(pl.col(first.column).is_not_null())
+    for column, value in asked.where.items():
+        wanted = fill(value, values, f"{WHERE}: where") if isinstance(value, str) else value
+        rows = rows.filter(pl.col(column) == wanted)
+    return rows
+
+
+def tell_asked(asked: TextsAsked, row: dict) -> dict[str, str]:
+    """Return label -> what was given for a text, without what is empty."""
+    told = {label: shorten(row[column]) for label, column in asked.asked.items()}
+    return {label: words for label, words in told.items() if words}
+
+
+def metrics_of(asked: TextsAsked, layout: Layout) -> dict[str, Metric]:
     """Return the metric that orders the texts, and then the others of rows.shown."""
     first = asked.metric or layout.shown[0]
     if first not in layout.metrics:
         hint = did_you_mean(first, layout.metrics)
-        raise InputError(f"{where}: claims.yaml has no metric {first}{hint}")
+        raise InputError(f"{WHERE}: claims.yaml has no metric {first}{hint}")
     return {name: layout.metrics[name] for name in dict.fromkeys((first, *layout.shown))}
 
 
@@ -108,17 +132,14 @@ def check_column(where: str, column: str, rows: pl.DataFrame) -> None:
         raise InputError(f"{where}: no column {column}{did_you_mean(column, rows.columns)}")
 
 
-def join(rows: pl.DataFrame, joined: dict, where: str) -> pl.DataFrame:
+def join(rows: pl.DataFrame, table: pl.DataFrame, joined: dict) -> pl.DataFrame:
     """Return the rows with the columns of another table, of its first row for each of them.
 
     One whose name the rows have, too, is called `joined.NAME`.
     """
-    path = Path(joined["table"])
-    if not path.is_file():
-        raise InputError(f"{where}: {path}: no such file")
-    table, on = read_table(path), joined["on"]
+    on, where = joined["on"], f"{WHERE}: joined"
     for theirs, ours in on.items():
-        check_column(f"{where}: {path}", theirs, table)
+        check_column(f"{where}: {joined['table']}", theirs, table)
         check_column(where, ours, rows)
     first = table.unique(list(on), keep="first", maintain_order=True)
     taken = {name: f"joined.{name}" for name in first.columns if name in rows.columns}

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from genlab.core.program import InputError
@@ -88,6 +89,33 @@ def test_a_pipeline_whose_reports_hold_no_texts_has_a_page_of_what_differs(
         assert shown.locator("#browser, script").count() == 0
 
 
+def test_three_texts_that_report_yaml_names_stand_beside_each_other(pages, chromium):  # noqa: F811
+    """By hand: half of the units lose a place, so the order is the other half first."""
+    pages |= {"HEAD": b"<p>numbers", OTHER: b"<p>numbers"}
+    asked = {"metric": "mean_place", "text": "judge", "where": {"judge": "strict"}}
+    Path("report.yaml").write_text(
+        yaml.safe_dump({"examples": asked | {"asked": {"among five": "good"}, "note": "Judges."}})
+    )
+    try:
+        with opened(chromium, make("HEAD", OTHER)) as shown:
+            cards = shown.locator("#pairs .card")
+            assert cards.locator("h3").all_inner_texts() == ["u24", "u00", "u15"]
+            numbers = cards.locator("h3 + .note").all_inner_texts()
+            assert numbers[:2] == [
+                "mean place 5 and 5 (lower is better)",
+                "mean place 1 and 2 (lower is better)",
+            ]
+            assert cards.first.locator(".pair strong").all_inner_texts() == ["HEAD", OTHER]
+            assert cards.first.locator(".pair .text").all_inner_texts() == ["strict", "strict"]
+            assert cards.first.locator(".asked").inner_text() == "among five 1"
+            assert shown.locator("#pairs > .note").inner_text().startswith("Judges. A tenth")
+        Path("report.yaml").write_text(yaml.safe_dump({"examples": asked | {"text": "words"}}))
+        page = make("HEAD", OTHER).read_text(encoding="utf-8")
+        assert "No texts: report.yaml: examples: no column words" in page
+    finally:
+        Path("report.yaml").unlink()
+
+
 def test_two_equal_runs_have_no_changed_param_and_no_difference(pages):
     pages["HEAD"] = b"<p>numbers"
     page = make("HEAD", "HEAD").read_text(encoding="utf-8")
@@ -103,7 +131,7 @@ def test_a_param_keeps_the_name_by_which_it_is_typed():
         notes=[],
         legend=[],
     )
-    page = render("beside.html", title="t", compared=compared)
+    page = render("beside.html", title="t", compared=compared, pairs=[], pairs_note="")
     assert "gen.max_len" in page and "1_0" in page and "mean place" in page
 
 
