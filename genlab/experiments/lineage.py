@@ -3,8 +3,9 @@
 A run holds the command and the hash of every dep of every stage, in its dvc.lock. If on the way to
 a table each command is written as it is now, and each file that no stage makes is what it is now,
 then the table is this commit's, whatever else was changed in between. Of a module the code counts:
-a comment or a docstring that is put right makes no experiment old. Params are not looked at: they
-differ between arms by design.
+a comment or a docstring that is put right makes no experiment old. Nor does other code in a stage
+that has come to the same since, by the same command on the same data. Params are not looked at:
+they differ between arms by design.
 """
 
 import ast
@@ -32,6 +33,8 @@ def made_as_by_head(table: Path, commit: str) -> bool:
     of_head = {dep["path"]: dep.get("md5") for each in now.values() for dep in each.get("deps", [])}
     needed = list(stages_on_the_way(then, table.as_posix()))
     for name in needed:
+        if came_to_the_same(then[name], now.get(name)) and was_run_at(head, now[name]):
+            continue
         entry = name.partition("@")[0]
         if command(written_then.get(entry)) != command(written_now.get(entry)):
             return False
@@ -43,6 +46,29 @@ def made_as_by_head(table: Path, commit: str) -> bool:
             if dep.get("md5") != now_is and not is_same_code(path, dep.get("md5"), commit, head):
                 return False
     return bool(needed) or not makers(now, table.as_posix())  # then reading it says why
+
+
+def came_to_the_same(then: dict, now: dict | None) -> bool:
+    """Say whether two runs of a stage read and wrote the same data by the same command.
+
+    The code may differ: on these data it does not matter.
+    """
+    return now is not None and what_it_did(then) == what_it_did(now)
+
+
+def was_run_at(commit: str, stage: dict) -> bool:
+    """Say whether a locked stage read those files of git's that the commit has."""
+    return all(hash_at(d["path"], commit) in (None, d.get("md5")) for d in stage.get("deps", []))
+
+
+def what_it_did(stage: dict) -> tuple:
+    """Return a locked stage's command, params, and hashes of its data: all but its modules."""
+    deps, outs = (
+        {entry["path"]: entry.get("md5") for entry in stage.get(kind, [])}
+        for kind in ("deps", "outs")
+    )
+    data = {path: md5 for path, md5 in deps.items() if not path.endswith(".py")}
+    return stage.get("cmd"), stage.get("params"), data, outs
 
 
 @lru_cache(maxsize=4096)

@@ -403,7 +403,7 @@ def test_where_nothing_was_run_it_says_what_runs_it(repository, monkeypatch):
     enter(repository, monkeypatch)
     Path("claims.yaml").write_text(HEAD + CLAIMS)
     made = Path("make.py").read_text()
-    Path("make.py").write_text(f"{made}# other code\n")
+    Path("make.py").write_text(f"{made}other = 1\n")
     call(repository, "git", "commit", "--quiet", "--message", "code", "make.py")
     try:
         record = Path("metrics/claims.json")

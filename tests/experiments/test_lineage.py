@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from genlab.experiments.lineage import (
+    came_to_the_same,
     command,
     current_commit,
     hash_of_another,
@@ -110,6 +111,56 @@ def test_prose_that_is_put_right_makes_no_table_old(tmp_path, monkeypatch, today
     (tmp_path / "add.py").write_text(today)
     commit(tmp_path)
     assert made_as_by_head(Path("score.parquet"), then) is is_same
+
+
+def made(cmd: str, table: str, **deps: str) -> dict:
+    """Return a locked stage that made the table of this hash."""
+    entries = [{"path": path.replace("_", "."), "md5": md5} for path, md5 in deps.items()]
+    return {"cmd": cmd, "deps": entries, "outs": [{"path": "score.parquet", "md5": table}]}
+
+
+@pytest.mark.parametrize(
+    ("now", "is_same"),
+    [
+        (made("score 17", "ab", add_py="new", in_csv="one"), True),
+        (made("score 17", "ab", add_py="new", in_csv="one", more_py="two"), True),
+        (made("score 17", "ba", add_py="new", in_csv="one"), False),
+        (made("score 18", "ab", add_py="new", in_csv="one"), False),
+        (made("score 17", "ab", add_py="new", in_csv="two"), False),
+        (made("score 17", "ab", add_py="new", in_csv="one") | {"params": {"a": 1}}, False),
+        (None, False),
+    ],
+)
+def test_other_code_that_came_to_the_same_makes_no_table_old(now, is_same):
+    then = made("score 17", "ab", add_py="old", in_csv="one")
+    assert came_to_the_same(then, now) is is_same
+
+
+def test_a_stage_run_again_by_other_code_keeps_what_earlier_runs_made(tmp_path, monkeypatch):
+    """The fetch of HEAD has other code and the same outcome; the score of its own param is kept."""
+    fetch, score = made("fetch", "11", add_py="old"), made("score 18", "ab", in_csv="11")
+    fetch["outs"][0]["path"] = "in.csv"
+    stages = {"fetch": {"cmd": "fetch"}, "score": {"cmd": "score ${seed}"}}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    lock = {"stages": {"fetch": fetch, "score": score}}
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump(lock))
+    (tmp_path / "add.py").write_text("ONE = 1")
+    start_git(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    then = current_commit()
+    (tmp_path / "add.py").write_text("ONE = 1 + 0")
+    lock["stages"]["score"] = made("score 17", "cd", in_csv="11")
+
+    def is_as_by_head_after(read: str, wrote: str) -> bool:
+        fetch["deps"][0]["md5"], fetch["outs"][0]["md5"] = read, wrote
+        (tmp_path / "dvc.lock").write_text(yaml.safe_dump(lock))
+        commit(tmp_path)
+        return made_as_by_head(Path("score.parquet"), then)
+
+    new = md5_of(b"ONE = 1 + 0")
+    assert is_as_by_head_after(new, "11")
+    assert not is_as_by_head_after(new, "12")
+    assert not is_as_by_head_after("old", "11")  # not run again yet
 
 
 def test_a_module_that_the_run_did_not_read_as_its_commit_has_it_is_not_compared(
