@@ -1,5 +1,3 @@
-from genlab.core.first_moments import obey_while_importing
-from genlab.core.numerics import hold_kernels
+from genlab.core.first_moments import begin
 
-obey_while_importing()
-hold_kernels()
+begin()

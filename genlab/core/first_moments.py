@@ -1,4 +1,7 @@
-"""Ctrl-C before a program has begun to work; imported first of all, so it imports little."""
+"""What a process does before all else: how it takes Ctrl-C and how it reckons.
+
+It is imported first of all, so it imports little.
+"""
 
 import os
 import sys
@@ -7,6 +10,14 @@ import sys
 from _signal import SIGINT, default_int_handler, getsignal, signal
 
 INTERRUPTED = 130  # what shells report: 128 + SIGINT
+
+
+def begin() -> None:
+    """Obey Ctrl-C while the rest is imported, and hold the kernels of a torch yet to come."""
+    from genlab.core.numerics import hold_kernels
+
+    obey_while_importing()
+    hold_kernels()
 
 
 def end_at_once(*_: object) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from genlab.__main__ import COMMANDS, listing
 from genlab.core.deps import source_of
+from genlab.core.numerics import has_avx2
 from tests.project_copy import ROOT
 
 
@@ -75,3 +76,23 @@ def test_every_pipeline_finds_the_repository_by_the_same_lines():
     assert len(shims) == len(PIPELINES)
     text = (ROOT / "genlab/skeleton/files/genlab/__init__.py").read_text(encoding="utf-8")
     assert all(shim.read_text(encoding="utf-8") == text for shim in shims)
+
+
+BEGINS = """
+import sys
+sys.argv = ["-m"]
+import genlab
+import os, signal
+print(os.environ.get("ATEN_CPU_CAPABILITY"), signal.getsignal(signal.SIGINT).__name__)
+"""
+
+
+@pytest.mark.parametrize("folder", [ROOT, *PIPELINES], ids=lambda folder: folder.name)
+def test_a_program_begins_alike_in_every_folder(folder):
+    """Or the same training is held to AVX2 when `make verify` starts it, and not by `dvc repro`."""
+    left_out = {"PYTHONPATH", "ATEN_CPU_CAPABILITY"}
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    words = [sys.executable, "-c", BEGINS]
+    said = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+    kernels = "avx2" if has_avx2() else "None"
+    assert said.stdout.split() == [kernels, "end_at_once"], said.stderr

@@ -89,7 +89,8 @@ def test_uses_are_followed_through_functions_but_not_into_those_that_are_not_cal
 def test_importing_a_module_of_ours_only_defines_names():
     """Or an import that is not used could change a result after all.
 
-    genlab/__init__.py says what Ctrl-C does while the rest is imported, and changes no result.
+    genlab/__init__.py says what Ctrl-C does while the rest is imported, and which kernels torch has
+    to use; genlab/core/numerics.py, which knows them, is among the deps of what computes.
     """
     for path in sorted(set((ROOT / "genlab").rglob("*.py")) - {ROOT / "genlab/__init__.py"}):
         if "skeleton/files" in path.as_posix():  # copied, never imported where they lie
