@@ -34,8 +34,8 @@ def test_what_can_run_passes(folder, changes):
     [
         ({"arms.main.beta": -0.1}, "arms.main.beta=-0.1: should be greater"),
         ({"arms.main.algorithm": "ppo"}, "arms.main.algorithm=ppo: 'ppo' is not one of 'rloo'"),
-        ({"rl.snapshots": [3, 99]}, "rl.snapshots: step 99 is not among rl.steps=36"),
-        ({"rl.snapshots": [3]}, "rl.snapshots: must have the last step, rl.steps=36"),
+        ({"rl.snapshots": [3, 99]}, "rl.snapshots: step 99 is not among rl.steps=40"),
+        ({"rl.snapshots": [3]}, "rl.snapshots: must have the last step, rl.steps=40"),
         ({"rank.n_answers": 1}, "rank.n_answers=1: should be greater"),
         ({"reward.ties": "keep"}, "reward.ties=keep: 'keep' is not one of 'drop', 'refuse'"),
         (
