@@ -104,6 +104,9 @@ def code_deps(stages: Iterable[Stage], pipeline: Path) -> dict[str, list[str]]:
             used -= WITHOUT_INFLUENCE
         program = source_of(module).relative_to(ROOT).as_posix()
         folder = pipeline.resolve().parent
+        first = folder / "genlab/__init__.py"  # in the place of the root's: how a program begins
+        if folder != ROOT and first.is_file():
+            used.add(first.relative_to(ROOT).as_posix())
         deps[stage.name.partition("@")[0]] = [
             os.path.relpath(ROOT / file, folder) for file in [program, *sorted(used - {program})]
         ]

@@ -38,6 +38,8 @@ def made_as_by_head(table: Path, commit: str) -> bool:
         entry = name.partition("@")[0]
         if command(written_then.get(entry)) != command(written_now.get(entry)):
             return False
+        if name in now and paths_read(then[name]) != paths_read(now[name]):
+            return False
         for dep in then[name].get("deps", []):
             path = dep["path"]
             if makers(then, path):
@@ -46,6 +48,11 @@ def made_as_by_head(table: Path, commit: str) -> bool:
             if dep.get("md5") != now_is and not is_same_code(path, dep.get("md5"), commit, head):
                 return False
     return bool(needed) or not makers(now, table.as_posix())  # then reading it says why
+
+
+def paths_read(stage: dict) -> set[str]:
+    """Return the paths of a locked stage's deps."""
+    return {dep["path"] for dep in stage.get("deps", [])}
 
 
 def came_to_the_same(then: dict, now: dict | None) -> bool:

@@ -163,6 +163,28 @@ def test_a_stage_run_again_by_other_code_keeps_what_earlier_runs_made(tmp_path, 
     assert not is_as_by_head_after("old", "11")  # not run again yet
 
 
+def test_a_run_that_did_not_read_a_module_that_head_reads_is_of_other_code(tmp_path, monkeypatch):
+    stages = {"score": {"cmd": "score ${seed}"}}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    (tmp_path / "add.py").write_text("ONE = 1")
+    (tmp_path / "more.py").write_text("TWO = 2")
+    add, more = md5_of(b"ONE = 1"), md5_of(b"TWO = 2")
+
+    def lock(**stage) -> None:
+        (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": {"score": made(**stage)}}))
+
+    lock(cmd="score 18", table="ab", add_py=add)
+    start_git(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    then = current_commit()
+    lock(cmd="score 17", table="cd", add_py=add)
+    commit(tmp_path)
+    assert made_as_by_head(Path("score.parquet"), then)
+    lock(cmd="score 17", table="cd", add_py=add, more_py=more)
+    commit(tmp_path)
+    assert not made_as_by_head(Path("score.parquet"), then)
+
+
 def test_a_module_that_the_run_did_not_read_as_its_commit_has_it_is_not_compared(
     tmp_path, monkeypatch
 ):

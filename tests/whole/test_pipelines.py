@@ -103,6 +103,13 @@ def test_importing_a_module_of_ours_only_defines_names():
             assert is_docstring or is_main or defines, f"{path}:{node.lineno}"
 
 
+def test_a_stage_of_a_pipelines_folder_depends_on_how_its_programs_begin(pipeline, stages):
+    folder = pipeline.parent
+    begins = folder != ROOT and (folder / "genlab/__init__.py").is_file()
+    for deps in code_deps(stages, pipeline).values():
+        assert ("genlab/__init__.py" in deps) == begins
+
+
 def test_the_deps_in_every_dvc_yaml_are_those_that_genlab_deps_writes(pipeline, stages):
     text = pipeline.read_text(encoding="utf-8")
     assert with_deps(text, pipeline, code_deps(stages, pipeline)) == text
