@@ -38,28 +38,35 @@ def opened(revision: str | None) -> "Iterator[Repo]":
     """Yield the repository as it is at a revision; what DVC finds wrong becomes an InputError."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
-    from dvc.scm import SCM, RevError, resolve_rev
 
     try:
         if revision is None:
             with Repo.open(None) as repo:
                 yield repo
         else:
-            try:
-                commit = resolve_rev(SCM("."), revision)
-            except RevError:  # DVC knows the names of HEAD's experiments alone
-                commit = next(iter(experiments_by_name().get(revision, [])), None)
-                if commit is None:
-                    raise
-            yield repository_at(commit, Path.cwd())
-    except RevError:
-        raise InputError(
-            f"{revision}: no such commit, branch, tag or experiment"
-            f"{did_you_mean(str(revision), names_in_git())}; `dvc exp list --all-commits` shows "
-            "the experiments"
-        ) from None
+            yield repository_at(resolve(revision), Path.cwd())
     except DvcException as error:
         raise InputError(f"{named(revision)}: {error}") from error
+
+
+def resolve(revision: str) -> str:
+    """Return the commit that a revision names, also an experiment of another commit than HEAD.
+
+    Raises InputError, with the nearest name, if there is none.
+    """
+    from dvc.scm import SCM, RevError, resolve_rev
+
+    try:
+        return resolve_rev(SCM("."), revision)
+    except RevError:  # DVC knows the names of HEAD's experiments alone
+        commits = experiments_by_name().get(revision)
+    if not commits:
+        raise InputError(
+            f"{revision}: no such commit, branch, tag or experiment"
+            f"{did_you_mean(revision, names_in_git())}; `dvc exp list --all-commits` shows "
+            "the experiments"
+        )
+    return commits[0]
 
 
 @lru_cache(maxsize=8)
