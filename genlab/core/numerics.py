@@ -6,8 +6,8 @@ torch's own kernels, told by an environment variable before the first of them ru
 multiplies matrices in single precision and is told by a call before its first product. Both are
 held to AVX2, which laptops have as servers do: then weights and texts are the same to the byte on
 Intel's processors with AVX-512, with bfloat16 or without (LOG.md has the cost). MKL keeps to its
-own way on other makers' processors. A large model is left to the widest vectors: in AVX2's it would
-take 1.35 to 1.55 times as long where there are wider ones.
+own way on other makers' processors. A large model's products are left to the widest vectors: in
+AVX2's they would take 1.35 to 1.55 times as long where there are wider ones.
 """
 
 import os
