@@ -38,7 +38,7 @@ def made_as_by_head(table: Path, commit: str) -> bool:
         entry = name.partition("@")[0]
         if command(written_then.get(entry)) != command(written_now.get(entry)):
             return False
-        if name in now and paths_read(then[name]) != paths_read(now[name]):
+        if name in now and modules_read(then[name]) != modules_read(now[name]):
             return False
         for dep in then[name].get("deps", []):
             path = dep["path"]
@@ -50,9 +50,9 @@ def made_as_by_head(table: Path, commit: str) -> bool:
     return bool(needed) or not makers(now, table.as_posix())  # then reading it says why
 
 
-def paths_read(stage: dict) -> set[str]:
-    """Return the paths of a locked stage's deps."""
-    return {dep["path"] for dep in stage.get("deps", [])}
+def modules_read(stage: dict) -> set[str]:
+    """Return the paths of the modules among a locked stage's deps."""
+    return {dep["path"] for dep in stage.get("deps", []) if dep["path"].endswith(".py")}
 
 
 def came_to_the_same(then: dict, now: dict | None) -> bool:
