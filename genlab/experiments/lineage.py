@@ -32,8 +32,10 @@ def made_as_by_head(table: Path, commit: str) -> bool:
     written_then, written_now = stages_at("dvc.yaml", commit), stages_at("dvc.yaml", head)
     of_head = {dep["path"]: dep.get("md5") for each in now.values() for dep in each.get("deps", [])}
     needed = list(stages_on_the_way(then, table.as_posix()))
+    read = {dep["path"] for name in needed for dep in then[name].get("deps", [])}
+    read.add(table.as_posix())
     for name in needed:
-        if came_to_the_same(then[name], now.get(name)) and was_run_at(head, now[name]):
+        if came_to_the_same(then[name], now.get(name), read) and was_run_at(head, now[name]):
             continue
         entry = name.partition("@")[0]
         if command(written_then.get(entry)) != command(written_now.get(entry)):
@@ -55,12 +57,13 @@ def modules_read(stage: dict) -> set[str]:
     return {dep["path"] for dep in stage.get("deps", []) if dep["path"].endswith(".py")}
 
 
-def came_to_the_same(then: dict, now: dict | None) -> bool:
+def came_to_the_same(then: dict, now: dict | None, read: set[str]) -> bool:
     """Say whether two runs of a stage read and wrote the same data by the same command.
 
-    The code may differ: on these data it does not matter.
+    read: the paths that count of what it wrote. The code may differ: on these data it does not
+    matter.
     """
-    return now is not None and what_it_did(then) == what_it_did(now)
+    return now is not None and what_it_did(then, read) == what_it_did(now, read)
 
 
 def was_run_at(commit: str, stage: dict) -> bool:
@@ -68,14 +71,15 @@ def was_run_at(commit: str, stage: dict) -> bool:
     return all(hash_at(d["path"], commit) in (None, d.get("md5")) for d in stage.get("deps", []))
 
 
-def what_it_did(stage: dict) -> tuple:
+def what_it_did(stage: dict, read: set[str]) -> tuple:
     """Return a locked stage's command, params, and hashes of its data: all but its modules."""
     deps, outs = (
         {entry["path"]: entry.get("md5") for entry in stage.get(kind, [])}
         for kind in ("deps", "outs")
     )
     data = {path: md5 for path, md5 in deps.items() if not path.endswith(".py")}
-    return stage.get("cmd"), stage.get("params"), data, outs
+    written = {path: md5 for path, md5 in outs.items() if any(overlap(path, r) for r in read)}
+    return stage.get("cmd"), stage.get("params"), data, written
 
 
 @lru_cache(maxsize=4096)
@@ -118,8 +122,13 @@ def makers(stages: dict[str, dict], path: str) -> set[str]:
         name
         for name, stage in stages.items()
         for out in stage.get("outs", [])
-        if f"{path}/".startswith(f"{out['path']}/") or out["path"].startswith(f"{path}/")
+        if overlap(path, out["path"])
     }
+
+
+def overlap(one: str, other: str) -> bool:
+    """Say whether two paths are one, or one of them lies in the other."""
+    return f"{one}/".startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
 def hash_of_another(path: str, commit: str) -> str | None:

@@ -76,7 +76,7 @@ def measure_classifier(
     named = Counter(each for among in accepted for each in set(among))
     numbers: dict = {"n": n, "constant": max(named.values()) / n}
     numbers["accuracy"] = interval(hits.mean(), *wilson_interval(int(hits.sum()), n))
-    columns = {value: np.array([each == value for each in strata]) for value in set(strata)}
+    columns = {value: np.array([each == value for each in strata]) for value in sorted(set(strata))}
     sizes = [int(column.sum()) for column in columns.values()]
     right = [int(hits[column].sum()) for column in columns.values()]
     numbers["balanced"] = interval(*macro_share(right, sizes))

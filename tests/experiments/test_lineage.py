@@ -133,7 +133,15 @@ def made(cmd: str, table: str, **deps: str) -> dict:
 )
 def test_other_code_that_came_to_the_same_makes_no_table_old(now, is_same):
     then = made("score 17", "ab", add_py="old", in_csv="one")
-    assert came_to_the_same(then, now) is is_same
+    assert came_to_the_same(then, now, {"score.parquet"}) is is_same
+
+
+def test_a_metric_that_nothing_reads_on_the_way_may_differ():
+    then, now = (made("score 17", "ab", add_py=code) for code in ("old", "new"))
+    for stage, md5 in ((then, "11"), (now, "12")):
+        stage["outs"].append({"path": "metrics/score.json", "md5": md5})
+    assert came_to_the_same(then, now, {"score.parquet"})
+    assert not came_to_the_same(then, now, {"score.parquet", "metrics"})
 
 
 def test_a_stage_run_again_by_other_code_keeps_what_earlier_runs_made(tmp_path, monkeypatch):

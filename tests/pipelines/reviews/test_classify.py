@@ -1,5 +1,8 @@
 """classify: what the classifiers say, how far to trust them, and that they keep it."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from pipelines.reviews.classifiers import common_rubrics, measure_classifier, me
 from pipelines.reviews.fluency_model import read_fluency
 from pipelines.reviews.stages import fetch
 from tests.pipelines.reviews.tiny_reviews import make_table, run_classify
+from tests.project_copy import ROOT
 from tests.tiny_models import save_base
 
 FEATURES = Features(word_ngrams=2, char_ngrams=4, min_texts=1, max_features=2000)
@@ -35,6 +39,25 @@ def test_accuracy_is_over_texts_and_the_balanced_one_over_classes():
     assert (found["stars_1"]["value"], found["stars_5"]["value"]) == (1.0, 0.25)
     assert (found["stars_5"]["low"], found["stars_5"]["high"]) == wilson_interval(1, 4)
     assert "stars_2" not in found
+
+
+HASHED = """
+from pipelines.reviews.classifiers import measure_classifier
+strata = [name for k, name in enumerate("abcdefg", 3) for _ in range(k)]
+accepted = [[n % 3] for n in range(len(strata))]
+print(measure_classifier([1] * len(strata), accepted, strata, [1] * len(strata)))
+"""
+
+
+def test_the_order_of_classes_does_not_depend_on_the_process():
+    """Python hashes text anew in each; a mean over a set of classes differed in its last bit."""
+    told = {
+        subprocess.check_output(
+            [sys.executable, "-c", HASHED], cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": seed}
+        )
+        for seed in ("1", "2", "3", "4")
+    }
+    assert len(told) == 1
 
 
 def test_any_of_a_reviews_rubrics_is_right_and_those_never_met_are_left_out():
