@@ -50,7 +50,10 @@ def write_verified(
 def describe_verified(folder: Path) -> str:
     """Return the sentence for README: when the record was verified, or that it was not."""
     if not (folder / VERIFIED).is_file():
-        return "This record has not been verified yet: `make verify` makes it again and compares."
+        return (
+            "This record has not been verified yet: `python -m genlab verify` makes it again and "
+            "compares."
+        )
     found = json.loads((folder / VERIFIED).read_text(encoding="utf-8"))
     hardware, numbers = found["hardware"], found["numbers"]
     when = (
