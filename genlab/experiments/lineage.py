@@ -35,11 +35,11 @@ def made_as_by_head(table: Path, commit: str) -> bool:
     read = {dep["path"] for name in needed for dep in then[name].get("deps", [])}
     read.add(table.as_posix())
     for name in needed:
-        if came_to_the_same(then[name], now.get(name), read) and was_run_at(head, now[name]):
-            continue
         entry = name.partition("@")[0]
         if command(written_then.get(entry)) != command(written_now.get(entry)):
             return False
+        if came_to_the_same(then[name], now.get(name), read) and was_run_at(head, now[name]):
+            continue
         if name in now and modules_read(then[name]) != modules_read(now[name]):
             return False
         for dep in then[name].get("deps", []):

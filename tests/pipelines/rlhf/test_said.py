@@ -39,25 +39,36 @@ def test_readme_says_how_many_answers_best_of_n_had_and_how_many_trainings_were_
     assert PARAMS["arms"]["main"]["n_seeds"] == PARAMS["reward"]["n_seeds"] == 5  # "Five trainings"
 
 
-def test_no_training_ends_below_its_start_while_the_proxy_rises():
-    """README says so of what its table shows, and of the arms that do turn."""
+def test_truth_turns_at_the_step_that_readme_names_while_the_proxy_goes_on_rising():
     points = RLHF.metrics("overoptimisation")
     trainings = {point["seed"] for point in points if point["arm"] == "main: truth"}
     assert len(trainings) == 5
-    for seed in trainings:
-        # In the order of the steps that were kept, the start first.
-        truth, proxy = (
+    # In the order of the steps that were kept, the start first.
+    truth, proxy = (
+        [
             [p["gain"] for p in points if (p["arm"], p["seed"]) == (f"main: {name}", seed)]
-            for name in ("truth", "proxy")
-        )
-        assert min(truth[1:]) >= 0 and truth[-1] > 0.2 and proxy[-1] > proxy[1] > 0
+            for seed in trainings
+        ]
+        for name in ("truth", "proxy")
+    )
+    mean_truth, mean_proxy = (
+        [sum(gains) / 5 for gains in zip(*each, strict=True)] for each in (truth, proxy)
+    )
+    best = mean_truth.index(max(mean_truth))
+    below = sum(gains[-1] < 0 for gains in truth)
+    pattern = r"Truth rises to step (\d+) and falls from there, below its start in (\w+) of five"
+    words = ["none", "one", "two", "three", "four", "five"]
+    step = RLHF.params()["rl"]["snapshots"][best - 1]
+    check_said(RLHF.folder / "README.md", pattern, [str(step), words[below]])
+    assert mean_truth[best:] == sorted(mean_truth[best:], reverse=True)
+    assert mean_proxy[best:] == sorted(mean_proxy[best:])
     arms = RLHF.metrics("score_details")["arms"]
     peaks = [
         f"{arms[f'{arm}_{when}']['truth']['prompts']['value']:.2f}"
         for arm in ("grpo", "ptx")
         for when in ("peak", "end")
     ]
-    pattern = r"do turn: from ([\d.]+) to ([\d.]+) and from ([\d.]+) to ([\d.]+) of truth"
+    pattern = r"turn, too: from ([\d.]+) to ([\d.]+) and from ([\d.]+) to ([\d.]+) of truth"
     check_said(RLHF.folder / "README.md", pattern, peaks)
 
 
