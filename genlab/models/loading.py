@@ -129,10 +129,7 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
                 output_loading_info=True,
             )
     except Exception as error:  # safetensors and json raise their own kinds for broken files
-        why = first_line(error)
-        if "ignore_mismatched_sizes" in why:  # it points to a report above
-            why = "its weights have other sizes than config.json says"
-        raise InputError(f"{folder}: not a {kind} ({why})") from error
+        raise InputError(f"{folder}: {why_not_loaded(error, kind)}") from error
     check_head(folder, kind, model, set(found["unexpected_keys"]))
     if missing := sorted(found["missing_keys"]):  # transformers would fill them with noise
         raise InputError(
@@ -140,6 +137,20 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
         )
     hold_arithmetic(model.num_parameters())
     return model
+
+
+def why_not_loaded(error: Exception, kind: str) -> str:
+    """Return what is wrong with a model folder, and what to do, from transformers' error."""
+    from safetensors import SafetensorError
+
+    why = first_line(error)
+    if isinstance(error, SafetensorError):
+        return f"its weights (*.safetensors) are damaged or cut off ({why}); get them again"
+    if isinstance(error, ImportError):
+        return f"it needs a package that is not installed ({why})"
+    if "ignore_mismatched_sizes" in why:  # it points to a report above
+        return f"not a {kind} (its weights have other sizes than config.json says)"
+    return f"not a {kind} ({why})"
 
 
 @contextmanager

@@ -1,20 +1,25 @@
 """Queries with their passages from the rows of one file or Hub dataset, each row checked."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genlab.core.program import InputError
 from genlab.core.tables import CLUSTERS
 from genlab.passages.labelled_rows import (
+    ROLES,
     PlacedQuery,
     check_clusters,
     check_id,
+    grouped_queries,
     is_labelled,
+    labelled_objects,
     labelled_queries,
+    names_a_label,
 )
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import recognise_start
@@ -40,23 +45,24 @@ class CorpusFormat(StrEnum):
     auto = "auto"  # decided for each file by its content
     hub = "hub"  # JSON array, JSON Lines, Parquet; passages = {is_selected: [], passage_text: []}
     official = "official"  # columns keyed by row number (v2.1); JSON Lines (v1.1)
-    labelled = "labelled"  # TSV of question, sentence, label; or a header that names the three
-    pairs = "pairs"  # JSON of a query with its positives, maybe with its negatives
+    labelled = "labelled"  # TSV of question, sentence, label; or columns that name the three
+    pairs = "pairs"  # JSON, Parquet of a query with its positives, maybe with its negatives
     judged = "judged"  # a folder of texts and judgements apart: BEIR's, or TREC's qrels and run
 
 
 FORMATS_HELP = (
     "hub (MS MARCO as on the Hub: JSON array, JSON Lines, Parquet), "
-    "official (MS MARCO's own JSON), labelled (CSV with columns query, passage, label; or "
-    "tab-separated question, sentence, label), pairs (JSON of query, positive and maybe negative) "
-    "or judged (a folder of BEIR's or TREC's qrels)"
+    "official (MS MARCO's own JSON), labelled (CSV, JSON or Parquet with columns query, passage, "
+    "label; or tab-separated question, sentence, label), pairs (JSON or Parquet of query, positive "
+    "and maybe negative) or judged (a folder of BEIR's or TREC's qrels)"
 )
 # How a file can be read: its name in messages, and the formats besides auto that have it.
+OF_OBJECTS = (CorpusFormat.hub, CorpusFormat.official, CorpusFormat.labelled, CorpusFormat.pairs)
 KINDS = {
-    "parquet": ("Parquet", (CorpusFormat.hub,)),
-    "array": ("a JSON array", (CorpusFormat.hub, CorpusFormat.official, CorpusFormat.pairs)),
+    "parquet": ("Parquet", OF_OBJECTS),
+    "array": ("a JSON array", OF_OBJECTS),
     "columns": ("JSON columns", (CorpusFormat.official,)),
-    "lines": ("JSON Lines", (CorpusFormat.hub, CorpusFormat.official, CorpusFormat.pairs)),
+    "lines": ("JSON Lines", OF_OBJECTS),
     "labelled": ("a table of separated values", (CorpusFormat.labelled,)),
 }
 
@@ -68,9 +74,11 @@ FLAG_NAMES = ("is_selected", "label", "relevance")
 PAIR_NAMES = {
     "query_id": ("query_id", "id", "_id", "qid"),
     "query": ("query", "question", "anchor"),
-    "positive": ("positive", "positives", "pos"),
+    "positive": ("positive", "positives", "pos", "answer"),
     "negative": ("negative", "negatives", "neg"),
 }
+# Beside a row's list of texts, their labels.
+LIST_FLAGS = ("is_selected", "labels", "label")
 
 
 def read_queries(
@@ -84,7 +92,7 @@ def read_queries(
         yield from labelled_queries(file, start, max_text_bytes, encoding)
         return
     readers: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
-        "parquet": partial(parquet_rows, columns=COLUMNS[1:], optional=[*COLUMNS[:1], *CLUSTERS]),
+        "parquet": partial(parquet_rows, choose=corpus_columns),
         "array": partial(array_rows, encoding=encoding),
         "columns": partial(column_rows, encoding=encoding),
         "lines": partial(line_rows, encoding=encoding),
@@ -95,12 +103,41 @@ def read_queries(
 def checked_queries(
     rows: Iterator[tuple[str, Any]], name: str, layout: CorpusFormat, max_text_bytes: int
 ) -> Iterator[PlacedQuery]:
-    """Yield raw rows as queries; one without an id is "<name>-<its number from 0>"."""
+    """Yield raw rows as queries; one without an id is "<name>-<its number from 0>".
+
+    The first row tells whether there is a row for each passage.
+    """
+    first = next(rows, None)
+    if first is None:
+        return
+    rows = chain([first], rows)
+    if layout is CorpusFormat.labelled or (
+        layout is CorpusFormat.auto and is_of_passages(first[1])
+    ):
+        yield from grouped_queries(labelled_objects(rows, max_text_bytes), name, max_text_bytes)
+        return
     for number, (place, row) in enumerate(rows):
         row = as_passages(place, row, layout)
         if isinstance(row, dict) and "query_id" not in row:
             row = row | {"query_id": f"{name}-{number}"}
         yield place, check_row(place, row, layout, max_text_bytes)
+
+
+def is_of_passages(row: Any) -> bool:
+    """Tell whether a row is of a query and one passage with its label."""
+    return isinstance(row, dict) and "passages" not in row and names_a_label(row)
+
+
+def corpus_columns(place: str, there: Sequence[str]) -> list[str]:
+    """Return those columns of a Parquet file or Hub dataset that make queries with passages.
+
+    Raises InputError if there are too few.
+    """
+    if not (names_a_label(there) or set(PAIR_NAMES["positive"]) & set(there)):
+        check_columns(place, there, COLUMNS[1:])
+    known = {*COLUMNS, *CLUSTERS, *LIST_FLAGS}
+    known.update(name for names in (*PAIR_NAMES.values(), *ROLES.values()) for name in names)
+    return [name for name in there if name.strip().lower() in known]
 
 
 def kind_of(file: Path, start: str, layout: CorpusFormat) -> str:
@@ -152,6 +189,8 @@ def as_passages(place: str, row: Any, layout: CorpusFormat) -> Any:
         texts = row[there[role]] if role in there else []
         if isinstance(texts, str):
             texts = [texts]
+        if texts is None and role == "negative":  # a table's row without any
+            texts = []
         if not isinstance(texts, list):
             raise InputError(
                 f"{place}: {there[role]} is {shown(texts)}, not a text or a list of texts; "
@@ -169,8 +208,7 @@ def hub_queries(
     asked: str, split: str, rows: "Dataset", max_text_bytes: int
 ) -> Iterator[PlacedQuery]:
     """Yield the checked queries of one split of a Hub dataset with their places."""
-    optional = [*COLUMNS[:1], *CLUSTERS]
-    placed = dataset_rows(f"{asked}, {split}", rows, COLUMNS[1:], optional=optional)
+    placed = dataset_rows(f"{asked}, {split}", rows, corpus_columns)
     yield from checked_queries(placed, split, CorpusFormat.auto, max_text_bytes)
 
 
@@ -231,7 +269,7 @@ def listed_passages(place: str, passages: list, row: dict) -> tuple[list, list]:
     Texts without labels are not selected: of another row's some must be.
     """
     if passages and all(isinstance(passage, str) for passage in passages):
-        names = [name for name in ("is_selected", "labels", "label") if name in row]
+        names = [name for name in LIST_FLAGS if name in row]
         flags = row[names[0]] if names else [0] * len(passages)
         if not isinstance(flags, list) or len(flags) != len(passages):
             raise InputError(

@@ -1,12 +1,13 @@
 """Queries from tables with a row for each passage: question, sentence and label.
 
-Tab-separated without a header, WikiQA's seven columns, or any CSV or TSV whose header names a
-query, a passage and a label. Lines of one question make one query, wherever they stand in the file.
+Tab-separated without a header, WikiQA's seven columns, or any CSV, TSV, JSON, Parquet or Hub
+dataset whose columns name a query, a passage and a label. Rows of one question make one query,
+wherever they stand in the file.
 """
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ WIKIQA_COLUMNS = ("QuestionID", "Question", "Sentence", "Label")
 # What people call the columns, in small letters.
 ROLES = {
     "query": ("query", "question"),
-    "passage": ("passage", "sentence", "passage_text", "text"),
+    "passage": ("passage", "sentence", "passage_text", "text", "answer"),
     "label": ("label", "is_selected", "relevance"),
     "id": ("query_id", "questionid", "question_id", "qid"),
     **{name: (name,) for name in CLUSTERS},
@@ -34,7 +35,11 @@ NEEDED = ("query", "passage", "label")
 LABELS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 
 
-def header_columns(names: list[str]) -> dict[str, int]:
+# The place of a row, its own id or None, question, sentence, label and CLUSTERS.
+LabelledRow = tuple[str, str | None, str, str, str, dict[str, Any]]
+
+
+def header_columns(names: Iterable[str]) -> dict[str, int]:
     """Return {role: place in the header} of all ROLES, as far as they are named."""
     there = {name.strip().lower(): place for place, name in reversed(list(enumerate(names)))}
     return {
@@ -56,20 +61,30 @@ def is_labelled(start: str) -> bool:
     fields = line.split("\t")
     if "QuestionID" in fields or (len(fields) == 3 and fields[2].strip() in ("0", "1")):
         return True
-    names = next(csv.reader([line], delimiter=delimiter_of(line)))
-    return header_columns(names).keys() >= set(NEEDED)
+    return names_a_label(next(csv.reader([line], delimiter=delimiter_of(line))))
+
+
+def names_a_label(columns: Iterable[str]) -> bool:
+    """Tell whether a table with these columns is such a table."""
+    return header_columns(columns).keys() >= set(NEEDED)
 
 
 def labelled_queries(
     file: Path, start: str, max_text_bytes: int, encoding: Encoding = Encoding.auto
 ) -> Iterator[PlacedQuery]:
-    """Yield the file's queries in order of their first lines; `start` is how the file begins.
+    """Yield the queries of separated text, which begins with `start`, as `grouped_queries` does."""
+    return grouped_queries(labelled_rows(file, start, encoding), data_stem(file), max_text_bytes)
 
-    The id is the file's own, or "<stem>-<number>" with the query's number from 0.
+
+def grouped_queries(
+    rows: Iterable[LabelledRow], name: str, max_text_bytes: int
+) -> Iterator[PlacedQuery]:
+    """Yield the rows' queries in order of their first rows.
+
+    The id is the table's own, or "<name>-<number>" with the query's number from 0.
     """
     queries: dict[tuple[str | None, str], PlacedQuery] = {}
-    stem = data_stem(file)
-    for place, own_id, question, sentence, label, clusters in labelled_rows(file, start, encoding):
+    for place, own_id, question, sentence, label, clusters in rows:
         if label.lower() not in LABELS:
             header = " (a header must name query, passage and label)"
             header *= place.endswith(" line 1")
@@ -78,7 +93,7 @@ def labelled_queries(
         if (own_id, question) not in queries:
             check_text(place, "question", question, max_text_bytes, may_be_blank=False)
             query_id = (
-                f"{stem}-{len(queries)}"
+                f"{name}-{len(queries)}"
                 if own_id is None
                 else check_id(place, own_id, max_text_bytes)
             )
@@ -90,10 +105,28 @@ def labelled_queries(
     yield from queries.values()
 
 
-def labelled_rows(
-    file: Path, start: str, encoding: Encoding
-) -> Iterator[tuple[str, str | None, str, str, str, dict[str, str]]]:
-    """Yield (place, id or None, question, sentence, label, CLUSTERS) of each row.
+def labelled_objects(rows: Iterable[tuple[str, Any]], max_text_bytes: int) -> Iterator[LabelledRow]:
+    """Yield the rows of JSON, Parquet or a Hub dataset; raises InputError for a missing column."""
+    for place, row in rows:
+        if not isinstance(row, dict):
+            raise InputError(
+                f"{place}: {shown(row)} where an object with {', '.join(NEEDED)} belongs"
+            )
+        names = list(row)
+        columns = {role: names[number] for role, number in header_columns(names).items()}
+        check_columns(place, columns, NEEDED)
+        question, sentence, label = (row[columns[role]] for role in NEEDED)
+        check_text(place, "question", question, max_text_bytes, may_be_blank=False)
+        own_id = row[columns["id"]] if "id" in columns else None
+        if own_id is not None:
+            own_id = check_id(place, own_id, max_text_bytes)
+        clusters = {name: row[columns[name]] for name in CLUSTERS if name in columns}
+        label = label.strip() if isinstance(label, str) else shown(label)
+        yield place, own_id, question, sentence, label, clusters
+
+
+def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[LabelledRow]:
+    """Yield the rows of separated text.
 
     The first may be a header. Without one the columns are question, sentence and label.
     """

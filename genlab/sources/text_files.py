@@ -112,26 +112,29 @@ def check_text(
         )
 
 
-CheckColumns = Callable[[str, Iterable[str], Iterable[str]], None]
+# Given a table's place in messages and its columns, those to read; raises InputError without them.
+ChooseColumns = Callable[[str, Sequence[str]], Sequence[str]]
 
 
-def parquet_rows(
-    file: Path,
+def all_of(
     columns: Sequence[str],
-    check: CheckColumns = check_columns,
-    optional: Sequence[str] = (),
-) -> Iterator[tuple[str, Any]]:
-    """Yield these columns of a Parquet file's rows with their places; rows count from 0.
+    check: Callable[[str, Iterable[str], Iterable[str]], None] = check_columns,
+) -> ChooseColumns:
+    """Return what chooses these columns, each of which must be there by `check`."""
 
-    Those of `optional` are yielded if they are there. `check(place, columns there, columns needed)`
-    raises InputError for one that is missing.
-    """
+    def choose(place: str, there: Sequence[str]) -> Sequence[str]:
+        check(place, there, columns)
+        return columns
+
+    return choose
+
+
+def parquet_rows(file: Path, choose: ChooseColumns) -> Iterator[tuple[str, Any]]:
+    """Yield the chosen columns of a Parquet file's rows with their places; rows count from 0."""
     number = 0
     try:
         with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/core/tables.py
-            there = table.schema_arrow.names
-            check(str(file), there, columns)
-            read = [*columns, *(name for name in optional if name in there)]
+            read = list(choose(str(file), table.schema_arrow.names))
             for batch in table.iter_batches(PARQUET_ROWS, columns=read):
                 for row in batch.to_pylist():
                     yield f"{file}, row {number} (counted from 0)", row
@@ -147,17 +150,10 @@ def parquet_rows(
         ) from None
 
 
-def dataset_rows(
-    name: str,
-    rows: "Dataset",
-    columns: Sequence[str],
-    check: CheckColumns = check_columns,
-    optional: Sequence[str] = (),
-) -> Iterator[tuple[str, Any]]:
-    """Yield these columns of one split of a Hub dataset as `parquet_rows` does."""
-    check(name, rows.column_names, columns)
+def dataset_rows(name: str, rows: "Dataset", choose: ChooseColumns) -> Iterator[tuple[str, Any]]:
+    """Yield the chosen columns of one split of a Hub dataset as `parquet_rows` does."""
+    read = list(choose(name, rows.column_names))
     number = 0
-    read = [*columns, *(column for column in optional if column in rows.column_names)]
     for table in rows.select_columns(read).with_format("arrow").iter(PARQUET_ROWS):
         for row in table.to_pylist():
             yield f"{name}, row {number} (counted from 0)", row

@@ -9,7 +9,7 @@ and lines of a label and a text.
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -129,7 +129,7 @@ def table_rows(file: Path, encoding: Encoding, is_alone: bool) -> Iterator[tuple
         return None
     is_parquet, start = recognise_start(file, "texts and labels", encoding)
     if is_parquet:
-        return parquet_rows(file, parquet_columns(file))
+        return parquet_rows(file, text_and_label)
     if start.startswith("["):
         return array_rows(file, encoding)
     if start.startswith("{"):
@@ -149,17 +149,6 @@ def table_rows(file: Path, encoding: Encoding, is_alone: bool) -> Iterator[tuple
     )
 
 
-def parquet_columns(file: Path) -> list[str]:
-    """Return the names of text and label among a Parquet file's columns."""
-    import pyarrow.parquet as pq
-
-    try:
-        there = pq.read_schema(file).names
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: not a whole Parquet file ({error}); get it again") from None
-    return list(text_and_label(str(file), there))
-
-
 def labelled_lines(file: Path, encoding: Encoding) -> Iterator[tuple[str, Any]]:
     """Yield (label, text) of each line with its place."""
     for place, line in text_lines(file, encoding):
@@ -172,7 +161,7 @@ def labelled_lines(file: Path, encoding: Encoding) -> Iterator[tuple[str, Any]]:
         yield place, {"label": found[1], "text": found[2]}
 
 
-def text_and_label(place: str, there: list[str]) -> tuple[str, str]:
+def text_and_label(place: str, there: Sequence[str]) -> tuple[str, str]:
     """Return the names of the columns of text and label; raise InputError if one is not there."""
     lower = {name.strip().lower(): name for name in there}
     found = [

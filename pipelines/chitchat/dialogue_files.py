@@ -28,6 +28,7 @@ from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import is_hidden, recognise_start, text_lines
 from genlab.sources.hub import load_dataset
 from genlab.sources.text_files import (
+    all_of,
     check_text,
     data_extension,
     data_stem,
@@ -93,7 +94,7 @@ def read_hub_dialogues(
         asked=f"{hub_id} at revision {revision}",
         instead="download the file and set corpus.source: file",
     )
-    rows = dataset_rows(f"{hub_id}, train", dataset["train"], [column])
+    rows = dataset_rows(f"{hub_id}, train", dataset["train"], all_of([column]))
     parts = [("hub", rows)]
     frames = collect_frames(hub_id, parts, column, max_text_bytes, n_dialogues, seed, bad_rows)
     return frames, commit

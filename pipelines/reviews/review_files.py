@@ -21,7 +21,7 @@ from genlab.core.tables import BATCH_ROWS
 from genlab.sources.bad_rows import BadRow, BadRows
 from genlab.sources.decoding import Encoding
 from genlab.sources.hub import load_dataset
-from genlab.sources.text_files import check_text, data_stem, dataset_rows, shown
+from genlab.sources.text_files import all_of, check_text, data_stem, dataset_rows, shown
 from pipelines.reviews.review_layouts import (
     EXTENSIONS,
     NONE,
@@ -112,7 +112,8 @@ def read_hub_reviews(
         instead="download the file and set corpus.source: file",
     )
     name = f"{hub_id}, train"
-    rows = dataset_rows(name, dataset["train"], needed_columns(columns), check_column_names)
+    choose = all_of(needed_columns(columns), check_column_names)
+    rows = dataset_rows(name, dataset["train"], choose)
     return collect_frames(hub_id, [("hub", rows)], columns, n_reviews, seed, bad_rows), commit
 
 

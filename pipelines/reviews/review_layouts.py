@@ -27,7 +27,7 @@ from genlab.sources.file_text import (
     text_lines,
 )
 from genlab.sources.json_text import array_rows
-from genlab.sources.text_files import check_columns, data_extension, line_rows, parquet_rows
+from genlab.sources.text_files import all_of, check_columns, data_extension, line_rows, parquet_rows
 
 
 class ReviewFormat(StrEnum):
@@ -112,7 +112,7 @@ def read_rows(
     """Yield the raw rows of one file with their places; a row of JSON or CSV may be unreadable."""
     kind = recognise(file, encoding) if layout is ReviewFormat.auto else layout
     if kind is ReviewFormat.parquet:
-        yield from parquet_rows(file, needed_columns(columns), check_column_names)
+        yield from parquet_rows(file, all_of(needed_columns(columns), check_column_names))
         return
     if kind is ReviewFormat.json:
         rows: Iterator[tuple[str, Any]] = array_rows(file, encoding, on_bad_row)

@@ -97,7 +97,18 @@ def test_a_pickle_beside_safetensors_is_not_read(folder):
 def test_weights_cut_off_are_refused(folder, n_bytes):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:n_bytes])
-    with pytest.raises(InputError, match=r"model: not a causal language model \("):
+    with pytest.raises(InputError, match=r"model: its weights .* are damaged or cut off \("):
+        load_causal_model(folder)
+
+
+QUANTIZED = {"quant_method": "bitsandbytes", "load_in_8bit": True}
+
+
+def test_a_model_that_needs_a_package_says_so_and_not_that_it_is_no_model(folder):
+    edit(folder / "config.json", quantization_config=QUANTIZED)
+    with pytest.raises(
+        InputError, match=r"model: it needs a package that is not installed \(.*bits"
+    ):
         load_causal_model(folder)
 
 

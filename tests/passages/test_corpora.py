@@ -269,13 +269,69 @@ def test_a_csv_of_query_passage_and_label_is_a_corpus(tmp_path, delimiter, names
     assert read_queries(path) == QUERIES
 
 
-@pytest.mark.parametrize("as_text", [lines_text, json.dumps])
-def test_queries_with_a_list_of_passages_are_a_corpus_and_need_no_ids(tmp_path, as_text):
+def write_rows(path: Path, rows: list[dict]) -> Path:
+    """Write the rows as JSON, JSON Lines or Parquet, by the file's extension; return the file."""
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+        return path
+    return write(path, json.dumps(rows) if path.suffix == ".json" else lines_text(rows))
+
+
+ROW_FILES = ["a.json", "a.jsonl", "a.parquet"]
+
+
+@pytest.mark.parametrize("format", ["auto", "labelled"])
+@pytest.mark.parametrize(
+    ("names", "flag"),
+    [
+        (("query", "passage", "label"), int),
+        (("Question", "Sentence", "Label"), float),
+        (("question", "answer", "label"), bool),
+        (("query", "text", "relevance"), str),
+    ],
+)
+@pytest.mark.parametrize("name", ROW_FILES)
+def test_rows_of_query_passage_and_label_are_a_corpus(tmp_path, name, names, flag, format):
+    rows = [
+        dict(zip(names, (query, text, flag(int(selected))), strict=True)) | {"qid": query[:5]}
+        for query, passages in QUERIES.items()
+        for text, selected in passages
+    ]
+    found = read(write_rows(tmp_path / name, rows), format, validation_share=1.0)
+    assert {
+        row["query"]: [tuple(passage.values()) for passage in row["passages"]] for row in found
+    } == QUERIES
+    assert [row["query_id"] for row in found] == [query[:5] for query in QUERIES]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"passage": None}, "row 0 (counted from 0): sentence is null, not text"),
+        ({"query": " "}, "row 0 (counted from 0): question is empty"),
+        ({"label": 2}, "row 0 (counted from 0): label '2' is not 0 or 1; correct it"),
+        ({"label": None}, "row 0 (counted from 0): label 'null' is not 0 or 1"),
+        ({"qid": [1]}, "row 0 (counted from 0): query_id is a list, not text or a whole number"),
+    ],
+    ids=str,
+)
+def test_a_bad_row_of_query_passage_and_label_is_named(tmp_path, row, expected):
+    rows = [{"query": "a", "passage": "b", "label": 1} | row]
+    assert expected in error_of(write_rows(tmp_path / "a.parquet", rows))
+
+
+def test_a_later_row_without_a_label_is_named(tmp_path):
+    rows = [{"query": "a", "passage": "b", "label": 1}, {"query": "a", "passage": "c"}]
+    assert "line 2: column 'label' is missing" in error_of(write_rows(tmp_path / "a.jsonl", rows))
+
+
+@pytest.mark.parametrize("name", ROW_FILES)
+def test_queries_with_a_list_of_passages_are_a_corpus_and_need_no_ids(tmp_path, name):
     rows = [
         {"query": query, "passages": [{"text": t, "label": int(flag)} for t, flag in passages]}
         for query, passages in QUERIES.items()
     ]
-    assert read_queries(write(tmp_path / "a.jsonl", as_text(rows))) == QUERIES
+    assert read_queries(write_rows(tmp_path / name, rows)) == QUERIES
     rows = [
         {
             "query": query,
@@ -284,10 +340,10 @@ def test_queries_with_a_list_of_passages_are_a_corpus_and_need_no_ids(tmp_path, 
         }
         for query, passages in QUERIES.items()
     ]
-    assert read_queries(write(tmp_path / "a.jsonl", as_text(rows))) == QUERIES
+    assert read_queries(write_rows(tmp_path / name, rows)) == QUERIES
     for row in rows:
         del row["labels"]
-    message = error_of(write(tmp_path / "a.jsonl", as_text(rows)), validation_share=0.3)
+    message = error_of(write_rows(tmp_path / name, rows), validation_share=0.3)
     assert "none of the 2 queries has a selected passage" in message
 
 
@@ -489,6 +545,19 @@ def test_queries_with_their_positives_are_read_whatever_the_columns_are_called(t
         [("ninety metres", True), ("deep", True), ("shallow", False)],
         [("nine years", True)],
         [("far", True), ("near", False), ("here", False)],
+    ]
+
+
+@pytest.mark.parametrize("name", ROW_FILES)
+def test_pairs_are_read_from_every_kind_of_rows(tmp_path, name):
+    rows = [
+        {"query": "how deep", "answer": "ninety metres", "negative": "shallow"},
+        {"query": "how old", "answer": "nine years", "negative": None},
+    ]
+    found = read(write_rows(tmp_path / name, rows), validation_share=1.0)
+    assert [[(p["text"], p["is_selected"]) for p in row["passages"]] for row in found] == [
+        [("ninety metres", True), ("shallow", False)],
+        [("nine years", True)],
     ]
 
 
@@ -735,7 +804,8 @@ def test_parquet_without_a_column_or_with_invalid_text_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("content", "format", "reason"),
     [
-        (json.dumps(ROWS), "labelled", "this is a JSON array, which corpus.format labelled"),
+        (json.dumps(ROWS), "labelled", "columns 'passage' and 'label' are missing"),
+        (columns_text(ROWS), "labelled", "this is JSON columns, which corpus.format labelled"),
         (lines_text(ROWS), "official", "passages is an object, not a list of objects"),
         (lines_text(OFFICIAL_ROWS), "hub", "passages is a list, not an object with lists"),
         (columns_text(OFFICIAL_ROWS), "hub", "this is JSON columns, which corpus.format hub"),
@@ -796,6 +866,20 @@ def test_a_hub_dataset_gives_its_train_and_validation_rows(hub_folder):
     expected = [expected_row(0, "train"), expected_row(1, "train"), expected_row(2, "validation")]
     assert read_hub(hub_folder) == expected
     assert read_hub(hub_folder, n_train=1) in ([expected[0], expected[2]], expected[1:])
+
+
+def test_a_hub_dataset_may_have_a_row_for_each_passage(hub_folder):
+    rows = [
+        {"query": query, "passage": text, "label": int(flag), "source": "a"}
+        for query, passages in QUERIES.items()
+        for text, flag in passages
+    ]
+    for file in (hub_folder / "v2.1").iterdir():
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    found = read_hub(hub_folder)
+    assert [row["query_id"] for row in found[: len(QUERIES)]] == ["train-0", "train-1"]
+    assert [row["query"] for row in found] == 2 * list(QUERIES)
+    assert [tuple(p.values()) for p in found[0]["passages"]] == QUERIES[found[0]["query"]]
 
 
 def test_parquet_without_ids_gets_them_as_the_other_formats_do(tmp_path, hub_folder):
