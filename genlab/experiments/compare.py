@@ -178,6 +178,8 @@ def read_sides(path: Path, base: str, other: str | None) -> tuple[Runs, Runs, bo
     runs_a, runs_b = expand(base), expand(other or WORKSPACE)
     if len(runs_a) == len(runs_b) == 1:
         return runs_a, runs_b, True
+    if any(map(is_rows_file, [*runs_a, *runs_b])):  # a file of rows tells no seed
+        return runs_a, runs_b, False
     trainings = check_trainings(path, read_yaml(path), flatten(read_params("HEAD")))
     return matched_order(trainings, runs_a, runs_b)
 

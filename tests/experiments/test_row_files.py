@@ -95,6 +95,20 @@ def test_two_sample_logs_are_compared_without_any_repository(tmp_path, monkeypat
     assert "Pairs were resampled by cluster: 20 clusters." in output
 
 
+def test_several_files_of_a_side_are_trainings_without_seeds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("eval.yaml").write_text(LAYOUT)
+    for name, every in (("a1", 2), ("a2", 4), ("b1", 5), ("b2", 10)):
+        correct = [SAMPLE | {"doc_id": i, "acc": float(i % every != 0)} for i in range(80)]
+        Path(f"{name}.jsonl").write_bytes(lines(correct))
+    words = ["a1.jsonl,a2.jsonl", "b1.jsonl,b2.jsonl", "--layout=eval.yaml"]
+    output = CliRunner().invoke(app, words, catch_exceptions=False).output
+    assert output.startswith("BASE: a1.jsonl, a2.jsonl; OTHER: b1.jsonl, b2.jsonl\n")
+    assert "trainings: 2 in BASE, 2 in OTHER; each side's are its own" in " ".join(output.split())
+    [row] = [line.split() for line in output.splitlines() if line.startswith("acc")]
+    assert row[1:4] == ["0.625", "0.850", "+0.225"]  # (1/2 + 3/4) / 2, (4/5 + 9/10) / 2
+
+
 def test_another_projects_table_is_compared_by_a_layout_of_its_own(tmp_path, monkeypatch):
     """A project like example-get-started: src/, params.yaml, a stage that writes below eval/."""
     (tmp_path / "src").mkdir()
