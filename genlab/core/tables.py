@@ -72,16 +72,18 @@ def read_batches(path: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pl.DataFr
                 yield pl.DataFrame(pa.table(batch))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `dvc repro` to make it") from None
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
+        why = " ".join(str(error).split())
         raise InputError(
-            f"{path}: not a whole Parquet file ({error}); run `dvc repro`, and if that brings back "
+            f"{path}: not a whole Parquet file ({why}); run `dvc repro`, and if that brings back "
             "the same, `python -m genlab cache` in the repository's root"
         ) from None
 
 
 def read_table(path: Path) -> pl.DataFrame:
     """Return a whole Parquet file, for tables known to fit in memory (evaluation queries)."""
-    return pl.concat(read_batches(path))
+    batches = list(read_batches(path))
+    return pl.concat(batches) if batches else pl.DataFrame(pq.read_schema(path).empty_table())
 
 
 RECORD_BATCH_ROWS = 1000

@@ -1,9 +1,30 @@
-"""The tables between stages: what reading them costs in memory."""
+"""The tables between stages: what is read of them, and what that costs in memory."""
 
 import polars as pl
 import pyarrow as pa
+import pytest
 
-from genlab.core.tables import read_batches, write_table
+from genlab.core.program import InputError
+from genlab.core.tables import QUERY_SCHEMA, read_batches, read_table, write_table
+
+
+def test_a_table_without_rows_has_its_columns(tmp_path):
+    write_table(tmp_path / "table", [], QUERY_SCHEMA)
+    found = read_table(tmp_path / "table")
+    assert (found.height, found.schema) == (0, QUERY_SCHEMA)
+
+
+@pytest.mark.parametrize("damaged", ["page", "footer"])
+def test_a_damaged_table_is_named(tmp_path, damaged):
+    path = tmp_path / "table"
+    numbers = pl.DataFrame({"number": range(1000)})
+    write_table(path, [numbers], numbers.schema)
+    content = path.read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    start = 4 if damaged == "page" else footer  # the first page follows PAR1
+    path.write_bytes(content[:start] + b"\xff" * 20 + content[start + 20 :])
+    with pytest.raises(InputError, match=r"table: not a whole Parquet file .*; run `dvc repro`"):
+        read_table(path)
 
 
 def test_what_has_been_read_of_a_table_does_not_stay_in_memory(tmp_path):
