@@ -22,6 +22,8 @@ BOTH = "both"
 MAJORITY = "majority"
 DISAGREED = "disagreed"
 SCALES = get_args(Scale)
+OWN = {"text_id", "arm", "text"}  # columns of every text; the rater never sees the arm
+OWN_NAMES = "text_id, arm and text"
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Questionnaire:
         """Say whether the words are an answer to this sheet's question."""
         if self.is_order:
             numbers = re.split("[>=]", answer)
-            return sorted(numbers) == [str(i) for i in range(1, len(numbers) + 1)] != ["1"]
+            there = [str(i) for i in range(1, len(numbers) + 1)]
+            return sorted(numbers, key=lambda x: (len(x), x)) == there != ["1"]  # 10 after 9
         return answer in self.choices
 
 
@@ -74,8 +77,12 @@ def read_questionnaire(path: Path) -> Questionnaire:
         ("n", is_count, "a whole number, 0 for all"),
         ("seed", is_count, "a whole number"),
         ("arms", lambda arms: arms == ALL or is_names(arms), "all, or a list of arms"),
-        ("by", lambda by: isinstance(by, str), "a column"),
-        ("show", is_captions, "columns with their captions, such as rating: {en: Rating, of: 5}"),
+        ("by", lambda by: isinstance(by, str) and by not in OWN, f"a column besides {OWN_NAMES}"),
+        (
+            "show",
+            lambda show: is_captions(show) and OWN.isdisjoint(show),
+            f"columns besides {OWN_NAMES}, with their captions: rating: {{en: Rating, of: 5}}",
+        ),
         ("question", is_wording, "words by language, such as {en: ...}"),
         ("hint", is_wording, "words by language, such as {en: ...}"),
         ("scale", lambda scale: scale in SCALES, " or ".join(SCALES)),

@@ -57,6 +57,9 @@ def table(arms=("a",), ratings=(1, 2, 3), each=4) -> pl.DataFrame:
         ({"seed": 1.5}, "seed must be"),
         ({"arms": []}, "arms must be"),
         ({"by": None}, "by must be"),
+        ({"by": "arm"}, "by must be a column besides text_id, arm and text"),
+        ({"show": {"text": {"en": "Text"}}}, "show must be columns besides text_id, arm and text"),
+        ({"show": {"arm": {"en": "Arm"}}}, "show must be"),
         ({"show": {"rating": "Rating"}}, "show must be"),
         ({"show": {"rating": {"of": 5}}}, "show must be"),
         ({"question": "Which?"}, "question must be"),
@@ -73,6 +76,21 @@ def test_a_wrong_key_of_the_questionnaire_is_named(tmp_path, change, said):
     path.write_text(yaml.safe_dump(CONTENT | change))
     with pytest.raises(InputError, match=f"label.yaml: .*{said}"):
         read_questionnaire(path)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_taken"),
+    [
+        ("2>1=3", True),
+        ("10>9=8>7>6>5>4>3>2>1", True),
+        ("1", False),
+        ("1>1", False),
+        ("1>3", False),
+        ("01>2", False),
+    ],
+)
+def test_an_order_has_every_number_once(answer, is_taken):
+    assert sheet_with(choices="order").takes(answer) is is_taken
 
 
 def test_answers_stand_in_no_order_unless_the_questionnaire_says_so(tmp_path):
