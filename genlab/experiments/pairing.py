@@ -97,7 +97,7 @@ def pair_rows(
     base, other: a table, or one per training.
     matched: the k-th tables of both sides are of the same training.
     Raises InputError if a table lacks a column or has a unit twice, if a metric's column holds no
-    numbers, if the units are of two types, or if no unit is in all tables.
+    numbers or an infinite one, if the units are of two types, or if no unit is in all tables.
     """
     metrics = list(metrics)
     sides = []
@@ -181,7 +181,7 @@ def check_types(
 
 
 def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name: str) -> None:
-    """Raise InputError if a column is missing or no number, or a unit twice in one group."""
+    """Raise InputError if a column is missing or no finite number, or a unit twice in a group."""
     key = [name for name in (layout.unit, layout.group, layout.sample) if name]
     measured = [layout.metrics[metric].column for metric in metrics]
     for column in [*key, *([layout.cluster] if layout.cluster else []), *measured]:
@@ -196,6 +196,13 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
             raise InputError(
                 f"{name}: column {column} holds {kind}, not numbers, so it cannot be a metric; "
                 "see rows: in claims.yaml"
+            )
+        infinite = frame.filter(pl.col(column).cast(pl.Float64).is_infinite())
+        if infinite.height:
+            unit = f"{layout.unit} {infinite[layout.unit][0]}"
+            raise InputError(
+                f"{name}: column {column} is infinite at {unit}, so it has no mean; leave the "
+                "value out"
             )
     twice = frame.filter(frame.select(key).is_duplicated())
     if twice.height:

@@ -186,6 +186,13 @@ def test_a_metric_of_text_is_an_error_and_one_of_truth_values_or_nothing_is_not(
     assert (place.n, good.other) == (0, 1.0)
 
 
+def test_an_infinite_metric_is_an_error_that_names_its_column_and_unit():
+    other = rows({"a": 1, "b": float("-inf")})
+    with pytest.raises(InputError, match="OTHER: column place is infinite at unit b"):
+        pair_rows(LAYOUT, rows({"a": 1, "b": 2}), other, ["place"])
+    assert pair_rows(LAYOUT, rows({"a": 1}), rows({"a": float("nan")}), ["place"])["j"].height == 1
+
+
 def test_pairs_that_stand_in_lists_of_other_lengths_are_counted():
     base = rows({"a": 1, "b": 1}, n_candidates=[10, 10])
     pairing = pair_rows(LAYOUT, base, rows({"a": 1, "b": 1}, n_candidates=[10, 9]), ["place"])
