@@ -279,7 +279,7 @@ def describe_rows(layout: Layout, arm: dict, commits: dict[int | None, str]) -> 
 def select_rows(rows: pl.DataFrame, where: dict[str, object]) -> pl.DataFrame:
     """Return the rows whose columns have these values; InputError naming those that there are.
 
-    A list stands for any of its values.
+    A list stands for any of its values. True is not 1, but 1 is 1.0.
     """
     for column, value in where.items():
         if column not in rows.columns:
@@ -287,10 +287,13 @@ def select_rows(rows: pl.DataFrame, where: dict[str, object]) -> pl.DataFrame:
                 f"its table has no column {column}{did_you_mean(column, rows.columns)}"
             )
         there = rows[column].unique().sort().to_list()
-        wanted = value if isinstance(value, list) else [value]
-        for each in wanted:
-            if each not in there:
+        chosen: list[object] = []
+        for each in value if isinstance(value, list) else [value]:
+            is_switch = isinstance(each, bool)
+            same = [one for one in there if one == each and isinstance(one, bool) == is_switch]
+            chosen += same
+            if not same:
                 some = ", ".join(map(str, there[:40]))
                 raise InputError(f"no row with {column} {each}; there are {some}")
-        rows = rows.filter(pl.col(column).is_in(wanted))
+        rows = rows.filter(pl.col(column).is_in(pl.Series(chosen, dtype=rows.schema[column])))
     return rows

@@ -196,6 +196,7 @@ def test_an_arm_without_such_rows_is_named_and_the_others_are_read(pipeline):
 def test_rows_are_selected_by_the_exact_values_of_their_columns():
     rows = pl.DataFrame({"stop": ["forced", "forced", "honoured"], "max_len": [50, 300, 300]})
     assert select_rows(rows, {"stop": "forced", "max_len": 300}).rows() == [("forced", 300)]
+    assert select_rows(rows.cast({"max_len": pl.Float64}), {"max_len": 50}).height == 1
 
 
 def test_a_list_selects_the_rows_of_any_of_its_values():
@@ -210,14 +211,15 @@ def test_a_list_selects_the_rows_of_any_of_its_values():
     ("where", "message"),
     [
         ({"stop": "force"}, "no row with stop force; there are forced, honoured"),
-        ({"max_len": "300"}, "no row with max_len 300; there are 50, 300"),  # text, not a number
+        ({"max_len": "300"}, "no row with max_len 300; there are 1, 50, 300"),  # text, not a number
         ({"stop": "honoured", "max_len": 50}, "no row with max_len 50; there are 300"),
+        ({"max_len": True}, "no row with max_len True; there are 1, 50, 300"),
         ({"stopp": "forced"}, r"no column stopp; did you mean stop\?"),
     ],
     ids=str,
 )
 def test_values_that_no_row_has_are_answered_with_those_there_are(where, message):
-    rows = pl.DataFrame({"stop": ["forced", "forced", "honoured"], "max_len": [50, 300, 300]})
+    rows = pl.DataFrame({"stop": ["forced", "forced", "honoured"], "max_len": [50, 1, 300]})
     with pytest.raises(InputError, match=message):
         select_rows(rows, where)
 
