@@ -67,15 +67,14 @@ def check_trainings(path: Path, content: dict, params: Mapping) -> Trainings:
     if not isinstance(names, list) or not names:
         raise InputError(f"{where}.params: must be a list of params, not {names}")
     for name in names:
-        if name not in params:
+        if not isinstance(name, str) or name not in params:
             raise InputError(
                 f"{where}.params: params.yaml has no {name}{did_you_mean(str(name), list(params))}"
             )
     whole = isinstance(values, list) and all(type(each) is int for each in values)
     if not whole or not values or len(set(values)) < len(values):
         raise InputError(f"{where}.values: must be a list of different seeds, not {values}")
-    committed = {params[name] for name in names}
-    if len(committed) > 1 or values[0] not in committed:
+    if any(params[name] != values[0] for name in names):
         has = ", ".join(f"{name} {params[name]}" for name in names)
         raise InputError(
             f"{where}.values: must begin with the seed of params.yaml, which has {has}; then the "

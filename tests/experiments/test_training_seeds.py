@@ -12,7 +12,7 @@ from genlab.experiments.training_seeds import (
     matched_order,
 )
 
-PARAMS = {"train.seed": 17, "pairs.seed": 17, "gen.seed": 5}
+PARAMS = {"train.seed": 17, "pairs.seed": 17, "gen.seed": 5, "gen.lengths": [50, 300]}
 PATH = Path("claims.yaml")
 SEEDS = Trainings(("train.seed",), (17, 18))
 
@@ -57,6 +57,8 @@ def test_an_arm_without_training_is_run_once():
         ({"params": ["train.seed"], "values": [17, True]}, "a list of different seeds"),
         ({"params": ["train.seed"], "values": [18, 17]}, "must begin with the seed of params"),
         ({"params": ["train.seed", "gen.seed"], "values": [17]}, "has train.seed 17, gen.seed 5"),
+        ({"params": ["gen.lengths"], "values": [50]}, r"has gen.lengths \[50, 300\]"),
+        ({"params": [["gen.seed"]], "values": [5]}, r"params.yaml has no \['gen.seed'\]"),
     ],
     ids=str,
 )
