@@ -53,7 +53,7 @@ def parse_json(content: bytes, is_lines: bool, columns: list[str], named: str) -
             continue
         try:
             found = json.loads(piece)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{named}: line {number}: no JSON ({error})") from None
         entries += [(number, found)] if is_lines else enumerate(as_list(found, named), 1)
     rows = []
@@ -66,6 +66,8 @@ def parse_json(content: bytes, is_lines: bool, columns: list[str], named: str) -
         frame = pl.DataFrame(rows, infer_schema_length=None)
     except (pl.exceptions.PolarsError, TypeError) as error:
         raise InputError(f"{named}: a column holds values of several kinds ({error})") from None
+    except OverflowError:
+        raise InputError(f"{named}: a column holds an integer beyond 128 bits") from None
     return frame.select(there)  # one that no entry has is missing, not empty
 
 

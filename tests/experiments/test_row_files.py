@@ -66,6 +66,12 @@ def test_csv_and_tsv_are_read_with_all_their_columns():
         ("a.json", b'{"a": 1}', "a.json of HEAD: must be a list of objects"),
         ("a.json", b"\xff", "a.json of HEAD: not UTF-8"),
         ("a.jsonl", b'{"a": 1}\n{"a": [1]}\n', "a.jsonl of HEAD: a column holds values of several"),
+        (
+            "a.jsonl",
+            b'{"a": 1%s}' % (b"0" * 40),
+            "a.jsonl of HEAD: a column holds an integer beyond",
+        ),
+        ("a.jsonl", b'{"a": %s' % (b"[" * 100_000), "a.jsonl of HEAD: line 1: no JSON"),
         ("a.csv", b"a,b\n1\n1,2,3\n", "a.csv of HEAD: no CSV"),
         ("a.parquet", b"PAR1", "a.parquet of HEAD: not a whole Parquet file"),
     ],
