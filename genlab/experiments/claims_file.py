@@ -47,7 +47,10 @@ def read_claims(path: Path, layout: Layout, params: dict) -> dict:
                 )
         if all("value" in arms[claim[key]] for key in ("a", "b")):
             raise InputError(f"{where}: both arms are plain values; one must be measured")
-    for name in content.get("headlines", []):
+    headlines = content.get("headlines") or []
+    if not isinstance(headlines, list):
+        raise InputError(f"{path}: headlines: must be a list of claims, not {headlines}")
+    for name in headlines:
         if name not in content["claims"]:
             hint = did_you_mean(str(name), content["claims"])
             raise InputError(f"{path}: headlines: no claim {name}{hint}")

@@ -186,7 +186,7 @@ def code(text: str) -> str:
 def headlines_list(settled: dict, content: dict, names: dict, elsewhere: dict) -> str:
     """Return the claims that claims.yaml names under `headlines`, each with its verdicts."""
     lines = []
-    for name in content["headlines"]:
+    for name in content.get("headlines") or []:
         found = settled["claims"].get(name, {})
         cells = [f"{names.get(group, group)} {claim_cell(cell)}" for group, cell in found.items()]
         real = f" On real rankers and passages: {elsewhere[name]}." if name in elsewhere else ""

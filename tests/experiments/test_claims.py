@@ -237,6 +237,8 @@ def test_a_claim_that_cannot_be_settled_is_named(tmp_path, change, message):
         ("arms: {50: {}}\nclaims: {}", "arms: 50 is no name; put it in quotes"),
         ("arms: {a: }\nclaims: {}", "arm a: must be params"),
         ("arms: {a: {}}\nclaims: {x: }", "claim x: must have claim, .*, but has None"),
+        ("arms: {a: {}}\nclaims: {}\nheadlines: 5", "headlines: must be a list of claims, not 5"),
+        ("arms: {a: {}}\nclaims: {}\nheadlines: [x]", "headlines: no claim x"),
         ("arms: {a: {}}\nclaims: {}\npublished:", "published: must have n, columns"),
     ],
 )
@@ -249,7 +251,7 @@ def test_a_claims_yaml_without_what_it_needs_is_an_error_that_names_it(tmp_path,
 
 def test_a_claims_yaml_may_have_arms_alone(tmp_path):
     path = tmp_path / "claims.yaml"
-    path.write_text("arms: {a: {}}\nclaims: {}")
+    path.write_text("arms: {a: {}}\nclaims: {}\nheadlines:")
     assert read_claims(path, LAYOUT, {})["claims"] == {}
 
 
