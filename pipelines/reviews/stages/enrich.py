@@ -13,7 +13,7 @@ from typer import Option
 
 from genlab.core.files import write_json
 from genlab.core.options import grouped_options
-from genlab.core.program import run, stage_app
+from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import BATCH_ROWS, read_table, write_table
 from genlab.text.filtering import flow
 from pipelines.reviews.keyword_model import write_keywords
@@ -21,6 +21,14 @@ from pipelines.reviews.keywords import REASONS, Rules, tidy_keywords, weigh_keyw
 from pipelines.reviews.schemas import KEYWORD_SCHEMA
 
 app = stage_app()
+
+
+def check(separator: str) -> None:
+    """Raise InputError for a separator that separates nothing."""
+    if not separator:
+        raise InputError(
+            "enrich.separator is empty; give the characters that stand between keywords, such as ;,"
+        )
 
 
 @app.command()
@@ -36,6 +44,7 @@ def main(
     max_new_tokens: Annotated[int, Option(min=1, help="Model: per text.")],
 ) -> None:
     """Find keywords, drop duplicates and non-words, count why."""
+    check(separator)
     table = read_table(reviews)
     texts = table["text"].to_list()
 

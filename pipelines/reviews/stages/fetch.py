@@ -14,7 +14,7 @@ from typer import Option
 
 from genlab.core.files import write_json
 from genlab.core.options import grouped_options
-from genlab.core.program import run, stage_app
+from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.t5 import Sizes, check_sizes
 from genlab.sources.bad_rows import BadRows, BadRowsAre
@@ -30,6 +30,14 @@ app = stage_app()
 
 WITHOUT_PATH = frozenset({"mini", "hub"})
 SOURCES_WITHOUT_PATH = {"base": WITHOUT_PATH, "fluency_model": WITHOUT_PATH}  # for genlab check
+
+
+def check_corpus(columns: Columns) -> None:
+    """Raise InputError for a separator that separates nothing."""
+    if not columns.rubric_separator:
+        raise InputError(
+            "corpus.rubric_separator is empty; give what stands between rubrics, such as ;"
+        )
 
 
 @app.command()
@@ -54,6 +62,7 @@ def corpus(
     """Fetch the reviews as one table."""
     from pipelines.reviews import mini_reviews, review_files
 
+    check_corpus(columns)
     bad = BadRows(are_dropped=bad_rows is BadRowsAre.drop)
     counts = review_files.ReviewCounts()
     commit = "none"

@@ -32,6 +32,8 @@ def test_the_committed_params_pass(folder):
         ({"compared.arms": ["full", "full"]}, "compared.arms: full is named twice"),
         ({"arms.full.ratings": [0, 5]}, "arms.full.ratings=[0, 5]: should be greater"),
         ({"arms.lora_all.lora.r": 0}, "arms.lora_all.lora.r=0"),
+        ({"corpus.rubric_separator": ""}, "corpus.rubric_separator is empty; give what stands"),
+        ({"enrich.separator": ""}, "enrich.separator is empty; give the characters that stand"),
         ({"prompt.template": "{rubrics} {rating}"}, "prompt.template"),
         ({"base.num_heads": 3}, "num_heads"),
         (
