@@ -120,6 +120,7 @@ def delimiter_of(header: str) -> str:
 
 def file_lines(file: Path, encoding: Encoding, on_bad_row: OnBadRow) -> Iterator[tuple[int, str]]:
     """Yield all lines of a file with their numbers and ends; blank ones may be inside a field."""
+    csv.field_size_limit(MAX_ROW_BYTES)  # ours: max_text_bytes says what a text may have
     codec = find_codec(file, encoding)
     number = 0
     with opened(file) as stream:
@@ -143,7 +144,6 @@ def separated_rows(
 
     escaped: a quote or a backslash inside a field has a backslash before it.
     """
-    csv.field_size_limit(MAX_ROW_BYTES)  # ours: max_text_bytes says what a text may have
     first = last = 0
 
     def counted() -> Iterator[str]:
