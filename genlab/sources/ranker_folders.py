@@ -69,8 +69,9 @@ def recognise_kind(folder: Path) -> str | None:
         return "tensorflow_hub"
     config = read_json(folder / "config.json")
     described = read_json(folder / "config_sentence_transformers.json").get("model_type")
-    architectures = config.get("architectures") or [""]
-    if described == "CrossEncoder" or architectures[0].endswith("ForSequenceClassification"):
+    architectures = config.get("architectures")
+    first = str(architectures[0]) if architectures and isinstance(architectures, list) else ""
+    if described == "CrossEncoder" or first.endswith("ForSequenceClassification"):
         return "cross_encoder"
     if (folder / "modules.json").is_file():
         return "sentence_transformer" if described in (None, "SentenceTransformer") else described

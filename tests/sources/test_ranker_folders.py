@@ -79,6 +79,8 @@ def test_pickles_and_code_beside_safetensors_stay_behind(tmp_path):
         ("sentence_transformer", SAVED_MODEL, "looks like a tensorflow_hub model, but kind is se"),
         ("sentence_transformer", CLASSIFIER, "looks like a cross_encoder model, but kind is sen"),
         ("sentence_transformer", {"config.json": '{"a": 1}'}, "looks like a plain transformers m"),
+        ("cross_encoder", {"config.json": '{"architectures": [null]}'}, "looks like a plain"),
+        ("cross_encoder", {"config.json": '{"architectures": {"a": 1}}'}, "looks like a plain"),
         ("cross_encoder", DUAL_ENCODER, "looks like a sentence_transformer model, but kind is cr"),
     ],
 )
