@@ -78,7 +78,7 @@ def read_template_file(path: Path) -> list[PromptTemplate]:
     """Return the templates of one file; raise InputError naming what is wrong."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=TemplateLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:  # 2020-99-99 is no date
         raise InputError(
             f"{path}: not promptsource's YAML ({' '.join(str(error).split())})"
         ) from None
@@ -113,6 +113,9 @@ def as_template(where: str, dataset: str, entry: object) -> PromptTemplate:
     choices = entry.get("answer_choices")
     if not isinstance(choices, str | None) or not isinstance(metadata, dict):
         raise InputError(f"{where}: answer_choices must be text, and metadata a !TemplateMetadata")
+    metrics = metadata.get("metrics") or []
+    if not isinstance(metrics, list):
+        raise InputError(f"{where}: metadata.metrics must be a list, not {type(metrics).__name__}")
     if SEPARATOR not in entry["jinja"]:
         raise InputError(f"{where}: jinja has no {SEPARATOR} between input and target")
     is_original = bool(metadata.get("original_task"))
@@ -124,5 +127,5 @@ def as_template(where: str, dataset: str, entry: object) -> PromptTemplate:
         answer_choices=choices or "",
         is_original=is_original,
         shows_choices=bool(metadata.get("choices_in_prompt")),
-        is_ranked=bool(choices) and is_original and "Accuracy" in (metadata.get("metrics") or []),
+        is_ranked=bool(choices) and is_original and "Accuracy" in metrics,
     )

@@ -63,6 +63,8 @@ def test_a_file_of_promptsource_is_read(tmp_path):
         ("    name: plain\n", "", "name must be text"),
         ("answer_choices: no ||| yes", "answer_choices: [no, yes]", "answer_choices must be text"),
         ("dataset: glue", "dataset: 3", "dataset must be a name"),
+        ("metrics: [Accuracy]", "metrics: 5", "one: metadata.metrics must be a list, not int"),
+        ("    name: plain\n", "    name: 2020-99-99\n", "not promptsource's YAML (month must"),
         ("templates:", "prompts:", "no templates: in it"),
     ],
 )
