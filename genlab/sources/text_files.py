@@ -107,8 +107,8 @@ def check_text(
         ) from None
     if n_bytes > max_text_bytes:
         raise InputError(
-            f"{place}: {name} has {n_bytes} bytes, corpus.max_text_bytes allows {max_text_bytes}; "
-            "shorten the text or raise the parameter"
+            f"{place}: {name} has {n_bytes} bytes, at most {max_text_bytes} are allowed; shorten "
+            "it, or raise max_text_bytes where params.yaml has it"
         )
 
 

@@ -621,7 +621,7 @@ BAD_ROWS = [
     (hub_row(1, query=None), "query is null, not text"),
     (hub_row(1, query=["what"]), "query is a list, not text"),
     (hub_row(1, query="x\ud800"), "query has half a surrogate pair (\\ud800) at character 1"),
-    (hub_row(1, query="é" * 501), "query has 1002 bytes, corpus.max_text_bytes allows 1000"),
+    (hub_row(1, query="é" * 501), "query has 1002 bytes, at most 1000 are allowed; shorten"),
     (hub_row(1, passages=None), "passages is null, not a list of objects, or an object of lists"),
     (hub_row(1, passages=[]), "the query has no passages"),
     (
@@ -655,7 +655,7 @@ BAD_ROWS = [
     ),
     (
         hub_row(1, passages=PASSAGES | {"passage_text": ["a", "b" * 1001]}),
-        "passage_text 1 (counted from 0) has 1001 bytes, corpus.max_text_bytes allows 1000",
+        "passage_text 1 (counted from 0) has 1001 bytes, at most 1000 are allowed; shorten",
     ),
 ]
 
