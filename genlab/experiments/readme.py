@@ -220,23 +220,25 @@ def own_tables(folder: Path) -> dict[str, list[list[str]]]:
     return {name: rows for path in files for name, rows in read_json(path).items()}
 
 
-def fill(text: str, table: Callable[[str], str], own: Iterable[str] = ()) -> str:
+def fill(
+    text: str, table: Callable[[str], str], own: Iterable[str] = (), page: str = PAGES[0]
+) -> str:
     """Return `text` with table(NAME) between each pair of markers.
 
-    own: names of a pipeline's own tables. Raises InputError for a marker of no known table, or one
-    without its other half.
+    own: names of a pipeline's own tables. page: what messages call the text. Raises
+    InputError for a marker of no known table, or one without its other half.
     """
     known = (*TABLES, *own)
     names = re.findall(r"^<!-- (\w+) -->$", text, re.MULTILINE)
     for name in names:
         if name not in known:
-            raise InputError(f"README.md: <!-- {name} --> is no table{did_you_mean(name, known)}")
+            raise InputError(f"{page}: <!-- {name} --> is no table{did_you_mean(name, known)}")
         pattern = re.compile(
             rf"^(<!-- {name} -->\n).*?^(<!-- /{name} -->)$", re.DOTALL | re.MULTILINE
         )
         found = pattern.search(text)
         if not found:
-            raise InputError(f"README.md: <!-- {name} --> without <!-- /{name} --> below it")
+            raise InputError(f"{page}: <!-- {name} --> without <!-- /{name} --> below it")
         text = f"{text[: found.end(1)]}{table(name)}\n{text[found.start(2) :]}"
     return text
 
@@ -307,7 +309,7 @@ def render(folder: Path, name: str = "README.md") -> str:
             case _:
                 raise ValueError(f"{name} is in TABLES but nothing makes it")
 
-    return fill((folder / name).read_text(encoding="utf-8"), table, own)
+    return fill((folder / name).read_text(encoding="utf-8"), table, own, name)
 
 
 @app.command()

@@ -295,9 +295,9 @@ def test_tables_that_a_pipeline_makes_itself_are_taken_from_metrics_readme(tmp_p
     assert render(tmp_path) == (
         f"<!-- said -->\n{tables[0]}\n<!-- /said -->\n<!-- sizes -->\n{tables[1]}\n<!-- /sizes -->"
     )
-    (tmp_path / "README.md").write_text("<!-- size -->\n<!-- /size -->\n")
-    with pytest.raises(InputError, match=r"<!-- size --> is no table; did you mean sizes\?"):
-        render(tmp_path)
+    (tmp_path / "RESULTS.md").write_text("<!-- size -->\n<!-- /size -->\n")
+    with pytest.raises(InputError, match=r"^RESULTS.md: <!-- size --> is no table; .* sizes\?"):
+        render(tmp_path, "RESULTS.md")
 
 
 def test_a_pipeline_needs_only_the_files_of_the_tables_it_shows(tmp_path):
