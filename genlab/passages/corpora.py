@@ -37,8 +37,8 @@ NOT_DATA = re.compile(
 )
 
 
-# A frame of long texts goes out at 256 MiB, before it has BATCH_ROWS rows.
-MAX_FRAME_BYTES = 1 << 28
+# A frame of long texts goes out at 268 M characters, before it has BATCH_ROWS rows.
+MAX_FRAME_CHARS = 1 << 28
 SPLITS = ("train", "validation")
 
 
@@ -152,7 +152,7 @@ def collect_frames(
     drawn = draw_numbers(parts, limits, validation_share)
     there: Counter[str] = Counter()
     places: dict[str, str] = {}
-    rows, n_bytes, any_selected = [], 0, False
+    rows, n_chars, any_selected = [], 0, False
     for name, fixed_split, read in parts:
         n_places = len(places)
         for place, query in read():
@@ -165,12 +165,12 @@ def collect_frames(
             split = fixed_split or split_by_hash(query["query"], validation_share)
             if split not in drawn or there[split] in drawn[split]:
                 rows.append(query | {"split": split})
-                n_bytes += sum(len(passage["text"]) for passage in query["passages"])
+                n_chars += sum(len(passage["text"]) for passage in query["passages"])
                 any_selected |= any(passage["is_selected"] for passage in query["passages"])
             there[split] += 1
-            if len(rows) == BATCH_ROWS or n_bytes > MAX_FRAME_BYTES:
+            if len(rows) == BATCH_ROWS or n_chars > MAX_FRAME_CHARS:
                 yield pl.DataFrame(rows, schema=QUERY_SCHEMA)
-                rows, n_bytes = [], 0
+                rows, n_chars = [], 0
         if len(places) == n_places:
             raise InputError(f"{name}: there are no queries in it; give it rows or remove it")
     check_splits(corpus, there, needed_splits(parts, validation_share))

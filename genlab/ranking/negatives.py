@@ -28,7 +28,7 @@ class Negatives(StrEnum):
 def mine_negatives(
     frames: Iterable[pl.DataFrame], n: int, pool: list[str] | None = None
 ) -> Iterator[pl.DataFrame]:
-    """Yield the frames, of QUERY_SCHEMA, with `n` mined passages beside each selected one.
+    """Yield the frames, of QUERY_SCHEMA, each query with `n` mined passages.
 
     The pool is every passage of the frames, those that were not selected too, or the texts given.
     A query keeps its selected passages and gets the n others with the highest BM25 score, of which
