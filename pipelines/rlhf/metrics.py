@@ -1,12 +1,13 @@
 """What `score` measures: a row per prompt, arm and training, and summaries of them."""
 
-from math import exp, sqrt
+from math import exp
 
 import numpy as np
 import polars as pl
 
 from genlab.core.terminal import table
 from genlab.statistics.intervals import SHARE, Bounds, bootstrap_interval, interval
+from genlab.statistics.trainings import students_interval
 from genlab.text.measures import distinct_n_of_sample
 
 END, PEAK, STEP = "end", "peak", "step"
@@ -89,14 +90,9 @@ def summarize(models: list[pl.DataFrame], tokens: list[list[list[int]]], seed: i
 
 def spread(values: np.ndarray) -> dict[str, dict[str, float]]:
     """Return {seeds: the mean over trainings with Student's t interval}; {} for one training."""
-    from scipy.stats import t
-
-    n = len(values)
-    if n < 2:
+    if len(values) < 2:
         return {}
-    mean = float(values.mean())
-    half = float(t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / sqrt(n)
-    return {"seeds": interval(mean, mean - half, mean + half)}
+    return {"seeds": interval(values.mean(), *students_interval(values))}
 
 
 def best_value(numbers: dict[str, dict[str, float]]) -> float:
