@@ -147,15 +147,10 @@ def outcomes_table(details: dict, layout: Layout) -> str:
 
 
 def spreads_table(details: dict, layout: Layout) -> str:
-    """Return every arm's shown metrics, over one model's texts and over training seeds."""
-    shown = [in_words(metric) for metric in layout.shown]
-    rows = [["arm", *(f"{m}, {of}" for m in shown for of in ("one model", "training seeds"))]]
+    """Return every arm's shown metrics, over the texts of one model."""
+    rows = [["arm", *map(in_words, layout.shown)]]
     for arm, metrics in details.items():
-        cells = [
-            with_interval(metrics[metric][of]) if of in metrics[metric] else ""
-            for metric in layout.shown
-            for of in ("texts", "seeds")
-        ]
+        cells = [with_interval(metrics[metric]["texts"]) for metric in layout.shown]
         rows.append([in_words(arm), *cells])
     return markdown_table(rows)
 

@@ -243,15 +243,12 @@ def test_a_probe_is_a_row_and_a_ranker_a_column():
     ]
 
 
-def test_an_arm_has_both_spreads_side_by_side_and_none_of_seeds_for_one_model():
-    details = {
-        "before": {"place": {"texts": NUMBERS}},
-        "hinge_1": {"place": {"texts": NUMBERS, "seeds": {"value": 4.6, "low": 4, "high": 5.2}}},
-    }
+def test_an_arm_has_its_spread_over_the_texts_of_one_model():
+    details = {"before": {"place": {"texts": NUMBERS}}, "hinge_1": {"place": {"texts": NUMBERS}}}
     assert lines_of(spreads_table(details, LAYOUT)) == [
-        ["arm", "place, one model", "place, training seeds"],
-        ["before", "4.50 (4.25-4.75)", ""],
-        ["hinge 1", "4.50 (4.25-4.75)", "4.60 (4.00-5.20)"],
+        ["arm", "place"],
+        ["before", "4.50 (4.25-4.75)"],
+        ["hinge 1", "4.50 (4.25-4.75)"],
     ]
 
 
