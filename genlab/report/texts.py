@@ -110,12 +110,12 @@ def make_payload(
         "n_evaluated": first.height,
         "group_name": group_name,
         "texts": scores.get("texts", {}),
-        "headline": headline(scores, details, rankers),
+        "headline": headline(details, rankers),
         "queries": entries,
     }
 
 
-def headline(scores: dict, details: dict, rankers: list[str]) -> list[dict]:
+def headline(details: dict, rankers: list[str]) -> list[dict]:
     """Return for each metric its label, name, and per ranker value, interval and references."""
     metrics = dict.fromkeys(metric for name in rankers for metric in details.get(name, {}))
     return [

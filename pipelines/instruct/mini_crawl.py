@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from pipelines.instruct.mini_world import World, times_seen, value_of_fact, write_sentence
 
-N_FACTS_ON_A_PAGE = 2
 BAD_LINES = [
     "home | news | contact | about us",
     "please turn on javascript to read this page.",

@@ -42,10 +42,6 @@ class World:
     categories: dict[str, list[str]]
     lists: dict[str, list[str]]
 
-    def category_of(self, word: str) -> str | None:
-        """Return the category a word is a member of, None for any other word."""
-        return next((name for name, members in self.categories.items() if word in members), None)
-
 
 @dataclass(frozen=True)
 class Asked:

@@ -12,7 +12,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import polars as pl
 from typer import Option
@@ -28,9 +28,6 @@ from pipelines.rlhf.reinforcement import RlRecipe, last_means, save_snapshots, t
 from pipelines.rlhf.reward_model import check_reads_as, load_reward_model, rate, reward_models
 from pipelines.rlhf.schemas import plain_texts
 from pipelines.rlhf.supervised import text_rows
-
-if TYPE_CHECKING:
-    pass
 
 app = stage_app()
 
