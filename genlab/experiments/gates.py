@@ -74,6 +74,8 @@ def explain_miss(gate: Gate, differences: Iterable[Difference]) -> str | None:
     """Return what is wrong with a gate's number, None if the gate holds."""
     found = next(d for d in differences if (d.group, d.metric) == (gate.group, gate.metric))
     value = getattr(found, gate.field)
+    if value != value and found.n and gate.field.startswith("p"):
+        value = 1.0  # no pair differs, so nothing was tested
     if value != value:
         return f"{gate.text}: no pair counts for {gate.metric}"
     if OPERATORS[gate.operator](value, gate.limit):

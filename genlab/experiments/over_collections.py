@@ -3,7 +3,7 @@
 Groups are named "COLLECTION RANKER". A ranker of which a claim is not asked has no group. A
 pipeline whose committed record is of other data than its default run keeps it in record/; if its
 claims.yaml has `same_as_root` (a claim of the flagship -> one of its own) and `findings` (which
-claims the flagship's README shows), the flagship's README takes both from there.
+claims the flagship's RESULTS.md shows), the flagship takes both from there.
 """
 
 import json

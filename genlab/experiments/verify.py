@@ -261,7 +261,7 @@ def main(
     if changed := git(root, "diff", "--name-only", "HEAD").splitlines():
         print(f"not verified, as not committed: changes in {', '.join(changed)}")
     with clean_copy(root, keep) as clone:
-        pipeline = clone / below
+        pipeline, commit = clone / below, git(clone, "rev-parse", "--short", "HEAD")
         if not (pipeline / "dvc.yaml").is_file():
             raise InputError(f"{folder / 'dvc.yaml'}: not in HEAD, so there is nothing to verify")
         outputs = frozenset().union(
@@ -279,7 +279,6 @@ def main(
         print("NOT verified: different")
         sys.exit(1)
     numbers = {"equal": found.n_equal, "within": found.n_within}
-    commit = git(root, "rev-parse", "--short", "HEAD")
     write_verified(folder, commit, record, numbers, tolerance)
     print(f"written: {folder / VERIFIED}; `python -m genlab readme` and commit to show it")
     print(f"verified: equal {'within the tolerance' if found.n_within else 'byte for byte'}")

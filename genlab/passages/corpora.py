@@ -87,7 +87,7 @@ def read_file_corpus(
         limits_of = n_negatives, max_text_bytes, encoding
         parts = [
             (str(file), split, partial(judged_queries, found, file, *limits_of))
-            for file, split in with_splits(path, found.qrels, counts)
+            for file, split in with_splits(path, found.qrels, counts, found.beside)
         ]
     elif layout is CorpusFormat.judged:
         raise InputError(
@@ -260,11 +260,13 @@ def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]
     )
 
 
-def with_splits(path: Path, files: list[Path], counts: Counter) -> list[tuple[Path, str | None]]:
+def with_splits(
+    path: Path, files: list[Path], counts: Counter, beside: Collection[Path] = ()
+) -> list[tuple[Path, str | None]]:
     """Return a folder's files with the splits that their names tell, train first; count them.
 
     Test files are evaluated, as validation, where there is neither train nor validation. What is
-    left out is named on stderr.
+    left out is named on stderr; the files `beside` them, which belong to all splits, are read.
     """
     for splits in (("train", "validation"), ("test",), (None,)):
         found: list[tuple[Path, str | None]] = [
@@ -274,10 +276,11 @@ def with_splits(path: Path, files: list[Path], counts: Counter) -> list[tuple[Pa
             if split_in_name(file) == split
         ]
         if found:
-            beside = {folder for file in files for folder in (file.parent, path)}
-            there = sorted(file for folder in beside for file in folder.iterdir())
-            name_unread(there, [file for file, _ in found])
-            count_files(counts, there, [file for file, _ in found])
+            folders = {path, *(file.parent for file in files)}
+            inside = {file for folder in folders for file in folder.iterdir()}
+            there, read = sorted(inside - folders), [*beside, *(file for file, _ in found)]
+            name_unread(there, read)
+            count_files(counts, there, read)
             return found
     return []
 

@@ -6,8 +6,10 @@ qrels* (query, 0, passage, relevance) and, if there is one, run* (query, Q0, pas
 name). The corpus is read once, and only the texts that a judgement or the run names are kept.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 from genlab.core.program import InputError
@@ -29,6 +31,11 @@ class JudgedFolder:
     corpus: Path
     qrels: list[Path]
     run: Path | None
+
+    @property
+    def beside(self) -> list[Path]:
+        """Its files besides the judgements."""
+        return [self.queries, self.corpus, *([self.run] if self.run else [])]
 
 
 def find_judged_folder(path: Path) -> JudgedFolder | None:
@@ -93,15 +100,15 @@ def judged_queries(
             others = [p for p in ranked if p not in own][:n_negatives]
             listed[query_id] = own | {p: (False, ranked[p]) for p in others}
         listed = {query_id: listed[query_id] for query_id in judged if query_id in listed}
+        if n_left := len(judged) - len(listed):
+            print(
+                f"{found.run}: {n_left} of the {len(judged)} queries in {qrels} are not in it, and "
+                "left out",
+                file=sys.stderr,
+            )
     wanted = {passage for passages in listed.values() for passage in passages}
-    texts = {
-        passage_id: text
-        for place, passage_id, text in id_texts(found.corpus, encoding, max_text_bytes)
-        if passage_id in wanted
-    }
-    queries = {
-        query_id: text for _, query_id, text in id_texts(found.queries, encoding, max_text_bytes)
-    }
+    texts = texts_by_id(id_texts(found.corpus, encoding, max_text_bytes), wanted)
+    queries = texts_by_id(id_texts(found.queries, encoding, max_text_bytes), listed)
     for query_id, passages in listed.items():
         place = next(iter(passages.values()))[1]
         if query_id not in queries:
@@ -114,6 +121,20 @@ def judged_queries(
                 )
         rows = [{"text": texts[p], "is_selected": flag} for p, (flag, _) in passages.items()]
         yield place, {"query_id": query_id, "query": queries[query_id], "passages": rows}
+
+
+def texts_by_id(rows: Iterable[tuple[str, str, str]], wanted: Container[str]) -> dict[str, str]:
+    """Return the wanted ids' texts; raise InputError for an id met twice."""
+    found: dict[str, tuple[str, str]] = {}
+    for place, own_id, text in rows:
+        if own_id in wanted:
+            first = found.setdefault(own_id, (place, text))[0]
+            if first is not place:
+                raise InputError(
+                    f"{place}: the id {shown(own_id)} is that of {first}; remove one of the two or "
+                    "give it another id"
+                )
+    return {own_id: text for own_id, (_, text) in found.items()}
 
 
 def id_texts(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator[tuple[str, str, str]]:
@@ -152,6 +173,8 @@ def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple
             )
         try:
             relevance = float(fields[-1])
+            if isnan(relevance):
+                raise ValueError
         except ValueError:
             if number == 0:
                 continue

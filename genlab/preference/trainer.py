@@ -24,7 +24,7 @@ from genlab.preference.losses import slic_loss
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
     from trl import DPOConfig, DPOTrainer
 
 
@@ -250,6 +250,7 @@ def train_policy(
         raise InputError(f"train.lora.target_modules={lora.target_modules}: {error}") from error
     if isinstance(trainer.model, PeftModel):
         check_not_tied(trainer.model, lora.target_modules)
+    trainer.add_callback(one_point_at_least())
     checkpoint = last_whole_checkpoint(folder)
     train_from(trainer, checkpoint, f"training with seed {recipe.seed}")
     log, model = trainer.state.log_history, trainer.model
@@ -260,6 +261,19 @@ def train_policy(
             f"lower train.learning_rate={recipe.learning_rate}, or raise train.warmup_steps"
         )
     return cast("PreTrainedModel", model), log
+
+
+def one_point_at_least() -> "TrainerCallback":
+    """Return what logs the last step of a training that is shorter than its logging_steps."""
+    from transformers import TrainerCallback
+
+    class OnePointAtLeast(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            is_last = state.global_step >= state.max_steps
+            if is_last and not any("loss" in entry for entry in state.log_history):
+                control.should_log = True
+
+    return OnePointAtLeast()
 
 
 def sft_batches(rows: dict[str, list[list[int]]], recipe: PreferenceRecipe) -> Iterable[dict]:

@@ -30,8 +30,8 @@ class Rules:
 
 def clean_turns(turn: pl.Expr, rules: Rules) -> pl.Expr:
     """Return cleaned turns: NFC, single spaces, nothing invisible, and what the rules say."""
-    turn = normalize_unicode(turn, "NFC").str.replace_all(r"\s+", " ")
-    turn = turn.str.replace_all(INVISIBLE, "")
+    turn = normalize_unicode(turn, "NFC").str.replace_all(r"\s", " ")
+    turn = turn.str.replace_all(INVISIBLE, "").str.replace_all(" +", " ")
     if rules.strip_dashes:
         turn = turn.str.replace(r"^ *[-–—]+ *", "")
     if rules.fold_yo:

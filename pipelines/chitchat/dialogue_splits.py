@@ -51,10 +51,11 @@ class Rules:
 
 def check_rules(rules: Rules) -> None:
     """Raise InputError if nothing is left to train on, or to test."""
-    if not 0 < rules.validation_share + rules.test_share < 1:
+    shares = rules.validation_share, rules.test_share
+    if not (min(shares) > 0 and sum(shares) < 1):
         raise InputError(
-            f"dedup.validation_share={rules.validation_share} and dedup.test_share="
-            f"{rules.test_share} must leave dialogues for training, and some to measure on"
+            f"dedup.validation_share={shares[0]} and dedup.test_share={shares[1]} must leave "
+            "dialogues for training, and both be above 0"
         )
 
 
@@ -161,7 +162,7 @@ def count_replies(table: pl.DataFrame) -> dict[str, int]:
     return {"in": replies, "out": left, "echoes": replies - left}
 
 
-def check_any_left(path: str, sizes: dict[str, int], rules: Rules) -> None:
+def check_any_left(path: str, sizes: dict[str, int]) -> None:
     """Raise InputError if a split has no dialogue."""
     for split, size in sizes.items():
         if not size:

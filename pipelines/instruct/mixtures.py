@@ -51,8 +51,10 @@ def mixing_rates(
             n = n_templates[task]
             each = mixture.cap / n if size > mixture.cap else size
             weight = each * n
-        power = 1 / mixture.temperature if mixture.mixing is Mixing.temperature else 1.0
-        weights[task] = weight**power
+        weights[task] = weight
+    if mixture.mixing is Mixing.temperature:
+        most = max(weights.values())  # of 1 at most, no power is too large
+        weights = {task: (w / most) ** (1 / mixture.temperature) for task, w in weights.items()}
     total = sum(weights.values())
     return {task: weight / total for task, weight in weights.items()}
 

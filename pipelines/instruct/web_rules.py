@@ -199,8 +199,14 @@ def is_first(text: str, seen: set[bytes]) -> bool:
 
 
 def normalize_url(url: str) -> str:
-    """Return an address without scheme, www., tracking query and last slash, in lower case."""
-    parts = urlsplit(url.strip() if "://" in url else f"//{url.strip()}")
+    """Return an address without scheme, www., tracking query and last slash.
+
+    Its host is in lower case. What is no address comes back as it is, without blanks around it.
+    """
+    try:
+        parts = urlsplit(url.strip() if "://" in url else f"//{url.strip()}")
+    except ValueError:  # half a bracket, or characters that stand for a slash
+        return url.strip()
     query = "&".join(
         each
         for each in parts.query.split("&")

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-# After these "not" turns a statement into its opposite.
+# After these "not" turns a statement into its opposite. Of "can't" and "cannot" can is the verb.
 AUXILIARIES = "is|are|was|were|can|could|will|would|has|have|had|does|do|did|should|must|may|might"
-VERB = re.compile(rf"\b({AUXILIARIES})(n't| not)?\b", re.IGNORECASE)
-NUMBER = re.compile(r"\d+")
+VERB = re.compile(rf"\b({AUXILIARIES})(n?['’]t| ?not)?\b", re.IGNORECASE)
+NUMBER = re.compile(r"\d{1,18}")  # a longer row of digits in parts: int() reads 4,300 at most
 NAME = re.compile(r"\b[A-Z][a-z]+(?: [A-Z][a-z]+)*\b")
 SENTENCE_START = re.compile(r"(?:^|[.!?:;\"'(\[-])\s*$")
 

@@ -4,6 +4,7 @@ Requests are prompts of test reviews, equally many of every rating. All arms get
 requests; a model's texts are added to it.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +36,13 @@ def draw_requests(
         table = pl.DataFrame(pa.ipc.open_stream(source).read_all()).select(ASKED)
     drawn = table.with_row_index("place").sample(fraction=1.0, shuffle=True, seed=seed)
     drawn = drawn.filter(pl.int_range(pl.len()).over("rating") < n_per_rating)
-    counts = drawn["rating"].value_counts().sort("count")
-    if counts["count"][0] < n_per_rating:
+    counts = Counter(dict.fromkeys(sorted(reviews["rating"].unique()), 0))
+    counts.update(drawn["rating"].to_list())
+    rating, n_rarest = counts.most_common()[-1]
+    if n_rarest < n_per_rating:
         raise InputError(
-            f"{test_tokens}: only {counts['count'][0]} test reviews are rated "
-            f"{counts['rating'][0]}; set gen.n_per_rating to that or less (it is {n_per_rating}), "
-            "or raise dedup.test_share"
+            f"{test_tokens}: only {n_rarest} test reviews are rated {rating}; set gen.n_per_rating "
+            f"to that or less (it is {n_per_rating}), or raise dedup.test_share"
         )
     asked = reviews.select("review_id", "rubrics", "keywords")
     requests = drawn.sort("place").drop("place").join(asked, on="review_id", maintain_order="left")

@@ -86,8 +86,10 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
     if len(set(texts)) < len(texts):
         twice = next(text for text in texts if texts.count(text) > 1)
         raise InputError(f"{place}: the answer {twice[:40]!r} is there twice; remove one")
-    if len(ranks) != len(texts) or not all(type(r) is int and r > 0 for r in ranks):
-        raise InputError(f"{place}: ranks must be a whole number from 1 on for every answer")
+    if len(ranks) != len(texts) or not all(type(r) is int and 0 < r < 2**31 for r in ranks):
+        raise InputError(
+            f"{place}: ranks must be a whole number from 1 on, and below 2**31, for every answer"
+        )
     if len(set(ranks)) == 1:
         raise InputError(f"{place}: all {len(texts)} answers are tied, which ranks none; remove it")
     best = [text for text, rank in zip(texts, ranks, strict=True) if rank == min(ranks)]
@@ -109,8 +111,13 @@ def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
             raise InputError(f"{place}: answers and ranks must be lists")
         return row.get("prompt"), texts, ranks
     if "summaries" in row and "choice" in row:
-        texts = [each.get("text") for each in row["summaries"]]
-        post = (row.get("info") or {}).get("post") or (row.get("info") or {}).get("article")
+        summaries, info = row["summaries"], row.get("info") or {}
+        if not isinstance(summaries, list) or not isinstance(info, dict):
+            raise InputError(f"{place}: summaries must be a list, and info an object")
+        if not all(isinstance(each, dict) for each in summaries):
+            raise InputError(f"{place}: every one of summaries must be an object with text")
+        texts = [each.get("text") for each in summaries]
+        post = info.get("post") or info.get("article")
         ranks = [1 if i == row["choice"] else 2 for i in range(len(texts))]
         return post, texts, ranks
     if "chosen" not in row or "rejected" not in row:

@@ -34,6 +34,12 @@ class Ties(StrEnum):
     refuse = "refuse"
 
 
+def has_a_pair() -> pl.Expr:
+    """Say of every answer whether its prompt can be learnt from: all ranked, and not all tied."""
+    rank = pl.col("rank")
+    return (rank.is_not_null().all() & (rank.n_unique() > 1)).over("prompt_id")
+
+
 def given_answers(asked: pl.DataFrame, tokenizer: "PreTrainedTokenizerBase") -> pl.DataFrame:
     """Return the answers that came with the prompts as rows of RANK_SCHEMA."""
     rows = asked.explode("answers").unnest("answers")

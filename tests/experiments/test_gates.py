@@ -76,6 +76,13 @@ def test_a_metric_that_no_pair_counts_for_does_not_pass():
     assert "no pair counts for average_loc" in miss("labse.average_loc<=9", found)
 
 
+def test_identical_runs_pass_a_gate_of_p_as_no_pair_differs():
+    found = replace(FOUND, n_different=0, difference=0.0, p=float("nan"), p_adjusted=float("nan"))
+    assert miss("labse.average_loc.p_adjusted>=0.05", found) is None
+    assert miss("labse.average_loc.p>=0.05", found) is None
+    assert "p is 1" in miss("labse.average_loc.p<0.05", found)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -1,10 +1,11 @@
 """Folders of judgements: BEIR's, and TREC's qrels with or without a run."""
 
 import json
+from collections import Counter
 
 import pytest
 
-from genlab.passages.corpora import read_pool
+from genlab.passages.corpora import Limits, read_file_corpus, read_pool
 from tests.passages.test_corpora import error_of, read, write
 
 
@@ -54,6 +55,22 @@ def test_a_beir_folder_gives_what_is_judged_with_titles_and_splits(beir):
     assert read_pool(beir, 1000) == ["Sea text 0", "text 1", "text 2", "text 3"]
 
 
+def test_all_files_of_a_folder_of_judgements_count_as_read(beir, capsys):
+    (beir / "notes.txt").write_text("mine")
+    counts: Counter = Counter()
+    limits = Limits(0, 0, 17)
+    for _ in read_file_corpus(beir, "auto", limits, 0.5, 1000, files=counts):
+        pass
+    assert counts == {"read": 4, "hidden": 0, "unread": 1}
+    assert "not read: 1 (notes.txt);" in capsys.readouterr().err
+
+
+def test_judged_queries_that_a_run_lacks_are_counted(trec, capsys):
+    write(trec / "qrels.txt", "10 0 4 1\n20 0 1 3\n40 0 1 1\n")
+    assert len(read(trec, validation_share=1.0)) == 2
+    assert "1 of the 3 queries in" in capsys.readouterr().err
+
+
 def test_test_judgements_alone_are_evaluated(beir):
     (beir / "qrels/train.tsv").unlink()
     (beir / "qrels/dev.tsv").rename(beir / "qrels/test.tsv")
@@ -76,6 +93,9 @@ def test_a_run_gives_the_first_unselected_passages_beside_all_selected_ones(trec
     [
         ("qrels.txt", "10 0 4 1\n10 0 4 0\n", "line 2: passage '4' was judged otherwise at"),
         ("qrels.txt", "10 0 4 1\n10 0 5 yes\n", "line 2: relevance 'yes' is no number"),
+        ("qrels.txt", "10 0 4 1\n10 0 5 nan\n", "line 2: relevance 'nan' is no number"),
+        ("queries.dev.tsv", "10\ta\n20\tb\n10\tc\n", "line 3: the id '10' is that of"),
+        ("collection.tsv", "4\ta\n1\tb\n4\ta\n", "line 3: the id '4' is that of"),
         ("qrels.txt", "10 4\n", "line 1: 2 columns; judgements have 3"),
         ("qrels.txt", "10 0 77 1\n", "line 1: passage '77' is not in"),
         ("qrels.txt", "99 0 4 1\n", "no queries in it"),

@@ -47,7 +47,7 @@ def main(
     table = split_dialogues(read_table(dialogues), rules)
     kept = table.filter(pl.col("fate").is_null())
     splits = {split: kept.filter(split=split) for split in SPLITS}
-    check_any_left(str(dialogues), {name: rows.height for name, rows in splits.items()}, rules)
+    check_any_left(str(dialogues), {name: rows.height for name, rows in splits.items()})
 
     columns = kept.select(SPLIT_SCHEMA.names())
     write_table(output, columns.iter_slices(BATCH_ROWS), SPLIT_SCHEMA)

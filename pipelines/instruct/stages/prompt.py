@@ -85,6 +85,11 @@ def main(
                             raise
                         print(f"left out: {error}")
                         skipped["templates_left_out"] += 1
+    if not frames:
+        raise InputError(
+            f"{templates}: no template is left ({skipped['templates_left_out']} are left out); "
+            "prompt.bad_templates=stop ends at the first and says why"
+        )
     prompts = pl.concat(frames)
     write_table(output, [prompts], PROMPT_SCHEMA)
     counts = {

@@ -22,7 +22,7 @@ from genlab.core.tables import read_table
 from genlab.models.lora import Lora
 from genlab.preference.rows import check_rows_fit, preference_rows
 from pipelines.rlhf.dpo_recipe import DpoRecipe
-from pipelines.rlhf.rankings import preference_pairs
+from pipelines.rlhf.rankings import has_a_pair, preference_pairs
 
 app = stage_app()
 
@@ -44,7 +44,8 @@ def main(
 
     tokenizer = load_tokenizer(start)
     mine = read_table(ranked).filter(pl.col("purpose") == "reward")
-    if n_prompts:
+    if n_prompts:  # those of the reward model
+        mine = mine.filter(has_a_pair())
         names = mine["prompt_id"].unique(maintain_order=True)[:n_prompts]
         mine = mine.filter(pl.col("prompt_id").is_in(names.implode()))
     rows = preference_rows(preference_pairs(mine), tokenizer.eos_token_id)

@@ -186,6 +186,12 @@ def test_checkpoints_between_points_of_the_curve_are_refused(run):
         run("out", logging_steps=3)
 
 
+def test_a_training_shorter_than_a_point_of_the_curve_has_its_last_step(run):
+    output = run("out", logging_steps=1000, save_steps=1000)
+    points = json.loads((output / "models/curve.json").read_text())
+    assert [point["step"] for point in points] == [10]
+
+
 def test_a_module_that_is_not_there_takes_no_adapter(run):
     with pytest.raises(InputError, match=r"train.lora.target_modules=nosuch: "):
         run("out", method="lora", **{"lora.target_modules": "nosuch"})

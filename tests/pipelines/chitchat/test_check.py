@@ -28,6 +28,7 @@ def test_the_committed_params_pass(folder):
         ({"arms.dialogue.history_turns": 5}, "is more than tokenize.history_turns=3"),
         ({"arms.dialogue.separator": "comma"}, "arms.dialogue.separator=comma"),
         ({"dedup.validation_share": 0.6, "dedup.test_share": 0.4}, "must leave dialogues for"),
+        ({"dedup.test_share": 0}, "both be above 0"),
         ({"base.source": "mini", "base.n_head": 3}, "n_head"),
         ({"gen.cap": 300, "gen.max_len": 300}, "gen.cap=300"),
         ({"gen.max_len": 30}, "gen.max_len=30 is more than the gen.cap=24"),

@@ -149,7 +149,7 @@ def table(*dialogues: list[str]) -> pl.DataFrame:
 def test_a_dialogue_ends_before_its_first_turn_that_cannot_be_kept():
     kept, fates, turns = clean_batch(
         table(
-            ["- Ёж\u200b  И ёж", "Да.\n"],
+            ["- Ёж\u200b  И \u200b ёж", "Да.\n"],
             ["а", "б", " ", "в"],
             ["а", "x" * 21, "в"],
             ["", "б", "в"],

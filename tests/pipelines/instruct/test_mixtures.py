@@ -25,6 +25,7 @@ TEMPLATES = {"small": 2, "large": 5}
         (Mixture(Mixing.proportional, 300, 1.0, False), 100 / 400),  # K
         (Mixture(Mixing.temperature, 10_000, 2.0, False), 10 / (10 + 1000**0.5)),
         (Mixture(Mixing.temperature, 10_000, 1.0, False), 100 / 1100),
+        (Mixture(Mixing.temperature, 10_000, 0.01, False), 0.0),  # of large numbers no 100th power
         (Mixture(Mixing.equal, 10, 1.0, False), 0.5),
         # T0: small is whole under both of its templates, large is cut to 500 under its five.
         (Mixture(Mixing.proportional, 500, 1.0, True), 200 / 700),

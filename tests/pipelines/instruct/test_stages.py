@@ -1,6 +1,7 @@
 """The stages one after another in this process, at sizes of seconds, and what they refuse."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,22 @@ def test_held_out_tasks_have_no_train_row_and_trained_ones_have_both(ran):
     asked = rows.filter(split="test", task="sentiment")
     assert asked.filter(ask="prompt")["template"].n_unique() == 5
     assert asked.filter(ask="prefix")["template"].to_list() == ["T5 prefix"] * 6
+
+
+def test_templates_of_which_none_can_be_rendered_are_one_error(ran, tmp_path, monkeypatch):
+    monkeypatch.chdir(ran)
+    templates = shutil.copytree("data/fetch/templates", tmp_path / "templates")
+    for file in templates.rglob("*.yaml"):
+        file.write_text(file.read_text().replace("{{", "{{ nothing.at_all }}{{"))
+    stage = next(each for each in load_stages(ran / "dvc.yaml") if each.name == "prompt")
+    module, words = program_of(stage)
+    moved = {"data/fetch/templates": str(templates), "stop": "left_out"}
+    words = [moved.get(word, word) for word in words]
+    app = __import__(module, fromlist=["app"]).app
+    before = (ran / "data/prompt.parquet").read_bytes()
+    with pytest.raises(InputError, match=r"templates: no template is left \(\d+ are left out\)"):
+        app(words, standalone_mode=False)
+    assert (ran / "data/prompt.parquet").read_bytes() == before
 
 
 def test_arms_are_trained_on_equal_tokens(ran):

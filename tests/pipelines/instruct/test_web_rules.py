@@ -224,3 +224,5 @@ def test_addresses_of_one_page_are_one():
     forms = ["http://www.a.example/x/", "https://a.example/x?utm_source=b", "A.example/x"]
     assert {normalize_url(each) for each in forms} == {"a.example/x"}
     assert normalize_url("http://a.example/x?id=2&utm_medium=m") == "a.example/x?id=2"
+    for no_address in ("http://[::1/x", "http://a℀b.example/"):
+        assert normalize_url(f" {no_address}\n") == no_address

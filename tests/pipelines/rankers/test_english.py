@@ -15,6 +15,9 @@ from pipelines.rankers.english import change_numbers, names_in, negate, paraphra
         ("It was not deep.", "It was deep."),
         ("It isn't deep.", "It is deep."),
         ("They Can swim.", "They Can not swim."),
+        ("You can't do it.", "You can do it."),
+        ("It isn’t deep, it is wide.", "It is deep, it is wide."),
+        ("They cannot swim.", "They can swim."),
         ("Deep water everywhere.", None),
         ("Wasps and doers.", None),  # no auxiliary is a part of a word
     ],
@@ -33,6 +36,8 @@ def test_every_number_becomes_another_of_as_many_digits():
         assert all(a != b for a, b in zip(before, after, strict=True))
         assert re.sub(r"\d+", "", changed) == re.sub(r"\d+", "", text)
     assert change_numbers("No number.", np.zeros(3)) is None
+    long = change_numbers("1" * 5000, np.zeros(3))  # int() takes 4,300 digits
+    assert long is not None and len(long) == 5000 and long != "1" * 5000
 
 
 def test_a_name_stands_inside_a_sentence():

@@ -181,6 +181,10 @@ def test_too_few_reviews_of_a_rating_are_an_error_naming_it(encoded):
 
     with pytest.raises(InputError, match=r"only 2 test reviews are rated \d; set gen.n_per_rating"):
         draw_requests(encoded, make_reviews(), 3, seed=1)
+    only_train = make_reviews(1).with_columns(rating=pl.lit(6, pl.Int8))
+    rare = pl.concat([make_reviews(), only_train])
+    with pytest.raises(InputError, match=r"only 0 test reviews are rated 6; set gen.n_per_rating"):
+        draw_requests(encoded, rare, 2, seed=1)
 
 
 def test_reviews_that_are_not_those_encoded_are_an_error(encoded):

@@ -8,7 +8,7 @@ import pytest
 
 from genlab.core.program import InputError
 from pipelines.rlhf.foreign_rankings import checked, read_file_rows
-from pipelines.rlhf.rankings import Ties, pair_table, preference_pairs, reward_rows
+from pipelines.rlhf.rankings import Ties, has_a_pair, pair_table, preference_pairs, reward_rows
 from pipelines.rlhf.schemas import RANK_SCHEMA
 
 
@@ -47,6 +47,15 @@ def test_all_forms_of_a_ranking_are_read(tmp_path):
         ({"prompt": "p", "answers": ["a", "b"], "ranks": [1, 1]}, "line 1: all 2 answers are tied"),
         ({"prompt": "p", "answers": ["a", "b"], "ranks": [1]}, "ranks must be a whole number"),
         ({"prompt": "p", "answers": ["a", "b"], "ranks": [0, 1]}, "ranks must be a whole number"),
+        (
+            {"prompt": "p", "answers": ["a", "b"], "ranks": [1, 2**31]},
+            "ranks must be a whole number",
+        ),
+        (
+            {"info": {"post": "p"}, "summaries": ["a", "b"], "choice": 0},
+            "must be an object with text",
+        ),
+        ({"info": "p", "summaries": [{"text": "a"}], "choice": 0}, "info an object"),
         ({"prompt": " ", "answers": ["a", "b"]}, "line 1: prompt is empty"),
         ({"prompt": "p", "answers": ["a", 3]}, "line 1: answer 2 is 3, not text"),
         ({"prompt": "p", "chosen": "a"}, "it needs answers, or chosen and rejected"),
@@ -95,6 +104,13 @@ def test_ties_are_dropped_or_refused_and_what_teaches_nothing_is_counted():
         reward_rows(table, Ties.refuse, 0, Counter())
     with pytest.raises(InputError, match=r"no ranking is left to learn from \(all_tied: 1\)"):
         reward_rows(ranked([1, 1]), Ties.drop, 0, Counter())
+
+
+def test_what_can_be_learnt_from_is_the_same_for_dpo_and_the_reward_model():
+    table = ranked([1, 2, 2], [1, 1], [None, None], [2, 1], [1, None])
+    left = table.filter(has_a_pair())["prompt_id"].unique(maintain_order=True).to_list()
+    assert left == ["p0", "p3"]
+    assert len(reward_rows(table, Ties.drop, 0, Counter())) == len(left)
 
 
 def test_dpo_learns_from_the_untied_pairs_of_the_same_rankings():
