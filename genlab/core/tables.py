@@ -73,6 +73,8 @@ def read_batches(path: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pl.DataFr
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `dvc repro` to make it") from None
     except (pa.ArrowException, OSError) as error:
+        if getattr(error, "errno", None):  # of the disk, not of what is in the file
+            raise
         why = " ".join(str(error).split())
         raise InputError(
             f"{path}: not a whole Parquet file ({why}); run `dvc repro`, and if that brings back "

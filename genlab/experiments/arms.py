@@ -295,5 +295,7 @@ def select_rows(rows: pl.DataFrame, where: dict[str, object]) -> pl.DataFrame:
             if not same:
                 some = ", ".join(map(str, there[:40]))
                 raise InputError(f"no row with {column} {each}; there are {some}")
-        rows = rows.filter(pl.col(column).is_in(pl.Series(chosen, dtype=rows.schema[column])))
+        rows = rows.filter(
+            pl.col(column).is_in(pl.Series(chosen, dtype=rows.schema[column]), nulls_equal=True)
+        )
     return rows

@@ -202,6 +202,8 @@ def test_rows_are_selected_by_the_exact_values_of_their_columns():
 def test_a_list_selects_the_rows_of_any_of_its_values():
     rows = pl.DataFrame({"rating": [1, 2, 5, 1], "arm": ["full", "full", "full", "lora"]})
     low = select_rows(rows, {"rating": [2, 1], "arm": "full"})
+    unrated = rows.head(1).with_columns(rating=pl.lit(None, rows["rating"].dtype))
+    assert select_rows(pl.concat([rows, unrated]), {"rating": None}).height == 1
     assert low.rows() == [(1, "full"), (2, "full")]
     with pytest.raises(InputError, match="no row with rating 3; there are 1, 2, 5"):
         select_rows(rows, {"rating": [1, 3]})
