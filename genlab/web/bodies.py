@@ -5,7 +5,7 @@ import json
 from http import HTTPStatus
 from typing import Any, TypeGuard
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 LONGEST_BODY = 100_000  # bytes
 PATIENCE = 10.0  # seconds for a request to arrive
@@ -20,7 +20,7 @@ class Refused(Exception):
 
 
 async def read_object(request: Request, longest: int = LONGEST_BODY) -> dict[str, Any]:
-    """Return a request's JSON object; raise Refused if it is none, or too long."""
+    """Return a request's JSON object; raise Refused if it is none, too long or not whole."""
     content = b""
     try:
         async with asyncio.timeout(PATIENCE):
@@ -28,6 +28,8 @@ async def read_object(request: Request, longest: int = LONGEST_BODY) -> dict[str
                 content += piece[: longest + 1 - len(content)]
     except TimeoutError:
         raise Refused("the request did not come to its end", HTTPStatus.REQUEST_TIMEOUT) from None
+    except ClientDisconnect:  # its page was closed: nobody hears this
+        raise Refused("the request did not come to its end") from None
     if len(content) > longest:
         raise Refused(f"a request has a body of at most {longest:,} bytes")
     try:

@@ -1,5 +1,7 @@
 """What a page sends: an object of bounded size and depth, and text that can be written."""
 
+import asyncio
+
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -7,7 +9,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from genlab.core.program import InputError
-from genlab.web.bodies import is_text, read_object
+from genlab.web.bodies import Refused, is_text, read_object
 from genlab.web.server import TOKEN_HEADER, page_app
 
 
@@ -42,6 +44,19 @@ def test_a_long_body_is_refused_and_an_object_is_taken(post):
     assert post('{"a": "' + "x" * 1_000 + '"}')[0] == 400
     assert post('{"a": "b"}') == (200, {"a": "b"})
     assert post('{"disk": 1}') == (503, {"error": "the disk is full"})
+
+
+def test_a_page_that_is_closed_while_it_sends_is_refused_like_any_other_request():
+    messages = iter(
+        [{"type": "http.request", "body": b'{"a', "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> dict:
+        return next(messages)
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with pytest.raises(Refused, match="the request did not come to its end"):
+        asyncio.run(read_object(request))
 
 
 def test_half_a_surrogate_pair_and_too_many_characters_are_no_text():
