@@ -74,6 +74,7 @@ async def reply_lines(
     texts: asyncio.Queue[str] = asyncio.Queue()
     asked = replace(memory.asked(chat, said), on_text=texts.put_nowait)
     answer = asyncio.create_task(batcher.reply(asked))
+    coming = None
     try:
         while not answer.done() or not texts.empty():
             coming = asyncio.create_task(texts.get())
@@ -93,6 +94,8 @@ async def reply_lines(
         yield json.dumps({"text": text, "done": True}, ensure_ascii=False) + "\n"
     finally:
         busy.discard(chat)
+        if coming:  # the page was closed
+            coming.cancel()
 
 
 def is_chat(asked: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 
 import pytest
 from starlette.testclient import TestClient
@@ -14,7 +15,7 @@ from starlette.testclient import TestClient
 from genlab.core.program import InputError
 from genlab.models.decoding import Decoding
 from genlab.web.server import TOKEN_HEADER, bound_socket, page_app
-from pipelines.chitchat.chat_page import PAGE, chat_routes
+from pipelines.chitchat.chat_page import PAGE, chat_routes, reply_lines
 from pipelines.chitchat.conversation import Asked, Batcher, Memory, Responder
 from pipelines.chitchat.dialogue_rules import Rules
 from tests.browser import chromium  # noqa: F401
@@ -122,6 +123,29 @@ def test_the_page_answers_this_machine_and_who_knows_the_token_alone(responder):
     with bound_socket(0) as taken, pytest.raises(InputError, match="is taken"):
         taken.listen()
         bound_socket(taken.getsockname()[1])
+
+
+def test_a_page_that_is_closed_during_a_reply_leaves_no_task_behind():
+    begun, may_end = Event(), Event()
+
+    def decode(asked: list[Asked]) -> list[str]:
+        begun.set()
+        assert may_end.wait(60)
+        return ["a reply" for _ in asked]
+
+    async def main() -> set[asyncio.Task]:
+        busy = {"a"}
+        lines = reply_lines(Batcher(decode, 1), Memory(), "a", "привет", 3, busy)
+        reading = asyncio.create_task(anext(lines))
+        assert await asyncio.to_thread(begun.wait, 60)
+        reading.cancel()
+        await asyncio.wait([reading])
+        may_end.set()
+        assert not busy
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        return (await asyncio.wait(others, timeout=5))[1]
+
+    assert asyncio.run(main()) == set()
 
 
 @pytest.fixture
