@@ -42,7 +42,8 @@ def chat_routes(responder: "Responder", batch_size: int, name: str) -> list[Rout
         asked = await read_object(request, LONGEST_BODY)
         if not is_chat(asked):
             raise Refused("not a chat")
-        chats.pop(asked["chat"], None)
+        if memory := chats.get(asked["chat"]):
+            memory.reset()
         return JSONResponse({})
 
     async def reply(request: Request) -> Response:

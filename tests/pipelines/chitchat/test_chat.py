@@ -1,6 +1,7 @@
 """Talking to a model: nobody hears another's history, the page streams, errors are said."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
@@ -19,7 +21,7 @@ from pipelines.chitchat.chat_page import PAGE, chat_routes, reply_lines
 from pipelines.chitchat.conversation import Asked, Batcher, Memory, Responder
 from pipelines.chitchat.dialogue_rules import Rules
 from tests.browser import chromium  # noqa: F401
-from tests.pipelines.chitchat.tiny_chat import make_model
+from tests.pipelines.chitchat.tiny_chat import DIALOGUE, make_model
 from tests.project_copy import ROOT
 
 SAMPLED = Decoding(8, 1.0, 0, 1.0, 1, 1.0, 17)
@@ -123,6 +125,23 @@ def test_the_page_answers_this_machine_and_who_knows_the_token_alone(responder):
     with bound_socket(0) as taken, pytest.raises(InputError, match="is taken"):
         taken.listen()
         bound_socket(taken.getsockname()[1])
+
+
+def test_begun_anew_a_chat_has_no_history_and_its_turns_go_on_being_counted():
+    talker = SimpleNamespace(
+        layout=DIALOGUE, reply=lambda asked: [f"{each.number} {each.history}" for each in asked]
+    )
+    app = page_app(PAGE, chat_routes(talker, 8, "model"), TOKEN, 8000)
+    here = TestClient(app, base_url="http://127.0.0.1:8000", headers={TOKEN_HEADER: TOKEN})
+
+    def said() -> str:
+        reply = here.post("/reply", json={"chat": "a", "said": "привет"})
+        return json.loads(reply.text.splitlines()[-1])["text"]
+
+    assert here.post("/reset", json={"chat": "a"}).status_code == 200  # nothing said yet
+    assert [said(), said()] == ["0 []", "2 ['привет', '0 []']"]
+    assert here.post("/reset", json={"chat": "a"}).status_code == 200
+    assert said() == "4 []"
 
 
 def test_a_page_that_is_closed_during_a_reply_leaves_no_task_behind():
