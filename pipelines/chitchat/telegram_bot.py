@@ -111,24 +111,26 @@ class TelegramBot:
     # Updates that came while no bot ran, in the journal or at the server: they have no limit.
     left_over: set[int] = field(default_factory=set)
     is_behind: bool = True  # until the server has no more of what came before the start
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    failure: InputError | None = None  # of a chat, which stops them all
 
     async def run(self) -> None:
         """Answer until SIGTERM or Ctrl-C; then finish what was received.
 
-        Raises InputError for a wrong token, and if another program polls with this one.
+        Raises InputError for a wrong token, if another program polls with this one, and if the
+        journal cannot be written.
         """
-        stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, self.stop.set)
         try:
-            await self.connect(stop)
+            await self.connect()
             if unanswered := self.journal.waiting():
                 LOGGER.info("%d messages of the last run are answered now", len(unanswered))
                 self.left_over = {message.update_id for message in unanswered}
                 self.take(unanswered)
             polling = asyncio.create_task(self.poll())
-            stopping = asyncio.create_task(stop.wait())
+            stopping = asyncio.create_task(self.stop.wait())
             await asyncio.wait([polling, stopping], return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             polling.cancel()
@@ -136,14 +138,16 @@ class TelegramBot:
             await self.drain()
             if not polling.cancelled() and (error := polling.exception()):
                 raise error
+            if self.failure:
+                raise self.failure
         finally:
             await self.bot.shutdown()
             self.journal.close()
 
-    async def connect(self, stop: asyncio.Event) -> None:
+    async def connect(self) -> None:
         """Ask the server who we are, again and again if it does not answer."""
         pause = 1.0
-        while not stop.is_set():
+        while not self.stop.is_set():
             try:
                 await self.bot.initialize()
                 await self.bot.delete_webhook()
@@ -216,7 +220,15 @@ class TelegramBot:
             self.queues[message.chat_id].append(message)
             task = self.tasks.get(message.chat_id)
             if task is None or task.done():
-                self.tasks[message.chat_id] = asyncio.create_task(self.answer_chat(message.chat_id))
+                self.tasks[message.chat_id] = asyncio.create_task(self.attend(message.chat_id))
+
+    async def attend(self, chat_id: int) -> None:
+        """Answer one chat's messages; if the journal cannot be written, stop the bot."""
+        try:
+            await self.answer_chat(chat_id)
+        except InputError as error:
+            self.failure = error
+            self.stop.set()
 
     async def answer_chat(self, chat_id: int) -> None:
         """Answer one chat's messages in order, until none waits."""

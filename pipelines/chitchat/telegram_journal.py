@@ -8,6 +8,8 @@ killed: then it is sent a second time, and a lost message is not.
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +41,10 @@ class Journal:
     """One bot's journal, in a file of this user alone. One process uses it at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file; raise InputError if another process has it, or it is broken."""
+        """Open or make the file; raise InputError if another process has it, or it is broken.
+
+        So does all that writes to it later, if it cannot.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         self.path = path
@@ -51,10 +56,12 @@ class Journal:
             self.file.execute("begin exclusive")
             self.file.execute("commit")
             self.file.executescript(TABLES)
-        except sqlite3.OperationalError:
-            raise InputError(
-                f"{path}: another process has this bot's journal; stop the other bot"
-            ) from None
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                why = "another process has this bot's journal; stop the other bot"
+            else:
+                why = f"the bot's journal cannot be opened ({error}); is the disk full?"
+            raise InputError(f"{path}: {why}") from None
         except sqlite3.DatabaseError as error:
             raise InputError(f"{path}: a broken journal ({error}); move it away") from None
 
@@ -64,8 +71,7 @@ class Journal:
         passed_over: ids of updates that are no message or cannot be read: they count as done.
         """
         new = []
-        with self.file:
-            self.file.execute("begin immediate")
+        with self.written():
             for message in messages:
                 row = (message.update_id, message.chat_id, message.text)
                 sql = "insert or ignore into updates (update_id, chat_id, text) values (?, ?, ?)"
@@ -97,8 +103,7 @@ class Journal:
 
     def finish(self, update_id: int, chat_id: int, memory: Memory | None = None) -> None:
         """Cross an update out, and with it remember what its chat has said, if that changed."""
-        with self.file:
-            self.file.execute("begin immediate")
+        with self.written():
             self.file.execute(
                 "update updates set is_done = 1, text = null where update_id = ?", (update_id,)
             )
@@ -111,6 +116,20 @@ class Journal:
                 self.file.execute(
                     "insert or replace into chats values (?, ?)", (chat_id, memory.n_turns)
                 )
+
+    @contextmanager
+    def written(self) -> Iterator[None]:
+        """Write all that is executed meanwhile, or nothing of it."""
+        try:
+            with self.file:
+                self.file.execute("begin immediate")
+                yield
+        except sqlite3.OperationalError as error:
+            raise InputError(
+                f"{self.path}: the bot's journal cannot be written ({error}); make room on its "
+                "disk and start the bot again. Nothing is lost: what has no reply yet is answered "
+                "then"
+            ) from None
 
     def close(self) -> None:
         """Close the file."""

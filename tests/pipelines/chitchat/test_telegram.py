@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -40,14 +41,17 @@ async def reply(asked: Asked) -> str:
     return f"{' / '.join(asked.history)} > {asked.said}"
 
 
-def run_bot(server, journal: Path, act=None, reply=reply, limits=None, token=TOKEN) -> None:
+def run_bot(
+    server, journal: Path | Journal, act=None, reply=reply, limits=None, token=TOKEN
+) -> None:
     """Run the bot in this process while act() runs in a thread; then stop it as SIGTERM would.
 
     Without act() the bot has to end by itself.
     """
 
     async def main() -> None:
-        bot = TelegramBot(make_bot(token, server.api), Journal(journal), reply, limits or Limits())
+        opened = Journal(journal) if isinstance(journal, Path) else journal
+        bot = TelegramBot(make_bot(token, server.api), opened, reply, limits or Limits())
         running = asyncio.create_task(bot.run())
         acting = asyncio.create_task(asyncio.to_thread(act) if act else asyncio.sleep(120))
         await asyncio.wait([running, acting], return_when=asyncio.FIRST_COMPLETED)
@@ -205,6 +209,59 @@ def test_a_second_poller_is_told_of_and_nothing_is_lost(server, tmp_path, monkey
         first = Journal(tmp_path / "k")
         first.receive([Received(1, 1, "x")], [])
         Journal(tmp_path / "k")
+
+
+LONG = "слово " * 1_000  # more than a page of the journal has room for
+
+
+def full_journal(path: Path) -> Journal:
+    """Return a journal that takes a short message, and then says that the disk is full."""
+    journal = Journal(path)
+    journal.file.execute("pragma max_page_count = 1")  # SQLite's least: as many as there are
+    return journal
+
+
+def test_a_journal_that_cannot_keep_what_was_received_ends_the_bot_in_one_line(server, tmp_path):
+    server.say(1, LONG)
+    with pytest.raises(InputError, match=r"j: the bot's journal cannot be written .*is full"):
+        run_bot(server, full_journal(tmp_path / "j"))
+    assert not server.confirmed  # so the server hands it out again
+
+    def act() -> None:
+        assert server.wait_for(lambda: bool(server.sent))
+
+    run_bot(server, tmp_path / "j", act)
+    assert "".join(server.texts(1)).startswith(" > слово")
+
+
+@pytest.mark.parametrize("is_stopping", [False, True])
+def test_a_journal_that_cannot_keep_a_reply_ends_the_bot_and_it_is_said_again(
+    server, tmp_path, is_stopping
+):
+    server.say(1, "раз")
+
+    async def long(asked: Asked) -> str:
+        if is_stopping:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0.5)
+        return LONG
+
+    with pytest.raises(InputError, match=r"Nothing is lost"):
+        run_bot(server, full_journal(tmp_path / "j"), reply=long)
+    left = Journal(tmp_path / "j")
+    assert [message.text for message in left.waiting()] == ["раз"]
+    assert left.memory(1).turns == []
+
+
+def test_of_a_disk_that_takes_nothing_no_other_bot_is_blamed(tmp_path):
+    """No file may grow, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(InputError, match=r"j: the bot's journal cannot be opened .*disk full"):
+            Journal(tmp_path / "j")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_no_log_line_holds_the_token(server, tmp_path, capsys):
