@@ -1,10 +1,23 @@
-"""Tables for a terminal."""
+"""Tables for a terminal, and lines that are typed there."""
 
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from io import TextIOWrapper
 
 from tabulate import tabulate
 
 COLUMNS = 80  # of a terminal
+
+
+def read_line(prompt: str = "") -> str:
+    """Return a line that was typed, as `input` does, without its bytes that are no text.
+
+    Python would fail on these, or hand them on as halves of surrogate pairs, at which tokenizers
+    fail.
+    """
+    if isinstance(sys.stdin, TextIOWrapper) and sys.stdin.errors != "ignore":
+        sys.stdin.reconfigure(errors="ignore")  # possible until the first line is read
+    return input(prompt)
 
 
 def table(

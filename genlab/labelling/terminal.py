@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 from time import monotonic
 
+from genlab.core.terminal import read_line
 from genlab.labelling.desk import Desk
 
 EMPTY = {"en": "(This text is empty.)", "ru": "(Этот текст пуст.)"}
 OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def ask_in_terminal(desk: Desk, language: str, ask: Callable[[str], str] = input) -> None:
+def ask_in_terminal(desk: Desk, language: str, ask: Callable[[str], str] = read_line) -> None:
     """Ask for one text after another until all have an answer, or q, Ctrl-D or Ctrl-C.
 
     ask: takes a prompt, returns a line. Raises InputError or OSError if an answer cannot be kept.

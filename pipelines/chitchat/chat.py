@@ -20,6 +20,7 @@ from typer import Option
 
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import scratch_root
+from genlab.core.terminal import read_line
 from genlab.core.yaml_text import load_yaml
 from genlab.web.shown_page import Port, show_page
 
@@ -78,7 +79,7 @@ def console(model: Model = MODEL, params: Params = PARAMS) -> None:
         print(f"{model}, {responder.layout.history_turns} turns of history; /reset, Ctrl-D ends")
     while True:
         try:
-            said = input("> " if shown else "").strip()
+            said = read_line("> " if shown else "").strip()
         except EOFError:
             return
         if said == "/reset":

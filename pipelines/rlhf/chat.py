@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Option
 
 from genlab.core.program import InputError, run, stage_app
-from genlab.core.terminal import table
+from genlab.core.terminal import read_line, table
 from genlab.labelling.terminal import printable
 from genlab.web.shown_page import Port, show_page
 from pipelines.rlhf.arms import BASE, DPO, SFT, START, numbered
@@ -83,7 +83,7 @@ def step_folders(data: Path, arm: str, seed: str) -> dict[str, Path]:
     }
 
 
-def converse(answer: Callable[[str], str], ask: Callable[[str], str] = input) -> None:
+def converse(answer: Callable[[str], str], ask: Callable[[str], str] = read_line) -> None:
     """Print answers to prompts until an empty line, Ctrl-D or Ctrl-C."""
     while True:
         try:

@@ -1,3 +1,9 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
 from genlab.core.terminal import table, with_ends
 
 
@@ -26,3 +32,17 @@ def test_a_column_of_words_can_stand_left():
 
 def test_an_interval_stands_in_brackets_after_its_value():
     assert with_ends({"value": 3.3604, "low": 3.12, "high": 3.6}, digits=2) == "3.36 [3.12, 3.60]"
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_what_is_typed_comes_without_its_bytes_that_are_no_text(errors):
+    """A file in another encoding; Python is strict in most locales, and not in the locale C."""
+    words = "from genlab.core.terminal import read_line\n"
+    words += "while line := read_line(): print(ascii(line))"
+    done = subprocess.run(
+        [sys.executable, "-c", words],
+        input="чай\n".encode() + b"\xf7a\xe9\n" + b"a\n\n",
+        env=os.environ | {"PYTHONIOENCODING": f"utf-8:{errors}"},
+        capture_output=True,
+    )
+    assert done.stdout.decode().splitlines() == [ascii("чай"), "'a'", "'a'"], done.stderr

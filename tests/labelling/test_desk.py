@@ -513,15 +513,24 @@ def test_the_page_says_when_all_texts_have_an_answer_and_the_last_can_still_be_t
         see(page, "Which is true of this review?")
 
 
-def program(folder: Path, *options: str, typed: str = "") -> subprocess.CompletedProcess:
+def program(
+    folder: Path, *options: str, typed: str = "", encoding: str = "utf-8"
+) -> subprocess.CompletedProcess:
+    """Run the desk in the folder; `encoding` is that of what is typed."""
     return subprocess.run(
         [sys.executable, "-m", "genlab", "label", "--rater", "anna", *options],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         input=typed,
         capture_output=True,
-        text=True,
+        encoding=encoding,
     )
+
+
+def test_a_key_that_is_no_text_is_no_answer_and_the_terminal_asks_again(folder):
+    done = program(folder, "--terminal", typed="\xe9\n1\nq\n", encoding="latin-1")
+    assert done.returncode == 0, done.stderr
+    assert "'' is no answer." in done.stdout and "1 of 20 texts have an answer" in done.stdout
 
 
 def test_the_terminal_mode_resumes_where_the_page_ended_and_names_what_a_hand_has_broken(folder):

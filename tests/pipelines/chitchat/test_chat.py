@@ -230,6 +230,11 @@ def test_the_console_replies_line_by_line_and_a_missing_model_is_one_line(progra
     out, error = console.communicate("привет\n/reset\n\nкак дела\n", timeout=240)
     assert console.returncode == 0, error
     assert len(out.splitlines()) == 2
+    latin = program("console")
+    latin.stdin.reconfigure(encoding="latin-1")
+    out, error = latin.communicate("caf\xe9\n\xe9\n", timeout=240)
+    assert latin.returncode == 0, error
+    assert len(out.splitlines()) == 1  # nothing is left of the second line
     missing = subprocess.run(
         [sys.executable, "-m", "chat", "console", "--model", "data/train/none"],
         cwd=ROOT / "pipelines/chitchat",
