@@ -4,6 +4,9 @@
 const token = location.hash.slice(1);
 const at = (id) => document.getElementById(id);
 
+// The address of a program that was started anew differs in what follows the #, which loads nothing.
+addEventListener("hashchange", () => location.reload());
+
 // Ask the program; an answer that is none becomes an error with its words.
 async function post(path, body) {
   const response = await fetch(path, {

@@ -115,6 +115,10 @@ def test_the_page_in_a_browser_fills_a_table_for_each_prompt(chromium):  # noqa:
         page.press("#prompt", "Enter")
         expect(page.locator("#trouble")).to_have_text("the prompt is too long for the model")
         expect(page.locator("table")).to_have_count(3)
+        page.goto(address[:-3])  # an old address: only what follows the # differs
+        expect(page.locator("#trouble")).to_contain_text("open the one that the program prints")
+        page.goto(address)
+        expect(page.locator("#trouble")).to_be_hidden()
         page.close()
         process.send_signal(signal.SIGINT)
         assert process.wait(120) == 130

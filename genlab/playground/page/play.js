@@ -227,5 +227,4 @@ at("text").addEventListener("input", () => {
   attempt(place);
 });
 at("long").addEventListener("change", () => at("rankers").classList.toggle("whole", at("long").checked));
-addEventListener("hashchange", () => location.reload());
 attempt(begin);

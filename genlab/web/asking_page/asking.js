@@ -88,5 +88,4 @@ at("form").addEventListener("submit", (event) => {
   if (prompt && !at("ask").disabled) ask(prompt, 0);
 });
 at("again").addEventListener("click", () => ask(last.prompt, last.draw + 1));
-addEventListener("hashchange", () => location.reload());
 begin();

@@ -68,8 +68,9 @@ async function begin() {
   let known;
   try {
     known = await (await post("/about", {})).json();
-  } catch {
-    tell("Эта страница не знает пароля: откройте адрес, который напечатан в терминале.");
+  } catch (error) {
+    const isOld = /token/.test(error.message);
+    tell(isOld ? "Эта страница не знает пароля: откройте адрес, который напечатан в терминале." : `Не получилось: ${error.message}.`);
     send.disabled = reset.disabled = true;
     return;
   }

@@ -220,6 +220,17 @@ def test_the_page_in_a_browser_streams_shows_text_as_text_and_begins_anew(chromi
     page.goto(address[: address.index("#")] + "?#wrong")
     page.wait_for_selector("#trouble:not([hidden])")
     assert page.is_disabled("#send")
+    assert "не знает пароля" in page.text_content("#trouble")
+    page.goto(address)
+    page.wait_for_selector("#about:not(:empty)")
+    page.goto(address[:-3])  # in the same window: only what follows the # differs
+    page.wait_for_selector("#trouble:not([hidden])")
+    page.goto(address)
+    page.wait_for_selector("#about:not(:empty)")
+    page.route("**/about", lambda route: route.abort())  # as if the program had ended
+    page.reload()
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert "the program does not answer; start it again" in page.text_content("#trouble")
     page.close()
     web.send_signal(signal.SIGINT)
     assert web.wait(120) in (0, 130)
