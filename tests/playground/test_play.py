@@ -309,10 +309,13 @@ def test_the_page_places_what_is_typed_alters_it_and_lets_a_model_write(chromium
         page.get_by_role("button", name="undo").click()
         expect(text).to_have_value("the old stone is north")
 
+        page.get_by_role("button", name="query in front", exact=True).click()
+        expect(page.get_by_role("button", name="undo")).to_be_enabled()
         page.fill("#words", "bridge")
         expect(page.locator("#found")).to_have_text("1")
         page.select_option("#query", label="who built the bridge")
         expect(page.locator("#asked")).to_have_text("who built the bridge")
+        expect(page.get_by_role("button", name="undo")).to_be_disabled()
         own = text.input_value()
         text.fill(HOSTILE)
         page.get_by_role("button", name="let the tuned model write").click()

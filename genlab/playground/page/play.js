@@ -48,6 +48,8 @@ async function choose(which) {
   at("asked").textContent = query.query;
   Object.keys(draws).forEach((name) => delete draws[name]);
   before = last = null;
+  undone.length = 0; // texts for the former query
+  at("undo").disabled = true;
   at("text").value = query.text;
   await place();
 }
