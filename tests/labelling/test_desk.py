@@ -513,6 +513,22 @@ def test_the_page_says_when_all_texts_have_an_answer_and_the_last_can_still_be_t
         see(page, "Which is true of this review?")
 
 
+def test_a_number_of_stars_that_cannot_be_is_said_and_its_text_is_shown(folder, window):
+    (folder / "label.yaml").write_text(QUESTIONNAIRE.replace("n: 100 ", "n: 2 "))
+    odd = pl.when(pl.col("rating") > 2).then(7).otherwise(-1)
+    texts().with_columns(rating=odd).write_parquet(folder / "data/generate.parquet")
+    with running(folder) as (_, address):
+        page = window(address)
+        seen = set()
+        for n in range(2):
+            see(page, f"{n} of 2 labelled")
+            see(page, "Кофе")
+            seen.add(page.locator(".stars").inner_text())
+            press(page, "1")
+        see(page, "All texts have an answer.")
+    assert seen == {"★★★★★", "☆☆☆☆☆"}
+
+
 def program(
     folder: Path, *options: str, typed: str = "", encoding: str = "utf-8"
 ) -> subprocess.CompletedProcess:

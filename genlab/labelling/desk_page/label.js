@@ -208,7 +208,8 @@ function beside([column, caption]) {
   made.append(element("dt", inLanguage(caption)));
   if (caption.of) {
     const shown = element("dd", "");
-    const stars = element("span", "★".repeat(value) + "☆".repeat(caption.of - value), "stars");
+    const full = Math.min(Math.max(0, value), caption.of); // whatever the table says, as 7 of 5
+    const stars = element("span", "★".repeat(full) + "☆".repeat(caption.of - full), "stars");
     stars.ariaHidden = "true";
     shown.append(stars, ` ${value} / ${caption.of}`);
     made.append(shown);
