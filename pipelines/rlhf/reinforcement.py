@@ -214,6 +214,25 @@ def keep_snapshots(folder: Path, steps: list[int]) -> "TrainerCallback":
     return Snapshots()
 
 
+def check_prompts_fit(
+    prompts: dict[str, list[int]], model: "PreTrainedModel", folder: Path, recipe: RlRecipe
+) -> None:
+    """Raise InputError if the longest prompt and answer exceed the positions of the model.
+
+    model: the policy or the reward model, which was loaded from `folder`.
+    """
+    from genlab.models.positions import usable_positions
+
+    n_positions = usable_positions(model)
+    longest = max(prompts, key=lambda prompt: len(prompts[prompt]))
+    if n_positions and len(prompts[longest]) + recipe.max_completion_length > n_positions:
+        raise InputError(
+            f"{folder}: the prompt {longest[:40]!r} of {len(prompts[longest])} tokens and "
+            f"rl.max_completion_length={recipe.max_completion_length} new ones exceed the model's "
+            f"{n_positions} positions; lower rl.max_completion_length, or shorten the prompt"
+        )
+
+
 def train_policy(
     folder: Path,
     start: Path,
@@ -228,13 +247,14 @@ def train_policy(
 
     prompts: text -> token ids. `folder` keeps checkpoints, from the last of which training goes on,
     and in `folder`/snapshots/STEP the policy after each step of `snapshots`. Raises InputError if
-    training diverged.
+    training diverged, or a prompt is too long for the model.
     """
     from datasets import Dataset
 
     from genlab.models.loading import load_causal_model, quiet_loading
 
     model = load_causal_model(start)
+    check_prompts_fit(prompts, model, start, recipe)
     asked = draw_order(list(prompts), recipe.steps * recipe.prompts_per_step, recipe.seed)
     with quiet_loading():
         trainer = policy_trainer(

@@ -110,6 +110,20 @@ def reward_trainer(pad_id: int, **options) -> "RewardTrainer":
     return GroupRewardTrainer(data_collator=GroupCollator(pad_id), **options)
 
 
+def check_rows_fit(rows: list[dict], model: "PreTrainedModel", base: Path) -> None:
+    """Raise InputError if a prompt and a ranked answer exceed the model's positions."""
+    from genlab.models.positions import usable_positions
+
+    n_positions = usable_positions(model)
+    longest = max(len(row["prompt_ids"]) + max(map(len, row["answer_ids"])) for row in rows)
+    if n_positions and longest > n_positions:
+        raise InputError(
+            f"a prompt and its ranked answer of {longest} tokens exceed the {n_positions} "
+            f"positions of {base}; lower rank.cap, or shorten the answers (rank.by=given), or take "
+            "another reward_base"
+        )
+
+
 def train_reward_model(
     folder: Path,
     base: Path,
@@ -120,7 +134,7 @@ def train_reward_model(
     """Return the reward model trained on `rows` (see GroupCollator), and the Trainer's log.
 
     `folder` keeps checkpoints, and training goes on from the last one there. Raises InputError if
-    training diverged.
+    training diverged, or a row is too long for the base.
     """
     from datasets import Dataset
     from trl import RewardConfig
@@ -128,6 +142,7 @@ def train_reward_model(
     from genlab.core.numerics import hold_arithmetic
 
     model = keep_layers(new_reward_model(base, recipe.seed), recipe.n_layer, base)
+    check_rows_fit(rows, model, base)
     hold_arithmetic(model.num_parameters())
     trainer = reward_trainer(
         tokenizer.eos_token_id,

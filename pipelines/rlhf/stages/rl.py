@@ -24,7 +24,13 @@ from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
 from genlab.models.prompts import encode_prompts
 from pipelines.rlhf.arms import RESERVED
-from pipelines.rlhf.reinforcement import RlRecipe, last_means, save_snapshots, train_policy
+from pipelines.rlhf.reinforcement import (
+    RlRecipe,
+    check_prompts_fit,
+    last_means,
+    save_snapshots,
+    train_policy,
+)
 from pipelines.rlhf.reward_model import check_reads_as, load_reward_model, rate, reward_models
 from pipelines.rlhf.schemas import plain_texts
 from pipelines.rlhf.supervised import text_rows
@@ -84,7 +90,9 @@ def main(
             finished = scratch / f"finished-{seed}"
             if not finished.is_dir():
                 check_reads_as(models[number], start)
-                rates = partial(rate, load_reward_model(models[number]))
+                reward = load_reward_model(models[number])
+                check_prompts_fit(ids, reward.model, models[number], recipe)
+                rates = partial(rate, reward)
                 of_seed = replace(recipe, seed=seed)
                 log = train_policy(
                     scratch / f"{seed}", start, tokenizer, ids, ptx, rates, of_seed, snapshots

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model, load_tokenizer
 from pipelines.rlhf.reinforcement import (
     Algorithm,
     RlRecipe,
+    check_prompts_fit,
     draw_order,
     policy_trainer,
     train_policy,
@@ -149,6 +151,18 @@ def test_ptx_adds_gamma_times_the_pretraining_loss(start, tmp_path):
         ]  # fmt: skip
     language = -torch.cat(losses).mean().item()
     assert first[0.5]["loss"] - first[0.0]["loss"] == pytest.approx(0.5 * language, abs=1e-4)
+
+
+def test_a_prompt_that_leaves_no_room_for_an_answer_is_refused_before_training(start, tmp_path):
+    """The start has 128 positions, of which an answer takes eight."""
+    asked = {"short": [5], "long": [5] * 121}
+
+    def rate(prompts, answers):
+        pytest.fail("an answer was drawn")
+
+    with pytest.raises(InputError, match=r"'long' of 121 tokens and rl\.max_completion_length=8"):
+        train_policy(tmp_path, start, load_tokenizer(start), asked, [], rate, recipe(), [])
+    check_prompts_fit({"long": [5] * 120}, load_causal_model(start), start, recipe())
 
 
 def test_every_prompt_is_asked_once_before_any_is_asked_again():

@@ -155,6 +155,23 @@ def test_a_smaller_reward_model_has_the_first_layers_of_its_base(base):
         keep_layers(new_reward_model(base, 1), 3, base)
 
 
+def test_an_answer_beyond_the_positions_of_the_base_is_refused_before_training(base, tmp_path):
+    """The end-of-text is one of the answer's tokens; the base has 128 positions."""
+    from transformers import AutoTokenizer
+
+    from pipelines.rlhf.reward_training import train_reward_model
+
+    def train(n_answer):
+        rows = [{"prompt_ids": [5] * 28, "answer_ids": [[6], [7] * n_answer], "ranks": [1, 2]}]
+        recipe = RewardRecipe(0, 1, 1e-3, 0, 1, 1000, 1)
+        folder = tmp_path / f"{n_answer}"
+        return train_reward_model(folder, base, AutoTokenizer.from_pretrained(base), rows, recipe)
+
+    assert train(100)[1]
+    with pytest.raises(InputError, match=r"of 129 tokens exceed the 128 positions .*reward_base"):
+        train(101)
+
+
 def marked_rows(n, seed):
     """Rows of three answers, the best of which is the one that begins with token 9."""
     rows = draw_rows(n, 3, seed)

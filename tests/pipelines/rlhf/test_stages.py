@@ -183,6 +183,13 @@ def test_a_snapshot_that_is_beyond_the_training_is_named(made, tmp_path):
                tmp_path / "rl/main", metrics=tmp_path / "m", **(RL | {"n_seeds": 3}))  # fmt: skip
 
 
+def test_a_prompt_too_long_for_the_reward_model_is_refused_before_rl(made, tmp_path):
+    with pytest.raises(InputError, match=r"reward/3: the prompt .* the model's 96 positions"):
+        invoke(rl.app, made / "prompts", made / "texts", made / "sft/start", made / "reward",
+               tmp_path / "rl/main", metrics=tmp_path / "m",
+               **(RL | {"max_completion_length": 96}))  # fmt: skip
+
+
 def test_people_rank_at_the_desk_and_their_orders_are_the_ranks(made, tmp_path, capsys):
     """An order of one prompt, given in the terminal; the others have none."""
     from genlab.labelling.desk import Desk
