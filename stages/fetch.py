@@ -30,6 +30,8 @@ app = stage_app()
 
 SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
 
+FEW = 50  # the interval of a mean place is then more than a place wide
+
 Output = Annotated[Path, Argument(help="where the asset is written")]
 Metrics = Annotated[Path, Option(help="JSON of counts")]
 Manifest = Annotated[Path, Option(help="JSON of source, revision and checksums")]
@@ -56,6 +58,19 @@ def corpus(
     if origin.source is Source.hub:
         asset = f"{asset} {reading.hub_name}".strip()
     write_manifest(manifest, origin.source, asset, commit, output, rows=n_rows)
+    print(said_of_splits(counts))
+
+
+def said_of_splits(counts: dict[str, dict[str, int]]) -> str:
+    """Return what is told of the splits' sizes, and that few queries measure little."""
+    sizes = {split: of_split["queries"] for split, of_split in counts.items()}
+    said = f"{sizes['train']:,} train and {sizes['validation']:,} validation queries"
+    if sizes["validation"] < FEW:
+        said += (
+            "; so few to measure on say little: raise corpus.validation_share, or give a folder of "
+            "files named train and dev"
+        )
+    return said
 
 
 def check_base(origin: ModelOrigin, n_passages: int, sizes: Sizes) -> None:
@@ -82,6 +97,8 @@ def base(
 
     check_base(origin, n_passages, sizes)
     tokenizer_folder = None if str(tokenizer_path) == "none" else tokenizer_path
+    if origin.source in (ModelSource.mini, ModelSource.bundled):
+        print("this base knows the words of the mini corpus; for another take source file or hub")
     if origin.source is ModelSource.mini:
         loss = make_base(origin.made_from, tokenizer_folder, output, n_passages, sizes)
         commit, counts = "none", {"pretraining_loss": loss}

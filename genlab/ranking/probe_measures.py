@@ -53,7 +53,10 @@ def measure_probes(
     headline: dict = dict(dose_response(list(doses), place_at, seed))
     headline |= doses_to_first(np.array(list(doses)), place_at)
 
-    estimates = estimate(columns, seed)
+    of_metrics = dict(zip(places.METRICS, places.bounds_of(placed), strict=True))
+    farthest = of_metrics["average_loc"][1] - 1.0
+    of_metrics["gain"] = (-farthest, farthest)
+    estimates = estimate(columns, of_metrics, seed)
     details: dict[str, dict] = {probe: {} for probe in frames}
     for (probe, name), numbers in estimates.items():
         details[probe][name] = numbers
@@ -81,13 +84,19 @@ def doses_to_first(dose: np.ndarray, place_at: np.ndarray) -> dict[str, float]:
     return found | {"never_first_share": float((~ever).mean())}
 
 
-def estimate(columns: dict[tuple[str, str], np.ndarray], seed: int) -> Estimates:
+def estimate(
+    columns: dict[tuple[str, str], np.ndarray], bounds: dict[str, tuple[float, float]], seed: int
+) -> Estimates:
     """Return the mean of each column over the queries that count (not NaN), and its interval.
 
-    Columns that no query counts for are left out. All share one set of resamples.
+    bounds: measure -> its least and greatest possible value. Columns that no query counts for are
+    left out. All share one set of resamples.
     """
     columns = {key: column for key, column in columns.items() if not np.isnan(column).all()}
-    low, high = bootstrap_interval(np.stack(list(columns.values()), axis=1), seed=seed)
+    of_each = [bounds[measure] for _, measure in columns]
+    low, high = bootstrap_interval(
+        np.stack(list(columns.values()), axis=1), seed=seed, bounds=of_each
+    )
     return {
         key: interval(np.nanmean(column), low[i], high[i])
         for i, (key, column) in enumerate(columns.items())

@@ -324,6 +324,21 @@ def test_the_first_repeat_is_told_of_even_when_only_others_were_asked_for():
     assert headline["best_dose"]["value"] == 2
 
 
+def test_intervals_of_few_queries_stay_among_the_possible_places_and_have_a_width():
+    few = PLACES | {"query_repeated_1": [1, 1, 1, 1], "query_repeated_2": [1, 1, 10, 2]}
+    rows, query_ids = rows_of(few)
+    last = rows["n_candidates"][0] + 1.0
+    _, details = probe_measures.measure_probes(rows, query_ids, [1, 2, 8], seed=3)
+    for probe, numbers in details.items():
+        place = numbers["average_loc"]
+        assert 1 <= place["low"] <= place["value"] <= place["high"] <= last
+        if "gain" in numbers:
+            assert 1 - last <= numbers["gain"]["low"] <= numbers["gain"]["high"] <= last - 1, probe
+    always_first = details["query_repeated_1"]
+    assert always_first["average_loc"]["low"] == 1 < always_first["average_loc"]["high"]
+    assert always_first["top_1"]["low"] < 1 == always_first["top_1"]["high"]
+
+
 def test_doses_to_first_place():
     headline, _ = probe_measures.measure_probes(*rows_of(PLACES), [1, 2, 8], seed=3)
     # q0 and q2 are first at 2, q3 at 8, q1 never.
