@@ -131,12 +131,18 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{folder}: {why_not_loaded(error, kind)}") from error
     check_head(folder, kind, model, set(found["unexpected_keys"]))
-    if missing := sorted(found["missing_keys"]):  # transformers would fill them with noise
-        raise InputError(
-            f"{folder}: not a whole {kind}, {len(missing)} weights are missing ({missing[0]}, ...)"
-        )
+    check_whole(folder, kind, set(found["missing_keys"]))
     hold_arithmetic(model.num_parameters())
     return model
+
+
+def check_whole(folder: Path, kind: str, missing: set[str]) -> None:
+    """Raise InputError if weights are missing: transformers would fill them with noise."""
+    if missing:
+        raise InputError(
+            f"{folder}: not a whole {kind}, {len(missing)} weights are missing "
+            f"({min(missing)}, ...); give the config.json that was saved with the weights"
+        )
 
 
 def why_not_loaded(error: Exception, kind: str) -> str:
