@@ -3,7 +3,8 @@
 Safely: weights as safetensors only, never a pickle; no code from the folder is run.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib.util import find_spec
@@ -131,18 +132,44 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{folder}: {why_not_loaded(error, kind)}") from error
     check_head(folder, kind, model, set(found["unexpected_keys"]))
-    check_whole(folder, kind, set(found["missing_keys"]))
+    check_whole(folder, kind, model, found["missing_keys"], found["unexpected_keys"])
     hold_arithmetic(model.num_parameters())
     return model
 
 
-def check_whole(folder: Path, kind: str, missing: set[str]) -> None:
-    """Raise InputError if weights are missing: transformers would fill them with noise."""
-    if missing:
+def check_whole(
+    folder: Path,
+    kind: str,
+    model: "PreTrainedModel",
+    missing: Iterable[str],
+    unexpected: Iterable[str],
+) -> None:
+    """Raise InputError if weights are missing, or are of layers that config.json does not have.
+
+    transformers would fill the ones with noise and leave out the others. Further weights, of
+    another head or a buffer, are harmless.
+    """
+    if lacking := sorted(missing):
         raise InputError(
-            f"{folder}: not a whole {kind}, {len(missing)} weights are missing "
-            f"({min(missing)}, ...); give the config.json that was saved with the weights"
+            f"{folder}: not a whole {kind}, {len(lacking)} weights are missing ({lacking[0]}, "
+            "...); give the config.json that was saved with the weights"
         )
+    own = {without_numbers(key) for key in model.state_dict()}
+    prefix = f"{model.base_model_prefix}."  # weights saved without a head may lack it
+    left_out = [
+        key for key in unexpected if {without_numbers(key), without_numbers(prefix + key)} & own
+    ]
+    if left_out:
+        raise InputError(
+            f"{folder}: config.json has fewer layers than the weights, {len(left_out)} weights "
+            f"would be left out ({min(left_out)}, ...); give the config.json that was saved with "
+            "them"
+        )
+
+
+def without_numbers(key: str) -> str:
+    """Return a weight's name with its layers' numbers masked: h.1.ln_1.bias -> h.N.ln_1.bias."""
+    return re.sub(r"(?<=\.)\d+(?=\.)", "N", key)
 
 
 def why_not_loaded(error: Exception, kind: str) -> str:

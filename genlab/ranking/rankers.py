@@ -197,7 +197,7 @@ def check_weights(inner: Any, folder: Path, kind: str) -> None:
     # Sentences are pooled from the tokens: BERT's own pooler, not always saved, is not used.
     unused = ("pooler.",) if kind == "sentence transformer" else ()
     missing = {key for key in found["missing_keys"] if not key.startswith(unused)}
-    check_whole(folder, kind, missing)
+    check_whole(folder, kind, inner, missing, found["unexpected_keys"])
 
 
 def limit_input(model: Any, inner: Any, folder: Path) -> None:

@@ -6,7 +6,13 @@ import shutil
 import pytest
 
 from genlab.core.program import InputError
-from genlab.models.loading import check_model_folder, first_line, load_causal_model, load_tokenizer
+from genlab.models.loading import (
+    check_model_folder,
+    first_line,
+    load_causal_model,
+    load_text_to_text_model,
+    load_tokenizer,
+)
 from tests.tiny_models import make_gpt2, make_tokenizer, save_base
 
 TEXT = "The river is near the old tower.\n Anna built it."
@@ -139,6 +145,30 @@ def test_missing_weights_are_refused_where_transformers_would_draw_them_at_rando
         InputError, match=r"not a whole causal language model, 12 weights are missing \(transformer"
     ):
         load_causal_model(folder)
+
+
+@pytest.mark.parametrize("with_head", [True, False])
+def test_weights_of_layers_that_the_config_lacks_are_refused(folder, with_head):
+    if not with_head:  # whose names have no "transformer." in front
+        make_gpt2(300, n_embd=16, tie_word_embeddings=True).transformer.save_pretrained(folder)
+    edit(folder / "config.json", n_layer=1)
+    # a layer has 12; transformers takes c_attn.bias for GPT-2's old buffer, which it ignores
+    with pytest.raises(
+        InputError, match=r"model: config\.json has fewer layers than the weights, 11 weights would"
+    ):
+        load_causal_model(folder)
+
+
+def test_a_text_to_text_model_with_layers_cut_off_is_refused(tmp_path):
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    sizes = {"vocab_size": 20, "d_model": 8, "d_kv": 4, "d_ff": 8, "num_heads": 2}
+    model = T5ForConditionalGeneration(T5Config(**sizes, num_layers=2, decoder_start_token_id=0))
+    model.save_pretrained(tmp_path)
+    load_text_to_text_model(tmp_path)
+    edit(tmp_path / "config.json", num_layers=1)
+    with pytest.raises(InputError, match=r"fewer layers than the weights, \d+ weights would be"):
+        load_text_to_text_model(tmp_path)
 
 
 def test_code_in_the_folder_is_not_run(folder):

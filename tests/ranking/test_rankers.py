@@ -449,6 +449,13 @@ def test_a_ranker_whose_config_has_more_layers_than_its_weights_is_refused(tmp_p
 
 
 @pytest.mark.parametrize("save", [save_sentence_transformer, save_cross_encoder])
+def test_a_ranker_whose_config_has_fewer_layers_than_its_weights_is_refused(tmp_path, save):
+    change_config(save(tmp_path / "fewer"), num_hidden_layers=1)
+    with pytest.raises(InputError, match=r"model: config\.json has fewer layers .*, 16 weights"):
+        load_ranker(tmp_path / "fewer", batch_size=2)
+
+
+@pytest.mark.parametrize("save", [save_sentence_transformer, save_cross_encoder])
 def test_a_ranker_whose_weights_have_other_names_is_refused(tmp_path, save):
     change_weights(save(tmp_path / "named"), lambda name: f"model.{name}")
     with pytest.raises(InputError, match=r"not a whole .* weights are missing"):
@@ -458,7 +465,9 @@ def test_a_ranker_whose_weights_have_other_names_is_refused(tmp_path, save):
 def test_a_cross_encoder_without_its_classifier_is_refused(tmp_path):
     model = save_cross_encoder(tmp_path / "headless")
     change_weights(model, lambda name: None if name.startswith("classifier") else name)
-    with pytest.raises(InputError, match=r"cross-encoder, 2 weights are missing \(classifier\.bias"):
+    with pytest.raises(
+        InputError, match=r"cross-encoder, 2 weights are missing \(classifier\.bias"
+    ):
         load_ranker(tmp_path / "headless", batch_size=2)
 
 
