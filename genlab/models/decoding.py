@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from typer import Option
+from typer import BadParameter, Option
 
 from genlab.core.processes import map_shared
 from genlab.core.program import InputError
@@ -32,7 +32,16 @@ if TYPE_CHECKING:
     from transformers.modeling_outputs import CausalLMOutput
 
 
+# Scores divided by less overflow, or lie so far apart that the best token alone is left.
+LEAST_TEMPERATURE = 0.001
 FEW = 1_000  # tokens that top_k and top_p have left, up to which they are sorted out first
+
+
+def check_temperature(value: float) -> float:
+    """Return an option's value; raise BadParameter if it is neither 0 nor large enough."""
+    if 0 < value < LEAST_TEMPERATURE:
+        raise BadParameter(f"must be 0 (greedy), or at least {LEAST_TEMPERATURE}")
+    return value
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,9 @@ class Decoding:
     """How to turn next-token scores into tokens; the fields are params of `gen`."""
 
     cap: Annotated[int, Option(min=1, help="most new tokens")]
-    temperature: Annotated[float, Option(min=0.0, help="0: greedy")]
+    temperature: Annotated[
+        float, Option(min=0.0, callback=check_temperature, help="0: greedy; else at least 0.001")
+    ]
     top_k: Annotated[int, Option(min=0, help="0: all tokens")]
     top_p: Annotated[float, Option(min=0.01, max=1.0, help="1: all tokens")]
     num_beams: Annotated[int, Option(min=1)]

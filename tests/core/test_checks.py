@@ -192,6 +192,10 @@ def test_no_plot_or_template_names_a_ranker():
         ),
         ({"gen.cap": 600}, "gen.cap=600 new tokens and a prompt exceed base.n_positions=512"),
         (
+            {"gen.temperature": "1e-300"},
+            "gen.temperature=1e-300: must be 0 (greedy), or at least 0.001",
+        ),
+        (
             {"score.rankers": ["labse", "bert"]},
             "score.rankers: bert is none of the rankers in params.yaml (bm25, labse, use)",
         ),
