@@ -7,6 +7,7 @@ a text that is driven on past its end-of-text is, up to there, the text that sto
 for beams, and batches matter to a model in bfloat16, whose sums round to other tokens in another.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
@@ -303,17 +304,34 @@ def listed_ends(config: "GenerationConfig", tokenizer: "PreTrainedTokenizerBase"
 
 
 def check_cap(key: str, cap: int, base: Path, made_by: dict[str, dict]) -> None:
-    """Raise InputError if a mini base has too few positions for `cap` new tokens.
+    """Raise InputError if a mini base, or one in a folder, is too short for `cap` new tokens.
 
-    made_by: {output: options} of all stages. Other models' positions are known only once they are
+    made_by: {output: options} of all stages. A model's positions on a hub are known only once it is
     fetched; `generate` checks those.
     """
     options = made_by.get(str(base), {})
+    if options.get("source") == "file":
+        n_positions = said_positions(options["path"])
+        if n_positions is not None and cap >= n_positions:
+            raise InputError(
+                f"{key}={cap} new tokens and a prompt exceed the {n_positions} positions that "
+                f"{options['path'] / 'config.json'} gives; lower {key}, or take another base"
+            )
     if options.get("source") in ("bundled", "mini") and cap >= options["n_positions"]:
         raise InputError(
             f"{key}={cap} new tokens and a prompt exceed base.n_positions="
             f"{options['n_positions']}; lower the one or raise the other"
         )
+
+
+def said_positions(folder: Path) -> int | None:
+    """Return how many positions config.json in a model folder gives; None if it does not say."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        said = [config.get(name) for name in ("max_position_embeddings", "n_positions")]
+    except (OSError, ValueError, AttributeError):  # what is wrong with it, fetch says
+        return None
+    return min((n for n in said if isinstance(n, int) and n > 0), default=None)
 
 
 def check_samples(n_samples: int, temperature: float, num_beams: int) -> None:

@@ -74,12 +74,17 @@ def keep_layers(model: "PreTrainedModel", n_layer: int, base: Path) -> "PreTrain
     blocks = getattr(model.base_model, "h", None)
     blocks = getattr(model.base_model, "layers", None) if blocks is None else blocks
     n_blocks = 0 if blocks is None else len(blocks)
-    if n_layer > n_blocks:
-        raise InputError(f"reward.n_layer={n_layer}: {base} has {n_blocks} layers; 0 keeps all")
+    check_n_layer(n_layer, n_blocks, base)
     if n_layer and blocks is not None:
         del blocks[n_layer:]
         model.config.num_hidden_layers = n_layer
     return model
+
+
+def check_n_layer(n_layer: int, n_blocks: int, base: Path) -> None:
+    """Raise InputError for more layers than the `n_blocks` of the reward model's base."""
+    if n_layer > n_blocks:
+        raise InputError(f"reward.n_layer={n_layer}: {base} has {n_blocks} layers; 0 keeps all")
 
 
 def scores(model: "PreTrainedModel", rows: list[list[int]], pad_id: int = 0) -> "torch.Tensor":

@@ -272,3 +272,10 @@ def test_an_option_of_dvc_yaml_that_no_key_fills_is_named_with_its_stage(folder,
     pipeline = Path("dvc.yaml")
     pipeline.write_text(pipeline.read_text().replace("--metrics metrics/train.json ", ""))
     assert message(capsys) == "train.metrics is missing; stage train needs it"
+
+
+def test_a_base_in_a_folder_that_is_too_short_for_the_texts_is_told_before_training(folder, capsys):
+    Path("short").mkdir()
+    Path("short/config.json").write_text('{"model_type": "gpt2", "n_positions": 16}')
+    change_params(folder, {"base.source": "file", "base.path": "short"})
+    assert "gen.cap=300 new tokens and a prompt exceed the 16 positions" in message(capsys)
