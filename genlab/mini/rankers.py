@@ -50,7 +50,7 @@ class RankerRecipe:
 
     max_queries: Annotated[int, Option(min=1, help="mini: training pairs")]
     dim: Annotated[int, Option(min=1, help="mini: embedding size")]
-    epochs: Annotated[int, Option(min=1)]
+    epochs: Annotated[int, Option(min=1, max=10**4)]
     seed: Annotated[int, Option(min=0)]
 
 

@@ -200,6 +200,13 @@ def test_no_plot_or_template_names_a_ranker():
             "score.rankers: bert is none of the rankers in params.yaml (bm25, labse, use)",
         ),
         ({"score.rankers": ["use", "use"]}, "score.rankers: use is named twice"),
+        ({"probe.repeats": [1, 9 * 10**18]}, "probe.repeats=[1, 9000000000000000000]: "),
+        ({"gen.n_samples": 9 * 10**18}, "gen.n_samples=9000000000000000000: "),
+        ({"tokenize.block_size": 9 * 10**18}, "tokenize.block_size=9000000000000000000: "),
+        ({"dedup.shingle_chars": 101}, "dedup.shingle_chars=101: "),
+        ({"dedup.num_perm": 4097}, "dedup.num_perm=4097: "),
+        ({"leakage.num_perm": 2 * 10**9}, "leakage.num_perm=2000000000: "),
+        ({"train.epochs": 10_001}, "train.epochs=10001: "),
         ({"probe.repeats": [1, 1]}, "probe.repeats has 1 twice; give each number once"),
         ({"probe.cut_tokens": [5, 9, 5]}, "probe.cut_tokens has 5 twice"),
         (
