@@ -3,6 +3,7 @@
 Safely: weights as safetensors only, never a pickle; no code from the folder is run.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -232,11 +233,17 @@ def turn_off_bars() -> None:
 
 
 def check_model_folder(folder: Path) -> None:
-    """Raise InputError unless `folder` holds config.json and safetensors weights."""
+    """Raise InputError unless `folder` holds a readable config.json and safetensors weights."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such model folder")
+    weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin")]
+    if (folder / "adapter_config.json").is_file() and all(map(is_adapter, weights)):
+        raise InputError(
+            f"{folder}: an adapter alone; merge it into its base (merge_and_unload) and save that"
+        )
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: not a model folder, config.json is missing")
+    check_config(folder / "config.json")
     if all(map(is_adapter, folder.glob("*.safetensors"))):
         pickles = sorted(path.name for path in folder.glob("*.bin"))
         why = (
@@ -248,6 +255,18 @@ def check_model_folder(folder: Path) -> None:
             f"{folder}: no weights (*.safetensors); {why} with "
             "model.save_pretrained(folder, safe_serialization=True)"
         )
+
+
+def check_config(path: Path) -> None:
+    """Raise InputError unless a model's config.json holds a JSON object."""
+    try:
+        if not isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
+            raise ValueError("no {...}")
+    except ValueError as error:
+        raise InputError(
+            f"{path}: broken, no JSON object ({first_line(error)}); get it again, or save the "
+            "model with model.save_pretrained"
+        ) from None
 
 
 def first_line(error: BaseException) -> str:

@@ -118,10 +118,25 @@ def test_a_model_that_needs_a_package_says_so_and_not_that_it_is_no_model(folder
         load_causal_model(folder)
 
 
-@pytest.mark.parametrize(
-    "content", ["{", '{"model_type": "no_such_model"}', '{"n_embd": 16}', "[]", ""]
-)
-def test_a_broken_configuration_is_refused(folder, content):
+@pytest.mark.parametrize("content", ["{", "[]", ""])
+def test_a_configuration_that_is_no_json_object_is_named(folder, content):
+    (folder / "config.json").write_text(content)
+    with pytest.raises(InputError, match=r"model/config\.json: broken, no JSON object \("):
+        check_model_folder(folder)
+
+
+@pytest.mark.parametrize("beside", ["config.json", None])
+def test_an_adapter_alone_is_to_be_merged(folder, beside):
+    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text("{}")
+    if beside is None:
+        (folder / "config.json").unlink()
+    with pytest.raises(InputError, match=r"an adapter alone; merge it .* \(merge_and_unload\) and"):
+        check_model_folder(folder)
+
+
+@pytest.mark.parametrize("content", ['{"model_type": "no_such_model"}', '{"n_embd": 16}'])
+def test_a_configuration_of_no_known_model_is_refused(folder, content):
     (folder / "config.json").write_text(content)
     with pytest.raises(InputError, match=r"model: not a causal language model \("):
         load_causal_model(folder)
