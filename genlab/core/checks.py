@@ -48,6 +48,8 @@ from genlab.core.scratch import scratch_root
 # NumPy's seeds end at 2**32 - 1; stages count on from theirs.
 MAX_SEED = 2**31 - 1
 
+LAUNCHERS = r"python[\d.]*|accelerate|torchrun"
+
 PIPELINE = Path("dvc.yaml")  # of the folder that dvc runs in
 
 app = stage_app()
@@ -207,11 +209,17 @@ def explain(
 def check_launcher(stage: Stage) -> None:
     """Raise InputError if what a params key gives to launch a stage is no such program."""
     launcher, launched, _ = stage.command.partition(" -m ")
-    key = re.match(KEY, stage.template)
-    if key and not (launched and shutil.which((launcher.split() or [""])[0])):
+    key, words = re.match(KEY, stage.template), launcher.split()
+    if key and not (launched and shutil.which((words or [""])[0])):
         raise InputError(
             f"{key[1]}={launcher}: no such program; give python, or accelerate launch with its "
             "options"
+        )
+    starts = [n for n, word in enumerate(words) if re.fullmatch(LAUNCHERS, Path(word).name)]
+    if key and (not starts or "-c" in words[starts[0] :]):  # python -c takes a program, no module
+        raise InputError(
+            f"{key[1]}={launcher}: starts no stage; give python, or accelerate launch or torchrun "
+            "with their options"
         )
 
 

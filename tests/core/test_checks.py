@@ -213,6 +213,8 @@ def test_no_plot_or_template_names_a_ranker():
             {"launch.train": "acelerate launch --num_processes 2"},
             "launch.train=acelerate launch --num_processes 2: no such program; give python, or",
         ),
+        ({"launch.train": "true"}, "launch.train=true: starts no stage; give python, or acc"),
+        ({"launch.train": "python -c"}, "launch.train=python -c: starts no stage; give python"),
         (
             {"launch.generate": "python -m torch.distributed.run", "gen.max_len": 0},
             "gen.max_len=0: should be greater than or equal to 1",
