@@ -75,8 +75,9 @@ def run(app: typer.Typer, name: str | None = None, task: str = "") -> None:
         try:
             with alone(), working(task) if task else nullcontext():
                 status = command.main(prog_name=name, standalone_mode=False)
-            if status != INTERRUPTED:  # Typer's, for Ctrl-C
-                sys.exit(status)
+                if status == INTERRUPTED:  # what Typer makes of Ctrl-C
+                    raise KeyboardInterrupt
+            sys.exit(status)
         except KeyboardInterrupt:
             pass
         except Exception as error:

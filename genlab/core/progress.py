@@ -95,8 +95,12 @@ def tracked(items: Iterable[Item], what: str, unit: str, total: int | None) -> I
 
 @contextmanager
 def working(name: str) -> Iterator[None]:
-    """Say after three seconds that `name` works, if it has shown nothing, and how long it took."""
+    """Say after three seconds that `name` works, if it has shown nothing, and how long it took.
+
+    Of a block that an error or Ctrl-C ends it says that it was stopped.
+    """
     ended, before, said = threading.Event(), n_shown, []
+    end = "stopped after"
 
     def speak() -> None:
         if not ended.wait(SILENT) and n_shown == before:
@@ -107,8 +111,9 @@ def working(name: str) -> Iterator[None]:
     threading.Thread(target=speak, daemon=True).start()
     try:
         yield
+        end = "done in"
     finally:
         ended.set()
-    if said:
-        seconds = time.monotonic() - start
-        print(f"{name}: done in {seconds:.0f} s", file=sys.stderr, flush=True)
+        if said:
+            seconds = time.monotonic() - start
+            print(f"{name}: {end} {seconds:.0f} s", file=sys.stderr, flush=True)

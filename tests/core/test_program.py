@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from enum import StrEnum
 from pathlib import Path
 
 import pytest
 import typer
 
+from genlab.core import progress
 from genlab.core.files import remove, write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import fingerprint, resumable_folder
@@ -119,6 +121,19 @@ def test_what_the_user_can_mend_is_one_line(monkeypatch, capsys, error, line):
 def test_an_interrupted_program_ends_without_a_traceback(monkeypatch, capsys):
     assert run_with(raising(KeyboardInterrupt()), GIVEN, monkeypatch) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_an_interrupted_program_that_said_it_works_does_not_say_it_is_done(monkeypatch, capsys):
+    def interrupted(**options):
+        time.sleep(0.2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress, "SILENT", 0.02)
+    monkeypatch.setattr(sys, "argv", ["program", *GIVEN.split()])
+    with pytest.raises(SystemExit):
+        run(program(interrupted), task="train")
+    expected = ["train: working", "train: stopped after 0 s", "interrupted"]
+    assert capsys.readouterr().err.splitlines() == expected
 
 
 def test_real_disk_errors_name_their_file(monkeypatch, capsys, tmp_path):

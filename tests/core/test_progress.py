@@ -7,6 +7,8 @@ import sys
 import termios
 import time
 
+import pytest
+
 from genlab.core import progress as shown
 from genlab.core.progress import count, counted_by, progress, tracked, working
 from tests.project_copy import ROOT
@@ -59,6 +61,15 @@ def test_a_program_that_is_silent_for_long_says_that_it_works_and_another_does_n
     with working("clean"):
         pass
     assert capsys.readouterr().err == ""
+
+
+def test_what_an_error_or_ctrl_c_ends_was_stopped_and_is_not_done(capsys, monkeypatch):
+    monkeypatch.setattr(shown, "SILENT", 0.02)
+    for end in (KeyboardInterrupt, ValueError):
+        with pytest.raises(end), working("train"):
+            time.sleep(0.2)
+            raise end
+        assert capsys.readouterr().err == "train: working\ntrain: stopped after 0 s\n"
 
 
 def test_a_terminal_gets_a_named_bar():
