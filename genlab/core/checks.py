@@ -42,7 +42,7 @@ from genlab.core.pipeline import (
     program_of,
     unpacked_groups,
 )
-from genlab.core.program import InputError, run, stage_app
+from genlab.core.program import InputError, run, stage_app, with_choices
 from genlab.core.scratch import scratch_root
 
 # NumPy's seeds end at 2**32 - 1; stages count on from theirs.
@@ -202,7 +202,7 @@ def explain(
     spelling = option.replace("_", "-")
     values = [after for word, after in pairwise(words) if word.replace("_", "-") == spelling]
     value = values[0] if len(values) == 1 else f"[{', '.join(values)}]"
-    reason = error.message.removeprefix("Input ").removeprefix("Value error, ")
+    reason = with_choices(error.message, param).removeprefix("Input ").removeprefix("Value error, ")
     return f"{key}={value}: {reason}"
 
 

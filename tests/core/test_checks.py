@@ -139,6 +139,15 @@ def test_no_plot_or_template_names_a_ranker():
         ({"score.batch_size": 0}, "score.batch_size=0: should be greater than or equal to 1"),
         ({"train.learning_rate": float("inf")}, "train.learning_rate=inf: must be a finite number"),
         ({"gen.model": "tund"}, "gen.model=tund: 'tund' is not one of 'tuned', 'base'"),
+        (
+            {"rankers.use.kind": "bm-25"},
+            "rankers.use.kind=bm-25: 'bm-25' is not one of 'sentence_transformer', "
+            "'tensorflow_hub', 'bm25', 'cross_encoder'",
+        ),
+        (
+            {"corpus.encoding": "utf_7"},
+            "'utf-16', 'utf-16-le'",  # what has hyphens keeps them
+        ),
         ({"corpus.source": "web"}, "corpus.source=web: 'web' is not one of 'mini', 'hub', 'file'"),
         (
             {"base.source": "hub", "base.revision": "main"},

@@ -74,6 +74,7 @@ def test_options_are_taken_as_dvc_writes_them(monkeypatch, capsys, switch, value
         (GIVEN.replace("--max_len 50", ""), "--max_len"),
         (GIVEN + " --max_length 3", "--max_length"),
         (GIVEN.replace("very_small", "huge"), "--size"),
+        (GIVEN.replace("very_small", "huge"), "'very_small', 'large'"),
         (GIVEN + " more", "more"),
     ],
 )
