@@ -160,6 +160,10 @@ def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | N
             check = f"check_{command.name.replace('-', '_')}"
     except TyperException as error:
         check_texts(stage, command.params, params)
+        if type(error).__name__ == "MissingParameter":
+            missing = options_not_given(command.params, rest)
+            if len(missing) > 1:
+                raise InputError(explain_missing(stage, missing)) from None
         switches = {each.opts[0]: getattr(each, "is_flag", False) for each in command.params}
         raise InputError(explain(error, stage, switches, rest)) from None
     check_texts(stage, command.params, params)
@@ -174,6 +178,27 @@ def check_texts(stage: Stage, options: list, params: Params) -> None:
             annotation = option.type_descriptor.annotation  # int, or list[int]
             is_number = not {int, float}.isdisjoint({annotation, *typing.get_args(annotation)})
             check_as_written(stage.keys[name], params, is_number)
+
+
+def options_not_given(options: list, words: list[str]) -> list[str]:
+    """Return the names of the options that a program needs and its command line has not."""
+    given = {word.replace("_", "-") for word in words if word.startswith("--")}
+    missing = []
+    for each in options:
+        spellings = {name.replace("_", "-") for name in (*each.opts, *each.secondary_opts)}
+        if each.required and each.opts[0].startswith("--") and not spellings & given:
+            missing.append(each.opts[0])
+    return missing
+
+
+def explain_missing(stage: Stage, options: list[str]) -> str:
+    """Return which keys are missing, the group that they share named once."""
+    keys = [key_of(stage, option) for option in options]
+    for group in unpacked_groups(stage.template):
+        if all(key.startswith(f"{group}.") for key in keys):
+            names = [key.removeprefix(f"{group}.") for key in keys]
+            return f"{group}: {', '.join(names)} are missing; stage {stage.name} needs them"
+    return f"{', '.join(keys)} are missing; stage {stage.name} needs them"
 
 
 def explain(

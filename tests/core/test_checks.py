@@ -105,6 +105,15 @@ def test_no_plot_or_template_names_a_ranker():
             {"rankers.use.dim": ...},
             "rankers.use.dim is missing; stage fetch_ranker@use needs it",
         ),
+        (
+            {"rankers.mine": {"kind": "bm25", "source": "mini", "path": "data/dedup.parquet"}},
+            "rankers.mine: hub_id, revision, max_queries, dim, epochs, seed are missing; stage "
+            "fetch_ranker@mine needs them",
+        ),
+        (
+            {"train.epochs": ..., "train.lora.r": ...},
+            "train: epochs, lora.r are missing; stage train needs them",
+        ),
         ({"gen.cap": ...}, "gen.cap is missing; stage generate needs it"),
         ({"corpus": ...}, "corpus is missing; stage fetch_corpus needs it"),
         ({"rankers": ...}, "rankers is missing; stage fetch_ranker needs it"),
