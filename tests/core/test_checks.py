@@ -11,7 +11,7 @@ import yaml
 
 from genlab.core.pipeline import load_stages
 from tests.checked_pipeline import be_in_pipeline, message, run_check
-from tests.project_copy import ROOT, change_params
+from tests.project_copy import ROOT, change_params, commit, environment, start_git
 
 
 @pytest.fixture
@@ -279,6 +279,25 @@ def test_a_params_file_that_is_no_mapping_is_one_line_too(folder, capsys, text, 
 def test_a_missing_params_file_is_one_line_too(folder, capsys):
     Path("params.yaml").unlink()
     assert "params.yaml is missing" in message(capsys)
+
+
+def test_what_a_changed_value_broke_is_told_with_the_way_back_and_a_committed_one_without(
+    folder, monkeypatch, capsys
+):
+    for name, value in environment(folder).items():
+        monkeypatch.setenv(name, value)
+    start_git(folder)
+    change_params(folder, {"gen.max_len": "fifty"})
+    broken = "gen.max_len=fifty: should be a valid integer"
+    told = message(capsys)
+    assert told.startswith(broken)
+    assert told.endswith(
+        "(params.yaml keeps what was changed: put it right there, or `python -m genlab back` "
+        "returns to the committed run)"
+    )
+    commit(folder)
+    told = message(capsys)
+    assert told.startswith(broken) and "back" not in told
 
 
 @pytest.mark.parametrize("name", ["data", "metrics", ".scratch"])
