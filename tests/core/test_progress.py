@@ -25,11 +25,11 @@ def test_a_log_gets_a_line_at_the_start_and_one_at_the_end(capsys):
 def test_a_log_hears_every_half_minute_how_far_long_work_is_and_how_long_is_left(
     capsys, monkeypatch
 ):
-    now = 0.0
-    monkeypatch.setattr(shown.time, "monotonic", lambda: now)
+    clock = [0.0]
+    monkeypatch.setattr(shown.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(shown, "EVERY", 30.0)
     with progress("scoring", 1200, "texts") as update:
-        for now in (10.0, 29.0, 30.0, 59.0, 61.0):
+        for clock[0] in (10.0, 29.0, 30.0, 59.0, 61.0):
             update(150)
     assert capsys.readouterr().err.splitlines() == [
         "scoring: 1,200 texts",
