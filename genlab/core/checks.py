@@ -135,6 +135,7 @@ def check_stages(stages: list[Stage], foreaches: dict[str, str], params: Params)
         check_numbers(stage, options)
         check_inputs(stage, produced)
         check_source(stage, options, produced)
+        check_mini(stage, options, produced)
         check_revision(stage, options)
         for group, entry in foreaches.items():
             check_names(stage, options, group, instances_of(entry, parsed), params)
@@ -291,6 +292,24 @@ def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:
     tokenizer = options.get("tokenizer_path", "none")
     if str(tokenizer) != "none" and not tokenizer.is_dir():
         raise InputError(f"{key_of(stage, 'tokenizer_path')}={tokenizer}: no such folder")
+
+
+def check_mini(stage: Stage, options: dict, produced: frozenset[str]) -> None:
+    """Raise InputError if what is made here is to be made from a file of the user's own.
+
+    A mini asset is made from a table of a stage's or from words in a YAML file of the
+    repository's. A Parquet file passes: it may be a table of another pipeline's.
+    """
+    path = options.get("path")
+    if str(options.get("source")) != "mini" or not isinstance(path, Path) or not path.is_file():
+        return
+    if str(path) in produced or path.suffix in (".yaml", ".yml", ".parquet") or path.name == "none":
+        return
+    source = key_of(stage, "source")
+    raise InputError(
+        f"{key_of(stage, 'path')}={path}: {source} is mini, which makes it here of the words in "
+        f"a YAML file; for a file of your own set {source}=file"
+    )
 
 
 def check_revision(stage: Stage, options: dict) -> None:

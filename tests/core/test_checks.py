@@ -251,6 +251,11 @@ def test_no_plot_or_template_names_a_ranker():
             "corpus.path=none, but corpus.source=mini reads a file or folder; name it",
         ),
         ({"rankers.bm25.path": "none"}, "rankers.bm25.path=none, but rankers.bm25.source=mini"),
+        (
+            {"corpus.path": ".dvc/config"},
+            "corpus.path=.dvc/config: corpus.source is mini, which makes it here of the words in "
+            "a YAML file; for a file of your own set corpus.source=file",
+        ),
         ({"base.tokenizer_path": "my/tok"}, "base.tokenizer_path=my/tok: no such folder"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
