@@ -199,9 +199,10 @@ def hash_in_lock(path: Path, revision: str | None) -> str | None:
 
 
 def stages_not_run(path: Path, revision: str | None) -> list[str]:
-    """Return the stages on the way to `path` whose command is not the one that made it.
+    """Return the stages on the way to `path` that have not run as params.yaml is now.
 
-    Every param is in a command, so these are the stages that params.yaml has changed since.
+    Every param is in a command, so they have another command than the one that made their outputs;
+    or they read what such a stage has made anew since, as when Ctrl-C has ended a run in between.
     """
     from networkx import descendants
 
@@ -210,7 +211,24 @@ def stages_not_run(path: Path, revision: str | None) -> list[str]:
         if output is None:
             return []
         needed = descendants(repo.index.graph, output.stage) | {output.stage}
-        return sorted(each.addressing.rpartition(":")[2] for each in needed if each.cmd_changed)
+        made = {out.fs_path: out.hash_info for each in needed for out in each.outs}
+        behind = {
+            each
+            for each in needed
+            if each.cmd_changed
+            or any(made.get(dep.fs_path, dep.hash_info) != dep.hash_info for dep in each.deps)
+        }
+        return sorted(each.addressing.rpartition(":")[2] for each in behind)
+
+
+def doubt_of_rows(path: Path, revision: str | None) -> str | None:
+    """Return a warning if `path` is of other params than the revision's; None if it is not."""
+    if stages := stages_not_run(path, revision):
+        return (
+            f"params.yaml of {named(revision)} was changed after the run that made its rows "
+            f"(stage {', '.join(stages)}); run `dvc repro`"
+        )
+    return None
 
 
 def experiments_of_head() -> dict[str, str]:

@@ -16,7 +16,12 @@ from genlab.core.params import did_you_mean, flatten
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import COLUMNS, tables_that_fit
 from genlab.experiments.layout import read_layout
-from genlab.experiments.revisions import experiments_of_head, parse_params, read_bytes
+from genlab.experiments.revisions import (
+    doubt_of_rows,
+    experiments_of_head,
+    parse_params,
+    read_bytes,
+)
 
 SCORES, PARAMS = Path("metrics/score.json"), Path("params.yaml")
 
@@ -103,6 +108,15 @@ def as_text(runs: dict[str, tuple[dict, dict]], metric: str) -> str:
     return "\n".join(lines)
 
 
+def workspace_doubt() -> str:
+    """Return the lines of a warning if the workspace's scores are of other params; "" if not."""
+    try:
+        doubt = doubt_of_rows(SCORES, None)
+    except InputError as error:  # params that fill no dvc.yaml; the experiments can be shown
+        doubt = str(error)
+    return textwrap.fill(f"warning: {doubt}", COLUMNS, break_long_words=False) if doubt else ""
+
+
 @app.command()
 def main(
     metric: str | None = typer.Option(
@@ -113,6 +127,8 @@ def main(
 ) -> None:
     """Print the experiments with one metric and the params they changed."""
     print(as_text(read_runs(), metric or read_layout(Path("claims.yaml")).shown[0]))
+    if doubt := workspace_doubt():
+        print(doubt)
 
 
 if __name__ == "__main__":
