@@ -112,11 +112,19 @@ def scores_of(
 def rate(reward: RewardModel, prompts: list[list[int]], answers: list[list[int]]) -> np.ndarray:
     """Return float32 [n]: the reward of each answer, given token ids with its end-of-text, if any.
 
-    Raises InputError if a reward is not a number.
+    Raises InputError if a reward is not a number, or a text has more tokens than the model reads.
     """
     import torch
 
+    from genlab.models.positions import usable_positions
+
     rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
+    n_positions, longest = usable_positions(reward.model), max(map(len, rows), default=0)
+    if n_positions and longest > n_positions:
+        raise InputError(
+            f"{reward.folder}: a prompt and its answer have {longest} tokens, and the model reads "
+            f"{n_positions} at most; shorten them, or take another reward_base"
+        )
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     found = np.zeros(len(rows), np.float64)
     with torch.inference_mode():
