@@ -210,7 +210,7 @@ def test_no_plot_or_template_names_a_ranker():
         ),
         ({"gen.cap": 600}, "gen.cap=600 new tokens and a prompt exceed base.n_positions=512"),
         (
-            {"gen.temperature": "1e-300"},
+            {"gen.temperature": 1e-300},
             "gen.temperature=1e-300: must be 0 (greedy), or at least 0.001",
         ),
         (
