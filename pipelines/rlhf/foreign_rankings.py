@@ -19,6 +19,9 @@ from genlab.sources.text_files import check_text, line_rows
 
 LONGEST = 100_000  # bytes of a prompt or an answer
 TURN = "\n\nAssistant:"
+# Beside answers these would be a ranking or ratings, of which it is not known what is best.
+OTHER_RANKS = ("rank", "ranking", "rankings", "score", "scores", "label", "labels")
+OTHER_RANKS += ("rating", "ratings", "reward", "rewards")
 
 
 def read_file_rows(path: Path) -> list[tuple]:
@@ -106,6 +109,12 @@ def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
     """Return the prompt, the answers and their ranks of a row in any of the forms."""
     if "answers" in row:
         texts = row["answers"]
+        other = next((name for name in row if name.strip().lower() in OTHER_RANKS), None)
+        if other is not None and "ranks" not in row:
+            raise InputError(
+                f"{place}: answers come with {other!r}, which is not read; give ranks (1 is best), "
+                "or leave it out where the best answer stands first"
+            )
         ranks = row.get("ranks", list(range(1, len(texts) + 1)) if isinstance(texts, list) else [])
         if not isinstance(texts, list) or not isinstance(ranks, list):
             raise InputError(f"{place}: answers and ranks must be lists")

@@ -38,6 +38,15 @@ def test_all_forms_of_a_ranking_are_read(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("name", ["scores", "rank", "ranking", "Labels"])
+def test_ranks_under_another_name_are_refused_and_not_passed_over(tmp_path, name):
+    row = {"prompt": "a", "answers": ["x", "y"], name: [1, 5]}
+    with pytest.raises(InputError, match=f"line 1: answers come with '{name}', which is not read"):
+        read_file_rows(lines(tmp_path, row))
+    found = read_file_rows(lines(tmp_path, row | {"ranks": [2, 1]}))
+    assert [answer["rank"] for answer in found[0][5]] == [2, 1]
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
