@@ -134,7 +134,13 @@ def parquet_rows(file: Path, choose: ChooseColumns) -> Iterator[tuple[str, Any]]
     number = 0
     try:
         with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/core/tables.py
-            read = list(choose(str(file), table.schema_arrow.names))
+            there = table.schema_arrow.names
+            read = list(choose(str(file), there))
+            if twice := [name for name in read if there.count(name) > 1]:
+                raise InputError(
+                    f"{file}: the column {shown(twice[0])} is there {there.count(twice[0])} times; "
+                    "remove or rename all but one"
+                )
             for batch in table.iter_batches(PARQUET_ROWS, columns=read):
                 for row in batch.to_pylist():
                     yield f"{file}, row {number} (counted from 0)", row
