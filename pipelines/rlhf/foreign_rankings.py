@@ -15,7 +15,7 @@ from typing import Any
 from genlab.core.program import InputError
 from genlab.sources.file_text import stop, text_lines
 from genlab.sources.hub import load_dataset
-from genlab.sources.text_files import check_text, line_rows
+from genlab.sources.text_files import check_text, line_rows, shown
 
 LONGEST = 100_000  # bytes of a prompt or an answer
 TURN = "\n\nAssistant:"
@@ -96,9 +96,9 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
     if len(set(ranks)) == 1:
         raise InputError(f"{place}: all {len(texts)} answers are tied, which ranks none; remove it")
     best = [text for text, rank in zip(texts, ranks, strict=True) if rank == min(ranks)]
-    demonstration = row.get(
-        "demonstration", best[0] if len(best) == 1 and best[0].strip() else None
-    )
+    demonstration = row.get("demonstration")  # null as pandas writes what is missing
+    if demonstration is None and len(best) == 1 and best[0].strip():
+        demonstration = best[0]
     if demonstration is not None:
         check_text(place, "demonstration", demonstration, LONGEST, may_be_blank=False)
     answers = [{"text": text, "rank": rank} for text, rank in zip(texts, ranks, strict=True)]
@@ -126,15 +126,24 @@ def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
         if not all(isinstance(each, dict) for each in summaries):
             raise InputError(f"{place}: every one of summaries must be an object with text")
         texts = [each.get("text") for each in summaries]
+        choice = row["choice"]
+        if type(choice) is not int or not 0 <= choice < len(texts):
+            raise InputError(
+                f"{place}: choice is {shown(choice)}; it must be the number of one of the "
+                f"{len(texts)} summaries, counted from 0"
+            )
         post = info.get("post") or info.get("article")
-        ranks = [1 if i == row["choice"] else 2 for i in range(len(texts))]
+        ranks = [1 if i == choice else 2 for i in range(len(texts))]
         return post, texts, ranks
     if "chosen" not in row or "rejected" not in row:
-        raise InputError(f"{place}: it needs answers, or chosen and rejected (there: {list(row)})")
+        there = ", ".join(shown(name) for name in list(row)[:10]) + ", ..." * (len(row) > 10)
+        raise InputError(f"{place}: it needs answers, or chosen and rejected (there: {there})")
     chosen, rejected, prompt = row["chosen"], row["rejected"], row.get("prompt")
-    if prompt is None and isinstance(chosen, str) and TURN in chosen:
+    for name in ("chosen", "rejected"):
+        check_text(place, name, row[name], LONGEST)
+    if prompt is None and TURN in chosen:
         prompt, chosen = split_dialogue(chosen)
-        before, rejected = split_dialogue(str(rejected))
+        before, rejected = split_dialogue(rejected)
         if before != prompt:
             raise InputError(f"{place}: chosen and rejected answer different dialogues")
     return prompt, [chosen, rejected], [1, 2]

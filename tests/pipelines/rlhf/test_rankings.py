@@ -69,11 +69,33 @@ def test_ranks_under_another_name_are_refused_and_not_passed_over(tmp_path, name
         ({"prompt": "p", "answers": ["a", 3]}, "line 1: answer 2 is 3, not text"),
         ({"prompt": "p", "chosen": "a"}, "it needs answers, or chosen and rejected"),
         (["p", "a"], "line 1: not an object"),
+        (
+            {"chosen": "\n\nHuman: a\n\nAssistant: b", "rejected": None},
+            "rejected is null, not text",
+        ),
+        (
+            {"info": {"post": "p"}, "summaries": [{"text": "a"}, {"text": "b"}], "choice": "1"},
+            "choice is '1'; it must be the number of one of the 2 summaries, counted from 0",
+        ),
+        (
+            {"info": {"post": "p"}, "summaries": [{"text": "a"}, {"text": "b"}], "choice": 5},
+            "choice is 5; it must be",
+        ),
+        (
+            {"info": {"post": "p"}, "summaries": [{"text": "a"}, {"text": "b"}], "choice": True},
+            "choice is True; it must be",
+        ),
+        ({f"k{n}": 0 for n in range(20_000)}, r"\(there: 'k0', .*, 'k9', \.\.\.\)$"),
     ],
 )
 def test_a_bad_ranking_in_a_file_stops_with_its_line(tmp_path, row, message):
     with pytest.raises(InputError, match=message):
         read_file_rows(lines(tmp_path, row))
+
+
+def test_the_best_answer_stands_for_a_demonstration_that_is_null(tmp_path):
+    row = {"prompt": "p", "answers": ["a", "b"], "demonstration": None}
+    assert read_file_rows(lines(tmp_path, row))[0][2] == "a"
 
 
 def test_a_prompt_twice_in_a_file_is_refused_and_in_a_data_set_counted(tmp_path):
