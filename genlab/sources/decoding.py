@@ -37,7 +37,11 @@ class Encoding(StrEnum):
 
 
 UTF_8 = "utf-8-sig"  # takes away a byte-order mark
-DECLARE = "save it as UTF-8, or set corpus.encoding to what it is (windows-1251, windows-1252, ...)"
+# Some readers' params have no encoding.
+DECLARE = (
+    "save it as UTF-8, or where params.yaml has corpus.encoding, set that to what it is "
+    "(windows-1251, windows-1252, ...)"
+)
 
 MULTI_BYTE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
