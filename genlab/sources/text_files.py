@@ -55,8 +55,8 @@ def line_rows(
         except json.JSONDecodeError as error:
             on_bad_row(
                 InputError(
-                    f"{place}: broken JSON at column {error.colno}: {error.msg}; a line is one "
-                    "whole object (an object over several lines belongs in a JSON array)"
+                    f"{place}: broken JSON at column {error.colno}: {error.msg}; write one whole "
+                    "object a line"
                 )
             )
         except ValueError as error:  # see object_of

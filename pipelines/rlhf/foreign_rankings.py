@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from genlab.core.program import InputError
-from genlab.sources.file_text import stop, text_lines
+from genlab.sources.file_text import recognise_start, stop, text_lines
 from genlab.sources.hub import load_dataset
-from genlab.sources.text_files import check_text, line_rows, shown
+from genlab.sources.json_text import json_rows
+from genlab.sources.text_files import check_text, shown
 
 LONGEST = 100_000  # bytes of a prompt or an answer
 TURN = "\n\nAssistant:"
@@ -28,7 +29,7 @@ def read_file_rows(path: Path) -> list[tuple]:
     """Return rows of PROMPT_SCHEMA without purpose; InputError with file and line for a bad one."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; corpus.path is a file of JSON lines")
-    return list(checked(line_rows(path), stop))
+    return list(checked(json_rows(path, "prompts with ranked answers"), stop))
 
 
 def read_hub_rows(hub_id: str, revision: str, dropped: Counter) -> list[tuple]:
@@ -53,6 +54,9 @@ def read_plain_texts(path: Path) -> list[str]:
         return []
     if not path.is_file():
         raise InputError(f"{path}: no such file; corpus.texts_path is a text a line, or none")
+    is_parquet, _ = recognise_start(path, "a text a line")
+    if is_parquet:
+        raise InputError(f"{path}: this is Parquet; corpus.texts_path is a text a line, or none")
     lines = [line.strip() for _, line in text_lines(path) if line.strip()]
     if not lines:
         raise InputError(f"{path}: no line has text; corpus.texts_path=none goes without")

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from genlab.core.program import InputError
-from pipelines.rlhf.foreign_rankings import checked, read_file_rows
+from pipelines.rlhf.foreign_rankings import checked, read_file_rows, read_plain_texts
 from pipelines.rlhf.rankings import Ties, has_a_pair, pair_table, preference_pairs, reward_rows
 from pipelines.rlhf.schemas import RANK_SCHEMA
 
@@ -96,6 +96,17 @@ def test_a_bad_ranking_in_a_file_stops_with_its_line(tmp_path, row, message):
 def test_the_best_answer_stands_for_a_demonstration_that_is_null(tmp_path):
     row = {"prompt": "p", "answers": ["a", "b"], "demonstration": None}
     assert read_file_rows(lines(tmp_path, row))[0][2] == "a"
+
+
+def test_a_json_array_is_read_and_foreign_files_are_named(tmp_path):
+    path = tmp_path / "ranks.json"
+    path.write_text(json.dumps([{"prompt": "p", "answers": ["a", "b"]}], indent=2))
+    assert read_file_rows(path)[0][1:3] == ("p", "a")
+    for content, what in ((b"PAR1...", "Parquet"), (b"PK\x03\x04...", "a zip archive")):
+        path.write_bytes(content)
+        for read in (read_file_rows, read_plain_texts):
+            with pytest.raises(InputError, match=f"ranks.json: this is {what}"):
+                read(path)
 
 
 def test_a_prompt_twice_in_a_file_is_refused_and_in_a_data_set_counted(tmp_path):
