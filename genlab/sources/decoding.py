@@ -62,6 +62,9 @@ def codec_of(sample: bytes, encoding: Encoding = Encoding.auto) -> str | None:
     """
     if sample.startswith(codecs.BOM_UTF8):
         return UTF_8
+    # Before UTF-16, whose mark begins alike.
+    if sample.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if encoding is not Encoding.auto:

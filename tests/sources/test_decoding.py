@@ -67,6 +67,11 @@ def test_what_is_doubtful_is_an_error_that_names_the_file_and_the_parameter(text
         assert decode("pos/1.txt", text.encode(encoding), Encoding(encoding)) == text
 
 
+@pytest.mark.parametrize("codec", ["utf-32-le", "utf-32-be"])
+def test_utf_32_is_told_by_its_mark_and_not_taken_for_utf_16(codec):
+    assert decode("a", ("\ufeff" + RUSSIAN).encode(codec)) == RUSSIAN
+
+
 def test_damaged_utf_8_is_not_another_encoding():
     assert codec_of(RUSSIAN.encode() + b"\xff") is None
     with pytest.raises(InputError, match="a: byte 85 is no UTF-8"):
