@@ -21,8 +21,10 @@ from genlab.sources.text_files import check_text, shown
 LONGEST = 100_000  # bytes of a prompt or an answer
 TURN = "\n\nAssistant:"
 # Beside answers these would be a ranking or ratings, of which it is not known what is best.
-OTHER_RANKS = ("rank", "ranking", "rankings", "score", "scores", "label", "labels")
-OTHER_RANKS += ("rating", "ratings", "reward", "rewards")
+OTHER_RANKS = {
+    *("rank", "ranking", "rankings", "score", "scores", "label", "labels"),
+    *("rating", "ratings", "reward", "rewards"),
+}
 
 
 def read_file_rows(path: Path) -> list[tuple]:
