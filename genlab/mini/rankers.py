@@ -110,7 +110,7 @@ def read_training_pairs(table: Path, max_queries: int, seed: int) -> TrainingPai
 def answerable_rows(table: Path, split: str) -> Iterator[dict]:
     """Yield the rows of a query table's split that have a selected passage, in order."""
     selected = pl.element().struct.field("is_selected")
-    for batch in read_batches(table, ROWS_AT_A_TIME):
+    for batch in read_batches(table, ROWS_AT_A_TIME, needed=("query", "passages", "split")):
         yield from batch.filter(
             pl.col("split") == split, pl.col("passages").list.eval(selected).list.any()
         ).iter_rows(named=True)

@@ -139,10 +139,13 @@ def test_an_interrupted_program_that_said_it_works_does_not_say_it_is_done(monke
 
 def test_real_disk_errors_name_their_file(monkeypatch, capsys, tmp_path):
     (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
     for path, reason in (
         (tmp_path / "file/below", "Not a directory"),
         (tmp_path / "nowhere/file", "No such file or directory"),
         (tmp_path, "Is a directory"),
+        (tmp_path / ("a" * 300), "File name too long"),
+        (tmp_path / "loop", "Too many levels of symbolic links"),
     ):
         assert run_with(program(lambda path=path, **_: path.read_text()), GIVEN, monkeypatch) == 1
         assert capsys.readouterr().err == f"error: {path}: cannot be read or written ({reason})\n"
