@@ -5,6 +5,7 @@ the workspace. Its content comes from git or from DVC's cache; nothing is checke
 apart what git and what DVC cannot find, because each is mended in another way.
 """
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -166,6 +167,20 @@ def parse_params(content: bytes | str, revision: str | None) -> dict:
     if not isinstance(params, dict):
         raise InputError(f"params.yaml of {named(revision)}: must have groups of keys")
     return params
+
+
+def parse_metrics(path: Path, content: bytes | str, revision: str | None) -> dict:
+    """Return what a file of metrics/ says; InputError if it is no JSON object, as a cut one."""
+    of_run = "" if revision is None else f" of {revision}"
+    mend = "run `dvc repro`" if revision is None else "remove that run, or commit after `dvc repro`"
+    try:
+        found = json.loads(content)
+    except ValueError as error:  # UnicodeDecodeError is one, too
+        said = "it is empty" if not content.strip() else f"no JSON ({error})"
+        raise InputError(f"{path}{of_run}: {said}; {mend}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}{of_run}: a {type(found).__name__}, not numbers by name; {mend}")
+    return found
 
 
 def commit_of(revision: str) -> str:
