@@ -311,6 +311,8 @@ def render(folder: Path, name: str = "README.md") -> str:
 def main(folder: Path = typer.Argument(Path("."))) -> None:
     """Write the tables into README.md, and into RESULTS.md where there is one."""
     texts = {name: render(folder, name) for name in PAGES if (folder / name).is_file()}
+    if not texts:
+        raise InputError(f"{folder}: has no {' or '.join(PAGES)}; give the folder of a pipeline")
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
 

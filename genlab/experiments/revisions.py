@@ -58,7 +58,9 @@ def resolve(revision: str) -> str:
     from dvc.scm import SCM, RevError, resolve_rev
 
     try:
-        return resolve_rev(SCM("."), revision)
+        commit = resolve_rev(SCM("."), revision)
+        check_commit(commit, revision)
+        return commit
     except RevError:  # DVC knows the names of HEAD's experiments alone
         commits = experiments_by_name().get(revision)
     if not commits:
@@ -68,6 +70,17 @@ def resolve(revision: str) -> str:
             "the experiments"
         )
     return commits[0]
+
+
+def check_commit(found: str, revision: str) -> None:
+    """Raise InputError if what git found by a revision's name is a folder or a file of it."""
+    words = ["git", "rev-parse", "--verify", "--quiet", f"{found}^{{commit}}"]
+    if subprocess.run(words, capture_output=True).returncode:
+        words = ["git", "cat-file", "-t", found]
+        kind = subprocess.run(words, capture_output=True, text=True).stdout.strip()
+        raise InputError(
+            f"{revision}: a {kind or 'thing'} of git's, no commit; `git log` shows the commits"
+        )
 
 
 @lru_cache(maxsize=8)

@@ -26,6 +26,7 @@ from genlab.experiments.readme import (
     exploratory_line,
     fill,
     headlines_list,
+    main,
     probes_table,
     published_table,
     read_json,
@@ -379,3 +380,8 @@ def test_a_file_of_numbers_that_is_cut_is_named(tmp_path):
     (tmp_path / "claims.json").write_text('{"claims": ')
     with pytest.raises(InputError, match=r"claims\.json: no JSON .*; run `dvc repro`"):
         read_json(tmp_path / "claims.json")
+
+
+def test_a_folder_without_a_page_to_write_into_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"has no README.md or RESULTS.md; give the folder"):
+        main(tmp_path)
