@@ -197,6 +197,9 @@ def test_pages_of_a_file_are_its_first_rows_and_one_without_text_is_named(tmp_pa
     path.write_text('{"url": "u", "text": "a"}\n{"url": "v", "text": "b", "more": ["\\ud800"]}\n')
     with pytest.raises(InputError, match=r"line 2: the row has half a surrogate pair \(\\ud800\)"):
         read_pages(path, 1)
+    path.write_text("\n")
+    with pytest.raises(InputError, match="^" + re.escape(f"{path}: has no page; give rows like")):
+        read_pages(path, 1)
     with pytest.raises(InputError, match=r"none\.jsonl: cannot be read"):
         read_pages(tmp_path / "none.jsonl", 1)
 
