@@ -72,9 +72,9 @@ def read_runs() -> dict[str, tuple[dict, dict]]:
         "workspace": (read_bytes(SCORES, None), read_bytes(PARAMS, None))
     }
     for name, commit in {"HEAD": "HEAD", **experiments_of_head()}.items():
-        scores, params = in_git(SCORES, commit), in_git(PARAMS, commit)
-        if scores is not None and params is not None and not is_of_another_folder(commit):
-            texts[name] = scores, params
+        then = in_git(SCORES, commit), in_git(PARAMS, commit)
+        if then[0] is not None and then[1] is not None and not is_of_another_folder(commit):
+            texts[name] = then[0], then[1]
     runs = {}
     for name, (scores, params) in texts.items():
         run = None if name == "workspace" else name
