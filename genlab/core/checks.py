@@ -42,6 +42,7 @@ from genlab.core.pipeline import (
     foreach_groups,
     load_stages,
     program_of,
+    read_entries,
     unpacked_groups,
 )
 from genlab.core.program import InputError, run, stage_app, with_choices
@@ -89,6 +90,7 @@ def check_params(pipeline: Path) -> Params:
 
 def check_all_used(pipeline: Path, params: Params) -> None:
     """Raise InputError for a key of params.yaml that no stage uses."""
+    read_entries(pipeline)  # of a broken one: what is wrong with it, not that it uses no key
     used = set(re.findall(KEY, pipeline.read_text(encoding="utf-8")))
     for key in params.values:
         parts = key.split(".")

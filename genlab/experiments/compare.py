@@ -172,7 +172,7 @@ def find_doubts(layout: Layout, revisions: Runs, pairings: dict[str, Pairing]) -
 
 def read_sides(path: Path, base: str, other: str | None) -> tuple[Runs, Runs, bool]:
     """Return both sides' runs in one order of trainings, and whether their seeds are the same."""
-    runs_a, runs_b = expand(base), expand(other or WORKSPACE)
+    runs_a, runs_b = expand(base), expand(WORKSPACE if other is None else other)
     if len(runs_a) == len(runs_b) == 1:
         return runs_a, runs_b, True
     if any(map(is_rows_file, [*runs_a, *runs_b])):  # a file of rows tells no seed

@@ -6,11 +6,11 @@ claims.yaml has `same_as_root` (a claim of the flagship -> one of its own) and `
 claims the flagship's RESULTS.md shows), the flagship takes both from there.
 """
 
-import json
 from pathlib import Path
 
 from genlab.core.markdown import markdown_table
 from genlab.experiments.layout import read_yaml
+from genlab.experiments.revisions import parse_metrics
 
 HOLDS, FAILS, OPEN = "supported", "contradicted", "not settled"
 
@@ -118,7 +118,7 @@ def records_below(folder: Path) -> list[tuple[dict, dict]]:
         settled = path.parent / "record/claims.json"
         content = read_yaml(path)
         if "same_as_root" in content and settled.is_file():
-            found.append((content, json.loads(settled.read_text(encoding="utf-8"))))
+            found.append((content, parse_metrics(settled, settled.read_bytes(), None)))
     return found
 
 

@@ -5,7 +5,6 @@ below; what stands between them is replaced. Run `python -m genlab readme` after
 committed; a test compares.
 """
 
-import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable
@@ -35,6 +34,7 @@ from genlab.experiments.over_collections import (
     verdicts_table,
 )
 from genlab.experiments.published import groups_of
+from genlab.experiments.revisions import parse_metrics
 from genlab.experiments.task_tables import tasks_table
 from genlab.experiments.verified import describe_verified
 
@@ -239,12 +239,12 @@ def fill(
 
 
 def read_json(path: Path) -> dict:
-    """Return a file of metrics/; raise InputError if it is not there."""
+    """Return a file of metrics/; raise InputError if it is not there, or no JSON."""
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; `dvc repro` and `python -m genlab claims run` make them"
         )
-    return json.loads(path.read_text(encoding="utf-8"))
+    return parse_metrics(path, path.read_bytes(), None)
 
 
 def render(folder: Path, name: str = "README.md") -> str:
@@ -311,6 +311,8 @@ def render(folder: Path, name: str = "README.md") -> str:
 def main(folder: Path = typer.Argument(Path("."))) -> None:
     """Write the tables into README.md, and into RESULTS.md where there is one."""
     texts = {name: render(folder, name) for name in PAGES if (folder / name).is_file()}
+    if not texts:
+        raise InputError(f"{folder}: has no {' or '.join(PAGES)}; give the folder of a pipeline")
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
 

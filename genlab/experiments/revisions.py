@@ -5,6 +5,7 @@ the workspace. Its content comes from git or from DVC's cache; nothing is checke
 apart what git and what DVC cannot find, because each is mended in another way.
 """
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -57,7 +58,9 @@ def resolve(revision: str) -> str:
     from dvc.scm import SCM, RevError, resolve_rev
 
     try:
-        return resolve_rev(SCM("."), revision)
+        commit = resolve_rev(SCM("."), revision)
+        check_commit(commit, revision)
+        return commit
     except RevError:  # DVC knows the names of HEAD's experiments alone
         commits = experiments_by_name().get(revision)
     if not commits:
@@ -67,6 +70,17 @@ def resolve(revision: str) -> str:
             "the experiments"
         )
     return commits[0]
+
+
+def check_commit(found: str, revision: str) -> None:
+    """Raise InputError if what git found by a revision's name is a folder or a file of it."""
+    words = ["git", "rev-parse", "--verify", "--quiet", f"{found}^{{commit}}"]
+    if subprocess.run(words, capture_output=True).returncode:
+        words = ["git", "cat-file", "-t", found]
+        kind = subprocess.run(words, capture_output=True, text=True).stdout.strip()
+        raise InputError(
+            f"{revision}: a {kind or 'thing'} of git's, no commit; `git log` shows the commits"
+        )
 
 
 @lru_cache(maxsize=8)
@@ -166,6 +180,20 @@ def parse_params(content: bytes | str, revision: str | None) -> dict:
     if not isinstance(params, dict):
         raise InputError(f"params.yaml of {named(revision)}: must have groups of keys")
     return params
+
+
+def parse_metrics(path: Path, content: bytes | str, revision: str | None) -> dict:
+    """Return what a file of metrics/ says; InputError if it is no JSON object, as a cut one."""
+    of_run = "" if revision is None else f" of {revision}"
+    mend = "run `dvc repro`" if revision is None else "remove that run, or commit after `dvc repro`"
+    try:
+        found = json.loads(content)
+    except ValueError as error:  # UnicodeDecodeError is one, too
+        said = "it is empty" if not content.strip() else f"no JSON ({error})"
+        raise InputError(f"{path}{of_run}: {said}; {mend}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}{of_run}: a {type(found).__name__}, not numbers by name; {mend}")
+    return found
 
 
 def commit_of(revision: str) -> str:

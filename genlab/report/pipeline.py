@@ -16,7 +16,7 @@ from typing import Annotated
 
 from typer import Option
 
-from genlab.core.pipeline import OUTPUTS
+from genlab.core.pipeline import OUTPUTS, read_entries
 from genlab.core.program import run, stage_app
 from genlab.core.yaml_text import load_yaml
 from genlab.experiments.layout import read_layout
@@ -149,7 +149,7 @@ def read_numbers(pipeline: Path) -> dict[str, list[Table]]:
 
 def names_of_numbers(pipeline: Path) -> list[str]:
     """Return NAME of every metrics/NAME.json of dvc.yaml that is no plot, detail or text."""
-    entries = load_yaml(pipeline.read_text(encoding="utf-8"))["stages"].values()
+    entries = read_entries(pipeline).values()
     outs = [out for entry in entries for key in OUTPUTS for out in entry.get(key, [])]
     listed = [Path(next(iter(out))) for out in outs if isinstance(out, dict)]
     drawn = {Path(name) for plot in read_plots(pipeline) for name in plot.y}

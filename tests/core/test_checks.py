@@ -305,6 +305,16 @@ def test_what_a_changed_value_broke_is_told_with_the_way_back_and_a_committed_on
     assert told.startswith(broken) and "back" not in told
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", "dvc.yaml: it is empty"), ("[", "dvc.yaml: not readable as YAML")]
+)
+def test_a_broken_pipeline_is_named_and_not_called_one_that_uses_no_key(
+    folder, capsys, text, expected
+):
+    Path("dvc.yaml").write_text(text)
+    assert message(capsys).startswith(expected)
+
+
 @pytest.mark.parametrize("name", ["data", "metrics", ".scratch"])
 def test_a_file_where_a_folder_must_be_is_named(folder, capsys, name):
     Path(name).write_text("in the way")

@@ -26,8 +26,10 @@ from genlab.experiments.readme import (
     exploratory_line,
     fill,
     headlines_list,
+    main,
     probes_table,
     published_table,
+    read_json,
     references_table,
     render,
     spreads_table,
@@ -372,3 +374,14 @@ def test_every_file_the_readme_names_is_there():
 def test_the_readme_is_at_most_130_lines_of_at_most_100_characters():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 130 and max(map(len, lines)) <= 100
+
+
+def test_a_file_of_numbers_that_is_cut_is_named(tmp_path):
+    (tmp_path / "claims.json").write_text('{"claims": ')
+    with pytest.raises(InputError, match=r"claims\.json: no JSON .*; run `dvc repro`"):
+        read_json(tmp_path / "claims.json")
+
+
+def test_a_folder_without_a_page_to_write_into_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"has no README.md or RESULTS.md; give the folder"):
+        main(tmp_path)

@@ -95,6 +95,11 @@ def test_scores_and_params_are_read_from_git_and_from_the_workspace(tmp_path, mo
     with pytest.raises(InputError, match=r"params.yaml of the workspace: not YAML: .*line 1"):
         read_runs()
     Path("params.yaml").write_text("gen: {max_len: 50}")
+    for broken, said in (("", "it is empty"), ('{"labse": ', "no JSON"), ("[1]", "a list, not")):
+        Path("metrics/score.json").write_text(broken)
+        with pytest.raises(InputError, match=rf"^metrics/score.json: {said}.*; run `dvc repro`"):
+            read_runs()
+    Path("metrics/score.json").write_text(json.dumps(SCORES))
     assert runs["HEAD"] == (SCORES, {"gen.max_len": 150})
     assert runs["workspace"][1] == {"gen.max_len": 50}
     assert list(runs) == ["workspace", "HEAD"]  # no such commit, as no scores in it

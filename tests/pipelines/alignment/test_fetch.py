@@ -187,6 +187,13 @@ def test_texts_of_one_mood_or_none_are_refused(tmp_path, content):
         read(tmp_path)
 
 
+def test_texts_that_are_all_too_long_are_not_called_missing(tmp_path):
+    (tmp_path / "x.pos").write_text("so good\nso fine")
+    (tmp_path / "x.neg").write_text("so bad")
+    with pytest.raises(InputError, match=r"left.*: 3 have a first sentence of more than corpus.ma"):
+        read(tmp_path, max_words=1)
+
+
 def test_a_broken_archive_is_named(tmp_path):
     (tmp_path / "x.zip").write_bytes(b"PK no")
     with pytest.raises(InputError, match=r"x.zip: not a zip archive"):
