@@ -186,7 +186,7 @@ def pipeline_parts(params: dict, scores: dict, made: Made) -> list[str]:
         "## How it was made",
         f"By `dvc repro` at commit {made.commit} ({made.date}), with these values; each is "
         "explained in params.yaml.",
-        f"```yaml\n{as_yaml(params)}```",
+        f"```yaml\n{as_yaml(without_folders(params))}```",
     ]
 
 
@@ -268,6 +268,20 @@ def origin(group: dict) -> str | None:
     if group.get("source") == "hub":
         return str(group["hub_id"])
     return Path(str(group["path"])).name if group.get("source") == "file" else None
+
+
+def without_folders(value: Any) -> Any:
+    """Return params with every absolute path told by its last part alone, as `origin` tells it.
+
+    Of any key: a pipeline may call a folder `templates`.
+    """
+    if isinstance(value, dict):
+        return {key: without_folders(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [without_folders(each) for each in value]
+    if isinstance(value, str) and Path(value).is_absolute():
+        return Path(value).name or value
+    return value
 
 
 def as_yaml(params: dict) -> str:
