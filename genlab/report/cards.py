@@ -91,6 +91,12 @@ def read_artifacts(pipeline: Path) -> dict[str, Artifact]:
         if entry["type"] not in KINDS:
             hint = did_you_mean(entry["type"], KINDS)
             raise InputError(f"{where}: type {entry['type']} is none of {', '.join(KINDS)}{hint}")
+        scores = meta.get("scores", [])
+        if not (isinstance(scores, list) and all(isinstance(each, str) for each in scores)):
+            raise InputError(
+                f"{where}: meta.scores is {scores}; give a list of groups of metrics/score.json, "
+                "like [answers.sft], or leave it out for all"
+            )
         found[name] = Artifact(
             name,
             Path(entry["path"]),
@@ -98,7 +104,7 @@ def read_artifacts(pipeline: Path) -> dict[str, Artifact]:
             entry["desc"],
             meta["language"],
             meta.get("task", Artifact.task),
-            tuple(meta.get("scores", ())),
+            tuple(scores),
             meta.get("harness", ""),
         )
     return found

@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from genlab.report.cards import Made, pipeline_parts
+from genlab.core.program import InputError
+from genlab.report.cards import Made, pipeline_parts, read_artifacts
 
 
 def test_a_card_tells_a_path_of_the_users_by_its_last_part(tmp_path, monkeypatch):
@@ -22,3 +23,16 @@ def test_a_card_tells_a_path_of_the_users_by_its_last_part(tmp_path, monkeypatch
         "rankers": {"mine": {"path": "data/dedup.parquet"}},
         "sweeps": [{"path": "a.jsonl"}, "/"],
     }
+
+
+@pytest.mark.parametrize("scores", ["answers.sft", None, [1]])
+def test_scores_that_are_no_list_of_names_are_named(tmp_path, scores):
+    path = tmp_path / "dvc.yaml"
+    meta = {"language": "en", "scores": scores}
+    entry = {"path": "data/x", "type": "model", "desc": "It.", "meta": meta}
+    path.write_text(yaml.safe_dump({"artifacts": {"a": entry}}))
+    with pytest.raises(InputError, match=r"dvc.yaml: artifacts.a: meta.scores is .*; give a list"):
+        read_artifacts(path)
+    meta["scores"] = ["answers.sft"]
+    path.write_text(yaml.safe_dump({"artifacts": {"a": entry}}))
+    assert read_artifacts(path)["a"].scores == ("answers.sft",)
