@@ -1,10 +1,12 @@
 """What a card says, and what of a dvc.yaml or of numbers it cannot be made from."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from genlab.core.program import InputError
-from genlab.report.cards import Made, pipeline_parts, read_artifacts
+from genlab.report.cards import Artifact, Made, eval_results, pipeline_parts, read_artifacts
 
 
 def test_a_card_tells_a_path_of_the_users_by_its_last_part(tmp_path, monkeypatch):
@@ -36,3 +38,9 @@ def test_scores_that_are_no_list_of_names_are_named(tmp_path, scores):
     meta["scores"] = ["answers.sft"]
     path.write_text(yaml.safe_dump({"artifacts": {"a": entry}}))
     assert read_artifacts(path)["a"].scores == ("answers.sft",)
+
+
+def test_a_score_that_is_null_is_left_out_of_the_leaderboards():
+    artifact = Artifact("a", Path("data/a"), "model", "It.", "en")
+    results = eval_results({"a": {"share": 0.5, "perplexity": None}}, artifact, "mine")
+    assert [(each.metric_name, each.metric_value) for each in results] == [("a share", 0.5)]
