@@ -85,10 +85,14 @@ def chosen_artifacts(names: list[str]) -> list[Artifact]:
 def committed_run() -> Made:
     """Return the commit of this folder's run; InputError if anything of it is not committed."""
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *RECORD])
-    if changed.returncode:
+    # What git does not track has no difference to HEAD; the option overrules the user's config.
+    words = ["git", "status", "--porcelain", "--untracked-files=all", "--", *RECORD]
+    listed = subprocess.run(words, capture_output=True, text=True).stdout.splitlines()
+    if changed.returncode or listed:
+        told = f" (git status: {', '.join(line.strip() for line in listed)})" if listed else ""
         raise InputError(
-            f"{', '.join(RECORD)} are not as in the last commit, so a card would speak of another "
-            "run; commit, or `python -m genlab back`"
+            f"{', '.join(RECORD)} are not as in the last commit{told}, so a card would speak of "
+            "another run; commit, or `python -m genlab back`"
         )
     described = subprocess.run(
         ["git", "log", "-1", "--format=%h %cs"], capture_output=True, text=True, check=True

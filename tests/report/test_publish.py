@@ -162,6 +162,20 @@ def test_only_the_committed_run_is_published(pipeline, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_run_that_git_does_not_track_is_not_committed(pipeline, tmp_path, monkeypatch):
+    # A user's git may be told to be silent about such files.
+    for name, value in (("COUNT", "1"), ("KEY_0", "status.showUntrackedFiles"), ("VALUE_0", "no")):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    path = pipeline / "metrics/score_tasks.json"
+    path.write_text("{}")
+    try:
+        with pytest.raises(InputError, match=r"last commit \(git status: \?\? \S*score_tasks.json"):
+            publish("tuned", "--to", tmp_path)
+    finally:
+        path.unlink()
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
