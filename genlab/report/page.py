@@ -131,22 +131,32 @@ def leakage_table(leakage: dict) -> Table:
     return rows
 
 
-def with_intervals(scores: dict, details: dict, above: tuple[str, ...] = ()) -> dict:
+def with_intervals(
+    scores: dict,
+    details: dict,
+    above: tuple[str, ...] = (),
+    others: frozenset[str] = frozenset(),
+) -> dict:
     """Return nested scores, with the details' interval in place of each number that has one.
 
     Layouts differ, so an interval belongs to a number if it has its value and lies under its name:
-    under its group's name, too, if any does. Where several are left and differ, none is taken.
+    under its group's name, too, if any does, and under no other group's. Where several are left
+    and differ, none is taken.
+
+    others: the groups beside those above.
     """
     found = {}
+    groups = {name for name, value in scores.items() if isinstance(value, dict)}
     for name, value in scores.items():
         path = (*above, name)
+        beside = (others | groups).difference(path)
         if isinstance(value, dict):
-            found[name] = with_intervals(value, details, path)
+            found[name] = with_intervals(value, details, path, beside)
             continue
         same = [
             (keys, each)
             for keys, each in intervals_in(details)
-            if name in keys and each["value"] == value
+            if name in keys and each["value"] == value and beside.isdisjoint(keys)
         ]
         own = [each for each in same if set(path) <= set(each[0])] or same
         different = {with_ends(each): each for _, each in own}

@@ -8,7 +8,7 @@ import pytest
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.report.charts import Chart
-from genlab.report.page import embed, leakage_table, number_tables
+from genlab.report.page import embed, leakage_table, number_tables, with_intervals
 from genlab.report.shown_texts import Shown
 from genlab.report.texts import group_queries, make_payload, read_payload, render_texts
 from genlab.statistics.intervals import interval
@@ -187,6 +187,18 @@ def test_numbers_stand_in_tables_with_groups_of_the_same_names_side_by_side():
         [["", "texts"], ["rate", "1"], ["n", "500"]],
         [["", "labse", "use"], ["gain", "0.500 [0.250, 0.750]", "2.000 [1.000, 3.000]"]],
     ]
+
+
+def test_a_number_has_no_interval_of_a_group_beside_its_own():
+    half = interval(0.5, 0.25, 0.75)
+    scores = {"a": {"x": 0.5}, "b": {"x": 0.5}}
+    assert with_intervals(scores, {"a": {"x": half}}) == {"a": {"x": half}, "b": {"x": 0.5}}
+    deeper = {"answers": {"a": {"x": 0.5}}, "b": {"x": 0.5}}
+    found = with_intervals(deeper, {"arms": {"b": {"x": half}}})
+    assert found == {"answers": {"a": {"x": 0.5}}, "b": {"x": half}}
+    # Under a name that no group of the scores has.
+    after = {"before": {"x": 0.5}, "after": {"x": 0.5}}
+    assert with_intervals(after, {"main": {"x": half}})["after"] == {"x": half}
 
 
 def test_a_leak_is_a_row_with_both_halves_and_their_gap_if_there_is_one():
