@@ -88,7 +88,8 @@ def new_classifier(
         vocab_size=len(tokenizer),
         hidden_size=recipe.hidden_size,
         num_hidden_layers=1,
-        num_attention_heads=max(1, recipe.hidden_size // 32),
+        # Of 32 numbers or more each; BERT wants them to divide hidden_size.
+        num_attention_heads=math.gcd(recipe.hidden_size, max(1, recipe.hidden_size // 32)),
         intermediate_size=2 * recipe.hidden_size,
         max_position_embeddings=recipe.max_tokens,
         pad_token_id=start,
