@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from genlab.core.params import did_you_mean
+from genlab.core.params import did_you_mean, is_number
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.experiments.layout import Layout, Metric
@@ -107,8 +107,28 @@ def read_asked_rows(
     rows = rows.filter(pl.col(first.column).is_not_null())
     for column, value in asked.where.items():
         wanted = fill(value, values, f"{WHERE}: where") if isinstance(value, str) else value
-        rows = rows.filter(pl.col(column) == wanted)
+        rows = rows.filter(has_value(column, wanted, rows.schema[column]))
     return rows
+
+
+def has_value(column: str, wanted: object, kind: pl.DataType) -> pl.Expr:
+    """Say of each row whether a column of this kind has a value of report.yaml's.
+
+    Numbers are compared as such and all else as text, since a seed may be either in a table. What
+    is true or false is `true` or `false` in polars' text, `True` or `False` in Python's.
+    """
+    if wanted is None:
+        return pl.col(column).is_null()
+    if is_number(wanted) and kind.is_numeric():
+        return pl.col(column) == wanted
+    if isinstance(wanted, str) and kind.is_float():  # "2" is 2.0, whose text is another
+        return pl.col(column) == pl.lit(wanted).cast(pl.Float64, strict=False)
+    if kind.is_nested():
+        raise InputError(f"{WHERE}: where: {column} holds lists; name a column of single values")
+    text, words = pl.col(column).cast(pl.String), str(wanted)
+    if isinstance(wanted, bool) or kind == pl.Boolean:
+        text, words = text.str.to_lowercase(), words.lower()
+    return text == words
 
 
 def tell_asked(asked: TextsAsked, row: dict) -> dict[str, str]:

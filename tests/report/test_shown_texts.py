@@ -1,5 +1,6 @@
 """A good, a middling and a bad text out of the table that claims.yaml compares."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,8 @@ LAYOUT = Layout(
     metrics={"loss": Metric("nats", "lower"), "hit": Metric("hit", "higher", "share")},
     shown=("loss",),
 )
+
+LAYOUT_OF_KINDS = replace(LAYOUT, metrics={"loss": Metric("nats", "lower")})
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +53,33 @@ def test_three_texts_stand_at_a_tenth_the_half_and_nine_tenths_of_the_order():
     ]
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("seed", 1),  # text in the table
+        ("seed", "1"),
+        ("steps", 2),  # 2.0 in the table
+        ("steps", "{params.steps}"),
+        ("n", "{params.steps}"),
+        ("held_out", True),
+        ("held_out", "{params.switch}"),  # True in Python's words
+        ("switch", True),  # text in the table
+        ("empty", None),
+    ],
+)
+def test_rows_are_chosen_whatever_kind_a_column_is_of(column, value):
+    kinds = {"seed": "1", "steps": 2.0, "n": 2, "held_out": True, "switch": "True", "empty": None}
+    others = {"seed": "11", "steps": 1.0, "n": 1, "held_out": False, "switch": "no", "empty": "1"}
+    rows = [
+        {"id": "t0", "nats": 1.0, "text": "wanted"} | kinds,
+        {"id": "t1", "nats": 0.0, "text": "not wanted"} | others,
+    ]
+    pl.DataFrame(rows).write_parquet("rows.parquet")
+    asked = TextsAsked(where={column: value})
+    shown = read_examples(asked, LAYOUT_OF_KINDS, {"params": {"steps": 2, "switch": True}})
+    assert {each.text for each in shown} == {"wanted"}
+
+
 def test_equal_ones_are_ordered_by_the_other_metrics_that_are_shown():
     good, middling, bad = show(metric="hit", where={"arm": "a"})
     assert (good.text, middling.text, bad.text) == ("7", "10", "2")
@@ -81,6 +111,10 @@ def test_without_a_row_that_has_the_metric_no_text_is_shown_and_a_line_says_so(c
         ({"joined": {"table": "none.parquet", "on": {"id": "id"}}}, "none.parquet: no such file"),
         ({"joined": {"table": "asked.parquet", "on": {"id": "id"}}}, "no column id"),
         ({"asked": {"said": "said"}}, "no column said"),
+        (
+            {"joined": {"table": "asked.parquet", "on": {"key": "id"}}, "where": {"said": "one"}},
+            "where: said holds lists",
+        ),
     ],
 )
 def test_what_is_not_there_is_an_error_that_names_it(settings, reason):
