@@ -41,8 +41,12 @@ def pair_texts(
     """
     name, metric = next(iter(metrics_of(asked, layout).items()))
     first, second = (read_run(asked, layout, each) for each in (base, other))
+    # Booleans cannot be subtracted, and unsigned integers would wrap around below 0.
+    base_value, other_value = (
+        pl.col(f"{metric.column}{suffix}").cast(pl.Float64) for suffix in ("", OTHER)
+    )
     both = first.join(second, on=layout.unit, suffix=OTHER).with_columns(
-        (pl.col(f"{metric.column}{OTHER}") - pl.col(metric.column)).alias("_gained")
+        (other_value - base_value).alias("_gained")
     )
     if not both.height:
         return []

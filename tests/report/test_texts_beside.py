@@ -48,6 +48,18 @@ def test_where_less_is_better_a_unit_that_falls_has_gained(runs):
     assert [each.unit for each in pairs] == ["t01", "t05", "t09"]
 
 
+@pytest.mark.parametrize("kind", [pl.Boolean, pl.UInt8])
+def test_a_metric_that_is_true_or_false_or_has_no_sign_is_subtracted_as_a_number(runs, kind):
+    # Lost by t00 ... t02, kept by t03 ... t07, gained by t08 ... t10.
+    for revision, hits in (
+        ("HEAD", [1] * 5 + [0] * 6),
+        (None, [0] * 3 + [1] * 2 + [0] * 3 + [1] * 3),
+    ):
+        runs[revision] = runs[revision].with_columns(score=pl.Series(hits).cast(kind))
+    pairs = pair_texts(TextsAsked(), LAYOUT, "HEAD", None)
+    assert [each.unit for each in pairs] == ["t09", "t05", "t01"]
+
+
 def test_a_unit_of_one_run_alone_is_passed_over_and_none_in_common_shows_nothing(runs):
     runs[None] = runs[None].filter(pl.col("id") > "t08")
     assert {each.unit for each in pair_texts(TextsAsked(), LAYOUT, "HEAD", None)} == {"t09", "t10"}
