@@ -107,6 +107,10 @@ def try_rates(rates: Callable[[list[str]], "np.ndarray"], n_words: int, shown: s
             f"{shown}: it cannot read a long text beside a short one ({type(error).__name__}: "
             f"{first_line(error)})"
         ) from error
+    if not all(np.isfinite(each).all() for each in (alone, together, again)):
+        raise InputError(
+            f"{shown}: its rates are NaN or infinite: its weights are broken; take another"
+        )
     if not np.array_equal(together, again):
         raise InputError(f"{shown}: it rates the same texts otherwise a second time; take another")
     if not np.allclose(alone, together[:2], rtol=1e-3, atol=1e-4):

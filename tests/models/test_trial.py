@@ -332,6 +332,8 @@ def lengths_of(texts):
         (lambda texts: lengths_of(texts) + max(map(len, texts)), "otherwise when a longer one is"),
         (lambda texts: np.random.default_rng().random(len(texts)), "otherwise a second time"),
         (lambda texts: lengths_of(texts)[0] / 0, "cannot read a long text"),
+        (lambda texts: np.full((len(texts), 2), np.nan), "rates are NaN or infinite: its weights"),
+        (lambda texts: np.full(len(texts), -np.inf), "rates are NaN or infinite: its weights"),
     ],
 )
 def test_what_rates_texts_must_do_so_each_by_itself_and_always_alike(rates, message):
@@ -339,7 +341,7 @@ def test_what_rates_texts_must_do_so_each_by_itself_and_always_alike(rates, mess
         if message is None:
             try_rates(rates, 100, "theirs")
             return
-        with pytest.raises(InputError, match=f"^theirs: it .*{message}"):
+        with pytest.raises(InputError, match=f"^theirs: its? .*{message}"):
             try_rates(rates, 100, "theirs")
 
 
