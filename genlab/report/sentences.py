@@ -105,12 +105,15 @@ def in_words(value: object, digits: int | None = None, *, is_share: bool = False
 
 
 def in_digits(value: float, digits: int | None, is_share: bool) -> str:
-    """Return a number with so many decimals; without a wish as many as tell it, three at most."""
+    """Return a number with so many decimals; without a wish three digits, of 1,000 and more all."""
     if is_share:
-        return f"{100 * value:.{digits or 0}f}\u00a0%"
+        return f"{100 * value:z.{digits or 0}f}\u00a0%"  # z: no -0
     if digits is not None:
-        return f"{value:z.{digits}f}"  # z: no -0.0
-    return str(value) if isinstance(value, int) or 0 < abs(value) < 0.001 else f"{value:.3g}"
+        return f"{value:z.{digits}f}"
+    if isinstance(value, int) or 0 < abs(value) < 0.001:
+        return str(value)
+    # From where three digits would be rounded to 1e+03.
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:z.3g}"
 
 
 def describe_source(asset: dict) -> str:

@@ -9,6 +9,8 @@ VALUES = {
     "score": {
         "labse": {"top_1": {"value": 0.332, "low": 0.292, "high": 0.374}, "n": 500, "loss": 0.0004},
         "mini v1.5": {"top_1": 1},
+        "large": {"exact": 12345.6, "below": -1000.0, "almost": 999.5, "small": 999.4},
+        "minus": {"little": -0.002, "none": -0.0, "much": -0.12},
         "labels": ["a", "b"],
     },
     "each": "new_topic",
@@ -33,6 +35,10 @@ VALUES = {
         ("{score.labse.top_1.value:1}", "0.3"),
         ("{score.labse.n} of {score.labse.n:0}", "500 of 500"),
         ("{score.labse.loss}", "0.0004"),
+        ("{score.large.exact} and {score.large.below}", "12,346 and -1,000"),
+        ("{score.large.almost} and {score.large.small}", "1,000 and 999"),
+        ("{score.minus.little:%} and {score.minus.little:1%}", "0\u00a0% and -0.2\u00a0%"),
+        ("{score.minus.none} and {score.minus.much:%}", "0 and -12\u00a0%"),
         ("{score.mini v1.5.top_1}", "1"),  # a key with a dot in it
         ("{score.labels}", "a, b"),
         ("{score.{params.score.arm}.n}", "500"),  # a name in a name
