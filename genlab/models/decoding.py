@@ -161,7 +161,7 @@ def last_scores(model: "PreTrainedModel", output: "CausalLMOutput") -> "torch.Te
     if output.logits.isnan().any():
         raise InputError(
             f"{model.name_or_path}: the model's scores are NaN, its weights are broken; "
-            "train it again with a lower train.learning_rate"
+            "train it again with a lower learning rate"
         )
     return output.logits[:, -1].float()
 
@@ -327,5 +327,5 @@ def check_positions(
         raise InputError(
             f"query {item_ids[longest]}: its prompt of {len(prompts[longest])} tokens and "
             f"{cap}={decoding.cap} new ones exceed the model's {n_positions} positions; lower "
-            f"{cap}, or clean.max_query_words"
+            f"{cap}, or give shorter prompts"
         )

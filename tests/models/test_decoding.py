@@ -16,6 +16,7 @@ from genlab.models.decoding import (
     end_tokens,
     end_tokens_in,
     generate,
+    last_scores,
     pad_left,
     pick,
     score_processors,
@@ -360,11 +361,20 @@ def test_padding_is_left_masked_and_no_new_token():
 def test_a_prompt_that_leaves_no_room_is_named():
     prompts = [[1] * 10, [1] * 69, [1]]
     assert generate(MODELS["gpt2"](), [[1] * 68], ["q"], GREEDY, {END}, 1)
-    with pytest.raises(InputError, match=r"query b: its prompt of 69 tokens.*gen\.cap=60.*128"):
+    with pytest.raises(InputError, match=r"query b: .* 69 tokens.*gen\.cap=60.*128.* prompts$"):
         generate(MODELS["gpt2"](), prompts, ["a", "b", "c"], GREEDY, {END}, 1)
     driven_on = replace(GREEDY, ignore_eos=True)
     with pytest.raises(InputError, match=r"forced\.cap=60 new ones .* lower forced\.cap"):
         generate(MODELS["gpt2"](), prompts, ["a", "b", "c"], driven_on, {END}, 1)
+
+
+def test_broken_weights_are_told_in_words_of_any_pipeline():
+    import torch
+
+    model = SimpleNamespace(name_or_path="mine")
+    output = SimpleNamespace(logits=torch.full((1, 1, 3), torch.nan))
+    with pytest.raises(InputError, match=r"^mine: .* NaN.* again with a lower learning rate$"):
+        last_scores(model, output)
 
 
 @pytest.mark.parametrize(
