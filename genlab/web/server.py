@@ -43,9 +43,10 @@ KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 def page_app(folder: Path, routes: Sequence[BaseRoute], token: str, port: int) -> ASGIApp:
     """Return an app that serves the files in `folder` and, to who knows the token, the routes.
 
-    index.html is the page at /, and shared.js beside it is every page's. A style sheet begins with
-    the project's palette. A route that raises Refused answers with its status and {"error": why};
-    InputError or OSError, with 503.
+    index.html is the page at /. shared.js is served beside it, for the pages that load it: the
+    label desk does not, which acts on a refusal's status. A style sheet begins with the project's
+    palette. A route that raises Refused answers with its status and {"error": why}; InputError or
+    OSError, with 503.
     """
     pages = [
         Route("/" if path.name == "index.html" else f"/{path.name}", served(path), methods=["GET"])
