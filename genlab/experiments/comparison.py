@@ -25,6 +25,7 @@ from genlab.statistics.differences import (
 )
 from genlab.statistics.intervals import Bounds, bootstrap_interval, finished_ends
 from genlab.statistics.significance import (
+    FEWEST_PAIRS,
     LEVEL,
     adjust_by_holm,
     bootstrap_p,
@@ -339,6 +340,10 @@ def numbers_needed(found: Difference, n_asked: int) -> tuple[int | None, int | N
 def is_within_margin(found: Difference) -> bool:
     """Say whether a difference is shown to be smaller than the margin, either way.
 
-    Two one-sided tests, each at 2.5 %: the 95 % interval lies between -margin and margin.
+    Two one-sided tests, each at 2.5 %: the 95 % interval lies between -margin and margin. So few
+    units, or clusters of them, that all could agree by chance show nothing.
     """
-    return found.margin is not None and -found.margin < found.low <= found.high < found.margin
+    n = found.n_clusters or found.n
+    enough = found.test in OF_TRAININGS or n >= FEWEST_PAIRS
+    is_inside = found.margin is not None and -found.margin < found.low <= found.high < found.margin
+    return enough and is_inside

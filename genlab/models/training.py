@@ -137,7 +137,9 @@ def token_mean_trainer(**options) -> "Trainer":
                 n_tokens = (labels != IGNORED).sum()
                 loss = self.model(**batch).loss  # mean over the batch's tokens
                 each = torch.stack((loss.double() * n_tokens, n_tokens.double()))
-                sums += self.accelerator.reduce(each, "sum").cpu()
+                sums += each.cpu()
+            # Once, as processes may have seen one batch more or less than others.
+            sums = self.accelerator.reduce(sums.to(self.args.device), "sum").cpu()
             metrics = {f"{metric_key_prefix}_loss": float(sums[0] / sums[1])}
             self.log(metrics)
             self.control: TrainerControl = self.callback_handler.on_evaluate(

@@ -86,9 +86,15 @@ def finished_ends(
 
 
 def widest(values: np.ndarray, bounds: Bounds) -> tuple[float, float]:
-    """Return the least and greatest possible value: the bounds, or what was seen beyond them."""
+    """Return the least and greatest possible value: the bounds, or what was seen beyond them.
+
+    Where there is no bound, or an infinite one, the extreme value seen stands in for it.
+    """
     seen = float(values.min()), float(values.max())
-    return seen if bounds is None else (min(bounds[0], seen[0]), max(bounds[1], seen[1]))
+    if bounds is None:
+        return seen
+    least, most = (b if np.isfinite(b) else s for b, s in zip(bounds, seen, strict=True))
+    return min(least, seen[0]), max(most, seen[1])
 
 
 def exact_ends(values: np.ndarray, bounds: Bounds, level: float = 0.95) -> tuple[float, float]:
@@ -106,9 +112,7 @@ def exact_ends(values: np.ndarray, bounds: Bounds, level: float = 0.95) -> tuple
     v = float(different[counts.argmax()])
     n, k = len(values), len(values) - int(counts.max())
     q = float(betaincinv(k + 1, n - k, (1 + level) / 2))
-    limits = widest(values, bounds)
-    seen = float(values.min()), float(values.max())
-    least, most = (x if np.isfinite(x) else y for x, y in zip(limits, seen, strict=True))
+    least, most = widest(values, bounds)
     return v - q * (v - least), v + q * (most - v)
 
 

@@ -89,8 +89,11 @@ def summarize(models: list[pl.DataFrame], tokens: list[list[list[int]]], seed: i
 
 
 def spread(values: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return {seeds: the mean over trainings with Student's t interval}; {} for one training."""
-    if len(values) < 2:
+    """Return {seeds: the mean over trainings with Student's t interval}.
+
+    {} for one training, and for one model that stands in every training's place.
+    """
+    if len(values) < 2 or np.ptp(values) == 0:
         return {}
     return {"seeds": interval(values.mean(), *students_interval(values))}
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from genlab.core.tables import read_table
-from genlab.statistics.intervals import bootstrap_interval, interval
+from genlab.statistics.intervals import SHARE, bootstrap_interval, interval
 from pipelines.rlhf.metrics import spread
 from pipelines.rlhf.rankings import pair_table
 from pipelines.rlhf.rated_answers import rate_once
@@ -43,7 +43,7 @@ def pair_scores(pairs: pl.DataFrame, rewards: np.ndarray, rows: pl.DataFrame) ->
 
 
 def clustered(pairs: pl.DataFrame, column: str, seed: int) -> dict[str, float]:
-    """Return the mean of a column over pairs, with an interval that resamples prompts.
+    """Return the mean of a column, in [0, 1], over pairs, with an interval that resamples prompts.
 
     The mean is a ratio of two sums over prompts; its interval is of the linearised ratio.
     """
@@ -55,9 +55,10 @@ def clustered(pairs: pl.DataFrame, column: str, seed: int) -> dict[str, float]:
     if len(groups) < 3:
         return {"value": float(value), "pairs": pairs.height, "prompts": len(groups)}
     linear = value + (total - value * n) / n.mean()
-    low, high = bootstrap_interval(linear[:, None], seed=seed)
-    ends = interval(value, np.ravel(low)[0], np.ravel(high)[0])
-    return ends | {"pairs": pairs.height, "prompts": len(groups)}
+    ends = bootstrap_interval(linear[:, None], seed=seed, bounds=SHARE)
+    low, high = (float(np.ravel(end)[0]) for end in ends)
+    found = interval(value, max(low, 0.0), min(high, 1.0))
+    return found | {"pairs": pairs.height, "prompts": len(groups)}
 
 
 def measure_accuracy(pairs: pl.DataFrame, seed: int) -> dict[str, dict[str, float]]:

@@ -329,6 +329,15 @@ def test_a_difference_shown_to_be_smaller_than_the_margin_is_a_verdict():
     assert wide.needed == pytest.approx(3146, rel=0.01)
 
 
+def test_a_few_units_or_clusters_are_within_no_margin():
+    """One pair has an interval without width, and so have units that all lie in one cluster."""
+    for n, verdict in ((1, "not settled"), (5, "not settled"), (6, "no difference beyond 0.05")):
+        base, other = many(n, 0.0)
+        shift = 0.01 * pl.lit(-1).pow(pl.int_range(pl.len()))
+        other = other.with_columns(pl.col("place") + shift)
+        assert compare(base, other, with_margin(0.05))[0].verdict == verdict
+
+
 def test_other_texts_of_which_none_moves_are_within_a_margin_only_by_the_metrics_bounds():
     """None of 500 moves: at most 0.735 % of units, by ten places at most."""
     base, _ = many(500, 0.0)

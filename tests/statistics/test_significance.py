@@ -85,6 +85,13 @@ def test_the_exact_p_is_5_percent_where_the_exact_end_is_zero(k):
     assert exact_p(-values, (-1.0, 1.0)) == exact_p(values, (-1.0, 1.0))
 
 
+def test_the_exact_p_takes_an_infinite_bound_for_none_as_the_exact_ends_do():
+    values = np.array([2.0] * 49 + [3.0])
+    for bounds in (None, (-np.inf, np.inf)):
+        assert exact_ends(values, bounds)[0] == 2.0
+        assert exact_p(values, bounds) < 1e-10
+
+
 def test_the_exact_p_of_no_difference_is_one_and_of_a_few_equal_ones_a_sign_tests():
     assert exact_p(np.zeros(40), (-1.0, 1.0)) == 1.0
     assert exact_p(np.array([1.0] + [0.0] * 39), (-1.0, 1.0)) == 1.0

@@ -162,14 +162,16 @@ def test_generate_and_score_write_the_same_bytes(tmp_path, queries):
 def test_training_with_twice_two_rows_a_step_is_training_with_four(tmp_path, tokens, base):  # noqa: F811
     """Within 1e-4 nats per token: two processes add the same gradients in another order.
 
-    Forty training rows are ten steps for both; nine validation rows do not divide by two.
+    Forty training rows are ten steps for both. Nine validation rows, four at a time, are two
+    batches for the first process and one for the second.
     """
-    for name, batch_size, launcher in (
-        ("one", 4, [str(warm_python() / "python"), "-m", "stages.train"]),
-        ("two", 2, [*TWO, "-m", "stages.train"]),
+    for name, batch_size, n_accumulated, launcher in (
+        ("one", 4, 1, [str(warm_python() / "python"), "-m", "stages.train"]),
+        ("two", 1, 2, [*TWO, "-m", "stages.train"]),
     ):
         (tmp_path / name).mkdir()
-        more = {"batch_size": batch_size, "epochs": 1, "dropout": 0.0}  # each draws its own
+        more = {"batch_size": batch_size, "gradient_accumulation_steps": n_accumulated}
+        more |= {"epochs": 1, "dropout": 0.0}  # each draws its own
         words = test_train.arguments(tmp_path / name, tokens, base, **more)
         launch(words, tmp_path / name, launcher)
         assert list((tmp_path / name / ".scratch/train").iterdir()) == []

@@ -90,6 +90,7 @@ def test_the_spread_over_trainings_is_students():
     found = spread(np.array([1.0, 2.0, 3.0]))["seeds"]
     assert found["value"] == 2 and found["high"] == pytest.approx(2 + 4.3026527 / np.sqrt(3))
     assert spread(np.array([1.0])) == {}
+    assert spread(np.full(5, 1.87373)) == {}  # one model in the place of five
 
 
 def scored(margins, prompts):
@@ -108,11 +109,18 @@ def test_accuracy_counts_a_tie_as_one_half_and_its_interval_is_of_prompts():
     assert found["value"] == pytest.approx(2.5 / 4) and found["prompts"] == 3
     # Forty copies of one prompt's pairs tell no more than the prompts do.
     many = scored([1.0, -1.0] * 40, [f"{i // 20}" for i in range(80)])
-    split = scored([1.0] * 40 + [-1.0] * 40, [f"{i // 20}" for i in range(80)])
-    width = [
-        f["high"] - f["low"] for f in (clustered(many, "right", 1), clustered(split, "right", 1))
-    ]
-    assert width[0] < 1e-9 < 0.5 < width[1]
+    once = scored([1.0, -1.0] * 4, [f"{i // 2}" for i in range(8)])
+    ends = [clustered(pairs, "right", 1) for pairs in (many, once)]
+    assert [f["low"] for f in ends] == pytest.approx([ends[0]["low"]] * 2)
+
+
+def test_an_accuracy_stays_between_0_and_1_and_is_not_certain():
+    right = scored([1.0] * 26, [f"{i // 2}" for i in range(26)])
+    found = clustered(right, "right", seed=1)
+    assert (found["value"], found["high"]) == (1, 1) and 0.7 < found["low"] < 0.8  # 13 prompts
+    one_wrong = scored([1.0] * 8 + [-1.0] * 3, ["a"] * 8 + list("bcc"))
+    found = clustered(one_wrong, "right", seed=1)
+    assert 0 <= found["low"] < found["value"] < found["high"] <= 1
 
 
 def test_calibration_is_brier_and_error_by_hand():
@@ -146,7 +154,7 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
     (row,) = tables["steps"][1:]
     assert row[0] == "4" and row[4] == "1 of 2"  # truth: +1 and -0.5; t of one degree: 12.706
     assert row[1:4] == [
-        "2.000 (-10.706 to 14.706)", "1.000 (1.000 to 1.000)", "0.250 (-9.280 to 9.780)",
+        "2.000 (-10.706 to 14.706)", "1.000", "0.250 (-9.280 to 9.780)",
     ]  # fmt: skip
     assert tables["turn"][1:] == [
         ["best-of-n, d (a - b d)", "2.00", "0.25", "none seen", "0 of 5", ""],
