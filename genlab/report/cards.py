@@ -277,17 +277,21 @@ def origin(group: dict) -> str | None:
 
 
 def without_folders(value: Any) -> Any:
-    """Return params with every absolute path told by its last part alone, as `origin` tells it.
+    """Return params with paths that lead elsewhere told by their last part alone, as by `origin`.
 
-    Of any key: a pipeline may call a folder `templates`.
+    Of any key: a pipeline may call a folder `templates`. Of an address, which may hold a password,
+    its kind is left.
     """
     if isinstance(value, dict):
         return {key: without_folders(each) for key, each in value.items()}
     if isinstance(value, list):
         return [without_folders(each) for each in value]
-    if isinstance(value, str) and Path(value).is_absolute():
-        return Path(value).name or value
-    return value
+    if not isinstance(value, str):
+        return value
+    if "://" in value:
+        return f"{value.partition('://')[0]}://..."
+    leads_elsewhere = Path(value).is_absolute() or ".." in Path(value).parts
+    return Path(value).name if leads_elsewhere and Path(value).name else value
 
 
 def as_yaml(params: dict) -> str:

@@ -16,7 +16,8 @@ def test_a_card_tells_a_path_of_the_users_by_its_last_part(tmp_path, monkeypatch
         "corpus": {"source": "file", "path": "/home/alice/patients_2024/letters.jsonl"},
         "rl": {"texts_path": "/home/alice/plain.txt", "templates": "/home/alice/templates"},
         "rankers": {"mine": {"path": "data/dedup.parquet"}},
-        "sweeps": [{"path": "/home/alice/a.jsonl"}, "/"],
+        "sweeps": [{"path": "../../alice/a.jsonl"}, "/"],
+        "store": "postgresql://alice:secret@host/runs",
     }
     *_, told = pipeline_parts(params, {}, Made("abc1234", "2024-05-01"))
     assert yaml.safe_load(told.removeprefix("```yaml\n").removesuffix("```")) == {
@@ -24,6 +25,7 @@ def test_a_card_tells_a_path_of_the_users_by_its_last_part(tmp_path, monkeypatch
         "rl": {"texts_path": "plain.txt", "templates": "templates"},
         "rankers": {"mine": {"path": "data/dedup.parquet"}},
         "sweeps": [{"path": "a.jsonl"}, "/"],
+        "store": "postgresql://...",
     }
 
 
