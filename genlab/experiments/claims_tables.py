@@ -4,10 +4,16 @@ settled: what that file holds; names: what to call a group that is not called by
 """
 
 from genlab.core.markdown import markdown_table
-from genlab.experiments.comparison import IDENTICAL, NO_DIFFERENCE, NOT_SETTLED, UNSTABLE
 from genlab.experiments.comparison_views import rounded_up
 from genlab.experiments.layout import Layout
 from genlab.experiments.published import FLAG, numbers_of
+from genlab.experiments.verdict_words import (
+    IDENTICAL,
+    NO_DIFFERENCE,
+    NOT_SETTLED,
+    UNSTABLE,
+    tell_size,
+)
 
 
 def with_interval(numbers: dict[str, float]) -> str:
@@ -71,11 +77,13 @@ def claims_table(
     settled: dict,
     claims: dict,
     reread: dict,
+    layout: Layout,
     names: dict[str, str],
     elsewhere: dict[str, str] | None = None,
 ) -> str:
     """Return every claim with its paired difference and verdict in every group; names as above.
 
+    layout: the head of the claims.yaml that asks them, which has the margins.
     elsewhere: claim -> what other rankers and passages say of it; a column if there is any.
     """
     groups = keys_of(settled["arms"])
@@ -85,7 +93,10 @@ def claims_table(
     for name, claim in claims.items():
         found = settled["claims"].get(name, {})
         n = "/".join(str(n) for n in dict.fromkeys(found[g]["n"] for g in groups if g in found))
-        cells = [claim_cell(found[group]) if group in found else "not run" for group in groups]
+        margin = margin_of(claim, layout)
+        cells = [
+            claim_cell(found[group], margin) if group in found else "not run" for group in groups
+        ]
         if reread:
             checked = reread["claims"].get(name, {})
             cells.append(", ".join(f"{g} {agreeing(cells)}" for g, cells in checked.items()))
@@ -95,8 +106,16 @@ def claims_table(
     return markdown_table(rows)
 
 
-def claim_cell(found: dict) -> str:
-    """Return a verdict with its numbers; of one that was no test, why it was none."""
+def margin_of(claim: dict, layout: Layout) -> float | None:
+    """Return below what a difference of a claim's metric is none; None if nothing is said of it."""
+    return layout.metrics[claim["metric"]].margin
+
+
+def claim_cell(found: dict, margin: float | None = None) -> str:
+    """Return a verdict with its numbers; of one that was no test, why it was none.
+
+    margin: of the metric; a significant difference that lies within it is said to.
+    """
     verdict = f"**{found['verdict']}**"
     if "why" in found:
         return f"{verdict}: {found['why']}"
@@ -106,10 +125,11 @@ def claim_cell(found: dict) -> str:
     needed = f", needs {rounded_up(found['n_needed']):,}" if found.get("n_needed") else ""
     if found.get("trainings_needed"):
         needed = f", needs {rounded_up(found['trainings_needed']):,} trainings"
-    return f"{verdict} {found['difference']:+z.3f} {interval}{needed}"
+    size = tell_size(found["verdict"], found["low"], found["high"], margin)
+    return f"{verdict}{size and f'{size}:'} {found['difference']:+z.3f} {interval}{needed}"
 
 
-def verdicts_line(settled: dict, layout: Layout, *, trained: bool = False) -> str:
+def verdicts_line(settled: dict, claims: dict, layout: Layout, *, trained: bool = False) -> str:
     """Return what stands above the claims: the unit, Holm's family and what the verdicts mean.
 
     trained: claims.yaml asks for several trainings. "" for a record that was written before it said
@@ -126,6 +146,16 @@ def verdicts_line(settled: dict, layout: Layout, *, trained: bool = False) -> st
         f"for the {n_tests} tests in this table"
         + (f" (in {no_test} cells no pair differs, so they are no tests)." if no_test else ".")
     ]
+    if any(
+        tell_size(cell["verdict"], cell["low"], cell["high"], margin_of(claims[name], layout))
+        for name, groups in settled["claims"].items()
+        if name in claims
+        for cell in groups.values()
+    ):
+        lines.append(
+            "*Within M*: the interval of such a difference lies within M, a margin of claims.yaml, "
+            "so it is sure and of no size that matters."
+        )
     meanings = {
         NO_DIFFERENCE: "*No difference beyond M*: the interval lies within M, a margin of "
         "claims.yaml; it is not corrected for the number of tests.",

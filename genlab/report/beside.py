@@ -19,6 +19,7 @@ from genlab.experiments.comparison import Difference
 from genlab.experiments.comparison_views import Comparison, as_rows, legend, short
 from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.revisions import WORKSPACE, named, read_bytes
+from genlab.experiments.verdict_words import tell_size
 from genlab.report.opening import OPENING, TextsAsked, read_opening
 from genlab.report.page import Table, render
 from genlab.report.texts import LABELS, PAYLOAD, read_payload, render_texts
@@ -69,7 +70,8 @@ def say(each: Difference, names: tuple[str, str]) -> str:
     return (
         f"{what} is {short(each.base)} in {names[0]} and {short(each.other)} in {names[1]}: a "
         f"difference of {short(each.difference, '+')} [{short(each.low, '+')}, "
-        f"{short(each.high, '+')}], {each.verdict}."
+        f"{short(each.high, '+')}], {each.verdict}"
+        f"{tell_size(each.verdict, each.low, each.high, each.margin)}."
     )
 
 

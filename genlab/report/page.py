@@ -18,6 +18,7 @@ from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.core.terminal import with_ends
 from genlab.experiments.receipts import name_in_git
+from genlab.experiments.verdict_words import tell_size
 from genlab.report.charts import write_plots_library
 
 PAGE = Path(__file__).resolve().parent / "page_files"
@@ -173,21 +174,30 @@ def intervals_in(details: object, path: tuple[str, ...] = ()) -> Iterator[tuple]
             yield from intervals_in(each, (*path, key))
 
 
-def claims_table(settled: dict, claims: dict) -> Table:
-    """Return every settled claim in words, with its verdict and difference in every group."""
+def claims_table(settled: dict, asked: dict) -> Table:
+    """Return every settled claim in words, with its verdict and difference in every group.
+
+    asked: claims.yaml, which has the words and the metrics' margins.
+    """
+    claims, metrics = asked.get("claims", {}), asked.get("rows", {}).get("metrics", {})
     groups = dict.fromkeys(group for found in settled.values() for group in found)
     rows = [["claim", *(group or "result" for group in groups)]]
     for name, found in settled.items():
-        cells = [claim_cell(found[group]) if group in found else "not run" for group in groups]
-        rows.append([claims.get(name, {}).get("claim", name), *cells])
+        claim = claims.get(name, {})
+        margin = metrics.get(claim.get("metric"), {}).get("margin")
+        cells = [
+            claim_cell(found[group], margin) if group in found else "not run" for group in groups
+        ]
+        rows.append([claim.get("claim", name), *cells])
     return rows
 
 
-def claim_cell(found: dict) -> str:
+def claim_cell(found: dict, margin: float | None = None) -> str:
     """Return a verdict with its difference; of one that was no test, why it was none."""
     if "why" in found:
         return f"{found['verdict']}: {found['why']}"
-    return f"{found['verdict']}: {with_ends(found | {'value': found['difference']})}"
+    size = tell_size(found["verdict"], found["low"], found["high"], margin)
+    return f"{found['verdict']}{size}: {with_ends(found | {'value': found['difference']})}"
 
 
 def is_interval(value: object) -> bool:

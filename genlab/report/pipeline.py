@@ -168,7 +168,7 @@ def read_claims(settled: dict) -> dict[str, list[Table]]:
     if not settled.get("claims"):
         return {}
     asked = load_yaml(CLAIMS.read_text(encoding="utf-8")) if CLAIMS.is_file() else {}
-    return {"": [claims_table(settled["claims"], asked.get("claims", {}))]}
+    return {"": [claims_table(settled["claims"], asked)]}
 
 
 if __name__ == "__main__":

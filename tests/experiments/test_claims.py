@@ -175,6 +175,9 @@ def test_the_verdicts_fit_a_terminal_of_80_columns_however_long_a_claims_name(ca
     assert lines[1] == f"{name}:" and lines[4] == "again:"
     assert [line.split()[0] for line in lines[2:4]] == ["labse", "use"]
     assert lines[0].split()[0] == "group" and max(map(len, lines)) <= 80
+    print_settled(settle({name: CLAIM}, long=both[0], short=both[1]), {}, {name: 1.5})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].endswith("supported, within 1.5") and max(map(len, lines)) <= 80
 
 
 def test_queries_of_one_arm_alone_are_left_out():

@@ -8,7 +8,13 @@ import pytest
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.report.charts import Chart
-from genlab.report.page import embed, leakage_table, number_tables, with_intervals
+from genlab.report.page import (
+    claims_table,
+    embed,
+    leakage_table,
+    number_tables,
+    with_intervals,
+)
 from genlab.report.shown_texts import Shown
 from genlab.report.texts import group_queries, make_payload, read_payload, render_texts
 from genlab.statistics.intervals import interval
@@ -210,6 +216,17 @@ def test_a_leak_is_a_row_with_both_halves_and_their_gap_if_there_is_one():
     assert leakage_table(found)[1:] == [
         ["query", "use", "3.250 (438)", "3.500 (62)", "0.250 [-0.500, 1.000]"],
         ["answer", "use", "3 (500)", "- (0)", "-"],
+    ]
+
+
+def test_a_claim_within_the_margin_of_its_metric_says_so():
+    found = {"difference": 0.03, "low": 0.01, "high": 0.05, "verdict": "contradicted"}
+    rows = {"metrics": {"place": {"margin": 0.1}, "good": {}}}
+    claims = {name: {"claim": f"{name}.", "metric": name} for name in ("place", "good")}
+    settled = {name: {"use": found} for name in claims}
+    assert claims_table(settled, {"rows": rows, "claims": claims})[1:] == [
+        ["place.", "contradicted, within 0.1: 0.030 [0.010, 0.050]"],
+        ["good.", "contradicted: 0.030 [0.010, 0.050]"],
     ]
 
 
