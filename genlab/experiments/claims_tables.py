@@ -4,6 +4,7 @@ settled: what that file holds; names: what to call a group that is not called by
 """
 
 from genlab.core.markdown import markdown_table
+from genlab.experiments.claims_file import WHY
 from genlab.experiments.comparison_views import rounded_up
 from genlab.experiments.layout import Layout
 from genlab.experiments.published import FLAG, numbers_of
@@ -102,13 +103,18 @@ def claims_table(
             cells.append(", ".join(f"{g} {agreeing(cells)}" for g, cells in checked.items()))
         if elsewhere:
             cells.append(elsewhere.get(name, ""))
-        rows.append([claim["claim"], n, *cells])
+        rows.append([in_full(claim), n, *cells])
     return markdown_table(rows)
 
 
 def margin_of(claim: dict, layout: Layout) -> float | None:
     """Return below what a difference of a claim's metric is none; None if nothing is said of it."""
     return layout.metrics[claim["metric"]].margin
+
+
+def in_full(claim: dict) -> str:
+    """Return a claim in the words of claims.yaml, with why it came out so where that is said."""
+    return f"{claim['claim']} *{claim[WHY]}*" if WHY in claim else str(claim["claim"])
 
 
 def claim_cell(found: dict, margin: float | None = None) -> str:

@@ -17,6 +17,7 @@ from genlab.core.markdown import markdown_table
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.stand_ins import shown_name
+from genlab.experiments.claims_file import WHY
 from genlab.experiments.claims_tables import (
     agreeing,
     arms_table,
@@ -186,12 +187,14 @@ def headlines_list(
     lines = []
     for name in content.get("headlines") or []:
         found = settled["claims"].get(name, {})
-        margin = margin_of(content["claims"][name], layout)
+        claim = content["claims"][name]
+        margin = margin_of(claim, layout)
         cells = [
             f"{names.get(group, group)} {claim_cell(cell, margin)}" for group, cell in found.items()
         ]
         real = f" On real rankers and passages: {elsewhere[name]}." if name in elsewhere else ""
-        said = f"{content['claims'][name]['claim']} Here: {'; '.join(cells) or 'not run'}.{real}"
+        why = f" {claim[WHY]}" if WHY in claim else ""
+        said = f"{claim['claim']} Here: {'; '.join(cells) or 'not run'}.{why}{real}"
         lines.append(wrapped(said, "- ", "  "))
     return "\n".join(lines)
 

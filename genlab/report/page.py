@@ -188,7 +188,7 @@ def claims_table(settled: dict, asked: dict) -> Table:
         cells = [
             claim_cell(found[group], margin) if group in found else "not run" for group in groups
         ]
-        rows.append([claim.get("claim", name), *cells])
+        rows.append([" ".join([claim.get("claim", name), claim.get("why", "")]).strip(), *cells])
     return rows
 
 

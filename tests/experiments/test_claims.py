@@ -211,7 +211,8 @@ def test_arms_that_share_no_query_are_an_error_that_names_them():
         ({"expect": "better"}, "claim bold: expect is better, not one of lower, higher"),
         ({"cannot_differ": "so"}, r"cannot_differ: must be like \{GROUP: the reason\}, not so"),
         ({"cannot_differ": {"use": 5}}, "cannot_differ: use: the reason must be text, not 5"),
-        ({"why": "so"}, "claim bold: must have claim, metric, a, b, expect, but has"),
+        ({"because": "so"}, "claim bold: must have claim, metric, a, b, expect, but has"),
+        ({"why": 5}, "claim bold: why must be one text, not 5"),
         ({"a": "even_odds", "b": "even_odds"}, "both arms are plain values"),
         (
             {"metric": ["average_loc"]},

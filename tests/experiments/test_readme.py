@@ -214,6 +214,15 @@ def test_a_bar_in_a_claim_does_not_end_its_cell():
     )
 
 
+def test_why_a_claim_came_out_so_stands_beside_it():
+    claims = CLAIMS | {"shorter": CLAIMS["shorter"] | {"why": "Texts end early."}}
+    row = lines_of(claims_table(SETTLED, claims, {}, LAYOUT, {}))[1]
+    assert row[0] == "Shorter is better. *Texts end early.*"
+    content = {"headlines": ["shorter"], "claims": claims}
+    found = headlines_list(SETTLED, content, LAYOUT, {}, {"shorter": "b: holds"})
+    assert "+0.000). Texts end early. On real" in " ".join(found.split())
+
+
 def test_claims_without_published_numbers_have_no_such_column():
     assert lines_of(claims_table(SETTLED, CLAIMS, {}, LAYOUT, {}))[0] == ["claim", "pairs", "a"]
 

@@ -219,14 +219,15 @@ def test_a_leak_is_a_row_with_both_halves_and_their_gap_if_there_is_one():
     ]
 
 
-def test_a_claim_within_the_margin_of_its_metric_says_so():
+def test_a_claim_within_the_margin_of_its_metric_says_so_and_why_it_came_out_so():
     found = {"difference": 0.03, "low": 0.01, "high": 0.05, "verdict": "contradicted"}
     rows = {"metrics": {"place": {"margin": 0.1}, "good": {}}}
     claims = {name: {"claim": f"{name}.", "metric": name} for name in ("place", "good")}
+    claims["good"]["why"] = "It hardly moves."
     settled = {name: {"use": found} for name in claims}
     assert claims_table(settled, {"rows": rows, "claims": claims})[1:] == [
         ["place.", "contradicted, within 0.1: 0.030 [0.010, 0.050]"],
-        ["good.", "contradicted: 0.030 [0.010, 0.050]"],
+        ["good. It hardly moves.", "contradicted: 0.030 [0.010, 0.050]"],
     ]
 
 
