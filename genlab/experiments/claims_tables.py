@@ -128,17 +128,31 @@ def claim_cell(found: dict, margin: float | None = None) -> str:
     if found["verdict"] == IDENTICAL:
         return verdict
     interval = f"({found['low']:+z.3f} to {found['high']:+z.3f})"
-    needed = f", needs {rounded_up(found['n_needed']):,}" if found.get("n_needed") else ""
-    if found.get("trainings_needed"):
-        needed = f", needs {rounded_up(found['trainings_needed']):,} trainings"
     size = tell_size(found["verdict"], found["low"], found["high"], margin)
-    return f"{verdict}{size and f'{size}:'} {found['difference']:+z.3f} {interval}{needed}"
+    return (
+        f"{verdict}{size and f'{size}:'} {found['difference']:+z.3f} {interval}{tell_needed(found)}"
+    )
 
 
-def verdicts_line(settled: dict, claims: dict, layout: Layout, *, trained: bool = False) -> str:
+def tell_needed(found: dict) -> str:
+    """Return ", needs 1,300": how many pairs, or trainings, would settle it; "" if none would."""
+    if found.get("trainings_needed"):
+        return f", needs {rounded_up(found['trainings_needed']):,} trainings"
+    return f", needs {rounded_up(found['n_needed']):,}" if found.get("n_needed") else ""
+
+
+def verdicts_line(
+    settled: dict,
+    claims: dict,
+    layout: Layout,
+    *,
+    trained: bool = False,
+    called: tuple[str, str] = ("supported", "contradicted"),
+) -> str:
     """Return what stands above the claims: the unit, Holm's family and what the verdicts mean.
 
-    trained: claims.yaml asks for several trainings. "" for a record that was written before it said
+    trained: claims.yaml asks for several trainings; called: what the two significant verdicts are
+    called in the table. "" for a record that was written before it said
     how many tests were made.
     """
     cells = [cell for groups in settled["claims"].values() for cell in groups.values()]
@@ -147,8 +161,9 @@ def verdicts_line(settled: dict, claims: dict, layout: Layout, *, trained: bool 
     n_tests = max(cell.get("n_tests", 0) for cell in cells)
     no_test = sum(cell.get("p_adjusted") is None for cell in cells)
     lines = [
-        f"Each cell is B - A, paired by {layout.unit}, with its 95 % interval. *Supported* and "
-        "*contradicted*: the interval excludes zero, and so does p < 0.05 after Holm's correction "
+        f"Each cell is B - A, paired by {layout.unit}, with its 95 % interval. "
+        f"*{called[0].capitalize()}* and *{called[1]}*: the interval excludes "
+        "zero, and so does p < 0.05 after Holm's correction "
         f"for the {n_tests} tests in this table"
         + (f" (in {no_test} cells no pair differs, so they are no tests)." if no_test else ".")
     ]

@@ -31,6 +31,9 @@ from genlab.experiments.claims_tables import (
 )
 from genlab.experiments.layout import Layout, read_layout, read_yaml
 from genlab.experiments.over_collections import (
+    FAILS,
+    HOLDS,
+    VERDICTS,
     elsewhere_of,
     findings_table,
     rankers_table,
@@ -299,9 +302,13 @@ def render(folder: Path, name: str = "README.md") -> str:
             case "verdicts":
                 settled = read("claims.json")
                 above = verdicts_line(
-                    settled, content["claims"], layout, trained="trainings" in content
+                    settled,
+                    content["claims"],
+                    layout,
+                    trained="trainings" in content,
+                    called=(VERDICTS[HOLDS], VERDICTS[FAILS]),
                 )
-                return above + verdicts_table(settled, content["claims"])
+                return above + verdicts_table(settled, content["claims"], layout)
             case "rankers":
                 return rankers_table(read("score_details.json"))
             case "findings":
