@@ -8,7 +8,7 @@ from itertools import groupby
 from genlab.core.markdown import markdown_table
 from genlab.core.terminal import COLUMNS, table
 from genlab.experiments.comparison import Difference
-from genlab.experiments.verdict_words import NO_DIFFERENCE, UNSTABLE, tell_size
+from genlab.experiments.verdict_words import IDENTICAL, NO_DIFFERENCE, UNSTABLE, tell_size
 
 SHOWN_CHANGES = 12
 
@@ -125,7 +125,7 @@ def cells_of(each: Difference) -> list[str]:
         f"{each.base:.3f}",
         f"{each.other:.3f}",
         f"{each.difference:+z.3f}",  # z: no -0.000
-        f"[{each.low:+z.3f}, {each.high:+z.3f}]",
+        "-" if each.verdict == IDENTICAL else f"[{each.low:+z.3f}, {each.high:+z.3f}]",
         as_p(each.p, each.p <= each.least_p) + ("*" if each.test == "bootstrap*" else ""),
         as_p(each.p_adjusted, each.p <= each.least_p),
         f"{each.detectable:.3f}" if each.detectable == each.detectable else "-",
@@ -172,7 +172,7 @@ def text_cells_of(each: Difference) -> list[str]:
         short(each.base),
         short(each.other),
         short(each.difference, "+"),
-        f"{short(each.low, '+')}, {short(each.high, '+')}",
+        "-" if each.verdict == IDENTICAL else f"{short(each.low, '+')}, {short(each.high, '+')}",
         as_p(each.p_adjusted, each.p <= each.least_p) + ("*" if each.test == "bootstrap*" else ""),
         verdict_cell(each),
     ]

@@ -19,7 +19,7 @@ from genlab.experiments.comparison import Difference
 from genlab.experiments.comparison_views import Comparison, as_rows, legend, short
 from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.revisions import WORKSPACE, named, read_bytes
-from genlab.experiments.verdict_words import tell_size
+from genlab.experiments.verdict_words import IDENTICAL, tell_size
 from genlab.report.opening import OPENING, TextsAsked, read_opening
 from genlab.report.page import Table, render
 from genlab.report.texts import LABELS, PAYLOAD, read_payload, render_texts
@@ -65,7 +65,7 @@ def say(each: Difference, names: tuple[str, str]) -> str:
     """Return a difference in words."""
     metric = LABELS.get(each.metric, each.metric)
     what = f"{each.group}: {metric}".removeprefix(": ").replace("_", " ")
-    if each.n == 0:
+    if each.n == 0 or each.verdict == IDENTICAL:
         return f"{what}: {each.verdict}."
     return (
         f"{what} is {short(each.base)} in {names[0]} and {short(each.other)} in {names[1]}: a "

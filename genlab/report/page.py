@@ -18,7 +18,7 @@ from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.core.terminal import with_ends
 from genlab.experiments.receipts import name_in_git
-from genlab.experiments.verdict_words import tell_size
+from genlab.experiments.verdict_words import IDENTICAL, tell_size
 from genlab.report.charts import write_plots_library
 
 PAGE = Path(__file__).resolve().parent / "page_files"
@@ -196,6 +196,8 @@ def claim_cell(found: dict, margin: float | None = None) -> str:
     """Return a verdict with its difference; of one that was no test, why it was none."""
     if "why" in found:
         return f"{found['verdict']}: {found['why']}"
+    if found["verdict"] == IDENTICAL:
+        return str(found["verdict"])
     size = tell_size(found["verdict"], found["low"], found["high"], margin)
     return f"{found['verdict']}{size}: {with_ends(found | {'value': found['difference']})}"
 

@@ -180,6 +180,13 @@ def test_the_verdicts_fit_a_terminal_of_80_columns_however_long_a_claims_name(ca
     assert lines[2].endswith("supported, within 1.5") and max(map(len, lines)) <= 80
 
 
+def test_identical_arms_have_no_interval(capsys):
+    print_settled(settle({"claim": CLAIM}, long=rows(30, 5.0), short=rows(30, 5.0)), {})
+    assert capsys.readouterr().out.splitlines()[2].split() == (
+        ["labse", "+0.000", "-", "30", "-", "identical"]
+    )
+
+
 def test_queries_of_one_arm_alone_are_left_out():
     found = settle({"claim": CLAIM}, long=rows(30, 5.0), short=rows(20, 4.0))
     assert found["claim"]["labse"]["n"] == 20

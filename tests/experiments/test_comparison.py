@@ -297,6 +297,17 @@ def test_rows_that_do_not_differ_are_called_identical_and_are_no_test():
     assert all(np.isnan(each.p_adjusted) for each in found)
 
 
+def test_identical_rows_have_no_interval_neither_of_a_mean_nor_of_a_share():
+    found = compare(*many(60, 0.0), with_margin(0.1, (1.0, 11.0)))
+    shown = Comparison("a", "b", {}, [], [], found)
+    lines = [line.split() for line in as_text(shown).splitlines()]
+    assert [line[3:] for line in lines if line[:1] in (["place"], ["good"])] == [
+        ["+0.000", "-", "-", "identical"]
+    ] * 2
+    assert [row[5] for row in as_rows(shown)] == ["95 % interval", "-", "-"]
+    assert say(found[0], ("a", "b")) == "j: place: identical."
+
+
 @pytest.mark.parametrize("column", ["text", "score"])
 def test_other_texts_at_the_same_places_are_not_identical(column):
     base, _ = many(60, 0.0)
