@@ -138,6 +138,21 @@ def test_settled_claims_are_shown_in_their_words_escaped(page, make_page):
     assert shown.count("supported: 0.500 [0.250, 0.750]") == 2
 
 
+def test_claims_that_were_settled_on_other_runs_say_so_above_their_table(make_page):
+    """md5 of "mine", by md5sum."""
+    found = {"difference": 0.5, "low": 0.25, "high": 0.75, "n": 9, "verdict": "supported"}
+    md5 = {"17": "918b81db5e91d031548b963c93845e5b", "18": "0"}
+    rows = {"main": {"path": "data/rows.txt", "where": {}, "md5": md5}}
+    settled = {"arms": {}, "claims": {"longer": {"": found}}, "rows": rows}
+    Path("metrics/claims.json").write_text(json.dumps(settled), encoding="utf-8")
+    Path("claims.yaml").write_text("rows: {path: data/rows.txt}\n", encoding="utf-8")
+    page = make_page()
+    said = page.index("not of this one, whose data/rows.txt is another")
+    assert page.index('<section id="claims"') < said < page.index("supported: 0.500")
+    Path("data/rows.txt").write_text("mine", encoding="utf-8")
+    assert "not of this one" not in make_page()
+
+
 SAID = """
 about: {length: "{params.gen.max_len} new tokens"}
 headline:
