@@ -28,7 +28,7 @@ from genlab.report.page import (
     tell_record,
     write_report,
 )
-from genlab.report.pipeline import read_claims
+from genlab.report.pipeline import read_claims, read_fetched
 from genlab.report.shown_texts import TENTHS, show_picked
 from genlab.report.texts import make_payload, references_table, render_texts
 
@@ -71,7 +71,7 @@ def main(
 
     stood_on, charts = make_receipt(params, recorded), draw_charts(PIPELINE)
     opening, picked = read_opening(OPENING), pick_examples(payload)
-    values = found | {"params": parse_params(words, None)}
+    values = found | {"params": parse_params(words, None), "fetch": read_fetched(metrics)}
     values["placed"] = tell_placed(placed, payload, values["params"].get("rankers", {}))
     tables = {
         name: [leakage_table(found[name])] if name == "leakage" else number_tables(found[name])

@@ -85,7 +85,16 @@ def read_run() -> Run:
     receipt = make_receipt(PARAMS, [path for path in DATA.iterdir() if path.name != "check.txt"])
     values = {"params": parse_params(PARAMS.read_text(encoding="utf-8"), None)}
     values |= read_metrics(METRICS, [*names_of_numbers(PIPELINE), "score_details"])
+    values["fetch"] = read_fetched(METRICS)
     return Run(read_opening(OPENING), values, receipt)
+
+
+def read_fetched(metrics: Path) -> dict[str, dict]:
+    """Return what was counted when data and models were fetched: metrics/fetch/NAME.json by NAME.
+
+    A dvc.yaml lists those that its report.yaml names among the deps of the report.
+    """
+    return read_metrics(metrics / "fetch", sorted(p.stem for p in metrics.glob("fetch/*.json")))
 
 
 def render_run(

@@ -201,6 +201,20 @@ def test_a_page_begins_as_report_yaml_says_and_is_in_order(page, make_page):
     assert "Never" not in said
 
 
+def test_the_head_says_what_was_fetched_not_what_was_asked_for(make_page):
+    Path("metrics/fetch").mkdir()
+    Path("metrics/fetch/corpus.json").write_text('{"texts": 56}', encoding="utf-8")
+    Path("report.yaml").write_text('about: {corpus: "{fetch.corpus.texts} texts"}', "utf-8")
+    assert "</span> 56 texts" in make_page()
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda p: p.parts[-2])
+def test_no_head_counts_by_params(path):
+    """A corpus may have fewer than params.yaml asks for."""
+    about = yaml.safe_load(path.with_name("report.yaml").read_text(encoding="utf-8"))["about"]
+    assert re.findall(r"{params\.(?:corpus|crawl)\.n_\w+}", str(about)) == []
+
+
 @pytest.mark.parametrize("path", PIPELINES, ids=lambda p: p.parts[-2])
 def test_every_group_of_numbers_of_a_page_is_explained_and_a_result_is_said(path, monkeypatch):
     monkeypatch.chdir(path.parent)
@@ -258,6 +272,8 @@ def test_a_report_depends_on_every_metrics_file_that_it_shows(path, monkeypatch)
     stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
     deps = {dep for dep in stages["report"]["deps"] if dep.startswith("metrics/")}
     shown = {name for plot in read_plots(path) for name in plot.y} | {"metrics/score_details.json"}
+    said = path.with_name("report.yaml").read_text(encoding="utf-8")
+    shown |= {f"metrics/fetch/{name}.json" for name in re.findall(r"{fetch\.(\w+)\.", said)}
     if "genlab report" in stages["report"]["cmd"]:
         shown |= {f"metrics/{name}.json" for name in pipeline.names_of_numbers(path)}
         assert deps == shown
