@@ -24,7 +24,7 @@ from genlab.report.charts import write_plots_library
 PAGE = Path(__file__).resolve().parent / "page_files"
 
 NEXT = (
-    "Next: change a value in params.yaml and `dvc repro`; `python -m genlab compare HEAD` then "
+    "Next: change a value with `dvc exp run -S KEY=VALUE`; `python -m genlab compare HEAD` then "
     "says what changed."
 )
 

@@ -9,6 +9,7 @@ from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.report.charts import Chart
 from genlab.report.page import (
+    NEXT,
     claims_table,
     embed,
     leakage_table,
@@ -19,6 +20,7 @@ from genlab.report.shown_texts import Shown
 from genlab.report.texts import group_queries, make_payload, read_payload, render_texts
 from genlab.statistics.intervals import interval
 from tests.browser import chromium, opened  # noqa: F401
+from tests.project_copy import ROOT
 from tests.tiny_report import PLACES, QUERIES, SCORES, TEXTS, write_run
 
 HOSTILE = "<script>alert(1)</script></script><img src=x onerror=alert(2)>\"'&amp;\u2028{{payload}}"
@@ -231,6 +233,12 @@ def test_a_claim_within_the_margin_of_its_metric_says_so_and_why_it_came_out_so(
         ["place.", "contradicted, within 0.1: 0.030 [0.010, 0.050]"],
         ["good. It hardly moves.", "contradicted: 0.030 [0.010, 0.050]"],
     ]
+
+
+def test_what_to_do_next_is_called_as_in_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for command in ("dvc exp run -S ", "python -m genlab compare HEAD"):
+        assert command in NEXT and command in readme
 
 
 def test_names_in_tables_charts_and_the_receipt_are_escaped(payload):
