@@ -16,6 +16,7 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
 from genlab.experiments.revisions import parse_params
+from genlab.ranking.leakage import FEW
 from genlab.report.charts import draw_charts
 from genlab.report.examples import pick_examples, stand_alone
 from genlab.report.findings import find_findings
@@ -74,7 +75,7 @@ def main(
     values = found | {"params": parse_params(words, None), "fetch": read_fetched(metrics)}
     values["placed"] = tell_placed(placed, payload, values["params"].get("rankers", {}))
     tables = {
-        name: [leakage_table(found[name])] if name == "leakage" else number_tables(found[name])
+        name: [leakage_table(found[name], FEW)] if name == "leakage" else number_tables(found[name])
         for name in NUMBERS
         if name in found
     }

@@ -115,8 +115,11 @@ def number_tables(nested: dict) -> list[Table]:
     ]
 
 
-def leakage_table(leakage: dict) -> Table:
-    """Return the mean places of the queries with and without each kind of leak, and the gap."""
+def leakage_table(leakage: dict, few: int) -> Table:
+    """Return the mean places of the queries with and without each kind of leak, and the gap.
+
+    few: there is no gap where a half has fewer queries.
+    """
     rows = [["leak", "ranker", "mean place, clean (n)", "leaked (n)", "leaked less clean"]]
     for kind, rankers in leakage.items():
         for ranker, numbers in rankers.items():
@@ -125,8 +128,10 @@ def leakage_table(leakage: dict) -> Table:
                 f"{brief(place[half]) if half in place else '-'} ({numbers[f'n_{half}']})"
                 for half in ("clean", "leaked")
             ]
-            gap = "-"
-            if "difference" in place:
+            gap = "too few"
+            if not numbers["n_leaked"]:
+                gap = "-"
+            elif min(numbers["n_clean"], numbers["n_leaked"]) >= few and "difference" in place:
                 gap = with_ends(place | {"value": place["difference"]})
             rows.append([kind, ranker, *cells, gap])
     return rows

@@ -215,9 +215,12 @@ def test_a_leak_is_a_row_with_both_halves_and_their_gap_if_there_is_one():
         "query": {"use": {"n_clean": 438, "n_leaked": 62, "average_loc": place}},
         "answer": {"use": {"n_clean": 500, "n_leaked": 0, "average_loc": {"clean": 3.0}}},
     }
-    assert leakage_table(found)[1:] == [
+    few = place | {"low": -14.8, "high": 14.6}
+    found["answer"]["bm25"] = {"n_clean": 54, "n_leaked": 2, "average_loc": few}
+    assert leakage_table(found, few=20)[1:] == [
         ["query", "use", "3.250 (438)", "3.500 (62)", "0.250 [-0.500, 1.000]"],
         ["answer", "use", "3 (500)", "- (0)", "-"],
+        ["answer", "bm25", "3.250 (54)", "3.500 (2)", "too few"],
     ]
 
 
