@@ -215,6 +215,20 @@ def test_no_head_counts_by_params(path):
     assert re.findall(r"{params\.(?:corpus|crawl)\.n_\w+}", str(about)) == []
 
 
+def test_every_share_of_the_audit_is_explained_and_none_is_called_as_the_heads():
+    """The head counts texts that repeat their whole query, the audit lines that read like one."""
+    note = read_opening(ROOT / "report.yaml").numbers["audit"].lower()
+    audit = json.loads((ROOT / "metrics/audit.json").read_text(encoding="utf-8"))
+    rows = {
+        name for group in audit.values() for name in group if name.endswith(("_rate", "_share"))
+    }
+    own = {name.removeprefix("forced_") for name in rows} - {"finished_rate"}  # "end by themselves"
+    assert {"holds_query_rate", "best_prefix_shorter_rate", "unread_share"} <= own
+    assert [name for name in sorted(own) if f"{name.replace('_', ' ')}:" not in note] == []
+    head = (ROOT / "genlab/report/page_files/page.js").read_text(encoding="utf-8")
+    assert "repeat their whole query" in head and "hold their query" not in head
+
+
 @pytest.mark.parametrize("path", PIPELINES, ids=lambda p: p.parts[-2])
 def test_every_group_of_numbers_of_a_page_is_explained_and_a_result_is_said(path, monkeypatch):
     monkeypatch.chdir(path.parent)
