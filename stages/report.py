@@ -30,7 +30,7 @@ from genlab.report.page import (
     write_report,
 )
 from genlab.report.pipeline import read_claims, read_fetched
-from genlab.report.shown_texts import TENTHS, show_picked
+from genlab.report.shown_texts import TENTHS, show_picked, tell_label
 from genlab.report.texts import make_payload, references_table, render_texts
 
 PIPELINE = Path("dvc.yaml")
@@ -85,7 +85,7 @@ def main(
         about=[*say_about(opening, values), tell_record(stood_on)],
         params=words,
         headline=say_headline(opening, values),
-        examples=show_picked(picked),
+        examples=show_picked(picked, tell_label(opening.examples, values)),
         examples_note=f"{opening.examples.note} {TENTHS}" if opening.examples else TENTHS,
         claims=read_claims(found.get("claims", {})),
         numbers={CEILING: [references_table(details)]}

@@ -96,7 +96,9 @@ def read_payloads(base: str, other: str | None) -> tuple[dict, dict] | None:
 def read_pairs(layout: Layout, base: str, other: str | None) -> tuple[list[TextPair], str]:
     """Return three units' texts in both runs, and what is said of them or why there are none."""
     asked = read_opening(OPENING).examples
-    if asked is None or asked == TextsAsked(note=asked.note):  # the pipeline picks its own
+    if asked is None or asked == TextsAsked(
+        note=asked.note, label=asked.label
+    ):  # the pipeline picks its own
         return [], ""
     try:
         return pair_texts(asked, layout, base, other), f"{asked.note} {IN_ORDER}"

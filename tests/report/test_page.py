@@ -250,7 +250,7 @@ def test_names_in_tables_charts_and_the_receipt_are_escaped(payload):
         about=[("<i>label", "<i>words")],
         params="<i>",
         headline=["<i>sentence"],
-        examples=[Shown("<i>good", "<i>number", "<i>text", {"<i>label": "<i>asked"})],
+        examples=[Shown("<i>good", "<i>number", "<i>text", {"<i>label": "<i>asked"}, "<i>")],
         examples_note="<i>",
         claims={"": [[["<i>claim", "<i>"], ["<i>", "<i>"]]]},
         charts=[Chart("<i>title", "<i>caption", "<svg ></svg>")],

@@ -187,7 +187,7 @@ def test_a_page_begins_as_report_yaml_says_and_is_in_order(page, make_page):
         "Before 1.0, after 2.0 [1.5, 2.5].",
         "There was no third arm.",
         "By reward. A tenth",
-        *("reward 0.9 (higher is better)", "ask 9", "text &lt;9&gt;"),
+        *("reward 0.9 (higher is better)", "ask 9", "our text</span>", "text &lt;9&gt;"),
         *("reward 0.5 (higher is better)", "ask 5", "text &lt;5&gt;"),
         *("reward 0.1 (higher is better)", "ask 1", "text &lt;1&gt;"),
         "supported: 0.500",
