@@ -215,6 +215,13 @@ def test_no_head_counts_by_params(path):
     assert re.findall(r"{params\.(?:corpus|crawl)\.n_\w+}", str(about)) == []
 
 
+def test_every_number_of_the_probe_is_explained():
+    note = read_opening(ROOT / "report.yaml").numbers["probe"].lower()
+    probe = json.loads((ROOT / "metrics/probe.json").read_text(encoding="utf-8"))
+    rows = {name.replace("_", " ") for group in probe.values() for name in group}
+    assert rows and [name for name in sorted(rows) if f"{name}:" not in note] == []
+
+
 def test_every_share_of_the_audit_is_explained_and_none_is_called_as_the_heads():
     """The head counts texts that repeat their whole query, the audit lines that read like one."""
     note = read_opening(ROOT / "report.yaml").numbers["audit"].lower()
