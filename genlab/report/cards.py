@@ -187,9 +187,10 @@ def pipeline_parts(params: dict, scores: dict, made: Made) -> list[str]:
         parts += [
             "## What was claimed, and what became of it",
             "B - A with its 95 % interval. *Supported* and *contradicted* are told from chance "
-            "after Holm's correction for all tests of the table; *not settled* is no evidence of "
-            "absence.",
-            markdown_table(claims_table(claims, asked.get("claims", {}))),
+            "after Holm's correction for all tests of the table; *within M*: the interval lies "
+            "within the margin M, so the difference is of no size that matters; *not settled* is "
+            "no evidence of absence.",
+            markdown_table(claims_table(claims, asked)),
         ]
     return [
         *parts,
