@@ -54,7 +54,7 @@ $(VENV)/genlab-test-packages: requirements.lock requirements-test.lock | $(VENV)
 define install
 python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
   { echo "error: $(ENVIRONMENT) has another Python than 3.11, which the lock is for; run 'deactivate', and make again" >&2; exit 1; }; \
-echo "installing the packages in $(ENVIRONMENT) (two minutes, 3 GB)"; \
+echo "installing the packages in $(ENVIRONMENT) (two minutes, 4.5 GB)"; \
 $(PIP) $(1) || { echo "once more, with PyTorch's own index" >&2; $(PIP) $(CPU_TORCH) $(1); }
 endef
 

@@ -61,7 +61,7 @@ def main(
     model: Annotated[Model, Option(help="the fine-tuned model, or the one it was made from")],
     decoding: Decoding,
     n_queries: Annotated[int, Option(min=0, help="validation queries to take; 0: all")],
-    n_samples: Annotated[int, Option(min=1, help="texts of each query")],
+    n_samples: Annotated[int, Option(min=1, max=10**4, help="texts of each query")],
     batch_size: Annotated[int, Option(min=1)],
     dtype: Annotated[Dtype, Option(help="of the model; its scores are float32")],
     ignore_eos: Annotated[bool, Option(help="go on past the end-of-text, to the cap")],

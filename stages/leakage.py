@@ -37,11 +37,11 @@ def find(
     passage_threshold: Annotated[
         float, Option(min=0.5, max=1, help="similarity of near-duplicate passages")
     ],
-    shingle_chars: Annotated[int, Option(min=2, help="characters per shingle")],
+    shingle_chars: Annotated[int, Option(min=2, max=100, help="characters per shingle")],
     pad_ends: Annotated[
         bool, Option(help="give the ends of a text as many shingles as its middle")
     ],
-    num_perm: Annotated[int, Option(min=16, help="places of a MinHash signature")],
+    num_perm: Annotated[int, Option(min=16, max=4096, help="places of a MinHash signature")],
     seed: Annotated[int, Option(min=0, help="of the MinHash permutations")],
 ) -> None:
     """Find the training texts nearest to each evaluated query, its answers and its passages."""

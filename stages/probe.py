@@ -45,7 +45,9 @@ def main(
     n_queries: Annotated[int, Option(min=0, help="validation queries to take; 0: all")],
     score_seed: Annotated[int, Option(min=0, help="seed of the candidates' random passages")],
     panel: Panel,
-    repeats: Annotated[list[int], Option(min=1, help="times the query stands before a passage")],
+    repeats: Annotated[
+        list[int], Option(min=1, max=1000, help="times the query stands before a passage")
+    ],
     cut_tokens: Annotated[list[int], Option(min=1, help="tokens left of a selected passage")],
     seed: Annotated[int, Option(min=0, help="of random words, orders, gaps and the bootstrap")],
     params: Annotated[Path, Option(help="for rankers: as_score")] = Path("params.yaml"),

@@ -16,6 +16,7 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
 from genlab.experiments.revisions import parse_params
+from genlab.ranking.leakage import FEW
 from genlab.report.charts import draw_charts
 from genlab.report.examples import pick_examples, stand_alone
 from genlab.report.findings import find_findings
@@ -28,8 +29,8 @@ from genlab.report.page import (
     tell_record,
     write_report,
 )
-from genlab.report.pipeline import read_claims
-from genlab.report.shown_texts import TENTHS, show_picked
+from genlab.report.pipeline import read_claims, read_fetched
+from genlab.report.shown_texts import TENTHS, show_picked, tell_label
 from genlab.report.texts import make_payload, references_table, render_texts
 
 PIPELINE = Path("dvc.yaml")
@@ -71,10 +72,10 @@ def main(
 
     stood_on, charts = make_receipt(params, recorded), draw_charts(PIPELINE)
     opening, picked = read_opening(OPENING), pick_examples(payload)
-    values = found | {"params": parse_params(words, None)}
+    values = found | {"params": parse_params(words, None), "fetch": read_fetched(metrics)}
     values["placed"] = tell_placed(placed, payload, values["params"].get("rankers", {}))
     tables = {
-        name: [leakage_table(found[name])] if name == "leakage" else number_tables(found[name])
+        name: [leakage_table(found[name], FEW)] if name == "leakage" else number_tables(found[name])
         for name in NUMBERS
         if name in found
     }
@@ -84,7 +85,7 @@ def main(
         about=[*say_about(opening, values), tell_record(stood_on)],
         params=words,
         headline=say_headline(opening, values),
-        examples=show_picked(picked),
+        examples=show_picked(picked, tell_label(opening.examples, values)),
         examples_note=f"{opening.examples.note} {TENTHS}" if opening.examples else TENTHS,
         claims=read_claims(found.get("claims", {})),
         numbers={CEILING: [references_table(details)]}

@@ -54,7 +54,9 @@ def main(
     base: Path,
     output: Path,
     metrics: Annotated[Path, Option()],
-    block_size: Annotated[int, Option(min=8, help="tokens per block, or most tokens per row")],
+    block_size: Annotated[
+        int, Option(min=8, max=10**6, help="tokens per block, or most tokens per row")
+    ],
     packed: Annotated[bool, Option(help="join documents into full blocks, or one row each")],
     body_loss: Annotated[bool, Option(help="rows only: no loss on the query's tokens")],
     max_unknown_share: Annotated[

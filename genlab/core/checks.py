@@ -18,9 +18,11 @@ import math
 import os
 import re
 import shutil
+import subprocess
 import sys
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -40,13 +42,16 @@ from genlab.core.pipeline import (
     foreach_groups,
     load_stages,
     program_of,
+    read_entries,
     unpacked_groups,
 )
-from genlab.core.program import InputError, run, stage_app
+from genlab.core.program import InputError, run, stage_app, with_choices
 from genlab.core.scratch import scratch_root
 
 # NumPy's seeds end at 2**32 - 1; stages count on from theirs.
 MAX_SEED = 2**31 - 1
+
+LAUNCHERS = r"python[\d.]*|accelerate|torchrun"
 
 PIPELINE = Path("dvc.yaml")  # of the folder that dvc runs in
 
@@ -85,6 +90,7 @@ def check_params(pipeline: Path) -> Params:
 
 def check_all_used(pipeline: Path, params: Params) -> None:
     """Raise InputError for a key of params.yaml that no stage uses."""
+    read_entries(pipeline)  # of a broken one: what is wrong with it, not that it uses no key
     used = set(re.findall(KEY, pipeline.read_text(encoding="utf-8")))
     for key in params.values:
         parts = key.split(".")
@@ -131,6 +137,7 @@ def check_stages(stages: list[Stage], foreaches: dict[str, str], params: Params)
         check_numbers(stage, options)
         check_inputs(stage, produced)
         check_source(stage, options, produced)
+        check_mini(stage, options, produced)
         check_revision(stage, options)
         for group, entry in foreaches.items():
             check_names(stage, options, group, instances_of(entry, parsed), params)
@@ -158,6 +165,10 @@ def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | N
             check = f"check_{command.name.replace('-', '_')}"
     except TyperException as error:
         check_texts(stage, command.params, params)
+        if type(error).__name__ == "MissingParameter":
+            missing = options_not_given(command.params, rest)
+            if len(missing) > 1:
+                raise InputError(explain_missing(stage, missing)) from None
         switches = {each.opts[0]: getattr(each, "is_flag", False) for each in command.params}
         raise InputError(explain(error, stage, switches, rest)) from None
     check_texts(stage, command.params, params)
@@ -172,6 +183,27 @@ def check_texts(stage: Stage, options: list, params: Params) -> None:
             annotation = option.type_descriptor.annotation  # int, or list[int]
             is_number = not {int, float}.isdisjoint({annotation, *typing.get_args(annotation)})
             check_as_written(stage.keys[name], params, is_number)
+
+
+def options_not_given(options: list, words: list[str]) -> list[str]:
+    """Return the names of the options that a program needs and its command line has not."""
+    given = {word.replace("_", "-") for word in words if word.startswith("--")}
+    missing = []
+    for each in options:
+        spellings = {name.replace("_", "-") for name in (*each.opts, *each.secondary_opts)}
+        if each.required and each.opts[0].startswith("--") and not spellings & given:
+            missing.append(each.opts[0])
+    return missing
+
+
+def explain_missing(stage: Stage, options: list[str]) -> str:
+    """Return which keys are missing, the group that they share named once."""
+    keys = [key_of(stage, option) for option in options]
+    for group in unpacked_groups(stage.template):
+        if all(key.startswith(f"{group}.") for key in keys):
+            names = [key.removeprefix(f"{group}.") for key in keys]
+            return f"{group}: {', '.join(names)} are missing; stage {stage.name} needs them"
+    return f"{', '.join(keys)} are missing; stage {stage.name} needs them"
 
 
 def explain(
@@ -200,18 +232,24 @@ def explain(
     spelling = option.replace("_", "-")
     values = [after for word, after in pairwise(words) if word.replace("_", "-") == spelling]
     value = values[0] if len(values) == 1 else f"[{', '.join(values)}]"
-    reason = error.message.removeprefix("Input ").removeprefix("Value error, ")
+    reason = with_choices(error.message, param).removeprefix("Input ").removeprefix("Value error, ")
     return f"{key}={value}: {reason}"
 
 
 def check_launcher(stage: Stage) -> None:
     """Raise InputError if what a params key gives to launch a stage is no such program."""
     launcher, launched, _ = stage.command.partition(" -m ")
-    key = re.match(KEY, stage.template)
-    if key and not (launched and shutil.which((launcher.split() or [""])[0])):
+    key, words = re.match(KEY, stage.template), launcher.split()
+    if key and not (launched and shutil.which((words or [""])[0])):
         raise InputError(
             f"{key[1]}={launcher}: no such program; give python, or accelerate launch with its "
             "options"
+        )
+    starts = [n for n, word in enumerate(words) if re.fullmatch(LAUNCHERS, Path(word).name)]
+    if key and (not starts or "-c" in words[starts[0] :]):  # python -c takes a program, no module
+        raise InputError(
+            f"{key[1]}={launcher}: starts no stage; give python, or accelerate launch or torchrun "
+            "with their options"
         )
 
 
@@ -256,6 +294,24 @@ def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:
     tokenizer = options.get("tokenizer_path", "none")
     if str(tokenizer) != "none" and not tokenizer.is_dir():
         raise InputError(f"{key_of(stage, 'tokenizer_path')}={tokenizer}: no such folder")
+
+
+def check_mini(stage: Stage, options: dict, produced: frozenset[str]) -> None:
+    """Raise InputError if what is made here is to be made from a file of the user's own.
+
+    A mini asset is made from a table of a stage's or from words in a YAML file of the
+    repository's. A Parquet file passes: it may be a table of another pipeline's.
+    """
+    path = options.get("path")
+    if str(options.get("source")) != "mini" or not isinstance(path, Path) or not path.is_file():
+        return
+    if str(path) in produced or path.suffix in (".yaml", ".yml", ".parquet") or path.name == "none":
+        return
+    source = key_of(stage, "source")
+    raise InputError(
+        f"{key_of(stage, 'path')}={path}: {source} is mini, which makes it here of the words in "
+        f"a YAML file; for a file of your own set {source}=file"
+    )
 
 
 def check_revision(stage: Stage, options: dict) -> None:
@@ -319,6 +375,27 @@ def check_writable(folders: Iterable[Path]) -> None:
             ) from error
 
 
+@contextmanager
+def way_out_told() -> Iterator[None]:
+    """Let the block's InputError say what undoes a changed params.yaml, if git can say it is.
+
+    `dvc exp run -S` leaves the value there that it could not run with. Not of an experiment that
+    runs in a folder of DVC's own, as `--temp` and `--queue` have it: that changes no params.yaml.
+    """
+    try:
+        yield
+    except InputError as error:
+        asked = subprocess.run(
+            ["git", "diff", "--quiet", "HEAD", "--", "params.yaml"], capture_output=True
+        )
+        if asked.returncode != 1 or ".dvc" in Path.cwd().parts:
+            raise
+        raise InputError(
+            f"{error} (params.yaml keeps what was changed: put it right there, or "
+            "`python -m genlab back` returns to the committed run)"
+        ) from None
+
+
 @app.command()
 def main(
     output: Annotated[
@@ -326,10 +403,11 @@ def main(
     ] = None,
 ) -> None:
     """Check every stage's options, and what must hold between them."""
-    params = check_params(PIPELINE)
-    stages = load_stages(PIPELINE)
-    check_outputs(stages)
-    check_stages(stages, foreach_groups(PIPELINE), params)
+    with way_out_told():
+        params = check_params(PIPELINE)
+        stages = load_stages(PIPELINE)
+        check_outputs(stages)
+        check_stages(stages, foreach_groups(PIPELINE), params)
     check_writable([Path("data"), Path("metrics"), scratch_root()])
 
     if output is not None:

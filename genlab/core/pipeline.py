@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+import yaml
+
 from genlab.core.params import did_you_mean, flatten
 from genlab.core.params_file import NAME, NAME_RULE, Params, read_params
 from genlab.core.program import InputError
@@ -53,12 +55,12 @@ def load_stages(pipeline: Path) -> list[Stage]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    entries = read_entries(pipeline)  # says what is wrong with it more plainly than DVC
     try:
         loaded = Repo(pipeline.parent).stage.load_all(str(pipeline))
     except DvcException as error:
         cause = f": {error.__cause__}" if error.__cause__ else ""
         raise InputError(f"{error}{cause}") from error
-    entries = read_entries(pipeline)
     templates = {
         stage.name: instance_of(stage.name, entries[stage.name.partition("@")[0]]).command
         for stage in loaded
@@ -83,9 +85,51 @@ def loaded_params(pipeline: Path) -> dict:
     return read_params(path.read_text(encoding="utf-8")).content if path.is_file() else {}
 
 
+def read_pipeline(pipeline: Path) -> dict:
+    """Return what a dvc.yaml says: its stages, plots, artifacts; InputError if it is no mapping."""
+    try:
+        content = load_yaml(pipeline.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{pipeline}: no such file; give the folder of a pipeline") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{pipeline}: not readable as YAML ({reason}); mend it") from None
+    if not isinstance(content, dict):
+        said = "it is empty" if content is None else f"it holds a {type(content).__name__}"
+        raise InputError(
+            f"{pipeline}: {said}, and must be a mapping with `stages:`; "
+            f"`git checkout {pipeline}` brings the committed one back"
+        )
+    return content
+
+
 def read_entries(pipeline: Path) -> dict[str, dict]:
-    """Return the entries of a dvc.yaml by name, as they are written."""
-    return load_yaml(pipeline.read_text(encoding="utf-8"))["stages"]
+    """Return the entries of a dvc.yaml by name, as they are written.
+
+    Raises InputError if there are none, or one is not of the shape that is read here.
+    """
+    entries = read_pipeline(pipeline).get("stages")
+    if not isinstance(entries, dict) or not entries:
+        raise InputError(f"{pipeline}: no stages; it must have a mapping `stages:` with some in it")
+    for name, entry in entries.items():
+        check_shape(entry, f"{pipeline}: stage {name}")
+    return entries
+
+
+def check_shape(entry: object, where: str) -> None:
+    """Raise InputError unless an entry has one command, and lists of deps and outputs if any."""
+    body = entry.get("do", entry) if isinstance(entry, dict) else None
+    if not isinstance(body, dict):
+        raise InputError(f"{where}: must be a mapping with cmd, deps and outs")
+    if not isinstance(body.get("cmd"), str):
+        said = "a list" if isinstance(body.get("cmd"), list) else "no text"
+        raise InputError(f"{where}: its cmd is {said}; write one command, parts joined by &&")
+    for kind in ("deps", *OUTPUTS):
+        paths = body.get(kind, [])
+        if not isinstance(paths, list) or not all(
+            each and isinstance(each, str | dict) for each in paths
+        ):
+            raise InputError(f"{where}: {kind} must be a list of paths")
 
 
 def instance_of(name: str, entry: dict) -> Entry:

@@ -13,6 +13,7 @@ import re
 import sys
 import warnings
 from contextlib import nullcontext
+from enum import Enum
 
 import typer
 from typer.exceptions import TyperException
@@ -30,6 +31,8 @@ DISK_TROUBLE = {
     errno.EFBIG,
     errno.EIO,
     errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
     errno.ENOENT,
     errno.ENOSPC,
     errno.ENOTDIR,
@@ -75,8 +78,9 @@ def run(app: typer.Typer, name: str | None = None, task: str = "") -> None:
         try:
             with alone(), working(task) if task else nullcontext():
                 status = command.main(prog_name=name, standalone_mode=False)
-            if status != INTERRUPTED:  # Typer's, for Ctrl-C
-                sys.exit(status)
+                if status == INTERRUPTED:  # what Typer makes of Ctrl-C
+                    raise KeyboardInterrupt
+            sys.exit(status)
         except KeyboardInterrupt:
             pass
         except Exception as error:
@@ -89,7 +93,8 @@ def run(app: typer.Typer, name: str | None = None, task: str = "") -> None:
 def explain(error: Exception) -> None:
     """Exit with one line about a user's mistake or a disk's trouble; raise any other error."""
     if isinstance(error, TyperException):
-        message = re.sub(r"--[a-z][\w.-]*", lambda found: spelled(found[0]), error.format_message())
+        message = with_choices(error.format_message(), getattr(error, "param", None))
+        message = re.sub(r"--[a-z][\w.-]*", lambda found: spelled(found[0]), message)
         fail(f"{message} (see --help)", exit_code=2)
     if isinstance(error, InputError | Busy):
         fail(str(error))
@@ -98,6 +103,18 @@ def explain(error: Exception) -> None:
     if says_disk_is_full(error):
         fail(f"a model or checkpoint cannot be written ({error}); is the disk full?")
     raise error
+
+
+def with_choices(message: str, option: object) -> str:
+    """Return a message about an option with its choices as params.yaml writes them.
+
+    Typer has hyphens for the underscores in them, as in the names of options.
+    """
+    choices = getattr(getattr(option, "type_descriptor", None), "annotation", None)
+    if isinstance(choices, type) and issubclass(choices, Enum):
+        for value in (str(each.value) for each in choices):
+            message = message.replace(repr(value.replace("_", "-")), repr(value))
+    return message
 
 
 def spelled(option: str) -> str:

@@ -1,4 +1,4 @@
-"""How far a long piece of work is, on stderr: a named bar for a person, two lines for a log.
+"""How far a long piece of work is, on stderr: a named bar for a person, a few lines for a log.
 
 The piece of work is named where it begins (`progress`), and counted where it is done (`count`),
 which may be far below, or in another process (`counted_by`). Of pieces within each other the outer
@@ -16,6 +16,9 @@ from typing import TypeVar
 
 # Seconds that a program may work without a word.
 SILENT = threading.TIMEOUT_MAX if "GENLAB_QUIET" in os.environ else 3.0
+
+# Seconds between two lines of a log on one piece of work.
+EVERY = threading.TIMEOUT_MAX if "GENLAB_QUIET" in os.environ else 30.0
 
 Item = TypeVar("Item")
 Counter = Callable[[int], object]
@@ -52,17 +55,36 @@ def shown_as_bar(what: str, total: int | None, unit: str) -> Iterator[Counter]:
 
 @contextmanager
 def shown_as_lines(what: str, total: int | None, unit: str) -> Iterator[Counter]:
-    """Say when it begins and when it has ended: a bar would fill a log with control characters."""
+    """Say when it begins, every half minute how far it is, and when it has ended.
+
+    A bar would fill a log with control characters.
+    """
     start, done = time.monotonic(), [0]
+    said = start
 
     def update(n: int) -> None:
+        nonlocal said
         done[0] += n
+        now = time.monotonic()
+        if now - said >= EVERY:
+            said = now
+            how_far = told_so_far(done[0], total, unit, now - start)
+            print(f"{what}: {how_far}", file=sys.stderr, flush=True)
 
     print(what + ("" if total is None else f": {total:,} {unit}"), file=sys.stderr, flush=True)
     yield update
     of_how_many = f"{done[0]:,} {unit}" if done[0] else "done"
     seconds = time.monotonic() - start
     print(f"{what}: {of_how_many} in {seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+def told_so_far(n: int, total: int | None, unit: str, seconds: float) -> str:
+    """Return what is done after some seconds and, if the total is known, how long is left."""
+    of_how_many = f"{n:,}" if total is None else f"{n:,} of {total:,}"
+    line = f"{of_how_many} {unit} in {seconds:.0f} s"
+    if n == 0 or total is None or total <= n:
+        return line
+    return f"{line}, about {seconds * (total - n) / n:.0f} s left"
 
 
 @contextmanager
@@ -95,8 +117,12 @@ def tracked(items: Iterable[Item], what: str, unit: str, total: int | None) -> I
 
 @contextmanager
 def working(name: str) -> Iterator[None]:
-    """Say after three seconds that `name` works, if it has shown nothing, and how long it took."""
+    """Say after three seconds that `name` works, if it has shown nothing, and how long it took.
+
+    Of a block that an error or Ctrl-C ends it says that it was stopped.
+    """
     ended, before, said = threading.Event(), n_shown, []
+    end = "stopped after"
 
     def speak() -> None:
         if not ended.wait(SILENT) and n_shown == before:
@@ -107,8 +133,9 @@ def working(name: str) -> Iterator[None]:
     threading.Thread(target=speak, daemon=True).start()
     try:
         yield
+        end = "done in"
     finally:
         ended.set()
-    if said:
-        seconds = time.monotonic() - start
-        print(f"{name}: done in {seconds:.0f} s", file=sys.stderr, flush=True)
+        if said:
+            seconds = time.monotonic() - start
+            print(f"{name}: {end} {seconds:.0f} s", file=sys.stderr, flush=True)

@@ -1,6 +1,6 @@
 """The tables between stages: Parquet (zstd), read and written in batches of bounded size."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -60,14 +60,24 @@ def write_table(path: Path, frames: Iterable[pl.DataFrame], schema: pl.Schema) -
     return n_rows
 
 
-def read_batches(path: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+def read_batches(
+    path: Path, batch_rows: int = BATCH_ROWS, needed: Collection[str] = ()
+) -> Iterator[pl.DataFrame]:
     """Yield a Parquet file's rows in order, `batch_rows` at a time.
 
-    Raises InputError if the file is not there or is not whole Parquet.
+    Raises InputError if the file is not there, is not whole Parquet or lacks columns in `needed`.
     """
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; give the Parquet file of the table itself")
     try:
         # With pre_buffer, the default, what was read of the file stays in memory until the end.
         with pq.ParquetFile(path, pre_buffer=False) as file:
+            there = file.schema_arrow.names
+            if missing := [name for name in needed if name not in there]:
+                raise InputError(
+                    f"{path}: no column {' and '.join(missing)} (there: "
+                    f"{', '.join(there[:10]) or 'none'}); give a table that has them"
+                )
             for batch in file.iter_batches(batch_rows):
                 yield pl.DataFrame(pa.table(batch))
     except FileNotFoundError:

@@ -3,33 +3,133 @@
     python -m genlab back       # in the pipeline's folder; `make back` in the root
 
 First it looks whether DVC's cache has every output of HEAD. On a machine that never made them it
-has not, and then nothing is touched. What git would overwrite is kept with `git stash`.
+has not, and then nothing is touched. What git would overwrite is kept with `git stash`. So is what
+only another run has and DVC does not cache, like the metrics of an added ranker; what the cache has
+of such a run is removed, as a stage may read the whole folder it lies in.
 """
 
+import json
 import subprocess
 import sys
-from pathlib import Path
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
+import yaml
+
+from genlab.core.files import remove
+from genlab.core.params import flatten
 from genlab.core.program import InputError, run, stage_app
-from genlab.experiments.revisions import opened, path_in
+from genlab.core.yaml_text import load_yaml
+from genlab.experiments.revisions import opened, path_in, read_params
+from genlab.experiments.show import changed, in_git
 
 REPLACED = ("params.yaml", "dvc.lock", "metrics")
 SHOWN = 3
+LONGEST = 72  # characters of a stash's name, as of a commit's first line
+NAME = "before genlab back"
 
 app = stage_app()
 
 
-def missing_outputs(revision: str) -> tuple[list[str], int]:
-    """Return the outputs of this folder's pipeline that no cache here has whole, and how many
-    outputs there are."""
+def missing_outputs(revision: str) -> tuple[list[str], set[str], int]:
+    """Return the outputs of this folder's pipeline that no cache here has whole, the paths of all
+    outputs, and how many of them are to be in a cache."""
     with opened(revision) as repo:
         folder = path_in(repo, Path())
         file = "dvc.yaml" if folder == "." else f"{folder}/dvc.yaml"
         stages = [each for each in repo.index.stages if each.path_in_repo == file]
+        paths = {out.def_path for stage in stages for out in stage.outs}
         outs = [out for stage in stages for out in stage.outs if out.use_cache]
         if not outs:
             raise InputError(f"dvc.yaml: {revision} has no pipeline in this folder")
-        return [out.def_path for out in outs if out.changed_cache()], len(outs)
+        return [out.def_path for out in outs if out.changed_cache()], paths, len(outs)
+
+
+def locked_outputs(text: str | None) -> dict[str, dict]:
+    """Return path -> entry of every output that a dvc.lock names; {} for none, or no such file."""
+    try:
+        content = load_yaml(text or "") or {}
+        stages = content.get("stages", {}).values()
+        outs = {out["path"]: out for stage in stages for out in stage.get("outs", [])}
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+        return {}
+    return {  # inside this folder alone
+        path: out
+        for path, out in outs.items()
+        if not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
+    }
+
+
+def left_over(committed: set[str], here: Iterable[str]) -> list[str]:
+    """Return the outputs of the run `here` that are there, and in or around none of HEAD's."""
+    kept = list(map(PurePosixPath, committed))
+    return [
+        path
+        for path in here
+        if Path(path).exists()
+        and not any(
+            out == PurePosixPath(path)
+            or out in PurePosixPath(path).parents
+            or PurePosixPath(path) in out.parents
+            for out in kept
+        )
+    ]
+
+
+def cached(paths: list[str], entries: dict[str, dict]) -> list[str]:
+    """Return those outputs that are what dvc.lock says, and whole in DVC's cache."""
+    from dvc.output import Output
+    from dvc.stage import Stage
+
+    with opened(None) as repo:
+        stage = Stage(repo, "dvc.yaml")
+        outs = {}
+        for path in paths:
+            info = {key: value for key, value in entries[path].items() if key != "path"}
+            outs[path] = Output(stage, path, info=info)
+        return [
+            path
+            for path, out in outs.items()
+            if not out.changed_checksum() and not out.changed_cache()
+        ]
+
+
+def stash_name() -> str:
+    """Return what a stash of this moment is called: by the params that were changed."""
+    try:
+        params = changed(flatten(read_params(None)), flatten(read_params("HEAD")))
+    except InputError:  # a params.yaml that cannot be read
+        params = []
+    return textwrap.shorten(": ".join([NAME, *filter(None, [", ".join(params)])]), LONGEST)
+
+
+def not_clean() -> dict[str, list]:
+    """Return stage -> what differs, as `dvc status` tells it."""
+    words = [sys.executable, "-m", "dvc", "status", "--json", "dvc.yaml"]
+    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise InputError(f"`dvc status` failed: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def in_words(status: dict[str, list]) -> str:
+    """Return a line of what `dvc status` tells: each stage with what was changed."""
+    told = []
+    for stage, changes in status.items():
+        names = [each if isinstance(each, str) else ", ".join(*each.values()) for each in changes]
+        told.append(f"{stage.removeprefix('dvc.yaml:')} ({', '.join(names)})")
+    return "; ".join(told)
+
+
+def text_of(path: Path) -> str | None:
+    """Return a file's text; None if there is no such file."""
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def listed(names: str) -> list[str]:
+    """Return the names that git tells with -z."""
+    return [name for name in names.split("\0") if name]
 
 
 def git(*words: str) -> str:
@@ -43,7 +143,7 @@ def git(*words: str) -> str:
 @app.command()
 def main() -> None:
     """Bring HEAD's params, record and outputs back into the workspace, if all are there."""
-    missing, n_outputs = missing_outputs("HEAD")
+    missing, outputs, n_outputs = missing_outputs("HEAD")
     if missing:
         some = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
         raise InputError(
@@ -51,19 +151,34 @@ def main() -> None:
             "as on a machine that did not make them; nothing was changed. `dvc pull` them, or make "
             "them here: `git stash push params.yaml && dvc repro`"
         )
+    entries = locked_outputs(text_of(Path("dvc.lock")))
+    committed = outputs | set(locked_outputs(in_git(Path("dvc.lock"), "HEAD")))
+    left = left_over(committed, entries)
+    untracked = ["ls-files", "-z", "--others", "--exclude-standard", "--"]
+    stashed = listed(git(*untracked, *left)) if left else []
+    tracked = listed(git("ls-files", "-z", "--", *left)) if left else []
+    removed = cached([path for path in left if path not in {*stashed, *tracked}], entries)
     kept = [name for name in REPLACED if git("ls-files", "--", name)]
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", *kept)
-    if changed:
-        git("stash", "push", "--quiet", "--message", "before genlab back", "--", *kept)
+    if kept:  # of no path git would tell all files
+        stashed += listed(git("diff", "--name-only", "--relative", "-z", "HEAD", "--", *kept))
+    if stashed:
+        words = ["--quiet", "--include-untracked", "--message", stash_name()]
+        git("stash", "push", *words, "--", *stashed)
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "checkout", "dvc.yaml"], stdin=subprocess.DEVNULL
     )
     if done.returncode:
-        if changed:
+        if stashed:
             git("stash", "pop", "--quiet")
         raise InputError("`dvc checkout` failed, as said above; params and record are as they were")
-    print("back at the committed run: params.yaml, dvc.lock, metrics/ and every output")
-    if changed:
+    for path in removed:
+        remove(Path(path))
+    if status := not_clean():
+        print("params.yaml, dvc.lock, metrics/ and every output of the committed run are back")
+        print(f"but `dvc status` is not clean, as by code that was changed: {in_words(status)}")
+    else:
+        print("back at the committed run: params.yaml, dvc.lock, metrics/ and every output")
+    if stashed:
         print("what was there before: `git stash pop`, then `dvc checkout dvc.yaml`")
 
 

@@ -21,7 +21,9 @@ made from other units; the reason is printed.
 import json
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import typer
 
@@ -40,11 +42,13 @@ from genlab.experiments.arms import (
     run_arms,
 )
 from genlab.experiments.claims_file import read_claims
+from genlab.experiments.claims_tables import margin_of
 from genlab.experiments.comparison_views import as_p, with_needed
 from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.published import reread_published
 from genlab.experiments.revisions import read_params
 from genlab.experiments.training_seeds import check_trainings
+from genlab.experiments.verdict_words import IDENTICAL, tell_size
 from genlab.experiments.verdicts import explain_not_run, settle_claims
 
 app = stage_app()
@@ -57,20 +61,30 @@ PUBLISHED = Path("metrics/published.json")
 TABLE_HEADERS = ("group", "B - A", "95 % interval", "pairs", "Holm p", "verdict")
 
 
-def print_settled(settled: dict[str, dict[str, dict]], not_run: dict[str, str]) -> None:
-    """Print each claim with a row per group below it; then why other claims have none."""
+def print_settled(
+    settled: dict[str, dict[str, dict]],
+    not_run: dict[str, str],
+    margins: Mapping[str, float | None] = MappingProxyType({}),
+) -> None:
+    """Print each claim with a row per group below it; then why other claims have none.
+
+    margins: claim -> below what a difference of its metric is none.
+    """
     rows = [
         [
             group,
             f"{found['difference']:+z.3f}",
-            f"[{found['low']:+z.3f}, {found['high']:+z.3f}]",
+            "-"
+            if found["verdict"] == IDENTICAL
+            else f"[{found['low']:+z.3f}, {found['high']:+z.3f}]",
             found["n"],
             "-"
             if found["p_adjusted"] is None
             else as_p(found["p_adjusted"], found["p"] <= found["least_p"]),
-            with_needed(found["verdict"], found.get("n_needed"), found.get("trainings_needed")),
+            with_needed(found["verdict"], found.get("n_needed"), found.get("trainings_needed"))
+            + tell_size(found["verdict"], found["low"], found["high"], margins.get(name)),
         ]
-        for groups in settled.values()
+        for name, groups in settled.items()
         for group, found in groups.items()
     ]
     if rows:  # one table, so that all claims' columns stand below each other
@@ -151,7 +165,8 @@ def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
     write_json(OUTPUT, written)
     if "published" in content:
         write_json(PUBLISHED, reread_published(content["published"], content["claims"], layout))
-    print_settled(settled, not_run)
+    margins = {name: margin_of(claim, layout) for name, claim in content["claims"].items()}
+    print_settled(settled, not_run, margins)
     print_errors(arms, layout)
     for head, reasons in (("Not run:", missing), ("Fewer trainings:", fewer)):
         if reasons:

@@ -15,6 +15,8 @@ from genlab.experiments.training_seeds import check_trainings
 
 CLAIM_KEYS = ("claim", "metric", "a", "b", "expect")
 CANNOT = "cannot_differ"  # group -> why it gives both arms one value, whatever they are
+WHY = "why"  # a sentence that stands beside the claim: why it came out as it did
+OPTIONAL = (CANNOT, WHY)
 
 
 def read_claims(path: Path, layout: Layout, params: dict) -> dict:
@@ -27,11 +29,11 @@ def read_claims(path: Path, layout: Layout, params: dict) -> dict:
         check_arm(f"{path}: arm {name}", arm, arms, list(flatten(params)))
     for name, claim in content["claims"].items():
         where = f"{path}: claim {name}"
-        if not isinstance(claim, dict) or {*claim, CANNOT} != {*CLAIM_KEYS, CANNOT}:
+        if not isinstance(claim, dict) or {*claim, *OPTIONAL} != {*CLAIM_KEYS, *OPTIONAL}:
             has = ", ".join(map(str, claim)) if isinstance(claim, dict) else str(claim)
             raise InputError(f"{where}: must have {', '.join(CLAIM_KEYS)}, but has {has}")
         check_reasons(f"{where}: {CANNOT}", claim.get(CANNOT, {}))
-        for key in CLAIM_KEYS:
+        for key in (*CLAIM_KEYS, *({WHY} & {*claim})):
             if not isinstance(value := claim[key], str):
                 raise InputError(f"{where}: {key} must be one text, not {value}")
         for key, known in (

@@ -4,10 +4,17 @@ settled: what that file holds; names: what to call a group that is not called by
 """
 
 from genlab.core.markdown import markdown_table
-from genlab.experiments.comparison import IDENTICAL, NO_DIFFERENCE, NOT_SETTLED, UNSTABLE
+from genlab.experiments.claims_file import WHY
 from genlab.experiments.comparison_views import rounded_up
 from genlab.experiments.layout import Layout
 from genlab.experiments.published import FLAG, numbers_of
+from genlab.experiments.verdict_words import (
+    IDENTICAL,
+    NO_DIFFERENCE,
+    NOT_SETTLED,
+    UNSTABLE,
+    tell_size,
+)
 
 
 def with_interval(numbers: dict[str, float]) -> str:
@@ -71,11 +78,13 @@ def claims_table(
     settled: dict,
     claims: dict,
     reread: dict,
+    layout: Layout,
     names: dict[str, str],
     elsewhere: dict[str, str] | None = None,
 ) -> str:
     """Return every claim with its paired difference and verdict in every group; names as above.
 
+    layout: the head of the claims.yaml that asks them, which has the margins.
     elsewhere: claim -> what other rankers and passages say of it; a column if there is any.
     """
     groups = keys_of(settled["arms"])
@@ -85,34 +94,65 @@ def claims_table(
     for name, claim in claims.items():
         found = settled["claims"].get(name, {})
         n = "/".join(str(n) for n in dict.fromkeys(found[g]["n"] for g in groups if g in found))
-        cells = [claim_cell(found[group]) if group in found else "not run" for group in groups]
+        margin = margin_of(claim, layout)
+        cells = [
+            claim_cell(found[group], margin) if group in found else "not run" for group in groups
+        ]
         if reread:
             checked = reread["claims"].get(name, {})
             cells.append(", ".join(f"{g} {agreeing(cells)}" for g, cells in checked.items()))
         if elsewhere:
             cells.append(elsewhere.get(name, ""))
-        rows.append([claim["claim"], n, *cells])
+        rows.append([in_full(claim), n, *cells])
     return markdown_table(rows)
 
 
-def claim_cell(found: dict) -> str:
-    """Return a verdict with its numbers; of one that was no test, why it was none."""
+def margin_of(claim: dict, layout: Layout) -> float | None:
+    """Return below what a difference of a claim's metric is none; None if nothing is said of it."""
+    return layout.metrics[claim["metric"]].margin
+
+
+def in_full(claim: dict) -> str:
+    """Return a claim in the words of claims.yaml, with why it came out so where that is said."""
+    return f"{claim['claim']} *{claim[WHY]}*" if WHY in claim else str(claim["claim"])
+
+
+def claim_cell(found: dict, margin: float | None = None) -> str:
+    """Return a verdict with its numbers; of one that was no test, why it was none.
+
+    margin: of the metric; a significant difference that lies within it is said to.
+    """
     verdict = f"**{found['verdict']}**"
     if "why" in found:
         return f"{verdict}: {found['why']}"
     if found["verdict"] == IDENTICAL:
         return verdict
     interval = f"({found['low']:+z.3f} to {found['high']:+z.3f})"
-    needed = f", needs {rounded_up(found['n_needed']):,}" if found.get("n_needed") else ""
+    size = tell_size(found["verdict"], found["low"], found["high"], margin)
+    return (
+        f"{verdict}{size and f'{size}:'} {found['difference']:+z.3f} {interval}{tell_needed(found)}"
+    )
+
+
+def tell_needed(found: dict) -> str:
+    """Return ", needs 1,300": how many pairs, or trainings, would settle it; "" if none would."""
     if found.get("trainings_needed"):
-        needed = f", needs {rounded_up(found['trainings_needed']):,} trainings"
-    return f"{verdict} {found['difference']:+z.3f} {interval}{needed}"
+        return f", needs {rounded_up(found['trainings_needed']):,} trainings"
+    return f", needs {rounded_up(found['n_needed']):,}" if found.get("n_needed") else ""
 
 
-def verdicts_line(settled: dict, layout: Layout, *, trained: bool = False) -> str:
+def verdicts_line(
+    settled: dict,
+    claims: dict,
+    layout: Layout,
+    *,
+    trained: bool = False,
+    called: tuple[str, str] = ("supported", "contradicted"),
+) -> str:
     """Return what stands above the claims: the unit, Holm's family and what the verdicts mean.
 
-    trained: claims.yaml asks for several trainings. "" for a record that was written before it said
+    trained: claims.yaml asks for several trainings; called: what the two significant verdicts are
+    called in the table. "" for a record that was written before it said
     how many tests were made.
     """
     cells = [cell for groups in settled["claims"].values() for cell in groups.values()]
@@ -121,11 +161,22 @@ def verdicts_line(settled: dict, layout: Layout, *, trained: bool = False) -> st
     n_tests = max(cell.get("n_tests", 0) for cell in cells)
     no_test = sum(cell.get("p_adjusted") is None for cell in cells)
     lines = [
-        f"Each cell is B - A, paired by {layout.unit}, with its 95 % interval. *Supported* and "
-        "*contradicted*: the interval excludes zero, and so does p < 0.05 after Holm's correction "
+        f"Each cell is B - A, paired by {layout.unit}, with its 95 % interval. "
+        f"*{called[0].capitalize()}* and *{called[1]}*: the interval excludes "
+        "zero, and so does p < 0.05 after Holm's correction "
         f"for the {n_tests} tests in this table"
         + (f" (in {no_test} cells no pair differs, so they are no tests)." if no_test else ".")
     ]
+    if any(
+        tell_size(cell["verdict"], cell["low"], cell["high"], margin_of(claims[name], layout))
+        for name, groups in settled["claims"].items()
+        if name in claims
+        for cell in groups.values()
+    ):
+        lines.append(
+            "*Within M*: the interval of such a difference lies within M, a margin of claims.yaml, "
+            "so it is sure and of no size that matters."
+        )
     meanings = {
         NO_DIFFERENCE: "*No difference beyond M*: the interval lies within M, a margin of "
         "claims.yaml; it is not corrected for the number of tests.",

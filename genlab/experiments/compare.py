@@ -26,11 +26,11 @@ from genlab.experiments.pairing import Pairing, count_asked, pair_rows
 from genlab.experiments.revisions import (
     WORKSPACE,
     commit_of,
+    doubt_of_rows,
     has_file,
     hash_in_lock,
     named,
     read_params,
-    stages_not_run,
 )
 from genlab.experiments.rows import is_rows_file, read_compared
 from genlab.experiments.training_seeds import check_trainings, expand, matched_order
@@ -156,11 +156,8 @@ def find_doubts(layout: Layout, revisions: Runs, pairings: dict[str, Pairing]) -
     if any(map(is_rows_file, revisions)):
         return lines
     for revision in revisions:
-        if stages := stages_not_run(layout.path, revision):
-            lines.append(
-                f"params.yaml of {named(revision)} was changed after the run that made its rows "
-                f"(stage {', '.join(stages)}); run `dvc repro`"
-            )
+        if doubt := doubt_of_rows(layout.path, revision):
+            lines.append(doubt)
     if layout.units_from and len({hash_in_lock(layout.units_from, each) for each in revisions}) > 1:
         lines.append(
             f"{layout.units_from} differs: a {layout.unit} need not be the same thing on both sides"
@@ -175,7 +172,7 @@ def find_doubts(layout: Layout, revisions: Runs, pairings: dict[str, Pairing]) -
 
 def read_sides(path: Path, base: str, other: str | None) -> tuple[Runs, Runs, bool]:
     """Return both sides' runs in one order of trainings, and whether their seeds are the same."""
-    runs_a, runs_b = expand(base), expand(other or WORKSPACE)
+    runs_a, runs_b = expand(base), expand(WORKSPACE if other is None else other)
     if len(runs_a) == len(runs_b) == 1:
         return runs_a, runs_b, True
     if any(map(is_rows_file, [*runs_a, *runs_b])):  # a file of rows tells no seed

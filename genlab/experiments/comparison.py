@@ -14,6 +14,13 @@ import numpy as np
 
 from genlab.experiments.layout import Layout, Metric
 from genlab.experiments.pairing import Pairing, count_different
+from genlab.experiments.verdict_words import (
+    IDENTICAL,
+    NO_DIFFERENCE,
+    NOT_SETTLED,
+    UNSTABLE,
+    lies_within,
+)
 from genlab.statistics.bootstrap import Resampled, means_within, resample
 from genlab.statistics.differences import (
     SHARE_TESTS,
@@ -50,10 +57,6 @@ RESAMPLES_PER_ROW = 100  # with fewer than 40, the least bootstrap p could not s
 SEED = 17
 
 OF_TRAININGS = ("none", "t")  # tests of a metric that has one value a training
-IDENTICAL = "identical"
-NO_DIFFERENCE = "no difference beyond"
-NOT_SETTLED = "not settled"
-UNSTABLE = "unstable over trainings"
 
 
 @dataclass(frozen=True)
@@ -345,5 +348,4 @@ def is_within_margin(found: Difference) -> bool:
     """
     n = found.n_clusters or found.n
     enough = found.test in OF_TRAININGS or n >= FEWEST_PAIRS
-    is_inside = found.margin is not None and -found.margin < found.low <= found.high < found.margin
-    return enough and is_inside
+    return enough and lies_within(found.low, found.high, found.margin)

@@ -7,7 +7,8 @@ from itertools import groupby
 
 from genlab.core.markdown import markdown_table
 from genlab.core.terminal import COLUMNS, table
-from genlab.experiments.comparison import NO_DIFFERENCE, UNSTABLE, Difference
+from genlab.experiments.comparison import Difference
+from genlab.experiments.verdict_words import IDENTICAL, NO_DIFFERENCE, UNSTABLE, tell_size
 
 SHOWN_CHANGES = 12
 
@@ -16,6 +17,7 @@ diff is OTHER - BASE. p: exact McNemar for shares, else bootstrap. Holm: p adjus
 one for each row in which any pair differs. detects: the true difference that so many pairs show
 80 times in 100, after Holm's first step."""
 MARGIN = "no diff. beyond M: the 95 % interval is within M, the margin in claims.yaml."
+WITHIN = "within M: better or worse, but by less than M, the margin: the interval says so."
 SETTLE = "not settled (N): N pairs would settle it, if difference and spread stay."
 SETTLE_TRAININGS = "(N tr.): more pairs would not, but N trainings."
 SEVERAL = "Intervals and p are for other pairs and other trainings: {n} were made."
@@ -101,6 +103,9 @@ def legend(comparison: Comparison, text: str = LEGEND) -> list[str]:
     n_tests = max((each.n_tests for each in found), default=0)
     lines = text.format(n=n_tests).splitlines()
     lines += [MARGIN] * any(each.verdict.startswith(NO_DIFFERENCE) for each in found)
+    lines += [WITHIN] * any(
+        tell_size(each.verdict, each.low, each.high, each.margin) for each in found
+    )
     lines += [SETTLE] * any(each.needed is not None for each in found)
     lines += [SETTLE_TRAININGS] * any(each.needed_trainings is not None for each in found)
     lines += [UNSTABLE_MEANS] * any(each.verdict == UNSTABLE for each in found)
@@ -120,12 +125,18 @@ def cells_of(each: Difference) -> list[str]:
         f"{each.base:.3f}",
         f"{each.other:.3f}",
         f"{each.difference:+z.3f}",  # z: no -0.000
-        f"[{each.low:+z.3f}, {each.high:+z.3f}]",
+        "-" if each.verdict == IDENTICAL else f"[{each.low:+z.3f}, {each.high:+z.3f}]",
         as_p(each.p, each.p <= each.least_p) + ("*" if each.test == "bootstrap*" else ""),
         as_p(each.p_adjusted, each.p <= each.least_p),
         f"{each.detectable:.3f}" if each.detectable == each.detectable else "-",
-        with_needed(each.verdict, each.needed, each.needed_trainings),
+        verdict_cell(each),
     ]
+
+
+def verdict_cell(each: Difference) -> str:
+    """Return a difference's verdict with its size, or with what would settle it."""
+    size = tell_size(each.verdict, each.low, each.high, each.margin)
+    return with_needed(each.verdict, each.needed, each.needed_trainings) + size
 
 
 def with_needed(verdict: str, needed: int | None, trainings: int | None = None) -> str:
@@ -161,9 +172,9 @@ def text_cells_of(each: Difference) -> list[str]:
         short(each.base),
         short(each.other),
         short(each.difference, "+"),
-        f"{short(each.low, '+')}, {short(each.high, '+')}",
+        "-" if each.verdict == IDENTICAL else f"{short(each.low, '+')}, {short(each.high, '+')}",
         as_p(each.p_adjusted, each.p <= each.least_p) + ("*" if each.test == "bootstrap*" else ""),
-        with_needed(each.verdict, each.needed, each.needed_trainings),
+        verdict_cell(each),
     ]
 
 

@@ -6,13 +6,16 @@ claims.yaml has `same_as_root` (a claim of the flagship -> one of its own) and `
 claims the flagship's RESULTS.md shows), the flagship takes both from there.
 """
 
-import json
 from pathlib import Path
 
 from genlab.core.markdown import markdown_table
-from genlab.experiments.layout import read_yaml
+from genlab.experiments.claims_tables import in_full, margin_of, tell_needed
+from genlab.experiments.layout import Layout, read_layout, read_yaml
+from genlab.experiments.revisions import parse_metrics
+from genlab.experiments.verdict_words import IDENTICAL, NOT_SETTLED, tell_size
 
-HOLDS, FAILS, OPEN = "supported", "contradicted", "not settled"
+HOLDS, FAILS, OPEN = "supported", "contradicted", NOT_SETTLED
+VERDICTS = {HOLDS: "holds", FAILS: "the contrary"}  # in tables; the others as they are
 
 
 def over_collections(groups: dict[str, dict]) -> dict[str, dict]:
@@ -51,8 +54,11 @@ def collection_of(group: str) -> str:
     return group.rpartition(" ")[0]
 
 
-def cell_of(groups: dict[str, dict], ranker: str) -> str:
-    """Return one claim's cell of a ranker: the verdict over collections, and each difference."""
+def cell_of(groups: dict[str, dict], ranker: str, margin: float | None = None) -> str:
+    """Return one claim's cell of a ranker: the verdict over collections, and each collection's.
+
+    margin: of the claim's metric.
+    """
     own = {group: found for group, found in groups.items() if ranker_of(group) == ranker}
     if not own:
         return "not asked"
@@ -63,12 +69,26 @@ def cell_of(groups: dict[str, dict], ranker: str) -> str:
         word += f", the contrary on {over['contradicted']}"
     if over["open"]:
         word += f", not settled on {over['open']}"
-    numbers = [
-        f"{collection_of(group).replace('_', ' ')} {found['difference']:+z.2f} "
-        f"({found['low']:+z.2f} to {found['high']:+z.2f})"
+    each = [
+        f"{collection_of(group).replace('_', ' ')} "
+        f"{tell_found(found, margin, is_said=over['verdict'] == 'all')}"
         for group, found in own.items()
     ]
-    return f"**{word}**: {', '.join(numbers)}"
+    return f"**{word}**: {'; '.join(each)}"
+
+
+def tell_found(found: dict, margin: float | None, *, is_said: bool) -> str:
+    """Return one collection's difference and verdict, and how many pairs would settle it.
+
+    is_said: the verdict is, for all collections together.
+    """
+    verdict = found["verdict"]
+    if verdict == IDENTICAL:
+        return verdict
+    word = "" if is_said else f" {VERDICTS.get(verdict, verdict)}"
+    size = tell_size(verdict, found["low"], found["high"], margin)
+    interval = f"({found['low']:+z.2f} to {found['high']:+z.2f})"
+    return f"{found['difference']:+z.2f} {interval}{word}{size}{tell_needed(found)}"
 
 
 def rankers_in(settled: dict) -> list[str]:
@@ -77,13 +97,20 @@ def rankers_in(settled: dict) -> list[str]:
     return list(dict.fromkeys(map(ranker_of, groups)))
 
 
-def verdicts_table(settled: dict, claims: dict, shown: list[str] | None = None) -> str:
-    """Return claims (all, or those shown) with their verdicts over collections, by ranker."""
+def verdicts_table(
+    settled: dict, claims: dict, layout: Layout, shown: list[str] | None = None
+) -> str:
+    """Return claims (all, or those shown) with their verdicts over collections, by ranker.
+
+    layout: the head of the claims.yaml that asks them, which has the margins.
+    """
     rankers = rankers_in(settled)
     rows = [["claim", *rankers]]
     for name in shown or claims:
         found = settled["claims"].get(name, {})
-        rows.append([claims[name]["claim"], *(cell_of(found, ranker) for ranker in rankers)])
+        margin = margin_of(claims[name], layout)
+        cells = [cell_of(found, ranker, margin) for ranker in rankers]
+        rows.append([in_full(claims[name]), *cells])
     return markdown_table(rows)
 
 
@@ -111,21 +138,22 @@ def with_ends(numbers: dict[str, float], digits: int) -> str:
     return f"{value} ({low} to {high})"
 
 
-def records_below(folder: Path) -> list[tuple[dict, dict]]:
-    """Return (claims.yaml, settled claims) of the pipelines that say what the flagship's are."""
+def records_below(folder: Path) -> list[tuple[Path, dict, dict]]:
+    """Return (folder, claims.yaml, settled claims) of those that say what the flagship's are."""
     found = []
     for path in sorted(folder.glob("pipelines/*/claims.yaml")):
         settled = path.parent / "record/claims.json"
         content = read_yaml(path)
         if "same_as_root" in content and settled.is_file():
-            found.append((content, json.loads(settled.read_text(encoding="utf-8"))))
+            record = parse_metrics(settled, settled.read_bytes(), None)
+            found.append((path.parent, content, record))
     return found
 
 
 def elsewhere_of(folder: Path) -> dict[str, str]:
     """Return claim of the flagship -> what the records of other pipelines say of it."""
     cells: dict[str, str] = {}
-    for content, settled in records_below(folder):
+    for _, content, settled in records_below(folder):
         for name, own in content["same_as_root"].items():
             over = over_collections(settled["claims"].get(own, {}))
             cells[name] = "; ".join(short_cell(*each) for each in over.items()) or "not asked"
@@ -142,11 +170,30 @@ def short_cell(ranker: str, over: dict) -> str:
     return words
 
 
+def family_line(settled: dict, pipeline: str) -> str:
+    """Return what stands above a pipeline's findings: Holm's family, and what the words mean.
+
+    "" for a record that was written before it said how many tests were made.
+    """
+    found = [cell for groups in settled["claims"].values() for cell in groups.values()]
+    n_tests = max((cell.get("n_tests", 0) for cell in found), default=0)
+    if not n_tests:
+        return ""
+    return (
+        "*Holds* and *the contrary*: the interval excludes zero, and so does p < 0.05 after Holm's "
+        f"correction for the {n_tests} tests of all claims of {pipeline}. So the interval of one "
+        "that is *not settled* may exclude zero, too; after *needs* the number of pairs that would "
+        "settle it, if the difference and its spread stay. *Within M*, *no difference beyond M*: "
+        "the interval lies within M, a margin of claims.yaml.\n\n"
+    )
+
+
 def findings_table(folder: Path) -> str:
     """Return the claims that a pipeline shows in the flagship's README, settled on its record."""
-    tables = [
-        verdicts_table(settled, content["claims"], content["findings"])
-        for content, settled in records_below(folder)
-        if "findings" in content
-    ]
+    tables = []
+    for pipeline, content, settled in records_below(folder):
+        if "findings" in content:
+            layout = read_layout(pipeline / "claims.yaml")
+            shown = verdicts_table(settled, content["claims"], layout, content["findings"])
+            tables.append(family_line(settled, f"pipelines/{pipeline.name}") + shown)
     return "\n\n".join(tables) or "No record of real rankers is there."

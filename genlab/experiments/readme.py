@@ -5,7 +5,6 @@ below; what stands between them is replaced. Run `python -m genlab readme` after
 committed; a test compares.
 """
 
-import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable
@@ -17,6 +16,7 @@ from genlab.core.markdown import markdown_table
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.stand_ins import shown_name
+from genlab.experiments.claims_file import WHY
 from genlab.experiments.claims_tables import (
     agreeing,
     arms_table,
@@ -24,17 +24,22 @@ from genlab.experiments.claims_tables import (
     claims_table,
     in_words,
     keys_of,
+    margin_of,
     verdicts_line,
     with_interval,
 )
 from genlab.experiments.layout import Layout, read_layout, read_yaml
 from genlab.experiments.over_collections import (
+    FAILS,
+    HOLDS,
+    VERDICTS,
     elsewhere_of,
     findings_table,
     rankers_table,
     verdicts_table,
 )
 from genlab.experiments.published import groups_of
+from genlab.experiments.revisions import parse_metrics
 from genlab.experiments.task_tables import tasks_table
 from genlab.experiments.verified import describe_verified
 
@@ -178,14 +183,21 @@ def code(text: str) -> str:
     return f"`{one_line}`"
 
 
-def headlines_list(settled: dict, content: dict, names: dict, elsewhere: dict) -> str:
+def headlines_list(
+    settled: dict, content: dict, layout: Layout, names: dict, elsewhere: dict
+) -> str:
     """Return the claims that claims.yaml names under `headlines`, each with its verdicts."""
     lines = []
     for name in content.get("headlines") or []:
         found = settled["claims"].get(name, {})
-        cells = [f"{names.get(group, group)} {claim_cell(cell)}" for group, cell in found.items()]
+        claim = content["claims"][name]
+        margin = margin_of(claim, layout)
+        cells = [
+            f"{names.get(group, group)} {claim_cell(cell, margin)}" for group, cell in found.items()
+        ]
         real = f" On real rankers and passages: {elsewhere[name]}." if name in elsewhere else ""
-        said = f"{content['claims'][name]['claim']} Here: {'; '.join(cells) or 'not run'}.{real}"
+        why = f" {claim[WHY]}" if WHY in claim else ""
+        said = f"{claim['claim']} Here: {'; '.join(cells) or 'not run'}.{why}{real}"
         lines.append(wrapped(said, "- ", "  "))
     return "\n".join(lines)
 
@@ -239,12 +251,12 @@ def fill(
 
 
 def read_json(path: Path) -> dict:
-    """Return a file of metrics/; raise InputError if it is not there."""
+    """Return a file of metrics/; raise InputError if it is not there, or no JSON."""
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; `dvc repro` and `python -m genlab claims run` make them"
         )
-    return json.loads(path.read_text(encoding="utf-8"))
+    return parse_metrics(path, path.read_bytes(), None)
 
 
 def render(folder: Path, name: str = "README.md") -> str:
@@ -267,9 +279,13 @@ def render(folder: Path, name: str = "README.md") -> str:
             case "claims":
                 reread = read("published.json") if published else {}
                 settled = read("claims.json")
-                above = verdicts_line(settled, layout, trained="trainings" in content)
+                above = verdicts_line(
+                    settled, content["claims"], layout, trained="trainings" in content
+                )
                 elsewhere = elsewhere_of(folder)
-                return above + claims_table(settled, content["claims"], reread, names, elsewhere)
+                return above + claims_table(
+                    settled, content["claims"], reread, layout, names, elsewhere
+                )
             case "arms":
                 return arms_table(read("claims.json"), layout, published, names)
             case "references":
@@ -285,8 +301,14 @@ def render(folder: Path, name: str = "README.md") -> str:
                 return spreads_table(read("score_details.json"), layout)
             case "verdicts":
                 settled = read("claims.json")
-                above = verdicts_line(settled, layout, trained="trainings" in content)
-                return above + verdicts_table(settled, content["claims"])
+                above = verdicts_line(
+                    settled,
+                    content["claims"],
+                    layout,
+                    trained="trainings" in content,
+                    called=(VERDICTS[HOLDS], VERDICTS[FAILS]),
+                )
+                return above + verdicts_table(settled, content["claims"], layout)
             case "rankers":
                 return rankers_table(read("score_details.json"))
             case "findings":
@@ -296,7 +318,8 @@ def render(folder: Path, name: str = "README.md") -> str:
             case "example":
                 return example_lines(read("examples.json")["middling"], names)
             case "headlines":
-                return headlines_list(read("claims.json"), content, names, elsewhere_of(folder))
+                settled = read("claims.json")
+                return headlines_list(settled, content, layout, names, elsewhere_of(folder))
             case "verified":
                 return wrapped(describe_verified(folder), "", "")
             case _ if name in own:
@@ -311,6 +334,8 @@ def render(folder: Path, name: str = "README.md") -> str:
 def main(folder: Path = typer.Argument(Path("."))) -> None:
     """Write the tables into README.md, and into RESULTS.md where there is one."""
     texts = {name: render(folder, name) for name in PAGES if (folder / name).is_file()}
+    if not texts:
+        raise InputError(f"{folder}: has no {' or '.join(PAGES)}; give the folder of a pipeline")
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
 

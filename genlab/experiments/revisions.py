@@ -5,6 +5,7 @@ the workspace. Its content comes from git or from DVC's cache; nothing is checke
 apart what git and what DVC cannot find, because each is mended in another way.
 """
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -57,7 +58,9 @@ def resolve(revision: str) -> str:
     from dvc.scm import SCM, RevError, resolve_rev
 
     try:
-        return resolve_rev(SCM("."), revision)
+        commit = resolve_rev(SCM("."), revision)
+        check_commit(commit, revision)
+        return commit
     except RevError:  # DVC knows the names of HEAD's experiments alone
         commits = experiments_by_name().get(revision)
     if not commits:
@@ -67,6 +70,17 @@ def resolve(revision: str) -> str:
             "the experiments"
         )
     return commits[0]
+
+
+def check_commit(found: str, revision: str) -> None:
+    """Raise InputError if what git found by a revision's name is a folder or a file of it."""
+    words = ["git", "rev-parse", "--verify", "--quiet", f"{found}^{{commit}}"]
+    if subprocess.run(words, capture_output=True).returncode:
+        words = ["git", "cat-file", "-t", found]
+        kind = subprocess.run(words, capture_output=True, text=True).stdout.strip()
+        raise InputError(
+            f"{revision}: a {kind or 'thing'} of git's, no commit; `git log` shows the commits"
+        )
 
 
 @lru_cache(maxsize=8)
@@ -168,6 +182,20 @@ def parse_params(content: bytes | str, revision: str | None) -> dict:
     return params
 
 
+def parse_metrics(path: Path, content: bytes | str, revision: str | None) -> dict:
+    """Return what a file of metrics/ says; InputError if it is no JSON object, as a cut one."""
+    of_run = "" if revision is None else f" of {revision}"
+    mend = "run `dvc repro`" if revision is None else "remove that run, or commit after `dvc repro`"
+    try:
+        found = json.loads(content)
+    except ValueError as error:  # UnicodeDecodeError is one, too
+        said = "it is empty" if not content.strip() else f"no JSON ({error})"
+        raise InputError(f"{path}{of_run}: {said}; {mend}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}{of_run}: a {type(found).__name__}, not numbers by name; {mend}")
+    return found
+
+
 def commit_of(revision: str) -> str:
     """Return the revision's commit, shortened."""
     with opened(revision) as repo:
@@ -199,9 +227,10 @@ def hash_in_lock(path: Path, revision: str | None) -> str | None:
 
 
 def stages_not_run(path: Path, revision: str | None) -> list[str]:
-    """Return the stages on the way to `path` whose command is not the one that made it.
+    """Return the stages on the way to `path` that have not run as params.yaml is now.
 
-    Every param is in a command, so these are the stages that params.yaml has changed since.
+    Every param is in a command, so they have another command than the one that made their outputs;
+    or they read what such a stage has made anew since, as when Ctrl-C has ended a run in between.
     """
     from networkx import descendants
 
@@ -210,7 +239,24 @@ def stages_not_run(path: Path, revision: str | None) -> list[str]:
         if output is None:
             return []
         needed = descendants(repo.index.graph, output.stage) | {output.stage}
-        return sorted(each.addressing.rpartition(":")[2] for each in needed if each.cmd_changed)
+        made = {out.fs_path: out.hash_info for each in needed for out in each.outs}
+        behind = {
+            each
+            for each in needed
+            if each.cmd_changed
+            or any(made.get(dep.fs_path, dep.hash_info) != dep.hash_info for dep in each.deps)
+        }
+        return sorted(each.addressing.rpartition(":")[2] for each in behind)
+
+
+def doubt_of_rows(path: Path, revision: str | None) -> str | None:
+    """Return a warning if `path` is of other params than the revision's; None if it is not."""
+    if stages := stages_not_run(path, revision):
+        return (
+            f"params.yaml of {named(revision)} was changed after the run that made its rows "
+            f"(stage {', '.join(stages)}); run `dvc repro`"
+        )
+    return None
 
 
 def experiments_of_head() -> dict[str, str]:

@@ -5,7 +5,6 @@ folder's (`--metric`, by default the first that claims.yaml shows) and, below, t
 experiment changed. Both are read from git: a failed experiment has none, and is left out.
 """
 
-import json
 import subprocess
 import textwrap
 from pathlib import Path
@@ -16,7 +15,13 @@ from genlab.core.params import did_you_mean, flatten
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import COLUMNS, tables_that_fit
 from genlab.experiments.layout import read_layout
-from genlab.experiments.revisions import experiments_of_head, parse_params, read_bytes
+from genlab.experiments.revisions import (
+    doubt_of_rows,
+    experiments_of_head,
+    parse_metrics,
+    parse_params,
+    read_bytes,
+)
 
 SCORES, PARAMS = Path("metrics/score.json"), Path("params.yaml")
 
@@ -64,18 +69,18 @@ def is_of_another_folder(commit: str) -> bool:
 
 def read_runs() -> dict[str, tuple[dict, dict]]:
     """Return run -> its scores and its flat params: the workspace, HEAD and its experiments."""
-    texts = {"workspace": tuple(read_bytes(each, None).decode() for each in (SCORES, PARAMS))}
-    for name, commit in {"HEAD": "HEAD", **experiments_of_head()}.items():
-        scores, params = in_git(SCORES, commit), in_git(PARAMS, commit)
-        if scores is not None and params is not None and not is_of_another_folder(commit):
-            texts[name] = scores, params
-    return {
-        name: (
-            json.loads(scores),
-            flatten(parse_params(params, None if name == "workspace" else name)),
-        )
-        for name, (scores, params) in texts.items()
+    texts: dict[str, tuple[bytes | str, bytes | str]] = {
+        "workspace": (read_bytes(SCORES, None), read_bytes(PARAMS, None))
     }
+    for name, commit in {"HEAD": "HEAD", **experiments_of_head()}.items():
+        then = in_git(SCORES, commit), in_git(PARAMS, commit)
+        if then[0] is not None and then[1] is not None and not is_of_another_folder(commit):
+            texts[name] = then[0], then[1]
+    runs = {}
+    for name, (scores, params) in texts.items():
+        run = None if name == "workspace" else name
+        runs[name] = parse_metrics(SCORES, scores, run), flatten(parse_params(params, run))
+    return runs
 
 
 def changed(params: dict[str, object], base: dict[str, object]) -> list[str]:
@@ -103,6 +108,15 @@ def as_text(runs: dict[str, tuple[dict, dict]], metric: str) -> str:
     return "\n".join(lines)
 
 
+def workspace_doubt() -> str:
+    """Return the lines of a warning if the workspace's scores are of other params; "" if not."""
+    try:
+        doubt = doubt_of_rows(SCORES, None)
+    except InputError as error:  # params that fill no dvc.yaml; the experiments can be shown
+        doubt = str(error)
+    return textwrap.fill(f"warning: {doubt}", COLUMNS, break_long_words=False) if doubt else ""
+
+
 @app.command()
 def main(
     metric: str | None = typer.Option(
@@ -113,6 +127,8 @@ def main(
 ) -> None:
     """Print the experiments with one metric and the params they changed."""
     print(as_text(read_runs(), metric or read_layout(Path("claims.yaml")).shown[0]))
+    if doubt := workspace_doubt():
+        print(doubt)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,11 @@ def expand(name: str) -> list[str | None]:
     """
     found: list[str | None] = []
     for part in name.split(","):
+        if not part.strip():
+            raise InputError(
+                f"{name!r} names a run without a name; give a commit, branch, tag, experiment or "
+                f"{WORKSPACE}"
+            )
         if not any(sign in part for sign in "*?["):
             found.append(None if part == WORKSPACE else part)
             continue

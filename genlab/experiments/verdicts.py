@@ -7,9 +7,10 @@ import polars as pl
 
 from genlab.experiments.arms import Tables
 from genlab.experiments.claims_file import CANNOT
-from genlab.experiments.comparison import NOT_SETTLED, Difference, compare_group, with_verdicts
+from genlab.experiments.comparison import Difference, compare_group, with_verdicts
 from genlab.experiments.layout import Layout
 from genlab.experiments.pairing import pair_rows
+from genlab.experiments.verdict_words import NOT_SETTLED
 from genlab.statistics.significance import is_significant
 
 UNTESTABLE = "cannot be tested here"

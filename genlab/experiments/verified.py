@@ -6,12 +6,12 @@ has not been verified.
 """
 
 import hashlib
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 from genlab.core.files import write_json
 from genlab.experiments.receipts import describe_hardware
+from genlab.experiments.revisions import parse_metrics
 
 VERIFIED = Path("metrics/verified.json")
 # Written by programs, not by the run; or different on every kind of machine.
@@ -54,7 +54,7 @@ def describe_verified(folder: Path) -> str:
             "This record has not been verified yet: `python -m genlab verify` makes it again and "
             "compares."
         )
-    found = json.loads((folder / VERIFIED).read_text(encoding="utf-8"))
+    found = parse_metrics(folder / VERIFIED, (folder / VERIFIED).read_bytes(), None)
     hardware, numbers = found["hardware"], found["numbers"]
     when = (
         f"{found['date']} ({hardware['maker']}, {hardware['vector_instructions']}, "

@@ -33,6 +33,7 @@ from genlab.core.files import remove
 from genlab.core.params import flatten, is_number
 from genlab.core.pipeline import load_stages
 from genlab.core.program import InputError, run, stage_app
+from genlab.experiments.revisions import parse_metrics
 from genlab.experiments.verified import VERIFIED, hash_record, write_verified
 
 app = stage_app()
@@ -102,7 +103,10 @@ def explain(committed: bytes | None, made: bytes | None) -> list[str]:
     """Return in words what differs between two receipts."""
     if committed is None or made is None:
         return ["no receipt to compare" if committed is None else "no receipt was written"]
-    before, after = (flatten(json.loads(each), lists=True) for each in (committed, made))
+    before, after = (
+        flatten(parse_metrics(Path(RECEIPT), each, run), lists=True)
+        for each, run in ((committed, "HEAD"), (made, None))
+    )
     lines = []
     for key in sorted({*before, *after}):
         if before.get(key) == after.get(key):

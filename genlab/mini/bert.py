@@ -24,7 +24,7 @@ class ClassifierRecipe:
     vocab_size: Annotated[int, Option(min=300, help="mini: tokens, 257 of them bytes and EOS")]
     hidden_size: Annotated[int, Option(min=32)]
     max_tokens: Annotated[int, Option(min=8, help="mini: tokens it reads of a text")]
-    epochs: Annotated[int, Option(min=1)]
+    epochs: Annotated[int, Option(min=1, max=10**4)]
     batch_size: Annotated[int, Option(min=1)]
     learning_rate: Annotated[float, Option(min=0.0)]
     seed: Annotated[int, Option(min=0)]

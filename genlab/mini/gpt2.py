@@ -31,7 +31,7 @@ class Sizes:
     n_embd: Annotated[int, Option(min=8)]
     n_head: Annotated[int, Option(min=1)]
     n_positions: Annotated[int, Option(min=64)]
-    epochs: Annotated[int, Option(min=1)]
+    epochs: Annotated[int, Option(min=1, max=10**4)]
     batch_size: Annotated[int, Option(min=1)]
     learning_rate: Annotated[float, Option(min=0.0, help="mini: Muon's, for the matrices")]
     embedding_learning_rate: Annotated[float, Option(min=0.0, help="mini: AdamW's")]

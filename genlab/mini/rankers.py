@@ -50,7 +50,7 @@ class RankerRecipe:
 
     max_queries: Annotated[int, Option(min=1, help="mini: training pairs")]
     dim: Annotated[int, Option(min=1, help="mini: embedding size")]
-    epochs: Annotated[int, Option(min=1)]
+    epochs: Annotated[int, Option(min=1, max=10**4)]
     seed: Annotated[int, Option(min=0)]
 
 
@@ -110,7 +110,7 @@ def read_training_pairs(table: Path, max_queries: int, seed: int) -> TrainingPai
 def answerable_rows(table: Path, split: str) -> Iterator[dict]:
     """Yield the rows of a query table's split that have a selected passage, in order."""
     selected = pl.element().struct.field("is_selected")
-    for batch in read_batches(table, ROWS_AT_A_TIME):
+    for batch in read_batches(table, ROWS_AT_A_TIME, needed=("query", "passages", "split")):
         yield from batch.filter(
             pl.col("split") == split, pl.col("passages").list.eval(selected).list.any()
         ).iter_rows(named=True)

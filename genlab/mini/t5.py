@@ -28,7 +28,7 @@ class Sizes:
     d_model: Annotated[int, Option(min=8)]
     num_layers: Annotated[int, Option(min=1, help="mini: of the encoder, and of the decoder")]
     num_heads: Annotated[int, Option(min=1)]
-    epochs: Annotated[int, Option(min=1)]
+    epochs: Annotated[int, Option(min=1, max=10**4)]
     batch_size: Annotated[int, Option(min=1)]
     learning_rate: Annotated[float, Option(min=0.0, help="mini: Muon's, for the matrices")]
     embedding_learning_rate: Annotated[float, Option(min=0.0, help="mini: AdamW's")]

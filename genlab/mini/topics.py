@@ -144,7 +144,7 @@ def list_values(spec: object, lists: dict[str, list[str]], where: str) -> list[s
         else:
             raise InputError(
                 f"{where}: {spec!r} is neither a range (10 to 90 by 10 meters) nor a list under "
-                f"`values` ({', '.join(lists)})"
+                f"`values` ({', '.join(map(str, lists))})"
             )
     if not isinstance(spec, list) or len(set(map(str, spec))) < 2:
         raise InputError(f"{where}: needs at least two different values")
@@ -156,7 +156,7 @@ def list_values(spec: object, lists: dict[str, list[str]], where: str) -> list[s
 def cross_lists(spec: Any, where: str) -> list:
     """Return a list as it is; of two named lists, {first: [anna], last: [adams]}, every pair."""
     lists = list(spec.values()) if isinstance(spec, dict) else [spec]
-    if not all(isinstance(words, list) for words in lists):
+    if not lists or not all(isinstance(words, list) for words in lists):
         raise InputError(f"{where}: must be a list, or a mapping of lists that are to be crossed")
     return [" ".join(map(str, words)) for words in product(*lists)] if len(lists) > 1 else lists[0]
 

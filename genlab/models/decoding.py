@@ -7,6 +7,7 @@ a text that is driven on past its end-of-text is, up to there, the text that sto
 for beams, and batches matter to a model in bfloat16, whose sums round to other tokens in another.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from typer import Option
+from typer import BadParameter, Option
 
 from genlab.core.processes import map_shared
 from genlab.core.program import InputError
@@ -32,7 +33,16 @@ if TYPE_CHECKING:
     from transformers.modeling_outputs import CausalLMOutput
 
 
+# Scores divided by less overflow, or lie so far apart that the best token alone is left.
+LEAST_TEMPERATURE = 0.001
 FEW = 1_000  # tokens that top_k and top_p have left, up to which they are sorted out first
+
+
+def check_temperature(value: float) -> float:
+    """Return an option's value; raise BadParameter if it is neither 0 nor large enough."""
+    if 0 < value < LEAST_TEMPERATURE:
+        raise BadParameter(f"must be 0 (greedy), or at least {LEAST_TEMPERATURE}")
+    return value
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,9 @@ class Decoding:
     """How to turn next-token scores into tokens; the fields are params of `gen`."""
 
     cap: Annotated[int, Option(min=1, help="most new tokens")]
-    temperature: Annotated[float, Option(min=0.0, help="0: greedy")]
+    temperature: Annotated[
+        float, Option(min=0.0, callback=check_temperature, help="0: greedy; else at least 0.001")
+    ]
     top_k: Annotated[int, Option(min=0, help="0: all tokens")]
     top_p: Annotated[float, Option(min=0.01, max=1.0, help="1: all tokens")]
     num_beams: Annotated[int, Option(min=1)]
@@ -292,17 +304,34 @@ def listed_ends(config: "GenerationConfig", tokenizer: "PreTrainedTokenizerBase"
 
 
 def check_cap(key: str, cap: int, base: Path, made_by: dict[str, dict]) -> None:
-    """Raise InputError if a mini base has too few positions for `cap` new tokens.
+    """Raise InputError if a mini base, or one in a folder, is too short for `cap` new tokens.
 
-    made_by: {output: options} of all stages. Other models' positions are known only once they are
+    made_by: {output: options} of all stages. A model's positions on a hub are known only once it is
     fetched; `generate` checks those.
     """
     options = made_by.get(str(base), {})
+    if options.get("source") == "file":
+        n_positions = said_positions(options["path"])
+        if n_positions is not None and cap >= n_positions:
+            raise InputError(
+                f"{key}={cap} new tokens and a prompt exceed the {n_positions} positions that "
+                f"{options['path'] / 'config.json'} gives; lower {key}, or take another base"
+            )
     if options.get("source") in ("bundled", "mini") and cap >= options["n_positions"]:
         raise InputError(
             f"{key}={cap} new tokens and a prompt exceed base.n_positions="
             f"{options['n_positions']}; lower the one or raise the other"
         )
+
+
+def said_positions(folder: Path) -> int | None:
+    """Return how many positions config.json in a model folder gives; None if it does not say."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        said = [config.get(name) for name in ("max_position_embeddings", "n_positions")]
+    except (OSError, ValueError, AttributeError):  # what is wrong with it, fetch says
+        return None
+    return min((n for n in said if isinstance(n, int) and n > 0), default=None)
 
 
 def check_samples(n_samples: int, temperature: float, num_beams: int) -> None:

@@ -3,7 +3,9 @@
 Safely: weights as safetensors only, never a pickle; no code from the folder is run.
 """
 
-from collections.abc import Callable, Iterator
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib.util import find_spec
@@ -131,12 +133,44 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{folder}: {why_not_loaded(error, kind)}") from error
     check_head(folder, kind, model, set(found["unexpected_keys"]))
-    if missing := sorted(found["missing_keys"]):  # transformers would fill them with noise
-        raise InputError(
-            f"{folder}: not a whole {kind}, {len(missing)} weights are missing ({missing[0]}, ...)"
-        )
+    check_whole(folder, kind, model, found["missing_keys"], found["unexpected_keys"])
     hold_arithmetic(model.num_parameters())
     return model
+
+
+def check_whole(
+    folder: Path,
+    kind: str,
+    model: "PreTrainedModel",
+    missing: Iterable[str],
+    unexpected: Iterable[str],
+) -> None:
+    """Raise InputError if weights are missing, or are of layers that config.json does not have.
+
+    transformers would fill the ones with noise and leave out the others. Further weights, of
+    another head or a buffer, are harmless.
+    """
+    if lacking := sorted(missing):
+        raise InputError(
+            f"{folder}: not a whole {kind}, {len(lacking)} weights are missing ({lacking[0]}, "
+            "...); give the config.json that was saved with the weights"
+        )
+    own = {without_numbers(key) for key in model.state_dict()}
+    prefix = f"{model.base_model_prefix}."  # weights saved without a head may lack it
+    left_out = [
+        key for key in unexpected if {without_numbers(key), without_numbers(prefix + key)} & own
+    ]
+    if left_out:
+        raise InputError(
+            f"{folder}: config.json has fewer layers than the weights, {len(left_out)} weights "
+            f"would be left out ({min(left_out)}, ...); give the config.json that was saved with "
+            "them"
+        )
+
+
+def without_numbers(key: str) -> str:
+    """Return a weight's name with its layers' numbers masked: h.1.ln_1.bias -> h.N.ln_1.bias."""
+    return re.sub(r"(?<=\.)\d+(?=\.)", "N", key)
 
 
 def why_not_loaded(error: Exception, kind: str) -> str:
@@ -199,11 +233,17 @@ def turn_off_bars() -> None:
 
 
 def check_model_folder(folder: Path) -> None:
-    """Raise InputError unless `folder` holds config.json and safetensors weights."""
+    """Raise InputError unless `folder` holds a readable config.json and safetensors weights."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such model folder")
+    weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin")]
+    if (folder / "adapter_config.json").is_file() and all(map(is_adapter, weights)):
+        raise InputError(
+            f"{folder}: an adapter alone; merge it into its base (merge_and_unload) and save that"
+        )
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: not a model folder, config.json is missing")
+    check_config(folder / "config.json")
     if all(map(is_adapter, folder.glob("*.safetensors"))):
         pickles = sorted(path.name for path in folder.glob("*.bin"))
         why = (
@@ -215,6 +255,18 @@ def check_model_folder(folder: Path) -> None:
             f"{folder}: no weights (*.safetensors); {why} with "
             "model.save_pretrained(folder, safe_serialization=True)"
         )
+
+
+def check_config(path: Path) -> None:
+    """Raise InputError unless a model's config.json holds a JSON object."""
+    try:
+        if not isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
+            raise ValueError("no {...}")
+    except ValueError as error:
+        raise InputError(
+            f"{path}: broken, no JSON object ({first_line(error)}); get it again, or save the "
+            "model with model.save_pretrained"
+        ) from None
 
 
 def first_line(error: BaseException) -> str:

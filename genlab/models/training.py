@@ -154,7 +154,7 @@ def token_mean_trainer(**options) -> "Trainer":
 class Recipe:
     """How long and how fast to train; the fields are params of `train` and transformers' own."""
 
-    epochs: Annotated[float, Option(min=0.01, help="at most, with early stopping")]
+    epochs: Annotated[float, Option(min=0.01, max=10**4, help="at most, with early stopping")]
     learning_rate: Annotated[float, Option(min=0.0)]
     lr_scheduler_type: Annotated[Schedule, Option(help="how the learning rate falls")]
     warmup_steps: Annotated[int, Option(min=0)]

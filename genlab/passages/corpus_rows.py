@@ -105,7 +105,9 @@ def checked_queries(
 ) -> Iterator[PlacedQuery]:
     """Yield raw rows as queries; one without an id is "<name>-<its number from 0>".
 
-    The first row tells whether there is a row for each passage.
+    The first row tells whether there is a row for each passage. Rows of one query with its
+    positives and negatives make one query, wherever they stand: triplets have a row for each
+    negative.
     """
     first = next(rows, None)
     if first is None:
@@ -116,11 +118,30 @@ def checked_queries(
     ):
         yield from grouped_queries(labelled_objects(rows, max_text_bytes), name, max_text_bytes)
         return
-    for number, (place, row) in enumerate(rows):
-        row = as_passages(place, row, layout)
-        if isinstance(row, dict) and "query_id" not in row:
-            row = row | {"query_id": f"{name}-{number}"}
-        yield place, check_row(place, row, layout, max_text_bytes)
+    n_queries = 0
+    # By the row's own id, if any, and query: the first row's place and query, texts and flags.
+    pairs: dict[tuple[str | None, str], tuple[str, dict[str, Any], dict[str, bool]]] = {}
+    for place, raw in rows:
+        row = as_passages(place, raw, layout)
+        has_id = isinstance(row, dict) and "query_id" in row
+        if isinstance(row, dict) and not has_id:
+            row = row | {"query_id": f"{name}-{n_queries}"}
+        query = check_row(place, row, layout, max_text_bytes)
+        if "passages" in raw:
+            n_queries += 1
+            yield place, query
+            continue
+        key = (query["query_id"] if has_id else None, query["query"])
+        if key not in pairs:
+            n_queries += 1
+            pairs[key] = (place, query, {})
+        selected = pairs[key][2]
+        for passage in query["passages"]:
+            text = passage["text"]
+            selected[text] = selected.get(text, False) or passage["is_selected"]
+    for place, query, selected in pairs.values():
+        passages = [{"text": text, "is_selected": flag} for text, flag in selected.items()]
+        yield place, query | {"passages": passages}
 
 
 def is_of_passages(row: Any) -> bool:

@@ -56,7 +56,7 @@ class PreferenceRecipe:
     sft_weight: Annotated[float, Option(min=0.0, help="hinge+sft: of the winner's cross-entropy")]
     method: Annotated[Method, Option(help="train all weights, or low-rank adapters")]
     optimizer: Annotated[Optimizer, Option()]
-    epochs: Annotated[float, Option(min=0.01)]
+    epochs: Annotated[float, Option(min=0.01, max=10**4)]
     learning_rate: Annotated[float, Option(min=0.0)]
     warmup_steps: Annotated[int, Option(min=0)]
     batch_size: Annotated[int, Option(min=1, help="pairs per device and step")]

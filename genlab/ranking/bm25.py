@@ -75,7 +75,7 @@ def write_collection(table: Path, folder: Path) -> dict[str, int | float]:
     if the table holds no words at all.
     """
     batches = (rows["passages"].explode().struct.field("text").drop_nulls()
-               for rows in read_batches(table, COUNTED_ROWS))  # fmt: skip
+               for rows in read_batches(table, COUNTED_ROWS, needed=["passages"]))  # fmt: skip
     frequencies, n_documents, n_words = count_words(batches)
     if n_words == 0:
         raise InputError(f"{table}: no passage holds a word, so BM25 has nothing to count")

@@ -21,7 +21,7 @@ from genlab.core.processes import map_shared
 from genlab.core.program import InputError
 from genlab.core.progress import count
 from genlab.models.classifier_inputs import prepare_inputs
-from genlab.models.loading import first_line, quiet_loading
+from genlab.models.loading import check_whole, first_line, quiet_loading
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.models.trial import TRIAL_TEXTS, try_rates
 from genlab.ranking import bm25
@@ -131,7 +131,11 @@ def open_sentence_transformer(
 
     with quiet_loading():
         model = SentenceTransformer(str(folder), **LOADING).float()
-    limit_input(model, getattr(model[0], "auto_model", None), folder)
+    inner = getattr(model[0], "auto_model", None)
+    if inner is not None:
+        first = json.loads((folder / "modules.json").read_text(encoding="utf-8"))[0]
+        check_weights(inner, folder / first["path"], "sentence transformer")
+    limit_input(model, inner, folder)
     options = {"batch_size": batch_size, "show_progress_bar": False}
     relevance = partial(
         cosine_relevance,
@@ -153,6 +157,7 @@ def open_cross_encoder(
 
     with quiet_loading():
         model = CrossEncoder(str(folder), **LOADING).float()
+    check_weights(model.model, folder, "cross-encoder")
     limit_input(model, model.model, folder)
     if model.num_labels != 1:
         raise ValueError(f"it has {model.num_labels} labels; a ranker has one")
@@ -171,6 +176,28 @@ def open_cross_encoder(
         return np.asarray(scores, dtype=np.float32).reshape(-1)[positions]
 
     return relevance, partial(count_unread, model.tokenizer, model.max_seq_length)
+
+
+def check_weights(inner: Any, folder: Path, kind: str) -> None:
+    """Raise InputError unless the weights in `folder` are those of `inner`, loaded from there.
+
+    sentence-transformers does not hand on what transformers found missing; on the meta device it
+    is asked again without reading a weight.
+    """
+    with quiet_loading():
+        _, found = type(inner).from_pretrained(
+            folder,
+            config=inner.config,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            device_map="meta",
+            output_loading_info=True,
+        )
+    # Sentences are pooled from the tokens: BERT's own pooler, not always saved, is not used.
+    unused = ("pooler.",) if kind == "sentence transformer" else ()
+    missing = {key for key in found["missing_keys"] if not key.startswith(unused)}
+    check_whole(folder, kind, inner, missing, found["unexpected_keys"])
 
 
 def limit_input(model: Any, inner: Any, folder: Path) -> None:

@@ -19,6 +19,7 @@ from genlab.experiments.comparison import Difference
 from genlab.experiments.comparison_views import Comparison, as_rows, legend, short
 from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.revisions import WORKSPACE, named, read_bytes
+from genlab.experiments.verdict_words import IDENTICAL, tell_size
 from genlab.report.opening import OPENING, TextsAsked, read_opening
 from genlab.report.page import Table, render
 from genlab.report.texts import LABELS, PAYLOAD, read_payload, render_texts
@@ -64,12 +65,13 @@ def say(each: Difference, names: tuple[str, str]) -> str:
     """Return a difference in words."""
     metric = LABELS.get(each.metric, each.metric)
     what = f"{each.group}: {metric}".removeprefix(": ").replace("_", " ")
-    if each.n == 0:
+    if each.n == 0 or each.verdict == IDENTICAL:
         return f"{what}: {each.verdict}."
     return (
         f"{what} is {short(each.base)} in {names[0]} and {short(each.other)} in {names[1]}: a "
         f"difference of {short(each.difference, '+')} [{short(each.low, '+')}, "
-        f"{short(each.high, '+')}], {each.verdict}."
+        f"{short(each.high, '+')}], {each.verdict}"
+        f"{tell_size(each.verdict, each.low, each.high, each.margin)}."
     )
 
 
@@ -94,7 +96,9 @@ def read_payloads(base: str, other: str | None) -> tuple[dict, dict] | None:
 def read_pairs(layout: Layout, base: str, other: str | None) -> tuple[list[TextPair], str]:
     """Return three units' texts in both runs, and what is said of them or why there are none."""
     asked = read_opening(OPENING).examples
-    if asked is None or asked == TextsAsked(note=asked.note):  # the pipeline picks its own
+    if asked is None or asked == TextsAsked(
+        note=asked.note, label=asked.label
+    ):  # the pipeline picks its own
         return [], ""
     try:
         return pair_texts(asked, layout, base, other), f"{asked.note} {IN_ORDER}"

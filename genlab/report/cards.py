@@ -14,6 +14,7 @@ import polars as pl
 
 from genlab.core.markdown import markdown_table
 from genlab.core.params import did_you_mean
+from genlab.core.pipeline import read_pipeline
 from genlab.core.program import InputError
 from genlab.core.stand_ins import shown_name
 from genlab.core.yaml_text import load_yaml
@@ -81,10 +82,13 @@ class Made:
 
 def read_artifacts(pipeline: Path) -> dict[str, Artifact]:
     """Return the artifacts of a dvc.yaml by name; InputError for one that is not as cards need."""
-    listed = load_yaml(pipeline.read_text(encoding="utf-8")).get("artifacts") or {}
+    listed = read_pipeline(pipeline).get("artifacts") or {}
+    if not isinstance(listed, dict) or not all(isinstance(each, dict) for each in listed.values()):
+        raise InputError(f"{pipeline}: artifacts must be a mapping of names to path and type")
     found = {}
     for name, entry in listed.items():
-        where, meta = f"{pipeline}: artifacts.{name}", entry.get("meta") or {}
+        where, meta = f"{pipeline}: artifacts.{name}", entry.get("meta")
+        meta = meta if isinstance(meta, dict) else {}
         for key, there in (("path", entry), ("type", entry), ("desc", entry), ("language", meta)):
             if not isinstance(there.get(key), str):
                 raise InputError(f"{where}: no {key}, as text{' under meta' * (there is meta)}")
@@ -183,9 +187,10 @@ def pipeline_parts(params: dict, scores: dict, made: Made) -> list[str]:
         parts += [
             "## What was claimed, and what became of it",
             "B - A with its 95 % interval. *Supported* and *contradicted* are told from chance "
-            "after Holm's correction for all tests of the table; *not settled* is no evidence of "
-            "absence.",
-            markdown_table(claims_table(claims, asked.get("claims", {}))),
+            "after Holm's correction for all tests of the table; *within M*: the interval lies "
+            "within the margin M, so the difference is of no size that matters; *not settled* is "
+            "no evidence of absence.",
+            markdown_table(claims_table(claims, asked)),
         ]
     return [
         *parts,

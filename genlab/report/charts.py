@@ -14,8 +14,8 @@ from pathlib import Path
 
 from genlab.core.files import written_whole
 from genlab.core.params import did_you_mean
+from genlab.core.pipeline import read_pipeline
 from genlab.core.program import InputError
-from genlab.core.yaml_text import load_yaml
 
 # Each at least three to one in contrast on white and on the page's dark ground.
 COLORS = [
@@ -88,7 +88,7 @@ class Chart:
 
 def read_plots(pipeline: Path) -> list[Plot]:
     """Return the plots of a dvc.yaml, in its order; InputError for one that cannot be drawn."""
-    content = load_yaml(pipeline.read_text(encoding="utf-8"))
+    content = read_pipeline(pipeline)
     plots = []
     for entry in content.get("plots", []):
         try:

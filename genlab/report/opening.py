@@ -49,6 +49,7 @@ class TextsAsked:
     joined: dict = field(default_factory=dict)  # {table: path, on: {its column: the rows' column}}
     asked: dict = field(default_factory=dict)  # label -> column that is shown above the text
     note: str = ""  # what the texts are
+    label: str = "our text"  # what stands before each of them, as a sentence
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def read_asked(where: str, entry: object) -> TextsAsked:
     check_mapping(where, entry)
     assert isinstance(entry, dict)
     check_keys(where, entry, TextsAsked, needed=())
-    for key in ("metric", "text", "note"):
+    for key in ("metric", "text", "note", "label"):
         check_text(f"{where}: {key}", entry.get(key, ""))
     for key in ("where", "joined"):
         check_mapping(f"{where}: {key}", entry.get(key, {}))

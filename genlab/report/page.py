@@ -18,12 +18,13 @@ from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.core.terminal import with_ends
 from genlab.experiments.receipts import name_in_git
+from genlab.experiments.verdict_words import IDENTICAL, tell_size
 from genlab.report.charts import write_plots_library
 
 PAGE = Path(__file__).resolve().parent / "page_files"
 
 NEXT = (
-    "Next: change a value in params.yaml and `dvc repro`; `python -m genlab compare HEAD` then "
+    "Next: change a value with `dvc exp run -S KEY=VALUE`; `python -m genlab compare HEAD` then "
     "says what changed."
 )
 
@@ -114,8 +115,11 @@ def number_tables(nested: dict) -> list[Table]:
     ]
 
 
-def leakage_table(leakage: dict) -> Table:
-    """Return the mean places of the queries with and without each kind of leak, and the gap."""
+def leakage_table(leakage: dict, few: int) -> Table:
+    """Return the mean places of the queries with and without each kind of leak, and the gap.
+
+    few: there is no gap where a half has fewer queries.
+    """
     rows = [["leak", "ranker", "mean place, clean (n)", "leaked (n)", "leaked less clean"]]
     for kind, rankers in leakage.items():
         for ranker, numbers in rankers.items():
@@ -124,8 +128,10 @@ def leakage_table(leakage: dict) -> Table:
                 f"{brief(place[half]) if half in place else '-'} ({numbers[f'n_{half}']})"
                 for half in ("clean", "leaked")
             ]
-            gap = "-"
-            if "difference" in place:
+            gap = "too few"
+            if not numbers["n_leaked"]:
+                gap = "-"
+            elif min(numbers["n_clean"], numbers["n_leaked"]) >= few and "difference" in place:
                 gap = with_ends(place | {"value": place["difference"]})
             rows.append([kind, ranker, *cells, gap])
     return rows
@@ -173,21 +179,32 @@ def intervals_in(details: object, path: tuple[str, ...] = ()) -> Iterator[tuple]
             yield from intervals_in(each, (*path, key))
 
 
-def claims_table(settled: dict, claims: dict) -> Table:
-    """Return every settled claim in words, with its verdict and difference in every group."""
+def claims_table(settled: dict, asked: dict) -> Table:
+    """Return every settled claim in words, with its verdict and difference in every group.
+
+    asked: claims.yaml, which has the words and the metrics' margins.
+    """
+    claims, metrics = asked.get("claims", {}), asked.get("rows", {}).get("metrics", {})
     groups = dict.fromkeys(group for found in settled.values() for group in found)
     rows = [["claim", *(group or "result" for group in groups)]]
     for name, found in settled.items():
-        cells = [claim_cell(found[group]) if group in found else "not run" for group in groups]
-        rows.append([claims.get(name, {}).get("claim", name), *cells])
+        claim = claims.get(name, {})
+        margin = metrics.get(claim.get("metric"), {}).get("margin")
+        cells = [
+            claim_cell(found[group], margin) if group in found else "not run" for group in groups
+        ]
+        rows.append([" ".join([claim.get("claim", name), claim.get("why", "")]).strip(), *cells])
     return rows
 
 
-def claim_cell(found: dict) -> str:
+def claim_cell(found: dict, margin: float | None = None) -> str:
     """Return a verdict with its difference; of one that was no test, why it was none."""
     if "why" in found:
         return f"{found['verdict']}: {found['why']}"
-    return f"{found['verdict']}: {with_ends(found | {'value': found['difference']})}"
+    if found["verdict"] == IDENTICAL:
+        return str(found["verdict"])
+    size = tell_size(found["verdict"], found["low"], found["high"], margin)
+    return f"{found['verdict']}{size}: {with_ends(found | {'value': found['difference']})}"
 
 
 def is_interval(value: object) -> bool:

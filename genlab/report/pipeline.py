@@ -16,7 +16,8 @@ from typing import Annotated
 
 from typer import Option
 
-from genlab.core.pipeline import OUTPUTS
+from genlab.core.files import md5_of
+from genlab.core.pipeline import OUTPUTS, read_entries
 from genlab.core.program import run, stage_app
 from genlab.core.yaml_text import load_yaml
 from genlab.experiments.layout import read_layout
@@ -49,6 +50,11 @@ TITLES = {  # part of the page -> its id and how a link calls it
     "more_examples": ("more-examples", "More examples"),
 }
 
+OF_OTHER_RUNS = (  # a heading of the claims, which a user's corpus has not changed
+    "These are of the committed runs, not of this one, whose {rows} is another: of other data, "
+    "models or params they say nothing"
+)
+
 app = stage_app()
 
 
@@ -79,7 +85,16 @@ def read_run() -> Run:
     receipt = make_receipt(PARAMS, [path for path in DATA.iterdir() if path.name != "check.txt"])
     values = {"params": parse_params(PARAMS.read_text(encoding="utf-8"), None)}
     values |= read_metrics(METRICS, [*names_of_numbers(PIPELINE), "score_details"])
+    values["fetch"] = read_fetched(METRICS)
     return Run(read_opening(OPENING), values, receipt)
+
+
+def read_fetched(metrics: Path) -> dict[str, dict]:
+    """Return what was counted when data and models were fetched: metrics/fetch/NAME.json by NAME.
+
+    A dvc.yaml lists those that its report.yaml names among the deps of the report.
+    """
+    return read_metrics(metrics / "fetch", sorted(p.stem for p in metrics.glob("fetch/*.json")))
 
 
 def render_run(
@@ -149,7 +164,7 @@ def read_numbers(pipeline: Path) -> dict[str, list[Table]]:
 
 def names_of_numbers(pipeline: Path) -> list[str]:
     """Return NAME of every metrics/NAME.json of dvc.yaml that is no plot, detail or text."""
-    entries = load_yaml(pipeline.read_text(encoding="utf-8"))["stages"].values()
+    entries = read_entries(pipeline).values()
     outs = [out for entry in entries for key in OUTPUTS for out in entry.get(key, [])]
     listed = [Path(next(iter(out))) for out in outs if isinstance(out, dict)]
     drawn = {Path(name) for plot in read_plots(pipeline) for name in plot.y}
@@ -168,7 +183,19 @@ def read_claims(settled: dict) -> dict[str, list[Table]]:
     if not settled.get("claims"):
         return {}
     asked = load_yaml(CLAIMS.read_text(encoding="utf-8")) if CLAIMS.is_file() else {}
-    return {"": [claims_table(settled["claims"], asked.get("claims", {}))]}
+    rows = asked.get("rows", {}).get("path", "")
+    heading = "" if is_settled_on(settled, rows) else OF_OTHER_RUNS.format(rows=rows)
+    return {heading: [claims_table(settled["claims"], asked)]}
+
+
+def is_settled_on(settled: dict, rows: str) -> bool:
+    """Say whether this run's rows are among those that claims were settled on, by their md5.
+
+    rows: the table's path. True, too, where the record names none of its rows.
+    """
+    recorded = [each for each in settled.get("rows", {}).values() if each["path"] == rows]
+    hashes = {md5 for each in recorded for md5 in each["md5"].values()}
+    return not hashes or (Path(rows).is_file() and md5_of(Path(rows)) in hashes)
 
 
 if __name__ == "__main__":

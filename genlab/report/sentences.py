@@ -1,6 +1,7 @@
 """Sentences with numbers of a run in them: "at place {score_details.labse.average_loc.all:1}".
 
-A name in braces is a file of metrics/ and the keys in it, or `params` and a key of params.yaml.
+A name in braces is a file of metrics/ and the keys in it, `fetch` and those of metrics/fetch/, or
+`params` and a key of params.yaml.
 After a colon stand the digits to round to, and % for a share. A name may hold others in braces:
 they are filled first. A name that is not there is an error, so that a sentence never says less than
 it was written to say.

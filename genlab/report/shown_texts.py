@@ -29,9 +29,15 @@ class Shown:
     number: str
     text: str
     asked: dict[str, str]  # label -> what was given, or what a person wrote
+    label: str  # whose text it is
 
 
-def show_picked(examples: dict[str, dict]) -> list[Shown]:
+def tell_label(asked: TextsAsked | None, values: dict) -> str:
+    """Return what stands before each text; values: what a sentence can name."""
+    return fill((asked or TextsAsked()).label, values, f"{WHERE}: label")
+
+
+def show_picked(examples: dict[str, dict], label: str) -> list[Shown]:
     """Return the flagship's three texts as they stand on its page."""
     return [
         Shown(
@@ -40,6 +46,7 @@ def show_picked(examples: dict[str, dict]) -> list[Shown]:
             f" of {e['n_texts']}",
             e["text"],
             {"query": e["query"], "a real answer": e["answer"]},
+            label,
         )
         for name, e in examples.items()
     ]
@@ -58,6 +65,7 @@ def read_examples(asked: TextsAsked, layout: Layout, values: dict) -> list[Shown
     if not rows.height:
         print(f"{WHERE}: no row of {layout.path} has a {name}; no text is shown", file=sys.stderr)
         return []
+    label = tell_label(asked, values)
     ordered = rows.sort(
         *(metric.column for metric in metrics.values()),
         layout.unit,
@@ -72,6 +80,7 @@ def read_examples(asked: TextsAsked, layout: Layout, values: dict) -> list[Shown
             f"{name.replace('_', ' ')} {in_words(row[first.column])} ({first.better} is better)",
             shorten(row[asked.text]),
             tell_asked(asked, row),
+            label,
         )
         for kind, row in zip(EXAMPLES, ordered[at].to_dicts(), strict=True)
     ]

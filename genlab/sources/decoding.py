@@ -37,7 +37,11 @@ class Encoding(StrEnum):
 
 
 UTF_8 = "utf-8-sig"  # takes away a byte-order mark
-DECLARE = "save it as UTF-8, or set corpus.encoding to what it is (windows-1251, windows-1252, ...)"
+# Some readers' params have no encoding.
+DECLARE = (
+    "save it as UTF-8, or where params.yaml has corpus.encoding, set that to what it is "
+    "(windows-1251, windows-1252, ...)"
+)
 
 MULTI_BYTE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
@@ -58,6 +62,9 @@ def codec_of(sample: bytes, encoding: Encoding = Encoding.auto) -> str | None:
     """
     if sample.startswith(codecs.BOM_UTF8):
         return UTF_8
+    # Before UTF-16, whose mark begins alike.
+    if sample.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if encoding is not Encoding.auto:

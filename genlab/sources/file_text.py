@@ -25,6 +25,15 @@ from genlab.sources.decoding import DECLARE, UTF_8, Encoding, codec_of
 PICKLE = "a Python pickle, which is never loaded; export it as JSON Lines"
 FOREIGN_CONTENT = (
     (b"PK\x03\x04", "a zip archive; unpack it"),
+    (b"PK\x05\x06", "an empty zip archive; give one with the data, unpacked"),
+    (b"Rar!\x1a\x07", "a rar archive; unpack it"),
+    (b"\x04\x22\x4d\x18", "compressed with lz4; unpack it or use gzip"),
+    (b"SQLite format 3\x00", "an SQLite database; export its table as CSV"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word file; save it as CSV"),
+    (b"\x89PNG", "a picture; give the data file"),
+    (b"\x93NUMPY", "a NumPy array; export it as JSON Lines"),
+    (b"Obj\x01", "an Avro file; export it as Parquet"),
+    (b"FEA1", "a Feather file; export it as Parquet"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
     (b"\xfd7zXZ\x00", "compressed with xz; unpack it or use gzip"),
     (b"BZh91AY&SY", "compressed with bzip2; unpack it or use gzip"),
@@ -122,6 +131,8 @@ def recognise_start(
     if not start:
         raise InputError(f"{file}: the file is empty; give one with {content}")
     foreign = "a tar archive; unpack it" if head[257:262] == b"ustar" else None
+    if head.startswith(b"ORC") and b"\0" in head:  # a text may begin with this word
+        foreign = "an ORC file; export it as Parquet"
     for magic, what in FOREIGN_CONTENT:
         if head.startswith(magic) or start[:64].lower().startswith(magic):
             foreign = what
@@ -196,7 +207,7 @@ def text_lines(
 
 def decoded(stream: BinaryIO, codec: str, newline: str | None) -> io.TextIOWrapper:
     """Return the stream as text; single bytes that are no characters are left for `undecoded`."""
-    errors = "strict" if codec.startswith("utf-16") else "surrogateescape"
+    errors = "strict" if codec.startswith(("utf-16", "utf-32")) else "surrogateescape"
     return io.TextIOWrapper(stream, codec, errors, newline)
 
 

@@ -13,9 +13,18 @@ from typing import Any
 
 from genlab.core.program import InputError
 from genlab.sources.decoding import Encoding
-from genlab.sources.file_text import MAX_ROW_BYTES, OnBadRow, RestLost, stop, text_pieces
-from genlab.sources.text_files import JSON
+from genlab.sources.file_text import (
+    MAX_ROW_BYTES,
+    OnBadRow,
+    RestLost,
+    recognise_start,
+    stop,
+    text_pieces,
+)
+from genlab.sources.text_files import JSON, line_rows
 
+# A line that is a list of texts begins with [, too, but not so.
+ARRAY = re.compile(r"\[\s*[\[{]")
 BLANKS = re.compile(r"[ \t\n\r]*")  # JSON's white space
 
 
@@ -160,3 +169,22 @@ def array_rows(
         stream.end()
     except InputError as error:
         on_bad_row(error)
+
+
+def json_rows(
+    file: Path,
+    content: str,
+    encoding: Encoding = Encoding.auto,
+    on_bad_row: OnBadRow = stop,
+) -> Iterator[tuple[str, Any]]:
+    """Yield the values of JSON Lines, or of a JSON array of objects or lists, with their places.
+
+    `content` is what the file should hold. Raises InputError for Parquet, and as `recognise_start`.
+    """
+    is_parquet, start = recognise_start(file, content, encoding)
+    if is_parquet:
+        raise InputError(
+            f"{file}: this is Parquet, which is not read here; export it as JSON Lines"
+        )
+    read = array_rows if ARRAY.match(start) else line_rows
+    yield from read(file, encoding, on_bad_row)

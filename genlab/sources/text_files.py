@@ -55,8 +55,8 @@ def line_rows(
         except json.JSONDecodeError as error:
             on_bad_row(
                 InputError(
-                    f"{place}: broken JSON at column {error.colno}: {error.msg}; a line is one "
-                    "whole object (an object over several lines belongs in a JSON array)"
+                    f"{place}: broken JSON at column {error.colno}: {error.msg}; write one whole "
+                    "object a line"
                 )
             )
         except ValueError as error:  # see object_of
@@ -134,9 +134,15 @@ def parquet_rows(file: Path, choose: ChooseColumns) -> Iterator[tuple[str, Any]]
     number = 0
     try:
         with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/core/tables.py
-            read = list(choose(str(file), table.schema_arrow.names))
+            there = table.schema_arrow.names
+            read = list(choose(str(file), there))
+            if twice := [name for name in read if there.count(name) > 1]:
+                raise InputError(
+                    f"{file}: the column {shown(twice[0])} is there {there.count(twice[0])} times; "
+                    "remove or rename all but one"
+                )
             for batch in table.iter_batches(PARQUET_ROWS, columns=read):
-                for row in batch.to_pylist():
+                for row in python_rows(batch, f"{file}, row {number} (counted from 0)"):
                     yield f"{file}, row {number} (counted from 0)", row
                     number += 1
     except UnicodeDecodeError as error:
@@ -150,12 +156,25 @@ def parquet_rows(file: Path, choose: ChooseColumns) -> Iterator[tuple[str, Any]]
         ) from None
 
 
+def python_rows(batch: pa.RecordBatch | pa.Table, place: str) -> list[dict]:
+    """Return the rows of a batch, whose first is at `place`; InputError for what Python has not."""
+    try:
+        return batch.to_pylist()
+    except UnicodeDecodeError:
+        raise
+    except (OverflowError, ValueError) as error:  # a time beyond the year 9999
+        raise InputError(
+            f"{place}, or one of the {PARQUET_ROWS} from there on: a value cannot be read "
+            f"({one_line(error)}); correct dates beyond the years 1 to 9999, or write them as text"
+        ) from None
+
+
 def dataset_rows(name: str, rows: "Dataset", choose: ChooseColumns) -> Iterator[tuple[str, Any]]:
     """Yield the chosen columns of one split of a Hub dataset as `parquet_rows` does."""
     read = list(choose(name, rows.column_names))
     number = 0
     for table in rows.select_columns(read).with_format("arrow").iter(PARQUET_ROWS):
-        for row in table.to_pylist():
+        for row in python_rows(table, f"{name}, row {number} (counted from 0)"):
             yield f"{name}, row {number} (counted from 0)", row
             number += 1
 

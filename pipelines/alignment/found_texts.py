@@ -32,7 +32,9 @@ MOODS = {"pos": True, "neg": False}
 # A table's labels, in small letters.
 LABELS = {"pos": True, "positive": True, "1": True, "1.0": True, "true": True}
 LABELS |= {"neg": False, "negative": False, "0": False, "0.0": False, "false": False}
-NO_LABELS = ("", "-1", "-1.0", "none", "unsup", "null")
+NO_LABELS = ("", "none", "unsup", "null")
+# Alone no label, as of the Hub's unlabelled splits; beside 1 alone, negative.
+MINUS_ONES = ("-1", "-1.0")
 TEXT_NAMES = ("text", "review", "sentence")
 LABEL_NAMES = ("label", "sentiment")
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".txt")
@@ -63,7 +65,7 @@ def find_texts(path: Path, encoding: Encoding, files: Counter) -> Iterator[Found
             yield from texts_in(name, whole_file(file), mood, encoding, str(file))
         elif rows := table_rows(file, encoding, is_alone=file == path):
             files["read"] += 1
-            yield from (texts_of_rows(name, rows))
+            yield from texts_of_rows(name, rows)
         else:
             unread.append(name)
     files["unread"] += len(unread)
@@ -179,20 +181,62 @@ def text_and_label(place: str, there: Sequence[str]) -> tuple[str, str]:
 
 
 def texts_of_rows(name: str, rows: Iterator[tuple[str, Any]]) -> Iterator[FoundText]:
-    """Yield the texts of a table's rows; the label of one may be missing."""
+    """Yield the texts of a table's rows; the label of one may be missing.
+
+    Those with -1 come last: only the other labels tell what it means.
+    """
     columns = None
+    counts: Counter = Counter()
+    minus_ones: list[tuple[str, str]] = []
     for number, (place, row) in enumerate(rows):
         if not isinstance(row, dict):
             raise InputError(f"{place}: {shown(row)} where an object with text and label belongs")
         columns = columns or text_and_label(place, list(row))
         text, label = (row.get(column) for column in columns)
         check_text(place, columns[0], text, MAX_TEXT_BYTES)
-        yield f"{name}-{number}", str(text), label_of(place, label)
+        word = word_of(label)
+        counts[word] += 1
+        if word in MINUS_ONES:
+            minus_ones.append((f"{name}-{number}", str(text)))
+        else:
+            yield f"{name}-{number}", str(text), label_of(place, label)
+    if minus_ones:
+        mood = mood_of_minus_one(name, counts)
+        yield from ((text_id, text, mood) for text_id, text in minus_ones)
+
+
+def mood_of_minus_one(name: str, counts: Counter) -> bool | None:
+    """Return what -1 says among a table's labels {word: texts}, and print what each is taken for.
+
+    With 1 alone it is negative, and alone it is no label. Beside 0 nobody can tell: 0 is negative
+    and -1 no label, or 0 neutral and -1 negative. That raises InputError.
+    """
+    said = ", ".join(f"{word or 'empty'} ({n})" for word, n in sorted(counts.items()))
+    if {"0", "0.0"} & counts.keys():
+        raise InputError(
+            f"{name}: the labels are {said}; with both -1 and 0, 0 may be negative or neutral. "
+            "Write pos and neg, and leave the label empty where there is none or it is neutral"
+        )
+    is_negative = all(word in (*MINUS_ONES, *NO_LABELS, "1", "1.0") for word in counts)
+    is_negative = is_negative and bool({"1", "1.0"} & counts.keys())
+    mood = False if is_negative else None
+    taken = {True: "positive", False: "negative", None: "no label"}
+    moods = {word: mood if word in MINUS_ONES else LABELS.get(word) for word in counts}
+    each = (
+        f"{word or 'empty'} as {taken[moods[word]]} ({counts[word]})" for word in sorted(counts)
+    )
+    print(f"{name}: labels are read so: {', '.join(each)}", file=sys.stderr)
+    return mood
+
+
+def word_of(label: Any) -> str:
+    """Return a label in small letters, "" for null."""
+    return "" if label is None else str(label)[:40].strip().lower()
 
 
 def label_of(place: str, value: Any) -> bool | None:
     """Return whether a label is positive, None for one that says there is none."""
-    word = "" if value is None else str(value)[:40].strip().lower()
+    word = word_of(value)
     if word in NO_LABELS:
         return None
     if word not in LABELS:

@@ -51,6 +51,12 @@ def read_text_files(
     """Yield the texts of a file, a zip archive or a folder of both; count drops and files."""
     check_n_texts(n_texts)
     by_mood = take_texts(find_texts(path, encoding, files), max_words, dropped)
+    if (n_long := dropped["first_sentence_too_long"]) and not (by_mood[True] and by_mood[False]):
+        raise InputError(
+            f"{path}: {len(by_mood[True])} positive and {len(by_mood[False])} negative texts are "
+            f"left, and some of both are needed: {n_long} have a first sentence of more than "
+            f"corpus.max_words={max_words} words; set it higher"
+        )
     if not by_mood[True] or not by_mood[False]:
         raise InputError(
             f"{path}: {len(by_mood[True])} positive and {len(by_mood[False])} negative texts, and "

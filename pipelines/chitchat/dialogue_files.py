@@ -27,13 +27,13 @@ from genlab.sources.bad_rows import BadRows
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import is_hidden, recognise_start, text_lines
 from genlab.sources.hub import load_dataset
+from genlab.sources.json_text import json_rows
 from genlab.sources.text_files import (
     all_of,
     check_text,
     data_extension,
     data_stem,
     dataset_rows,
-    line_rows,
     shown,
 )
 from pipelines.chitchat.dialogue_pickles import pickled_rows
@@ -126,7 +126,7 @@ def read_rows(
     if kind is DialogueFormat.pickle:
         return pickled_rows(file)
     if kind is DialogueFormat.jsonl:
-        return line_rows(file, encoding, bad_rows.add)
+        return json_rows(file, "dialogues", encoding, bad_rows.add)
     return dashed_rows(file, encoding, bad_rows)
 
 
@@ -139,7 +139,11 @@ def recognise(file: Path, encoding: Encoding) -> DialogueFormat:
     is_parquet, start = recognise_start(file, 'dialogues, like lines "- Привет!"', encoding)
     if start.startswith(("[", "{")):
         return DialogueFormat.jsonl
-    if not is_parquet and DASH.match(start):
+    if is_parquet:
+        raise InputError(
+            f"{file}: this is Parquet, which is not read here; export it as JSON Lines"
+        )
+    if DASH.match(start):
         return DialogueFormat.dashes
     raise InputError(
         f"{file}: begins with {start[:30]!r}; a file of dialogues has JSON Lines, or turns that "

@@ -134,9 +134,9 @@ def acceptability(world: World, rng: random.Random) -> Example:
 
 
 def shuffled(text: str, rng: random.Random) -> str:
-    """Return the words in another order."""
+    """Return the words in another order, if they have one."""
     words = text.split()
-    while words == text.split():
+    while words == text.split() and len(set(words)) > 1:
         rng.shuffle(words)
     return " ".join(words)
 

@@ -6,17 +6,27 @@ drawn by hashes, so that neither sizes nor seeds change them.
 
 import random
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from genlab.core.program import InputError
-from genlab.core.yaml_text import load_yaml
+from genlab.mini.vocabulary import (
+    check_form,
+    check_forms,
+    check_parts,
+    check_texts,
+    read_vocabulary,
+)
 from genlab.mini.world import hash_text, make_names
 
 # How many pages of the crawl state a fact: a quarter of the people each.
 TIMES_SEEN = (1, 4, 16, 64)
+
+# What tasks ask for by name.
+ATTRIBUTES = ("size", "heat", "speed", "age", "feeling")
+RELATIONS = ("home", "dish", "job")
+RELATION_PARTS = ("values", "says", "asks")
 
 
 @dataclass(frozen=True)
@@ -50,14 +60,56 @@ class World:
 
 
 def read_world(path: Path) -> World:
-    """Return the world of a YAML file; raise InputError if it is none."""
-    try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
-        return World(**content)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
-        raise InputError(
-            f"{path}: not the words of a world ({error}); see mini_world.yaml"
-        ) from None
+    """Return the world of a YAML file; raise InputError naming the list or sentence that is wrong.
+
+    What is asked of each part is what tasks and crawl draw from it.
+    """
+    content = read_vocabulary(path)
+    parts = [each.name for each in dataclass_fields(World)]
+    check_parts(content, f"{path}: top level", parts, parts)
+    for part, least in (("fields", 2), ("new_fields", 2), ("questions", 2)):
+        for name, words in check_parts(content[part], f"{path}: {part}", least=least).items():
+            if part == "questions":
+                check_forms(words, f"{path}: {part}, {name}", (), ("n",))
+            else:
+                check_texts(words, f"{path}: {part}, {name}", least=3)  # of a completion
+    for name, kinds in check_parts(
+        content["attributes"], f"{path}: attributes", ATTRIBUTES
+    ).items():
+        where = f"{path}: attributes, {name}"
+        if len(check_parts(kinds, where)) != 2:
+            raise InputError(f"{where}: {len(kinds)} kinds; give it two, like big and small")
+        for kind, words in kinds.items():
+            check_texts(words, f"{where}, {kind}", least=2)
+    check_people(content["people"], f"{path}: people")
+    for name, words in check_parts(content["relations"], f"{path}: relations", RELATIONS).items():
+        where = f"{path}: relations, {name}"
+        check_parts(words, where, RELATION_PARTS, RELATION_PARTS)
+        check_texts(words["values"], f"{where}, values", least=2)
+        check_forms(words["says"], f"{where}, says", ("person", "value"), least=2)
+        check_form(words["asks"], f"{where}, asks", ("person",))
+    check_frames(check_forms(content["frames"], f"{path}: frames", ("n",), ("m", "a")), path)
+    check_forms(content["summing_up"], f"{path}: summing_up", (), ("n", "a", "w"))
+    check_forms(content["about"], f"{path}: about", (), ("f", "n", "m"))
+    return World(**content)
+
+
+def check_people(people: object, where: str) -> None:
+    """Raise InputError unless there are enough different people for questions in test and train."""
+    names = check_texts(people, where, least=len(TIMES_SEEN) + 1)
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"{where}: {twice[0]} is there twice; take one out")
+
+
+def check_frames(frames: list[str], path: Path) -> None:
+    """Raise InputError if words have no order, or no frame is with or without an attribute."""
+    for frame in frames:
+        if len(set(frame.split())) < 2:  # acceptability puts the words into another order
+            raise InputError(f"{path}: frames: {frame!r} has one word; give it two or more")
+    with_word = sum("{a}" in frame for frame in frames)
+    if with_word in (0, len(frames)):
+        lacking = "without" if with_word else "with"
+        raise InputError(f"{path}: frames: none is {lacking} {{a}}; add one")
 
 
 def value_of_fact(world: World, person: str, relation: str) -> str:

@@ -17,7 +17,8 @@ from genlab.core.params import check_commit
 from genlab.core.program import InputError
 from genlab.sources.archives import member_names, read_members
 from genlab.sources.decoding import Encoding, decode
-from genlab.sources.text_files import check_text, line_rows, shown
+from genlab.sources.json_text import json_rows
+from genlab.sources.text_files import check_text, shown
 
 Splits = dict[str, list[dict]]
 
@@ -38,9 +39,9 @@ RTE = {"train": "dev", "test": "test"}  # our splits as NLTK's files of RTE are 
 
 
 def object_rows(path: Path) -> Iterator[tuple[str, dict]]:
-    """Yield a JSON Lines file's objects with their places; InputError for what is none."""
+    """Yield the objects of a JSON file with their places; InputError for what is none."""
     try:
-        for place, row in line_rows(path):
+        for place, row in json_rows(path, "objects, one a line"):
             if not isinstance(row, dict):
                 raise InputError(f"{place}: {shown(row)}, not an object; a row is {{...}}")
             check_text(place, "the row", json.dumps(row, ensure_ascii=False), sys.maxsize)

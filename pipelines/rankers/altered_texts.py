@@ -63,7 +63,9 @@ class Alterations:
     """How passages are altered; a group of options."""
 
     n_queries: Annotated[int, Option(min=0, help="answerable queries a collection; 0: all")]
-    repeats: Annotated[list[int], Option(min=1, help="times the query stands before a passage")]
+    repeats: Annotated[
+        list[int], Option(min=1, max=1000, help="times the query stands before a passage")
+    ]
     cut_words: Annotated[list[int], Option(min=1, help="words left of a selected passage")]
     seed: Annotated[int, Option(min=0, help="of random words, orders, places and numbers")]
 

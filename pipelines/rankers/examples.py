@@ -72,6 +72,7 @@ def first_examples(tables: dict[str, Table]) -> list[Shown]:
             f"{judge}: place {before} without the query, {after} with it",
             text,
             {"query": query},
+            "the passage, the query in front",
         )
         for name, (_, query, text, before, after) in zip(EXAMPLES, rows, strict=False)
     ]

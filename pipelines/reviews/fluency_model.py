@@ -30,7 +30,7 @@ class FluencySizes:
     n_embd: Annotated[int, Option("--fluency.n_embd", min=8)]
     n_head: Annotated[int, Option("--fluency.n_head", min=1)]
     n_positions: Annotated[int, Option("--fluency.n_positions", min=16)]
-    epochs: Annotated[int, Option("--fluency.epochs", min=1)]
+    epochs: Annotated[int, Option("--fluency.epochs", min=1, max=10**4)]
     train_batch_size: Annotated[int, Option("--fluency.train_batch_size", min=1)]
     learning_rate: Annotated[float, Option("--fluency.learning_rate", min=0)]
     embedding_learning_rate: Annotated[float, Option("--fluency.embedding_learning_rate", min=0)]

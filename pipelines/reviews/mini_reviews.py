@@ -15,13 +15,13 @@ from random import Random
 from typing import NamedTuple
 
 import polars as pl
-import yaml
 
 from genlab.core.program import InputError
 from genlab.core.tables import BATCH_ROWS
-from genlab.core.yaml_text import load_yaml
+from genlab.mini.vocabulary import check_parts, check_texts, read_vocabulary
 from pipelines.reviews.schemas import REVIEW_SCHEMA, STARS
 
+PARTS = ("names", "streets", "people", "rubrics", "sentences", "openings", "closings", "remarks")
 KINDS = ("dish", "place", "work", "staff")
 GENDERS = "mfnp"
 
@@ -114,7 +114,8 @@ def make_organisations(
         turn, place = divmod(number, len(places))
         name, street = places[place]
         rubric = rubrics[number % len(rubrics)]
-        also = rng.sample(rubric.also, rng.choice((0, 0, 1, min(2, len(rubric.also)))))
+        n_also = min(rng.choice((0, 0, 1, 2)), len(rubric.also))  # a rubric may have no others
+        also = rng.sample(rubric.also, n_also)
         address = f"{name}, {street}, {houses[place] + turn}"
         organisations.append(Organisation(address, [rubric.name, *also], rubric))
     return organisations
@@ -179,21 +180,19 @@ def accusative(noun: str, gender: str) -> str:
 
 
 def read_world(path: Path) -> dict:
-    """Return the vocabulary; raise InputError for broken YAML or a part that is not there."""
-    try:
-        world = load_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}); mend it") from None
-    needed = {"names": list, "streets": list, "people": dict, "rubrics": dict, "sentences": dict}
-    needed |= {"openings": dict, "closings": dict, "remarks": list}
-    for part, form in needed.items():
-        if not isinstance(world, dict) or not isinstance(world.get(part), form) or not world[part]:
-            name = "list" if form is list else "mapping"
-            raise InputError(f"{path}: {part} must be a {name} with something in it")
+    """Return the vocabulary; raise InputError naming the part of it that is wrong."""
+    world = read_vocabulary(path)
+    check_parts(world, f"{path}: top level", PARTS, PARTS)
+    for part in ("names", "streets", "remarks"):
+        check_texts(world[part], f"{path}: {part}")
+    for gender, names in check_parts(world["people"], f"{path}: people", (), [*GENDERS]).items():
+        check_texts(names, f"{path}: people, {gender}")
+    check_parts(world["rubrics"], f"{path}: rubrics")
     for part in ("openings", "closings"):
         check_opinions(path, part, world[part])
+    check_parts(world["sentences"], f"{path}: sentences", KINDS, KINDS)
     for kind in KINDS:
-        check_opinions(path, f"sentences.{kind}", world["sentences"].get(kind))
+        check_opinions(path, f"sentences.{kind}", world["sentences"][kind])
         for opinion, sentences in world["sentences"][kind].items():
             for sentence in sentences:
                 check_sentence(path, f"sentences.{kind}.{opinion}", sentence)
@@ -201,11 +200,9 @@ def read_world(path: Path) -> dict:
 
 
 def check_opinions(path: Path, part: str, opinions: object) -> None:
-    """Raise InputError unless there is a list of texts for every star."""
-    for stars in STARS:
-        texts = opinions.get(stars) if isinstance(opinions, dict) else None
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts or [0]):
-            raise InputError(f"{path}: {part} must have a list of texts under {stars}")
+    """Raise InputError unless there is a list of texts for every star, and for nothing else."""
+    for stars, texts in check_parts(opinions, f"{path}: {part}", STARS, STARS).items():
+        check_texts(texts, f"{path}: {part}, {stars}")
 
 
 def check_sentence(path: Path, part: str, sentence: str) -> None:
@@ -221,18 +218,19 @@ def read_rubrics(path: Path, world: dict) -> list[Rubric]:
     """Return the rubrics; raise InputError for one without details or a noun without a gender."""
     rubrics = []
     for name, entry in world["rubrics"].items():
+        where = f"{path}: rubrics.{name}"
+        check_parts(entry, where, (), ("also", "visits", *KINDS), least=0)
         details: dict = {}
         for kind in KINDS:
-            for noun in entry.get(kind, []):
+            for noun in check_texts(entry.get(kind, []), f"{where}.{kind}", least=0):
                 word, _, gender = noun.rpartition(" ")
-                if gender not in GENDERS or not word:
-                    raise InputError(
-                        f"{path}: rubrics.{name}.{kind}: '{noun}' must end in its gender: m f n p"
-                    )
+                if gender not in [*GENDERS] or not word.strip():
+                    raise InputError(f"{where}.{kind}: '{noun}' must end in its gender: m f n p")
                 if kind == "staff" and gender not in world["people"]:
                     raise InputError(f"{path}: people has no names for '{noun}' of {name}")
                 details.setdefault(kind, []).append((word, gender))
         if not details or not entry.get("visits"):
-            raise InputError(f"{path}: rubrics.{name}: visits and some of {', '.join(KINDS)}")
-        rubrics.append(Rubric(name, entry.get("also", []), entry["visits"], details))
+            raise InputError(f"{where}: visits and some of {', '.join(KINDS)}")
+        also = check_texts(entry.get("also", []), f"{where}.also", least=0)
+        rubrics.append(Rubric(name, also, check_texts(entry["visits"], f"{where}.visits"), details))
     return rubrics

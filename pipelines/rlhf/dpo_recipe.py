@@ -14,7 +14,7 @@ class DpoRecipe:
     """How DPO is trained; the fields are params of `dpo`."""
 
     beta: Annotated[float, Option(min=1e-6, help="how much a log-ratio counts")]
-    epochs: Annotated[float, Option(min=0.01)]
+    epochs: Annotated[float, Option(min=0.01, max=10**4)]
     learning_rate: Annotated[float, Option(min=0.0)]
     warmup_steps: Annotated[int, Option(min=0)]
     batch_size: Annotated[int, Option(min=1, help="pairs a step")]

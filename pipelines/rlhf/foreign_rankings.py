@@ -13,19 +13,25 @@ from pathlib import Path
 from typing import Any
 
 from genlab.core.program import InputError
-from genlab.sources.file_text import stop, text_lines
+from genlab.sources.file_text import recognise_start, stop, text_lines
 from genlab.sources.hub import load_dataset
-from genlab.sources.text_files import check_text, line_rows
+from genlab.sources.json_text import json_rows
+from genlab.sources.text_files import check_text, shown
 
 LONGEST = 100_000  # bytes of a prompt or an answer
 TURN = "\n\nAssistant:"
+# Beside answers these would be a ranking or ratings, of which it is not known what is best.
+OTHER_RANKS = {
+    *("rank", "ranking", "rankings", "score", "scores", "label", "labels"),
+    *("rating", "ratings", "reward", "rewards"),
+}
 
 
 def read_file_rows(path: Path) -> list[tuple]:
     """Return rows of PROMPT_SCHEMA without purpose; InputError with file and line for a bad one."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; corpus.path is a file of JSON lines")
-    return list(checked(line_rows(path), stop))
+    return list(checked(json_rows(path, "prompts with ranked answers"), stop))
 
 
 def read_hub_rows(hub_id: str, revision: str, dropped: Counter) -> list[tuple]:
@@ -50,6 +56,9 @@ def read_plain_texts(path: Path) -> list[str]:
         return []
     if not path.is_file():
         raise InputError(f"{path}: no such file; corpus.texts_path is a text a line, or none")
+    is_parquet, _ = recognise_start(path, "a text a line")
+    if is_parquet:
+        raise InputError(f"{path}: this is Parquet; corpus.texts_path is a text a line, or none")
     lines = [line.strip() for _, line in text_lines(path) if line.strip()]
     if not lines:
         raise InputError(f"{path}: no line has text; corpus.texts_path=none goes without")
@@ -93,9 +102,9 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
     if len(set(ranks)) == 1:
         raise InputError(f"{place}: all {len(texts)} answers are tied, which ranks none; remove it")
     best = [text for text, rank in zip(texts, ranks, strict=True) if rank == min(ranks)]
-    demonstration = row.get(
-        "demonstration", best[0] if len(best) == 1 and best[0].strip() else None
-    )
+    demonstration = row.get("demonstration")  # null as pandas writes what is missing
+    if demonstration is None and len(best) == 1 and best[0].strip():
+        demonstration = best[0]
     if demonstration is not None:
         check_text(place, "demonstration", demonstration, LONGEST, may_be_blank=False)
     answers = [{"text": text, "rank": rank} for text, rank in zip(texts, ranks, strict=True)]
@@ -106,6 +115,12 @@ def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
     """Return the prompt, the answers and their ranks of a row in any of the forms."""
     if "answers" in row:
         texts = row["answers"]
+        other = next((name for name in row if name.strip().lower() in OTHER_RANKS), None)
+        if other is not None and "ranks" not in row:
+            raise InputError(
+                f"{place}: answers come with {other!r}, which is not read; give ranks (1 is best), "
+                "or leave it out where the best answer stands first"
+            )
         ranks = row.get("ranks", list(range(1, len(texts) + 1)) if isinstance(texts, list) else [])
         if not isinstance(texts, list) or not isinstance(ranks, list):
             raise InputError(f"{place}: answers and ranks must be lists")
@@ -117,15 +132,24 @@ def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
         if not all(isinstance(each, dict) for each in summaries):
             raise InputError(f"{place}: every one of summaries must be an object with text")
         texts = [each.get("text") for each in summaries]
+        choice = row["choice"]
+        if type(choice) is not int or not 0 <= choice < len(texts):
+            raise InputError(
+                f"{place}: choice is {shown(choice)}; it must be the number of one of the "
+                f"{len(texts)} summaries, counted from 0"
+            )
         post = info.get("post") or info.get("article")
-        ranks = [1 if i == row["choice"] else 2 for i in range(len(texts))]
+        ranks = [1 if i == choice else 2 for i in range(len(texts))]
         return post, texts, ranks
     if "chosen" not in row or "rejected" not in row:
-        raise InputError(f"{place}: it needs answers, or chosen and rejected (there: {list(row)})")
+        there = ", ".join(shown(name) for name in list(row)[:10]) + ", ..." * (len(row) > 10)
+        raise InputError(f"{place}: it needs answers, or chosen and rejected (there: {there})")
     chosen, rejected, prompt = row["chosen"], row["rejected"], row.get("prompt")
-    if prompt is None and isinstance(chosen, str) and TURN in chosen:
+    for name in ("chosen", "rejected"):
+        check_text(place, name, row[name], LONGEST)
+    if prompt is None and TURN in chosen:
         prompt, chosen = split_dialogue(chosen)
-        before, rejected = split_dialogue(str(rejected))
+        before, rejected = split_dialogue(rejected)
         if before != prompt:
             raise InputError(f"{place}: chosen and rejected answer different dialogues")
     return prompt, [chosen, rejected], [1, 2]

@@ -6,16 +6,13 @@ many or too few), rude, a refusal, or empty. The base model's texts have all kin
 are helpful ones only. The hidden rule in hidden_rule.py says how good any text is as an answer.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-import yaml
-
 from genlab.core.program import InputError
-from genlab.core.yaml_text import load_yaml
+from genlab.mini.vocabulary import check_forms, check_parts, check_texts, read_vocabulary
 from pipelines.rlhf.purposes import Wanted
 from pipelines.rlhf.schemas import PURPOSES
 
@@ -32,6 +29,9 @@ FORMS = {
     "facts": {"category", "items", "name", "doing", "place"},
     "small_talk": {"name", "doing", "place", "other", "other_doing", "other_place"},
 }
+MUST_USE = {"prompts": ("asked",), "answers": ("items",)}
+PAIRED = ("names", "doings", "places")  # two different ones are drawn for a form
+MOST_IN_A_FACT = 4  # members
 MOST_DRAFTS = 1000  # before the vocabulary counts as used up
 
 
@@ -53,31 +53,30 @@ class Asked:
 
 def read_world(path: Path) -> World:
     """Return the vocabulary; raise InputError naming the list or form that is wrong."""
-    try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("categories"), dict):
-        raise InputError(f"{path}: must have categories: with their members, and lists by name")
-    categories = content["categories"]
-    lists = {name: content.get(name) for name in (*LISTS, *FORMS)}
-    for name, words in (categories | lists).items():
-        if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
-            raise InputError(f"{path}: {name} must be a list of texts")
+    content = read_vocabulary(path)
+    parts = ("categories", *LISTS, *FORMS)
+    check_parts(content, f"{path}: top level", parts, parts)
+    categories = check_parts(content["categories"], f"{path}: categories", least=2)
+    lists = {name: content[name] for name in (*LISTS, *FORMS)}
+    for name in LISTS:
+        check_texts(lists[name], f"{path}: {name}", least=2 if name in PAIRED else 1)
+    for name, known in FORMS.items():
+        must_use = MUST_USE.get(name, ())
+        check_forms(lists[name], f"{path}: {name}", must_use, sorted(known - {*must_use}))
+    for name, words in categories.items():
+        check_texts(words, f"{path}: categories, {name}")
     members = [word for words in categories.values() for word in words]
     if twice := {word for word in members if members.count(word) > 1}:
-        raise InputError(f"{path}: {min(twice)} is a member of two categories; keep one of them")
-    most = len(lists["numbers"] or ())
+        raise InputError(
+            f"{path}: {min(twice)} is a member twice, of one category or two; keep one of them"
+        )
+    needed = max(len(lists["numbers"]) + 1, MOST_IN_A_FACT)
     for name, words in categories.items():
-        if len(words) <= most:
+        if len(words) < needed:
             raise InputError(
-                f"{path}: {name} has {len(words)} members; more than {most} are needed"
+                f"{path}: {name} has {len(words)} members; at least {needed} are needed"
             )
-    for name, known in FORMS.items():
-        for form in lists[name] or ():
-            if unknown := set(re.findall(r"\{(\w+)\}", form)) - known:
-                raise InputError(f"{path}: {name}: '{form}' has no {unknown.pop()} to put in")
-    return World(categories, {name: words or [] for name, words in lists.items()})
+    return World(categories, lists)
 
 
 def make_mini(path: Path, wanted: Wanted, n_texts: int, seed: int) -> tuple[list[tuple], list[str]]:
@@ -174,7 +173,8 @@ def make_texts(world: World, n: int, rng: Random) -> list[str]:
         draw = rng.random()
         if draw < 0.25:
             category = rng.choice(list(world.categories))
-            items = draw_members(world.categories[category], rng.randint(1, 4), rng, common=True)
+            n_items = rng.randint(1, MOST_IN_A_FACT)
+            items = draw_members(world.categories[category], n_items, rng, common=True)
             form = rng.choice(world.lists["facts"])
             texts.append(fill(form, world, rng, category=category, items=joined(items)))
         elif draw < 0.4:

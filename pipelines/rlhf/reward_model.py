@@ -74,12 +74,17 @@ def keep_layers(model: "PreTrainedModel", n_layer: int, base: Path) -> "PreTrain
     blocks = getattr(model.base_model, "h", None)
     blocks = getattr(model.base_model, "layers", None) if blocks is None else blocks
     n_blocks = 0 if blocks is None else len(blocks)
-    if n_layer > n_blocks:
-        raise InputError(f"reward.n_layer={n_layer}: {base} has {n_blocks} layers; 0 keeps all")
+    check_n_layer(n_layer, n_blocks, base)
     if n_layer and blocks is not None:
         del blocks[n_layer:]
         model.config.num_hidden_layers = n_layer
     return model
+
+
+def check_n_layer(n_layer: int, n_blocks: int, base: Path) -> None:
+    """Raise InputError for more layers than the `n_blocks` of the reward model's base."""
+    if n_layer > n_blocks:
+        raise InputError(f"reward.n_layer={n_layer}: {base} has {n_blocks} layers; 0 keeps all")
 
 
 def scores(model: "PreTrainedModel", rows: list[list[int]], pad_id: int = 0) -> "torch.Tensor":
@@ -107,11 +112,19 @@ def scores_of(
 def rate(reward: RewardModel, prompts: list[list[int]], answers: list[list[int]]) -> np.ndarray:
     """Return float32 [n]: the reward of each answer, given token ids with its end-of-text, if any.
 
-    Raises InputError if a reward is not a number.
+    Raises InputError if a reward is not a number, or a text has more tokens than the model reads.
     """
     import torch
 
+    from genlab.models.positions import usable_positions
+
     rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
+    n_positions, longest = usable_positions(reward.model), max(map(len, rows), default=0)
+    if n_positions and longest > n_positions:
+        raise InputError(
+            f"{reward.folder}: a prompt and its answer have {longest} tokens, and the model reads "
+            f"{n_positions} at most; shorten them, or take another reward_base"
+        )
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     found = np.zeros(len(rows), np.float64)
     with torch.inference_mode():

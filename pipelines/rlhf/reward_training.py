@@ -31,7 +31,7 @@ class RewardRecipe:
     """How the reward model is trained; the fields are params of `reward`."""
 
     n_layer: Annotated[int, Option(min=0, help="the base's first layers that are kept; 0: all")]
-    epochs: Annotated[float, Option(min=0.01)]
+    epochs: Annotated[float, Option(min=0.01, max=10**4)]
     learning_rate: Annotated[float, Option(min=0.0)]
     warmup_steps: Annotated[int, Option(min=0)]
     batch_size: Annotated[int, Option(min=1, help="prompts a step, each with all its answers")]

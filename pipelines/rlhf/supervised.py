@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 class SftRecipe:
     """How both models are trained; the fields are params of `sft`."""
 
-    epochs: Annotated[float, Option(min=0.01, help="of the model that imitates")]
-    start_epochs: Annotated[float, Option(min=0.01, help="of the model that RL starts from")]
+    epochs: Annotated[float, Option(min=0.01, max=10**4, help="of the model that imitates")]
+    start_epochs: Annotated[
+        float, Option(min=0.01, max=10**4, help="of the model that RL starts from")
+    ]
     start_mix: Annotated[
         float, Option(min=0.0, max=0.9, help="share of pretraining texts among its rows")
     ]

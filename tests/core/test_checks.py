@@ -11,7 +11,7 @@ import yaml
 
 from genlab.core.pipeline import load_stages
 from tests.checked_pipeline import be_in_pipeline, message, run_check
-from tests.project_copy import ROOT, change_params
+from tests.project_copy import ROOT, change_params, commit, environment, start_git
 
 
 @pytest.fixture
@@ -105,6 +105,15 @@ def test_no_plot_or_template_names_a_ranker():
             {"rankers.use.dim": ...},
             "rankers.use.dim is missing; stage fetch_ranker@use needs it",
         ),
+        (
+            {"rankers.mine": {"kind": "bm25", "source": "mini", "path": "data/dedup.parquet"}},
+            "rankers.mine: hub_id, revision, max_queries, dim, epochs, seed are missing; stage "
+            "fetch_ranker@mine needs them",
+        ),
+        (
+            {"train.epochs": ..., "train.lora.r": ...},
+            "train: epochs, lora.r are missing; stage train needs them",
+        ),
         ({"gen.cap": ...}, "gen.cap is missing; stage generate needs it"),
         ({"corpus": ...}, "corpus is missing; stage fetch_corpus needs it"),
         ({"rankers": ...}, "rankers is missing; stage fetch_ranker needs it"),
@@ -139,6 +148,15 @@ def test_no_plot_or_template_names_a_ranker():
         ({"score.batch_size": 0}, "score.batch_size=0: should be greater than or equal to 1"),
         ({"train.learning_rate": float("inf")}, "train.learning_rate=inf: must be a finite number"),
         ({"gen.model": "tund"}, "gen.model=tund: 'tund' is not one of 'tuned', 'base'"),
+        (
+            {"rankers.use.kind": "bm-25"},
+            "rankers.use.kind=bm-25: 'bm-25' is not one of 'sentence_transformer', "
+            "'tensorflow_hub', 'bm25', 'cross_encoder'",
+        ),
+        (
+            {"corpus.encoding": "utf_7"},
+            "'utf-16', 'utf-16-le'",  # what has hyphens keeps them
+        ),
         ({"corpus.source": "web"}, "corpus.source=web: 'web' is not one of 'mini', 'hub', 'file'"),
         (
             {"base.source": "hub", "base.revision": "main"},
@@ -192,16 +210,29 @@ def test_no_plot_or_template_names_a_ranker():
         ),
         ({"gen.cap": 600}, "gen.cap=600 new tokens and a prompt exceed base.n_positions=512"),
         (
+            {"gen.temperature": 1e-300},
+            "gen.temperature=1e-300: must be 0 (greedy), or at least 0.001",
+        ),
+        (
             {"score.rankers": ["labse", "bert"]},
             "score.rankers: bert is none of the rankers in params.yaml (bm25, labse, use)",
         ),
         ({"score.rankers": ["use", "use"]}, "score.rankers: use is named twice"),
+        ({"probe.repeats": [1, 9 * 10**18]}, "probe.repeats=[1, 9000000000000000000]: "),
+        ({"gen.n_samples": 9 * 10**18}, "gen.n_samples=9000000000000000000: "),
+        ({"tokenize.block_size": 9 * 10**18}, "tokenize.block_size=9000000000000000000: "),
+        ({"dedup.shingle_chars": 101}, "dedup.shingle_chars=101: "),
+        ({"dedup.num_perm": 4097}, "dedup.num_perm=4097: "),
+        ({"leakage.num_perm": 2 * 10**9}, "leakage.num_perm=2000000000: "),
+        ({"train.epochs": 10_001}, "train.epochs=10001: "),
         ({"probe.repeats": [1, 1]}, "probe.repeats has 1 twice; give each number once"),
         ({"probe.cut_tokens": [5, 9, 5]}, "probe.cut_tokens has 5 twice"),
         (
             {"launch.train": "acelerate launch --num_processes 2"},
             "launch.train=acelerate launch --num_processes 2: no such program; give python, or",
         ),
+        ({"launch.train": "true"}, "launch.train=true: starts no stage; give python, or acc"),
+        ({"launch.train": "python -c"}, "launch.train=python -c: starts no stage; give python"),
         (
             {"launch.generate": "python -m torch.distributed.run", "gen.max_len": 0},
             "gen.max_len=0: should be greater than or equal to 1",
@@ -220,6 +251,11 @@ def test_no_plot_or_template_names_a_ranker():
             "corpus.path=none, but corpus.source=mini reads a file or folder; name it",
         ),
         ({"rankers.bm25.path": "none"}, "rankers.bm25.path=none, but rankers.bm25.source=mini"),
+        (
+            {"corpus.path": ".dvc/config"},
+            "corpus.path=.dvc/config: corpus.source is mini, which makes it here of the words in "
+            "a YAML file; for a file of your own set corpus.source=file",
+        ),
         ({"base.tokenizer_path": "my/tok"}, "base.tokenizer_path=my/tok: no such folder"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
@@ -250,6 +286,35 @@ def test_a_missing_params_file_is_one_line_too(folder, capsys):
     assert "params.yaml is missing" in message(capsys)
 
 
+def test_what_a_changed_value_broke_is_told_with_the_way_back_and_a_committed_one_without(
+    folder, monkeypatch, capsys
+):
+    for name, value in environment(folder).items():
+        monkeypatch.setenv(name, value)
+    start_git(folder)
+    change_params(folder, {"gen.max_len": "fifty"})
+    broken = "gen.max_len=fifty: should be a valid integer"
+    told = message(capsys)
+    assert told.startswith(broken)
+    assert told.endswith(
+        "(params.yaml keeps what was changed: put it right there, or `python -m genlab back` "
+        "returns to the committed run)"
+    )
+    commit(folder)
+    told = message(capsys)
+    assert told.startswith(broken) and "back" not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", "dvc.yaml: it is empty"), ("[", "dvc.yaml: not readable as YAML")]
+)
+def test_a_broken_pipeline_is_named_and_not_called_one_that_uses_no_key(
+    folder, capsys, text, expected
+):
+    Path("dvc.yaml").write_text(text)
+    assert message(capsys).startswith(expected)
+
+
 @pytest.mark.parametrize("name", ["data", "metrics", ".scratch"])
 def test_a_file_where_a_folder_must_be_is_named(folder, capsys, name):
     Path(name).write_text("in the way")
@@ -268,3 +333,10 @@ def test_an_option_of_dvc_yaml_that_no_key_fills_is_named_with_its_stage(folder,
     pipeline = Path("dvc.yaml")
     pipeline.write_text(pipeline.read_text().replace("--metrics metrics/train.json ", ""))
     assert message(capsys) == "train.metrics is missing; stage train needs it"
+
+
+def test_a_base_in_a_folder_that_is_too_short_for_the_texts_is_told_before_training(folder, capsys):
+    Path("short").mkdir()
+    Path("short/config.json").write_text('{"model_type": "gpt2", "n_positions": 16}')
+    change_params(folder, {"base.source": "file", "base.path": "short"})
+    assert "gen.cap=300 new tokens and a prompt exceed the 16 positions" in message(capsys)

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from enum import StrEnum
 from pathlib import Path
 
 import pytest
 import typer
 
+from genlab.core import progress
 from genlab.core.files import remove, write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import fingerprint, resumable_folder
@@ -72,6 +74,7 @@ def test_options_are_taken_as_dvc_writes_them(monkeypatch, capsys, switch, value
         (GIVEN.replace("--max_len 50", ""), "--max_len"),
         (GIVEN + " --max_length 3", "--max_length"),
         (GIVEN.replace("very_small", "huge"), "--size"),
+        (GIVEN.replace("very_small", "huge"), "'very_small', 'large'"),
         (GIVEN + " more", "more"),
     ],
 )
@@ -121,12 +124,28 @@ def test_an_interrupted_program_ends_without_a_traceback(monkeypatch, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+def test_an_interrupted_program_that_said_it_works_does_not_say_it_is_done(monkeypatch, capsys):
+    def interrupted(**options):
+        time.sleep(0.2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress, "SILENT", 0.02)
+    monkeypatch.setattr(sys, "argv", ["program", *GIVEN.split()])
+    with pytest.raises(SystemExit):
+        run(program(interrupted), task="train")
+    expected = ["train: working", "train: stopped after 0 s", "interrupted"]
+    assert capsys.readouterr().err.splitlines() == expected
+
+
 def test_real_disk_errors_name_their_file(monkeypatch, capsys, tmp_path):
     (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
     for path, reason in (
         (tmp_path / "file/below", "Not a directory"),
         (tmp_path / "nowhere/file", "No such file or directory"),
         (tmp_path, "Is a directory"),
+        (tmp_path / ("a" * 300), "File name too long"),
+        (tmp_path / "loop", "Too many levels of symbolic links"),
     ):
         assert run_with(program(lambda path=path, **_: path.read_text()), GIVEN, monkeypatch) == 1
         assert capsys.readouterr().err == f"error: {path}: cannot be read or written ({reason})\n"

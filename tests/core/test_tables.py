@@ -27,6 +27,15 @@ def test_a_damaged_table_is_named(tmp_path, damaged):
         read_table(path)
 
 
+def test_a_folder_and_a_table_without_the_needed_columns_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"a folder; give the Parquet file of the table itself"):
+        read_table(tmp_path)
+    scores = pl.DataFrame({"query_id": ["1"], "score": [0.5]})
+    write_table(tmp_path / "table", [scores], scores.schema)
+    with pytest.raises(InputError, match=r"table: no column passages \(there: query_id, score\)"):
+        list(read_batches(tmp_path / "table", needed=["query_id", "passages"]))
+
+
 def test_what_has_been_read_of_a_table_does_not_stay_in_memory(tmp_path):
     schema = pl.Schema({"number": pl.Int64})
     # 8 MB that cannot be compressed.

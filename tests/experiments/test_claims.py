@@ -175,6 +175,16 @@ def test_the_verdicts_fit_a_terminal_of_80_columns_however_long_a_claims_name(ca
     assert lines[1] == f"{name}:" and lines[4] == "again:"
     assert [line.split()[0] for line in lines[2:4]] == ["labse", "use"]
     assert lines[0].split()[0] == "group" and max(map(len, lines)) <= 80
+    print_settled(settle({name: CLAIM}, long=both[0], short=both[1]), {}, {name: 1.5})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].endswith("supported, within 1.5") and max(map(len, lines)) <= 80
+
+
+def test_identical_arms_have_no_interval(capsys):
+    print_settled(settle({"claim": CLAIM}, long=rows(30, 5.0), short=rows(30, 5.0)), {})
+    assert capsys.readouterr().out.splitlines()[2].split() == (
+        ["labse", "+0.000", "-", "30", "-", "identical"]
+    )
 
 
 def test_queries_of_one_arm_alone_are_left_out():
@@ -208,7 +218,8 @@ def test_arms_that_share_no_query_are_an_error_that_names_them():
         ({"expect": "better"}, "claim bold: expect is better, not one of lower, higher"),
         ({"cannot_differ": "so"}, r"cannot_differ: must be like \{GROUP: the reason\}, not so"),
         ({"cannot_differ": {"use": 5}}, "cannot_differ: use: the reason must be text, not 5"),
-        ({"why": "so"}, "claim bold: must have claim, metric, a, b, expect, but has"),
+        ({"because": "so"}, "claim bold: must have claim, metric, a, b, expect, but has"),
+        ({"why": 5}, "claim bold: why must be one text, not 5"),
         ({"a": "even_odds", "b": "even_odds"}, "both arms are plain values"),
         (
             {"metric": ["average_loc"]},

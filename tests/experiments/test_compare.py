@@ -116,6 +116,12 @@ def test_a_misspelt_gate_or_revision_is_an_error_before_any_table(compare):
         compare("HEAD", "--gate", "strickt.mean_place<=0.1")
     with pytest.raises(InputError, match="nowhere: no such commit"):
         compare("nowhere")
+    tree = subprocess.run(["git", "rev-parse", "HEAD^{tree}"], capture_output=True, text=True)
+    with pytest.raises(InputError, match="a tree of git's, no commit; `git log`"):
+        compare(tree.stdout.strip())
+    for words in (("",), ("HEAD", ""), ("HEAD,",)):
+        with pytest.raises(InputError, match="names a run without a name"):
+            compare(*words)
 
 
 def test_two_outputs_at_once_are_refused(compare):

@@ -8,9 +8,10 @@ from scipy import stats
 
 from genlab.core.program import InputError
 from genlab.experiments.comparison import compare_group, with_verdicts
-from genlab.experiments.comparison_views import short
+from genlab.experiments.comparison_views import Comparison, as_rows, as_text, short
 from genlab.experiments.layout import Layout, Metric, read_layout
 from genlab.experiments.pairing import count_asked, pair_rows
+from genlab.report.beside import say
 from genlab.statistics.intervals import paired_difference
 from genlab.statistics.significance import detectable_difference, mcnemar_p
 
@@ -296,6 +297,17 @@ def test_rows_that_do_not_differ_are_called_identical_and_are_no_test():
     assert all(np.isnan(each.p_adjusted) for each in found)
 
 
+def test_identical_rows_have_no_interval_neither_of_a_mean_nor_of_a_share():
+    found = compare(*many(60, 0.0), with_margin(0.1, (1.0, 11.0)))
+    shown = Comparison("a", "b", {}, [], [], found)
+    lines = [line.split() for line in as_text(shown).splitlines()]
+    assert [line[3:] for line in lines if line[:1] in (["place"], ["good"])] == [
+        ["+0.000", "-", "-", "identical"]
+    ] * 2
+    assert [row[5] for row in as_rows(shown)] == ["95 % interval", "-", "-"]
+    assert say(found[0], ("a", "b")) == "j: place: identical."
+
+
 @pytest.mark.parametrize("column", ["text", "score"])
 def test_other_texts_at_the_same_places_are_not_identical(column):
     base, _ = many(60, 0.0)
@@ -327,6 +339,20 @@ def test_a_difference_shown_to_be_smaller_than_the_margin_is_a_verdict():
     assert wide.verdict == "not settled"
     # 2.80159 x 0.1001 / 0.005 = 56.1, squared.
     assert wide.needed == pytest.approx(3146, rel=0.01)
+
+
+def test_a_difference_that_is_sure_and_within_the_margin_is_said_to_be():
+    """Every other one of 400 is a tenth worse: 0.05, whose interval is about +-0.005."""
+    base, other = many(400, 0.1)
+    for margin, cell in ((0.1, "worse, within 0.1"), (0.051, "worse")):
+        place = compare(base, other, with_margin(margin))[0]
+        shown = Comparison("a", "b", {}, [], [], [place])
+        assert place.verdict == "worse"
+        assert [line for line in as_text(shown).splitlines() if line.endswith(cell)]
+        assert ("within M:" in as_text(shown)) == ("within" in cell)
+        assert max(map(len, as_text(shown).splitlines())) <= 80
+        assert as_rows(shown)[1][-1] == cell
+        assert say(place, ("a", "b")).endswith(f"], {cell}.")
 
 
 def test_a_few_units_or_clusters_are_within_no_margin():

@@ -1,7 +1,9 @@
 """One claim on several collections: on all, some, none; and what the flagship's README takes."""
 
 import json
+from pathlib import Path
 
+from genlab.experiments.layout import Layout, Metric
 from genlab.experiments.over_collections import (
     cell_of,
     elsewhere_of,
@@ -9,6 +11,8 @@ from genlab.experiments.over_collections import (
     over_collections,
     verdicts_table,
 )
+
+LAYOUT = Layout(Path("rows.csv"), "id", {"place": Metric("place", "lower")})
 
 
 def found(verdict: str, difference: float = -1.0) -> dict:
@@ -35,18 +39,39 @@ def test_a_claim_holds_on_all_some_or_none_of_the_collections_it_was_asked_on():
 def test_a_cell_says_the_verdict_and_every_difference():
     assert cell_of(GROUPS, "small") == (
         "**holds on 1 of 2, the contrary on 1**: "
-        "wiki -1.00 (-2.00 to +0.50), msmarco +0.75 (-2.00 to +0.50)"
+        "wiki -1.00 (-2.00 to +0.50) holds; msmarco +0.75 (-2.00 to +0.50) the contrary"
     )
     assert cell_of(GROUPS, "other") == "not asked"
-    table = verdicts_table({"claims": {"x": GROUPS, "y": {}}}, {"x": {"claim": "X."}})
-    assert "| claim | big | small | flat |" in table and "| X. | **holds on all 2**" in table
+    claims = {"x": {"claim": "X.", "metric": "place"}}
+    table = verdicts_table({"claims": {"x": GROUPS, "y": {}}}, claims, LAYOUT)
+    assert "| claim | big | small | flat |" in table
+    assert "| X. | **holds on all 2**: wiki -1.00 (-2.00 to +0.50); msmarco -1.00" in table
+
+
+def test_each_collection_has_its_verdict_and_what_would_settle_it():
+    groups = {
+        "wiki a": found("not settled") | {"n_needed": 1412},
+        "web a": found("not settled") | {"trainings_needed": 7},
+        "small a": found("supported", -0.2) | {"low": -0.3, "high": -0.1},
+        "flat a": found("no difference beyond 0.1", 0.0),
+        "same a": found("identical", 0.0),
+    }
+    assert cell_of(groups, "a", margin=0.5) == (
+        "**holds on 1 of 5, not settled on 2**: "
+        "wiki -1.00 (-2.00 to +0.50) not settled, needs 1,500; "
+        "web -1.00 (-2.00 to +0.50) not settled, needs 7 trainings; "
+        "small -0.20 (-0.30 to -0.10) holds, within 0.5; "
+        "flat +0.00 (-2.00 to +0.50) no difference beyond 0.1; same identical"
+    )
 
 
 def test_the_flagship_takes_from_a_pipelines_record_what_it_says_of_the_same_claim(tmp_path):
     folder = tmp_path / "pipelines/judges"
     (folder / "record").mkdir(parents=True)
     (folder / "claims.yaml").write_text(
-        "same_as_root: {a: x, b: y}\nfindings: [x]\nclaims: {x: {claim: X.}, y: {claim: Y.}}\n",
+        "rows: {path: a.csv, unit: id, metrics: {place: {column: p, better: lower}}}\n"
+        "same_as_root: {a: x, b: y}\nfindings: [x]\n"
+        "claims: {x: {claim: X., metric: place}, y: {claim: Y., metric: place}}\n",
         encoding="utf-8",
     )
     assert elsewhere_of(tmp_path) == {}
@@ -57,4 +82,10 @@ def test_the_flagship_takes_from_a_pipelines_record_what_it_says_of_the_same_cla
         "flat: holds on 0 of 1, not settled on 1",
         "b": "not asked",
     }
-    assert "| X. |" in findings_table(tmp_path) and "| Y. |" not in findings_table(tmp_path)
+    table = findings_table(tmp_path)
+    assert table.startswith("| claim |") and "| X. |" in table and "| Y. |" not in table
+    settled["claims"]["y"] = {"wiki big": found("supported") | {"n_tests": 141}}
+    (folder / "record/claims.json").write_text(json.dumps(settled), encoding="utf-8")
+    line, table = findings_table(tmp_path).split("\n\n")
+    assert "for the 141 tests of all claims of pipelines/judges" in line
+    assert table.startswith("| claim |")

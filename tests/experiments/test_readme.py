@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,8 +27,10 @@ from genlab.experiments.readme import (
     exploratory_line,
     fill,
     headlines_list,
+    main,
     probes_table,
     published_table,
+    read_json,
     references_table,
     render,
     spreads_table,
@@ -48,7 +51,10 @@ SETTLED = {
     "arms": {"long": {"a": {"place": NUMBERS}}, "short_text": {"a": {"place": NUMBERS}}},
     "claims": {"shorter": {"a": FOUND}},
 }
-CLAIMS = {"shorter": {"claim": "Shorter is better."}, "later": {"claim": "Later."}}
+CLAIMS = {
+    "shorter": {"claim": "Shorter is better.", "metric": "place"},
+    "later": {"claim": "Later.", "metric": "place"},
+}
 PUBLISHED = {
     "columns": ["place", "good"],
     "arms": {
@@ -125,7 +131,7 @@ def test_the_committed_verdicts_are_of_the_claims_in_claims_yaml(record):
 
 
 def test_a_claim_is_shown_with_verdict_difference_pairs_and_the_studys_own_numbers():
-    header, shorter, later = lines_of(claims_table(SETTLED, CLAIMS, REREAD, {}))
+    header, shorter, later = lines_of(claims_table(SETTLED, CLAIMS, REREAD, LAYOUT, {}))
     assert header == ["claim", "pairs", "a", "in the study's own numbers"]
     assert shorter == [
         "Shorter is better.",
@@ -143,7 +149,7 @@ def test_a_cell_that_was_no_test_says_why_and_one_not_settled_what_would_settle_
         "c": FOUND | {"verdict": "not settled", "n_needed": 1234},
     }
     arms = {"long": {group: {"place": NUMBERS} for group in cells}}
-    table = claims_table({"arms": arms, "claims": {"shorter": cells}}, CLAIMS, {}, {})
+    table = claims_table({"arms": arms, "claims": {"shorter": cells}}, CLAIMS, {}, LAYOUT, {})
     assert lines_of(table)[1][2:] == [
         "**cannot be tested here**: it is blind",
         "**identical**",
@@ -151,10 +157,30 @@ def test_a_cell_that_was_no_test_says_why_and_one_not_settled_what_would_settle_
     ]
 
 
+def test_a_significant_difference_within_the_margin_is_said_to_be():
+    layout = replace(LAYOUT, metrics={"place": Metric("place", "lower", margin=0.8)})
+    cells = {
+        "a": FOUND | {"n_tests": 3},
+        "b": FOUND | {"low": -0.8},  # not inside: the interval ends at the margin
+        "c": FOUND | {"verdict": "not settled", "n_needed": 1234},
+    }
+    arms = {"long": {group: {"place": NUMBERS} for group in cells}}
+    settled = {"arms": arms, "claims": {"shorter": cells}}
+    assert lines_of(claims_table(settled, CLAIMS, {}, layout, {}))[1][2:] == [
+        "**supported**, within 0.8: -0.500 (-0.750 to +0.000)",
+        "**supported** -0.500 (-0.800 to +0.000)",
+        "**not settled** -0.500 (-0.750 to +0.000), needs 1,300",
+    ]
+    assert "*Within M*: the interval" in verdicts_line(settled, CLAIMS, layout)
+    assert "*Within M*" not in verdicts_line(settled, CLAIMS, LAYOUT)
+    content = {"headlines": ["shorter"], "claims": CLAIMS}
+    assert "a **supported**, within 0.8: -0.500" in headlines_list(settled, content, layout, {}, {})
+
+
 def test_the_line_above_the_claims_names_the_unit_and_holms_family():
     cells = {"a": FOUND | {"n_tests": 3, "p_adjusted": 0.01}, "b": FOUND | {"verdict": "identical"}}
-    line = verdicts_line({"claims": {"shorter": cells}}, LAYOUT)
-    asked = verdicts_line({"claims": {"shorter": cells}}, LAYOUT, trained=True)
+    line = verdicts_line({"claims": {"shorter": cells}}, CLAIMS, LAYOUT)
+    asked = verdicts_line({"claims": {"shorter": cells}}, CLAIMS, LAYOUT, trained=True)
     assert ("was trained once" in asked, "was trained once" in line) == (True, False)
     assert "paired by query_id" in line
     assert "for the 3 tests in this table (in 1 cells no pair differs" in line
@@ -162,7 +188,7 @@ def test_the_line_above_the_claims_names_the_unit_and_holms_family():
 
 
 def test_a_record_written_before_there_was_such_a_line_has_none():
-    assert verdicts_line(SETTLED, LAYOUT) == exploratory_line(REREAD) == ""
+    assert verdicts_line(SETTLED, CLAIMS, LAYOUT) == exploratory_line(REREAD) == ""
     assert "These 32 comparisons" in exploratory_line({"n_tests": 32})
 
 
@@ -178,18 +204,29 @@ def test_a_group_or_metric_that_an_arm_lacks_is_an_empty_cell():
         ["b", "long", ""],
         ["b", "late", shown],
     ]
-    header, shorter, _ = lines_of(claims_table(settled, CLAIMS, {}, {}))
+    header, shorter, _ = lines_of(claims_table(settled, CLAIMS, {}, LAYOUT, {}))
     assert header == ["claim", "pairs", "a", "b"]
     assert shorter[2:] == ["not run", "**supported** -0.500 (-0.750 to +0.000)"]
 
 
 def test_a_bar_in_a_claim_does_not_end_its_cell():
-    claims = {"shorter": {"claim": "P(short | asked) is higher."}}
-    assert r"| P(short \| asked) is higher. | 500 |" in claims_table(SETTLED, claims, {}, {})
+    claims = {"shorter": {"claim": "P(short | asked) is higher.", "metric": "place"}}
+    assert r"| P(short \| asked) is higher. | 500 |" in claims_table(
+        SETTLED, claims, {}, LAYOUT, {}
+    )
+
+
+def test_why_a_claim_came_out_so_stands_beside_it():
+    claims = CLAIMS | {"shorter": CLAIMS["shorter"] | {"why": "Texts end early."}}
+    row = lines_of(claims_table(SETTLED, claims, {}, LAYOUT, {}))[1]
+    assert row[0] == "Shorter is better. *Texts end early.*"
+    content = {"headlines": ["shorter"], "claims": claims}
+    found = headlines_list(SETTLED, content, LAYOUT, {}, {"shorter": "b: holds"})
+    assert "+0.000). Texts end early. On real" in " ".join(found.split())
 
 
 def test_claims_without_published_numbers_have_no_such_column():
-    assert lines_of(claims_table(SETTLED, CLAIMS, {}, {}))[0] == ["claim", "pairs", "a"]
+    assert lines_of(claims_table(SETTLED, CLAIMS, {}, LAYOUT, {}))[0] == ["claim", "pairs", "a"]
 
 
 def test_a_published_number_says_whether_data_and_model_are_the_same():
@@ -210,7 +247,7 @@ def test_a_small_ranker_in_a_published_ones_place_is_called_so_and_no_other(tmp_
     assert names == {"a": "a (mini)"}
     header, long, _ = lines_of(arms_table(SETTLED, LAYOUT, PUBLISHED, names))
     assert (header[0], long[0], long[3]) == ("ranker", "a (mini)", "7.00 on other data and model")
-    header, shorter, _ = lines_of(claims_table(SETTLED, CLAIMS, REREAD, names))
+    header, shorter, _ = lines_of(claims_table(SETTLED, CLAIMS, REREAD, LAYOUT, names))
     assert (header[2], shorter[3]) == ("a (mini)", "a 1 of 2")  # the study's own is the real one
     details = {"a": {"place": NUMBERS}, "bm25": {"place": NUMBERS}}
     table = lines_of(references_table(details, LAYOUT, names))
@@ -333,7 +370,7 @@ def test_the_example_is_quoted_so_that_its_text_marks_up_nothing():
 def test_a_headline_says_the_claim_its_verdicts_and_what_real_rankers_said():
     content = {"headlines": ["shorter"], "claims": CLAIMS}
     found = headlines_list(
-        SETTLED, content, {"a": "a (mini)"}, {"shorter": "minilm: holds on 3 of 3"}
+        SETTLED, content, LAYOUT, {"a": "a (mini)"}, {"shorter": "minilm: holds on 3 of 3"}
     )
     assert " ".join(found.split()).startswith(
         "- Shorter is better. Here: a (mini) **supported** -0.5"
@@ -341,7 +378,10 @@ def test_a_headline_says_the_claim_its_verdicts_and_what_real_rankers_said():
     assert " ".join(found.split()).endswith(
         "On real rankers and passages: minilm: holds on 3 of 3."
     )
-    assert headlines_list({"claims": {}}, content, {}, {}) == "- Shorter is better. Here: not run."
+    assert (
+        headlines_list({"claims": {}}, content, LAYOUT, {}, {})
+        == "- Shorter is better. Here: not run."
+    )
 
 
 def test_a_headline_that_is_no_claim_is_named(tmp_path, monkeypatch):
@@ -372,3 +412,14 @@ def test_every_file_the_readme_names_is_there():
 def test_the_readme_is_at_most_130_lines_of_at_most_100_characters():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 130 and max(map(len, lines)) <= 100
+
+
+def test_a_file_of_numbers_that_is_cut_is_named(tmp_path):
+    (tmp_path / "claims.json").write_text('{"claims": ')
+    with pytest.raises(InputError, match=r"claims\.json: no JSON .*; run `dvc repro`"):
+        read_json(tmp_path / "claims.json")
+
+
+def test_a_folder_without_a_page_to_write_into_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"has no README.md or RESULTS.md; give the folder"):
+        main(tmp_path)

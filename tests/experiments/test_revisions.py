@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from genlab.core.program import InputError
 from genlab.experiments.revisions import (
@@ -13,7 +14,7 @@ from genlab.experiments.revisions import (
     read_rows,
     stages_not_run,
 )
-from tests.project_copy import call
+from tests.project_copy import call, change_params
 from tests.tiny_pipeline import enter, make_repository
 
 ROWS = Path("data/rows.parquet")
@@ -92,6 +93,28 @@ def test_params_changed_since_the_run_are_seen_by_the_stage_that_would_run(pipel
     assert stages_not_run(ROWS, "HEAD") == stages_not_run(ROWS, "claim-tiny-one") == []
     assert stages_not_run(ROWS, None) == []
     assert stages_not_run(ROWS, "unrun") == ["rows"]
+
+
+def test_a_run_that_was_ended_in_between_left_stages_that_read_something_else(
+    tmp_path, monkeypatch
+):
+    folder = make_repository(tmp_path / "project")
+    content = yaml.safe_load((folder / "dvc.yaml").read_text())
+    copy = "import shutil\nshutil.copy('data/rows.parquet', 'data/copy.parquet')\n"
+    (folder / "repeat.py").write_text(copy)
+    content["stages"]["copy"] = {
+        "cmd": "python repeat.py",
+        "deps": ["repeat.py", "data/rows.parquet"],
+        "outs": ["data/copy.parquet"],
+    }
+    (folder / "dvc.yaml").write_text(yaml.safe_dump(content))
+    enter(folder, monkeypatch)
+    call(folder, "dvc", "repro")
+    assert stages_not_run(Path("data/copy.parquet"), None) == []
+    change_params(folder, {"rows.shift": 5})
+    call(folder, "dvc", "repro", "rows")
+    assert stages_not_run(ROWS, None) == []
+    assert stages_not_run(Path("data/copy.parquet"), None) == ["copy"]
 
 
 def test_the_hash_of_an_output_tells_whether_two_runs_made_the_same(pipeline):

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from genlab.core.program import InputError
+from genlab.experiments import show
 from genlab.experiments.show import (
     as_text,
     in_git,
@@ -11,9 +12,10 @@ from genlab.experiments.show import (
     read_runs,
     scores_of,
     shortened,
+    workspace_doubt,
 )
-from tests.project_copy import commit, start_git
-from tests.tiny_pipeline import enter
+from tests.project_copy import change_params, commit, start_git
+from tests.tiny_pipeline import enter, make_repository
 
 SCORES = {"labse": {"average_loc": 3.35612, "top_1": 0.35}, "texts": {"n": 7}}
 OTHER = {"labse": {"average_loc": 3.4, "top_1": 0.36}, "use": {"average_loc": 2.0}}
@@ -62,6 +64,24 @@ def test_however_many_groups_and_params_there_are_it_fits_80_columns():
     assert "0.800" in " ".join(lines) and "some.param_29=29" in lines[-1]
 
 
+def test_a_workspace_with_scores_of_other_params_is_warned_of_as_compare_does(
+    tmp_path, monkeypatch
+):
+    folder = make_repository(tmp_path / "project")
+    enter(folder, monkeypatch)
+    monkeypatch.setattr(show, "SCORES", Path("data/rows.parquet"))
+    assert workspace_doubt() == ""
+    change_params(folder, {"rows.shift": 33})
+    words = " ".join(workspace_doubt().split())
+    assert words == (
+        "warning: params.yaml of the workspace was changed after the run that made its rows "
+        "(stage rows); run `dvc repro`"
+    )
+    assert max(map(len, workspace_doubt().splitlines())) <= 80
+    Path("params.yaml").write_text("rows: {}\n")
+    assert "rows.shift" in workspace_doubt()
+
+
 def test_scores_and_params_are_read_from_git_and_from_the_workspace(tmp_path, monkeypatch):
     enter(tmp_path, monkeypatch)
     Path("metrics").mkdir()
@@ -75,6 +95,11 @@ def test_scores_and_params_are_read_from_git_and_from_the_workspace(tmp_path, mo
     with pytest.raises(InputError, match=r"params.yaml of the workspace: not YAML: .*line 1"):
         read_runs()
     Path("params.yaml").write_text("gen: {max_len: 50}")
+    for broken, said in (("", "it is empty"), ('{"labse": ', "no JSON"), ("[1]", "a list, not")):
+        Path("metrics/score.json").write_text(broken)
+        with pytest.raises(InputError, match=rf"^metrics/score.json: {said}.*; run `dvc repro`"):
+            read_runs()
+    Path("metrics/score.json").write_text(json.dumps(SCORES))
     assert runs["HEAD"] == (SCORES, {"gen.max_len": 150})
     assert runs["workspace"][1] == {"gen.max_len": 50}
     assert list(runs) == ["workspace", "HEAD"]  # no such commit, as no scores in it

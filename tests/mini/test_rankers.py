@@ -205,6 +205,13 @@ def test_fewer_than_two_train_queries_are_refused(tmp_path):
         read_training_pairs(table, 10, seed=1)
 
 
+def test_a_table_that_is_not_of_queries_is_refused(tmp_path):
+    scores = pl.DataFrame({"query": ["why"], "score": [0.5]})
+    write_table(tmp_path / "score", [scores], scores.schema)
+    with pytest.raises(InputError, match=r"score: no column passages and split \(there: query, sc"):
+        read_training_pairs(tmp_path / "score", 9, seed=1)
+
+
 def test_the_mean_reciprocal_rank_of_scores_given_by_hand(tmp_path):
     table = write_queries(
         tmp_path / "dedup.parquet",

@@ -94,6 +94,14 @@ TOPIC_MISTAKES = [
     (lambda c: c.update(topics=["lake"]), "topics: must be a mapping"),
     (lambda c: c.pop("values"), "values is missing"),
     (lambda c: c["values"].update(hue="red"), "values, hue: must be a list"),
+    (lambda c: c["values"].update(hue={}), "values, hue: must be a list"),
+    (
+        lambda c: (
+            c["values"].update({7: ["a"]}),
+            c["topics"]["pond"]["attributes"]["old"].update(values="seven"),
+        ),
+        "(hue, 7)",
+    ),
 ]
 
 

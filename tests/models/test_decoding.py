@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from typer import BadParameter
 
 from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
 from genlab.models.decoding import (
     Decoding,
+    check_temperature,
     decode_batch,
     end_tokens,
     end_tokens_in,
@@ -401,3 +403,14 @@ def test_progress_is_told_in_prompts():
     done = []
     generate(MODELS["gpt2"](), PROMPTS, IDS, replace(GREEDY, cap=1), {END}, 5, done.append)
     assert done == [5, 5, 2]
+
+
+@pytest.mark.parametrize("value", [1e-300, 1e-38, 0.00099])
+def test_a_temperature_too_near_to_zero_is_refused(value):
+    with pytest.raises(BadParameter, match=r"must be 0 \(greedy\), or at least 0\.001"):
+        check_temperature(value)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.001, 1.0, 50.0])
+def test_a_temperature_of_zero_or_enough_is_taken(value):
+    assert check_temperature(value) == value

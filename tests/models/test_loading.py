@@ -6,7 +6,13 @@ import shutil
 import pytest
 
 from genlab.core.program import InputError
-from genlab.models.loading import check_model_folder, first_line, load_causal_model, load_tokenizer
+from genlab.models.loading import (
+    check_model_folder,
+    first_line,
+    load_causal_model,
+    load_text_to_text_model,
+    load_tokenizer,
+)
 from tests.tiny_models import make_gpt2, make_tokenizer, save_base
 
 TEXT = "The river is near the old tower.\n Anna built it."
@@ -112,10 +118,25 @@ def test_a_model_that_needs_a_package_says_so_and_not_that_it_is_no_model(folder
         load_causal_model(folder)
 
 
-@pytest.mark.parametrize(
-    "content", ["{", '{"model_type": "no_such_model"}', '{"n_embd": 16}', "[]", ""]
-)
-def test_a_broken_configuration_is_refused(folder, content):
+@pytest.mark.parametrize("content", ["{", "[]", ""])
+def test_a_configuration_that_is_no_json_object_is_named(folder, content):
+    (folder / "config.json").write_text(content)
+    with pytest.raises(InputError, match=r"model/config\.json: broken, no JSON object \("):
+        check_model_folder(folder)
+
+
+@pytest.mark.parametrize("beside", ["config.json", None])
+def test_an_adapter_alone_is_to_be_merged(folder, beside):
+    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text("{}")
+    if beside is None:
+        (folder / "config.json").unlink()
+    with pytest.raises(InputError, match=r"an adapter alone; merge it .* \(merge_and_unload\) and"):
+        check_model_folder(folder)
+
+
+@pytest.mark.parametrize("content", ['{"model_type": "no_such_model"}', '{"n_embd": 16}'])
+def test_a_configuration_of_no_known_model_is_refused(folder, content):
     (folder / "config.json").write_text(content)
     with pytest.raises(InputError, match=r"model: not a causal language model \("):
         load_causal_model(folder)
@@ -139,6 +160,30 @@ def test_missing_weights_are_refused_where_transformers_would_draw_them_at_rando
         InputError, match=r"not a whole causal language model, 12 weights are missing \(transformer"
     ):
         load_causal_model(folder)
+
+
+@pytest.mark.parametrize("with_head", [True, False])
+def test_weights_of_layers_that_the_config_lacks_are_refused(folder, with_head):
+    if not with_head:  # whose names have no "transformer." in front
+        make_gpt2(300, n_embd=16, tie_word_embeddings=True).transformer.save_pretrained(folder)
+    edit(folder / "config.json", n_layer=1)
+    # a layer has 12; transformers takes c_attn.bias for GPT-2's old buffer, which it ignores
+    with pytest.raises(
+        InputError, match=r"model: config\.json has fewer layers than the weights, 11 weights would"
+    ):
+        load_causal_model(folder)
+
+
+def test_a_text_to_text_model_with_layers_cut_off_is_refused(tmp_path):
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    sizes = {"vocab_size": 20, "d_model": 8, "d_kv": 4, "d_ff": 8, "num_heads": 2}
+    model = T5ForConditionalGeneration(T5Config(**sizes, num_layers=2, decoder_start_token_id=0))
+    model.save_pretrained(tmp_path)
+    load_text_to_text_model(tmp_path)
+    edit(tmp_path / "config.json", num_layers=1)
+    with pytest.raises(InputError, match=r"fewer layers than the weights, \d+ weights would be"):
+        load_text_to_text_model(tmp_path)
 
 
 def test_code_in_the_folder_is_not_run(folder):

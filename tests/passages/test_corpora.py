@@ -561,6 +561,43 @@ def test_pairs_are_read_from_every_kind_of_rows(tmp_path, name):
     ]
 
 
+@pytest.mark.parametrize("name", ROW_FILES)
+def test_triplets_with_a_row_for_each_negative_make_one_query_wherever_they_stand(tmp_path, name):
+    rows = [
+        {"anchor": "how deep", "positive": "ninety metres", "negative": "shallow"},
+        {"anchor": "how old", "positive": "nine years", "negative": "old"},
+        {"anchor": "how deep", "positive": "ninety metres", "negative": "deeper than before"},
+        {"anchor": "how deep", "positive": "deeper than before", "negative": "blue"},
+    ]
+    found = read(write_rows(tmp_path / name, rows), validation_share=1.0)
+    assert [
+        (row["query_id"], [(p["text"], p["is_selected"]) for p in row["passages"]]) for row in found
+    ] == [
+        (
+            "a-0",
+            [
+                ("ninety metres", True),
+                ("shallow", False),
+                ("deeper than before", True),
+                ("blue", False),
+            ],
+        ),
+        ("a-1", [("nine years", True), ("old", False)]),
+    ]
+
+
+def test_triplets_of_one_query_with_other_ids_stay_apart(tmp_path):
+    rows = [
+        {"id": number, "query": "how deep", "positive": "ninety metres", "negative": negative}
+        for number, negative in ((1, "shallow"), (2, "blue"), (1, "wide"))
+    ]
+    found = read(write_rows(tmp_path / "a.json", rows), validation_share=1.0)
+    assert [(row["query_id"], [p["text"] for p in row["passages"]]) for row in found] == [
+        ("1", ["ninety metres", "shallow", "wide"]),
+        ("2", ["ninety metres", "blue"]),
+    ]
+
+
 @pytest.mark.parametrize(
     ("row", "expected"),
     [

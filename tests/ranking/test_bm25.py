@@ -139,6 +139,13 @@ def test_a_stored_collection_counts_the_passages_of_all_splits(tmp_path):
     assert (stored.n_documents, stored.mean_length) == (3, 2.0)
 
 
+def test_a_table_that_is_not_of_queries_is_refused(tmp_path):
+    scores = pl.DataFrame({"query_id": ["1"], "score": [0.5]})
+    write_table(tmp_path / "score", [scores], scores.schema)
+    with pytest.raises(InputError, match=r"score: no column passages \(there: query_id, score\)"):
+        write_collection(tmp_path / "score", tmp_path)
+
+
 def test_a_table_without_a_word_is_refused(tmp_path):
     write_queries(tmp_path / "dedup.parquet", [["", "?"]], ["train"])
     with pytest.raises(InputError, match="no passage holds a word"):

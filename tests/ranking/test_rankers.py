@@ -43,7 +43,7 @@ def save_static_model(folder):
     model.save_pretrained(str(folder), create_model_card=False)
 
 
-def save_bert(model_class, folder, n_positions=6, **options):
+def save_bert(model_class, folder, n_positions=6, num_hidden_layers=1, **options):
     import torch
     import transformers
 
@@ -51,7 +51,7 @@ def save_bert(model_class, folder, n_positions=6, **options):
     config = transformers.BertConfig(
         vocab_size=len(LETTERS),
         hidden_size=16,
-        num_hidden_layers=1,
+        num_hidden_layers=num_hidden_layers,
         num_attention_heads=2,
         intermediate_size=16,
         max_position_embeddings=n_positions,
@@ -399,3 +399,82 @@ def test_a_source_that_a_kind_does_not_have_is_refused(tmp_path, kind, source, m
         origin = Origin(Source(source), tmp_path, "none", "none")
         fetch_ranker(RankerKind(kind), origin, NO_TRAINING, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def save_sentence_transformer(folder):
+    """Write a ranker of two BERT layers to `folder`; return the folder of its model."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    save_bert("BertModel", folder.parent / "bert", num_hidden_layers=2)
+    modules = [Transformer(str(folder.parent / "bert")), Pooling(16)]
+    model = describe(folder, "sentence_transformer") / "model"
+    SentenceTransformer(modules=modules, device="cpu").save_pretrained(
+        str(model), create_model_card=False
+    )
+    return model
+
+
+def save_cross_encoder(folder):
+    """Write a ranker of two BERT layers to `folder`; return the folder of its model."""
+    model = describe(folder, "cross_encoder") / "model"
+    save_bert("BertForSequenceClassification", model, num_labels=1, num_hidden_layers=2)
+    return model
+
+
+def change_weights(model, change):
+    """Give the weights in a folder the names `change` returns; those it calls None are left out."""
+    from safetensors.numpy import load_file, save_file
+
+    path = model / "model.safetensors"
+    renamed = {change(name): weight for name, weight in load_file(path).items()}
+    renamed.pop(None, None)
+    save_file(renamed, path, metadata={"format": "pt"})
+
+
+def change_config(model, **values):
+    path = model / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.mark.parametrize("save", [save_sentence_transformer, save_cross_encoder])
+def test_a_ranker_whose_config_has_more_layers_than_its_weights_is_refused(tmp_path, save):
+    model = save(tmp_path / "more")
+    load_ranker(tmp_path / "more", batch_size=2)
+    change_config(model, num_hidden_layers=3)
+    # a layer: query, key, value, output, two dense, each with a bias; two norms
+    with pytest.raises(InputError, match=r"model: not a whole .*, 16 weights are missing \(.*ayer"):
+        load_ranker(tmp_path / "more", batch_size=2)
+
+
+@pytest.mark.parametrize("save", [save_sentence_transformer, save_cross_encoder])
+def test_a_ranker_whose_config_has_fewer_layers_than_its_weights_is_refused(tmp_path, save):
+    change_config(save(tmp_path / "fewer"), num_hidden_layers=1)
+    with pytest.raises(InputError, match=r"model: config\.json has fewer layers .*, 16 weights"):
+        load_ranker(tmp_path / "fewer", batch_size=2)
+
+
+@pytest.mark.parametrize("save", [save_sentence_transformer, save_cross_encoder])
+def test_a_ranker_whose_weights_have_other_names_is_refused(tmp_path, save):
+    change_weights(save(tmp_path / "named"), lambda name: f"model.{name}")
+    with pytest.raises(InputError, match=r"not a whole .* weights are missing"):
+        load_ranker(tmp_path / "named", batch_size=2)
+
+
+def test_a_cross_encoder_without_its_classifier_is_refused(tmp_path):
+    model = save_cross_encoder(tmp_path / "headless")
+    change_weights(model, lambda name: None if name.startswith("classifier") else name)
+    with pytest.raises(
+        InputError, match=r"cross-encoder, 2 weights are missing \(classifier\.bias"
+    ):
+        load_ranker(tmp_path / "headless", batch_size=2)
+
+
+def test_a_sentence_transformer_needs_no_pooler(tmp_path):
+    model = save_sentence_transformer(tmp_path / "pooled")
+    pairs = ["a b", "c"], ["a c", "d"]
+    before = load_ranker(tmp_path / "pooled", batch_size=2).relevance(*pairs)
+    change_weights(model, lambda name: None if name.startswith("pooler") else name)
+    after = load_ranker(tmp_path / "pooled", batch_size=2).relevance(*pairs)
+    assert after.tolist() == before.tolist()

@@ -8,11 +8,19 @@ import pytest
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.report.charts import Chart
-from genlab.report.page import embed, leakage_table, number_tables, with_intervals
+from genlab.report.page import (
+    NEXT,
+    claims_table,
+    embed,
+    leakage_table,
+    number_tables,
+    with_intervals,
+)
 from genlab.report.shown_texts import Shown
 from genlab.report.texts import group_queries, make_payload, read_payload, render_texts
 from genlab.statistics.intervals import interval
 from tests.browser import chromium, opened  # noqa: F401
+from tests.project_copy import ROOT
 from tests.tiny_report import PLACES, QUERIES, SCORES, TEXTS, write_run
 
 HOSTILE = "<script>alert(1)</script></script><img src=x onerror=alert(2)>\"'&amp;\u2028{{payload}}"
@@ -207,10 +215,33 @@ def test_a_leak_is_a_row_with_both_halves_and_their_gap_if_there_is_one():
         "query": {"use": {"n_clean": 438, "n_leaked": 62, "average_loc": place}},
         "answer": {"use": {"n_clean": 500, "n_leaked": 0, "average_loc": {"clean": 3.0}}},
     }
-    assert leakage_table(found)[1:] == [
+    few = place | {"low": -14.8, "high": 14.6}
+    found["answer"]["bm25"] = {"n_clean": 54, "n_leaked": 2, "average_loc": few}
+    assert leakage_table(found, few=20)[1:] == [
         ["query", "use", "3.250 (438)", "3.500 (62)", "0.250 [-0.500, 1.000]"],
         ["answer", "use", "3 (500)", "- (0)", "-"],
+        ["answer", "bm25", "3.250 (54)", "3.500 (2)", "too few"],
     ]
+
+
+def test_a_claim_within_the_margin_of_its_metric_says_so_and_why_it_came_out_so():
+    found = {"difference": 0.03, "low": 0.01, "high": 0.05, "verdict": "contradicted"}
+    rows = {"metrics": {"place": {"margin": 0.1}, "good": {}}}
+    claims = {name: {"claim": f"{name}.", "metric": name} for name in ("place", "good")}
+    same = found | {"difference": 0.0, "low": -1.5, "high": 1.5, "verdict": "identical"}
+    assert claims_table({"place": {"": same}}, {})[1] == ["place", "identical"]
+    claims["good"]["why"] = "It hardly moves."
+    settled = {name: {"use": found} for name in claims}
+    assert claims_table(settled, {"rows": rows, "claims": claims})[1:] == [
+        ["place.", "contradicted, within 0.1: 0.030 [0.010, 0.050]"],
+        ["good. It hardly moves.", "contradicted: 0.030 [0.010, 0.050]"],
+    ]
+
+
+def test_what_to_do_next_is_called_as_in_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for command in ("dvc exp run -S ", "python -m genlab compare HEAD"):
+        assert command in NEXT and command in readme
 
 
 def test_names_in_tables_charts_and_the_receipt_are_escaped(payload):
@@ -219,7 +250,7 @@ def test_names_in_tables_charts_and_the_receipt_are_escaped(payload):
         about=[("<i>label", "<i>words")],
         params="<i>",
         headline=["<i>sentence"],
-        examples=[Shown("<i>good", "<i>number", "<i>text", {"<i>label": "<i>asked"})],
+        examples=[Shown("<i>good", "<i>number", "<i>text", {"<i>label": "<i>asked"}, "<i>")],
         examples_note="<i>",
         claims={"": [[["<i>claim", "<i>"], ["<i>", "<i>"]]]},
         charts=[Chart("<i>title", "<i>caption", "<svg ></svg>")],

@@ -138,6 +138,21 @@ def test_settled_claims_are_shown_in_their_words_escaped(page, make_page):
     assert shown.count("supported: 0.500 [0.250, 0.750]") == 2
 
 
+def test_claims_that_were_settled_on_other_runs_say_so_above_their_table(make_page):
+    """md5 of "mine", by md5sum."""
+    found = {"difference": 0.5, "low": 0.25, "high": 0.75, "n": 9, "verdict": "supported"}
+    md5 = {"17": "918b81db5e91d031548b963c93845e5b", "18": "0"}
+    rows = {"main": {"path": "data/rows.txt", "where": {}, "md5": md5}}
+    settled = {"arms": {}, "claims": {"longer": {"": found}}, "rows": rows}
+    Path("metrics/claims.json").write_text(json.dumps(settled), encoding="utf-8")
+    Path("claims.yaml").write_text("rows: {path: data/rows.txt}\n", encoding="utf-8")
+    page = make_page()
+    said = page.index("not of this one, whose data/rows.txt is another")
+    assert page.index('<section id="claims"') < said < page.index("supported: 0.500")
+    Path("data/rows.txt").write_text("mine", encoding="utf-8")
+    assert "not of this one" not in make_page()
+
+
 SAID = """
 about: {length: "{params.gen.max_len} new tokens"}
 headline:
@@ -172,7 +187,7 @@ def test_a_page_begins_as_report_yaml_says_and_is_in_order(page, make_page):
         "Before 1.0, after 2.0 [1.5, 2.5].",
         "There was no third arm.",
         "By reward. A tenth",
-        *("reward 0.9 (higher is better)", "ask 9", "text &lt;9&gt;"),
+        *("reward 0.9 (higher is better)", "ask 9", "our text</span>", "text &lt;9&gt;"),
         *("reward 0.5 (higher is better)", "ask 5", "text &lt;5&gt;"),
         *("reward 0.1 (higher is better)", "ask 1", "text &lt;1&gt;"),
         "supported: 0.500",
@@ -184,6 +199,41 @@ def test_a_page_begins_as_report_yaml_says_and_is_in_order(page, make_page):
     at = [said.index(part) for part in order]
     assert at == sorted(at)
     assert "Never" not in said
+
+
+def test_the_head_says_what_was_fetched_not_what_was_asked_for(make_page):
+    Path("metrics/fetch").mkdir()
+    Path("metrics/fetch/corpus.json").write_text('{"texts": 56}', encoding="utf-8")
+    Path("report.yaml").write_text('about: {corpus: "{fetch.corpus.texts} texts"}', "utf-8")
+    assert "</span> 56 texts" in make_page()
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda p: p.parts[-2])
+def test_no_head_counts_by_params(path):
+    """A corpus may have fewer than params.yaml asks for."""
+    about = yaml.safe_load(path.with_name("report.yaml").read_text(encoding="utf-8"))["about"]
+    assert re.findall(r"{params\.(?:corpus|crawl)\.n_\w+}", str(about)) == []
+
+
+def test_every_number_of_the_probe_is_explained():
+    note = read_opening(ROOT / "report.yaml").numbers["probe"].lower()
+    probe = json.loads((ROOT / "metrics/probe.json").read_text(encoding="utf-8"))
+    rows = {name.replace("_", " ") for group in probe.values() for name in group}
+    assert rows and [name for name in sorted(rows) if f"{name}:" not in note] == []
+
+
+def test_every_share_of_the_audit_is_explained_and_none_is_called_as_the_heads():
+    """The head counts texts that repeat their whole query, the audit lines that read like one."""
+    note = read_opening(ROOT / "report.yaml").numbers["audit"].lower()
+    audit = json.loads((ROOT / "metrics/audit.json").read_text(encoding="utf-8"))
+    rows = {
+        name for group in audit.values() for name in group if name.endswith(("_rate", "_share"))
+    }
+    own = {name.removeprefix("forced_") for name in rows} - {"finished_rate"}  # "end by themselves"
+    assert {"holds_query_rate", "best_prefix_shorter_rate", "unread_share"} <= own
+    assert [name for name in sorted(own) if f"{name.replace('_', ' ')}:" not in note] == []
+    head = (ROOT / "genlab/report/page_files/page.js").read_text(encoding="utf-8")
+    assert "repeat their whole query" in head and "hold their query" not in head
 
 
 @pytest.mark.parametrize("path", PIPELINES, ids=lambda p: p.parts[-2])
@@ -243,6 +293,8 @@ def test_a_report_depends_on_every_metrics_file_that_it_shows(path, monkeypatch)
     stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
     deps = {dep for dep in stages["report"]["deps"] if dep.startswith("metrics/")}
     shown = {name for plot in read_plots(path) for name in plot.y} | {"metrics/score_details.json"}
+    said = path.with_name("report.yaml").read_text(encoding="utf-8")
+    shown |= {f"metrics/fetch/{name}.json" for name in re.findall(r"{fetch\.(\w+)\.", said)}
     if "genlab report" in stages["report"]["cmd"]:
         shown |= {f"metrics/{name}.json" for name in pipeline.names_of_numbers(path)}
         assert deps == shown

@@ -201,6 +201,12 @@ def test_an_artifact_without_what_a_card_needs_is_named(tmp_path):
     path.write_text(yaml.safe_dump({"artifacts": {"a": entry | {"meta": {}}}}))
     with pytest.raises(InputError, match=r"artifacts.a: no language, as text under meta"):
         read_artifacts(path)
+    path.write_text(yaml.safe_dump({"artifacts": ["a"]}))
+    with pytest.raises(InputError, match=r"dvc.yaml: artifacts must be a mapping of names"):
+        read_artifacts(path)
+    path.write_text("")
+    with pytest.raises(InputError, match=r"dvc.yaml: it is empty"):
+        read_artifacts(path)
 
 
 def test_a_model_goes_to_the_hub_as_it_would_to_a_folder(pipeline, tmp_path, monkeypatch):

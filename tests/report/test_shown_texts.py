@@ -44,6 +44,11 @@ def show(**settings) -> list:
     return read_examples(TextsAsked(**settings), LAYOUT, {"params": {"arm": "a"}})
 
 
+def test_each_text_says_whose_it_is():
+    assert {each.label for each in show()} == {"our text"}
+    assert {each.label for each in show(label="by {params.arm}")} == {"by a"}
+
+
 def test_three_texts_stand_at_a_tenth_the_half_and_nine_tenths_of_the_order():
     shown = show(where={"arm": "{params.arm}"})
     assert [(each.name, each.text, each.number) for each in shown] == [

@@ -62,9 +62,14 @@ def test_windows_1251_and_1252_are_told_apart_also_in_short_texts(text, encoding
 def test_what_is_doubtful_is_an_error_that_names_the_file_and_the_parameter(text, encoding):
     with pytest.raises(InputError, match=r"pos/1.txt: byte \d+ is no UTF-8") as e:
         decode("pos/1.txt", text.encode(encoding))
-    assert "corpus.encoding" in str(e.value)
+    assert "save it as UTF-8, or where params.yaml has corpus.encoding, set that" in str(e.value)
     if encoding in list(Encoding):  # as is done then
         assert decode("pos/1.txt", text.encode(encoding), Encoding(encoding)) == text
+
+
+@pytest.mark.parametrize("codec", ["utf-32-le", "utf-32-be"])
+def test_utf_32_is_told_by_its_mark_and_not_taken_for_utf_16(codec):
+    assert decode("a", ("\ufeff" + RUSSIAN).encode(codec)) == RUSSIAN
 
 
 def test_damaged_utf_8_is_not_another_encoding():

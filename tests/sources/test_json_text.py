@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from genlab.core.program import InputError
 from genlab.sources import file_text
 from genlab.sources.file_text import RestLost
-from genlab.sources.json_text import JsonText, array_rows
+from genlab.sources.json_text import JsonText, array_rows, json_rows
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -95,3 +95,26 @@ def test_a_broken_array_may_give_the_rows_before_the_break_and_says_that_the_res
     assert rows == [{"a": 1}, {"a": 2}]
     assert [type(error) for error in bad] == [InputError if end == "] more" else RestLost]
     assert "broken JSON at line 1" in str(bad[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ('{"a": 1}\n{"a": 2}\n', [{"a": 1}, {"a": 2}]),
+        ('[\n  {"a": 1},\n  {"a": 2}\n]\n', [{"a": 1}, {"a": 2}]),
+        ('["a", "b"]\n["c"]\n', [["a", "b"], ["c"]]),
+        ('[\n  [\n    "a"\n  ]\n]\n', [["a"]]),
+    ],
+)
+def test_rows_are_lines_or_an_array_whichever_the_file_is(tmp_path, text, rows):
+    assert [row for _, row in json_rows(write(tmp_path / "a.json", text), "rows")] == rows
+
+
+def test_parquet_and_a_zip_are_named_where_lines_are_read(tmp_path):
+    for content, what in (
+        (b"PAR1...", "Parquet, which is not read here"),
+        (b"PK\x03\x04", "a zip"),
+    ):
+        (tmp_path / "a.jsonl").write_bytes(content)
+        with pytest.raises(InputError, match=f"a.jsonl: this is {what}"):
+            list(json_rows(tmp_path / "a.jsonl", "rows"))

@@ -135,7 +135,9 @@ function replace(text) {
 
 async function alter(button, n) {
   const draw = draws[button] ?? 0;
-  const { text } = await asked("alter", { query: query.number, text: at("text").value, button, n, draw });
+  const number = query.number;
+  const { text } = await asked("alter", { query: number, text: at("text").value, button, n, draw });
+  if (number !== query.number) return; // another was chosen meanwhile
   draws[button] = draw + 1;
   undone.push(at("text").value);
   at("undo").disabled = false;

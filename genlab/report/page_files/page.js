@@ -44,7 +44,7 @@ function summaryOf(payload) {
   ];
   if ("mean_new_tokens" in t) parts.push(`${number(t.mean_new_tokens, 1)} new tokens a text`);
   if ("finished_rate" in t) parts.push(`${number(100 * t.finished_rate, 1)}\u00a0% ended by themselves`);
-  if ("query_echo_rate" in t) parts.push(`${number(100 * t.query_echo_rate, 1)}\u00a0% hold their query`);
+  if ("query_echo_rate" in t) parts.push(`${number(100 * t.query_echo_rate, 1)}\u00a0% repeat their whole query`);
   return parts.join(" \u00b7 ");
 }
 

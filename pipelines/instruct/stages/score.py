@@ -15,10 +15,16 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
 from pipelines.instruct import metrics as measures
+from pipelines.instruct.arms import BASE
 from pipelines.instruct.rank_classification import Normalisation
 from pipelines.instruct.schemas import ITEM_SCHEMA, SCORE_SCHEMA
 
 app = stage_app()
+
+
+def check(arm: str, answers: Path, made_by: dict[str, dict]) -> None:
+    """Raise InputError for an arm that is to give no answers. made_by: as `genlab check` says."""
+    check_arm(arm, [BASE, *made_by[str(answers)]["arms"]])
 
 
 @app.command()
@@ -40,8 +46,7 @@ def main(
     """Judge the answers, sum them up."""
     found = read_table(answers)
     arms = found["arm"].unique(maintain_order=True).to_list()
-    if arm not in arms:
-        raise InputError(f"score.arm={arm} gave no answers; compared.arms has {', '.join(arms)}")
+    check_arm(arm, arms)
     items = measures.judge(found, normalisation)
     summary = measures.summarize(items, seed)
     rows = measures.claim_rows(items)
@@ -63,6 +68,12 @@ def main(
     only = {ask: {t: tasks[t] for t in held_out if t in tasks} for ask, tasks in summary.items()}
     write_json(tasks, only)
     print(measures.table_of(only))
+
+
+def check_arm(arm: str, arms: list[str]) -> None:
+    """Raise InputError if `arm` is not among the arms that give answers."""
+    if arm not in arms:
+        raise InputError(f"score.arm={arm} gave no answers; compared.arms has {', '.join(arms)}")
 
 
 if __name__ == "__main__":

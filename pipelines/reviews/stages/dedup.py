@@ -28,6 +28,11 @@ from pipelines.reviews.schemas import SPLIT_SCHEMA, SPLITS, count_ratings
 app = stage_app()
 
 
+def check(rules: Rules) -> None:
+    """Raise InputError for shares that leave nothing to train on, or thresholds that find none."""
+    check_rules(rules)
+
+
 @app.command()
 @grouped_options
 def main(
@@ -37,7 +42,7 @@ def main(
     rules: Rules,
 ) -> None:
     """Drop exact and near copies, split by organisation, count both."""
-    check_rules(rules)
+    check(rules)
     table = read_table(reviews)
 
     fates = split_reviews(table, rules)

@@ -18,6 +18,7 @@ from genlab.core.files import write_json
 from genlab.core.program import run, stage_app
 from genlab.core.progress import tracked
 from genlab.core.tables import read_table, write_table
+from genlab.models.decoding import check_cap
 from genlab.preference.divergence import token_divergences
 from pipelines.rlhf.answers import full_answers, sampling, world_of, write_answers
 from pipelines.rlhf.arms import START, find_models, join_curves
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 app = stage_app()
+
+
+def check(cap: int, base: Path, made_by: dict[str, dict]) -> None:
+    """Raise InputError for a base too short for the answers. made_by: as `genlab check` says."""
+    check_cap("gen.cap", cap, base, made_by)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from typer import Option
 from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
+from genlab.models.decoding import check_cap
 from pipelines.rlhf.answers import sampling, world_of, write_answers
 from pipelines.rlhf.labeller import rank_by_rule
 from pipelines.rlhf.people import DESK_SCHEMA, desk_table, people_ranks
@@ -26,6 +27,13 @@ from pipelines.rlhf.schemas import RANK_SCHEMA
 app = stage_app()
 
 RANKED = ("reward", "held_out")
+
+
+def check(cap: int, start: Path, by: By, made_by: dict[str, dict]) -> None:
+    """Raise InputError for a base too short for the answers. made_by: as `genlab check` says."""
+    supervised = made_by.get(str(start.parent), {})
+    if by is not By.given and "base" in supervised:
+        check_cap("rank.cap", cap, supervised["base"], made_by)
 
 
 @app.command()

@@ -24,6 +24,7 @@ from genlab.core.tables import read_table
 from genlab.models.prompts import encode_bodies, encode_prompts
 from pipelines.rlhf.rankings import Ties, reward_rows
 from pipelines.rlhf.reward_model import (
+    check_n_layer,
     check_reads_as,
     load_reward_model,
     rate,
@@ -32,6 +33,18 @@ from pipelines.rlhf.reward_model import (
 from pipelines.rlhf.reward_training import RewardRecipe, reward_curve, train_reward_model
 
 app = stage_app()
+
+
+def check(recipe: RewardRecipe, base: Path, made_by: dict[str, dict]) -> None:
+    """Raise InputError for more layers than a mini base has. made_by: as `genlab check` says.
+
+    Other bases' layers are known only once they are fetched; the training checks those.
+    """
+    options = made_by.get(str(base), {})
+    if options.get("source") == "policy":
+        options = made_by.get(str(options["policy"]), {})
+    if options.get("source") in ("bundled", "mini"):
+        check_n_layer(recipe.n_layer, options["n_layer"], base)
 
 
 @app.command()

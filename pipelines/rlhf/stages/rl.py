@@ -39,7 +39,7 @@ app = stage_app()
 
 
 def check(recipe: RlRecipe, output: Path, snapshots: list[int]) -> None:
-    """Raise InputError for an arm's name that is taken, or a snapshot beyond the last step."""
+    """Raise InputError for an arm's name that is taken, or snapshots that cannot be kept."""
     if output.name.casefold() in RESERVED:
         raise InputError(
             f"arms.{output.name}: {', '.join(RESERVED)} are other models; give the arm another name"
@@ -49,6 +49,9 @@ def check(recipe: RlRecipe, output: Path, snapshots: list[int]) -> None:
         raise InputError(
             f"rl.snapshots: step {wrong[0]} is not among rl.steps={recipe.steps}; take steps from 1"
         )
+    twice = [step for step in snapshots if snapshots.count(step) > 1]
+    if twice:
+        raise InputError(f"rl.snapshots has {twice[0]} twice; give each step once")
     if recipe.steps not in snapshots:
         raise InputError(f"rl.snapshots: must have the last step, rl.steps={recipe.steps}")
 

@@ -29,6 +29,20 @@ from pipelines.rlhf.reward_quality import headline_of, measure_reward
 app = stage_app()
 
 
+def check(
+    arm: str, training: int, generated: Path, rewards: Path, made_by: dict[str, dict]
+) -> None:
+    """Raise InputError for an arm that is to write no answers, or a training there is none of.
+
+    made_by: as `genlab check` says.
+    """
+    check_arm(arm, [BASE, SFT, START, DPO, *made_by[str(generated)]["arms"]])
+    options = made_by[str(rewards)]
+    seeds = range(options["seed"], options["seed"] + options["n_seeds"])
+    if training not in seeds:
+        check_training(training, [f"{seeds[0]} to {seeds[-1]}"])
+
+
 @app.command()
 def main(
     generated: Path,
@@ -94,9 +108,14 @@ def main(
 def known_arms(rows: pl.DataFrame, arm: str) -> list[str]:
     """Return all arms that wrote answers; InputError if `arm` is not among them."""
     known = rows["arm"].unique(maintain_order=True).to_list()
+    check_arm(arm, known)
+    return known
+
+
+def check_arm(arm: str, known: list[str]) -> None:
+    """Raise InputError if `arm` is not among the models that write answers."""
     if arm not in known:
         raise InputError(f"score.arm={arm} wrote no answers; there are {', '.join(known)}")
-    return known
 
 
 def check_training(training: int, known: list[str]) -> None:

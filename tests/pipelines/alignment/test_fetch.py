@@ -187,6 +187,13 @@ def test_texts_of_one_mood_or_none_are_refused(tmp_path, content):
         read(tmp_path)
 
 
+def test_texts_that_are_all_too_long_are_not_called_missing(tmp_path):
+    (tmp_path / "x.pos").write_text("so good\nso fine")
+    (tmp_path / "x.neg").write_text("so bad")
+    with pytest.raises(InputError, match=r"left.*: 3 have a first sentence of more than corpus.ma"):
+        read(tmp_path, max_words=1)
+
+
 def test_a_broken_archive_is_named(tmp_path):
     (tmp_path / "x.zip").write_bytes(b"PK no")
     with pytest.raises(InputError, match=r"x.zip: not a zip archive"):
@@ -295,7 +302,7 @@ def test_tables_and_lines_with_labels_are_read_alone_and_in_folders(tmp_path, na
 
 def test_a_label_that_is_none_is_an_error_with_its_line_and_no_label_is_counted(tmp_path):
     path = tmp_path / "a.csv"
-    path.write_text("text,label\na,1\nb,0\nc,-1\n")
+    path.write_text("text,label\na,1\nb,0\nc,\n")
     assert read(path)[1] == {"no_label": 1}
     path.write_text("text,label\na,1\nb,2\n")
     with pytest.raises(InputError, match=r"a.csv, line 3: label '2' is none of 0, 1, pos"):
@@ -303,6 +310,28 @@ def test_a_label_that_is_none_is_an_error_with_its_line_and_no_label_is_counted(
     path.write_text("hello\n")
     with pytest.raises(InputError, match=r"a.csv: neither its path nor its first line tells"):
         read(path)
+
+
+def test_minus_one_beside_one_is_negative_and_what_is_taken_for_what_is_said(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("text,label\na,-1\nb,1\nc,1.0\nd,\n")
+    assert read(tmp_path) == ({"a": False, "b": True, "c": True}, {"no_label": 1})
+    assert capsys.readouterr().err == (
+        "a.csv: labels are read so: empty as no label (1), -1 as negative (1), 1 as positive (1), "
+        "1.0 as positive (1)\n"
+    )
+
+
+def test_minus_one_alone_or_beside_other_negatives_is_no_label(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("text,label\na,pos\nb,neg\nc,-1\n")
+    (tmp_path / "b.csv").write_text("text,label\nd,-1\ne,-1\n")
+    assert read(tmp_path) == ({"a": True, "b": False}, {"no_label": 3})
+    assert "b.csv: labels are read so: -1 as no label (2)" in capsys.readouterr().err
+
+
+def test_minus_one_and_zero_in_one_table_are_refused_as_zero_may_be_neutral(tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\na,-1\nb,0\nc,1\nd,1\n")
+    with pytest.raises(InputError, match=r"a.csv: the labels are -1 \(1\), 0 \(1\), 1 \(2\); with"):
+        read(tmp_path)
 
 
 def test_a_parquet_of_texts_and_labels_is_read(tmp_path):

@@ -117,6 +117,7 @@ def test_a_damaged_pickle_and_a_list_in_itself_are_one_line(tmp_path):
     ("name", "content", "expected"),
     [
         ("a.txt", b"", "the file is empty"),
+        ("a.jsonl", b"PAR1...", "this is Parquet, which is not read here"),
         ("a.txt", "Привет!\nЗдравствуй.\n".encode(), "begins with 'Привет"),
         ("a.txt", "- а\n\nб\n- в\n".encode(), "line 3: a dialogue begins with"),
         ("a.txt", b"- \xd0\xbf\xd1\x80\xd0\xb8\n- \xff\xfe\xd0\n", "line 2: invalid UTF-8"),

@@ -45,6 +45,7 @@ def test_what_can_run_passes(folder, changes):
         ({"train.mixing": "even"}, "train.mixing=even: 'even' is not one of"),
         ({"crawl.source": "hub"}, "crawl.source=hub: must be mini, or file with pages"),
         ({"compared.arms": ["single"]}, "compared.arms: single is none of the arms"),
+        ({"score.arm": "nosuch"}, "score.arm=nosuch gave no answers; compared.arms has pretrained"),
         ({"score.normalisation": "length"}, "score.normalisation=length: 'length' is not"),
         ({"prompt.seconds": 0}, "prompt.seconds=0"),
     ],

@@ -7,6 +7,7 @@ import zipfile
 from collections import Counter
 
 import pytest
+import yaml
 
 from genlab.core.program import InputError
 from pipelines.instruct.mini_crawl import make_crawl
@@ -82,6 +83,41 @@ def test_the_crawl_gives_the_rules_something_to_do():
     assert counts.pages["few_sentences"] > 10
     assert counts.pages["few_sentences_after_repeats"] > 10
     assert counts.pages["curly_bracket"] > 10
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "expected"),
+    [
+        (("new_fields",), "1 to 5", "new_fields: must be a mapping"),
+        (("fields", "sport"), ["ball", "goal"], "fields, sport: 2 different texts; give it at lea"),
+        (("summing_up",), [], "summing_up: 0 different texts"),
+        (("about",), "a page", "about: must be a list of texts"),
+        (("frames", 0), 5, "frames: 5 is not text"),
+        (("frames",), ["the {n} and the {m}"], r"frames: none is with \{a\}"),
+        (("frames",), ["{n}", "the {n} is {a}"], r"frames: '\{n\}' has one word"),
+        (("questions", "person"), ["{0}"], r"questions, person: '\{0\}' holds"),
+        (("attributes", "size"), {"big": ["a", "b"]}, "attributes, size: 1 kinds; give it two"),
+        (("attributes", "heat", "hot"), ["warm"], "attributes, heat, hot: 1 different"),
+        (("people",), ["anna", "bruno"], "people: 2 different texts; give it at least 5"),
+        (("people", 0), "bruno", "people: bruno is there twice"),
+        (
+            ("relations", "job", "asks"),
+            "who",
+            r"relations, job, asks: 'who' does not hold \{person",
+        ),
+        (("relations", "dish"), {}, "relations, dish: values is missing"),
+    ],
+)
+def test_a_mistake_in_the_words_of_the_world_is_named(tmp_path, place, value, expected):
+    content = yaml.safe_load((ROOT / "pipelines/instruct/mini_world.yaml").read_text())
+    changed = content
+    for key in place[:-1]:
+        changed = changed[key]
+    changed[place[-1]] = value
+    path = tmp_path / "words.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match=f"^{path}: {expected}"):
+        read_world(path)
 
 
 # ---- files
@@ -160,6 +196,9 @@ def test_pages_of_a_file_are_its_first_rows_and_one_without_text_is_named(tmp_pa
         read_pages(path, 1)
     path.write_text('{"url": "u", "text": "a"}\n{"url": "v", "text": "b", "more": ["\\ud800"]}\n')
     with pytest.raises(InputError, match=r"line 2: the row has half a surrogate pair \(\\ud800\)"):
+        read_pages(path, 1)
+    path.write_text("\n")
+    with pytest.raises(InputError, match="^" + re.escape(f"{path}: has no page; give rows like")):
         read_pages(path, 1)
     with pytest.raises(InputError, match=r"none\.jsonl: cannot be read"):
         read_pages(tmp_path / "none.jsonl", 1)

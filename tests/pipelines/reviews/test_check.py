@@ -33,6 +33,7 @@ def test_the_committed_params_pass(folder):
         ({"arms.full.ratings": [0, 5]}, "arms.full.ratings=[0, 5]: should be greater"),
         ({"arms.lora_all.lora.r": 0}, "arms.lora_all.lora.r=0"),
         ({"corpus.rubric_separator": ""}, "corpus.rubric_separator is empty; give what stands"),
+        ({"dedup.validation_share": 0.6, "dedup.test_share": 0.6}, "leave nothing to train on"),
         ({"enrich.separator": ""}, "enrich.separator is empty; give the characters that stand"),
         ({"prompt.template": "{rubrics} {rating}"}, "prompt.template"),
         ({"base.num_heads": 3}, "num_heads"),

@@ -126,9 +126,9 @@ def test_only_a_feminine_noun_changes_in_the_accusative():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda world: world.pop("names"), "names must be a list"),
-        (lambda world: world["openings"].pop(3), "openings must have a list of texts under 3"),
-        (lambda world: world["sentences"].pop("dish"), r"sentences.dish must have .* under 1"),
+        (lambda world: world.pop("names"), "names is missing"),
+        (lambda world: world["openings"].pop(3), "openings: 3 is missing"),
+        (lambda world: world["sentences"].pop("dish"), "sentences: dish is missing"),
         (lambda world: world["sentences"]["dish"][5].append("вкусно"), "'вкусно' names no detail"),
         (
             lambda world: world["sentences"]["dish"][5].append("{d} [a|b]"),
@@ -136,6 +136,12 @@ def test_only_a_feminine_noun_changes_in_the_accusative():
         ),
         (lambda world: world["rubrics"]["Кафе"]["dish"].append("суп"), "'суп' must end in its"),
         (lambda world: world["rubrics"].update(Баня={}), "rubrics.Баня: visits and some of"),
+        (lambda world: world["rubrics"].update(Кафе=5), "rubrics.Кафе: must be a mapping"),
+        (lambda world: world["rubrics"]["Кафе"].update(place=5), "rubrics.Кафе.place: must be a"),
+        (lambda world: world["rubrics"]["Кафе"].update(visits="да"), "Кафе.visits: must be a list"),
+        (lambda world: world["rubrics"]["Кафе"]["dish"].append("суп mf"), "'суп mf' must end in"),
+        (lambda world: world["remarks"].append([]), r"remarks: \[\] is not text"),
+        (lambda world: world["openings"][5].append(""), "openings, 5: an empty text"),
     ],
 )
 def test_a_mistake_in_the_vocabulary_is_named(tmp_path, change, message):
@@ -144,6 +150,15 @@ def test_a_mistake_in_the_vocabulary_is_named(tmp_path, change, message):
     path = write(tmp_path / "world.yaml", yaml.safe_dump(world, allow_unicode=True))
     with pytest.raises(InputError, match=message):
         list(make_reviews(path, 10, seed=1))
+
+
+def test_a_rubric_may_have_no_other_rubrics(tmp_path):
+    world = yaml.safe_load(WORLD.read_text())
+    for entry in world["rubrics"].values():
+        entry.pop("also")
+    path = write(tmp_path / "world.yaml", yaml.safe_dump(world, allow_unicode=True))
+    rows = pl.concat(make_reviews(path, 40, seed=1))
+    assert rows["rubrics"].list.len().unique().to_list() == [1]
 
 
 # ---- files

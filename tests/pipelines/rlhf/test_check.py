@@ -20,6 +20,8 @@ def folder(tmp_path, monkeypatch) -> Path:
     [
         {},
         {"compared.arms": ["main"], "score.at": "peak", "rank.by": "people"},
+        {"rank.cap": 95, "reward.n_layer": 2, "score.training": 26, "score.arm": "dpo"},
+        {"rank.by": "given", "rank.cap": 500},
         {"arms.more": {"algorithm": "grpo", "beta": 0.0, "ptx_gamma": 1.0, "n_seeds": 2}},
     ],
     ids=str,
@@ -43,6 +45,14 @@ def test_what_can_run_passes(folder, changes):
             "base.n_embd=96 must be a multiple of base.n_head=5",
         ),
         ({"compared.arms": ["main", "gpro"]}, "compared.arms"),
+        ({"compared.arms": ["ptx", "grpo"]}, "score.arm=main wrote no answers; there are base, s"),
+        ({"score.arm": "nosuch"}, "score.arm=nosuch wrote no answers; there are base, sft, start"),
+        ({"score.training": 99}, "score.training=99: the trainings are 22 to 26; take one of th"),
+        ({"reward.n_layer": 9}, "reward.n_layer=9: data/fetch/reward_base has 2 layers; 0 keeps"),
+        ({"reward_base.source": "mini", "reward.n_layer": 3}, "reward.n_layer=3: data/fetch/rew"),
+        ({"rank.cap": 96}, "rank.cap=96 new tokens and a prompt exceed base.n_positions=96"),
+        ({"gen.cap": 200}, "gen.cap=200 new tokens and a prompt exceed base.n_positions=96"),
+        ({"rl.snapshots": [2, 2, 40]}, "rl.snapshots has 2 twice; give each step once"),
     ],
     ids=str,
 )

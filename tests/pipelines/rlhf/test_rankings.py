@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from genlab.core.program import InputError
-from pipelines.rlhf.foreign_rankings import checked, read_file_rows
+from pipelines.rlhf.foreign_rankings import checked, read_file_rows, read_plain_texts
 from pipelines.rlhf.rankings import Ties, has_a_pair, pair_table, preference_pairs, reward_rows
 from pipelines.rlhf.schemas import RANK_SCHEMA
 
@@ -38,6 +38,15 @@ def test_all_forms_of_a_ranking_are_read(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("name", ["scores", "rank", "ranking", "Labels"])
+def test_ranks_under_another_name_are_refused_and_not_passed_over(tmp_path, name):
+    row = {"prompt": "a", "answers": ["x", "y"], name: [1, 5]}
+    with pytest.raises(InputError, match=f"line 1: answers come with '{name}', which is not read"):
+        read_file_rows(lines(tmp_path, row))
+    found = read_file_rows(lines(tmp_path, row | {"ranks": [2, 1]}))
+    assert [answer["rank"] for answer in found[0][5]] == [2, 1]
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -60,11 +69,44 @@ def test_all_forms_of_a_ranking_are_read(tmp_path):
         ({"prompt": "p", "answers": ["a", 3]}, "line 1: answer 2 is 3, not text"),
         ({"prompt": "p", "chosen": "a"}, "it needs answers, or chosen and rejected"),
         (["p", "a"], "line 1: not an object"),
+        (
+            {"chosen": "\n\nHuman: a\n\nAssistant: b", "rejected": None},
+            "rejected is null, not text",
+        ),
+        (
+            {"info": {"post": "p"}, "summaries": [{"text": "a"}, {"text": "b"}], "choice": "1"},
+            "choice is '1'; it must be the number of one of the 2 summaries, counted from 0",
+        ),
+        (
+            {"info": {"post": "p"}, "summaries": [{"text": "a"}, {"text": "b"}], "choice": 5},
+            "choice is 5; it must be",
+        ),
+        (
+            {"info": {"post": "p"}, "summaries": [{"text": "a"}, {"text": "b"}], "choice": True},
+            "choice is True; it must be",
+        ),
+        ({f"k{n}": 0 for n in range(20_000)}, r"\(there: 'k0', .*, 'k9', \.\.\.\)$"),
     ],
 )
 def test_a_bad_ranking_in_a_file_stops_with_its_line(tmp_path, row, message):
     with pytest.raises(InputError, match=message):
         read_file_rows(lines(tmp_path, row))
+
+
+def test_the_best_answer_stands_for_a_demonstration_that_is_null(tmp_path):
+    row = {"prompt": "p", "answers": ["a", "b"], "demonstration": None}
+    assert read_file_rows(lines(tmp_path, row))[0][2] == "a"
+
+
+def test_a_json_array_is_read_and_foreign_files_are_named(tmp_path):
+    path = tmp_path / "ranks.json"
+    path.write_text(json.dumps([{"prompt": "p", "answers": ["a", "b"]}], indent=2))
+    assert read_file_rows(path)[0][1:3] == ("p", "a")
+    for content, what in ((b"PAR1...", "Parquet"), (b"PK\x03\x04...", "a zip archive")):
+        path.write_bytes(content)
+        for read in (read_file_rows, read_plain_texts):
+            with pytest.raises(InputError, match=f"ranks.json: this is {what}"):
+                read(path)
 
 
 def test_a_prompt_twice_in_a_file_is_refused_and_in_a_data_set_counted(tmp_path):

@@ -134,6 +134,17 @@ def test_a_reward_that_is_no_number_is_an_error(base, tmp_path):
         rate(load_reward_model(tmp_path / "reward"), [[5], [6]], [[7], [8]])
 
 
+def test_a_text_of_more_tokens_than_the_reward_model_reads_is_an_error(base, tmp_path):
+    from transformers import AutoTokenizer
+
+    save_reward_model(scored(base), AutoTokenizer.from_pretrained(base), 0.0, tmp_path / "reward")
+    reward = load_reward_model(tmp_path / "reward")
+    n = reward.model.config.max_position_embeddings
+    assert len(rate(reward, [[5] * (n - 1)], [[7]])) == 1
+    with pytest.raises(InputError, match=rf"reward: a prompt and its answer have {n + 1} tokens"):
+        rate(reward, [[5] * n], [[7]])
+
+
 def test_a_reward_model_with_another_tokenizer_is_refused(base, tmp_path):
     from tokenizers import ByteLevelBPETokenizer
     from transformers import PreTrainedTokenizerFast

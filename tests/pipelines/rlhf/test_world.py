@@ -6,6 +6,7 @@ from random import Random
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
 from genlab.core.program import InputError
 from genlab.text.minhash import Shingles, true_similarities
@@ -127,9 +128,9 @@ def test_too_few_prompts_are_named_with_what_to_lower():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("fruits: [apple, pear]", "fruits has 2 members; more than 3 are needed"),
-        ("fruits: [oak, pear, fig, plum, lemon]", "oak is a member of two categories"),
-        ("names: {anna: 1}", "names must be a list of texts"),
+        ("fruits: [apple, pear]", "fruits has 2 members; at least 4 are needed"),
+        ("fruits: [oak, pear, fig, plum, lemon]", "oak is a member twice"),
+        ("names: {anna: 1}", "names: must be a list of texts"),
     ],
 )
 def test_a_mistake_in_the_vocabulary_is_named(tmp_path, change, message):
@@ -142,3 +143,20 @@ def test_a_mistake_in_the_vocabulary_is_named(tmp_path, change, message):
     (tmp_path / "words.yaml").write_text(text)
     with pytest.raises(InputError, match=message):
         read_world(tmp_path / "words.yaml")
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("small_talk", ["{"], r"small_talk: '\{' is no form"),
+        ("answers", ["{items!z}"], r"answers: '\{items!z\}' holds"),
+        ("prompts", ["name it ."], r"prompts: 'name it .' does not hold \{asked\}"),
+        ("doings", ["plans"], "doings: 1 different texts; give it at least 2"),
+        ("categories", {"fruits": ["fig"]}, "categories: 1 keys; give it at least 2"),
+    ],
+)
+def test_a_form_or_list_that_could_not_be_drawn_from_is_named(tmp_path, part, value, message):
+    path = tmp_path / "words.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(WORDS.read_text()) | {part: value}))
+    with pytest.raises(InputError, match=message):
+        read_world(path)

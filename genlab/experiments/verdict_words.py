@@ -1,0 +1,19 @@
+"""What a verdict is called, and what is said beside it of the size of a difference."""
+
+IDENTICAL = "identical"
+NO_DIFFERENCE = "no difference beyond"
+NOT_SETTLED = "not settled"
+UNSTABLE = "unstable over trainings"
+SIGNIFICANT = ("supported", "contradicted", "better", "worse")  # of claims, and of two runs
+
+
+def lies_within(low: float, high: float, margin: float | None) -> bool:
+    """Say whether an interval lies between -margin and margin."""
+    return margin is not None and -margin < low <= high < margin
+
+
+def tell_size(verdict: str, low: float, high: float, margin: float | None) -> str:
+    """Return ", within 0.1" of a significant difference that is shown to be below the margin."""
+    if verdict in SIGNIFICANT and lies_within(low, high, margin):
+        return f", within {margin:g}"
+    return ""

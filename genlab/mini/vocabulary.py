@@ -1,0 +1,118 @@
+"""The vocabularies that mini corpora are made from: read and checked, each error naming its place.
+
+People edit these files. What a maker takes for granted of one (a list of texts, so many of them,
+the fields of a form) is asked for here, before anything is drawn.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+from string import Formatter
+
+import yaml
+
+from genlab.core.program import InputError
+from genlab.core.yaml_text import load_yaml
+
+
+def read_vocabulary(path: Path) -> dict:
+    """Return a vocabulary's parts by name; raise InputError for a file that is no YAML mapping."""
+    try:
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path}: not YAML in UTF-8 ({reason}); mend it; what starts with {{ or [ needs quotes"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name a file") from None
+    return check_parts(content, f"{path}: top level")
+
+
+def check_parts(
+    spec: object,
+    where: str,
+    needed: Collection[object] = (),
+    known: Collection[object] | None = None,
+    least: int = 1,
+) -> dict:
+    """Return `spec`; raise InputError unless it is a mapping of texts to something.
+
+    needed: keys that must be there; known: all that may be, any if None; least: how many must be.
+    """
+    if not isinstance(spec, dict):
+        raise InputError(f"{where}: must be a mapping (lines of `key: value`)")
+    for key in needed:
+        if key not in spec:
+            raise InputError(f"{where}: {key} is missing; add it")
+    for key in spec:
+        if known is not None and key not in known:
+            listed = ", ".join(map(str, known))
+            raise InputError(f"{where}: unknown key {key}; the keys are {listed}")
+        if known is None and (not isinstance(key, str) or not key.strip()):
+            raise InputError(f"{where}: the key {key!r} is not text; put it in quotes")
+    if len(spec) < least:
+        raise InputError(f"{where}: {len(spec)} keys; give it at least {least}")
+    return spec
+
+
+def check_texts(spec: object, where: str, least: int = 1) -> list[str]:
+    """Return `spec`; raise InputError unless it is a list of at least `least` different texts."""
+    if not isinstance(spec, list):
+        raise InputError(f"{where}: must be a list of texts, like [one, two]")
+    for text in spec:
+        check_text(text, where)
+    if (n := len(set(spec))) < least:
+        raise InputError(f"{where}: {n} different texts; give it at least {least}")
+    return spec
+
+
+def check_text(spec: object, where: str) -> str:
+    """Return `spec`; raise InputError unless it is a text with something in it."""
+    if not isinstance(spec, str):
+        raise InputError(f"{where}: {spec!r} is not text; put it in quotes")
+    if not spec.strip():
+        raise InputError(f"{where}: an empty text; write something, or take it out")
+    return spec
+
+
+def check_form(
+    spec: object, where: str, must_use: Collection[str] = (), may_use: Collection[str] = ()
+) -> str:
+    """Return `spec`; raise InputError unless it is a text for `str.format` with the right fields.
+
+    A field is {name} alone: what else `format` knows ({0}, {n.x}, {n:5}, {n!r}) has no meaning.
+    """
+    text = check_text(spec, where)
+    known = [*must_use, *may_use]
+    try:
+        parts = list(Formatter().parse(text))
+    except ValueError as error:
+        raise InputError(
+            f"{where}: {text!r} is no form ({error}); write fields as {{name}}, a brace as {{{{"
+        ) from None
+    used = {field for _, field, _, _ in parts if field is not None}
+    for _, field, width, conversion in parts:
+        if field is not None and (field not in known or width or conversion):
+            after = (f"!{conversion}" if conversion else "") + (f":{width}" if width else "")
+            listed = ", ".join(f"{{{name}}}" for name in known) or "none"
+            raise InputError(
+                f"{where}: {text!r} holds {{{field}{after}}}, which has no meaning here; its "
+                f"fields: {listed}"
+            )
+    for field in must_use:
+        if field not in used:
+            raise InputError(f"{where}: {text!r} does not hold {{{field}}}; add it")
+    return text
+
+
+def check_forms(
+    spec: object,
+    where: str,
+    must_use: Collection[str] = (),
+    may_use: Collection[str] = (),
+    least: int = 1,
+) -> list[str]:
+    """Return `spec`; raise InputError unless it is a list of forms, checked as `check_form`."""
+    for form in (forms := check_texts(spec, where, least)):
+        check_form(form, where, must_use, may_use)
+    return forms

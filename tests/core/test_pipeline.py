@@ -1,0 +1,46 @@
+"""dvc.yaml: what is wrong with it is said in one line, whoever reads it."""
+
+import pytest
+
+from genlab.core.deps import write_deps
+from genlab.core.pipeline import load_stages, read_entries
+from genlab.core.program import InputError
+from genlab.report.charts import read_plots
+
+CALL = "stages: {a: {cmd: python -m stages.clean"  # to be closed
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "it is empty, and must be a mapping"),
+        ("[", "not readable as YAML"),
+        ("- a", "it holds a list, and must be a mapping"),
+        ("plots: []", "no stages; it must have"),
+        ("stages: [a]", "no stages; it must have"),
+        ("stages: {}", "no stages; it must have"),
+        ("stages: {a: text}", "stage a: must be a mapping with cmd"),
+        ("stages: {a: {cmd: [x, y]}}", "stage a: its cmd is a list; write one command"),
+        ("stages: {a: {foreach: [x], do: {deps: [b]}}}", "stage a: its cmd is no text"),
+        (f"{CALL}, deps: data}}}}", "stage a: deps must be a list of paths"),
+        (f"{CALL}, outs: [{{}}]}}}}", "stage a: outs must be a list of paths"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_entries, load_stages, write_deps])
+def test_a_broken_pipeline_is_named_by_all_that_read_its_stages(tmp_path, read, text, expected):
+    path = tmp_path / "dvc.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"^{path}: {expected}"):
+        read(path)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("", "it is empty"), ("[", "not readable as YAML")])
+def test_a_broken_pipeline_is_named_for_its_plots_too(tmp_path, text, expected):
+    (tmp_path / "dvc.yaml").write_text(text)
+    with pytest.raises(InputError, match=expected):
+        read_plots(tmp_path / "dvc.yaml")
+
+
+def test_a_pipeline_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_entries(tmp_path / "dvc.yaml")

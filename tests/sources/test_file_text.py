@@ -1,0 +1,38 @@
+"""The text of people's files: what is no text at all is named for what it is."""
+
+import pytest
+
+from genlab.core.program import InputError
+from genlab.sources.file_text import recognise_start, text_lines
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"PK\x05\x06" + bytes(18), "an empty zip archive"),
+        (b"Rar!\x1a\x07\x01\x00", "a rar archive"),
+        (b"SQLite format 3\x00\x10\x00", "an SQLite database"),
+        (b"FEA1\x00\x00", "a Feather file"),
+        (b"\x93NUMPY\x01\x00", "a NumPy array"),
+        (b"Obj\x01\x04\x14avro.codec", "an Avro file"),
+        (b"ORC\x0a\x00\x01ORC\x17", "an ORC file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word file"),
+        (b"\x89PNG\r\n\x1a\n", "a picture"),
+        (b"\x04\x22\x4d\x18dp", "compressed with lz4"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_foreign_file_is_named_whatever_it_is_called(tmp_path, content, what):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(InputError, match=f"a.csv: this is {what}"):
+        recognise_start(tmp_path / "a.csv", "rows")
+
+
+def test_a_text_that_begins_with_orc_is_a_text(tmp_path):
+    (tmp_path / "a.csv").write_text("ORC,label\nx,1\n")
+    assert recognise_start(tmp_path / "a.csv", "rows") == (False, "ORC,label\nx,1\n")
+
+
+def test_utf_32_is_read_line_by_line(tmp_path):
+    (tmp_path / "a.csv").write_bytes("да,label\nх,1\n".encode("utf-32"))
+    assert [line for _, line in text_lines(tmp_path / "a.csv")] == ["да,label", "х,1"]

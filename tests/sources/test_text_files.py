@@ -1,0 +1,26 @@
+"""People's rows of JSON Lines and Parquet: what is read, and what is refused."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from genlab.core.program import InputError
+from genlab.sources.text_files import all_of, parquet_rows
+
+
+def test_a_parquet_column_met_twice_is_refused_if_it_is_read(tmp_path):
+    path = tmp_path / "a.parquet"
+    columns = [pa.array(["x"]), pa.array(["y"]), pa.array([1])]
+    pq.write_table(pa.Table.from_arrays(columns, names=["text", "text", "label"]), path)
+    with pytest.raises(InputError, match=r"a.parquet: the column 'text' is there 2 times; remove"):
+        list(parquet_rows(path, all_of(["text", "label"])))
+    assert [row for _, row in parquet_rows(path, all_of(["label"]))] == [{"label": 1}]
+
+
+@pytest.mark.parametrize("unit", ["s", "us"])
+def test_a_parquet_time_beyond_the_year_9999_is_named(tmp_path, unit):
+    path = tmp_path / "a.parquet"
+    far = pa.array([2**40 if unit == "s" else 2**62])  # the years 36812 and 148108
+    pq.write_table(pa.table({"id": far.cast(pa.timestamp(unit))}), path)
+    with pytest.raises(InputError, match=r"a.parquet, row 0 .*: a value cannot be read .* 9999"):
+        list(parquet_rows(path, all_of(["id"])))
