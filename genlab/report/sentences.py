@@ -21,6 +21,7 @@ HIDDEN = str.maketrans("{}", "\ue000\ue001")
 SHOWN = str.maketrans("\ue000\ue001", "{}")
 
 MADE_HERE = "mini, made here"
+MADE_ONCE = "mini, made once and bundled"
 
 
 def fill(text: str, values: dict, where: str, *, is_name: bool = False) -> str:
@@ -120,8 +121,10 @@ def in_digits(value: float, digits: int | None, is_share: bool) -> str:
 def describe_source(asset: dict) -> str:
     """Return where a corpus or a model is from, in few words, from its group in params.yaml."""
     match asset["source"]:
-        case "bundled" | "mini":
+        case "mini":
             return MADE_HERE
+        case "bundled":
+            return MADE_ONCE
         case "hub":
             revision = str(asset.get("revision", "none"))
             pinned = f"@{revision[:7]}" if revision != "none" else ""

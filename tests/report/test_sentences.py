@@ -18,6 +18,7 @@ VALUES = {
     "params": {
         "score": {"arm": "labse"},
         "made": {"source": "mini", "path": "world.yaml"},
+        "bundled": {"source": "bundled", "path": "minis/base"},
         "hub": {"source": "hub", "hub_id": "some/corpus", "revision": "a47ee7aae8d7"},
         "unpinned": {"source": "hub", "hub_id": "some/corpus", "revision": "none"},
         "file": {"source": "file", "path": "/home/someone/WikiQA"},
@@ -44,6 +45,7 @@ VALUES = {
         ("{score.{params.score.arm}.n}", "500"),  # a name in a name
         ("{each} is {{each}}", "new topic is new_topic"),  # underscores in names alone
         ("{params.made}", "mini, made here"),
+        ("{params.bundled}", "mini, made once and bundled"),
         ("{params.hub}", "some/corpus@a47ee7a"),
         ("{params.unpinned}", "some/corpus"),
         ("{params.file}", "WikiQA"),  # no path of a machine
