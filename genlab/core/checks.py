@@ -385,10 +385,9 @@ def way_out_told() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        asked = subprocess.run(
-            ["git", "diff", "--quiet", "HEAD", "--", "params.yaml"], capture_output=True
-        )
-        if asked.returncode != 1 or ".dvc" in Path.cwd().parts:
+        words = ["git", "status", "--porcelain", "--untracked-files=no", "--", "params.yaml"]
+        is_changed = bool(subprocess.run(words, capture_output=True).stdout)  # b"" outside of git
+        if not is_changed or ".dvc" in Path.cwd().parts:
             raise
         raise InputError(
             f"{error} (params.yaml keeps what was changed: put it right there, or "

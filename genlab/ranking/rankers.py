@@ -133,8 +133,10 @@ def open_sentence_transformer(
         model = SentenceTransformer(str(folder), **LOADING).float()
     inner = getattr(model[0], "auto_model", None)
     if inner is not None:
-        first = json.loads((folder / "modules.json").read_text(encoding="utf-8"))[0]
-        check_weights(inner, folder / first["path"], "sentence transformer")
+        modules = folder / "modules.json"  # a bare transformer has none, and is pooled by the mean
+        listed = json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else []
+        where = folder / listed[0]["path"] if listed else folder
+        check_weights(inner, where, "sentence transformer")
     limit_input(model, inner, folder)
     options = {"batch_size": batch_size, "show_progress_bar": False}
     relevance = partial(

@@ -108,6 +108,7 @@ def test_the_page_in_a_browser_fills_a_table_for_each_prompt(chromium):  # noqa:
         expect(rows.nth(1)).to_contain_text("name two 1")  # the newest table is the first
         page.get_by_role("button", name="ask", exact=True).click()
         expect(page.locator("table")).to_have_count(3)
+        expect(page.locator("table.growing")).to_have_count(0)
         assert page.locator("main img, main b").count() == 0
         assert page.evaluate("() => document.documentElement.scrollWidth") == 390
         assert not trouble
