@@ -14,6 +14,4 @@ def read_pages(path: Path, n_pages: int) -> list[tuple[str, str]]:
         if not isinstance(url, str) or not isinstance(text, str):
             raise InputError(f"{place}: lacks a url or a text, both strings")
         pages.append((url, text))
-    if not pages:
-        raise InputError(f'{path}: has no page; give rows like {{"url": ..., "text": ...}}')
     return pages
