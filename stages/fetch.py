@@ -20,7 +20,7 @@ from genlab.mini.fetched_queries import Reading, empty_counts, fetch_queries
 from genlab.mini.gpt2 import Sizes, check_sizes, make_base
 from genlab.mini.ranker_folders import fetch_ranker, numbers_of
 from genlab.mini.rankers import RankerRecipe
-from genlab.passages.corpora import Limits, count_queries
+from genlab.passages.corpora import Limits, count_queries, said_of_splits
 from genlab.ranking.rankers import RankerKind
 from genlab.sources.bundled import check_model_origin
 from genlab.sources.manifests import with_progress, write_manifest
@@ -29,8 +29,6 @@ from genlab.sources.source import ModelOrigin, ModelSource, Origin, Source
 app = stage_app()
 
 SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
-
-FEW = 50  # the interval of a mean place is then more than a place wide
 
 Output = Annotated[Path, Argument(help="where the asset is written")]
 Metrics = Annotated[Path, Option(help="JSON of counts")]
@@ -59,18 +57,6 @@ def corpus(
         asset = f"{asset} {reading.hub_name}".strip()
     write_manifest(manifest, origin.source, asset, commit, output, rows=n_rows)
     print(said_of_splits(counts))
-
-
-def said_of_splits(counts: dict[str, dict[str, int]]) -> str:
-    """Return what is told of the splits' sizes, and that few queries measure little."""
-    sizes = {split: of_split["queries"] for split, of_split in counts.items()}
-    said = f"{sizes['train']:,} train and {sizes['validation']:,} validation queries"
-    if sizes["validation"] < FEW:
-        said += (
-            "; so few to measure on say little: raise corpus.validation_share, or give a folder of "
-            "files named train and dev"
-        )
-    return said
 
 
 def check_base(origin: ModelOrigin, n_passages: int, sizes: Sizes) -> None:

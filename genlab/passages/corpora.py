@@ -40,6 +40,7 @@ NOT_DATA = re.compile(
 # A frame of long texts goes out at 268 M characters, before it has BATCH_ROWS rows.
 MAX_FRAME_CHARS = 1 << 28
 SPLITS = ("train", "validation")
+FEW = 50  # the interval of a mean place is then more than a place wide
 
 
 @dataclass(frozen=True)
@@ -325,3 +326,15 @@ def count_queries(frame: pl.DataFrame, counts: dict) -> pl.DataFrame:
         counts[split]["passages"] += passages
         counts[split]["answerable"] += answerable
     return frame
+
+
+def said_of_splits(counts: dict[str, dict[str, int]]) -> str:
+    """Return what is told of the splits' sizes, and that few queries measure little."""
+    sizes = {split: of_split["queries"] for split, of_split in counts.items()}
+    said = f"{sizes['train']:,} train and {sizes['validation']:,} validation queries"
+    if sizes["validation"] < FEW:
+        said += (
+            "; so few to measure on say little: raise corpus.validation_share, or give a folder of "
+            "files named train and dev"
+        )
+    return said

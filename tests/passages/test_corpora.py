@@ -23,7 +23,14 @@ import pytest
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.passages import corpora
-from genlab.passages.corpora import Limits, read_file_corpus, read_hub_corpus, split_by_hash
+from genlab.passages.corpora import (
+    FEW,
+    Limits,
+    read_file_corpus,
+    read_hub_corpus,
+    said_of_splits,
+    split_by_hash,
+)
 from genlab.passages.corpus_rows import CorpusFormat
 from genlab.sources import file_text, json_text
 from tests.project_copy import ROOT
@@ -1000,3 +1007,17 @@ def test_a_dataset_that_is_missing_or_closed_is_one_line(tmp_path):
 def test_the_formats_are_those_of_the_parameter():
     names = ["auto", "hub", "official", "labelled", "pairs", "judged"]
     assert [str(format) for format in CorpusFormat] == names
+
+
+def counted(train: int, validation: int) -> dict[str, dict[str, int]]:
+    return {
+        "train": {"queries": train, "passages": 0, "answerable": 0},
+        "validation": {"queries": validation, "passages": 0, "answerable": 0},
+    }
+
+
+def test_the_sizes_of_the_splits_are_told_and_what_few_queries_are_worth():
+    assert said_of_splits(counted(3500, 500)) == "3,500 train and 500 validation queries"
+    few = said_of_splits(counted(56, FEW - 1))
+    assert few.startswith(f"56 train and {FEW - 1} validation queries; so few to measure on")
+    assert "corpus.validation_share" in few
