@@ -41,7 +41,7 @@ def compose_yaml(text: str) -> yaml.Node | None:
 def count_values(node: yaml.Node, counted: dict[int, int]) -> int:
     """Return how many values a node stands for, aliases written out; each is counted once.
 
-    Raises yaml.YAMLError for a node that contains itself.
+    Raises yaml.YAMLError for a node that contains itself, and for a key that occurs twice.
     """
     if isinstance(node, yaml.ScalarNode):
         return 1
@@ -50,9 +50,21 @@ def count_values(node: yaml.Node, counted: dict[int, int]) -> int:
             raise yaml.YAMLError(f"line {node.start_mark.line + 1}: an alias stands in itself")
         return counted[id(node)]
     counted[id(node)] = 0  # not known yet
+    if isinstance(node, yaml.MappingNode):
+        check_keys_differ(node)
     children = [each for child in node.value for each in as_tuple(child)]
     counted[id(node)] = 1 + sum(count_values(child, counted) for child in children)
     return counted[id(node)]
+
+
+def check_keys_differ(node: yaml.MappingNode) -> None:
+    """Raise yaml.YAMLError for a key that occurs twice."""
+    seen = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in seen:
+                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: {key.value} occurs twice")
+            seen.add(key.value)
 
 
 def as_tuple(child: yaml.Node | tuple[yaml.Node, yaml.Node]) -> tuple[yaml.Node, ...]:

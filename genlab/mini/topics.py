@@ -5,10 +5,12 @@ from itertools import permutations, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from genlab.core.program import InputError
+from genlab.mini.vocabulary import check_form, check_parts, read_vocabulary
 
+PARTS = ("topics", "values")
+TOPIC_PARTS = ("entity", "short", "attributes")
+ATTRIBUTE_PARTS = ("values", "question", "statement", "details")
 MIN_ATTRIBUTES = 4  # one asked, three for the hard negatives about the same entity
 
 
@@ -35,23 +37,23 @@ class Topic(NamedTuple):
 
 def read_topics(path: Path) -> list[Topic]:
     """Read and check the topics file. Raises InputError naming topic and attribute."""
-    content = read_yaml(path)
-    check_keys(content, ("topics", "values"), f"{path}: top level")
+    content = read_vocabulary(path)
+    check_parts(content, f"{path}: top level", PARTS, PARTS)
     lists = {}
-    for name, spec in check_mapping(content["values"], f"{path}: values").items():
+    for name, spec in check_parts(content["values"], f"{path}: values").items():
         lists[name] = cross_lists(spec, f"{path}: values, {name}")
     topics = []
-    for name, spec in check_mapping(content["topics"], f"{path}: topics").items():
+    for name, spec in check_parts(content["topics"], f"{path}: topics", least=0).items():
         where = f"{path}: topic {name}"
-        if not re.fullmatch("[a-z]+", str(name)):
+        if not re.fullmatch("[a-z]+", name):
             raise InputError(f"{where}: a topic's name must be one lower-case word")
-        check_keys(spec, ("entity", "short", "attributes"), where)
-        check_text(spec["entity"], ("{name}",), f"{where}, entity")
-        check_text(spec["short"], (), f"{where}, short")
-        n_attributes = len(check_mapping(spec["attributes"], f"{where}, attributes"))
-        if n_attributes < MIN_ATTRIBUTES:
+        check_parts(spec, where, TOPIC_PARTS, TOPIC_PARTS)
+        check_sentence(spec["entity"], f"{where}, entity", ("name",))
+        check_sentence(spec["short"], f"{where}, short")
+        check_parts(spec["attributes"], f"{where}, attributes", least=0)
+        if len(spec["attributes"]) < MIN_ATTRIBUTES:
             raise InputError(
-                f"{where}: {n_attributes} attributes; give it at least {MIN_ATTRIBUTES}"
+                f"{where}: {len(spec['attributes'])} attributes; give it at least {MIN_ATTRIBUTES}"
             )
         attributes = [
             make_attribute(noun, attribute, lists, f"{where}, attribute {noun}")
@@ -71,48 +73,17 @@ def read_topics(path: Path) -> list[Topic]:
     return topics
 
 
-def read_yaml(path: Path) -> Any:
-    """Return a YAML file's content. Raises InputError for broken YAML and for a key given twice.
-
-    PyYAML would silently keep the last of two equal keys, so a copied topic could hide another.
-    """
-    try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(path.read_text(encoding="utf-8"))
-        root = loader.get_single_node()
-        waiting, visited = [root], set()
-        while waiting:
-            node = waiting.pop()
-            # An alias can lead back to a node that was visited.
-            if isinstance(node, yaml.MappingNode) and id(node) not in visited:
-                visited.add(id(node))
-                seen = set()
-                for key, value in node.value:
-                    if str(key.value) in seen:
-                        raise InputError(
-                            f"{path}: line {key.start_mark.line + 1}: {key.value} is given twice"
-                        )
-                    seen.add(str(key.value))
-                    waiting.append(value)
-        return loader.construct_document(root) if root else None
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give a file of topics") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not valid YAML: {error}; text that starts with {{ needs quotes"
-        ) from None
-
-
 def make_attribute(noun: str, spec: dict, lists: dict[str, list[str]], where: str) -> Attribute:
     """Check one attribute and put its noun, question and statement into the general forms."""
-    check_text(noun, (), f"{where}, its name")
-    check_keys(spec, ("values", "question", "statement", "details"), where)
-    check_text(spec["question"], ("{e}",), f"{where}, question", may_ask=True)
-    check_text(spec["statement"], ("{e}", "{v}"), f"{where}, statement")
+    check_sentence(noun, f"{where}, its name")
+    check_parts(spec, where, ATTRIBUTE_PARTS, ATTRIBUTE_PARTS)
+    check_sentence(spec["question"], f"{where}, question", ("e",), may_ask=True)
+    check_sentence(spec["statement"], f"{where}, statement", ("e", "v"))
     details = spec["details"]
     if not isinstance(details, list) or not 2 <= len(details) <= 6:
         raise InputError(f"{where}, details: must be a list of two to six sentences")
     for detail in details:
-        check_text(detail, (), f"{where}, details", may_use=("{e}", "{v}"))
+        check_sentence(detail, f"{where}, details", may_use=("e", "v"))
 
     def fill(form: str) -> str:
         return form.format(s=spec["statement"], q=spec["question"], noun=noun, e="{e}", v="{v}")
@@ -149,7 +120,7 @@ def list_values(spec: object, lists: dict[str, list[str]], where: str) -> list[s
     if not isinstance(spec, list) or len(set(map(str, spec))) < 2:
         raise InputError(f"{where}: needs at least two different values")
     for value in spec:
-        check_text(value, (), where)
+        check_sentence(value, where)
     return spec
 
 
@@ -161,42 +132,17 @@ def cross_lists(spec: Any, where: str) -> list:
     return [" ".join(map(str, words)) for words in product(*lists)] if len(lists) > 1 else lists[0]
 
 
-def check_mapping(spec: Any, where: str) -> dict:
-    """Return `spec`. Raises InputError unless it is a mapping."""
-    if not isinstance(spec, dict):
-        raise InputError(f"{where}: must be a mapping (lines of `key: value`)")
-    return spec
-
-
-def check_keys(spec: Any, keys: tuple[str, ...], where: str) -> None:
-    """Raise InputError unless `spec` is a mapping with exactly `keys`, none of them empty."""
-    check_mapping(spec, where)
-    for key in keys:
-        if not spec.get(key):
-            raise InputError(f"{where}: {key} is missing; add it")
-    for key in spec:
-        if key not in keys:
-            raise InputError(f"{where}: unknown key {key}; the keys are {', '.join(keys)}")
-
-
-def check_text(
-    text: object,
-    must_use: tuple[str, ...],
+def check_sentence(
+    spec: object,
     where: str,
+    must_use: tuple[str, ...] = (),
     may_use: tuple[str, ...] = (),
     may_ask: bool = False,
 ) -> None:
-    """Raise InputError unless `text` is lower-case text with the right {placeholders}."""
-    if not isinstance(text, str):
-        raise InputError(f"{where}: {text!r} is not text; put it in quotes")
+    """Raise InputError unless `spec` is a form in lower case, one that asks only where it may."""
+    text = check_form(spec, where, must_use, may_use)
     if text != text.lower() or text != text.strip():
         raise InputError(f"{where}: {text!r} must be lower case, without spaces around it")
-    for placeholder in must_use:
-        if placeholder not in text:
-            raise InputError(f"{where}: {text!r} does not hold {placeholder}; add it")
-    for used in re.findall(r"\{[^}]*\}?|\}", text):
-        if used not in must_use + may_use:
-            raise InputError(f"{where}: {text!r} holds {used}, which has no meaning here")
     asked = [word for word in re.findall(r"\w+|\?", text) if word in (*QUESTION_WORDS, "?")]
     if asked and not may_ask:
         raise InputError(

@@ -37,12 +37,13 @@ def check_parts(
 ) -> dict:
     """Return `spec`; raise InputError unless it is a mapping of texts to something.
 
-    needed: keys that must be there; known: all that may be, any if None; least: how many must be.
+    needed: keys that must stand for something; known: all that may be, any if None; least: how many
+    there must be.
     """
     if not isinstance(spec, dict):
         raise InputError(f"{where}: must be a mapping (lines of `key: value`)")
     for key in needed:
-        if key not in spec:
+        if spec.get(key) is None:
             raise InputError(f"{where}: {key} is missing; add it")
     for key in spec:
         if known is not None and key not in known:

@@ -12,10 +12,9 @@ from pathlib import Path
 from random import Random
 
 import polars as pl
-import yaml
 
 from genlab.core.program import InputError
-from genlab.core.yaml_text import load_yaml
+from genlab.mini.vocabulary import check_forms, check_parts, check_texts, read_vocabulary
 from pipelines.alignment.schemas import divide, frames_of
 
 MOODS = ("good", "bad")
@@ -26,6 +25,10 @@ MIN_SENTENCES, MAX_SENTENCES = 1, 4  # between opening and closing
 MOST_DRAFTS = 1000  # before the vocabulary counts as used up
 LISTS = ("genre", "aspect", "person", "place", "companion", "degree", "hero", "task")
 MOOD_LISTS = ("adjective", "verb", "noun")
+TITLE_PARTS = ("first", "second")
+# Lists of sentences: of either mood, and of one.
+ANY_MOOD = ("openings", "neutral")
+OF_A_MOOD = ("sentences", "closings")
 
 
 def make_reviews(
@@ -75,7 +78,7 @@ def fill(sentence: str, world: dict, mood: str, rng: Random) -> str:
     def word(place: re.Match) -> str:
         name = place[1]
         if name == "title":
-            first, second = (rng.choice(world["titles"][part]) for part in ("first", "second"))
+            first, second = (rng.choice(world["titles"][part]) for part in TITLE_PARTS)
             return f"the {first} {second}"
         return rng.choice(world[mood][name] if name in MOOD_LISTS else world[name])
 
@@ -84,26 +87,20 @@ def fill(sentence: str, world: dict, mood: str, rng: Random) -> str:
 
 def read_world(path: Path) -> dict:
     """Return the vocabulary; raise InputError naming the list or sentence that is wrong."""
-    try:
-        world = load_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
-    if not isinstance(world, dict):
-        raise InputError(f"{path}: must have lists of words by name")
-    places = [("titles", "first"), ("titles", "second"), ("openings",), ("neutral",)]
-    places += [(name,) for name in LISTS]
-    places += [(mood, name) for mood in MOODS for name in (*MOOD_LISTS, "sentences", "closings")]
-    for place in places:
-        found: object = world
-        for key in place:
-            found = found.get(key) if isinstance(found, dict) else None
-        if not isinstance(found, list) or not all(isinstance(item, str) for item in found or [0]):
-            raise InputError(f"{path}: {'.'.join(place)} must be a list of texts")
-    forms = {"openings": world["openings"], "neutral": world["neutral"]}
-    forms |= {f"{m}.{name}": world[m][name] for m in MOODS for name in ("sentences", "closings")}
-    for where, sentences in forms.items():
-        known = {*LISTS, "title", *(() if where in ("openings", "neutral") else MOOD_LISTS)}
-        for sentence in sentences:
-            if unknown := set(re.findall(r"\{(\w+)\}", sentence)) - known:
-                raise InputError(f"{path}: {where}: '{sentence}' has no list {unknown.pop()}")
+    world = read_vocabulary(path)
+    check_parts(world, f"{path}: top level", ("titles", *LISTS, *ANY_MOOD, *MOODS))
+    check_parts(world["titles"], f"{path}: titles", TITLE_PARTS)
+    for part in TITLE_PARTS:
+        check_texts(world["titles"][part], f"{path}: titles, {part}")
+    for name in LISTS:
+        check_texts(world[name], f"{path}: {name}")
+    for name in ANY_MOOD:
+        check_forms(world[name], f"{path}: {name}", may_use=(*LISTS, "title"))
+    for mood in MOODS:
+        check_parts(world[mood], f"{path}: {mood}", (*MOOD_LISTS, *OF_A_MOOD))
+        for name in MOOD_LISTS:
+            check_texts(world[mood][name], f"{path}: {mood}, {name}")
+        for name in OF_A_MOOD:
+            known = (*LISTS, *MOOD_LISTS, "title")
+            check_forms(world[mood][name], f"{path}: {mood}, {name}", may_use=known)
     return world

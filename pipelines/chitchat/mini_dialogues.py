@@ -11,11 +11,10 @@ from pathlib import Path
 from random import Random
 
 import polars as pl
-import yaml
 
 from genlab.core.program import InputError
 from genlab.core.tables import BATCH_ROWS
-from genlab.core.yaml_text import load_yaml
+from genlab.mini.vocabulary import check_parts, check_texts, read_vocabulary
 from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
 
 # Ours: enough of each for its effect to be measured on a few hundred replies.
@@ -24,6 +23,8 @@ SAME_START_SHARE = 0.05
 ECHO_SHARE = 0.08  # of replies
 CLOSING_SHARE = 0.25
 MAX_TURNS = 8
+WORLD_PARTS = ("greetings", "closings", "facts", "topics")
+TOPIC_PARTS = ("ask", "answer")
 FACT_PARTS = ("say", "between", "ask", "answer", "values")
 
 
@@ -97,38 +98,23 @@ def plain_texts(path: Path, n_dialogues: int, seed: int) -> list[str]:
 
 def read_world(path: Path) -> dict:
     """Return the vocabulary; raise InputError for broken YAML or a part that is not there."""
-    try:
-        world = load_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}); mend it") from None
-    world = world if isinstance(world, dict) else {}
+    world = read_vocabulary(path)
+    check_parts(world, f"{path}: top level", WORLD_PARTS)
     for part in ("greetings", "closings"):
-        check_texts(path, part, world.get(part))
-    for group, parts in (("facts", FACT_PARTS), ("topics", ("ask", "answer"))):
-        entries = world.get(group)
-        if not isinstance(entries, dict) or not entries:
-            raise InputError(f"{path}: {group} must be a mapping with something in it")
-        for name, entry in entries.items():
+        check_texts(world[part], f"{path}: {part}")
+    for group, parts in (("facts", FACT_PARTS), ("topics", TOPIC_PARTS)):
+        for name, entry in check_parts(world[group], f"{path}: {group}").items():
+            check_parts(entry, f"{path}: {group}, {name}", parts)
             for part in parts:
-                texts = entry.get(part) if isinstance(entry, dict) else None
-                check_texts(path, f"{group}.{name}.{part}", texts)
+                where = f"{path}: {group}, {name}, {part}"
+                texts = check_texts(entry[part], where)
                 if group == "facts" and part in ("say", "answer"):
-                    check_values(path, f"{group}.{name}.{part}", texts or [])
+                    check_values(texts, where)
     return world
 
 
-def check_texts(path: Path, part: str, texts: object) -> None:
-    """Raise InputError unless there is a list of texts."""
-    if (
-        not isinstance(texts, list)
-        or not texts
-        or not all(isinstance(text, str) and text.strip() for text in texts)
-    ):
-        raise InputError(f"{path}: {part} must be a list of texts with something in it")
-
-
-def check_values(path: Path, part: str, texts: list[str]) -> None:
+def check_values(texts: list[str], where: str) -> None:
     """Raise InputError for a sentence that does not name its fact."""
     for text in texts:
         if "_" not in text:
-            raise InputError(f"{path}: {part}: '{text}' names no value; write _")
+            raise InputError(f"{where}: '{text}' names no value; write _")

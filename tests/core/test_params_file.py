@@ -234,5 +234,5 @@ def test_claims_receipts_and_show_read_values_as_dvc_does():
     assert values["a"] == "no" and values["c"] == 1e-4 and values["d"] == 17
     assert read_params(text).content == values
     assert load_yaml(text) == parse_params(text, None) == values
-    with pytest.raises(yaml.YAMLError, match="duplicate key"):
+    with pytest.raises(yaml.YAMLError, match="line 2: a occurs twice"):
         load_yaml("a: 1\na: 2\n")

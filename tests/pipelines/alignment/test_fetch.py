@@ -82,11 +82,11 @@ def test_splits_and_halves_depend_on_the_id_alone_and_have_their_shares(mini):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda world: world.pop("genre"), "genre must be a list of texts"),
-        (lambda world: world["titles"].pop("second"), "titles.second must be a list of texts"),
-        (lambda world: world["good"].update(verb=[1]), "good.verb must be a list of texts"),
-        (lambda world: world["bad"].update(closings=[]), "bad.closings must be a list of texts"),
-        (lambda world: world["neutral"].append("so {adjective}"), "'so {adjective}' has no list"),
+        (lambda world: world.pop("genre"), "top level: genre is missing"),
+        (lambda world: world["titles"].pop("second"), "titles: second is missing"),
+        (lambda world: world["good"].update(verb=[1]), "good, verb: 1 is not text"),
+        (lambda world: world["bad"].update(closings=[]), "bad, closings: 0 different texts"),
+        (lambda world: world["neutral"].append("so {adjective}"), "neutral: .*holds {adjective}"),
     ],
 )
 def test_a_mistake_in_the_vocabulary_is_named(tmp_path, change, message):

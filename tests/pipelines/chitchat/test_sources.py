@@ -241,12 +241,15 @@ def test_the_mini_world_names_facts_that_are_needed_two_turns_later():
     ("change", "expected"),
     [
         ("greetings: [привет", "not YAML"),
-        ("facts: {}", "greetings must be a list"),
-        ("greetings: [а]\nclosings: [а]\nfacts: {}", "facts must be a mapping"),
+        ("facts: {}", "top level: greetings is missing"),
+        (
+            "greetings: [а]\nclosings: [а]\nfacts: {}\ntopics: {}",
+            "facts: 0 keys; give it at least 1",
+        ),
         (
             "greetings: [а]\nclosings: [а]\nfacts: {name: {say: [я], between: [б], ask: [в], "
             "answer: [_], values: [а]}}\ntopics: {}",
-            "facts.name.say: 'я' names no value",
+            "facts, name, say: 'я' names no value",
         ),
     ],
 )
