@@ -7,6 +7,7 @@ import polars as pl
 
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from pipelines.instruct.prompt_templates import SEPARATOR, PromptTemplate
 from pipelines.instruct.schemas import TASK_SCHEMA
 
 Tasks = dict[str, dict[str, list[dict]]]  # by task and split
@@ -20,6 +21,25 @@ def check_templates(tasks: Collection[str], templates: Collection[str]) -> None:
                 f"no templates for {task}{did_you_mean(task, templates)}; tasks.templates has "
                 f"{', '.join(templates)}"
             )
+
+
+def check_answers(names: dict[str, list[str]], templates: dict[str, list[PromptTemplate]]) -> None:
+    """Raise InputError for answer choices that do not name, in order, what the labels stand for.
+
+    names: of labels, by task. A choice may say more than the name; Jinja is not looked into.
+    """
+    for task, expected in names.items():
+        for template in templates[task]:
+            choices = [each.strip() for each in template.answer_choices.split(SEPARATOR)]
+            if choices == [""] or "{" in template.answer_choices:
+                continue
+            if len(choices) != len(expected) or any(
+                name not in choice for name, choice in zip(expected, choices, strict=True)
+            ):
+                raise InputError(
+                    f"{template.shown}: its answer choices are {', '.join(choices)}, the labels "
+                    f"{', '.join(expected)}; give tasks.templates and tasks.path the same, in order"
+                )
 
 
 def check_sizes(tasks: Tasks) -> None:

@@ -221,6 +221,17 @@ TASKS = {
 }
 
 
+def names_of_labels(world: World) -> dict[str, list[str]]:
+    """Return what a task's labels stand for, in their order, where that is words of the world."""
+    return {
+        "topic": list(world.fields),
+        "new_topic": list(world.new_fields),
+        "question_type": list(world.questions),
+        "sentiment": list(world.attributes["feeling"]),
+        **{name: list(world.attributes[name]) for name in ("size", "heat", "speed", "age")},
+    }
+
+
 def make_examples(
     world: World, name: str, n_train: int, n_test: int, seed: int
 ) -> dict[str, list[Example]]:

@@ -270,7 +270,7 @@ def test_a_mistake_is_one_line_that_names_its_key(folder, capsys, changes, expec
     [
         ("gen: [1", "params.yaml"),
         ("gen:\n\tcap: 3", "params.yaml"),
-        ("gen:\n  cap: 3\n  cap: 4", 'line 3: cap occurs twice'),
+        ("gen:\n  cap: 3\n  cap: 4", "line 3: cap occurs twice"),
         ("", "corpus is missing; stage fetch_corpus needs it"),
         ("- a list", "params.yaml"),
     ],

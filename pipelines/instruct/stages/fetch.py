@@ -46,12 +46,16 @@ def tasks(
 
     known = read_templates(templates)
     if source is Source.mini:
-        found = mini_tasks.make_tasks(read_world(path), n_train, n_test, seed)
+        world = read_world(path)
+        found = mini_tasks.make_tasks(world, n_train, n_test, seed)
+        names = mini_tasks.names_of_labels(world)
     else:
         is_file = source is Source.file
         read = task_files.read_task_folder(path) if is_file else task_files.read_hub_sets(hub_sets)
         found = task_files.split_tasks(read, n_train, n_test, seed)
+        names = {}  # a file's labels have none
     fetched_tasks.check_templates(found, known)
+    fetched_tasks.check_answers(names, known)
     fetched_tasks.check_sizes(found)
     write_table(output, [fetched_tasks.task_rows(found)], TASK_SCHEMA)
     copy_templates(templates, templates_output)

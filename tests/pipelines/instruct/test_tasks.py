@@ -5,13 +5,15 @@ import random
 import re
 import zipfile
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import yaml
 
 from genlab.core.program import InputError
+from pipelines.instruct.fetched_tasks import check_answers
 from pipelines.instruct.mini_crawl import make_crawl
-from pipelines.instruct.mini_tasks import TASKS, make_examples
+from pipelines.instruct.mini_tasks import TASKS, make_examples, names_of_labels
 from pipelines.instruct.mini_world import (
     TIMES_SEEN,
     is_asked_in_training,
@@ -20,6 +22,7 @@ from pipelines.instruct.mini_world import (
     value_of_fact,
 )
 from pipelines.instruct.page_files import read_pages
+from pipelines.instruct.prompt_templates import read_templates
 from pipelines.instruct.task_files import read_hub_sets, read_task_folder, split_examples
 from pipelines.instruct.web_rules import Counts, RuleSet, clean_pages
 from tests.project_copy import ROOT
@@ -37,6 +40,23 @@ def test_a_task_has_other_examples_in_test_and_all_its_labels(name):
     if n := TASKS[name].n_choices:
         labels = Counter(each["label"] for each in found["test"])
         assert set(labels) == set(range(n))
+
+
+def test_labels_stand_for_the_answer_choices_of_the_templates():
+    templates = read_templates(ROOT / "pipelines/instruct/templates")
+    check_answers(names_of_labels(WORLD), templates)
+    longer = replace(templates["size"][0], answer_choices="it is big ||| it is small")
+    check_answers({"size": ["big", "small"]}, {"size": [longer]})
+    renamed = dict(zip(["vast", "small"], WORLD.attributes["size"].values(), strict=True))
+    world = replace(WORLD, attributes=WORLD.attributes | {"size": renamed})
+    with pytest.raises(InputError, match="of size: its answer choices are big, small, the labels"):
+        check_answers(names_of_labels(world), templates)
+    turned = replace(WORLD, questions=dict(reversed(WORLD.questions.items())))
+    with pytest.raises(InputError, match="number, time, place, person; give"):
+        check_answers(names_of_labels(turned), templates)
+    fewer = replace(WORLD, new_fields=dict(list(WORLD.new_fields.items())[:3]))
+    with pytest.raises(InputError, match="the labels animals, garden, sea; give"):
+        check_answers(names_of_labels(fewer), templates)
 
 
 def test_right_answers_are_right():
