@@ -34,6 +34,7 @@ from genlab.experiments.revisions import (
     read_params,
     read_rows,
 )
+from genlab.experiments.rows import with_groups
 from genlab.experiments.training_seeds import ALONE, Trainings
 
 Runs = dict[str, dict[int | None, str]]  # arm -> seed -> the commit of its experiment
@@ -241,7 +242,9 @@ def read_arms(
         arm = arms[name]
         try:
             tables = {
-                seed: select_rows(read(rows_of(layout, arm), commit), arm.get("where", {}))
+                seed: with_groups(
+                    layout, select_rows(read(rows_of(layout, arm), commit), arm.get("where", {}))
+                )
                 for seed, commit in commits.items()
             }
             rows[name] = tables

@@ -48,7 +48,7 @@ from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.published import reread_published
 from genlab.experiments.revisions import read_params
 from genlab.experiments.training_seeds import check_trainings
-from genlab.experiments.verdict_words import IDENTICAL, tell_size
+from genlab.experiments.verdict_words import IDENTICAL, UNTESTABLE, tell_size
 from genlab.experiments.verdicts import explain_not_run, settle_claims
 
 app = stage_app()
@@ -75,7 +75,7 @@ def print_settled(
             group,
             f"{found['difference']:+z.3f}",
             "-"
-            if found["verdict"] == IDENTICAL
+            if found["verdict"] in (IDENTICAL, UNTESTABLE)
             else f"[{found['low']:+z.3f}, {found['high']:+z.3f}]",
             found["n"],
             "-"

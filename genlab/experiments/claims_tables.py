@@ -16,6 +16,8 @@ from genlab.experiments.verdict_words import (
     tell_size,
 )
 
+NO_TEST = "no pair differs, or too few could"
+
 
 def with_interval(numbers: dict[str, float]) -> str:
     """Return "4.56 (4.31-4.80)"."""
@@ -165,7 +167,7 @@ def verdicts_line(
         f"*{called[0].capitalize()}* and *{called[1]}*: the interval excludes "
         "zero, and so does p < 0.05 after Holm's correction "
         f"for the {n_tests} tests in this table"
-        + (f" (in {no_test} cells no pair differs, so they are no tests)." if no_test else ".")
+        + (f" ({count_of(no_test, 'more cell')} no test: {NO_TEST})." if no_test else ".")
     ]
     if any(
         tell_size(cell["verdict"], cell["low"], cell["high"], margin_of(claims[name], layout))
@@ -211,9 +213,14 @@ def verdicts_line(
 
 
 def of_one_training(cells: list[dict]) -> str:
-    """Return how many cells are of one training alone, where the others are of several."""
+    """Return in how many cells no training changes any value, where it does in the others."""
     n = sum(cell.get("n_trainings") == 1 for cell in cells)
-    return f" ({n} of the {len(cells)} cells are of one training)" if n else ""
+    return f" (of {n} of the {len(cells)} cells no training changes any value)" if n else ""
+
+
+def count_of(n: int, noun: str) -> str:
+    """Return "1 cell is" or "3 cells are"."""
+    return f"{n} {noun} is" if n == 1 else f"{n} {noun}s are"
 
 
 def agreeing(cells: dict[str, dict]) -> str:

@@ -14,15 +14,12 @@ import typer
 
 from genlab.core.params import flatten
 from genlab.core.program import InputError, run, stage_app
-from genlab.experiments.comparison import (
-    Difference,
-    compare_group,
-    with_verdicts,
-)
+from genlab.experiments.arm_summaries import chance_of_samples, split_of
+from genlab.experiments.comparison import Difference, compare_group
 from genlab.experiments.comparison_views import Comparison, as_json, as_markdown, as_text
 from genlab.experiments.gates import explain_miss, read_gate
 from genlab.experiments.layout import Layout, read_layout, read_yaml
-from genlab.experiments.pairing import Pairing, count_asked, pair_rows
+from genlab.experiments.pairing import Pairing, Side, count_asked, pair_rows
 from genlab.experiments.revisions import (
     WORKSPACE,
     commit_of,
@@ -34,6 +31,7 @@ from genlab.experiments.revisions import (
 )
 from genlab.experiments.rows import is_rows_file, read_compared
 from genlab.experiments.training_seeds import check_trainings, expand, matched_order
+from genlab.experiments.verdict_rules import with_verdicts
 
 app = stage_app()
 
@@ -74,6 +72,7 @@ def compare_revisions(
             ),
             *unpaired_groups(layout, rows_a[0], rows_b[0], pairings),
             *describe_trainings(base, other, matched),
+            *describe_errors(layout, pairings, (rows_a, rows_b)),
         ],
         warnings=find_doubts(layout, [*base, *other], pairings),
         differences=differences,
@@ -92,8 +91,27 @@ def describe_trainings(base: Runs, other: Runs, matched: bool) -> list[str]:
         return []
     how = "paired by seed" if matched else "each side's are its own"
     if 1 in (len(base), len(other)):
-        how = "a side of one training adds nothing to the error: it is taken as if it were all"
+        how = "the side of one training is taken to vary as the other's do"
     return [f"trainings: {len(base)} in BASE, {len(other)} in OTHER; {how}"]
+
+
+def describe_errors(
+    layout: Layout, pairings: dict[str, Pairing], rows: tuple[Side, Side]
+) -> list[str]:
+    """Say for each side of several trainings where the error of its first metric comes from."""
+    metric = layout.shown[0]
+    column = layout.metrics[metric].column
+    lines = []
+    for group, pairing in pairings.items():
+        for name, values, tables in zip(
+            ("BASE", "OTHER"), pairing.values([column]), rows, strict=True
+        ):
+            within = chance_of_samples(layout, tables, group, column)
+            split = split_of(values[:, :, 0], within).get("error_from", {})
+            parts = ", ".join(f"{100 * share:.0f} % {source}" for source, share in split.items())
+            if parts:
+                lines.append(f"{group} {name}: squared error of {metric} from {parts}".strip())
+    return lines
 
 
 def described(revision: str | None) -> str:
@@ -141,7 +159,7 @@ def unpaired_groups(
     """Return a line for each group that is not compared."""
     if layout.group is None:
         return []
-    sides = [set(rows[layout.group].cast(pl.String)) for rows in (base, other)]
+    sides = [set(rows[layout.group].cast(pl.String).fill_null("")) for rows in (base, other)]
     lines = []
     for group in sorted((sides[0] | sides[1]) - set(pairings)):
         where = [name for name, side in zip(("BASE", "OTHER"), sides, strict=True) if group in side]

@@ -6,21 +6,13 @@ and other trainings.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 
 from genlab.experiments.layout import Layout, Metric
 from genlab.experiments.pairing import Pairing, count_different
-from genlab.experiments.verdict_words import (
-    IDENTICAL,
-    NO_DIFFERENCE,
-    NOT_SETTLED,
-    UNSTABLE,
-    lies_within,
-)
 from genlab.statistics.bootstrap import Resampled, means_within, resample
 from genlab.statistics.differences import (
     SHARE_TESTS,
@@ -32,19 +24,16 @@ from genlab.statistics.differences import (
 )
 from genlab.statistics.intervals import Bounds, bootstrap_interval, finished_ends
 from genlab.statistics.significance import (
-    FEWEST_PAIRS,
     LEVEL,
-    adjust_by_holm,
     bootstrap_p,
     detectable_difference,
     exact_p,
-    is_significant,
     least_p,
-    number_to_settle,
 )
 from genlab.statistics.trainings import (
     TrainingPart,
     difference_part,
+    of_one,
     students_interval,
     training_part,
     trainings_test,
@@ -86,7 +75,7 @@ class Difference:
     least_p: float = 0.0  # a p that is no greater is only known to be below this
     error: float = 0.0  # the standard error, for other units and trainings
     margin: float | None = None
-    same_rows: bool = False  # all that both sides say of these units is the same
+    same_rows: str = ""  # what is the same on both sides, for all units: texts | values | ""
     n_tests: int = 0  # how many differences Holm's correction was made for
     needed: int | None = None  # pairs that would settle it
     needed_trainings: int | None = None  # or trainings
@@ -121,7 +110,10 @@ class Levels:
 def read_levels(
     a: np.ndarray, b: np.ndarray, clusters: np.ndarray | None, *, matched: bool
 ) -> Levels:
-    """Return the pairs' values, float64[trainings, n, m] of each side, at both levels."""
+    """Return the pairs' values, float64[trainings, n, m] of each side, at both levels.
+
+    A side of one training is taken to vary as the other's trainings do.
+    """
     if matched:
         counted = ~np.isnan(b - a)
         x, y = (mean_over(np.where(counted, side, np.nan)) for side in (a, b))
@@ -129,8 +121,23 @@ def read_levels(
         return Levels(x, y, b - a, part, clusters, len(a))
     x, y = mean_over(a), mean_over(b)
     nothing = np.where(np.isnan(x) | np.isnan(y), np.nan, 0.0)
-    part = difference_part(training_part(a, clusters), training_part(b, clusters))
+    part = difference_part(*parts_of(a, b, clusters))
     return Levels(x + nothing, y + nothing, None, part, clusters, min(len(a), len(b)))
+
+
+def is_untrained(values: np.ndarray) -> bool:
+    """Say whether no training changes any value, float64[trainings, n, m]."""
+    return all(np.array_equal(values[0], each, equal_nan=True) for each in values)
+
+
+def parts_of(
+    a: np.ndarray, b: np.ndarray, clusters: np.ndarray | None
+) -> tuple[TrainingPart, TrainingPart]:
+    """Return what trainings add to each side's mean, one training's being as the other side's."""
+    one, other = training_part(a, clusters), training_part(b, clusters)
+    if len(a) == 1:
+        return of_one(other, len(b)), other
+    return one, of_one(one, len(a)) if len(b) == 1 else other
 
 
 def mean_over(values: np.ndarray) -> np.ndarray:
@@ -150,7 +157,11 @@ def compare_group(
     named = {name: layout.metrics[name] for name in metrics}
     columns = [metric.column for metric in named.values()]
     a, b = pairing.values(columns)
-    levels = read_levels(a, b, pairing.clusters(layout), matched=pairing.matched)
+    is_of_units = all(metric.per == "unit" for metric in named.values())
+    if is_of_units and is_untrained(a) and is_untrained(b):
+        a, b = a[:1], b[:1]
+    matched = pairing.matched or len(a) == len(b) == 1
+    levels = read_levels(a, b, pairing.clusters(layout), matched=matched)
     limits = [
         difference_limits(metric.limits(), pairing.constant, levels.x[:, i], levels.y[:, i])
         for i, metric in enumerate(named.values())
@@ -294,58 +305,3 @@ def are_opposite(
 def mean_of(values: np.ndarray) -> float:
     """Return the mean; NaN, without a warning, if there is nothing."""
     return float(values.mean()) if len(values) else float("nan")
-
-
-def with_verdicts(differences: list[Difference]) -> list[Difference]:
-    """Return the differences with p adjusted for testing them together, and their verdicts.
-
-    One in which no pair differs could not come out otherwise: it is no test, and not counted.
-    """
-    tests = [each.p if each.n_different else float("nan") for each in differences]
-    n_tests = sum(p == p for p in tests)
-    settled = []
-    for each, p_adjusted in zip(differences, adjust_by_holm(tests), strict=True):
-        if each.n == 0:
-            verdict = "no pair counts"
-        elif each.same_rows and not each.n_different:
-            verdict = IDENTICAL
-        elif each.is_unstable:
-            verdict = UNSTABLE
-        elif is_significant(each.low, each.high, p_adjusted):
-            found = "lower" if each.difference < 0 else "higher"
-            verdict = "better" if found == each.better else "worse"
-        elif is_within_margin(each):
-            verdict = f"{NO_DIFFERENCE} {each.margin:g}"
-        else:
-            verdict = NOT_SETTLED
-            if each.test not in OF_TRAININGS:
-                pairs, trainings = numbers_needed(each, n_tests or 1)
-                each = replace(each, needed=pairs, needed_trainings=trainings)
-        settled.append(replace(each, p_adjusted=p_adjusted, verdict=verdict, n_tests=n_tests))
-    return settled
-
-
-def numbers_needed(found: Difference, n_asked: int) -> tuple[int | None, int | None]:
-    """Return how many pairs, or else how many trainings, would settle a difference.
-
-    More is asked of what adds more to the error, or of the other if no number of it would do.
-    """
-    of_trainings = found.training_variance
-    of_units = max(0.0, found.error**2 - of_trainings)
-    ask = partial(number_to_settle, found.difference, margin=found.margin, n_asked=n_asked)
-    pairs = ask(sqrt(of_units * found.n), beyond=of_trainings)
-    trainings = ask(sqrt(of_trainings * found.n_trainings), beyond=of_units, fewest=2)
-    if trainings is not None and (pairs is None or of_trainings > of_units):
-        return None, max(trainings, found.n_trainings + 1)
-    return pairs and max(pairs, found.n + 1), None
-
-
-def is_within_margin(found: Difference) -> bool:
-    """Say whether a difference is shown to be smaller than the margin, either way.
-
-    Two one-sided tests, each at 2.5 %: the 95 % interval lies between -margin and margin. So few
-    units, or clusters of them, that all could agree by chance show nothing.
-    """
-    n = found.n_clusters or found.n
-    enough = found.test in OF_TRAININGS or n >= FEWEST_PAIRS
-    return enough and lies_within(found.low, found.high, found.margin)

@@ -36,11 +36,16 @@ class Layout:
     path: Path
     unit: str
     metrics: dict[str, Metric]
-    group: str | None = None
+    group: str | None = None  # a column, or what several columns together are called
+    group_columns: tuple[str, ...] = ()  # these, as of a log with tasks and filters
     cluster: str | None = None  # units of one cluster are not independent: queries of one topic
     sample: str | None = None  # several rows of one unit, texts drawn anew: their mean is its value
     units_from: Path | None = None  # the table the units are taken from, if a run could change it
     shown: tuple[str, ...] = ()  # the metrics in README's tables
+
+    def columns_of_group(self) -> tuple[str, ...]:
+        """Return the columns that tell a row's group; () where rows have none."""
+        return self.group_columns or ((self.group,) if self.group else ())
 
 
 def read_layout(path: Path) -> Layout:
@@ -49,8 +54,12 @@ def read_layout(path: Path) -> Layout:
     if not isinstance(rows, dict):
         raise InputError(f"{path}: no rows: at its head, which says what is compared")
     check_keys(f"{path}: rows", rows, Layout, needed=("path", "unit", "metrics"))
-    for key in ("path", "unit", "group", "cluster", "sample", "units_from"):
+    group = rows.get("group", [])
+    group_columns = group if isinstance(group, list) else [group]
+    for key in ("path", "unit", "cluster", "sample", "units_from"):
         check_text(f"{path}: rows.{key}", rows.get(key, ""))
+    for column in group_columns:
+        check_text(f"{path}: rows.group", column)
     if not isinstance(rows["metrics"], dict):
         raise InputError(f"{path}: rows.metrics: must be like {METRICS_FORM}")
     metrics = {}
@@ -74,7 +83,8 @@ def read_layout(path: Path) -> Layout:
         path=Path(rows["path"]),
         unit=rows["unit"],
         metrics=metrics,
-        group=rows.get("group"),
+        group=" ".join(group_columns) or None,
+        group_columns=tuple(group_columns) if len(group_columns) > 1 else (),
         cluster=rows.get("cluster"),
         sample=rows.get("sample"),
         units_from=Path(origin) if origin else None,

@@ -12,7 +12,7 @@ from genlab.core.markdown import markdown_table
 from genlab.experiments.claims_tables import in_full, margin_of, tell_needed
 from genlab.experiments.layout import Layout, read_layout, read_yaml
 from genlab.experiments.revisions import parse_metrics
-from genlab.experiments.verdict_words import IDENTICAL, NOT_SETTLED, tell_size
+from genlab.experiments.verdict_words import IDENTICAL, NOT_SETTLED, UNTESTABLE, tell_size
 
 HOLDS, FAILS, OPEN = "supported", "contradicted", NOT_SETTLED
 VERDICTS = {HOLDS: "holds", FAILS: "the contrary"}  # in tables; the others as they are
@@ -21,12 +21,15 @@ VERDICTS = {HOLDS: "holds", FAILS: "the contrary"}  # in tables; the others as t
 def over_collections(groups: dict[str, dict]) -> dict[str, dict]:
     """Return ranker -> {verdict, holds, contradicted, open, of} of one claim's settled groups.
 
-    verdict: all, some or none; the counts are of collections, of those it was asked on. On one that
-    is open the claim is not settled: more queries may show it.
+    verdict: all, some, none or "" if it could be tested on none; the counts are of collections, of
+    those it could be tested on. On one that is open the claim is not settled: more queries may show
+    it.
     """
     found: dict[str, list[str]] = {}
     for group, numbers in groups.items():
-        found.setdefault(ranker_of(group), []).append(numbers["verdict"])
+        verdicts = found.setdefault(ranker_of(group), [])
+        if numbers["verdict"] not in (IDENTICAL, UNTESTABLE):
+            verdicts.append(numbers["verdict"])
     return {
         ranker: {
             "verdict": word_of(verdicts.count(HOLDS), len(verdicts)),
@@ -40,7 +43,9 @@ def over_collections(groups: dict[str, dict]) -> dict[str, dict]:
 
 
 def word_of(holds: int, of: int) -> str:
-    """Return "all", "some" or "none"."""
+    """Return "all", "some" or "none"; "" of none at all."""
+    if not of:
+        return ""
     return "none" if not holds else "all" if holds == of else "some"
 
 
@@ -63,7 +68,11 @@ def cell_of(groups: dict[str, dict], ranker: str, margin: float | None = None) -
     if not own:
         return "not asked"
     over = over_collections(own)[ranker]
-    words = {"all": f"holds on all {over['of']}", "none": f"holds on none of {over['of']}"}
+    words = {
+        "": UNTESTABLE,
+        "all": f"holds on all {over['of']}",
+        "none": f"holds on none of {over['of']}",
+    }
     word = words.get(over["verdict"], f"holds on {over['holds']} of {over['of']}")
     if over["contradicted"]:
         word += f", the contrary on {over['contradicted']}"
@@ -83,8 +92,8 @@ def tell_found(found: dict, margin: float | None, *, is_said: bool) -> str:
     is_said: the verdict is, for all collections together.
     """
     verdict = found["verdict"]
-    if verdict == IDENTICAL:
-        return verdict
+    if verdict in (IDENTICAL, UNTESTABLE):
+        return f"{verdict} ({found['why']})" if "why" in found else verdict
     word = "" if is_said else f" {VERDICTS.get(verdict, verdict)}"
     size = tell_size(verdict, found["low"], found["high"], margin)
     interval = f"({found['low']:+z.2f} to {found['high']:+z.2f})"
@@ -162,6 +171,8 @@ def elsewhere_of(folder: Path) -> dict[str, str]:
 
 def short_cell(ranker: str, over: dict) -> str:
     """Return "minilm: holds on 1 of 3, contradicted on 2"."""
+    if not over["of"]:
+        return f"{ranker}: {UNTESTABLE}"
     words = f"{ranker}: holds on {over['holds']} of {over['of']}"
     if over["contradicted"]:
         words += f", **contradicted** on {over['contradicted']}"
@@ -184,7 +195,8 @@ def family_line(settled: dict, pipeline: str) -> str:
         f"correction for the {n_tests} tests of all claims of {pipeline}. So the interval of one "
         "that is *not settled* may exclude zero, too; after *needs* the number of pairs that would "
         "settle it, if the difference and its spread stay. *Within M*, *no difference beyond M*: "
-        "the interval lies within M, a margin of claims.yaml.\n\n"
+        "the interval lies within M, a margin of claims.yaml. Where a claim *cannot be tested* "
+        "the collection does not count.\n\n"
     )
 
 

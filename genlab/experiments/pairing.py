@@ -16,6 +16,7 @@ from genlab.core.program import InputError
 from genlab.experiments.layout import Layout
 
 Side = list[pl.DataFrame]  # a table per training
+SAME_UNIT = "doc_hash"  # of lm-evaluation-harness: the same document has the same
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,10 @@ class Pairing:
         ):
             return None
         own = pl.format("\0{}", pl.int_range(pl.len()))  # no name begins so
-        names = self.base[0].select(pl.col(layout.cluster).cast(pl.String).fill_null(own))
+        cluster = pl.col(layout.cluster)
+        if known.dtype.is_float():
+            cluster = cluster.fill_nan(None)
+        names = self.base[0].select(cluster.cast(pl.String).fill_null(own))
         return names.to_series().rank("dense").to_numpy().astype(np.int64) - 1
 
     def other_lists(self) -> int:
@@ -66,21 +70,21 @@ class Pairing:
             return 0
         return int((base["n_candidates"] != other["n_candidates"]).sum())
 
-    def same_rows(self, layout: Layout) -> bool:
-        """Say whether both sides are the same: the texts, or without texts all metrics and scores.
+    def same_rows(self, layout: Layout) -> str:
+        """Say what is the same on both sides: texts, or without texts all values; "" if neither.
 
-        A metric that does not differ is not enough: other texts may have the same place.
+        Values are all metrics and scores. A metric that does not differ is not enough: other texts
+        may have the same place.
         """
         shared = [name for name in self.base[0].columns if name in self.other[0].columns]
         told = [name for name in shared if name in ("text", "tokens")]
         columns = {metric.column for metric in layout.metrics.values()} | {"score", "n_tokens"}
         names = told or [name for name in shared if name in columns]
         if self.constant or not names or not self.matched:
-            return False
-        return all(
-            a.select(names).equals(b.select(names))
-            for a, b in zip(self.base, self.other, strict=True)
-        )
+            return ""
+        pairs = zip(self.base, self.other, strict=True)
+        alike = all(a.select(names).equals(b.select(names)) for a, b in pairs)
+        return ("texts" if told else "values") if alike else ""
 
 
 def pair_rows(
@@ -107,6 +111,7 @@ def pair_rows(
             check_rows(layout, table, metrics, name)
         sides.append([by_group(layout, table) for table in tables])
     check_types(layout, sides, names)
+    check_documents(layout, sides, names)
     pairings = {}
     for group in sides[0][0]:
         if not all(group in groups for side in sides for groups in side):
@@ -146,7 +151,7 @@ def by_group(layout: Layout, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
     Of several samples of a unit there is one row: with the mean of each number, and of text and
     tokens all.
     """
-    group = pl.col(layout.group).cast(pl.String) if layout.group else pl.lit("")
+    group = pl.col(layout.group).cast(pl.String).fill_null("") if layout.group else pl.lit("")
     parts = rows.with_columns(_group=group).partition_by(
         "_group", as_dict=True, maintain_order=True
     )
@@ -159,7 +164,9 @@ def mean_of_samples(layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
         return rows
     measured = {metric.column for metric in layout.metrics.values()} | {"score", "n_tokens"}
     kept = [name for name in rows.columns if name not in (layout.unit, layout.sample)]
-    means = [pl.col(name).cast(pl.Float64).mean() for name in kept if name in measured]
+    means = [
+        pl.col(name).cast(pl.Float64).fill_nan(None).mean() for name in kept if name in measured
+    ]
     others = [
         pl.col(name) if name in ("text", "tokens") else pl.col(name).first()
         for name in kept
@@ -180,14 +187,41 @@ def check_types(
         )
 
 
+def check_documents(
+    layout: Layout, sides: list[list[dict[str, pl.DataFrame]]], names: tuple[str, str]
+) -> None:
+    """Raise InputError if one unit is two documents, as of logs of two tasks."""
+    first: dict[str, dict] = {}
+    for side, name in zip(sides, names, strict=True):
+        for groups in side:
+            for group, rows in groups.items():
+                if SAME_UNIT not in rows.columns:
+                    continue
+                found = dict(rows.select(layout.unit, SAME_UNIT).iter_rows())
+                known = first.setdefault(group, found)
+                for unit in known.keys() & found.keys():
+                    if known[unit] != found[unit]:
+                        raise InputError(
+                            f"{name}: {layout.unit} {unit} is another document than in "
+                            f"{names[0]} ({SAME_UNIT} differs); put the logs of several tasks "
+                            "into one file, with group: [task, filter], or compare task by task"
+                        )
+
+
 def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name: str) -> None:
     """Raise InputError if a column is missing or no finite number, or a unit twice in a group."""
-    key = [name for name in (layout.unit, layout.group, layout.sample) if name]
+    key = [name for name in (layout.unit, *layout.columns_of_group(), layout.sample) if name]
     measured = [layout.metrics[metric].column for metric in metrics]
     for column in [*key, *([layout.cluster] if layout.cluster else []), *measured]:
         if column not in frame.columns:
             raise InputError(
                 f"{name}: its rows have no column {column}{did_you_mean(column, frame.columns)}; "
+                "see rows: in claims.yaml"
+            )
+    for column in (*key, *([layout.cluster] if layout.cluster else [])):
+        if (kind := frame.schema[column]).is_nested():
+            raise InputError(
+                f"{name}: column {column} holds {kind}, which names no unit, group or cluster; "
                 "see rows: in claims.yaml"
             )
     for column in measured:
@@ -220,8 +254,9 @@ def count_different(base: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return for each column, int[m], how many pairs differ in any training.
 
     base, other: float64[trainings, pairs, m]; NaN: the metric does not count the unit there. With
-    other numbers of trainings all are compared with the first of BASE.
+    other numbers of trainings a pair differs if any two trainings do.
     """
-    left = base if len(base) == len(other) else base[:1]
-    counted = ~np.isnan(left) & ~np.isnan(other)
-    return ((left != other) & counted).any(axis=0).sum(axis=0)
+    if len(base) != len(other):
+        base, other = base[:, None], other[None]
+    differ = (base != other) & ~np.isnan(base) & ~np.isnan(other)
+    return differ.reshape(-1, *differ.shape[-2:]).any(axis=0).sum(axis=0)

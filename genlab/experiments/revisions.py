@@ -55,10 +55,11 @@ def resolve(revision: str) -> str:
 
     Raises InputError, with the nearest name, if there is none.
     """
-    from dvc.scm import SCM, RevError, resolve_rev
+    from dvc.scm import SCM, RevError, map_scm_exception, resolve_rev
 
     try:
-        commit = resolve_rev(SCM("."), revision)
+        with map_scm_exception():  # of a repository without commits
+            commit = resolve_rev(SCM("."), revision)
         check_commit(commit, revision)
         return commit
     except RevError:  # DVC knows the names of HEAD's experiments alone

@@ -15,6 +15,7 @@ import typer
 from genlab.core.files import md5_of, written_whole
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.layout import Layout, read_layout
+from genlab.experiments.pairing import SAME_UNIT
 from genlab.experiments.revisions import NotInCache, hash_in_lock, named, read_bytes
 from genlab.experiments.row_files import SUFFIXES, parse_rows
 
@@ -52,9 +53,12 @@ def read_compared(layout: Layout, run: str | None) -> pl.DataFrame:
     """
     columns = columns_of(layout)
     if run is not None and is_rows_file(run):
-        return parse_rows(Path(run), Path(run).read_bytes(), columns, "")
+        return with_groups(layout, parse_rows(Path(run), Path(run).read_bytes(), columns, ""))
+    if run is not None and Path(run).suffix in SUFFIXES:
+        raise InputError(f"{run}: no such file")
     try:
-        return parse_rows(layout.path, read_bytes(layout.path, run), columns, named(run))
+        found = parse_rows(layout.path, read_bytes(layout.path, run), columns, named(run))
+        return with_groups(layout, found)
     except NotInCache as missing:
         try:
             content = read_bytes(RECORD, run)
@@ -66,12 +70,22 @@ def read_compared(layout: Layout, run: str | None) -> pl.DataFrame:
             f"{RECORD} of {run} is of another run than its dvc.lock, and {layout.path} is "
             "not in DVC's cache; `dvc pull` it, or run it again"
         )
-    return parse_rows(RECORD, content, columns, named(run))
+    return with_groups(layout, parse_rows(RECORD, content, columns, named(run)))
+
+
+def with_groups(layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with the group as one column, where the head names several for it."""
+    parts = layout.group_columns
+    if not parts or set(parts) - set(rows.columns):  # `check_rows` names the missing one
+        return rows
+    names = [pl.col(column).cast(pl.String).fill_null("") for column in parts]
+    return rows.with_columns(pl.concat_str(names, separator=" ").alias(str(layout.group)))
 
 
 def columns_of(layout: Layout) -> list[str]:
     """Return the columns that a comparison reads, without those that are not named."""
-    named_ones = (layout.unit, layout.group, layout.cluster, layout.sample, "n_candidates")
+    units = (layout.unit, *layout.columns_of_group(), layout.cluster, layout.sample)
+    named_ones = (*units, "n_candidates", SAME_UNIT)
     measured = [metric.column for metric in layout.metrics.values()]
     return list(dict.fromkeys(name for name in (*named_ones, *measured) if name))
 

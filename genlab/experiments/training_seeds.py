@@ -132,7 +132,7 @@ def matched_order(
         if trainings.params and len(by_seed) < len(runs):
             raise InputError(
                 f"{', '.join(map(str, runs))}: two of these runs have the same "
-                f"{trainings.described()}, so they are no two trainings"
+                f"{trainings.described()} and other seeds, so they are no two trainings"
             )
     if trainings.params and set(sides[0]) == set(sides[1]):
         seeds = sorted(sides[0], key=str)
@@ -141,6 +141,10 @@ def matched_order(
 
 
 def seeds_of(trainings: Trainings, run: str | None) -> tuple[object, ...]:
-    """Return the values that a run has of the params a training's chance hangs on."""
+    """Return the values that a run has of the params a training's chance hangs on.
+
+    Every seed of params.yaml counts: a base or a ranker made anew is another world, too.
+    """
     params = flatten(read_params(run))
-    return tuple(params.get(name) for name in trainings.params)
+    others = sorted(name for name in params if name.rpartition(".")[2] == "seed")
+    return tuple(params.get(name) for name in dict.fromkeys((*trainings.params, *others)))

@@ -4,12 +4,16 @@ IDENTICAL = "identical"
 NO_DIFFERENCE = "no difference beyond"
 NOT_SETTLED = "not settled"
 UNSTABLE = "unstable over trainings"
+UNTESTABLE = "cannot be tested here"
 SIGNIFICANT = ("supported", "contradicted", "better", "worse")  # of claims, and of two runs
 
 
 def lies_within(low: float, high: float, margin: float | None) -> bool:
-    """Say whether an interval lies between -margin and margin."""
-    return margin is not None and -margin < low <= high < margin
+    """Say whether an interval lies between -margin and margin.
+
+    One without width, as of equal values without bounds, says nothing.
+    """
+    return margin is not None and -margin < low < high < margin
 
 
 def tell_size(verdict: str, low: float, high: float, margin: float | None) -> str:

@@ -1,19 +1,19 @@
 """Settle claims: what the difference of a claim's two arms says of it, in every group."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 import polars as pl
 
 from genlab.experiments.arms import Tables
 from genlab.experiments.claims_file import CANNOT
-from genlab.experiments.comparison import Difference, compare_group, with_verdicts
+from genlab.experiments.comparison import Difference, compare_group
 from genlab.experiments.layout import Layout
 from genlab.experiments.pairing import pair_rows
-from genlab.experiments.verdict_words import NOT_SETTLED
+from genlab.experiments.verdict_rules import has_enough_pairs, with_verdicts
+from genlab.experiments.verdict_words import IDENTICAL, NOT_SETTLED, UNTESTABLE
 from genlab.statistics.significance import is_significant
 
-UNTESTABLE = "cannot be tested here"
 RECORDED = ("base", "other", "difference", "low", "high", "p", "p_adjusted", "n", "n_different")
 
 
@@ -58,13 +58,23 @@ def with_value(rows: pl.DataFrame, column: str, value: float) -> pl.DataFrame:
     return rows.with_columns(constant.alias(column))
 
 
-def verdict(found: Difference, expect: str, cannot_differ: Iterable[str] = ()) -> str:
-    """Say what B - A means for a claim that expects B lower or higher.
+def why_untestable(found: Difference, cannot_differ: Mapping[str, str]) -> str:
+    """Return why B - A could not have come out otherwise; "" if it could.
 
-    cannot_differ: the groups said to give both arms one value; it counts where no pair differs.
+    cannot_differ: the groups said to give both arms one value, and why; it counts where no pair
+    differs.
     """
     if not found.n_different and found.group in cannot_differ:
-        return UNTESTABLE
+        return cannot_differ[found.group]
+    if found.verdict == IDENTICAL and found.same_rows == "values":
+        return "no value of the two arms differs"
+    if not has_enough_pairs(found):
+        return "too few pairs to show anything, even if all agreed"
+    return ""
+
+
+def verdict(found: Difference, expect: str) -> str:
+    """Say what B - A means for a claim that expects B lower or higher."""
     if found.is_unstable or not is_significant(found.low, found.high, found.p_adjusted):
         return found.verdict  # identical, unstable, no difference beyond the margin, not settled
     went = "lower" if found.difference < 0 else "higher"
@@ -103,10 +113,9 @@ def recorded(found: Difference, claim: dict) -> dict:
     if numbers["p_adjusted"] != numbers["p_adjusted"]:
         numbers["p_adjusted"] = None
     numbers |= {"n_tests": found.n_tests, "least_p": found.least_p}
-    reasons = claim.get(CANNOT, {})
-    numbers["verdict"] = verdict(found, claim["expect"], reasons)
-    if numbers["verdict"] == UNTESTABLE:
-        numbers["why"] = reasons[found.group]
+    numbers["verdict"] = verdict(found, claim["expect"])
+    if why := why_untestable(found, claim.get(CANNOT, {})):
+        numbers |= {"verdict": UNTESTABLE, "why": why}
     if numbers["verdict"] == NOT_SETTLED:
         needed = {"n_needed": found.needed, "trainings_needed": found.needed_trainings}
         numbers |= {key: value for key, value in needed.items() if value}

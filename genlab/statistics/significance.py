@@ -116,7 +116,7 @@ def detectable_difference(
     counted = differences[~np.isnan(differences)]
     if len(counted) < FEWEST_PAIRS or np.ptp(counted) == 0:
         return float("nan")
-    z = NormalDist().inv_cdf(1 - LEVEL / (2 * n_asked)) + NormalDist().inv_cdf(POWER)
+    z = NormalDist().inv_cdf(1 - LEVEL / (2 * max(1, n_asked))) + NormalDist().inv_cdf(POWER)
     return z * (float(np.std(counted, ddof=1)) / sqrt(len(counted)) if error is None else error)
 
 
@@ -159,5 +159,8 @@ def number_to_settle(
 
 
 def is_significant(low: float, high: float, p_adjusted: float) -> bool:
-    """Say whether a difference is significant by both its adjusted p and its interval."""
-    return p_adjusted < LEVEL and not low <= 0 <= high
+    """Say whether a difference is significant by both its adjusted p and its interval.
+
+    An interval without width, as of equal values without bounds, says nothing.
+    """
+    return p_adjusted < LEVEL and low < high and not low <= 0 <= high

@@ -66,6 +66,11 @@ def training_part(values: np.ndarray, clusters: np.ndarray | None = None) -> Tra
     return TrainingPart(variance / n_trainings, np.full(m, n_trainings - 1.0))
 
 
+def of_one(part: TrainingPart, n_trainings: int) -> TrainingPart:
+    """Return what one training adds to its mean, given what the mean of several has."""
+    return TrainingPart(part.variance * n_trainings, part.freedom)
+
+
 def difference_part(base: TrainingPart, other: TrainingPart) -> TrainingPart:
     """Return what trainings add to a difference of two means over trainings of their own.
 

@@ -7,10 +7,11 @@ import pytest
 from scipy import stats
 
 from genlab.core.program import InputError
-from genlab.experiments.comparison import compare_group, with_verdicts
+from genlab.experiments.comparison import compare_group
 from genlab.experiments.comparison_views import Comparison, as_rows, as_text, short
 from genlab.experiments.layout import Layout, Metric, read_layout
 from genlab.experiments.pairing import count_asked, pair_rows
+from genlab.experiments.verdict_rules import with_verdicts
 from genlab.report.beside import say
 from genlab.statistics.intervals import paired_difference
 from genlab.statistics.significance import detectable_difference, mcnemar_p

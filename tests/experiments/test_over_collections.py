@@ -57,11 +57,19 @@ def test_each_collection_has_its_verdict_and_what_would_settle_it():
         "same a": found("identical", 0.0),
     }
     assert cell_of(groups, "a", margin=0.5) == (
-        "**holds on 1 of 5, not settled on 2**: "
+        "**holds on 1 of 4, not settled on 2**: "
         "wiki -1.00 (-2.00 to +0.50) not settled, needs 1,500; "
         "web -1.00 (-2.00 to +0.50) not settled, needs 7 trainings; "
         "small -0.20 (-0.30 to -0.10) holds, within 0.5; "
         "flat +0.00 (-2.00 to +0.50) no difference beyond 0.1; same identical"
+    )
+
+
+def test_a_claim_that_could_be_tested_nowhere_holds_on_none_and_is_said_to_be_untested():
+    blind = found("cannot be tested here", 0.0) | {"why": "it is blind"}
+    groups = {"wiki a": blind, "web a": found("identical", 0.0)}
+    assert cell_of(groups, "a") == (
+        "**cannot be tested here**: wiki cannot be tested here (it is blind); web identical"
     )
 
 

@@ -183,7 +183,7 @@ def test_the_line_above_the_claims_names_the_unit_and_holms_family():
     asked = verdicts_line({"claims": {"shorter": cells}}, CLAIMS, LAYOUT, trained=True)
     assert ("was trained once" in asked, "was trained once" in line) == (True, False)
     assert "paired by query_id" in line
-    assert "for the 3 tests in this table (in 1 cells no pair differs" in line
+    assert "for the 3 tests in this table (1 more cell is no test: no pair differs" in line
     assert "*Identical*" in line and "*Not settled*" not in line
 
 

@@ -105,14 +105,79 @@ def test_several_files_of_a_side_are_trainings_without_seeds(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     Path("eval.yaml").write_text(LAYOUT)
     for name, every in (("a1", 2), ("a2", 4), ("b1", 5), ("b2", 10)):
-        correct = [SAMPLE | {"doc_id": i, "acc": float(i % every != 0)} for i in range(80)]
-        Path(f"{name}.jsonl").write_bytes(lines(correct))
+        Path(f"{name}.jsonl").write_bytes(lines(samples(every)))
     words = ["a1.jsonl,a2.jsonl", "b1.jsonl,b2.jsonl", "--layout=eval.yaml"]
     output = CliRunner().invoke(app, words, catch_exceptions=False).output
     assert output.startswith("BASE: a1.jsonl, a2.jsonl; OTHER: b1.jsonl, b2.jsonl\n")
     assert "trainings: 2 in BASE, 2 in OTHER; each side's are its own" in " ".join(output.split())
     [row] = [line.split() for line in output.splitlines() if line.startswith("acc")]
     assert row[1:4] == ["0.625", "0.850", "+0.225"]  # (1/2 + 3/4) / 2, (4/5 + 9/10) / 2
+    assert " % units, " in output and "BASE: squared error of acc from " in output
+    both = ["a1.jsonl,a2.jsonl", "b1.jsonl", "--layout=eval.yaml"]
+    alone = CliRunner().invoke(app, both, catch_exceptions=False).output
+    assert "the side of one training is taken to vary as the other's do" in " ".join(alone.split())
+
+
+def samples(every: int, **columns: object) -> list[dict]:
+    return [
+        SAMPLE | {"doc_id": i, "acc": float(i % every != 0), "doc_hash": str(i)} | columns
+        for i in range(80)
+    ]
+
+
+def test_a_log_of_several_tasks_and_filters_is_named_by_a_list(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("eval.yaml").write_text(LAYOUT.replace("cluster: doc.group", "group: [task, filter]"))
+    for name, every in (("a", 2), ("b", 4)):
+        kinds = [("sums", "strict"), ("sums", "loose"), ("words", "none")]
+        entries = [each for t, f in kinds for each in samples(every, task=t, filter=f)]
+        Path(f"{name}.jsonl").write_bytes(lines(entries))
+    words = ["a.jsonl", "b.jsonl", "--layout=eval.yaml", "--json"]
+    found = json.loads(CliRunner().invoke(app, words, catch_exceptions=False).output)
+    assert [each["group"] for each in found["differences"]] == (
+        ["sums strict", "sums loose", "words none"]
+    )
+    assert {each["n"] for each in found["differences"]} == {80}
+
+
+def test_logs_of_two_tasks_are_no_two_trainings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("eval.yaml").write_text(LAYOUT)
+    for name in ("a1", "b1"):
+        Path(f"{name}.jsonl").write_bytes(lines(samples(2)))
+    for name in ("a2", "b2"):
+        Path(f"{name}.jsonl").write_bytes(lines(samples(4, doc_hash="of another task")))
+    words = ["a1.jsonl,a2.jsonl", "b1.jsonl,b2.jsonl", "--layout=eval.yaml"]
+    with pytest.raises(InputError, match="doc_id 0 is another document than in a1"):
+        CliRunner().invoke(app, words, catch_exceptions=False)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("eval.yaml").write_text(LAYOUT)
+    Path("a.jsonl").write_bytes(lines(samples(2)))
+    with pytest.raises(InputError, match=r"^none\.jsonl: no such file"):
+        CliRunner().invoke(
+            app, ["a.jsonl", "none.jsonl", "--layout=eval.yaml"], catch_exceptions=False
+        )
+
+
+def test_blank_groups_are_a_group_and_lists_are_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    head = "rows: {path: a.csv, unit: id, group: g, metrics: {m: {column: m, better: lower}}}"
+    Path("eval.yaml").write_text(head)
+    for name in ("a", "b"):
+        pl.DataFrame({"id": [*"abcabc"], "g": ["x"] * 3 + [None] * 3, "m": [*range(6)]}).write_csv(
+            f"{name}.csv"
+        )
+    words = ["a.csv", "b.csv", "--layout=eval.yaml", "--json"]
+    found = json.loads(CliRunner().invoke(app, words, catch_exceptions=False).output)
+    assert [each["group"] for each in found["differences"]] == ["x", ""]
+    for name in ("a", "b"):
+        pl.DataFrame({"id": [*"ab"], "g": [[1], [2]], "m": [1, 2]}).write_parquet(f"{name}.parquet")
+    words = ["a.parquet", "b.parquet", "--layout=eval.yaml"]
+    with pytest.raises(InputError, match=r"column g holds List\(Int64\), which names no unit"):
+        CliRunner().invoke(app, words, catch_exceptions=False)
 
 
 def test_another_projects_table_is_compared_by_a_layout_of_its_own(tmp_path, monkeypatch):
