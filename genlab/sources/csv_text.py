@@ -3,7 +3,7 @@
 A CSV has a header, which tells what separates; Excel's `sep=;` before it is obeyed. A quote inside
 a field is doubled, or has a backslash before it in the whole file, as Spark and pandas can write
 it. In a TSV a tab is a tab and a quote a quote, unless the whole file is quoted as pandas and Excel
-write it.
+write it. What separates the columns decides, not the file's name.
 """
 
 import csv
@@ -26,7 +26,7 @@ from genlab.sources.file_text import (
     text_lines,
     undecoded,
 )
-from genlab.sources.text_files import shown
+from genlab.sources.text_files import check_distinct
 
 DELIMITERS = ",;\t|"
 # Stand for an escaped quote and an escaped backslash while a row is divided. Half a surrogate pair
@@ -57,7 +57,17 @@ def csv_lists(
     lines = file_lines(file, encoding, on_bad_row)
     number, delimiter, names = read_header(file, lines)
     yield f"{file}, line {number}", names
-    yield from separated_rows(file, lines, delimiter, on_bad_row, escaped)
+    if delimiter == "\t" and not escaped and not is_quoted(file, encoding):
+        yield from tabbed_rows(file, lines)
+    else:
+        yield from separated_rows(file, lines, delimiter, on_bad_row, escaped)
+
+
+def tabbed_rows(file: Path, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the rows of lines in which every tab separates and every quote is text."""
+    for number, line in lines:
+        if bare := line.rstrip("\r\n"):
+            yield f"{file}, line {number}", bare.split("\t")
 
 
 def has_escaped_quotes(file: Path, encoding: Encoding = Encoding.auto) -> bool:
@@ -97,19 +107,20 @@ def read_header(file: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, str,
     """Return the header's line, what separates in it, and the names of the columns."""
     said = None
     for number, line in lines:
-        if found := re.fullmatch("sep=(.)", line.strip("\r\n\ufeff \"'"), re.IGNORECASE):
-            said = found[1]
+        if separator := said_separator(line):
+            said = separator
         elif line.strip("\r\n"):
             delimiter = said or delimiter_of(line)
             names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter))]
-            for name in names:
-                if name and names.count(name) > 1:
-                    raise InputError(
-                        f"{file}, line {number}: column {shown(name)} occurs twice, and one of "
-                        "them would be left out; rename or remove one"
-                    )
+            check_distinct(f"{file}, line {number}", filter(None, names))
             return number, delimiter, names
     raise InputError(f"{file}: the file has no header; give the columns' names in its first line")
+
+
+def said_separator(line: str) -> str | None:
+    """Return what Excel's line `sep=;`, quoted or not, says that separates; None for another."""
+    found = re.fullmatch("sep=(.)", line.strip("\r\n\ufeff \"'"), re.IGNORECASE)
+    return found[1] if found else None
 
 
 def delimiter_of(header: str) -> str:
@@ -197,18 +208,26 @@ def tsv_rows(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[s
 def is_quoted(file: Path, encoding: Encoding = Encoding.auto) -> bool:
     """Tell whether a tab-separated file is quoted as CSV: some fields must be, and all may be.
 
-    A field is quoted for the quotes, tabs or line ends inside it. If it has none, or the file does
-    not come out as rows of one length, its quotes are part of its text.
+    A field is quoted for the quotes, tabs or line ends inside it, or as all of the first line are.
+    If none is, or a quote does not end where its field does, or more lines than rows have as many
+    fields as the first, quotes are part of the text. Excel quotes whatever follows its `sep=`.
     """
-    starts = (line for _, line in text_lines(file, encoding))
-    if not any(re.search(r'(?:^|\t)"', line) for line in starts):
+
+    def lines() -> Iterator[str]:
+        return (line for _, line in text_lines(file, encoding, pass_over))
+
+    first = next(lines(), "")
+    if said_separator(first):
+        return True
+    if not any(re.search(r'(?:^|\t)"', line) for line in lines()):
         return False
-    widths = set()
-    needs_quotes = False
+    needs_quotes = all(re.fullmatch('"[^"]+"', field) for field in first.split("\t"))
+    n_rows: Counter[int] = Counter()  # by their numbers of fields
     try:
-        for _, row in separated_rows(file, file_lines(file, encoding, stop), "\t"):
-            widths.add(len(row))
+        for _, row in separated_rows(file, file_lines(file, encoding, pass_over), "\t"):
+            n_rows[len(row)] += 1
             needs_quotes |= any(re.search(r'["\t\r\n]', field) for field in row)
     except InputError:
         return False
-    return len(widths) == 1 and needs_quotes
+    width = next(iter(n_rows))
+    return needs_quotes and n_rows[width] >= sum(line.count("\t") + 1 == width for line in lines())

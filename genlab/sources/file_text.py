@@ -74,7 +74,7 @@ def one_line(error: Exception) -> str:
 
 def is_hidden(name: str | PurePath) -> bool:
     """Tell whether a name below a corpus's folder is hidden or the system's: .DS_Store, ._a.txt."""
-    parts = PurePath(name).parts
+    parts = PurePath(str(name).replace("\\", "/")).parts
     system = {"__macosx", "thumbs.db", "desktop.ini"}
     return any(part.startswith(".") or part.lower() in system for part in parts)
 
@@ -89,30 +89,36 @@ def count_files(counts: Counter, there: Iterable[Path], read: Collection[Path]) 
 
 @contextmanager
 def opened(file: Path) -> Iterator[BinaryIO]:
-    """Open `file` for reading bytes, unpacked if it is gzip or zstd.
+    """Open `file` for reading bytes, unpacked as `unpacked` does."""
+    with open(file, "rb") as raw, unpacked(raw, str(file)) as stream:
+        yield stream
 
-    A damaged one raises InputError.
+
+@contextmanager
+def unpacked(raw: BinaryIO, place: str) -> Iterator[BinaryIO]:
+    """Give the bytes of a stream, unpacked if it is gzip or zstd; a damaged one is an InputError.
+
+    `place` is what messages call it.
     """
-    with open(file, "rb") as raw:
-        magic = raw.read(4)
-        raw.seek(0)
-        stream: Any = raw
-        if magic[:2] == b"\x1f\x8b":
-            stream = gzip.GzipFile(fileobj=raw)
-        elif magic == b"\x28\xb5\x2f\xfd":
-            stream = io.BufferedReader(pa.CompressedInputStream(raw, "zstd"))
-        try:
-            yield cast(BinaryIO, stream)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise InputError(
-                f"{file}: damaged gzip ({error}); download or compress it again"
-            ) from None
-        except OSError as error:
-            if stream is raw or error.errno:
-                raise
-            raise InputError(
-                f"{file}: damaged zstd ({one_line(error)}); download or compress it again"
-            ) from None
+    magic = raw.read(4)
+    raw.seek(0)
+    stream: Any = raw
+    if magic[:2] == b"\x1f\x8b":
+        stream = gzip.GzipFile(fileobj=raw)
+    elif magic == b"\x28\xb5\x2f\xfd":
+        stream = io.BufferedReader(pa.CompressedInputStream(raw, "zstd"))
+    try:
+        yield cast(BinaryIO, stream)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(
+            f"{place}: damaged gzip ({error}); download or compress it again"
+        ) from None
+    except OSError as error:
+        if stream is raw or error.errno:
+            raise
+        raise InputError(
+            f"{place}: damaged zstd ({one_line(error)}); download or compress it again"
+        ) from None
 
 
 def recognise_start(

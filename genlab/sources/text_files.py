@@ -80,7 +80,12 @@ def shown(value: Any) -> str:
 def check_columns(place: str, there: Iterable[str], needed: Iterable[str]) -> None:
     """Raise InputError naming all of `needed` that are not there."""
     there = list(there)
-    missing = [repr(column) for column in needed if column not in there]
+    refuse_missing(place, there, [column for column in needed if column not in there])
+
+
+def refuse_missing(place: str, there: Iterable[str], columns: Iterable[str]) -> None:
+    """Raise InputError naming these columns, if any, as missing among what is there."""
+    there, missing = list(there), [repr(column) for column in columns]
     if missing:
         has = ", ".join(shown(name) for name in there[:10]) or "none"
         are, add = ("is", "it") if len(missing) == 1 else ("are", "them")
@@ -88,6 +93,26 @@ def check_columns(place: str, there: Iterable[str], needed: Iterable[str]) -> No
             f"{place}: column{'s' * (are == 'are')} {' and '.join(missing)} {are} missing (there: "
             f"{has}); add {add}"
         )
+
+
+def check_distinct(place: str, names: Iterable[str]) -> None:
+    """Raise InputError for a column met twice, also if its name differs in case or blanks alone."""
+    first: dict[str, str] = {}
+    for name in names:
+        key = name.strip().lower()
+        if key in first:
+            other = first[key]
+            as_other = f" (as {shown(other)})" * (other != name)
+            raise InputError(
+                f"{place}: column {shown(name)} occurs twice{as_other}, and one of them would be "
+                "left out; rename or remove one"
+            )
+        first[key] = name
+
+
+def some_of(names: Sequence[object], most: int = 20) -> str:
+    """Return the first of many names as a message can show them."""
+    return ", ".join(map(str, names[:most])) + ", ..." * (len(names) > most)
 
 
 def check_text(

@@ -52,6 +52,12 @@ def test_a_field_may_be_as_long_as_a_row(tmp_path):
     assert next(csv_rows(write(tmp_path, f"{name},b\n1,2")))[1] == {name: "1", "b": "2"}
 
 
+@pytest.mark.parametrize("names", ["text,rating, Text", "rating,text,TEXT"])
+def test_a_column_that_differs_in_case_alone_is_refused(tmp_path, names):
+    with pytest.raises(InputError, match=r"line 1: column '(Text|TEXT)' occurs twice .as 'text'"):
+        list(csv_rows(write(tmp_path, f"{names}\n1,2,3\n")))
+
+
 def test_a_column_met_twice_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"line 1: column 'text' occurs twice"):
         list(csv_rows(write(tmp_path, "text,rating,text\n1,2,3\n")))
@@ -110,6 +116,32 @@ def test_a_tsv_is_quoted_as_pandas_does_only_if_all_of_it_is(tmp_path):
         path = write(tmp_path, raw)
         assert not is_quoted(path)
         assert [row for _, row in tsv_rows(path)] == [x.split("\t") for x in raw.split("\n")[:-1]]
+
+
+@pytest.mark.parametrize("text", ['"Great" said he', '"Great he said', 'he said "great"', '"'])
+def test_a_quote_between_tabs_is_text_and_no_row_is_lost(tmp_path, text):
+    bad = []
+    path = write(tmp_path, f"text\trating\n{text}\t5\nfine\t4\n")
+    rows = [row for _, row in csv_rows(path, on_bad_row=bad.append)]
+    assert rows == [{"text": text, "rating": "5"}, {"text": "fine", "rating": "4"}]
+    assert not bad
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC])
+@pytest.mark.parametrize("value", ["plain", 'say "hi"', "two\nlines", "a\ttab"])
+def test_a_tsv_that_pandas_quotes_gives_its_texts(tmp_path, quoting, value):
+    table = pandas.DataFrame({"text": [value, "plain"], "rating": [5, 4]})
+    path = write(tmp_path, table.to_csv(index=False, sep="\t", quoting=quoting))
+    read = [row for _, row in csv_rows(path)]
+    assert read == [{"text": value, "rating": "5"}, {"text": "plain", "rating": "4"}]
+
+
+def test_one_row_too_long_does_not_unquote_a_tsv(tmp_path):
+    path = write(tmp_path, 'text\trating\n"say ""hi"""\t5\nx\t4\t3\n')
+    assert [row for _, row in csv_rows(path)] == [
+        {"text": 'say "hi"', "rating": "5"},
+        ["x", "4", "3"],
+    ]
 
 
 def test_lines_end_in_cr_lf_and_both_and_in_nothing_else(tmp_path):
