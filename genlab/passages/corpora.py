@@ -26,8 +26,9 @@ from genlab.passages.corpus_rows import CorpusFormat, PlacedQuery, hub_queries, 
 from genlab.passages.judged_folders import find_judged_folder, id_texts, judged_queries
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import count_files, is_hidden
+from genlab.sources.foreign_files import files_in
 from genlab.sources.hub import load_dataset
-from genlab.sources.text_files import EXTENSIONS, data_stem, extension_rank, shown
+from genlab.sources.text_files import EXTENSIONS, data_stem, extension_rank, shown, some_of
 
 # Names, up to the first dot, of what lies beside the data in published folders.
 NOT_DATA = re.compile(
@@ -79,7 +80,7 @@ def read_file_corpus(
     query gets `n_negatives` unselected passages. With limits
     the files are read twice, so that no more than their numbers is kept. Raises InputError with
     file and row for what cannot be read, and at the end for an empty split or a corpus without a
-    selected passage.
+    selected passage. A link that leads out of a folder, or a pipe in it, is refused.
     """
     layout = CorpusFormat(format)
     counts: Counter = Counter() if files is None else files
@@ -241,22 +242,20 @@ def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]
         raise InputError(f"{path}: no such file or folder; correct corpus.path")
     if not path.is_dir():
         raise InputError(f"{path}: neither a file nor a folder; correct corpus.path")
-    there = sorted(path.iterdir())
+    files = [path / name for name in files_in(path, str(path), deep=False)]
     by_stem: dict[str, Path] = {}
-    for file in sorted(there, key=lambda file: (extension_rank(file), file.name)):
+    for file in sorted(files, key=lambda file: (extension_rank(file), file.name)):
         if (
-            file.is_file()
-            and extension_rank(file) < len(EXTENSIONS)
+            extension_rank(file) < len(EXTENSIONS)
             and not is_hidden(file.name)
             and not NOT_DATA.fullmatch(file.name.split(".")[0])
         ):
             by_stem.setdefault(data_stem(file), file)
     if found := with_splits(path, sorted(by_stem.values()), counts):
         return found
-    names = [file.name + "/" * file.is_dir() for file in there]
+    names = [file.name + "/" * file.is_dir() for file in sorted(path.iterdir())]
     raise InputError(
-        f"{path}: no data files in this folder; it holds "
-        f"{', '.join(names[:20]) or 'nothing'}{', ...' if len(names) > 20 else ''}; give files "
+        f"{path}: no data files in this folder; it holds {some_of(names) or 'nothing'}; give files "
         f"ending in {' '.join(EXTENSIONS)} (or .gz, .zst of these), named train, dev or validation"
     )
 
@@ -289,10 +288,9 @@ def with_splits(
 def name_unread(there: list[Path], files: list[Path]) -> None:
     """Name on stderr what lies in a corpus's folder and is not read."""
     if unread := [file.name + "/" * file.is_dir() for file in there if file not in files]:
-        names = ", ".join(unread[:20]) + ", ..." * (len(unread) > 20)
         print(
-            f"not read: {len(unread)} ({names}); a data file beside others needs train, dev or "
-            "validation in its name, and one name counts once",
+            f"not read: {len(unread)} ({some_of(unread)}); a data file beside others needs train, "
+            "dev or validation in its name, and one name counts once",
             file=sys.stderr,
         )
 

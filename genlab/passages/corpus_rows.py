@@ -1,7 +1,7 @@
 """Queries with their passages from the rows of one file or Hub dataset, each row checked."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from itertools import chain
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from genlab.core.program import InputError
 from genlab.core.tables import CLUSTERS
 from genlab.passages.labelled_rows import (
+    LABELS,
     ROLES,
     PlacedQuery,
     check_clusters,
+    check_header,
     check_id,
     grouped_queries,
     is_labelled,
@@ -26,12 +28,14 @@ from genlab.sources.file_text import recognise_start
 from genlab.sources.json_text import JsonText, array_rows
 from genlab.sources.text_files import (
     check_columns,
+    check_distinct,
     check_text,
     data_extension,
     data_stem,
     dataset_rows,
     line_rows,
     parquet_rows,
+    refuse_missing,
     shown,
 )
 
@@ -87,6 +91,8 @@ def read_queries(
     """Yield the checked queries of one file with their places."""
     is_parquet, start = recognise_start(file, "queries", encoding)
     kind = "parquet" if is_parquet else kind_of(file, start, layout)
+    if kind == "unknown":
+        check_header(file, start)
     check_layout(file, kind, layout)
     if kind == "labelled":
         yield from labelled_queries(file, start, max_text_bytes, encoding)
@@ -123,8 +129,9 @@ def checked_queries(
     pairs: dict[tuple[str | None, str], tuple[str, dict[str, Any], dict[str, bool]]] = {}
     for place, raw in rows:
         row = as_passages(place, raw, layout)
-        has_id = isinstance(row, dict) and "query_id" in row
-        if isinstance(row, dict) and not has_id:
+        check_columns(place, row, COLUMNS[1:])
+        has_id = "query_id" in row
+        if not has_id:
             row = row | {"query_id": f"{name}-{n_queries}"}
         query = check_row(place, row, layout, max_text_bytes)
         if "passages" in raw:
@@ -155,10 +162,13 @@ def corpus_columns(place: str, there: Sequence[str]) -> list[str]:
     Raises InputError if there are too few.
     """
     if not (names_a_label(there) or set(PAIR_NAMES["positive"]) & set(there)):
-        check_columns(place, there, COLUMNS[1:])
+        named = {*there, *names_of_roles(there)}
+        refuse_missing(place, there, [name for name in COLUMNS[1:] if name not in named])
     known = {*COLUMNS, *CLUSTERS, *LIST_FLAGS}
     known.update(name for names in (*PAIR_NAMES.values(), *ROLES.values()) for name in names)
-    return [name for name in there if name.strip().lower() in known]
+    read = [name for name in there if name.strip().lower() in known]
+    check_distinct(place, read)
+    return read
 
 
 def kind_of(file: Path, start: str, layout: CorpusFormat) -> str:
@@ -193,18 +203,15 @@ def check_layout(file: Path, kind: str, layout: CorpusFormat) -> None:
         )
 
 
-def as_passages(place: str, row: Any, layout: CorpusFormat) -> Any:
-    """Return a row of a query and its positives with both kinds as passages; another as it is."""
-    if not isinstance(row, dict) or "passages" in row:
-        return row
-    there = {
-        role: name
-        for role, names in PAIR_NAMES.items()
-        if (name := next((name for name in names if name in row), None))
-    }
-    if "positive" not in there and layout is not CorpusFormat.pairs:
-        return row
-    check_columns(place, there, ("query", "positive"))
+def as_passages(place: str, row: Any, layout: CorpusFormat) -> dict[str, Any]:
+    """Return a row with its query as `query`, and with its positives and negatives as passages."""
+    if not isinstance(row, dict):
+        raise InputError(f"{place}: {shown(row)} where an object with {', '.join(COLUMNS)} belongs")
+    there = names_of_roles(row)
+    if "passages" in row or ("positive" not in there and layout is not CorpusFormat.pairs):
+        is_renamed = "passages" in row and "query" not in row and "query" in there
+        return row | {"query": row[there["query"]]} if is_renamed else row
+    refuse_missing(place, row, [role for role in ("query", "positive") if role not in there])
     passages = []
     for role in ("positive", "negative"):
         texts = row[there[role]] if role in there else []
@@ -225,6 +232,15 @@ def as_passages(place: str, row: Any, layout: CorpusFormat) -> Any:
     return own | {"passages": passages}
 
 
+def names_of_roles(names: Collection[str]) -> dict[str, str]:
+    """Return {role: the first of its names that is among `names`} of the roles of PAIR_NAMES."""
+    return {
+        role: name
+        for role, known in PAIR_NAMES.items()
+        if (name := next((name for name in known if name in names), None))
+    }
+
+
 def hub_queries(
     asked: str, split: str, rows: "Dataset", max_text_bytes: int
 ) -> Iterator[PlacedQuery]:
@@ -233,33 +249,35 @@ def hub_queries(
     yield from checked_queries(placed, split, CorpusFormat.auto, max_text_bytes)
 
 
-def check_row(place: str, row: Any, layout: CorpusFormat, max_text_bytes: int) -> dict[str, Any]:
-    """Return a raw row as a query, or raise InputError naming what is wrong with it."""
-    if not isinstance(row, dict):
-        raise InputError(f"{place}: {shown(row)} where an object with {', '.join(COLUMNS)} belongs")
-    check_columns(place, row, COLUMNS)
+def check_row(
+    place: str, row: dict[str, Any], layout: CorpusFormat, max_text_bytes: int
+) -> dict[str, Any]:
+    """Return a row of COLUMNS as a query, or raise InputError naming what is wrong with it."""
     query_id = check_id(place, row["query_id"], max_text_bytes)
     check_text(place, "query", row["query"], max_text_bytes, may_be_blank=False)
-    texts, flags = passage_columns(place, row, layout)
+    texts, flags, flag_name = passage_columns(place, row, layout)
     if not texts:
         raise InputError(f"{place}: the query has no passages; remove the row")
+    passages = []
     for number, (text, flag) in enumerate(zip(texts, flags, strict=True)):
         check_text(place, f"passage_text {number} (counted from 0)", text, max_text_bytes)
-        # pandas turns 0 and 1 into 0.0 and 1.0, datasets into booleans: all mean the same.
-        if not isinstance(flag, int | float) or flag not in (0, 1):
-            raise InputError(
-                f"{place}: is_selected {number} (counted from 0) is {shown(flag)}, not 0 or 1; "
-                "correct it"
-            )
-    passages = [
-        {"text": text, "is_selected": bool(flag)} for text, flag in zip(texts, flags, strict=True)
-    ]
+        is_selected = flag_of(f"{place}: {flag_name} {number} (counted from 0)", flag)
+        passages.append({"text": text, "is_selected": is_selected})
     query = {"query_id": query_id, "query": row["query"], "passages": passages}
     return query | check_clusters(place, row, max_text_bytes)
 
 
-def passage_columns(place: str, row: dict, layout: CorpusFormat) -> tuple[list, list]:
-    """Return the texts and the flags of a row's passages, of the hub's or the official layout."""
+def flag_of(place: str, flag: Any) -> bool:
+    """Return what a flag says: 0 or 1, as pandas, datasets and CSV write them, too."""
+    if isinstance(flag, int | float) and flag in (0, 1):
+        return bool(flag)
+    if isinstance(flag, str) and flag.strip().lower() in LABELS:
+        return LABELS[flag.strip().lower()]
+    raise InputError(f"{place} is {shown(flag)}, not 0 or 1; correct it")
+
+
+def passage_columns(place: str, row: dict, layout: CorpusFormat) -> tuple[list, list, str]:
+    """Return a row's passages, of the hub's or the official layout: texts, flags, flags' name."""
     passages = row["passages"]
     if isinstance(passages, dict) and layout is not CorpusFormat.official:
         check_columns(f"{place}, passages", passages, ("is_selected", "passage_text"))
@@ -272,7 +290,7 @@ def passage_columns(place: str, row: dict, layout: CorpusFormat) -> tuple[list, 
                 f"{place}: {len(flags)} is_selected but {len(texts)} passage_text; there must be "
                 "one for each passage"
             )
-        return texts, flags
+        return texts, flags, "is_selected"
     if isinstance(passages, list) and layout is not CorpusFormat.hub:
         return listed_passages(place, passages, row)
     expected = {
@@ -284,8 +302,8 @@ def passage_columns(place: str, row: dict, layout: CorpusFormat) -> tuple[list, 
     )
 
 
-def listed_passages(place: str, passages: list, row: dict) -> tuple[list, list]:
-    """Return texts and flags of a list of objects, or of texts with the row's list of labels.
+def listed_passages(place: str, passages: list, row: dict) -> tuple[list, list, str]:
+    """Return texts, flags and the flags' name of a list of objects, or of texts with row's labels.
 
     Texts without labels are not selected: of another row's some must be.
     """
@@ -297,8 +315,8 @@ def listed_passages(place: str, passages: list, row: dict) -> tuple[list, list]:
                 f"{place}: {names[0]} must be a list with 0 or 1 for each of the {len(passages)} "
                 "passages; correct it"
             )
-        return passages, flags
-    texts, flags = [], []
+        return passages, flags, (names or LIST_FLAGS)[0]
+    texts, flags, flag = [], [], FLAG_NAMES[0]
     for number, passage in enumerate(passages):
         if not isinstance(passage, dict):
             raise InputError(
@@ -311,7 +329,7 @@ def listed_passages(place: str, passages: list, row: dict) -> tuple[list, list]:
         check_columns(f"{place}, passage {number}", passage, (flag, text))
         texts.append(passage[text])
         flags.append(passage[flag])
-    return texts, flags
+    return texts, flags, flag
 
 
 def column_rows(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, Any]]:

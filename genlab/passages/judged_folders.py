@@ -17,6 +17,7 @@ from genlab.passages.labelled_rows import PlacedQuery, check_id
 from genlab.sources.csv_text import tsv_rows
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import is_hidden, text_lines
+from genlab.sources.foreign_files import files_in
 from genlab.sources.text_files import check_columns, check_text, data_extension, line_rows, shown
 
 TEXTS = (".tsv", ".txt", ".jsonl")
@@ -45,16 +46,13 @@ def find_judged_folder(path: Path) -> JudgedFolder | None:
     """
     if not path.is_dir():
         return None
-    there = [file for file in sorted(path.iterdir()) if not is_hidden(file.name)]
-    below = [file for file in sorted(path.glob("qrels/*")) if not is_hidden(file.name)]
+    there, below = visible_files(path), visible_files(path / "qrels")
 
     def named(names: tuple[str, ...], extensions: tuple[str, ...], files: list[Path]) -> list[Path]:
         return [
             file
             for file in files
-            if file.is_file()
-            and file.name.lower().startswith(names)
-            and data_extension(file) in extensions
+            if file.name.lower().startswith(names) and data_extension(file) in extensions
         ]
 
     queries = named(("queries", "topics"), TEXTS, there)
@@ -78,6 +76,14 @@ def find_judged_folder(path: Path) -> JudgedFolder | None:
             f"{path}: {len(runs)} runs ({', '.join(file.name for file in runs)}); leave one"
         )
     return JudgedFolder(queries[0], corpus[0], qrels, runs[0] if runs else None)
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Return a folder's files but the hidden ones, none where there is no folder."""
+    if not folder.is_dir():
+        return []
+    names = files_in(folder, str(folder), deep=False)
+    return [folder / name for name in names if not is_hidden(name)]
 
 
 def judged_queries(

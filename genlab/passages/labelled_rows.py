@@ -13,9 +13,17 @@ from typing import Any
 
 from genlab.core.program import InputError
 from genlab.core.tables import CLUSTERS
-from genlab.sources.csv_text import csv_lists, delimiter_of, tsv_rows
+from genlab.sources.csv_text import csv_lists, delimiter_of, said_separator, tsv_rows
 from genlab.sources.decoding import Encoding
-from genlab.sources.text_files import check_columns, check_text, data_stem, shown
+from genlab.sources.text_files import (
+    check_columns,
+    check_distinct,
+    check_text,
+    data_extension,
+    data_stem,
+    refuse_missing,
+    shown,
+)
 
 # Where a query was found ("train.jsonl, line 3"), and QUERY_SCHEMA's columns without `split`.
 PlacedQuery = tuple[str, dict[str, Any]]
@@ -52,7 +60,7 @@ def header_columns(names: Iterable[str]) -> dict[str, int]:
 def first_line(start: str) -> str:
     """Return the first line of a file's start that is neither blank nor Excel's `sep=`."""
     lines = [line for line in re.split(r"[\r\n]+", start)[:3] if line.strip()]
-    return next((line for line in lines if not line.lower().startswith("sep=")), "")
+    return next((line for line in lines if not said_separator(line)), "")
 
 
 def is_labelled(start: str) -> bool:
@@ -61,7 +69,25 @@ def is_labelled(start: str) -> bool:
     fields = line.split("\t")
     if "QuestionID" in fields or (len(fields) == 3 and fields[2].strip() in ("0", "1")):
         return True
-    return names_a_label(next(csv.reader([line], delimiter=delimiter_of(line))))
+    return names_a_label(fields_of(line))
+
+
+def fields_of(line: str) -> list[str]:
+    """Return the fields of a header, whatever separates them."""
+    return next(csv.reader([line], delimiter=delimiter_of(line)), [])
+
+
+def check_header(file: Path, start: str) -> None:
+    """Raise InputError for a table that begins with `start` and whose header lacks columns."""
+    fields = fields_of(first_line(start))
+    if data_extension(file) in (".csv", ".tsv") and len(fields) > 1:
+        refuse_missing(f"{file}, header", fields, missing_roles(header_columns(fields)))
+
+
+def missing_roles(there: Iterable[str]) -> list[str]:
+    """Return the roles of a table's needed columns that are not there."""
+    there = set(there)
+    return [role for role in NEEDED if role not in there]
 
 
 def names_a_label(columns: Iterable[str]) -> bool:
@@ -113,8 +139,9 @@ def labelled_objects(rows: Iterable[tuple[str, Any]], max_text_bytes: int) -> It
                 f"{place}: {shown(row)} where an object with {', '.join(NEEDED)} belongs"
             )
         names = list(row)
+        check_distinct(place, names)
         columns = {role: names[number] for role, number in header_columns(names).items()}
-        check_columns(place, columns, NEEDED)
+        refuse_missing(place, names, missing_roles(columns))
         question, sentence, label = (row[columns[role]] for role in NEEDED)
         check_text(place, "question", question, max_text_bytes, may_be_blank=False)
         own_id = row[columns["id"]] if "id" in columns else None
@@ -131,7 +158,8 @@ def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[Labell
     The first may be a header. Without one the columns are question, sentence and label.
     """
     # Excel writes `sep=` before tables that are quoted as CSV, whatever separates in them.
-    in_tabs = "\t" in first_line(start) and not start.lower().startswith("sep=")
+    is_excels = said_separator(re.split(r"[\r\n]", start)[0]) is not None
+    in_tabs = "\t" in first_line(start) and not is_excels
     columns: dict[str, int] | None = None
     n_columns = 3
     for place, fields in (tsv_rows if in_tabs else csv_lists)(file, encoding):
@@ -139,6 +167,9 @@ def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[Labell
             columns = header_columns(fields)
             if "QuestionID" in fields:
                 check_columns(place, fields, WIKIQA_COLUMNS)
+            if columns and fields[-1].strip().lower() not in LABELS:
+                check_distinct(place, filter(None, fields))
+                refuse_missing(place, fields, missing_roles(columns))
             if columns.keys() >= set(NEEDED):
                 n_columns = len(fields)
                 continue

@@ -354,6 +354,89 @@ def test_queries_with_a_list_of_passages_are_a_corpus_and_need_no_ids(tmp_path, 
     assert "none of the 2 queries has a selected passage" in message
 
 
+@pytest.mark.parametrize("name", ROW_FILES)
+def test_a_question_with_labels_as_text_is_read_as_a_query_with_numbers(tmp_path, name):
+    rows = [
+        {
+            "question": query,
+            "passages": [t for t, _ in passages],
+            "labels": [str(int(f)) for _, f in passages],
+        }
+        for query, passages in QUERIES.items()
+    ]
+    assert read_queries(write_rows(tmp_path / name, rows)) == QUERIES
+    rows[1]["labels"] = ["1", "x"]
+    message = error_of(write_rows(tmp_path / name, rows))
+    assert "labels 1 (counted from 0) is 'x', not 0 or 1" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        (
+            "a.csv",
+            "query,passage,label,Label\na,b,1,0\n",
+            "column 'Label' occurs twice (as 'label')",
+        ),
+        ("a.tsv", "query\tpassage\tlabel\t Label\na\tb\t1\t0\n", "column ' Label' occurs twice"),
+        (
+            "a.jsonl",
+            '{"query": "a", "passage": "b", "Label": 0, "label": 1}\n',
+            "'label' occurs twice",
+        ),
+    ],
+)
+def test_columns_that_differ_in_case_alone_are_refused(tmp_path, name, content, expected):
+    assert expected in error_of(write(tmp_path / name, content))
+
+
+def test_columns_of_parquet_that_differ_in_case_alone_are_refused(tmp_path):
+    rows = [{"query": "a", "passage": "b", "label": 1, "Label": 0}]
+    message = error_of(write_rows(tmp_path / "a.parquet", rows))
+    assert "column 'Label' occurs twice (as 'label')" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "missing", "there"),
+    [
+        ("a.csv", "query,answer_text,relevant\na,b,1\n", ("passage", "label"), None),
+        ("a.csv", "sep=;\nid;body\n1;b\n", ("query", "passage", "label"), "'id', 'body'"),
+        ("a.csv", "a,b,1\nc,d,0\n", ("query", "passage", "label"), "'a', 'b', '1'"),
+        ("a.tsv", "query\tanswer_text\trelevant\na\tb\t1\n", ("passage", "label"), None),
+        ("a.jsonl", '{"data": [1]}\n', ("query", "passages"), "'data'"),
+        ("a.jsonl", '{"question": "a", "pos": ["b"]}\n{"pos": ["c"]}\n', ("query",), "'pos'"),
+        ("a.jsonl", '{"question": "a", "text": "b", "label": 1}\n{"question": "a"}\n',
+         ("passage", "label"), "'question'"),
+    ],
+)  # fmt: skip
+def test_missing_columns_are_named_all_at_once_beside_those_of_the_file(
+    tmp_path, name, content, missing, there
+):
+    message = error_of(write(tmp_path / name, content))
+    assert " and ".join(map(repr, missing)) in message and "missing" in message
+    assert f"(there: {there or repr('query') + ', ' + repr('answer_text')}" in message
+
+
+@pytest.mark.parametrize("said", ["sep=;", '"sep=;"'])
+def test_excels_sep_line_is_obeyed_quoted_or_not(tmp_path, said):
+    path = write(tmp_path / "a.csv", f"{said}\r\nquery;passage;label\r\na;b\tc;1\r\n")
+    found = read(path, validation_share=1.0)
+    assert found[0]["passages"] == [{"text": "b\tc", "is_selected": True}]
+
+
+def test_a_link_that_leads_out_of_a_folder_and_a_pipe_are_refused(tmp_path):
+    folder = folder_with(tmp_path, "more.jsonl", lines_text([hub_row(1)]))
+    outside = write(tmp_path / "private.jsonl", lines_text([hub_row(2)]))
+    (folder / "train.jsonl").symlink_to(outside)
+    assert f"train.jsonl is a link that leads out of the folder (to {outside})" in error_of(folder)
+    (folder / "train.jsonl").unlink()
+    os.mkfifo(folder / "train.jsonl")
+    assert "train.jsonl is neither a file nor a folder" in error_of(folder)
+    (folder / "train.jsonl").unlink()
+    (folder / "train.jsonl").symlink_to("more.jsonl")
+    assert [row["query_id"] for row in read(folder)] == ["1", "1000"]
+
+
 def test_a_tsv_is_grouped_wherever_its_lines_stand_and_quoted_as_pandas_does(tmp_path):
     lines = [(query, text, int(f)) for query, ps in QUERIES.items() for text, f in ps]
     shuffled = [lines[0], lines[2], lines[3], lines[1]]
@@ -688,7 +771,7 @@ BAD_ROWS = [
             (-1, "-1"),
             (0.5, "0.5"),
             (None, "null"),
-            ("1", "'1'"),
+            ("2", "'2'"),
             (float("nan"), "nan"),
             ([1], "a list"),
         ]
