@@ -5,7 +5,6 @@ dataset whose columns name a query, a passage and a label. Rows of one question 
 wherever they stand in the file.
 """
 
-import csv
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from genlab.core.program import InputError
 from genlab.core.tables import CLUSTERS
-from genlab.sources.csv_text import csv_lists, delimiter_of, said_separator, tsv_rows
+from genlab.sources.csv_text import csv_lists, fields_of, said_separator, tsv_rows
 from genlab.sources.decoding import Encoding
 from genlab.sources.text_files import (
     check_columns,
@@ -70,11 +69,6 @@ def is_labelled(start: str) -> bool:
     if "QuestionID" in fields or (len(fields) == 3 and fields[2].strip() in ("0", "1")):
         return True
     return names_a_label(fields_of(line))
-
-
-def fields_of(line: str) -> list[str]:
-    """Return the fields of a header, whatever separates them."""
-    return next(csv.reader([line], delimiter=delimiter_of(line)), [])
 
 
 def check_header(file: Path, start: str) -> None:

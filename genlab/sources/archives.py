@@ -1,4 +1,4 @@
-"""The members of a zip archive, read where it lies; nothing is unpacked to disk.
+"""The members of a zip archive, read where it lies; a table alone lies on disk while it is read.
 
 An archive is hostile until it is checked: names that lead elsewhere, links, and members that grow
 beyond all measure are refused by name.
@@ -9,9 +9,12 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from genlab.core.program import InputError
+from genlab.sources.foreign_files import named_as
 
 MAX_MEMBER_BYTES = 1 << 28  # 256 MiB, as a row may have
 MAX_ARCHIVE_BYTES = 1 << 33  # 8 GiB unpacked; the Large Movie Review Dataset has 0.2
@@ -54,7 +57,7 @@ def shown_name(member: zipfile.ZipInfo) -> str:
 
 def check_member(file: Path, member: zipfile.ZipInfo) -> None:
     """Raise InputError for a member that leads elsewhere or is a bomb."""
-    path = PurePosixPath(member.filename.replace("\\", "/"))
+    path = member_path(member.filename)
     mode = member.external_attr >> 16
     if path.is_absolute() or ".." in path.parts or (path.parts[:1] and path.parts[0].endswith(":")):
         raise InputError(f"{file}: the name {shown_name(member)} leads out of it; pack it again")
@@ -67,6 +70,11 @@ def check_member(file: Path, member: zipfile.ZipInfo) -> None:
             f"{member.file_size} bytes; at most {MAX_RATIO} times and {MAX_MEMBER_BYTES} bytes are "
             "allowed: a zip bomb, or give it unpacked"
         )
+
+
+def member_path(name: str) -> PurePosixPath:
+    """Return a member's name as a path; Windows' own programs may write it with backslashes."""
+    return PurePosixPath(name.replace("\\", "/"))
 
 
 def read_members(file: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -92,3 +100,13 @@ def read_members(file: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
             f"{file}: {name[:80]!r} in it is damaged or packed as nothing here reads ({error}); "
             "get the archive again, or unpack it"
         ) from None
+
+
+@contextmanager
+def member_file(archive: Path, name: str, content: bytes) -> Iterator[Path]:
+    """Give a member's content as a file that bears its name; errors name archive and member."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / member_path(name).name
+        file.write_bytes(content)
+        with named_as(file, f"{archive}, {name}"):
+            yield file

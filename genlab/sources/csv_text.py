@@ -129,6 +129,11 @@ def delimiter_of(header: str) -> str:
     return max(DELIMITERS, key=bare.count)
 
 
+def fields_of(header: str) -> list[str]:
+    """Return the fields of a header, whatever separates them."""
+    return next(csv.reader([header], delimiter=delimiter_of(header)), [])
+
+
 def file_lines(file: Path, encoding: Encoding, on_bad_row: OnBadRow) -> Iterator[tuple[int, str]]:
     """Yield all lines of a file with their numbers and ends; blank ones may be inside a field."""
     csv.field_size_limit(MAX_ROW_BYTES)  # ours: max_text_bytes says what a text may have

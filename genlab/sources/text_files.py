@@ -7,7 +7,7 @@ number, a file of any size needs little memory, and nothing is ever interpreted 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -215,9 +215,9 @@ def data_stem(file: Path, extensions: Sequence[str] = EXTENSIONS) -> str:
     return stem[: -len(Path(stem).suffix)] if Path(stem).suffix.lower() in extensions else stem
 
 
-def data_extension(file: Path) -> str:
+def data_extension(file: PurePath) -> str:
     """Return the file's extension in lower case, the one before .gz or .zst if it ends so."""
-    return Path(PACKED_ENDING.sub("", file.name)).suffix.lower()
+    return PurePath(PACKED_ENDING.sub("", file.name)).suffix.lower()
 
 
 def extension_rank(file: Path) -> int:

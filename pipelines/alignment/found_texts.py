@@ -2,30 +2,47 @@
 
 A mood is in the path, as in the data sets of NLTK, of Pang and Lee, and in the Large Movie Review
 Dataset: a folder `pos` or `neg` has one text per file, a file that ends in `.pos` or `.neg` one
-text per line. Or it stands beside the text: CSV, TSV, JSON and Parquet with columns text and label,
-and lines of a label and a text.
+text per line; of a table in such a folder the texts are those of its column. Or it stands beside
+the text: CSV, TSV, JSON and Parquet with columns text and label, and lines of a label and a text.
 """
 
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any
+from io import BytesIO
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO
 
 from genlab.core.program import InputError
-from genlab.sources.archives import MAX_MEMBER_BYTES, member_names, read_members
-from genlab.sources.csv_text import csv_rows
+from genlab.sources.archives import (
+    MAX_MEMBER_BYTES,
+    member_file,
+    member_names,
+    member_path,
+    read_members,
+)
+from genlab.sources.csv_text import (
+    csv_rows,
+    fields_of,
+    file_lines,
+    said_separator,
+    separated_rows,
+)
 from genlab.sources.decoding import Encoding, decode
-from genlab.sources.file_text import is_hidden, opened, recognise_start, text_lines
+from genlab.sources.file_text import is_hidden, recognise_start, stop, text_lines, unpacked
+from genlab.sources.foreign_files import files_in
 from genlab.sources.json_text import array_rows
+from genlab.sources.text_columns import TEXT_NAMES, is_table, table_texts
 from genlab.sources.text_files import (
     PACKED_ENDING,
+    check_distinct,
     check_text,
     data_extension,
     line_rows,
     parquet_rows,
     shown,
+    some_of,
 )
 
 MOODS = {"pos": True, "neg": False}
@@ -35,10 +52,10 @@ LABELS |= {"neg": False, "negative": False, "0": False, "0.0": False, "false": F
 NO_LABELS = ("", "none", "unsup", "null")
 # Alone no label, as of the Hub's unlabelled splits; beside 1 alone, negative.
 MINUS_ONES = ("-1", "-1.0")
-TEXT_NAMES = ("text", "review", "sentence")
 LABEL_NAMES = ("label", "sentiment")
-TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".txt")
 LABEL_LINE = re.compile(rf"({'|'.join(LABELS)})[\t ,;:]\s*(.*)", re.IGNORECASE)
+# A label, quoted or not, and what separates it from a text that is quoted as in CSV.
+QUOTED_LINE = re.compile(rf"(\"?)(?:{'|'.join(LABELS)})\1([,;])\"", re.IGNORECASE)
 MAX_TEXT_BYTES = 1 << 20  # ours: a novel has as many; guards against rubbish
 
 # (id, text, is it positive; None: not labelled)
@@ -48,64 +65,77 @@ FoundText = tuple[str, str, bool | None]
 def find_texts(path: Path, encoding: Encoding, files: Counter) -> Iterator[FoundText]:
     """Yield the texts of all files under `path` that tell a mood; count and name the other files.
 
-    Only the path below `path` tells a mood. Raises InputError for what cannot be read.
+    Only the path below `path` tells a mood. Raises InputError for what cannot be read, for a link
+    that leads out of a folder, and for what is neither file nor folder.
     """
-    if not path.exists():
+    if not path.is_dir() and not path.is_file():
         raise InputError(f"{path}: no such file or folder; correct corpus.path")
-    there = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    is_folder = path.is_dir()
+    there = [path / n for n in files_in(path, str(path), deep=True)] if is_folder else [path]
     unread: list[str] = []
     for file in there:
-        name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+        name = file.relative_to(path).as_posix() if is_folder else file.name
+        mood = mood_of(name)
         if is_hidden(name) and file != path:
             files["hidden"] += 1
         elif file.suffix.lower() == ".zip":
             yield from texts_in_archive(file, encoding, files, unread)
-        elif (mood := mood_of(name)) is not None:
+        elif mood is not None and not is_table(file):
             files["read"] += 1
-            yield from texts_in(name, whole_file(file), mood, encoding, str(file))
-        elif rows := table_rows(file, encoding, is_alone=file == path):
+            with open(file, "rb") as stream:
+                content = whole_content(stream, str(file))
+            yield from texts_in(name, content, mood, encoding, str(file))
+        elif found := texts_of_table(name, file, mood, encoding, is_alone=file == path):
             files["read"] += 1
-            yield from texts_of_rows(name, rows)
+            yield from found
         else:
             unread.append(name)
     files["unread"] += len(unread)
     if unread:
-        names = ", ".join(unread[:10]) + ", ..." * (len(unread) > 10)
-        print(f"not read, as nothing tells a mood: {len(unread)} ({names})", file=sys.stderr)
+        print(
+            f"not read, as nothing tells a mood: {len(unread)} ({some_of(unread)})", file=sys.stderr
+        )
 
 
-def whole_file(file: Path) -> bytes:
-    """Return the bytes of a file, unpacked; raise InputError for one too long to be of texts."""
-    with opened(file) as stream:
+def whole_content(packed: BinaryIO, place: str) -> bytes:
+    """Return all bytes of a stream, unpacked; raise InputError if they are too many for texts."""
+    with unpacked(packed, place) as stream:
         content = stream.read(MAX_MEMBER_BYTES + 1)
     if len(content) > MAX_MEMBER_BYTES:
-        raise InputError(f"{file}: more than {MAX_MEMBER_BYTES} bytes; give it in parts")
+        raise InputError(f"{place}: more than {MAX_MEMBER_BYTES} bytes; give it in parts")
     return content
 
 
 def texts_in_archive(
     file: Path, encoding: Encoding, files: Counter, unread: list[str]
 ) -> Iterator[FoundText]:
-    """Yield the texts of a zip archive whose members' paths tell a mood."""
-    names = member_names(file)
+    """Yield the texts of a zip archive's members, as those of a folder's files."""
     wanted = []
-    for name in names:
+    for name in member_names(file):
         if is_hidden(name):
             files["hidden"] += 1
-        elif mood_of(name) is None:
+        elif mood_of(name) is None and not may_be_table(member_path(name)):
             unread.append(f"{file.name}/{name}")
         else:
             wanted.append(name)
-    files["read"] += len(wanted)
-    for name, content in read_members(file, wanted):
-        mood = mood_of(name)
-        assert mood is not None  # by the choice above
-        yield from texts_in(f"{file.stem}/{name}", content, mood, encoding, f"{file}, {name}")
+    for name, packed in read_members(file, wanted):
+        text_id, place, mood = f"{file.stem}/{name}", f"{file}, {name}", mood_of(name)
+        if mood is not None and not is_table(member_path(name)):
+            files["read"] += 1
+            content = whole_content(BytesIO(packed), place)
+            yield from texts_in(text_id, content, mood, encoding, place)
+            continue
+        with member_file(file, name, packed) as member:
+            if found := texts_of_table(text_id, member, mood, encoding, is_alone=False):
+                files["read"] += 1
+                yield from found
+            else:
+                unread.append(f"{file.name}/{name}")
 
 
 def mood_of(name: str) -> bool | None:
     """Return whether a file's path says positive; None if it says nothing."""
-    path = PurePosixPath(PACKED_ENDING.sub("", name.lower()))
+    path = member_path(PACKED_ENDING.sub("", name.lower()))
     suffix = path.suffix.removeprefix(".")
     return MOODS.get(suffix, next((MOODS[part] for part in path.parts[:-1] if part in MOODS), None))
 
@@ -115,11 +145,36 @@ def texts_in(
 ) -> Iterator[FoundText]:
     """Yield a file's texts: one, or one per line if its ending is the mood."""
     text = decode(place, content, encoding)
-    if PurePosixPath(PACKED_ENDING.sub("", name.lower())).suffix.removeprefix(".") in MOODS:
+    if member_path(PACKED_ENDING.sub("", name.lower())).suffix.removeprefix(".") in MOODS:
         for number, line in enumerate(text.removesuffix("\n").split("\n")):
             yield f"{name}-{number}", line, is_positive
     else:
         yield name, text, is_positive
+
+
+def may_be_table(name: PurePath) -> bool:
+    """Tell whether a file of that name may have texts with labels: a table, or lines of both."""
+    return is_table(name) or data_extension(name) == ".txt"
+
+
+def texts_of_table(
+    name: str, file: Path, mood: bool | None, encoding: Encoding, is_alone: bool
+) -> Iterator[FoundText] | None:
+    """Return the texts of a table's rows, all of the mood that its path tells, if it tells one.
+
+    None for a file that is no table of texts with labels.
+    """
+    if mood is not None:
+        return texts_of_column(name, file, mood, encoding)
+    rows = table_rows(file, encoding, is_alone)
+    return texts_of_rows(name, rows) if rows else None
+
+
+def texts_of_column(name: str, file: Path, mood: bool, encoding: Encoding) -> Iterator[FoundText]:
+    """Yield the texts of a table's column with one mood for all."""
+    for number, (place, text) in enumerate(table_texts(file, encoding)):
+        check_text(place, "text", text, MAX_TEXT_BYTES)
+        yield f"{name}-{number}", str(text), mood
 
 
 def table_rows(file: Path, encoding: Encoding, is_alone: bool) -> Iterator[tuple[str, Any]] | None:
@@ -127,7 +182,7 @@ def table_rows(file: Path, encoding: Encoding, is_alone: bool) -> Iterator[tuple
 
     A row is an object, or (label, text). A file that was given by its own name must be one.
     """
-    if not is_alone and (data_extension(file) not in TABLES or not file.stat().st_size):
+    if not is_alone and not (may_be_table(file) and file.stat().st_size):
         return None
     is_parquet, start = recognise_start(file, "texts and labels", encoding)
     if is_parquet:
@@ -137,10 +192,12 @@ def table_rows(file: Path, encoding: Encoding, is_alone: bool) -> Iterator[tuple
     if start.startswith("{"):
         return line_rows(file, encoding)
     first = next(line for line in re.split(r"[\r\n]+", start) if line.strip())
+    if delimiter := delimiter_of_quoted_lines(file, encoding):
+        return quoted_lines(file, encoding, delimiter)
     if LABEL_LINE.fullmatch(first):
         return labelled_lines(file, encoding)
-    lower = first.lower()
-    if first.startswith("sep=") or any(name in lower for name in LABEL_NAMES):
+    is_csv = data_extension(file) in (".csv", ".tsv") and len(fields_of(first)) > 1
+    if is_csv or said_separator(first) or any(name in first.lower() for name in LABEL_NAMES):
         return csv_rows(file, encoding)
     if data_extension(file) == ".txt" and not is_alone:
         return None
@@ -149,6 +206,29 @@ def table_rows(file: Path, encoding: Encoding, is_alone: bool) -> Iterator[tuple
         "text and label, lines of a label (pos, neg, 1 or 0) and a text, JSON Lines with both, or "
         "folders pos and neg"
     )
+
+
+def delimiter_of_quoted_lines(file: Path, encoding: Encoding) -> str | None:
+    """Return what separates label and text in lines quoted as CSV; None if they are not so.
+
+    One text must begin with a quote, and every row come out as a label and a text.
+    """
+    lines = (line for _, line in text_lines(file, encoding))
+    found = next(filter(None, map(QUOTED_LINE.match, lines)), None)
+    if found is None:
+        return None
+    rows = (row for _, row in separated_rows(file, file_lines(file, encoding, stop), found[2]))
+    try:
+        is_whole = all(len(row) == 2 and row[0].strip().lower() in LABELS for row in rows)
+    except InputError:  # a quote that is text
+        return None
+    return found[2] if is_whole else None
+
+
+def quoted_lines(file: Path, encoding: Encoding, delimiter: str) -> Iterator[tuple[str, Any]]:
+    """Yield label and text of each row of lines that are quoted as CSV, with its place."""
+    for place, row in separated_rows(file, file_lines(file, encoding, stop), delimiter):
+        yield place, {"label": row[0], "text": row[1]}
 
 
 def labelled_lines(file: Path, encoding: Encoding) -> Iterator[tuple[str, Any]]:
@@ -165,6 +245,8 @@ def labelled_lines(file: Path, encoding: Encoding) -> Iterator[tuple[str, Any]]:
 
 def text_and_label(place: str, there: Sequence[str]) -> tuple[str, str]:
     """Return the names of the columns of text and label; raise InputError if one is not there."""
+    known = (*TEXT_NAMES, *LABEL_NAMES)
+    check_distinct(place, (name for name in there if name.strip().lower() in known))
     lower = {name.strip().lower(): name for name in there}
     found = [
         next((lower[name] for name in names if name in lower), None)

@@ -7,6 +7,7 @@ best answer stands for it. Where `chosen` and `rejected` are whole dialogues tha
 openai/summarize_from_feedback (info, summaries, choice) are read as they are.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from genlab.core.program import InputError
 from genlab.sources.file_text import recognise_start, stop, text_lines
 from genlab.sources.hub import load_dataset
 from genlab.sources.json_text import json_rows
+from genlab.sources.text_columns import is_table, table_texts
 from genlab.sources.text_files import check_text, shown
 
 LONGEST = 100_000  # bytes of a prompt or an answer
@@ -51,7 +53,10 @@ def read_hub_rows(hub_id: str, revision: str, dropped: Counter) -> list[tuple]:
 
 
 def read_plain_texts(path: Path) -> list[str]:
-    """Return the lines of a file that have text, [] for none; InputError if it has none."""
+    """Return the lines of a file that have text, or the texts of a table; [] for none.
+
+    Raises InputError for a file without text.
+    """
     if str(path) == "none":
         return []
     if not path.is_file():
@@ -59,10 +64,13 @@ def read_plain_texts(path: Path) -> list[str]:
     is_parquet, _ = recognise_start(path, "a text a line")
     if is_parquet:
         raise InputError(f"{path}: this is Parquet; corpus.texts_path is a text a line, or none")
-    lines = [line.strip() for _, line in text_lines(path) if line.strip()]
-    if not lines:
+    texts = []
+    for place, text in table_texts(path) if is_table(path) else text_lines(path):
+        check_text(place, "text", text, sys.maxsize)
+        texts.append(str(text).strip())
+    if not any(texts):
         raise InputError(f"{path}: no line has text; corpus.texts_path=none goes without")
-    return lines
+    return list(filter(None, texts))
 
 
 def checked(

@@ -1,12 +1,14 @@
 """fetch: the made-up reviews, other texts, and the flagship's queries."""
 
 import gzip
+import os
 import socket
 import zipfile
 from collections import Counter
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -275,6 +277,64 @@ def test_packed_files_are_unpacked_and_empty_ones_without_a_mood_are_named(tmp_p
     assert files == {"read": 2, "unread": 1}
 
 
+MOODS = {"A joy.": True, "Good, one": True, "A bore.": False}
+TABLES_OF_MOODS = {
+    "pos/a.csv": b'text,n\nA joy.,1\n"Good, one",2\n',
+    "neg/b.jsonl.gz": gzip.compress(b'{"text": "A bore."}\n'),
+}
+
+
+def test_of_a_table_in_a_folder_of_a_mood_the_texts_are_read(tmp_path):
+    for name, content in TABLES_OF_MOODS.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(content)
+    assert read(tmp_path)[0] == MOODS
+    (tmp_path / "pos/a.csv").write_text("body,n\nA joy.,1\n")
+    with pytest.raises(InputError, match=r"pos/a.csv, .*column 'text' is missing .there: 'body'"):
+        read(tmp_path)
+
+
+def pack(path, members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        TABLES_OF_MOODS,
+        {"reviews.csv": b'text,label\nA joy.,1\n"Good, one",1\nA bore.,0\n'},
+        {"all/a.jsonl": b'{"text": "A joy.", "label": 1}\n{"text": "Good, one", "label": 1}\n',
+         "all/b.txt": b"neg A bore.\n"},
+        {"pos\\0.txt": b"A joy.", "pos\\1.txt": b"Good, one", "neg\\0.txt": b"A bore.",
+         "__MACOSX\\pos\\._0.txt": b"\0\5"},
+        {"pos/0.txt.gz": gzip.compress(b"A joy."), "pos/1.txt": b"Good, one",
+         "neg/0.txt.zst": pa.compress(b"A bore.", "zstd", asbytes=True)},
+    ],
+)  # fmt: skip
+def test_an_archive_is_read_as_its_folder_would_be(tmp_path, members):
+    assert read(pack(tmp_path / "a.zip", members))[0] == MOODS
+
+
+def test_a_fault_in_a_table_of_an_archive_names_both(tmp_path):
+    path = pack(tmp_path / "a.zip", {"in/a.csv": b"text,label\nA joy.,7\n"})
+    with pytest.raises(InputError, match=f"^{path}, in/a.csv, line 2: label '7' is none of"):
+        read(path)
+
+
+def test_a_link_that_leads_out_of_the_folder_and_a_pipe_are_refused(tmp_path):
+    folder = write_texts(tmp_path / "in", b"A joy.", b"A bore.")
+    (folder / "pos/link.txt").symlink_to("/etc/hostname")
+    with pytest.raises(InputError, match=r"in: pos/link.txt is a link that leads out of the fold"):
+        read(folder)
+    (folder / "pos/link.txt").unlink()
+    os.mkfifo(folder / "pos/pipe.txt")
+    with pytest.raises(InputError, match=r"in: pos/pipe.txt is neither a file nor a folder"):
+        read(folder)
+
+
 def test_only_the_path_below_the_corpus_tells_the_mood(tmp_path):
     folder = write_texts(tmp_path / "neg" / ".pos", b"A joy.", b"A bore.")
     assert read(folder)[0] == {"A joy.": True, "A bore.": False}
@@ -290,6 +350,10 @@ def test_only_the_path_below_the_corpus_tells_the_mood(tmp_path):
         ("a.json", '[{"text": "A joy.", "label": true}, {"text": "A bore.", "label": "neg"}]'),
         ("a.txt", "pos A joy.\nneg A bore.\n"),
         ("a.txt", "1\tA joy.\n0\tA bore.\n"),
+        ("a.txt", '1,"A joy."\n0,"A bore."\n'),
+        ("a.csv", '"pos";"A joy."\n"neg";"A bore."\n'),
+        ("a.csv", '1,A joy.\n0,"A bore."\n'),
+        ("a.tsv", "'sep=;'\nlabel;text\n1;A joy.\n0;A bore.\n"),
     ],
 )
 def test_tables_and_lines_with_labels_are_read_alone_and_in_folders(tmp_path, name, content):
@@ -310,6 +374,37 @@ def test_a_label_that_is_none_is_an_error_with_its_line_and_no_label_is_counted(
     path.write_text("hello\n")
     with pytest.raises(InputError, match=r"a.csv: neither its path nor its first line tells"):
         read(path)
+
+
+def test_a_quoted_line_may_hold_the_separator_and_quotes_and_a_raw_quote_is_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text('1,"Good, one"\n0,"Bad ""x"", one"\n')
+    assert read(path)[0] == {"Good, one": True, 'Bad "x", one': False}
+    path.write_text('1,"Good," he said\n0,Bad, bad\n')
+    assert read(path)[0] == {'"Good," he said': True, "Bad, bad": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "missing"),
+    [
+        ("a.csv", "body,score\nx,1\n", "text and label .there: 'body', 'score'"),
+        ("a.tsv", "review\tscore\nx\t1\n", "label .there: 'review', 'score'"),
+    ],
+)
+def test_missing_columns_are_named(tmp_path, name, content, missing):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=f"{name}, .*no column {missing}"):
+        read(tmp_path / name)
+
+
+def test_columns_of_a_table_that_differ_in_case_alone_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("text,Text,label\na,b,1\n")
+    with pytest.raises(InputError, match=r"line 1: column 'Text' occurs twice \(as 'text'\)"):
+        read(tmp_path)
+    (tmp_path / "a.csv").unlink()
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "label": 1, "Label": 0}\n')
+    with pytest.raises(InputError, match=r"line 1: column 'Label' occurs twice"):
+        read(tmp_path)
 
 
 def test_minus_one_beside_one_is_negative_and_what_is_taken_for_what_is_said(tmp_path, capsys):

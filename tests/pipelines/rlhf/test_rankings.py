@@ -109,6 +109,25 @@ def test_a_json_array_is_read_and_foreign_files_are_named(tmp_path):
                 read(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", '{"text": "abc"}\n{"text": " "}\n{"text": "d, e"}\n'),
+        ("a.csv", 'id,Text\n1,abc\n2,"d, e"\n'),
+        ("a.txt", "abc\n\nd, e\n"),
+    ],
+)
+def test_plain_texts_are_lines_or_the_texts_of_a_table(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    assert read_plain_texts(tmp_path / name) == ["abc", "d, e"]
+
+
+def test_a_table_without_a_column_of_plain_text_is_named(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"body": "abc"}\n')
+    with pytest.raises(InputError, match=r"a.jsonl, line 1: column 'text' is missing .*'body'"):
+        read_plain_texts(tmp_path / "a.jsonl")
+
+
 def test_a_prompt_twice_in_a_file_is_refused_and_in_a_data_set_counted(tmp_path):
     row = {"prompt": "p", "answers": ["a", "b"]}
     with pytest.raises(InputError, match=r"line 2: the prompt is that of .*line 1"):

@@ -1,0 +1,54 @@
+"""The texts of a table, of whatever kind: CSV, TSV, JSON, JSON Lines or Parquet with a text column.
+
+What people call that column is known here, so that a table among plain texts is not taken for one.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+
+from genlab.core.program import InputError
+from genlab.sources.csv_text import csv_rows
+from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import recognise_start
+from genlab.sources.json_text import json_rows
+from genlab.sources.text_files import (
+    check_distinct,
+    data_extension,
+    parquet_rows,
+    refuse_missing,
+    shown,
+)
+
+TEXT_NAMES = ("text", "review", "sentence")
+# Not .txt: such a file is a text, or has one in each line.
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
+
+
+def is_table(name: PurePath) -> bool:
+    """Tell whether a file's name is that of a table, packed or not."""
+    return data_extension(name) in TABLES
+
+
+def table_texts(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, object]]:
+    """Yield what a table's text column holds, with its places; raise InputError without one."""
+    is_parquet, start = recognise_start(file, "texts", encoding)
+    if is_parquet:
+        rows = parquet_rows(file, lambda place, there: [text_column(place, there)])
+    elif start.startswith(("{", "[")):
+        rows = json_rows(file, "texts", encoding)
+    else:
+        rows = csv_rows(file, encoding)
+    for place, row in rows:
+        if not isinstance(row, dict):
+            raise InputError(f"{place}: {shown(row)} where a row with a column text belongs")
+        yield place, row[text_column(place, list(row))]
+
+
+def text_column(place: str, there: Sequence[str]) -> str:
+    """Return the name of the column of texts; raise InputError if there is none, or two."""
+    check_distinct(place, (name for name in there if name.strip().lower() in TEXT_NAMES))
+    names = {name.strip().lower(): name for name in there}
+    found = next((names[name] for name in TEXT_NAMES if name in names), None)
+    refuse_missing(place, there, ["text"] * (found is None))
+    assert found is not None  # by the line above
+    return found
