@@ -90,7 +90,7 @@ def clean_unclean(texts: pl.Series, rules: TextRules) -> pl.Series:
         texts = rewrite(texts, MOJIBAKE, repair_texts)
     if rules.strip_markup:
         texts = rewrite(texts, "<", strip_tags)
-        texts = rewrite(texts, "&", partial(replace_matches, pattern=ENTITY, repair=unescape))
+        texts = rewrite(texts, "&", partial(replace_matches, pattern=ENTITY, repair=decode_entity))
     texts = settle(texts, rules.unicode_form)
     if rules.strip_citations:
         texts = texts.str.replace_all(r"(?i)\[(?:[0-9]+|edit|citation needed)\]", "")
@@ -137,6 +137,11 @@ def strip_tags(texts: pl.Series) -> pl.Series:
         names = tags.replace(" ", "|")
         texts = texts.str.replace_all(rf"(?i)</?(?:{names}){ATTRIBUTES}\s*/?>", replacement)
     return texts
+
+
+def decode_entity(entity: str) -> str:
+    """Return the character of an entity; none for NUL, which browsers show as U+FFFD."""
+    return "" if re.fullmatch("&#[xX]?0+;", entity) else unescape(entity)
 
 
 def replace_matches(texts: pl.Series, pattern: str, repair: Callable[[str], str]) -> pl.Series:

@@ -70,6 +70,7 @@ def cleaned(rows, **on):
         ("Q&amp;A&nbsp;it&#39;s &#x201c;so&rdquo;", "Q&A it's “so”"),
         ("AT&T ?a=1&copy=2 &unknown;", "AT&T ?a=1&copy=2 &unknown;"),
         ("&lt;b&gt; &amp;lt;", "<b> &lt;"),
+        ("a&#0;b&#x00;c&#000;d &#32;e", "abcd e"),
     ],
 )
 def test_markup_goes_and_what_only_looks_like_markup_stays(text, plain):
