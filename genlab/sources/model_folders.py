@@ -20,7 +20,7 @@ from genlab.models.loading import (
 from genlab.models.positions import describe_positions
 from genlab.models.trial import try_model
 from genlab.sources.bundled import read_bundled
-from genlab.sources.foreign_files import copy_files, named_as
+from genlab.sources.foreign_files import copy_files, files_in, named_as
 from genlab.sources.hub import download_snapshot
 from genlab.sources.source import ModelSource
 
@@ -93,6 +93,8 @@ def copy_base(
             for pattern in TOKENIZER_FILES:
                 for file in partial.glob(pattern):
                     file.unlink()
+            if tokenizer_folder.is_dir():
+                files_in(tokenizer_folder, str(tokenizer_folder), deep=False)
             load_tokenizer(tokenizer_folder).save_pretrained(partial)
         tokenizer, model = load_tokenizer(partial), load(partial)
         n_rows = model.get_input_embeddings().num_embeddings

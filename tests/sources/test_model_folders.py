@@ -96,6 +96,15 @@ def test_with_another_tokenizer_the_models_end_of_text_is_the_tokenizers(tmp_pat
         assert settings.bos_token_id == tokenizer.convert_tokens_to_ids("s")
 
 
+def test_another_tokenizer_that_is_a_link_out_of_its_folder_is_refused(tmp_path, model):
+    make_tokenizer(280).save_pretrained(tmp_path / "private")
+    shutil.copytree(tmp_path / "private", tmp_path / "other")
+    (tmp_path / "other/tokenizer.json").unlink()
+    (tmp_path / "other/tokenizer.json").symlink_to(tmp_path / "private/tokenizer.json")
+    with pytest.raises(InputError, match=r"other: tokenizer.json is a link that leads out of the"):
+        copy_base(model, tmp_path / "other", tmp_path / "base")
+
+
 def test_a_tokenizer_larger_than_the_embeddings_is_refused(tmp_path, model):
     make_tokenizer(320).save_pretrained(tmp_path / "other")
     with pytest.raises(InputError, match=r"other: the tokenizer has 320 tokens, but .* for 300"):
