@@ -1,17 +1,22 @@
 """Pages from outside, for the base to be pretrained on: a JSON Lines file of url and text."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from genlab.core.program import InputError
+from genlab.core.seeds import draw
 from pipelines.instruct.task_files import object_rows
 
 
-def read_pages(path: Path, n_pages: int) -> list[tuple[str, str]]:
-    """Return (url, text) of the first `n_pages` rows; the others must be objects, too."""
-    pages = []
-    for place, row in list(object_rows(path))[:n_pages]:
+def read_pages(path: Path, n_pages: int, seed: int) -> list[tuple[str, str]]:
+    """Return (url, text) of at most `n_pages` rows, drawn by seed: a file may be sorted."""
+    return list(draw(page_rows(path), n_pages, seed))
+
+
+def page_rows(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (url, text) of all rows; raise InputError for one that lacks either."""
+    for place, row in object_rows(path):
         url, text = row.get("url"), row.get("text")
         if not isinstance(url, str) or not isinstance(text, str):
             raise InputError(f"{place}: lacks a url or a text, both strings")
-        pages.append((url, text))
-    return pages
+        yield url, text

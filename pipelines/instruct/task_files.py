@@ -2,13 +2,14 @@
 
 A folder is searched for FewGLUE's folders (COPA/train.jsonl ...) and NLTK's archives (qc.zip,
 rte.zip, sentence_polarity.zip, movie_reviews.zip). Each is called by the name that its templates
-have in promptsource, with the fields that they read.
+have in promptsource, with the fields that they read. What else lies there is counted and named.
 """
 
 import json
 import random
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,8 +18,10 @@ from genlab.core.params import check_commit
 from genlab.core.program import InputError
 from genlab.sources.archives import member_names, read_members
 from genlab.sources.decoding import Encoding, decode
+from genlab.sources.file_text import is_hidden
+from genlab.sources.foreign_files import files_in
 from genlab.sources.json_text import json_rows
-from genlab.sources.text_files import check_text, shown
+from genlab.sources.text_files import PACKED_ENDING, check_text, shown, some_of
 
 Splits = dict[str, list[dict]]
 
@@ -197,26 +200,38 @@ NLTK: dict[str, tuple[str, Callable[[Path], Splits]]] = {
 }
 
 
-def read_task_folder(folder: Path) -> dict[str, Splits]:
+def read_task_folder(folder: Path, counts: Counter) -> dict[str, Splits]:
     """Return the examples of the data sets found in a folder, by promptsource's name.
 
-    Of two that have the same name the larger one is kept, and the other named. Raises InputError if
-    nothing in the folder is known.
+    Of two that have the same name the larger one is kept, and the other named. Counts files read,
+    hidden and unread. Raises InputError if nothing in the folder is known, for a link that leads
+    out of it, and for what is neither file nor folder.
     """
     if not folder.is_dir():
         raise InputError(f"tasks.path={folder}: no such folder")
     found: dict[str, Splits] = {}
     places: dict[str, Path] = {}
+    there = files_in(folder, f"tasks.path={folder}", deep=True)
+    visible = [name for name in there if not is_hidden(name)]
     sources = [
-        (path, name, lambda path=path, change=change: read_fewglue(path, change))
+        (folder / path, name, lambda path=folder / path, change=change: read_fewglue(path, change))
         for part, (name, change) in FEWGLUE.items()
-        for path in sorted(folder.rglob(f"{part}/train.jsonl"))
+        for path in visible
+        if path.parent.name == part and PACKED_ENDING.sub("", path.name) == "train.jsonl"
     ]
     sources += [
-        (path, name, lambda path=path, read=read: read(path))
+        (folder / path, name, lambda path=folder / path, read=read: read(path))
         for part, (name, read) in NLTK.items()
-        for path in sorted(folder.rglob(part))
+        for path in visible
+        if path.name == part
     ]
+    unread = [name for name in visible if folder / name not in {path for path, _, _ in sources}]
+    counts.update(read=len(sources), hidden=len(there) - len(visible), unread=len(unread))
+    if unread:
+        print(
+            f"not read, as of no known data set: {len(unread)} ({some_of(unread)})",
+            file=sys.stderr,
+        )
     for path, name, read in sources:
         splits = read()
         if name in found:

@@ -4,6 +4,7 @@ A command for each. Tasks become one table, whose examples are JSON objects of f
 templates a folder of promptsource's YAML; the crawl a table of pages; the base a model's folder.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -45,13 +46,18 @@ def tasks(
     from pipelines.instruct.prompt_templates import copy_templates, read_templates
 
     known = read_templates(templates)
+    files: Counter[str] = Counter()
     if source is Source.mini:
         world = read_world(path)
         found = mini_tasks.make_tasks(world, n_train, n_test, seed)
         names = mini_tasks.names_of_labels(world)
     else:
         is_file = source is Source.file
-        read = task_files.read_task_folder(path) if is_file else task_files.read_hub_sets(hub_sets)
+        read = (
+            task_files.read_task_folder(path, files)
+            if is_file
+            else task_files.read_hub_sets(hub_sets)
+        )
         found = task_files.split_tasks(read, n_train, n_test, seed)
         names = {}  # a file's labels have none
     fetched_tasks.check_templates(found, known)
@@ -59,7 +65,8 @@ def tasks(
     fetched_tasks.check_sizes(found)
     write_table(output, [fetched_tasks.task_rows(found)], TASK_SCHEMA)
     copy_templates(templates, templates_output)
-    write_json(metrics, {"examples": fetched_tasks.count_examples(found)})
+    counts = {"examples": fetched_tasks.count_examples(found)}
+    write_json(metrics, counts | ({"files": dict(files)} if files else {}))
 
 
 @app.command()
@@ -68,7 +75,7 @@ def crawl(
     metrics: Metrics,
     source: Annotated[Source, Option()],
     path: Annotated[Path, Option(help="mini: the world's words; file: JSON Lines of url and text")],
-    n_pages: Annotated[int, Option(min=1, help="mini: pages; file: at most")],
+    n_pages: Annotated[int, Option(min=1, help="mini: pages; file: at most, drawn by seed")],
     bad_share: Annotated[float, Option(min=0.0, max=0.9, help="mini: of spoiled pages")],
     seed: Annotated[int, Option(min=0)],
 ) -> None:
@@ -81,7 +88,7 @@ def crawl(
     if source is Source.mini:
         pages = list(make_crawl(read_world(path), n_pages, bad_share, seed))
     else:
-        pages = read_pages(path, n_pages)
+        pages = read_pages(path, n_pages, seed)
     write_table(output, [pl.DataFrame(pages, PAGE_SCHEMA, orient="row")], PAGE_SCHEMA)
     n_characters = sum(len(text) for _, text in pages)
     write_json(metrics, {"pages": len(pages), "characters": n_characters})

@@ -1,5 +1,6 @@
 """The small world's tasks and crawl, and data sets from files."""
 
+import gzip
 import json
 import random
 import re
@@ -7,6 +8,7 @@ import zipfile
 from collections import Counter
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -23,7 +25,7 @@ from pipelines.instruct.mini_world import (
 )
 from pipelines.instruct.page_files import read_pages
 from pipelines.instruct.prompt_templates import read_templates
-from pipelines.instruct.task_files import read_hub_sets, read_task_folder, split_examples
+from pipelines.instruct.task_files import count, read_hub_sets, read_task_folder, split_examples
 from pipelines.instruct.web_rules import Counts, RuleSet, clean_pages
 from tests.project_copy import ROOT
 
@@ -159,7 +161,7 @@ def test_fewglue_and_nltk_get_the_fields_that_their_templates_read(tmp_path):
     with zipfile.ZipFile(tmp_path / "qc.zip", "w") as archive:
         archive.writestr("qc/train.txt", "HUM:ind Who is it ?\nABBR:exp What is NASA ?\n")
         archive.writestr("qc/test.txt", "NUM:weight How heavy is it ?\n")
-    found = read_task_folder(tmp_path)
+    found = read_task_folder(tmp_path, Counter())
     assert found["super_glue/rte"]["all"][0]["label"] == 1
     assert found["super_glue/wsc.fixed"]["all"] == [
         {"text": "t", "span1_text": "a", "span2_text": "b", "label": 1}
@@ -187,7 +189,7 @@ def test_a_bad_line_is_named(tmp_path, content, expected):
     path.parent.mkdir()
     path.write_text(content)
     with pytest.raises(InputError, match="^" + re.escape(f"{path}, {expected}")):
-        read_task_folder(tmp_path)
+        read_task_folder(tmp_path, Counter())
 
 
 def test_a_line_ends_at_a_line_end_alone_and_a_byte_order_mark_is_none_of_it(tmp_path):
@@ -199,29 +201,78 @@ def test_a_line_ends_at_a_line_end_alone_and_a_byte_order_mark_is_none_of_it(tmp
     path.write_text(
         "".join(json.dumps(row, ensure_ascii=False) + "\n" for _ in range(2)), "utf-8-sig"
     )
-    assert read_task_folder(tmp_path) == {"super_glue/rte": {"all": [row | {"label": 0}] * 2}}
+    assert read_task_folder(tmp_path, Counter()) == {
+        "super_glue/rte": {"all": [row | {"label": 0}] * 2}
+    }
 
 
-def test_pages_of_a_file_are_its_first_rows_and_one_without_text_is_named(tmp_path):
+def test_what_of_a_folder_is_not_read_is_counted_and_named(tmp_path, capsys):
+    row = {"premise": "p", "hypothesis": "h", "label": "entailment"}
+    lines = f"{json.dumps(row)}\n" * 2
+    names = ["RTE/val.jsonl", "RTE/test.jsonl", "Mine/train.jsonl", "notes.txt"]
+    hidden = ["RTE/._train.jsonl", "__MACOSX/RTE/train.jsonl", ".DS_Store"]
+    for name in (*names, *hidden):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    (tmp_path / "RTE/train.jsonl").write_text(lines)
+    counts = Counter()
+    found = read_task_folder(tmp_path, counts)
+    assert found == {"super_glue/rte": {"all": [row | {"label": 0}] * 2}}
+    assert counts == {"read": 1, "hidden": 3, "unread": 4}
+    listed = ", ".join(sorted(names))
+    assert capsys.readouterr().err == f"not read, as of no known data set: 4 ({listed})\n"
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack_bytes"),
+    [("gz", gzip.compress), ("zst", lambda text: pa.compress(text, "zstd", asbytes=True))],
+)
+def test_packed_lines_of_a_data_set_are_read(tmp_path, ending, pack_bytes):
+    row = {"premise": "p", "hypothesis": "h", "label": "entailment"}
+    (tmp_path / "RTE").mkdir()
+    (tmp_path / f"RTE/train.jsonl.{ending}").write_bytes(pack_bytes(json.dumps(row).encode()))
+    assert count(read_task_folder(tmp_path, Counter())["super_glue/rte"]) == 1
+
+
+def test_a_link_out_of_the_folder_of_data_sets_is_refused(tmp_path):
+    (tmp_path / "private.jsonl").write_text("{}\n")
+    (tmp_path / "in/RTE").mkdir(parents=True)
+    (tmp_path / "in/RTE/train.jsonl").symlink_to(tmp_path / "private.jsonl")
+    with pytest.raises(InputError, match=r"RTE/train.jsonl is a link that leads out of the folder"):
+        read_task_folder(tmp_path / "in", Counter())
+
+
+def test_pages_of_a_file_are_drawn_by_seed_in_its_order(tmp_path):
+    path = tmp_path / "pages.jsonl"
+    write_lines(path, [{"url": f"{number:02}", "text": "x"} for number in range(100)])
+    drawn = read_pages(path, 20, 1)
+    numbers = [int(url) for url, _ in drawn]
+    assert len(drawn) == 20 and numbers == sorted(numbers) and max(numbers) > 20
+    assert drawn == read_pages(path, 20, 1) != read_pages(path, 20, 2)
+    assert [int(url) for url, _ in read_pages(path, 200, 1)] == list(range(100))
+
+
+def test_a_page_without_text_is_named_whether_drawn_or_not(tmp_path):
     path = tmp_path / "pages.jsonl"
     rows = [{"url": "u", "text": "a\u2028b"}, {"url": "v", "text": "c", "more": 1}, {"url": "w"}]
     path.write_text(
         "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in rows), "utf-8-sig"
     )
-    assert read_pages(path, 2) == [("u", "a\u2028b"), ("v", "c")]
     with pytest.raises(InputError, match="^" + re.escape(f"{path}, line 3: lacks a url or a text")):
-        read_pages(path, 3)
+        read_pages(path, 1, 1)
+    write_lines(path, rows[:2])
+    assert read_pages(path, 2, 1) == [("u", "a\u2028b"), ("v", "c")]
     path.write_text('{"url": "u", "text": "a"}\n[]\n')
     with pytest.raises(InputError, match="^" + re.escape(f"{path}, line 2: a list, not an object")):
-        read_pages(path, 1)
+        read_pages(path, 1, 1)
     path.write_text('{"url": "u", "text": "a"}\n{"url": "v", "text": "b", "more": ["\\ud800"]}\n')
     with pytest.raises(InputError, match=r"line 2: the row has half a surrogate pair \(\\ud800\)"):
-        read_pages(path, 1)
+        read_pages(path, 1, 1)
     path.write_text("\n")
     with pytest.raises(InputError, match="^" + re.escape(f"{path}: the file is empty; give one")):
-        read_pages(path, 1)
+        read_pages(path, 1, 1)
     with pytest.raises(InputError, match=r"none\.jsonl: cannot be read"):
-        read_pages(tmp_path / "none.jsonl", 1)
+        read_pages(tmp_path / "none.jsonl", 1, 1)
 
 
 def pack(path, members):
@@ -233,29 +284,29 @@ def pack(path, members):
 
 def test_a_folder_without_data_and_an_archive_that_is_broken_are_named(tmp_path):
     with pytest.raises(InputError, match="no data set that is known here"):
-        read_task_folder(tmp_path)
+        read_task_folder(tmp_path, Counter())
     (tmp_path / "qc.zip").write_bytes(b"PK no")
     with pytest.raises(InputError, match=r"qc\.zip: not a zip archive that can be read"):
-        read_task_folder(tmp_path)
+        read_task_folder(tmp_path, Counter())
 
 
 def test_a_member_that_is_missing_is_named_with_its_archive(tmp_path):
     path = pack(tmp_path / "qc.zip", {"qc/train.txt": "HUM:ind Who is it ?\n"})
     with pytest.raises(InputError, match="^" + re.escape(f"{path}: qc/test.txt is not in it; ")):
-        read_task_folder(tmp_path)
+        read_task_folder(tmp_path, Counter())
 
 
 def test_a_bomb_and_a_damaged_member_are_refused(tmp_path):
     path = pack(tmp_path / "movie_reviews.zip", {"movie_reviews/pos/1.txt": b" " * 3_000_000})
     with pytest.raises(InputError, match=r"pos/1\.txt' would grow from \d+ to 3000000 bytes"):
-        read_task_folder(tmp_path)
+        read_task_folder(tmp_path, Counter())
     pack(path, {"movie_reviews/pos/1.txt": b"a warm and funny film, and a joy to see " * 3})
     content = bytearray(path.read_bytes())
     for place in range(60, 80):  # after the header of 30 bytes and the name of 23
         content[place] ^= 0x5A
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"movie_reviews\.zip: '.*pos/1\.txt' in it is damaged"):
-        read_task_folder(tmp_path)
+        read_task_folder(tmp_path, Counter())
 
 
 def test_films_and_sentences_of_nltk_keep_their_class_and_a_line_its_latin_1(tmp_path):
@@ -266,7 +317,7 @@ def test_films_and_sentences_of_nltk_keep_their_class_and_a_line_its_latin_1(tmp
     parts = {"neg": b"dull\x85grey \n\n", "pos": b"warm\nfunny"}
     members = {f"sentence_polarity/rt-polarity.{name}": each for name, each in parts.items()}
     pack(tmp_path / "sentence_polarity.zip", members)
-    assert read_task_folder(tmp_path) == {
+    assert read_task_folder(tmp_path, Counter()) == {
         "imdb": {"all": [{"text": "cold\nand grey\n", "label": 0},
                          {"text": "café\nwarm\n", "label": 1}]},
         "rotten_tomatoes": {"all": [{"text": "dull\x85grey", "label": 0},
@@ -285,15 +336,17 @@ def test_pairs_of_nltk_are_read_in_their_encoding_and_entities_are_refused(tmp_p
     xml = f'<?xml version="1.0" encoding="UTF-8"?><corpus>{pairs}</corpus>'
     path = rte_archive(tmp_path / "rte.zip", xml.encode())
     rows = [{"premise": "café", "hypothesis": "h", "label": label} for label in (0, 1)] * 3
-    assert read_task_folder(tmp_path) == {"super_glue/rte": {"train": rows, "test": rows}}
+    assert read_task_folder(tmp_path, Counter()) == {
+        "super_glue/rte": {"train": rows, "test": rows}
+    }
     bomb = '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'
     for encoding in ("utf-8", "utf-16"):
         rte_archive(path, bomb.encode(encoding))
         with pytest.raises(InputError, match=r"rte\.zip: rte/rte1_dev\.xml declares entities"):
-            read_task_folder(tmp_path)
+            read_task_folder(tmp_path, Counter())
     rte_archive(path, b"<corpus><pair>")
     with pytest.raises(InputError, match=r"rte\.zip: rte/rte1_dev\.xml is broken XML"):
-        read_task_folder(tmp_path)
+        read_task_folder(tmp_path, Counter())
 
 
 def test_one_split_is_divided_and_nothing_is_in_both():
