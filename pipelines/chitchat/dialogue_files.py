@@ -1,6 +1,6 @@
-"""Dialogues of the user's: JSON Lines, the source study's pickle, text of "- " lines, or the Hub.
+"""Dialogues of the user's: JSON, the source study's pickle, text of "- " lines, or the Hub.
 
-    ["Привет!", "Здравствуй."]                     a line of JSON Lines: a list of turns,
+    ["Привет!", "Здравствуй."]                     a line, or a row of an array: a list of turns,
     {"dialogue": ["Привет!", "Здравствуй."]}       or an object with one
     - Привет!                                      text: a turn begins with a dash, a blank line
     - Здравствуй.                                  ends the dialogue
@@ -25,7 +25,8 @@ from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS
 from genlab.sources.bad_rows import BadRows
 from genlab.sources.decoding import Encoding
-from genlab.sources.file_text import is_hidden, recognise_start, text_lines
+from genlab.sources.file_text import count_files, is_hidden, recognise_start, text_lines
+from genlab.sources.foreign_files import files_in
 from genlab.sources.hub import load_dataset
 from genlab.sources.json_text import json_rows
 from genlab.sources.text_files import (
@@ -35,11 +36,12 @@ from genlab.sources.text_files import (
     data_stem,
     dataset_rows,
     shown,
+    some_of,
 )
 from pipelines.chitchat.dialogue_pickles import pickled_rows
 from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
 
-EXTENSIONS = (".jsonl", ".ndjson", ".pkl", ".pickle", ".txt")
+EXTENSIONS = (".jsonl", ".ndjson", ".json", ".pkl", ".pickle", ".txt")
 MAX_TURNS = 10_000  # ours: more are a file without blank lines, not a dialogue
 DASH = re.compile(r"\s*[-–—]\s*")
 
@@ -48,7 +50,7 @@ class DialogueFormat(StrEnum):
     """How a file is laid out."""
 
     auto = "auto"  # by its content
-    jsonl = "jsonl"
+    jsonl = "jsonl"  # or a JSON array
     pickle = "pickle"
     dashes = "dashes"
 
@@ -62,9 +64,13 @@ def read_dialogue_files(
     n_dialogues: int,
     seed: int,
     bad_rows: BadRows,
+    counts: Counter | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Yield the dialogues of a file, or of all data files of a folder; n drawn of all (0: all)."""
-    files = find_files(path)
+    """Yield the dialogues of a file, or of all data files of a folder; n drawn of all (0: all).
+
+    Counts files read, hidden and unread.
+    """
+    files = find_files(path, Counter() if counts is None else counts)
     stems = Counter(data_stem(file, EXTENSIONS) for file in files)
     parts = (
         (
@@ -100,20 +106,31 @@ def read_hub_dialogues(
     return frames, commit
 
 
-def find_files(path: Path) -> list[Path]:
-    """Return the file at `path`, or the data files of the folder there in order of name."""
+def find_files(path: Path, counts: Counter) -> list[Path]:
+    """Return the file at `path`, or the data files of the folder there in order of name.
+
+    Counts files read, hidden and unread, and names those not read on stderr.
+    """
     if path.is_file():
+        count_files(counts, [path], [path])
         return [path]
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; correct corpus.path")
-    there = sorted(file for file in path.iterdir() if not is_hidden(file.name))
-    files = [file for file in there if data_extension(file) in EXTENSIONS and file.is_file()]
-    if unread := [file.name for file in there if file not in files]:
-        print(f"not read, as no data file: {', '.join(unread[:20])}", file=sys.stderr)
+    files = [
+        path / name
+        for name in files_in(path, str(path), deep=False)
+        if data_extension(name) in EXTENSIONS and not is_hidden(name)
+    ]
+    there = sorted(path.iterdir())
+    count_files(counts, there, files)
+    unread = some_of([file.name + "/" * file.is_dir() for file in there if file not in files])
+    if unread:
+        n_unread = len(there) - len(files)
+        print(f"not read, as hidden or no data file: {n_unread} ({unread})", file=sys.stderr)
     if not files:
         raise InputError(
-            f"{path}: no file of dialogues in this folder (there: {', '.join(unread[:20]) or '-'}"
-            f"); unpack archives, and give files ending in {' '.join(EXTENSIONS)} (or .gz, .zst)"
+            f"{path}: no file of dialogues in this folder (there: {unread or 'nothing'}); "
+            f"unpack archives, and give files ending in {' '.join(EXTENSIONS)} (or .gz, .zst)"
         )
     return files
 

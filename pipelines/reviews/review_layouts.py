@@ -26,8 +26,16 @@ from genlab.sources.file_text import (
     stop,
     text_lines,
 )
+from genlab.sources.foreign_files import files_in
 from genlab.sources.json_text import array_rows
-from genlab.sources.text_files import all_of, check_columns, data_extension, line_rows, parquet_rows
+from genlab.sources.text_files import (
+    all_of,
+    check_columns,
+    data_extension,
+    line_rows,
+    parquet_rows,
+    some_of,
+)
 
 
 class ReviewFormat(StrEnum):
@@ -80,14 +88,14 @@ def find_files(path: Path, counts: Counter) -> list[Path]:
         raise InputError(f"{path}: no such file or folder; correct corpus.path")
     there = sorted(path.iterdir())
     files = [
-        file
-        for file in there
-        if data_extension(file) in EXTENSIONS and not is_hidden(file.name) and file.is_file()
+        path / name
+        for name in files_in(path, str(path), deep=False)
+        if data_extension(name) in EXTENSIONS and not is_hidden(name)
     ]
     name_unread(there, files)
     count_files(counts, there, files)
     if not files:
-        names = ", ".join(file.name for file in there[:20]) or "nothing"
+        names = some_of([file.name for file in there]) or "nothing"
         raise InputError(
             f"{path}: no data file in this folder (there: {names}); give files ending in "
             f"{' '.join(EXTENSIONS)} (or .gz, .zst of these)"
@@ -98,8 +106,10 @@ def find_files(path: Path, counts: Counter) -> list[Path]:
 def name_unread(there: Iterable[Path], files: Iterable[Path]) -> None:
     """Name on stderr what lies in a corpus's folder and is not read."""
     if unread := [file.name + "/" * file.is_dir() for file in there if file not in files]:
-        names = ", ".join(unread[:20]) + ", ..." * (len(unread) > 20)
-        print(f"not read, as hidden or no data file: {len(unread)} ({names})", file=sys.stderr)
+        print(
+            f"not read, as hidden or no data file: {len(unread)} ({some_of(unread)})",
+            file=sys.stderr,
+        )
 
 
 def read_rows(

@@ -5,6 +5,7 @@ base model may also be `bundled` (made once, kept in minis/base). It gets tokens
 whatever its source.
 """
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +51,7 @@ def corpus(
     from pipelines.chitchat import dialogue_files, mini_dialogues
 
     bad = BadRows(are_dropped=bad_rows is BadRowsAre.drop)
+    files: Counter[str] = Counter()
     commit, n_turns = "none", 0
     if origin.source is Source.mini:
         frames = mini_dialogues.make_dialogues(origin.path, n_dialogues, seed)
@@ -59,7 +61,7 @@ def corpus(
         )
     else:
         frames = dialogue_files.read_dialogue_files(
-            origin.path, format, encoding, column, max_text_bytes, n_dialogues, seed, bad
+            origin.path, format, encoding, column, max_text_bytes, n_dialogues, seed, bad, files
         )
 
     def counted():
@@ -71,8 +73,8 @@ def corpus(
     shown = with_progress(counted(), "fetching the dialogues", "dialogues")
     n_rows = write_table(output, shown, DIALOGUE_SCHEMA)
 
-    bad_count = bad.counts.total()
-    write_json(metrics, {"dialogues": n_rows, "turns": n_turns, "bad_rows": bad_count})
+    counts = {"dialogues": n_rows, "turns": n_turns, "bad_rows": bad.counts.total()}
+    write_json(metrics, counts | ({"files": dict(files)} if files else {}))
     write_manifest(manifest, origin.source, origin.asset, commit, output, rows=n_rows)
 
 

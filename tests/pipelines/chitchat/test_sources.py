@@ -37,6 +37,13 @@ def read(path: Path, bad: BadRows | None = None, n: int = 0, **options) -> list[
     return pl.concat(frames)["turns"].to_list()
 
 
+def counted(path: Path) -> Counter:
+    files: Counter = Counter()
+    auto = DialogueFormat.auto, Encoding.auto
+    list(read_dialogue_files(path, *auto, "dialogue", 1_000, 0, 17, BadRows(False), files))
+    return files
+
+
 TURNS = [["Привет!", "Здравствуй."], ["Как дела?", "Всё хорошо.", "Рад."]]
 
 
@@ -56,6 +63,30 @@ def test_json_lines_are_lists_or_objects_and_a_pickle_is_lists_of_strings(tmp_pa
         file = tmp_path / f"{protocol}.pkl"
         file.write_bytes(pickle.dumps(TURNS, protocol=protocol))
         assert read(file) == TURNS, protocol
+
+
+def test_an_array_is_read_in_a_folder_as_it_is_alone(tmp_path):
+    (tmp_path / "a.json").write_text('[["Привет!", "Здравствуй."], {"dialogue": ["а", "б"]}]')
+    assert read(tmp_path) == read(tmp_path / "a.json") == [TURNS[0], ["а", "б"]]
+
+
+def test_files_of_a_folder_are_counted_and_those_not_read_named(tmp_path, capsys):
+    names = [f"note{number:02}.md" for number in range(25)]
+    for name in (*names, "._a.txt"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    (tmp_path / "a.txt").write_text("- а\n- б\n")
+    assert counted(tmp_path) == {"read": 1, "hidden": 1, "unread": 25}
+    said = ", ".join(["._a.txt", *names[:19]])
+    assert f"not read, as hidden or no data file: 26 ({said}, ...)" in capsys.readouterr().err
+    assert counted(tmp_path / "a.txt") == {"read": 1, "hidden": 0, "unread": 0}
+
+
+def test_a_link_that_leads_out_of_a_folder_of_dialogues_is_refused(tmp_path):
+    (tmp_path / "private.txt").write_text("- а\n- б\n")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.txt").symlink_to(tmp_path / "private.txt")
+    with pytest.raises(InputError, match=r"in: a.txt is a link that leads out of the folder"):
+        read(tmp_path / "in")
 
 
 class Hostile:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import socket
 from collections import Counter
@@ -404,6 +405,25 @@ def test_two_files_of_one_stem_lose_no_review_and_hidden_files_are_named(tmp_pat
     stems = ["reviews.2022", "reviews.2023", "same.csv", "same.tsv"]
     assert ids == [f"{stem}-{number}" for stem in stems for number in (0, 1)]
     assert "no data file: 1 (._same.csv)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ['"Отлично" сказал он', '"Отлично сказал он'])
+def test_a_quote_between_tabs_loses_no_review(tmp_path, text):
+    path = write(tmp_path / "a.tsv", f"text\trating\n{text}\t5\nУжас\t1\n")
+    rows, counts = read(path, columns=PLAIN, drop=True)
+    assert [row["text"] for row in rows] == [text, "Ужас"] and not counts
+
+
+def test_a_link_that_leads_out_of_a_folder_of_reviews_and_a_pipe_are_refused(tmp_path):
+    outside = write(tmp_path / "private.csv", PLAIN_CSV)
+    write(tmp_path / "in" / "a.csv", PLAIN_CSV)
+    (tmp_path / "in/b.csv").symlink_to(outside)
+    with pytest.raises(InputError, match=r"in: b.csv is a link that leads out of the folder"):
+        read(tmp_path / "in", columns=PLAIN)
+    (tmp_path / "in/b.csv").unlink()
+    os.mkfifo(tmp_path / "in/b.csv")
+    with pytest.raises(InputError, match=r"in: b.csv is neither a file nor a folder"):
+        read(tmp_path / "in", columns=PLAIN)
 
 
 def test_n_reviews_are_drawn_by_seed_and_an_empty_class_is_warned_of(tmp_path, capsys):
