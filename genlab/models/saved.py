@@ -2,13 +2,16 @@
 
 What is reported is measured on the model in memory; what later stages use is what lies on the disk.
 The two can differ in silence: adapters that were merged into a tied matrix, weights that the format
-leaves out. So no training ends before a few batches have said that they are the same.
+leaves out. So no training ends before a few batches have said that they are the same. Models
+without a loss, such as classifiers, are compared by their scores of a few texts.
 """
 
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from genlab.core.program import InputError
 
@@ -20,6 +23,10 @@ N_BATCHES = 3
 # Relative, of a batch's mean loss. Merged adapters round to 1e-6 of it; a lost one changes the
 # second digit.
 MOST_DIFFERENCE = 1e-4
+# What to do where it is not saved as it was trained.
+WHOLE = "see that the disk is in order; if it is, this kind of model cannot be saved whole"
+ADAPTED = "train with method=full, or name other layers in lora.target_modules"
+N_SCORED = 8  # texts by whose scores a model without a loss is compared
 
 
 def save_checked(
@@ -37,24 +44,56 @@ def save_checked(
     """
     from peft import PeftModel
 
-    few = [batch for batch, _ in zip(batches, range(N_BATCHES), strict=False)]
+    few = first_batches(batches)
     measured = mean_losses(model, few)
+    advice = ADAPTED if isinstance(model, PeftModel) else WHOLE
     merged = model.merge_and_unload() if isinstance(model, PeftModel) else model
     merged.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    check_same_losses(measured, mean_losses(load(folder).to(model.device), few))
+    saved = mean_losses(load(folder).to(model.device), few)
+    check_same_losses(measured, saved, advice)
 
 
-def check_same_losses(measured: list[float], saved: list[float]) -> None:
+def check_loads_the_same(
+    model: "PreTrainedModel", saved: "PreTrainedModel", batches: Iterable[dict]
+) -> None:
+    """Raise InputError if `saved`, which was loaded, has another loss than the model in memory.
+
+    `batches` are as `save_checked` reads them.
+    """
+    few = first_batches(batches)
+    check_same_losses(mean_losses(model, few), mean_losses(saved.to(model.device), few), WHOLE)
+
+
+def first_batches(batches: Iterable[dict]) -> list[dict]:
+    """Return the few batches by which a saved model is compared."""
+    return [batch for batch, _ in zip(batches, range(N_BATCHES), strict=False)]
+
+
+def check_same_losses(measured: list[float], saved: list[float], advice: str) -> None:
     """Raise InputError if the losses of the saved model are not those measured in memory."""
     for before, after in zip(measured, saved, strict=True):
         if not math.isclose(before, after, rel_tol=MOST_DIFFERENCE, abs_tol=MOST_DIFFERENCE):
             raise InputError(
                 f"the trained model has the loss {before:.4g} in memory, but {after:.4g} when it "
-                "is saved and loaded again: its weights are not saved as they were trained. Train "
-                "with method=full, or name other layers in lora.target_modules; if it is method="
-                "full already, this kind of model cannot be saved whole"
+                "is saved and loaded again: its weights are not saved as they were trained; "
+                + advice
             )
+
+
+def check_same_scores(measured: np.ndarray, saved: np.ndarray, shown: str) -> None:
+    """Raise InputError if a saved model scores a few texts otherwise than it did in memory.
+
+    `shown` is what the message calls it. Rounding on another device moves a score by less than a
+    thousandth.
+    """
+    if not np.allclose(measured, saved, rtol=1e-3, atol=1e-4):
+        apart = np.abs(np.asarray(measured) - saved).max()
+        raise InputError(
+            f"{shown}: saved and loaded again, it scores the same texts otherwise than it did in "
+            f"memory (by up to {apart:.4g}): its weights are not saved as they were trained; "
+            f"{WHOLE}"
+        )
 
 
 def mean_losses(model: "PreTrainedModel", batches: list[dict[str, "torch.Tensor"]]) -> list[float]:

@@ -15,7 +15,8 @@ from genlab.core.files import remove, written_whole
 from genlab.core.program import InputError
 from genlab.models.decoding import Decoding, generate
 from genlab.models.loading import first_line, load_tokenizer
-from genlab.models.saved import save_checked
+from genlab.models.positions import usable_positions
+from genlab.models.saved import check_loads_the_same, save_checked
 from genlab.models.seq2seq_decoding import generate_texts
 from genlab.models.training import collate, collate_pairs
 
@@ -34,6 +35,7 @@ TRIAL_TEXTS = [
     "البرج القديم قرب النهر",
 ]
 N_TOKENS = 8  # of a row of the trial
+EXPERTS = ("num_experts", "num_local_experts")  # what a config may call their number
 # Of the largest score. Rounding moves a score by 1e-6 of it, one more token attended to by 1e-2.
 NOISE = 1e-4
 GREEDY = Decoding(2, 0.0, 0, 1.0, 1, 1.0, 0)  # two tokens
@@ -52,6 +54,7 @@ def try_model(
     removed.
     """
     ids = trial_ids(tokenizer, shown)
+    check_reads_enough(model, shown)
     steps: list[tuple[str, Callable[[], object]]] = [
         ("compute", lambda: check_causal(model, ids)),
         ("be trained", lambda: check_learns(model, ids)),
@@ -66,7 +69,7 @@ def try_model(
             raise InputError(f"{shown}: {error}".replace(str(scratch), shown)) from error
         except Exception as error:  # a foreign model's code raises anything
             raise InputError(
-                f"{shown}: a {type(model).__name__} that cannot {name} here "
+                f"{shown}: {kind_of(model)} that cannot {name} here "
                 f"({type(error).__name__}: {first_line(error)}); take a model of another kind"
             ) from error
         finally:
@@ -84,9 +87,45 @@ def save_tried(
 ) -> None:
     """Write a model that was made here, whole or not at all; it is tried as one from outside is."""
     with written_whole(output) as folder:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        try_model(load(folder), load_tokenizer(folder), load, folder / "trial", shown)
+        save_and_try(model, tokenizer, folder, load, shown)
+
+
+def save_and_try(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    folder: Path,
+    load: Callable[[Path], "PreTrainedModel"],
+    shown: str,
+) -> None:
+    """Write a model that was made here to `folder`, try what is there, and compare the two.
+
+    Raises InputError as `try_model` does, and if the saved model has another loss.
+    """
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    saved = load(folder)
+    try_model(saved, load_tokenizer(folder), load, folder / "trial", shown)
+    check_loads_the_same(model, saved, [trial_batch(model, trial_ids(tokenizer, shown))])
+
+
+def kind_of(model: "PreTrainedModel") -> str:
+    """Return what kind of model it is, for messages: its class, and what sets it apart."""
+    config = model.config
+    build = "an encoder-decoder" if config.is_encoder_decoder else "a causal language model"
+    if any(getattr(config, name, None) for name in EXPERTS):
+        build += " with a mixture of experts"
+    return f"a {type(model).__name__} ({build})"
+
+
+def check_reads_enough(model: "PreTrainedModel", shown: str) -> None:
+    """Raise InputError if a model has fewer positions than a row of the trial has tokens."""
+    n_positions = usable_positions(model)
+    if n_positions and n_positions < N_TOKENS:
+        raise InputError(
+            f"{shown}: it has {n_positions} positions, too few: the {N_TOKENS} tokens on which a "
+            "model is tried do not fit; take a model with more (config.json, n_positions or "
+            "max_position_embeddings)"
+        )
 
 
 def try_rates(rates: Callable[[list[str]], "np.ndarray"], n_words: int, shown: str) -> None:

@@ -1,12 +1,14 @@
 """What is saved is what was measured: a saved model is loaded again and its loss compared."""
 
+import numpy as np
 import pytest
 
 from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model, load_text_to_text_model
 from genlab.models.lora import Lora, add_lora
-from genlab.models.saved import mean_losses, row_batches, save_checked
+from genlab.models.saved import check_same_scores, mean_losses, row_batches, save_checked
 from genlab.models.training import collate, collate_pairs
+from tests.broken_saves import save_zeroed
 from tests.tiny_models import make_gpt2, make_tokenizer
 from tests.tiny_t5 import make_t5
 from tests.tiny_t5 import make_tokenizer as make_t5_tokenizer
@@ -66,6 +68,21 @@ def test_an_adapter_of_a_tied_matrix_is_not_what_is_saved_and_ends_in_an_error(t
     model = adapted(make_gpt2(tie_word_embeddings=True), [name])
     with pytest.raises(InputError, match=r"loss .* in memory, but .* when it is saved and loaded"):
         save_checked(model, make_tokenizer(), tmp_path, batches(), load_causal_model)
+
+
+def test_a_model_without_adapters_that_is_saved_otherwise_is_told_nothing_of_them(
+    tmp_path, monkeypatch
+):
+    model = make_gpt2()
+    save_zeroed(monkeypatch, type(model))
+    with pytest.raises(InputError, match="as they were trained; see that the disk is in order"):
+        save_checked(model, make_tokenizer(), tmp_path, batches(), load_causal_model)
+
+
+def test_scores_may_differ_by_rounding_alone():
+    check_same_scores(np.array([1.0, -20.0]), np.array([1.0005, -20.01]), "mine")
+    with pytest.raises(InputError, match=r"^mine: saved and loaded again, .* \(by up to 0\.5\)"):
+        check_same_scores(np.array([1.0, -20.0]), np.array([0.5, -20.0]), "mine")
 
 
 def test_a_text_to_text_model_is_compared_too(tmp_path):

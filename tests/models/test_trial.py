@@ -13,6 +13,7 @@ from genlab.models.positions import describe_positions, usable_positions
 from genlab.models.trial import save_tried, try_model, try_rates
 from genlab.ranking.rankers import Ranker, RankerKind, try_ranker
 from genlab.sources.model_folders import copy_base
+from tests.broken_saves import save_zeroed
 from tests.tiny_models import make_gpt2, make_llama, make_tokenizer, save_base
 from tests.tiny_t5 import make_tokenizer as make_t5_tokenizer
 from tests.tiny_t5 import save_t5
@@ -255,7 +256,7 @@ def test_a_model_that_raises_is_refused_in_one_line(tmp_path):
     model = make_gpt2(300)
     model.transformer.h[0].mlp.c_proj = None
     with pytest.raises(
-        InputError, match=r"mine: a GPT2LMHeadModel that cannot compute here \(Type"
+        InputError, match=r"mine: a GPT2LMHeadModel \(a causal .*\) that cannot compute here \(Type"
     ):
         try_model(model, make_tokenizer(), load_causal_model, tmp_path / "trial", "mine")
 
@@ -318,6 +319,36 @@ def test_what_is_made_here_is_tried_and_a_broken_one_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match=r"^a mini model: the model's scores are NaN"):
         save_tried(model, tokenizer, tmp_path / "broken", load_causal_model, "a mini model")
     assert {each.name for each in tmp_path.iterdir()} == {"x", "base"}
+
+
+def test_what_is_made_here_and_saved_otherwise_leaves_nothing(tmp_path, monkeypatch):
+    model, tokenizer = load_causal_model(save_base(tmp_path / "x", n_embd=16)), make_tokenizer()
+    save_zeroed(monkeypatch, type(model))
+    with pytest.raises(InputError, match="its weights are not saved as they were trained"):
+        save_tried(model, tokenizer, tmp_path / "base", load_causal_model, "a mini model")
+    assert {each.name for each in tmp_path.iterdir()} == {"x"}
+
+
+def test_a_model_with_too_few_positions_is_refused_by_their_number(tmp_path):
+    folder = save_base(tmp_path / "short", n_embd=16, n_positions=4)
+    with pytest.raises(InputError, match=f"^{folder}: it has 4 positions, too few"):
+        copy_base(folder, None, tmp_path / "base")
+    copy_base(save_base(tmp_path / "just", n_embd=16, n_positions=8), None, tmp_path / "base")
+
+
+def test_a_mixture_of_experts_that_cannot_generate_is_named_as_one(tmp_path):
+    from transformers import SwitchTransformersConfig, SwitchTransformersForConditionalGeneration
+
+    config = SwitchTransformersConfig(
+        vocab_size=300, d_model=16, d_kv=8, d_ff=16, num_layers=2, num_decoder_layers=2,
+        num_heads=2, num_experts=2, num_sparse_encoder_layers=1, num_sparse_decoder_layers=1,
+        decoder_start_token_id=0, pad_token_id=0, eos_token_id=1,
+    )  # fmt: skip
+    model = SwitchTransformersForConditionalGeneration(config)
+    folder = save(model, tmp_path / "switch", make_t5_tokenizer())
+    kind = r"an encoder-decoder with a mixture of experts\) that cannot generate here"
+    with pytest.raises(InputError, match=f"^{folder}: a Switch.*{kind}"):
+        copy_base(folder, None, tmp_path / "base", load_text_to_text_model)
 
 
 def lengths_of(texts):
