@@ -26,6 +26,7 @@ from genlab.core.numerics import hold_arithmetic
 from genlab.core.program import InputError
 from genlab.core.tables import read_batches
 from genlab.models.quiet_tensorflow import import_tensorflow
+from genlab.models.saved import N_SCORED, check_same_scores
 from genlab.ranking import bm25
 
 if TYPE_CHECKING:
@@ -161,6 +162,15 @@ def make_sentence_transformer(
     static = StaticEmbedding(tokenizer, embedding_weights=weights[0])
     model = SentenceTransformer(modules=[static], device="cpu")
     model.save_pretrained(str(output), create_model_card=False)
+    few = pairs.selected[:N_SCORED]
+    saved = SentenceTransformer(
+        str(output), device="cpu", local_files_only=True, trust_remote_code=False
+    )
+    check_same_scores(
+        embed(weights, tokenize(few)).numpy(),
+        saved.encode(few, show_progress_bar=False),
+        "the sentence transformer made here",
+    )
     return describe(pairs, weights, loss)
 
 
@@ -220,6 +230,13 @@ def make_tensorflow_hub(
     tf.saved_model.save(module, str(output))
     # A random id, not needed to load: without it the same training writes the same bytes.
     (output / "fingerprint.pb").unlink(missing_ok=True)
+    few = pairs.selected[:N_SCORED]
+    saved = tf.saved_model.load(str(output))
+    check_same_scores(
+        embed(weights, tokenize(few)).numpy(),
+        saved(tf.constant(few)).numpy(),
+        "the TensorFlow model made here",
+    )
     return describe(pairs, weights, loss)
 
 

@@ -17,6 +17,7 @@ from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError
 from genlab.mini.bert import ClassifierRecipe, train_classifier
 from genlab.models.classifier_inputs import prepare_inputs
+from genlab.models.saved import N_SCORED, check_same_scores
 from genlab.models.trial import try_rates
 from genlab.preference.rewards import (
     classifier_logits,
@@ -103,7 +104,10 @@ def choose_label(
         label = known[asked]
     shares = [ranked_right(found[:, number], is_positive) for number in (0, 1)]
     if label is not None:
-        check_above_chance(shares[label], f"{group}: its label {names[label]}", group)
+        if math.isnan(shares[label]):
+            print(f"{group}: {names[label]} is taken for positive; no labelled texts prove it")
+        else:
+            check_above_chance(shares[label], f"{group}: its label {names[label]}", group)
         return label
     n_positive = int(is_positive.sum())
     n_negative = len(is_positive) - n_positive
@@ -120,12 +124,25 @@ def choose_label(
 
 
 def check_above_chance(share: float, what: str, group: str) -> None:
-    """Raise InputError if fewer than half of the pairs of texts are ranked right (NaN: unknown)."""
+    """Raise InputError if fewer than half of the pairs of texts are ranked right."""
     if share < 0.5:
         raise InputError(
             f"{what} rates negative texts above positive ones ({share:.0%} of the pairs right, "
             f"chance is 50%): it would be rewarded to be negative; set {group}.positive_label to "
             "the other label, or take another model"
+        )
+
+
+def check_accuracy(share: float, said: str, min_accuracy: float, group: str) -> None:
+    """Raise InputError if too few of the pairs of texts are ranked right.
+
+    said: how right the model is, in words.
+    """
+    check_above_chance(share, group, group)
+    if share < min_accuracy:
+        raise InputError(
+            f"{said}, and {group}.min_accuracy={min_accuracy} of the pairs is asked for: what it "
+            "rewards is hardly the mood; give more labelled texts or another model, or lower it"
         )
 
 
@@ -144,10 +161,18 @@ def copy_ranker(path: Path, output: Path) -> None:
 def make_classifier(
     texts: list[str], labels: np.ndarray, recipe: ClassifierRecipe, output: Path, group: str
 ) -> float:
-    """Train a small classifier, write its folder to `output`, and return its last training loss."""
+    """Train a small classifier, write its folder to `output`, and return its last training loss.
+
+    Raises InputError if it rates a few texts otherwise when it is loaded again.
+    """
     tokenizer, model, loss = train_classifier(texts, labels, recipe, group)
     with written_whole(output) as folder:
         model.save_pretrained(folder / "model")
         tokenizer.save_pretrained(folder / "model")
+        measured, saved = (
+            classifier_logits(*each, batch_size=N_SCORED)(texts[:N_SCORED])
+            for each in ((model.eval(), tokenizer), load_classifier(folder / "model"))
+        )
+        check_same_scores(measured, saved, group)
         write_json(folder / "reward.json", {"kind": "classifier"})
     return loss

@@ -28,6 +28,8 @@ from genlab.text import classifier as bag_of_words
 if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
+POSITIVE = {"pos", "positive"}  # in full: "possibly toxic" begins alike
+
 Rates = Callable[[list[str], list[str]], np.ndarray]
 
 
@@ -102,7 +104,7 @@ def load_classifier(folder: Path) -> tuple["PreTrainedModel", "PreTrainedTokeniz
 
 def named_positive(id2label: dict) -> int | None:
     """Return the number of the one label that is named positive, None if the names do not tell."""
-    named = [number for number, name in id2label.items() if str(name).lower().startswith("pos")]
+    named = [number for number, name in id2label.items() if str(name).lower() in POSITIVE]
     return int(named[0]) if len(named) == 1 else None
 
 

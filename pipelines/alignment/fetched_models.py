@@ -39,7 +39,11 @@ def fetch_base(origin: ModelOrigin, sizes: Sizes, output: Path) -> dict[str, flo
 
 
 def fetch_reward_model(
-    origin: RewardOrigin, recipe: ClassifierRecipe, corpus: Path, output: Path
+    origin: RewardOrigin,
+    recipe: ClassifierRecipe,
+    corpus: Path,
+    output: Path,
+    min_accuracy: float,
 ) -> dict:
     """Write the folder of the model that rewards a text; return what it knows of the corpus."""
     counts = {}
@@ -48,11 +52,16 @@ def fetch_reward_model(
         counts["training_loss"] = make_classifier(texts, labels, recipe, output, "reward_model")
     else:
         fetch_reward(origin, output, "reward_model", *labelled(corpus))
-    return counts | validate(output, corpus, "reward_model")
+    return counts | validate(output, corpus, "reward_model", min_accuracy)
 
 
 def fetch_held_out_reward(
-    origin: RewardOrigin, min_texts: int, inverse_penalty: float, corpus: Path, output: Path
+    origin: RewardOrigin,
+    min_texts: int,
+    inverse_penalty: float,
+    corpus: Path,
+    output: Path,
+    min_accuracy: float,
 ) -> dict:
     """Write the folder of the second one; return what it knows of the corpus."""
     from genlab.preference.rewards import make_bag_of_words
@@ -65,4 +74,4 @@ def fetch_held_out_reward(
         )
     else:
         fetch_reward(origin, output, "held_out_reward", *labelled(corpus))
-    return counts | validate(output, corpus, "held_out_reward")
+    return counts | validate(output, corpus, "held_out_reward", min_accuracy)

@@ -8,7 +8,7 @@ import polars as pl
 from genlab.core.files import remove
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
-from genlab.preference.reward_folders import check_above_chance
+from genlab.preference.reward_folders import check_accuracy
 from genlab.preference.rewards import accuracy, load_reward, ranked_right
 
 
@@ -24,21 +24,30 @@ def labelled(corpus: Path) -> tuple[list[str], np.ndarray]:
     return known["text"].to_list(), known["is_positive"].to_numpy().astype(bool)
 
 
-def validate(folder: Path, corpus: Path, group: str) -> dict[str, float]:
-    """Return a reward model's accuracy on the validation texts, {} if they have no moods.
+def validate(folder: Path, corpus: Path, group: str, min_accuracy: float) -> dict[str, float]:
+    """Say and return a reward model's accuracy on the validation texts, {} if they have no moods.
 
     The model is loaded in either case, so that a broken one is met here. Raises InputError, and
-    removes the folder, if it rates texts worse than chance.
+    removes the folder, if less than `min_accuracy` of the pairs of texts are ranked right.
     """
     rates = load_reward(folder, batch_size=64)
     known = known_texts(corpus)
     if not known.height:
+        print(f"{group}: no validation text has a mood: how right it is about them is not known")
         return {}
     found = rates(known["prompt"].to_list(), known["text"].to_list())
     is_positive = known["is_positive"].to_numpy()
+    right, share = accuracy(found, is_positive), ranked_right(found, is_positive)
+    always = max(is_positive.mean(), 1 - is_positive.mean())
+    said = (
+        f"{group}: right about {right:.1%} of {known.height:,} validation texts, always the same "
+        f"about {always:.1%}; {share:.1%} of pairs of a positive and a negative one are ranked "
+        "right, chance is 50%"
+    )
     try:
-        check_above_chance(ranked_right(found, is_positive), group, group)
+        check_accuracy(share, said, min_accuracy, group)
     except InputError:
         remove(folder)
         raise
-    return {"validation_accuracy": accuracy(found, is_positive)}
+    print(said)
+    return {"validation_accuracy": right}

@@ -20,6 +20,7 @@ from genlab.mini.rankers import (
 from genlab.ranking.rankers import RankerKind, load_ranker
 from genlab.sources.source import Origin, Source
 from stages.fetch import fetch_ranker
+from tests.broken_saves import save_zeroed
 
 MADE_HERE = ["sentence_transformer", "tensorflow_hub"]
 CREATURES = ["falcon", "badger", "salmon", "weasel", "plover", "marmot", "beetle", "walrus"]
@@ -150,6 +151,29 @@ def test_the_saved_model_computes_what_was_trained_in_any_script(tmp_path):
     make_ranker("tensorflow_hub", table, recipe, tmp_path / "ranker")
     got = hub.load(str(tmp_path / "ranker" / "model"))(tf.constant(list(kept))).numpy()
     np.testing.assert_allclose(got, embed(weights, list(kept.values())).numpy(), atol=1e-6)
+
+
+def test_a_sentence_transformer_that_is_saved_otherwise_is_an_error(toy, tmp_path, monkeypatch):
+    from sentence_transformers import SentenceTransformer
+
+    save_zeroed(monkeypatch, SentenceTransformer)
+    with pytest.raises(InputError, match="its weights are not saved as they were trained"):
+        make_ranker("sentence_transformer", toy, recipe_of(3), tmp_path / "made")
+
+
+def test_a_tensorflow_model_that_is_saved_otherwise_is_an_error(toy, tmp_path, monkeypatch):
+    from genlab.models.quiet_tensorflow import import_tensorflow
+
+    tf, _ = import_tensorflow()
+    whole = tf.saved_model.save
+
+    def save(module, path):
+        module.weights[1].assign(tf.zeros_like(module.weights[1]))
+        whole(module, path)
+
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    with pytest.raises(InputError, match="its weights are not saved as they were trained"):
+        make_ranker("tensorflow_hub", toy, recipe_of(3), tmp_path / "made")
 
 
 def test_embeddings_are_means_taken_through_layers_with_tanh_between():

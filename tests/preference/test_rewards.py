@@ -13,6 +13,7 @@ from genlab.mini.bert import ClassifierRecipe
 from genlab.preference.reward_folders import (
     RewardOrigin,
     RewardSource,
+    choose_label,
     copy_ranker,
     fetch_reward,
     make_classifier,
@@ -25,6 +26,7 @@ from genlab.preference.rewards import (
     positive_label,
     ranked_right,
 )
+from tests.broken_saves import save_zeroed
 
 GOOD = [f"a wonderful film and a lovely {noun}" for noun in ("plot", "cast", "score", "end")]
 BAD = [f"an awful film and a boring {noun}" for noun in ("plot", "cast", "score", "end")]
@@ -212,6 +214,31 @@ def test_a_classifier_that_diverges_names_its_params_group(tmp_path):
     with pytest.raises(InputError, match=r"loss is nan: lower reward_model.learning_rate=1e\+30"):
         make_classifier(TEXTS, LABELS, broken, tmp_path / "out", "reward_model")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_classifier_that_is_saved_otherwise_is_an_error_and_not_kept(tmp_path, monkeypatch):
+    from transformers import PreTrainedModel
+
+    save_zeroed(monkeypatch, PreTrainedModel)
+    with pytest.raises(InputError, match=r"^reward_model: saved and loaded again, it scores"):
+        make_classifier(TEXTS, LABELS, RECIPE, tmp_path / "out", "reward_model")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "names", [("safe", "possibly toxic"), ("neg", "pos?"), ("pos", "positive")]
+)
+def test_a_label_is_positive_by_its_whole_name_alone(names):
+    nothing = np.zeros((0, 2), np.float32), np.zeros(0, bool)
+    with pytest.raises(InputError, match=rf"set g\.positive_label to {names[0]} \(0\) or"):
+        choose_label(list(names), "auto", *nothing, "g")
+    assert choose_label(list(names), "1", *nothing, "g") == 1
+
+
+def test_a_label_that_only_its_name_tells_is_said_to_be_unproven(capsys):
+    nothing = np.zeros((0, 2), np.float32), np.zeros(0, bool)
+    assert choose_label(["NEGATIVE", "POSITIVE"], "auto", *nothing, "g") == 1
+    assert "POSITIVE is taken for positive; no labelled texts prove it" in capsys.readouterr().out
 
 
 def test_a_folder_that_is_no_ranker_is_refused(tmp_path):

@@ -31,6 +31,10 @@ app = stage_app()
 SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
 
 Metrics = Annotated[Path, Option(help="JSON of counts")]
+MinAccuracy = Annotated[
+    float,
+    Option(min=0.0, max=1.0, help="of pairs of two moods ranked right; below: refused"),
+]
 Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
 
 
@@ -96,12 +100,17 @@ def base(
 @app.command("reward_model")
 @grouped_options
 def reward_model(
-    corpus: Path, output: Path, metrics: Metrics, origin: RewardOrigin, recipe: ClassifierRecipe
+    corpus: Path,
+    output: Path,
+    metrics: Metrics,
+    origin: RewardOrigin,
+    recipe: ClassifierRecipe,
+    min_accuracy: MinAccuracy,
 ) -> None:
     """Fetch the model that rewards a text: a classifier of two moods, or a ranker."""
     from pipelines.alignment.fetched_models import fetch_reward_model
 
-    write_json(metrics, fetch_reward_model(origin, recipe, corpus, output))
+    write_json(metrics, fetch_reward_model(origin, recipe, corpus, output, min_accuracy))
 
 
 @app.command("held_out_reward")
@@ -113,11 +122,12 @@ def held_out_reward(
     origin: RewardOrigin,
     min_texts: Annotated[int, Option(min=1, help="mini: texts that a word stands in, to count")],
     inverse_penalty: Annotated[float, Option(min=1e-6, help="mini: scikit-learn's C")],
+    min_accuracy: MinAccuracy,
 ) -> None:
     """Fetch a second reward model, which nothing is optimised for: it rates the final texts."""
     from pipelines.alignment.fetched_models import fetch_held_out_reward
 
-    found = fetch_held_out_reward(origin, min_texts, inverse_penalty, corpus, output)
+    found = fetch_held_out_reward(origin, min_texts, inverse_penalty, corpus, output, min_accuracy)
     write_json(metrics, found)
 
 

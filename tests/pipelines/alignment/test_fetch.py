@@ -532,7 +532,7 @@ def test_no_text_teaches_both_models():
 def model_options(folder, name, **options):
     """Return the command line of fetch reward_model or held_out_reward."""
     settings = {"source": "mini", "path": folder / "corpus", "hub_id": "x", "revision": "main"}
-    settings["positive_label"] = "auto"
+    settings |= {"positive_label": "auto", "min_accuracy": 0.0}
     settings |= {
         "reward_model": {"vocab_size": 300, "hidden_size": 32, "max_tokens": 48, "epochs": 1,
                          "batch_size": 32, "learning_rate": 0.003, "seed": 1},

@@ -197,7 +197,7 @@ ORIGIN = {"hub_id": "some/bert", "revision": "c0ffee", "positive_label": "glad"}
 
 def test_every_option_of_the_reward_model_arrives(corpus, tmp_path, monkeypatch):
     words = ["reward_model", corpus, tmp_path / "out", "--metrics", tmp_path / "m"]
-    words += option_words(ORIGIN | REWARD | {"path": corpus})
+    words += option_words(ORIGIN | REWARD | {"path": corpus, "min_accuracy": 0.61})
     made = stopped_at(monkeypatch, fetched_models, "make_classifier")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "mini"]))
     assert asdict(made[0]["recipe"]) == REWARD
@@ -208,11 +208,16 @@ def test_every_option_of_the_reward_model_arrives(corpus, tmp_path, monkeypatch)
     origin = brought[0]["origin"]
     assert {name: getattr(origin, name) for name in ORIGIN} == ORIGIN
     assert (origin.path, origin.source) == (corpus, "hub")
+    monkeypatch.setattr(fetched_models, "fetch_reward", lambda *arguments: None)
+    measured = stopped_at(monkeypatch, fetched_models, "validate")
+    run_until_there(lambda: invoke(fetch.app, [*words, "--source", "hub"]))
+    assert measured[0]["min_accuracy"] == 0.61
 
 
 def test_every_option_of_the_held_out_reward_arrives(corpus, tmp_path, monkeypatch):
     words = ["held_out_reward", corpus, tmp_path / "out", "--metrics", tmp_path / "m"]
     words += option_words(ORIGIN | {"path": corpus, "min_texts": 4, "inverse_penalty": 2.5})
+    words += option_words({"min_accuracy": 0.62})
     from genlab.preference import rewards
 
     made = stopped_at(monkeypatch, rewards, "make_bag_of_words")
@@ -223,3 +228,7 @@ def test_every_option_of_the_held_out_reward_arrives(corpus, tmp_path, monkeypat
     brought = stopped_at(monkeypatch, fetched_models, "fetch_reward")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "file"]))
     assert (brought[0]["origin"].path, brought[0]["group"]) == (corpus, "held_out_reward")
+    monkeypatch.setattr(fetched_models, "fetch_reward", lambda *arguments: None)
+    measured = stopped_at(monkeypatch, fetched_models, "validate")
+    run_until_there(lambda: invoke(fetch.app, [*words, "--source", "file"]))
+    assert measured[0]["min_accuracy"] == 0.62
