@@ -6,6 +6,7 @@ from genlab.core.files import written_whole
 from genlab.core.program import InputError
 from genlab.mini.gpt2 import Sizes, pretrain, train_tokenizer
 from genlab.models.loading import load_causal_model, load_tokenizer
+from genlab.models.trial import save_and_try
 from genlab.sources.model_folders import fetch_folder
 from genlab.sources.source import ModelOrigin, ModelSource
 from pipelines.chitchat.chat_inputs import SPEAKERS
@@ -17,8 +18,7 @@ def make_base(world: Path, n_dialogues: int, output: Path, sizes: Sizes) -> floa
     texts = plain_texts(world, n_dialogues, sizes.seed)
     tokenizer = train_tokenizer(texts, sizes.vocab_size)
     model, loss = pretrain(texts, tokenizer, sizes)
-    model.save_pretrained(output)
-    tokenizer.save_pretrained(output)
+    save_and_try(model, tokenizer, output, load_causal_model, "the mini base")
     return loss
 
 
@@ -43,7 +43,7 @@ def add_speakers(folder: Path, seed: int) -> int:
 
     Their embeddings begin at the mean of all, as far from it as a tenth of the others' spread, so
     that at first they say next to nothing, and not the same. Raises InputError for a model whose
-    embeddings are no plain table.
+    embeddings are no plain table, or that is another one when it is loaded again.
     """
     import torch
 
@@ -65,6 +65,6 @@ def add_speakers(folder: Path, seed: int) -> int:
             output = model.get_output_embeddings().weight
             if output.data_ptr() != table.data_ptr():
                 output[ids] = output[: len(table) - len(new)].mean(0)
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        shown = "the base with tokens for two speakers"
+        save_and_try(model, tokenizer, folder, load_causal_model, shown)
     return model.num_parameters()

@@ -14,7 +14,8 @@ from typer import Option
 
 from genlab.mini.gpt2 import Sizes
 from genlab.models.likelihood import bits_per_byte, mean_loss, perplexity, text_losses
-from genlab.models.loading import load_for_inference
+from genlab.models.loading import load_causal_model, load_for_inference
+from genlab.models.trial import save_tried
 from genlab.sources.source import Source
 from pipelines.reviews.keyword_model import write_without_model
 
@@ -73,8 +74,7 @@ def copy_or_make_model(
     # As it is read later: a text begins after an end-of-text, at the first position.
     begun = [END_OF_TEXT + text for text in texts]
     model, loss = pretrain(begun, tokenizer, sizes)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    save_tried(model, tokenizer, folder, load_causal_model, "the language model of fluency")
     return {"train_loss": loss}
 
 

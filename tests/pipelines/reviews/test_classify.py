@@ -17,6 +17,7 @@ from genlab.text.classifier import Features, load_classifier, train_classifier
 from pipelines.reviews.classifiers import common_rubrics, measure_classifier, measure_on_reviews
 from pipelines.reviews.fluency_model import read_fluency
 from pipelines.reviews.stages import fetch
+from tests.broken_saves import save_zeroed
 from tests.pipelines.reviews.tiny_reviews import make_table, run_classify
 from tests.project_copy import ROOT
 from tests.tiny_models import save_base
@@ -194,6 +195,15 @@ def test_wrong_sizes_and_splits_without_reviews_are_errors_that_leave_nothing(tm
 def test_no_more_reviews_of_a_split_are_taken_than_asked_for(tmp_path):
     numbers, _ = run_classify(tmp_path, make_table(300), max_reviews=50)
     assert numbers["reviews"]["train"] == numbers["reviews"]["test"] == 50
+
+
+def test_a_language_model_that_is_saved_otherwise_is_an_error(tmp_path, monkeypatch):
+    from transformers import PreTrainedModel
+
+    save_zeroed(monkeypatch, PreTrainedModel)
+    with pytest.raises(InputError, match="its weights are not saved as they were trained"):
+        run_classify(tmp_path, make_table(60))
+    assert not (tmp_path / "classify").exists()
 
 
 def test_a_classifier_no_better_than_a_constant_one_is_refused_and_a_better_one_says_so(tmp_path):
