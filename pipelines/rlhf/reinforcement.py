@@ -31,6 +31,7 @@ from typer import Option
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
+from genlab.models.saved import check_loads_the_same, row_batches
 from genlab.models.shown_training import train_from
 from genlab.models.training import collate, last_whole_checkpoint
 from pipelines.rlhf.trl_settings import shared_settings
@@ -246,8 +247,9 @@ def train_policy(
     """Train a policy from the model in `start`; return the Trainer's log, an entry a step.
 
     prompts: text -> token ids. `folder` keeps checkpoints, from the last of which training goes on,
-    and in `folder`/snapshots/STEP the policy after each step of `snapshots`. Raises InputError if
-    training diverged, or a prompt is too long for the model.
+    and in `folder`/snapshots/STEP the policy after each step of `snapshots`, the last of which is
+    the training's. Raises InputError if training diverged, a prompt is too long for the model, or
+    the last snapshot is another model when it is loaded.
     """
     from datasets import Dataset
 
@@ -277,6 +279,10 @@ def train_policy(
             f"the loss or the reward is not finite ({what}): training diverged; lower "
             f"rl.learning_rate={recipe.learning_rate}"
         )
+    last = load_causal_model(folder / "snapshots" / f"{recipe.steps}")
+    rows = [{"input_ids": ids, "n_prompt": 0} for ids in prompts.values()]
+    batches = row_batches(rows, lambda batch: collate(batch, 0), recipe.prompts_per_step)
+    check_loads_the_same(trainer.model, last, batches)
     return log
 
 

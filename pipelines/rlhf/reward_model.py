@@ -17,6 +17,7 @@ import numpy as np
 from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.models.loading import check_model_folder, first_line, load_tokenizer, quiet_loading
+from genlab.models.saved import N_SCORED, check_same_scores
 from pipelines.rlhf.arms import numbered
 
 if TYPE_CHECKING:
@@ -151,6 +152,19 @@ def save_reward_model(
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     write_json(folder / SETTINGS, {"offset": offset})
+
+
+def check_saved(
+    model: "PreTrainedModel", saved: RewardModel, prompts: list[list[int]], answers: list[list[int]]
+) -> None:
+    """Raise InputError if a saved reward model rates answers otherwise than `model` in memory."""
+    import torch
+
+    few = slice(N_SCORED)
+    rows = [[*p, *a] for p, a in zip(prompts[few], answers[few], strict=True)]
+    with torch.inference_mode():
+        measured = scores(model, rows).cpu().numpy() - saved.offset
+    check_same_scores(measured, rate(saved, prompts[few], answers[few]), "the reward model")
 
 
 def load_reward_model(folder: Path, batch_size: int = 64) -> RewardModel:

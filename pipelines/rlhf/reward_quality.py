@@ -15,7 +15,7 @@ from genlab.core.tables import read_table
 from genlab.statistics.intervals import SHARE, bootstrap_interval, interval
 from pipelines.rlhf.metrics import spread
 from pipelines.rlhf.rankings import pair_table
-from pipelines.rlhf.rated_answers import rate_once
+from pipelines.rlhf.rated_answers import margins_of, rate_once, right_of
 from pipelines.rlhf.reward_model import RewardModel
 
 N_BINS = 10  # ours: of equal count, of sigmoid(better - worse) folded to above one half
@@ -25,12 +25,12 @@ def pair_scores(pairs: pl.DataFrame, rewards: np.ndarray, rows: pl.DataFrame) ->
     """Return the untied pairs with margin (better's reward minus worse's), right and lengths."""
     untied = pairs.filter(~pl.col("is_tied"))
     better, worse = untied["better"].to_numpy(), untied["worse"].to_numpy()
-    margin = rewards[better].astype(np.float64) - rewards[worse]
+    margin = margins_of(untied, rewards)
     lengths = rows["tokens"].list.len().to_numpy().astype(int)
     kinds = rows["kind"].to_list()
     return untied.with_columns(
         margin=pl.Series(margin),
-        right=pl.Series(np.where(margin == 0, 0.5, margin > 0)),
+        right=pl.Series(right_of(margin)),
         is_same_length=pl.Series(lengths[better] == lengths[worse]),
         pair_of=pl.Series(
             [
@@ -152,6 +152,17 @@ def length_correlation(rewards: np.ndarray, lengths: np.ndarray) -> dict[str, fl
     if np.ptp(rewards) == 0 or np.ptp(lengths) == 0:
         return {}
     return {"length_correlation": float(np.corrcoef(rewards, lengths)[0, 1])}
+
+
+def said_of(quality: dict) -> str:
+    """Return in a line how many held-out pairs the reward models rank right, beside chance."""
+    if "trainings" not in quality:
+        return f"reward models: {quality['note']}"
+    shares = [each["accuracy"]["all"]["value"] for each in quality["trainings"].values()]
+    return (
+        f"reward models: {min(shares):.1%} to {max(shares):.1%} of held-out pairs are ranked "
+        f"right, chance is {quality['baselines']['chance']:.0%}"
+    )
 
 
 def headline_of(quality: dict) -> dict[str, float]:

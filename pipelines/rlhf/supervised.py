@@ -5,6 +5,7 @@ is short and has pretraining text mixed in, as in InstructGPT (appendix C.3); it
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Option
 
 from genlab.core.program import InputError
-from genlab.models.prompts import encode_bodies, encode_prompts
+from genlab.models.prompts import (
+    check_unknown,
+    count_unknown,
+    encode_bodies,
+    encode_prompts,
+)
+from genlab.models.saved import row_batches
 from genlab.models.shown_training import train_from
-from genlab.models.training import last_whole_checkpoint
+from genlab.models.training import collate, last_whole_checkpoint
 from pipelines.rlhf.trl_settings import shared_settings
 
 if TYPE_CHECKING:
@@ -40,6 +47,22 @@ class SftRecipe:
     seed: Annotated[int, Option(min=0)]
 
 
+def check_known(
+    tokenizer: "PreTrainedTokenizerBase",
+    base: Path,
+    texts: dict[Path, list[str]],
+    max_unknown_share: float,
+) -> None:
+    """Say how many tokens the base does not know; raise InputError if their share is too large.
+
+    texts: those of each file.
+    """
+    for place, of_place in texts.items():
+        unknown, tokens = count_unknown(tokenizer, of_place)
+        print(f"{place}: {unknown:,} of {tokens:,} tokens are unknown to the base")
+        check_unknown(unknown, tokens, max_unknown_share, str(place), base, "sft")
+
+
 def demonstration_rows(
     tokenizer: "PreTrainedTokenizerBase", prompts: list[str], answers: list[str]
 ) -> list[dict]:
@@ -54,6 +77,14 @@ def text_rows(tokenizer: "PreTrainedTokenizerBase", texts: list[str], longest: i
     """Return rows of plain texts, cut to `longest` tokens, all of which count in the loss."""
     rows = [ids[:longest] for ids in encode_bodies(tokenizer, texts)]
     return [{"input_ids": ids, "completion_mask": [1] * len(ids)} for ids in rows]
+
+
+def supervised_batches(rows: list[dict], recipe: SftRecipe) -> Iterable[dict]:
+    """Yield batches of `demonstration_rows` or `text_rows`, as language modelling reads them."""
+    texts = [
+        {"input_ids": row["input_ids"], "n_prompt": row["completion_mask"].count(0)} for row in rows
+    ]
+    return row_batches(texts, lambda batch: collate(batch, 0), recipe.batch_size)
 
 
 def mixed_in(rows: list[dict], texts: list[dict], share: float) -> list[dict]:

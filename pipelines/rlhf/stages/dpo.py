@@ -20,6 +20,7 @@ from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
 from genlab.models.lora import Lora
+from genlab.models.saved import save_checked
 from genlab.preference.rows import check_rows_fit, preference_rows
 from pipelines.rlhf.dpo_recipe import DpoRecipe
 from pipelines.rlhf.rankings import has_a_pair, preference_pairs
@@ -40,7 +41,7 @@ def main(
 ) -> None:
     """Train the policies."""
     from genlab.models.loading import load_causal_model, load_tokenizer
-    from genlab.preference.trainer import train_policy
+    from genlab.preference.trainer import sft_batches, train_policy
 
     tokenizer = load_tokenizer(start)
     mine = read_table(ranked).filter(pl.col("purpose") == "reward")
@@ -63,8 +64,8 @@ def main(
                     scratch / f"{seed}", start, start, tokenizer, rows, of_seed, no_lora
                 )
                 with written_whole(finished) as folder:
-                    model.save_pretrained(folder)
-                    tokenizer.save_pretrained(folder)
+                    batches = sft_batches(rows, of_seed)
+                    save_checked(model, tokenizer, folder, batches, load_causal_model)
                     write_json(folder / "loss.json", [e["loss"] for e in log if "loss" in e])
         with written_whole(output) as folder:
             for seed in seeds:

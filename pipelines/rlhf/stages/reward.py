@@ -23,9 +23,11 @@ from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
 from genlab.models.prompts import encode_bodies, encode_prompts
 from pipelines.rlhf.rankings import Ties, reward_rows
+from pipelines.rlhf.rated_answers import check_accuracy
 from pipelines.rlhf.reward_model import (
     check_n_layer,
     check_reads_as,
+    check_saved,
     load_reward_model,
     rate,
     save_reward_model,
@@ -60,6 +62,9 @@ def main(
     ties: Annotated[Ties, Option(help="two answers of one rank")],
     n_prompts: Annotated[int, Option(min=0, help="rankings that are learnt from; 0: all")],
     n_seeds: Annotated[int, Option(min=1, help="trainings: seed, seed + 1, ...")],
+    min_accuracy: Annotated[
+        float, Option(min=0.0, max=1.0, help="of held-out pairs ranked right; below: refused")
+    ],
     recipe: RewardRecipe,
 ) -> None:
     """Train the reward models."""
@@ -67,7 +72,8 @@ def main(
 
     check_reads_as(base, policy)
     tokenizer, dropped = load_tokenizer(base), Counter[str]()
-    mine = read_table(ranked).filter(pl.col("purpose") == "reward")
+    answers = read_table(ranked)
+    mine = answers.filter(pl.col("purpose") == "reward")
     rows = reward_rows(mine, ties, tokenizer.eos_token_id, dropped)
     rows = rows[:n_prompts] if n_prompts else rows
     shown = read_table(prompts).filter(pl.col("purpose") == "sft")
@@ -88,8 +94,13 @@ def main(
                 offset = float(rate(raw, asked, demonstrations).mean())
                 with written_whole(finished) as folder:
                     save_reward_model(model, tokenizer, offset, folder / "model")
+                    saved = load_reward_model(folder / "model")
+                    check_saved(model, saved, asked, demonstrations)
                     write_json(folder / "curve.json", reward_curve(log, seed))
             points += json.loads((finished / "curve.json").read_text(encoding="utf-8"))
+        models = {f"{seed}": scratch / f"finished-{seed}" / "model" for seed in seeds}
+        held_out = answers.filter(pl.col("purpose") == "held_out")
+        check_accuracy(models, held_out, tokenizer.eos_token_id, min_accuracy)
         with written_whole(output) as folder:
             for seed in seeds:
                 shutil.copytree(scratch / f"finished-{seed}" / "model", folder / f"{seed}")

@@ -24,7 +24,7 @@ from pipelines.rlhf.rankings import By
 from pipelines.rlhf.rated_answers import rated
 from pipelines.rlhf.readme_tables import make_tables
 from pipelines.rlhf.reward_model import load_reward_model
-from pipelines.rlhf.reward_quality import headline_of, measure_reward
+from pipelines.rlhf.reward_quality import headline_of, measure_reward, said_of
 
 app = stage_app()
 
@@ -103,6 +103,7 @@ def main(
     write_json(best, best_of_n_points(points))
     write_json(calibration, reliability)
     print(measures.table_of(summaries))
+    print(said_of(quality))
 
 
 def known_arms(rows: pl.DataFrame, arm: str) -> list[str]:

@@ -18,11 +18,14 @@ from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
+from genlab.models.saved import save_checked
 from pipelines.rlhf.schemas import plain_texts
 from pipelines.rlhf.supervised import (
     SftRecipe,
+    check_known,
     demonstration_rows,
     mixed_in,
+    supervised_batches,
     text_rows,
     train_supervised,
 )
@@ -38,17 +41,23 @@ def main(
     base: Path,
     output: Path,
     metrics: Annotated[Path, Option()],
+    max_unknown_share: Annotated[
+        float, Option(min=0.0, max=1.0, help="of tokens unknown to the tokenizer; above: refused")
+    ],
     recipe: SftRecipe,
 ) -> None:
     """Train both models."""
-    from genlab.models.loading import load_tokenizer
+    from genlab.models.loading import load_causal_model, load_tokenizer
 
     tokenizer = load_tokenizer(base)
-    shown = read_table(prompts).filter(pl.col("purpose") == "sft")
+    asked = read_table(prompts)
+    shown = asked.filter(pl.col("purpose") == "sft")
     rows = demonstration_rows(
         tokenizer, shown["prompt"].to_list(), shown["demonstration"].to_list()
     )
     plain = plain_texts(texts, "train")
+    read = [*asked["prompt"], *asked["demonstration"].drop_nulls()]
+    check_known(tokenizer, base, {prompts: read, texts: plain}, max_unknown_share)
     longest = max(len(row["input_ids"]) for row in rows)
     mixed = mixed_in(rows, text_rows(tokenizer, plain, longest), recipe.start_mix)
 
@@ -62,8 +71,8 @@ def main(
                     scratch / name, base, tokenizer, given, epochs, recipe
                 )
                 with written_whole(finished) as folder:
-                    model.save_pretrained(folder / "model")
-                    tokenizer.save_pretrained(folder / "model")
+                    batches = supervised_batches(given, recipe)
+                    save_checked(model, tokenizer, folder / "model", batches, load_causal_model)
                     write_json(folder / "loss.json", loss)
             numbers[f"{name}_loss"] = float((finished / "loss.json").read_text(encoding="utf-8"))
         with written_whole(output) as folder:

@@ -2,12 +2,18 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
 from genlab.core.program import InputError
@@ -17,8 +23,11 @@ from genlab.web.streams import Streams
 from pipelines.rlhf import chat, steps
 from pipelines.rlhf.metrics import ROW_SCHEMA, best_value
 from pipelines.rlhf.mini_world import read_world
+from pipelines.rlhf.rated_answers import check_accuracy
 from pipelines.rlhf.schemas import GENERATED_SCHEMA, RANK_SCHEMA, plain_texts
 from pipelines.rlhf.stages import dpo, fetch, generate, rank, reward, rl, score, sft
+from pipelines.rlhf.supervised import check_known
+from tests.broken_saves import save_zeroed
 from tests.project_copy import ROOT
 
 PIPELINE = ROOT / "pipelines/rlhf"
@@ -32,9 +41,13 @@ RL = {"algorithm": "rloo", "beta": 0.02, "ptx_gamma": 0.1, "steps": 2, "prompts_
       "n_seeds": 2}  # fmt: skip
 RANK = {"by": "rule", "n_answers": 4, "noise": 0.4, "step": 0.25, "cap": 8, "batch_size": 64,
         "seed": 1}  # fmt: skip
+SFT = {"epochs": 2, "start_epochs": 1, "start_mix": 0.2, "learning_rate": 0.001, "warmup_steps": 0,
+       "batch_size": 4, "save_steps": 50, "max_unknown_share": 0.1, "seed": 1}  # fmt: skip
+DPO = {"n_prompts": 0, "n_seeds": 2, "beta": 0.1, "epochs": 1, "learning_rate": 0.001,
+       "warmup_steps": 0, "batch_size": 16, "save_steps": 50, "seed": 7}  # fmt: skip
 REWARD = {"ties": "drop", "n_prompts": 0, "n_seeds": 2, "n_layer": 0, "epochs": 1,
-          "learning_rate": 0.01, "warmup_steps": 0, "batch_size": 4, "save_steps": 50,
-          "seed": 3}  # fmt: skip
+          "min_accuracy": 0.0, "learning_rate": 0.01, "warmup_steps": 0, "batch_size": 4,
+          "save_steps": 50, "seed": 3}  # fmt: skip
 
 SCORE = {"arm": "main", "at": "end", "by": "rule", "training": 3, "noise": 0.4, "step": 0.25,
          "prompts_per_step": 2, "num_generations": 2, "batch_size": 16, "seed": 1}  # fmt: skip
@@ -69,13 +82,34 @@ def rank_answers(made, folder, **options):
            **(RANK | options))  # fmt: skip
 
 
+def train_sft(made, folder, base=None, **options):
+    return invoke(sft.app, made / "prompts", made / "texts", base or made / "base", folder / "sft",
+                  metrics=folder / "s.json", **(SFT | options))  # fmt: skip
+
+
+def train_reward(made, folder, **options):
+    return invoke(reward.app, made / "rank", made / "prompts", made / "reward_base",
+                  made / "sft/start", folder / "reward", metrics=folder / "r.json",
+                  curves=folder / "rc.json", **(REWARD | options))  # fmt: skip
+
+
+def train_dpo(made, folder, **options):
+    return invoke(dpo.app, made / "rank", made / "sft/start", folder / "dpo",
+                  metrics=folder / "d.json", **(DPO | options))  # fmt: skip
+
+
+def train_rl(made, folder, **options):
+    return invoke(rl.app, made / "prompts", made / "texts", made / "sft/start", made / "reward",
+                  folder / "rl/main", metrics=folder / "rl.json", **(RL | options))  # fmt: skip
+
+
 def score_answers(made, folder, **options):
-    invoke(score.app, made / "generate", made / "best", made / "rank", made / "reward",
-           folder / "score", folder / "arms", metrics=folder / "m.json",
-           details=folder / "details.json", optimisation=folder / "o.json",
-           picture=folder / "o.svg", readme_tables=folder / "t.json",
-           best=folder / "bon.json", calibration=folder / "cal.json",
-           **(SCORE | options))  # fmt: skip
+    return invoke(score.app, made / "generate", made / "best", made / "rank", made / "reward",
+                  folder / "score", folder / "arms", metrics=folder / "m.json",
+                  details=folder / "details.json", optimisation=folder / "o.json",
+                  picture=folder / "o.svg", readme_tables=folder / "t.json",
+                  best=folder / "bon.json", calibration=folder / "cal.json",
+                  **(SCORE | options))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -90,18 +124,11 @@ def made(tmp_path_factory):
            path=texts, **SIZES)  # fmt: skip
     invoke(fetch.app, "reward_base", texts, folder / "base", folder / "reward_base",
            metrics=folder / "rb.json", source="policy", path=texts, **SIZES)  # fmt: skip
-    invoke(sft.app, folder / "prompts", texts, folder / "base", folder / "sft",
-           metrics=folder / "s.json", epochs=2, start_epochs=1, start_mix=0.2, learning_rate=0.001,
-           warmup_steps=0, batch_size=4, save_steps=50, seed=1)  # fmt: skip
+    train_sft(folder, folder)
     rank_answers(folder, folder)
-    invoke(reward.app, folder / "rank", folder / "prompts", folder / "reward_base",
-           folder / "sft/start", folder / "reward", metrics=folder / "r.json",
-           curves=folder / "rc.json", **REWARD)  # fmt: skip
-    invoke(dpo.app, folder / "rank", folder / "sft/start", folder / "dpo",
-           metrics=folder / "d.json", n_prompts=0, n_seeds=2, beta=0.1, epochs=1,
-           learning_rate=0.001, warmup_steps=0, batch_size=16, save_steps=50, seed=7)  # fmt: skip
-    invoke(rl.app, folder / "prompts", texts, folder / "sft/start", folder / "reward",
-           folder / "rl/main", metrics=folder / "rl.json", **RL)  # fmt: skip
+    train_reward(folder, folder)
+    train_dpo(folder, folder)
+    train_rl(folder, folder)
     invoke(generate.app, folder / "prompts", texts, folder / "base", folder / "sft",
            folder / "dpo", folder / "rl", folder / "generate", folder / "best",
            metrics=folder / "g.json", corpus_path=WORDS, curves=folder / "gc.json", arms=["main"],
@@ -143,7 +170,12 @@ def test_demonstrations_have_a_mean_reward_of_0(made):
 
 def test_rows_of_all_trainings_have_every_arm_and_their_means_are_the_details(made, tmp_path):
     details = read(made / "details.json")
-    score_answers(made, tmp_path, training=4)
+    said = score_answers(made, tmp_path, training=4)
+    shares = [
+        each["accuracy"]["all"]["value"] for each in details["reward_model"]["trainings"].values()
+    ]
+    ends = f"{min(shares):.1%} to {max(shares):.1%} of held-out pairs are ranked right"
+    assert said.endswith(f"reward models: {ends}, chance is 50%\n")
     assert read(tmp_path / "details.json") == details  # which holds all trainings, in either
     first, second = read_table(made / "arms"), read_table(tmp_path / "arms")
     # By the reward models' seeds, whatever the arm's own.
@@ -175,19 +207,71 @@ def test_a_reward_model_has_a_ceiling_only_where_the_labellers_noise_is_known(ma
 
 def test_a_snapshot_that_is_beyond_the_training_is_named(made, tmp_path):
     with pytest.raises(InputError, match=r"rl\.snapshots: step 9 is not among rl\.steps=2"):
-        invoke(rl.app, made / "prompts", made / "texts", made / "sft/start", made / "reward",
-               tmp_path / "rl/main", metrics=tmp_path / "m",
-               **(RL | {"snapshots": [2, 9]}))  # fmt: skip
+        train_rl(made, tmp_path, snapshots=[2, 9])
     with pytest.raises(InputError, match="n_seeds=3: there are 2 reward models"):
-        invoke(rl.app, made / "prompts", made / "texts", made / "sft/start", made / "reward",
-               tmp_path / "rl/main", metrics=tmp_path / "m", **(RL | {"n_seeds": 3}))  # fmt: skip
+        train_rl(made, tmp_path, n_seeds=3)
 
 
 def test_a_prompt_too_long_for_the_reward_model_is_refused_before_rl(made, tmp_path):
     with pytest.raises(InputError, match=r"reward/3: the prompt .* the model's 96 positions"):
-        invoke(rl.app, made / "prompts", made / "texts", made / "sft/start", made / "reward",
-               tmp_path / "rl/main", metrics=tmp_path / "m",
-               **(RL | {"max_completion_length": 96}))  # fmt: skip
+        train_rl(made, tmp_path, max_completion_length=96)
+
+
+@pytest.mark.parametrize(
+    ("train", "output", "options"),
+    [
+        (train_sft, "sft", {}),
+        (train_reward, "reward", {"n_seeds": 1}),
+        (train_dpo, "dpo", {"n_seeds": 1}),
+        (train_rl, "rl/main", {"n_seeds": 1}),
+    ],
+    ids=["sft", "reward", "dpo", "rl"],
+)
+def test_a_training_whose_model_is_saved_otherwise_ends_in_an_error(
+    made, tmp_path, monkeypatch, train, output, options
+):
+    from transformers import PreTrainedModel
+
+    monkeypatch.chdir(tmp_path)
+    save_zeroed(monkeypatch, PreTrainedModel)
+    with pytest.raises(InputError, match="its weights are not saved as they were trained"):
+        train(made, tmp_path, **options)
+    assert not (tmp_path / output).exists()
+
+
+def test_a_reward_model_near_chance_is_said_and_refused(made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = train_reward(made, tmp_path, n_seeds=1)
+    quality = read(made / "details.json")["reward_model"]["trainings"]["3"]["accuracy"]["all"]
+    expected = f"{quality['value']:.1%} of {quality['pairs']} held-out pairs are ranked right"
+    assert f"reward model 3: {expected}, chance is 50%" in said
+    with pytest.raises(InputError, match=r"chance is 50%, and reward\.min_accuracy=1\.0 is asked"):
+        train_reward(made, tmp_path / "no", n_seeds=1, min_accuracy=1.0)
+    assert not (tmp_path / "no/reward").exists()
+
+
+def test_held_out_answers_that_nobody_ranked_apart_tell_no_accuracy(made, capsys):
+    rows = read_table(made / "rank").filter(pl.col("purpose") == "held_out")
+    check_accuracy({"3": made / "reward/3"}, rows.with_columns(rank=1), 0, 1.0)
+    assert "no held-out answers are ranked apart" in capsys.readouterr().out
+
+
+def test_a_base_that_knows_too_few_tokens_of_prompts_or_texts_is_refused(made, tmp_path):
+    words = Tokenizer(WordLevel({"[UNK]": 0, "[END]": 1, "name": 2}, unk_token="[UNK]"))
+    words.pre_tokenizer = Whitespace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, unk_token="[UNK]", eos_token="[END]", bos_token="[END]"
+    )
+    shutil.copytree(made / "base", tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    share = r"prompts: .*% of its tokens are unknown .*base, above sft\.max_unknown_share=0\.5"
+    with pytest.raises(InputError, match=share):
+        train_sft(made, tmp_path, tmp_path / "base", max_unknown_share=0.5)
+    assert not (tmp_path / "sft").exists()
+    texts = {Path("prompts"): ["name name"], Path("texts"): ["name plum"]}
+    check_known(tokenizer, Path("base"), texts, 0.5)
+    with pytest.raises(InputError, match=r"^texts: 50\.0% of its tokens"):
+        check_known(tokenizer, Path("base"), texts, 0.4)
 
 
 def test_people_rank_at_the_desk_and_their_orders_are_the_ranks(made, tmp_path, capsys):
