@@ -1,9 +1,12 @@
 """The text of people's bytes: in which encoding they are, and what they say in it.
 
 A byte-order mark and valid UTF-8 speak for themselves. Of 8-bit encodings only Windows-1251 and
-Windows-1252 are told from each other, by charset-normalizer and by what words look like. Where the
-two say the same (dashes, typographic quotes) there is nothing to tell. What stays doubtful is never
-guessed: it is an error, and the user declares the encoding.
+Windows-1252 are told from each other and from the rest, by what words and signs look like in them;
+charset-normalizer, which knows the rest, names a wrong one for one text in five. What stays
+doubtful is never guessed: it is an error, and the user declares the encoding. Of texts shorter than
+a few sentences some cannot be told: "citt…" may be English in Windows-1252 or Italian in cp850, and
+Polish or Czech of Windows-1250 may have no letter that French has not. Hungarian is told by ő and ű
+alone, without which Windows-1250 and Windows-1252 say the same.
 """
 
 import codecs
@@ -21,38 +24,131 @@ class Encoding(StrEnum):
     utf_16 = "utf-16"
     utf_16_le = "utf-16-le"
     utf_16_be = "utf-16-be"
+    utf_32 = "utf-32"
+    utf_32_le = "utf-32-le"
+    utf_32_be = "utf-32-be"
     windows_1250 = "windows-1250"
     windows_1251 = "windows-1251"
     windows_1252 = "windows-1252"
+    windows_1253 = "windows-1253"
     windows_1254 = "windows-1254"
+    windows_1255 = "windows-1255"
+    windows_1256 = "windows-1256"
+    windows_1257 = "windows-1257"
+    windows_1258 = "windows-1258"
     iso_8859_1 = "iso-8859-1"
     iso_8859_2 = "iso-8859-2"
+    iso_8859_3 = "iso-8859-3"
+    iso_8859_4 = "iso-8859-4"
+    iso_8859_5 = "iso-8859-5"
+    iso_8859_6 = "iso-8859-6"
+    iso_8859_7 = "iso-8859-7"
+    iso_8859_8 = "iso-8859-8"
+    iso_8859_9 = "iso-8859-9"
+    iso_8859_10 = "iso-8859-10"
+    iso_8859_11 = "iso-8859-11"
+    iso_8859_13 = "iso-8859-13"
+    iso_8859_14 = "iso-8859-14"
     iso_8859_15 = "iso-8859-15"
+    iso_8859_16 = "iso-8859-16"
     koi8_r = "koi8-r"
+    koi8_u = "koi8-u"
+    cp437 = "cp437"
+    cp737 = "cp737"
+    cp775 = "cp775"
+    cp850 = "cp850"
+    cp852 = "cp852"
+    cp855 = "cp855"
+    cp857 = "cp857"
+    cp858 = "cp858"
+    cp860 = "cp860"
+    cp861 = "cp861"
+    cp862 = "cp862"
+    cp863 = "cp863"
+    cp864 = "cp864"
+    cp865 = "cp865"
     cp866 = "cp866"
+    cp869 = "cp869"
+    cp874 = "cp874"
+    mac_roman = "mac-roman"
+    mac_cyrillic = "mac-cyrillic"
+    mac_greek = "mac-greek"
+    mac_latin2 = "mac-latin2"
+    mac_iceland = "mac-iceland"
+    mac_turkish = "mac-turkish"
+    gb2312 = "gb2312"
+    gbk = "gbk"
     gb18030 = "gb18030"
+    hz = "hz"
     big5 = "big5"
+    big5_hkscs = "big5-hkscs"
     shift_jis = "shift_jis"
+    cp932 = "cp932"
+    euc_jp = "euc-jp"
+    iso_2022_jp = "iso-2022-jp"
     euc_kr = "euc-kr"
+    cp949 = "cp949"
+    johab = "johab"
+    iso_2022_kr = "iso-2022-kr"
 
 
 UTF_8 = "utf-8-sig"  # takes away a byte-order mark
 # Some readers' params have no encoding.
 DECLARE = (
-    "save it as UTF-8, or where params.yaml has corpus.encoding, set that to what it is "
-    "(windows-1251, windows-1252, ...)"
+    "save it as UTF-8, or where params.yaml has encoding beside the file's path, set that to what "
+    "it is (windows-1251, windows-1252, cp850, mac-roman, ...)"
 )
 
 MULTI_BYTE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 )
+CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
+CONTROL_SHARE = 0.02  # ours: of bytes; a text has stray ones, UTF-16 one in every other character
+# ISO-2022 and HZ write Chinese, Japanese and Korean in ASCII between such marks.
+SEVEN_BIT = re.compile(rb"\x1b\$|~\{(?:[!-}]{2})+~\}")
+
+# What Windows-1251 and Windows-1252 say of a text that has only dashes, quotes and their like.
+EITHER = "cp1252"
+WINDOWS = (EITHER, "windows-1251", "windows-1252")
+SAID_ALIKE = bytes(
+    byte
+    for byte in range(0x80, 0x100)
+    if bytes([byte]).decode("cp1251", "ignore") == bytes([byte]).decode("cp1252", "replace")
+)
+# What lines of the one hold and lines of the other do not.
+SIGNS = {
+    "windows-1251": re.compile(rb"[\xc0-\xff]{4}"),
+    "windows-1252": re.compile(rb"[A-Za-z][\xc0-\xff][A-Za-z]"),
+}
+
 LETTERS = re.compile(r"[^\W\d_]+")
 CYRILLIC = "а-яёіїєґўА-ЯЁІЇЄҐЎ"
 VOWELS = re.compile("[аеёиоуыэюяіїє]", re.IGNORECASE)
-# Turkish, Czech and Polish letters come out as these, which Icelandic alone has.
-ICELANDIC = re.compile("[ðþýÐÞÝ]")
-SYMBOL_IN_WORD = re.compile(r"[^\W\d_][\x80-\x9f¡-©«-´¶¸-¿×÷‚„†‡‰‹›€˜ˆ]+[^\W\d_]")
-ODD_SHARE = 0.1  # ours: of words that no text of the encoding has; slips of the pen
+# Seven in ten letters of Russian, Ukrainian and Bulgarian; of Hebrew read as Cyrillic four.
+COMMON = re.compile("[оеаинтсрвлі]", re.IGNORECASE)
+NEVER_HEBREW = re.compile("[ыьэюяіїє]", re.IGNORECASE)
+ODD_CYRILLIC = re.compile("[^аеёиоуыэюяіїє]й(?!о)|^[ъыь]|ъ$|[аеёиоуыэюяіїє]ъ", re.IGNORECASE)
+ODD_CYRILLIC_SYMBOL = re.compile(r"(?<= )[—–](?=[^\W\d_])|(?<![^\W_])[’”€](?=[^\W\d_])")
+# Letters where no Western European language but Icelandic has them: what Polish, Czech, Slovene,
+# Hungarian, Romanian, Turkish, Latvian or Mac Roman come out as.
+ODD_WESTERN = re.compile(
+    r"[ðþýšžÿ]|œ(?![uie])|ç(?=[b-jl-np-tv-z])|ñ(?![aeiouáéíóúü])|õ(?!e)|û(?![trlmcn]|$)"
+    r"|ã(?=[b-df-hj-np-rtv-y])|(?<![çfhlm])ã$|è(?=[aeiouáéíóú])|^è[cl]"
+    r"|(?<![aeiou])ø(?=[^a-zåæøö])",
+    re.IGNORECASE,
+)
+WESTERN_WORDS = "àâáåæèéêëíìîïñóòôöøúùûüßÀÂÁÅÆÈÉÊËÍÌÓÒÔÖØÚªº"  # of one letter, of some language
+TYPOGRAPHY = re.compile("[¡-¿–—‘’“”„…€™]")
+# Signs that no text has, or not there: within a word, at its end, at its start, for a letter.
+ODD_SYMBOL = re.compile(
+    r"[\x80-\x9f\ufffd†‡‰ˆ˜‹›ƒ¤¦¬¶¨¯¸‚]"
+    r"|(?<=[^\W\d_])[¡-©«-´¶¸-¿×÷€„•™“”‘](?=[^\W\d_])"
+    r"|(?<=[^\W\d_])(?:[¡¿¢£¥§¹¼½¾±×÷„•](?![^\W\d_])|(?<!m)[²³])"
+    r"|(?<![^\W_])[¢¥§²³¹¼½¾×÷±ª™](?=[^\W\d_])"
+    r"|(?<=[a-z])–(?=[a-z])|(?<=[a-z])—(?=[a-z]\b)"
+)
+ODD_SHARE = 0.1  # ours: of words and signs that no text of the encoding has; slips of the pen
+ODD_WORD_SHARE = 0.02  # ours: of Western words; Hungarian has ő and ű in one of twenty
 
 
 def codec_of(sample: bytes, encoding: Encoding = Encoding.auto) -> str | None:
@@ -71,16 +167,28 @@ def codec_of(sample: bytes, encoding: Encoding = Encoding.auto) -> str | None:
         return UTF_8 if encoding is Encoding.utf_8 else encoding.value
     if wide := utf_16_of(sample):
         return wide
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    is_utf_8 = may_be_utf_8(sample)
+    if is_utf_8 and not sample.isascii():
         return UTF_8
-    except UnicodeDecodeError:
-        pass
+    n_controls = len(CONTROL.findall(sample))
+    if n_controls > CONTROL_SHARE * len(sample) or SEVEN_BIT.search(sample):
+        return None
+    if is_utf_8:
+        return UTF_8
     # Most of what is not ASCII is UTF-8: a damaged file, not another encoding.
     n_high = len(sample.translate(None, bytes(range(128))))
     if sum(map(len, MULTI_BYTE.findall(sample))) > n_high / 2:
         return None
     return windows_of(sample)
+
+
+def may_be_utf_8(sample: bytes) -> bool:
+    """Tell whether the sample is UTF-8; a character may be cut off at its end."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def utf_16_of(sample: bytes) -> str | None:
@@ -97,58 +205,82 @@ def utf_16_of(sample: bytes) -> str | None:
 
 
 def windows_of(sample: bytes) -> str | None:
-    """Return "windows-1251" or "windows-1252" of 8-bit text, None if it could be either or none."""
-    from charset_normalizer import from_bytes
+    """Return which of WINDOWS 8-bit text is in, None if it is in none or some lines say another."""
+    lines = [line for line in re.split(rb"[\r\n]+", sample) if not line.isascii()]
+    # Lines that both say alike would cover up those that differ.
+    differing = [line for line in lines if not line.translate(None, SAID_ALIKE).isascii()]
+    said = b"\n".join(differing or lines)
+    is_western = looks_western(said.decode("cp1252", errors="replace"))
+    if not differing:
+        return EITHER if is_western else None
+    if is_western == looks_cyrillic(said.decode("cp1251", errors="replace")):
+        return None
+    codec = "windows-1252" if is_western else "windows-1251"
+    return None if is_contradicted(sample, codec) else codec
 
-    # Lines without such bytes say nothing and would cover up those that do.
-    lines = re.split(rb"[\r\n]+", sample)
-    said = b"\n".join(line for line in lines if not line.isascii())
-    texts = {code: said.decode(code, errors="replace") for code in ("cp1251", "cp1252")}
-    if texts["cp1251"] == texts["cp1252"] and "\ufffd" not in texts["cp1252"]:
-        return "windows-1252"
-    looks = {"cp1251": looks_cyrillic(texts["cp1251"]), "cp1252": looks_western(texts["cp1252"])}
-    found = list(from_bytes(said, cp_isolation=["cp1251", "cp1252", "koi8_r", "cp866"]))
-    likely = [
-        match.encoding
-        for match in found
-        if (match.chaos, -match.coherence) == (found[0].chaos, -found[0].coherence)
-    ]
-    # Of the shortest texts the library says nothing.
-    if looks["cp1251"] and not looks["cp1252"] and (not found or "cp1251" in likely):
-        return "windows-1251"
-    # The library takes accents in English for Cyrillic: what the words look like is surer.
-    if looks["cp1252"] and not looks["cp1251"]:
-        return "windows-1252"
-    return None
+
+def is_contradicted(sample: bytes, codec: str) -> bool:
+    """Tell whether some lines of a text in one of WINDOWS are clearly in the other."""
+    other = {"windows-1251": "windows-1252", "windows-1252": "windows-1251"}.get(codec)
+    if other is None or not SIGNS[other].search(sample):
+        return False
+    lines = [line for line in re.split(rb"[\r\n]+", sample) if SIGNS[other].search(line)]
+    found = b"\n".join(lines)
+    western = looks_western(found.decode("cp1252", errors="replace"))
+    cyrillic = looks_cyrillic(found.decode("cp1251", errors="replace"))
+    return (western, cyrillic) == (other == "windows-1252", other == "windows-1251")
 
 
 def looks_cyrillic(text: str) -> bool:
     """Tell whether the words that are not ASCII look like Russian or its neighbours."""
     words = [word for word in LETTERS.findall(text) if not word.isascii()]
-    odd = [
-        word
-        for word in words
-        if not re.fullmatch(f"[{CYRILLIC}]+", word) or not (word[1:].islower() or word.isupper())
-        if len(word) > 1 or not re.fullmatch(f"[{CYRILLIC}]", word)
-    ]
     letters = "".join(words)
-    if letters.isupper():  # more likely KOI8-R's small letters
+    n_capitals = sum(map(str.isupper, letters))
+    # Words of one letter prove nothing; capitals are more likely KOI8-R's small letters.
+    if all(len(word) == 1 for word in words) or n_capitals > len(letters) / 2:
         return False
-    n_vowels = len(VOWELS.findall(letters))
-    n_broken = len(odd) + len(SYMBOL_IN_WORD.findall(text)) + text.count("\ufffd")
-    return bool(words) and n_broken <= ODD_SHARE * len(words) and n_vowels >= len(letters) / 5
+    n_odd = sum(map(is_odd_cyrillic, words)) + len(ODD_CYRILLIC_SYMBOL.findall(text))
+    n_vowels, n_common = len(VOWELS.findall(letters)), len(COMMON.findall(letters))
+    least_common = 1 / 3 if NEVER_HEBREW.search(letters) else 1 / 2
+    is_plausible = n_vowels >= len(letters) / 5 and n_common >= least_common * len(letters)
+    return is_plausible and n_odd + count_odd_symbols(text) <= ODD_SHARE * len(words)
+
+
+def is_odd_cyrillic(word: str) -> bool:
+    """Tell whether no Russian, Ukrainian or Bulgarian text has such a word."""
+    if not re.fullmatch(f"[{CYRILLIC}]+", word):
+        return True
+    return len(word) > 1 and (has_odd_case(word) or bool(ODD_CYRILLIC.search(word)))
 
 
 def looks_western(text: str) -> bool:
     """Tell whether the words that are not ASCII look like those of a Western European language."""
     words = [word for word in LETTERS.findall(text) if not word.isascii()]
-    odd = [
-        word
-        for word in words
-        if ICELANDIC.search(word) or (len(word) > 1 and not re.search("[A-Za-z]", word))
-    ]
-    n_broken = len(odd) + len(SYMBOL_IN_WORD.findall(text)) + text.count("\ufffd")
-    return n_broken <= ODD_SHARE * len(words)
+    if words and all(len(word) == 1 for word in words):  # Cyrillic has as many of these
+        return False
+    if sum(map(is_odd_western, words)) > ODD_WORD_SHARE * len(words):
+        return False
+    n_signs = len(words) + len(TYPOGRAPHY.findall(text))
+    return count_odd_symbols(text) <= ODD_SHARE * n_signs
+
+
+def is_odd_western(word: str) -> bool:
+    """Tell whether no Western European text has such a word, which is not all ASCII."""
+    if len(word) == 1:
+        return word not in WESTERN_WORDS
+    is_foreign = ODD_WESTERN.search(word) or not re.search("[A-Za-z]", word)
+    return has_odd_case(word) or bool(is_foreign)
+
+
+def has_odd_case(word: str) -> bool:
+    """Tell whether a word has capitals behind small letters."""
+    return not (word.isupper() or word[1:].islower())
+
+
+def count_odd_symbols(text: str) -> int:
+    """Return how many signs stand where no text has them; a „ needs what closes it."""
+    n_open = text.count("„") - text.count("“") - text.count("”")
+    return len(ODD_SYMBOL.findall(text)) + max(0, n_open)
 
 
 def decode(name: str, content: bytes, encoding: Encoding = Encoding.auto) -> str:
@@ -157,6 +289,8 @@ def decode(name: str, content: bytes, encoding: Encoding = Encoding.auto) -> str
     Raises InputError, naming the file, if its encoding is doubtful or not the one declared.
     """
     codec = codec_of(content, encoding)
+    if codec is None and may_be_utf_8(content):
+        raise doubtful(name)
     try:
         text = content.decode(codec or UTF_8)
     except UnicodeDecodeError as error:
@@ -164,3 +298,10 @@ def decode(name: str, content: bytes, encoding: Encoding = Encoding.auto) -> str
             f"{name}: byte {error.start} is no {codec or 'UTF-8'} ({error.reason}); {DECLARE}"
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def doubtful(name: str) -> InputError:
+    """Return the error of a file that is ASCII by its bytes, and no text as ASCII."""
+    return InputError(
+        f"{name}: its encoding is doubtful: it has control characters that no text has; {DECLARE}"
+    )

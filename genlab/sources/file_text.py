@@ -18,7 +18,18 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from genlab.core.program import InputError
-from genlab.sources.decoding import DECLARE, UTF_8, Encoding, codec_of
+from genlab.sources.decoding import (
+    DECLARE,
+    EITHER,
+    UTF_8,
+    WINDOWS,
+    Encoding,
+    codec_of,
+    doubtful,
+    is_contradicted,
+    may_be_utf_8,
+    windows_of,
+)
 
 # First bytes of files that are no corpus, whatever their names say. A pickle can run code when it
 # is loaded, so it is only ever recognised.
@@ -155,18 +166,34 @@ def recognise_start(
 def find_codec(file: Path, encoding: Encoding = Encoding.auto) -> str:
     """Return the codec of a file: the declared one, or what its first other than ASCII tells.
 
-    A doubtful one is taken for UTF-8: the reader then names the line that is none.
+    Windows-1251 and Windows-1252 are told by the whole file. A doubtful one is taken for UTF-8:
+    the reader then names the line that is none. Raises InputError if there is no such line.
     """
     with opened(file) as stream:
         sample = stream.read(HEAD_BYTES)
         codec = codec_of(sample, encoding)
-        if encoding is Encoding.auto and codec in (None, UTF_8):
-            n_read = len(sample)
-            while sample and sample.isascii() and n_read < ASCII_BYTES:
-                sample = stream.read(PIECE_BYTES)
-                n_read += len(sample)
-            codec = codec_of(sample + stream.read(PIECE_BYTES))
+        if encoding is not Encoding.auto:
+            return codec or UTF_8
+        n_read = len(sample)
+        while sample and sample.isascii() and codec == UTF_8 and n_read < ASCII_BYTES:
+            sample = stream.read(PIECE_BYTES)
+            n_read += len(sample)
+            codec = codec_of(sample)
+        if codec in (None, UTF_8):
+            sample += stream.read(PIECE_BYTES)
+            codec = codec_of(sample)
+        while codec in WINDOWS and (piece := stream.read(PIECE_BYTES)):
+            codec = windows_after(piece, codec)
+    if codec is None and may_be_utf_8(sample):
+        raise doubtful(str(file))
     return codec or UTF_8
+
+
+def windows_after(piece: bytes, codec: str) -> str | None:
+    """Return the codec of text in one of WINDOWS that goes on with `piece`; None if it clashes."""
+    if codec == EITHER:
+        return windows_of(piece)
+    return None if is_contradicted(piece, codec) else codec
 
 
 def text_pieces(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[str]:

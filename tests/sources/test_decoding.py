@@ -6,6 +6,7 @@ import pytest
 
 from genlab.core.program import InputError
 from genlab.sources.decoding import Encoding, codec_of, decode
+from genlab.sources.file_text import find_codec
 
 RUSSIAN = "Отличное место, вкусная еда и быстрый персонал"
 
@@ -57,14 +58,58 @@ def test_windows_1251_and_1252_are_told_apart_also_in_short_texts(text, encoding
         ("çok güzel bir yer, teşekkür ederiz", "windows-1254"),
         ("这部电影非常好看我很喜欢", "gb18030"),
         ("この映画はとても良かったです", "shift_jis"),
+        ("この映画はとても良かったです", "euc-jp"),
+        ("Le café était très bon, déjà goûté à l'hôtel", "cp850"),
+        ("Le café était très bon, déjà goûté à l'hôtel", "cp437"),
+        ("Hyvää päivää, tämä oli kyllä erittäin hyvä elämys", "cp850"),
+        ("Hyvää päivää, tämä oli kyllä erittäin hyvä elämys", "mac-roman"),
+        ("La canción más bonita del año, según mi corazón", "mac-roman"),
+        ("תודה רבה על הארוחה, היה טעים מאוד", "windows-1255"),
+        ("הסרט היה טוב", "windows-1255"),
+        ("A szőlő és a gyümölcs nagyon jó, egyszerű és gyönyörű hely", "windows-1250"),
+        ("Mâncarea a fost bună și proaspătă, vă mulțumesc", "iso-8859-16"),
     ],
 )
 def test_what_is_doubtful_is_an_error_that_names_the_file_and_the_parameter(text, encoding):
     with pytest.raises(InputError, match=r"pos/1.txt: byte \d+ is no UTF-8") as e:
         decode("pos/1.txt", text.encode(encoding))
-    assert "save it as UTF-8, or where params.yaml has corpus.encoding, set that" in str(e.value)
-    if encoding in list(Encoding):  # as is done then
-        assert decode("pos/1.txt", text.encode(encoding), Encoding(encoding)) == text
+    assert "save it as UTF-8, or where params.yaml has encoding beside the file's path" in str(
+        e.value
+    )
+    assert decode("pos/1.txt", text.encode(encoding), Encoding(encoding)) == text  # as it asks
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("この映画はとても良かったです", "iso-2022-jp"),
+        ("이 영화는 정말 좋았어요", "iso-2022-kr"),
+        ("这部电影非常好看我很喜欢", "hz"),
+        ("فيلم جميل", "utf-16-be"),
+    ],
+)
+def test_what_is_ascii_by_its_bytes_alone_is_an_error_that_leads_on(tmp_path, text, encoding):
+    content = text.encode(encoding)
+    with pytest.raises(InputError, match=r"1\.txt: its encoding is doubtful: it has control"):
+        decode("1.txt", content)
+    (tmp_path / "1.txt").write_bytes(content)
+    with pytest.raises(InputError, match=r"1\.txt: its encoding is doubtful: it has control"):
+        find_codec(tmp_path / "1.txt")
+    assert decode("1.txt", content, Encoding(encoding)) == text
+
+
+def test_utf_16_without_a_mark_is_not_read_byte_by_byte():
+    for text, encoding in (("Πολύ καλή ταινία", "utf-16-le"), ("とても良かった!", "utf-16-le")):
+        assert codec_of(text.encode(encoding)) is None
+
+
+def test_every_encoding_that_can_be_declared_is_one_of_text():
+    for encoding in set(Encoding) - {Encoding.auto}:
+        assert decode("a", "plain, ASCII".encode(encoding), encoding) == "plain, ASCII"
+
+
+def test_a_stray_control_character_makes_no_text_doubtful():
+    assert decode("a", (f"{RUSSIAN}. " * 9 + "\x1a").encode("windows-1251")).startswith(RUSSIAN)
 
 
 @pytest.mark.parametrize("codec", ["utf-32-le", "utf-32-be"])

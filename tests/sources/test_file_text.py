@@ -3,7 +3,8 @@
 import pytest
 
 from genlab.core.program import InputError
-from genlab.sources.file_text import recognise_start, text_lines
+from genlab.sources.decoding import UTF_8
+from genlab.sources.file_text import find_codec, recognise_start, text_lines
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,32 @@ def test_a_text_that_begins_with_orc_is_a_text(tmp_path):
 def test_utf_32_is_read_line_by_line(tmp_path):
     (tmp_path / "a.csv").write_bytes("да,label\nх,1\n".encode("utf-32"))
     assert [line for _, line in text_lines(tmp_path / "a.csv")] == ["да,label", "х,1"]
+
+
+DASHES = "The soup – and the bread — were “fine”, it’s true\n" * 3000  # 150 KB: beyond the head
+RUSSIAN = "Что это за место, мы не поняли\n" * 50
+FRENCH = "Le café était très agréable\n" * 50
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (DASHES + RUSSIAN, "windows-1251"),
+        (DASHES + FRENCH, "windows-1252"),
+        (DASHES, "windows-1252"),
+    ],
+)
+def test_the_code_page_is_told_where_the_two_differ(tmp_path, text, encoding):
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    read = "".join(f"{line}\n" for _, line in text_lines(tmp_path / "a.csv"))
+    assert read == text
+
+
+@pytest.mark.parametrize("first", [1, 60])  # of 1.4 KB: within the head, and beyond it
+def test_a_file_of_two_code_pages_is_an_error_and_not_half_misread(tmp_path, first):
+    french, russian = FRENCH.encode("windows-1252"), RUSSIAN.encode("windows-1251")
+    for content in (french * first + russian, russian * first + french):
+        (tmp_path / "a.csv").write_bytes(content)
+        assert find_codec(tmp_path / "a.csv") == UTF_8  # in which the first line is none
+        with pytest.raises(InputError, match=r"a\.csv, line 1: invalid UTF-8"):
+            list(text_lines(tmp_path / "a.csv"))

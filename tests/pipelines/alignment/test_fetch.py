@@ -245,7 +245,7 @@ def test_windows_1252_lines_keep_their_quotes_and_dashes(tmp_path):
 
 def test_a_doubtful_encoding_is_an_error_until_it_is_declared(tmp_path):
     folder = write_texts(tmp_path / "in", "Очень хорошо".encode("koi8-r"), b"x")
-    with pytest.raises(InputError, match=r"in/pos/1.txt: byte 0 is no UTF-8.*corpus.encoding"):
+    with pytest.raises(InputError, match=r"in/pos/1.txt: byte 0 is no UTF-8.*has encoding"):
         read(folder)
     assert read(folder, encoding=Encoding.koi8_r)[0] == {"Очень хорошо": True, "x": False}
 
