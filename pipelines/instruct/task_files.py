@@ -41,10 +41,10 @@ CB = ["entailment", "contradiction", "neutral"]
 RTE = {"train": "dev", "test": "test"}  # our splits as NLTK's files of RTE are called
 
 
-def object_rows(path: Path) -> Iterator[tuple[str, dict]]:
+def object_rows(path: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, dict]]:
     """Yield the objects of a JSON file with their places; InputError for what is none."""
     try:
-        for place, row in json_rows(path, "objects, one a line"):
+        for place, row in json_rows(path, "objects, one a line", encoding):
             if not isinstance(row, dict):
                 raise InputError(f"{place}: {shown(row)}, not an object; a row is {{...}}")
             check_text(place, "the row", json.dumps(row, ensure_ascii=False), sys.maxsize)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from genlab.core.program import InputError
+from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import recognise_start, stop, text_lines
 from genlab.sources.hub import load_dataset
 from genlab.sources.json_text import json_rows
@@ -29,11 +30,11 @@ OTHER_RANKS = {
 }
 
 
-def read_file_rows(path: Path) -> list[tuple]:
+def read_file_rows(path: Path, encoding: Encoding = Encoding.auto) -> list[tuple]:
     """Return rows of PROMPT_SCHEMA without purpose; InputError with file and line for a bad one."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; corpus.path is a file of JSON lines")
-    return list(checked(json_rows(path, "prompts with ranked answers"), stop))
+    return list(checked(json_rows(path, "prompts with ranked answers", encoding), stop))
 
 
 def read_hub_rows(hub_id: str, revision: str, dropped: Counter) -> list[tuple]:
@@ -52,7 +53,7 @@ def read_hub_rows(hub_id: str, revision: str, dropped: Counter) -> list[tuple]:
     return kept
 
 
-def read_plain_texts(path: Path) -> list[str]:
+def read_plain_texts(path: Path, encoding: Encoding = Encoding.auto) -> list[str]:
     """Return the lines of a file that have text, or the texts of a table; [] for none.
 
     Raises InputError for a file without text.
@@ -61,11 +62,12 @@ def read_plain_texts(path: Path) -> list[str]:
         return []
     if not path.is_file():
         raise InputError(f"{path}: no such file; corpus.texts_path is a text a line, or none")
-    is_parquet, _ = recognise_start(path, "a text a line")
+    is_parquet, _ = recognise_start(path, "a text a line", encoding)
     if is_parquet:
         raise InputError(f"{path}: this is Parquet; corpus.texts_path is a text a line, or none")
+    rows = table_texts(path, encoding) if is_table(path) else text_lines(path, encoding)
     texts = []
-    for place, text in table_texts(path) if is_table(path) else text_lines(path):
+    for place, text in rows:
         check_text(place, "text", text, sys.maxsize)
         texts.append(str(text).strip())
     if not any(texts):

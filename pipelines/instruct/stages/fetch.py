@@ -16,6 +16,7 @@ from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.t5 import Sizes, check_sizes
+from genlab.sources.decoding import Encoding
 from genlab.sources.source import Source
 from pipelines.instruct.pretraining import Pretraining
 from pipelines.instruct.schemas import PAGE_SCHEMA, TASK_SCHEMA
@@ -75,6 +76,7 @@ def crawl(
     metrics: Metrics,
     source: Annotated[Source, Option()],
     path: Annotated[Path, Option(help="mini: the world's words; file: JSON Lines of url and text")],
+    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
     n_pages: Annotated[int, Option(min=1, help="mini: pages; file: at most, drawn by seed")],
     bad_share: Annotated[float, Option(min=0.0, max=0.9, help="mini: of spoiled pages")],
     seed: Annotated[int, Option(min=0)],
@@ -88,7 +90,7 @@ def crawl(
     if source is Source.mini:
         pages = list(make_crawl(read_world(path), n_pages, bad_share, seed))
     else:
-        pages = read_pages(path, n_pages, seed)
+        pages = read_pages(path, n_pages, seed, encoding)
     write_table(output, [pl.DataFrame(pages, PAGE_SCHEMA, orient="row")], PAGE_SCHEMA)
     n_characters = sum(len(text) for _, text in pages)
     write_json(metrics, {"pages": len(pages), "characters": n_characters})

@@ -19,6 +19,7 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.gpt2 import Sizes, check_sizes
 from genlab.sources.bundled import check_bundled
+from genlab.sources.decoding import Encoding
 from genlab.sources.source import ModelSource, Source
 from pipelines.rlhf import foreign_rankings, mini_world
 from pipelines.rlhf.purposes import Wanted, assign_purposes
@@ -41,6 +42,7 @@ def corpus(
     source: Annotated[Source, Option()],
     path: Annotated[Path, Option(help="mini: the vocabulary; file: rankings, a JSON row a line")],
     texts_path: Annotated[Path, Option(help="hub, file: plain text, a document a line; or none")],
+    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
     hub_id: Annotated[str, Option()],
     revision: Revision,
     wanted: Wanted,
@@ -54,9 +56,12 @@ def corpus(
         rows, texts = mini_world.make_mini(path, wanted, n_texts, seed)
     else:
         is_file = source is Source.file
-        read = foreign_rankings.read_file_rows
-        rows = read(path) if is_file else foreign_rankings.read_hub_rows(hub_id, revision, dropped)
-        texts = foreign_rankings.read_plain_texts(texts_path)
+        rows = (
+            foreign_rankings.read_file_rows(path, encoding)
+            if is_file
+            else foreign_rankings.read_hub_rows(hub_id, revision, dropped)
+        )
+        texts = foreign_rankings.read_plain_texts(texts_path, encoding)
     names = [name for name in PROMPT_SCHEMA if name != "purpose"]
     kinds = {name: PROMPT_SCHEMA[name] for name in names}
     prompts = assign_purposes(pl.DataFrame(rows, kinds, orient="row"), wanted, seed, dropped)

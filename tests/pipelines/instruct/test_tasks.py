@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from genlab.core.program import InputError
+from genlab.sources.decoding import Encoding
 from pipelines.instruct.fetched_tasks import check_answers
 from pipelines.instruct.mini_crawl import make_crawl
 from pipelines.instruct.mini_tasks import TASKS, make_examples, names_of_labels
@@ -273,6 +274,8 @@ def test_a_page_without_text_is_named_whether_drawn_or_not(tmp_path):
         read_pages(path, 1, 1)
     with pytest.raises(InputError, match=r"none\.jsonl: cannot be read"):
         read_pages(tmp_path / "none.jsonl", 1, 1)
+    path.write_bytes('{"url": "u", "text": "té"}\n'.encode("mac-roman"))
+    assert read_pages(path, 1, 1, Encoding.mac_roman) == [("u", "té")]
 
 
 def pack(path, members):

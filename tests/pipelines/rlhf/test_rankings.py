@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from genlab.core.program import InputError
+from genlab.sources.decoding import Encoding
 from pipelines.rlhf.foreign_rankings import checked, read_file_rows, read_plain_texts
 from pipelines.rlhf.rankings import Ties, has_a_pair, pair_table, preference_pairs, reward_rows
 from pipelines.rlhf.schemas import RANK_SCHEMA
@@ -180,3 +181,13 @@ def test_dpo_learns_from_the_untied_pairs_of_the_same_rankings():
     assert pairs["chosen_finished"].to_list() == [False, False]
     with pytest.raises(InputError, match="no two answers are ranked apart"):
         preference_pairs(ranked([1, 1]))
+
+
+def test_a_declared_encoding_is_that_of_the_rankings_and_of_the_plain_text(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes('{"prompt": "é?", "answers": ["à", "ù"]}\n'.encode("cp850"))
+    with pytest.raises(InputError, match="set that to what it is"):
+        read_file_rows(path)
+    [row] = read_file_rows(path, Encoding.cp850)
+    assert (row[1], row[5][0]["text"]) == ("é?", "à")
+    assert '"é?"' in read_plain_texts(path, Encoding.cp850)[0]
