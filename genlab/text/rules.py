@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from html import unescape
 from typing import Annotated, Literal, TypeVar
@@ -74,6 +74,16 @@ NO_RULES = TextRules(
     drop_lorem_ipsum=False,
     drop_curly_brackets=False,
 )
+
+
+def plain_text(*, strip_markup: bool, repair_encoding: bool) -> TextRules:
+    """Return the rules that take away what is no text; lines and words stay."""
+    return replace(
+        NO_RULES,
+        unicode_form="NFC",
+        strip_markup=strip_markup,
+        repair_encoding=repair_encoding,
+    )
 
 
 def clean_texts(texts: pl.Series, rules: TextRules) -> pl.Series:

@@ -1,14 +1,13 @@
 """Texts from outside as frames of TEXT_SCHEMA: files and archives, a Hub data set, or queries.
 
-Whatever their source, texts lose their markup and invisible characters by the same rules, are cut
-to whole sentences, and are drawn by seed if not all are wanted: files may be sorted. The flagship's
-queries have no mood; each is a prompt.
+Whatever their source, texts lose markup, mistaken encodings and invisible characters by the same
+rules, are cut to whole sentences, and are drawn by seed if not all are wanted: files may be sorted.
+The flagship's queries have no mood; each is a prompt.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -20,7 +19,7 @@ from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS, read_batches
 from genlab.sources.decoding import Encoding
 from genlab.sources.hub import load_dataset
-from genlab.text.rules import NO_RULES, clean_texts
+from genlab.text.rules import TextRules, clean_texts
 from pipelines.alignment.found_texts import FoundText, find_texts
 from pipelines.alignment.schemas import TEXT_SCHEMA, divide, frames_of
 
@@ -34,13 +33,10 @@ class CorpusSource(StrEnum):
     queries = "queries"  # the flagship's
 
 
-# Nothing but what is no text: markup, entities, invisible characters; lines and words stay.
-PLAIN_TEXT = replace(NO_RULES, unicode_form="NFC", strip_markup=True)
-
-
 def read_text_files(
     path: Path,
     encoding: Encoding,
+    rules: TextRules,
     max_words: int,
     n_texts: int,
     validation_share: float,
@@ -50,7 +46,7 @@ def read_text_files(
 ) -> Iterator[pl.DataFrame]:
     """Yield the texts of a file, a zip archive or a folder of both; count drops and files."""
     check_n_texts(n_texts)
-    by_mood = take_texts(find_texts(path, encoding, files), max_words, dropped)
+    by_mood = take_texts(find_texts(path, encoding, files), rules, max_words, dropped)
     if (n_long := dropped["first_sentence_too_long"]) and not (by_mood[True] and by_mood[False]):
         raise InputError(
             f"{path}: {len(by_mood[True])} positive and {len(by_mood[False])} negative texts are "
@@ -73,7 +69,7 @@ def check_n_texts(n_texts: int) -> None:
 
 
 def take_texts(
-    found: Iterator[FoundText], max_words: int, dropped: Counter
+    found: Iterator[FoundText], rules: TextRules, max_words: int, dropped: Counter
 ) -> dict[bool, list[tuple[str, str]]]:
     """Return {is positive: [(id, text)]}, each text once and plain; count the others by reason.
 
@@ -83,7 +79,7 @@ def take_texts(
     by_mood: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
     seen: set[str] = set()
     while batch := list(islice(found, BATCH_ROWS)):
-        texts = clean_texts(pl.Series("text", [text for _, text, _ in batch]), PLAIN_TEXT)
+        texts = clean_texts(pl.Series("text", [text for _, text, _ in batch]), rules)
         for (text_id, _, is_positive), plain in zip(batch, texts, strict=True):
             text = first_sentences(plain, max_words)
             reason = "empty" if not plain else "first_sentence_too_long" if not text else None
@@ -133,6 +129,7 @@ def first_sentences(text: str, max_words: int) -> str:
 def read_hub_texts(
     hub_id: str,
     revision: str,
+    rules: TextRules,
     max_words: int,
     n_texts: int,
     validation_share: float,
@@ -158,7 +155,7 @@ def read_hub_texts(
         (f"hub-{number:06}", row["text"] or "", {0: False, 1: True}.get(row["label"]))
         for number, row in enumerate(rows)
     )
-    by_mood = take_texts(found, max_words, dropped)
+    by_mood = take_texts(found, rules, max_words, dropped)
     if not by_mood[True] or not by_mood[False]:
         raise InputError(f"corpus.hub_id={hub_id}: it has no texts of both labels, 0 and 1")
     yield from frames_of(drawn(by_mood, n_texts, validation_share, seed, dropped))

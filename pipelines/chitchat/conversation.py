@@ -107,10 +107,8 @@ class Responder:
         """Return token ids and types of all that stands before a reply."""
         used = self.layout.history_turns
         texts = [*(asked.history[-used:] if used else []), asked.said]
-        cleaned = (
-            pl.Series("turn", texts).to_frame().select(clean_turns(pl.col("turn"), self.rules))
-        )
-        ids = encode(self.tokenizer, cleaned["turn"].to_list(), read_special_tokens=False)
+        cleaned = clean_turns(pl.Series("turn", texts), self.rules)
+        ids = encode(self.tokenizer, cleaned.to_list(), read_special_tokens=False)
         *history, said = (turn[-self.max_turn_tokens :] for turn in ids)
         return build_prompt(self.layout, self.special, history, said)
 

@@ -12,33 +12,32 @@ import polars as pl
 from typer import Option
 
 from genlab.core.program import InputError
-from genlab.text.normal_form import normalize_unicode
+from genlab.text.rules import clean_texts, plain_text
 
 REASONS = ("one_turn", "empty_turn", "long_turn")
-INVISIBLE = r"[\p{Cc}\p{Cf}]"
 
 
 @dataclass(frozen=True)
 class Rules:
     """The `clean` params group."""
 
+    strip_markup: Annotated[bool, Option(help="HTML tags out, entities decoded.")]
+    repair_encoding: Annotated[bool, Option(help="UTF-8 read as another encoding.")]
     lower_case: Annotated[bool, Option(help="Fold to lower case.")]
     fold_yo: Annotated[bool, Option(help="Write е for ё, as most people do.")]
     strip_dashes: Annotated[bool, Option(help="Take a leading dash away.")]
     max_chars: Annotated[int, Option(min=1, help="Of a turn; a dialogue ends before a longer one.")]
 
 
-def clean_turns(turn: pl.Expr, rules: Rules) -> pl.Expr:
-    """Return cleaned turns: NFC, single spaces, nothing invisible, and what the rules say."""
-    turn = normalize_unicode(turn, "NFC").str.replace_all(r"\s", " ")
-    turn = turn.str.replace_all(INVISIBLE, "").str.replace_all(" +", " ")
+def clean_turns(turns: pl.Series, rules: Rules) -> pl.Series:
+    """Return cleaned turns: NFC, on one line, nothing invisible, and what the rules say."""
+    plain = plain_text(strip_markup=rules.strip_markup, repair_encoding=rules.repair_encoding)
+    turns = clean_texts(turns, plain).str.replace_all("\n", " ")
     if rules.strip_dashes:
-        turn = turn.str.replace(r"^ *[-–—]+ *", "")
+        turns = turns.str.replace(r"^[-–—]+ *", "")
     if rules.fold_yo:
-        turn = turn.str.replace_all("ё", "е").str.replace_all("Ё", "Е")
-    if rules.lower_case:
-        turn = turn.str.to_lowercase()
-    return turn.str.strip_chars(" ")
+        turns = turns.str.replace_all("ё", "е").str.replace_all("Ё", "Е")
+    return turns.str.to_lowercase() if rules.lower_case else turns
 
 
 def clean_batch(
@@ -49,7 +48,7 @@ def clean_batch(
     A dropped dialogue's fate is the reason why it has fewer than two turns.
     """
     rows = dialogues.with_row_index("row").explode("turns", empty_as_null=True)
-    rows = rows.with_columns(clean_turns(pl.col("turns").fill_null(""), rules))
+    rows = rows.with_columns(clean_turns(rows["turns"], rules))
     fault = (
         pl.when(pl.col("turns") == "")
         .then(pl.lit("empty_turn"))

@@ -1,9 +1,9 @@
 """The cleaning rules of the source study, one switch each.
 
 Kept reviews stay in order. The texts that each rule changed are counted, and so are the drops.
-Characters are composed (NFC) and invisible ones removed before any rule looks at a text. Rules act
-in the order of REWRITES: "5 из 5" becomes a word before numbers go, and dates go whole before their
-parts could.
+Before any of them looks at a text, it loses markup, mistaken encodings and invisible characters, as
+in every pipeline, and its characters are composed (NFC). Rules act in the order of REWRITES: "5 из
+5" becomes a word before numbers go, and dates go whole before their parts could.
 """
 
 import re
@@ -20,7 +20,8 @@ from typer import Option
 from genlab.core.program import InputError
 from genlab.text.filtering import count_fates, first_reason
 from genlab.text.normal_form import key_expression
-from genlab.text.rules import settle, squeeze_spaces
+from genlab.text.rules import clean_texts as clean_plain
+from genlab.text.rules import plain_text, squeeze_spaces
 from pipelines.reviews.morphology import morphology
 from pipelines.reviews.number_words import NUMBER, drop_number_words, is_unit
 
@@ -52,6 +53,8 @@ OTHER_CHARACTER = r"[^\p{L}\p{M}\p{Nd}\s.,!?:;()«»\"'%№+/&–—…’-]|[\u
 class Rules:
     """The `clean` params group; `clean.py` says what each key does."""
 
+    strip_markup: Annotated[bool, Option(help="HTML tags out, entities decoded.")]
+    repair_encoding: Annotated[bool, Option(help="UTF-8 read as another encoding.")]
     marks_to_words: Annotated[bool, Option(help='"5 из 5" becomes "отлично".')]
     drop_dates: Annotated[bool, Option(help="12.05.2023, 3 марта, 2019 год.")]
     drop_number_words: Annotated[bool, Option(help="Numbers in words, with their units.")]
@@ -132,7 +135,8 @@ REWRITES: dict[str, Callable[[pl.Series], pl.Series]] = {
 def clean_texts(texts: pl.Series, rules: Rules) -> tuple[pl.Series, Counter]:
     """Return texts as the rules make them, each on one line, and how many each rule changed."""
     n_changed: Counter[str] = Counter()
-    texts = settle(texts.alias("text"), "NFC")
+    plain = plain_text(strip_markup=rules.strip_markup, repair_encoding=rules.repair_encoding)
+    texts = clean_plain(texts.alias("text"), plain)
     for name, rewrite in REWRITES.items():
         if getattr(rules, name):
             before, texts = texts, rewrite(texts)

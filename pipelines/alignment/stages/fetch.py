@@ -23,6 +23,7 @@ from genlab.preference.reward_folders import RewardOrigin
 from genlab.sources.bundled import check_model_origin
 from genlab.sources.decoding import Encoding
 from genlab.sources.source import ModelOrigin, ModelSource
+from genlab.text.rules import plain_text
 from pipelines.alignment.labelled_texts import CorpusSource
 from pipelines.alignment.schemas import TEXT_SCHEMA, count_texts
 
@@ -45,6 +46,8 @@ def corpus(
     source: Annotated[CorpusSource, Option()],
     path: Annotated[Path, Option(help="mini: the vocabulary; file, queries: the user's")],
     encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
+    strip_markup: Annotated[bool, Option(help="hub, file: HTML tags out, entities decoded")],
+    repair_encoding: Annotated[bool, Option(help="hub, file: UTF-8 read as another encoding")],
     hub_id: Annotated[str, Option()],
     revision: Revision,
     n_texts: Annotated[
@@ -59,7 +62,8 @@ def corpus(
 
     dropped: Counter[str] = Counter()
     files: Counter[str] = Counter()
-    limits = (max_words, n_texts, validation_share, seed, dropped)
+    rules = plain_text(strip_markup=strip_markup, repair_encoding=repair_encoding)
+    limits = (rules, max_words, n_texts, validation_share, seed, dropped)
     if source is CorpusSource.mini:
         frames = mini_films.make_reviews(path, n_texts, validation_share, seed)
     elif source is CorpusSource.hub:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
 from genlab.sources.decoding import Encoding
+from genlab.text.rules import plain_text
 from pipelines.alignment import labelled_texts, mini_films
 from pipelines.alignment.found_texts import mood_of
 from pipelines.alignment.labelled_texts import (
@@ -35,9 +36,14 @@ def mini():
     return pl.concat(make_reviews(WORLD, 2000, 0.1, seed=17))
 
 
+PLAIN = plain_text(strip_markup=True, repair_encoding=True)
+
+
 def read(path, max_words=20, n_texts=0, encoding=Encoding.auto, files=None):
     dropped, files = Counter(), Counter() if files is None else files
-    frames = list(read_text_files(path, encoding, max_words, n_texts, 0.2, 1, dropped, files))
+    frames = list(
+        read_text_files(path, encoding, PLAIN, max_words, n_texts, 0.2, 1, dropped, files)
+    )
     rows = pl.concat(frames).sort("text_id")
     return dict(rows.select("text", "is_positive").iter_rows()), +dropped
 
@@ -457,14 +463,18 @@ def test_a_hub_that_cannot_be_reached_is_one_error_line(tmp_path, monkeypatch):
         socket, "getaddrinfo", lambda *a, **k: (_ for _ in ()).throw(OSError("off"))
     )
     with pytest.raises(InputError, match="stanfordnlp/nosuch"):
-        list(labelled_texts.read_hub_texts("stanfordnlp/nosuch", "0" * 40, 9, 0, 0.1, 1, Counter()))
+        list(
+            labelled_texts.read_hub_texts(
+                "stanfordnlp/nosuch", "0" * 40, PLAIN, 9, 0, 0.1, 1, Counter()
+            )
+        )
 
 
 def test_a_data_set_of_texts_and_labels_is_read_and_its_breaks_are_lines(tmp_path):
     rows = {"text": ["Fine.<br /><br />Good.", "Bad.", "x", "Poor."], "label": [1, 0, -1, 0]}
     pl.DataFrame(rows).write_parquet(tmp_path / "train.parquet")
     dropped = Counter()
-    frames = labelled_texts.read_hub_texts(str(tmp_path), "main", 9, 0, 0.1, 1, dropped)
+    frames = labelled_texts.read_hub_texts(str(tmp_path), "main", PLAIN, 9, 0, 0.1, 1, dropped)
     found = pl.concat(frames).select("text", "is_positive").rows()
     assert found == [("Fine. Good.", True), ("Bad.", False), ("Poor.", False)]
     assert dropped == {"no_label": 1, "beyond_n_texts": 0}
@@ -499,6 +509,8 @@ def test_the_program_counts_what_it_takes_and_leaves_out(tmp_path):
         "1",
         "--encoding",
         "auto",
+        "--strip_markup",
+        "--repair_encoding",
     ]
     result = CliRunner().invoke(fetch.app, words)
     assert result.exit_code == 0, result.output
@@ -647,3 +659,17 @@ def test_without_labelled_texts_a_label_must_be_named_or_given(moods):
     assert not folder.exists()
     result, _ = fetched(moods, source="file", path=theirs, positive_label="LABEL_1")
     assert result.exit_code == 0, result.output
+
+
+UNCLEAN = {
+    "Хорошо.<br />Плохо &amp; дорого &quot;тут&quot;": 'Хорошо. Плохо & дорого "тут"',
+    "<p>Вкусно</p>&nbsp;очень и очень": "Вкусно очень и очень",
+    "Очень вкусно".encode().decode("windows-1251"): "Очень вкусно",
+}
+
+
+def test_texts_lose_markup_entities_and_mistaken_encodings_as_reviews_do(tmp_path):
+    folder = write_texts(tmp_path / "in", *(text.encode() for text in [*UNCLEAN][:2]))
+    assert set(read(folder)[0]) == set([*UNCLEAN.values()][:2])
+    folder = write_texts(tmp_path / "again", [*UNCLEAN][2].encode(), b"x")
+    assert set(read(folder)[0]) == {"Очень вкусно", "x"}

@@ -143,6 +143,8 @@ CORPUS = {
     "hub_id": "some/films",
     "revision": "c0ffee",
     "n_texts": 31,
+    "strip_markup": True,
+    "repair_encoding": False,
     "max_words": 32,
     "validation_share": 0.3,
     "seed": 26,
@@ -150,6 +152,7 @@ CORPUS = {
 
 
 def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch):
+    from genlab.text.rules import plain_text
     from pipelines.alignment import labelled_texts, mini_films
 
     words = ["corpus", tmp_path / "out", "--metrics", tmp_path / "m", *option_words(CORPUS)]
@@ -160,9 +163,10 @@ def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch)
         "queries": (labelled_texts, "read_queries"),
     }
     found = taken_by_source(monkeypatch, fetch.app, words, workers)
+    plain = plain_text(strip_markup=True, repair_encoding=False)
     assert found["mini"] == [Path("here"), 31, 0.3, 26]
-    assert found["hub"][:6] == ["some/films", "c0ffee", 32, 31, 0.3, 26]
-    assert found["file"][:6] == [Path("here"), "windows-1251", 32, 31, 0.3, 26]
+    assert found["hub"][:7] == ["some/films", "c0ffee", plain, 32, 31, 0.3, 26]
+    assert found["file"][:7] == [Path("here"), "windows-1251", plain, 32, 31, 0.3, 26]
     assert found["queries"] == [Path("here")]
 
 

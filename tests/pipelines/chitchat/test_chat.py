@@ -25,7 +25,14 @@ from tests.pipelines.chitchat.tiny_chat import DIALOGUE, make_model
 from tests.project_copy import ROOT
 
 SAMPLED = Decoding(8, 1.0, 0, 1.0, 1, 1.0, 17)
-CLEAN = Rules(lower_case=True, fold_yo=True, strip_dashes=True, max_chars=100)
+CLEAN = Rules(
+    strip_markup=True,
+    repair_encoding=True,
+    lower_case=True,
+    fold_yo=True,
+    strip_dashes=True,
+    max_chars=100,
+)
 TOKEN = "token-of-the-page"
 
 

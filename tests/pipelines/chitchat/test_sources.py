@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from pipelines.chitchat import mini_dialogues
 from pipelines.chitchat.dialogue_files import DialogueFormat, read_dialogue_files
 from pipelines.chitchat.dialogue_pickles import ListUnpickler, pickled_rows
 from pipelines.chitchat.dialogue_rules import Rules as CleanRules
-from pipelines.chitchat.dialogue_rules import check_any_left, clean_batch
+from pipelines.chitchat.dialogue_rules import check_any_left, clean_batch, clean_turns
 from pipelines.chitchat.dialogue_splits import Rules, check_rules, count_replies, split_dialogues
 from pipelines.chitchat.echo import is_echo
 from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
@@ -26,7 +27,14 @@ from tests.project_copy import ROOT
 
 WORLD = ROOT / "pipelines/chitchat/mini_dialogues.yaml"
 RULES = Rules(True, True, True, 0.8, 0.9, 0.2, 0.2, 5, True, 64, 17)
-CLEAN = CleanRules(lower_case=True, fold_yo=True, strip_dashes=True, max_chars=20)
+CLEAN = CleanRules(
+    strip_markup=True,
+    repair_encoding=True,
+    lower_case=True,
+    fold_yo=True,
+    strip_dashes=True,
+    max_chars=20,
+)
 
 
 def read(path: Path, bad: BadRows | None = None, n: int = 0, **options) -> list[list[str]]:
@@ -288,3 +296,24 @@ def test_a_broken_vocabulary_is_named_with_its_part(tmp_path, change, expected):
     (tmp_path / "world.yaml").write_text(change)
     with pytest.raises(InputError, match=expected):
         mini_dialogues.read_world(tmp_path / "world.yaml")
+
+
+UNCLEAN = {
+    "Хорошо.<br />Плохо &amp; дорого &quot;тут&quot;": 'Хорошо. Плохо & дорого "тут"',
+    "<p>Вкусно</p>&nbsp;очень и очень": "Вкусно очень и очень",
+    "Очень вкусно".encode().decode("windows-1251"): "Очень вкусно",
+}
+
+
+def test_turns_lose_markup_entities_and_mistaken_encodings_as_reviews_do():
+    rules = CleanRules(
+        strip_markup=True,
+        repair_encoding=True,
+        lower_case=False,
+        fold_yo=False,
+        strip_dashes=False,
+        max_chars=99,
+    )
+    assert clean_turns(pl.Series(list(UNCLEAN)), rules).to_list() == list(UNCLEAN.values())
+    off = replace(rules, strip_markup=False, repair_encoding=False)
+    assert clean_turns(pl.Series(list(UNCLEAN)), off).to_list() == list(UNCLEAN)

@@ -16,6 +16,8 @@ from pipelines.reviews.schemas import REVIEW_SCHEMA
 from pipelines.reviews.stages import clean
 
 OFF = Rules(
+    strip_markup=False,
+    repair_encoding=False,
     marks_to_words=False,
     drop_dates=False,
     drop_number_words=False,
@@ -105,7 +107,14 @@ def test_a_corpus_that_loses_everything_is_an_error_that_says_why():
 
 def test_the_command_counts_rows_in_as_rows_out_and_dropped(tmp_path):
     write_table(tmp_path / "in.parquet", [table("Ещё 5 из 5", "❤", "Мёд был хорош")], REVIEW_SCHEMA)
-    switches = ["marks_to_words", "drop_dates", "drop_number_words", "fold_yo"]
+    switches = [
+        "strip_markup",
+        "repair_encoding",
+        "marks_to_words",
+        "drop_dates",
+        "drop_number_words",
+        "fold_yo",
+    ]
     arguments = [
         str(tmp_path / "in.parquet"),
         str(tmp_path / "out.parquet"),
@@ -131,3 +140,16 @@ def test_the_command_counts_rows_in_as_rows_out_and_dropped(tmp_path):
     }
     texts = read_table(tmp_path / "out.parquet")["text"].to_list()
     assert texts == ["Еще отлично", "Мед был хорош"]
+
+
+UNCLEAN = {
+    "Хорошо.<br />Плохо &amp; дорого &quot;тут&quot;": 'Хорошо. Плохо & дорого "тут"',
+    "<p>Вкусно</p>&nbsp;очень и очень": "Вкусно очень и очень",
+    "Очень вкусно".encode().decode("windows-1251"): "Очень вкусно",
+}
+
+
+def test_markup_entities_and_mistaken_encodings_go_before_any_rule_looks():
+    on = replace(OFF, strip_markup=True, repair_encoding=True)
+    assert clean_texts(pl.Series(list(UNCLEAN)), on)[0].to_list() == list(UNCLEAN.values())
+    assert clean_texts(pl.Series(list(UNCLEAN)), OFF)[0].to_list() == list(UNCLEAN)

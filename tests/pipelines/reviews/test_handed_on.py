@@ -32,6 +32,8 @@ def reviews(tmp_path) -> Path:
 
 
 CLEAN = {
+    "strip_markup": True,
+    "repair_encoding": True,
     "marks_to_words": True,
     "drop_dates": False,
     "drop_number_words": True,
