@@ -17,8 +17,12 @@ BELOW, ABOVE = 4.0, 40.0  # noises around the truths outside which nothing is fe
 def rank_answers(
     truths: list[float], answer_ids: list[str], noise: float, step: float, seed: int
 ) -> list[int]:
-    """Return the rank of each answer, 1 for the best; ties share one."""
-    uniforms = np.array([random_stream(seed, name, 1)[0] for name in answer_ids])
+    """Return the rank of each answer, 1 for the best; ties share one.
+
+    The stream is not the one that the answer's tokens were drawn from, whatever the seeds: a model
+    could tell noise of that by the answer's first word.
+    """
+    uniforms = np.array([random_stream(seed, f"{name} felt", 1)[0] for name in answer_ids])
     felt = np.array(truths) - noise * np.log(-np.log(np.clip(uniforms, 1e-300, 1 - 1e-16)))
     grades = np.floor(felt / step) if step else felt
     return [int((grades > grade).sum()) + 1 for grade in grades]

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from genlab.core.program import InputError
+from genlab.core.seeds import random_stream
 from genlab.text.minhash import Shingles, true_similarities
 from genlab.text.normal_form import normalize_key
 from pipelines.rlhf.hidden_rule import judge
@@ -87,6 +88,14 @@ def test_without_a_grid_the_labeller_is_bradley_terrys():
 
 def test_without_noise_the_labeller_is_always_right_and_equal_truths_are_tied():
     assert rank_answers([0.5, 2.0, 0.5, -1.0], list("abcd"), 0.0, 0.0, 1) == [2, 1, 2, 4]
+
+
+def test_the_noise_is_not_what_the_answers_tokens_were_drawn_from():
+    """Of two equal answers the one whose first token was drawn high wins half of the time."""
+    pairs = [(f"{i}-0", f"{i}-1") for i in range(2000)]
+    higher = [random_stream(17, a, 1)[0] > random_stream(17, b, 1)[0] for a, b in pairs]
+    first = [rank_answers([0.0, 0.0], [*pair], 1.0, 0.0, 17)[0] == 1 for pair in pairs]
+    assert 0.45 < np.mean(np.array(higher) == np.array(first)) < 0.55
     ones = np.array([1.0, 1.0])
     np.testing.assert_array_equal(best_accuracy(ones, np.array([0.0, 1.0]), 0.0, 0.0), [1, np.nan])
 
