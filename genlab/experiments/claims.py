@@ -42,7 +42,7 @@ from genlab.experiments.arms import (
     run_arms,
 )
 from genlab.experiments.claims_file import read_claims
-from genlab.experiments.claims_tables import margin_of
+from genlab.experiments.claims_tables import margin_of, of_one_training
 from genlab.experiments.comparison_views import as_p, with_needed
 from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.published import reread_published
@@ -96,7 +96,8 @@ def print_settled(
         n_tests = max(found["n_tests"] for found in each_found(settled))
         print(f"Holm: p adjusted for {n_tests} tests, one for each row in which any pair differs.")
         if (most := max(found["n_trainings"] for found in each_found(settled))) > 1:
-            print(f"Intervals and p are for other pairs and other trainings: {most} were made.")
+            alone = of_one_training(each_found(settled))
+            print(f"Intervals and p are for other pairs and trainings: {most} were made{alone}.")
     for name in [name for name, groups in settled.items() if not groups]:
         why = f"not run: {not_run[name]}" if name in not_run else "no pair counts"
         print(f"{name}: {why}")
