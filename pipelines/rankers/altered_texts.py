@@ -4,7 +4,12 @@ random: a random passage of another query stands beside all the real ones; its n
 near the last. wrong: a passage of the query's own that does not answer, in its own slot. answer: a
 selected passage, in its own slot; beside the whole a part could only tie or lose. Each slot has its
 baseline, the passage as it is. All probes of a query share its random, its wrong and its selected
-passage and its random words, so probes that differ in one thing are paired.
+passage and its random words, so probes that differ in one thing are paired. A query whose text an
+alteration leaves as it is has none.
+
+A wrong answer has its control, in which as much is altered and nothing made wrong: "indeed" stands
+where "not" stands; the same foreign name stands for the passage's last name instead of its first,
+the likelier answer.
 
 Lengths are words between blanks. The rules of english.py are for English texts.
 """
@@ -34,10 +39,11 @@ from pipelines.rankers.english import (
     FOREIGN_WORDS,
     INJECTION,
     change_numbers,
-    names_in,
     negate,
     paraphrase,
-    swap_name,
+    stress,
+    swap_names,
+    unasked_names,
 )
 
 SCHEMA = pl.Schema(
@@ -56,6 +62,20 @@ BASELINES = {"random": "random_passage", "wrong": "wrong_passage", "answer": "an
 ORDER_PROBES = ("query_shuffled", "query_in_middle", "query_at_end")
 # No text is nearer to a query than itself, for a ranker that measures both in one way.
 SYMMETRY_PROBES = ("query_alone",)
+# They differ from each other in words that the query lacks.
+MEANING_PROBES = (
+    *("answer_negated", "answer_with_word"),
+    *("answer_name_swapped", "answer_other_name_swapped"),
+)
+NUMBERS_PROBE = "answer_numbers_changed"
+
+
+@dataclass(frozen=True)
+class Names:
+    """What may stand for a name of an answer, and what is none."""
+
+    common: frozenset[str]  # words that passages have in small letters, too
+    by_question: dict[str, list[str]]  # first word of a query -> names in answers to such queries
 
 
 @dataclass(frozen=True)
@@ -98,7 +118,7 @@ def alter(name: str, queries: pl.DataFrame, random_seed: int, how: Alterations) 
         )
     vocabulary = count_vocabulary(queries)
     answers = [first_answer(passages) for passages in taken["passages"].to_list()]
-    names = sorted({name for answer in answers for name in names_in(answer)})
+    names = find_names(queries, taken["query"].to_list(), answers)
     rows = []
     for row in taken.iter_rows(named=True):
         for probe, slot, at, text in texts_of(row, vocabulary, names, how):
@@ -123,8 +143,29 @@ def first_answer(passages: list[dict]) -> str:
     return next(passage["text"] for passage in passages if passage["is_selected"])
 
 
+def find_names(queries: pl.DataFrame, asked: list[str], answers: list[str]) -> Names:
+    """Return the names of the answers by their queries' first words: who, where, when.
+
+    Of each answer its first name counts, which is put into another's place.
+    """
+    passages = queries["passages"].explode().struct.field("text")
+    small = passages.str.extract_all(r"\b[a-z]+\b").explode().drop_nulls().unique()
+    common = frozenset(small.to_list())
+    found: dict[str, set[str]] = {}
+    for query, answer in zip(asked, answers, strict=True):
+        found.setdefault(question_word(query), set()).update(
+            unasked_names(answer, query, common)[:1]
+        )
+    return Names(common, {word: sorted(names) for word, names in found.items()})
+
+
+def question_word(query: str) -> str:
+    """Return a query's first word."""
+    return query.split()[0].casefold()
+
+
 def texts_of(
-    row: dict, vocabulary: Vocabulary, names: list[str], how: Alterations
+    row: dict, vocabulary: Vocabulary, names: Names, how: Alterations
 ) -> list[tuple[str, str, int, str | None]]:
     """Return (probe, slot, at, text or None) of one query."""
     query, passages = row["query"], row["passages"]
@@ -157,15 +198,18 @@ def texts_of(
             own[slot][f"{slot}_with_injection"] = join(INJECTION, passage)
     own["random"]["random_with_foreign_words"] = join(foreign, row["random"])
     own["random"]["query_and_random_words"] = join(query, noise, row["random"])
-    numbers, which = draw("numbers", 64), float(draw("name", 1)[0])
+    others = names.by_question[question_word(query)]
+    swapped = swap_names(answer, query, others, names.common, float(draw("name", 1)[0]))
     own["answer"] |= {
         **{f"answer_cut_{n}": cut(answer, n) for n in sorted(how.cut_words)},
-        "answer_first_sentence": lead_sentence(answer),
+        "answer_first_sentence": first_sentence(answer),
         "answer_hidden": join(wrong, answer),
         "answer_paraphrased": paraphrase(answer),
         "answer_negated": negate(answer),
-        "answer_numbers_changed": change_numbers(answer, numbers),
-        "answer_name_swapped": swap_name(answer, query, names, which),
+        "answer_with_word": stress(answer),
+        NUMBERS_PROBE: change_numbers(answer, draw("numbers", 64)),
+        "answer_name_swapped": swapped[0] if swapped else None,
+        "answer_other_name_swapped": swapped[1] if swapped else None,
     }
     at = {"random": -1, "wrong": wrong_at, "answer": answer_at}
     return [
@@ -187,15 +231,25 @@ def of_random(passage: str, query: str, shuffled: str, repeats: list[int]) -> di
     }
 
 
-def cut(text: str, n: int) -> str:
-    """Return the first n words; a text that has no more as it is."""
+def cut(text: str, n: int) -> str | None:
+    """Return the first n words of a text that has more."""
     words = text.split()
-    return text if len(words) <= n else " ".join(words[:n])
+    return " ".join(words[:n]) if len(words) > n else None
+
+
+def first_sentence(text: str) -> str | None:
+    """Return the first sentence of a text that has more."""
+    lead = lead_sentence(text)
+    return lead if lead != text else None
 
 
 def sizes(texts: pl.DataFrame) -> dict[str, dict[str, float]]:
-    """Return by probe how many queries have a text, and its mean number of words."""
+    """Return by probe how many queries have a text, their share, and its mean number of words."""
+    n_queries = texts["query_id"].n_unique()
     counted = texts.group_by("probe", maintain_order=True).agg(
         pl.len(), words=pl.col("text").str.split(" ").list.len().mean()
     )
-    return {probe: {"n_queries": n, "mean_words": words} for probe, n, words in counted.iter_rows()}
+    return {
+        probe: {"n_queries": n, "share": n / n_queries, "mean_words": words}
+        for probe, n, words in counted.iter_rows()
+    }

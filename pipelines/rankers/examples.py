@@ -30,7 +30,7 @@ def find_examples(placed: pl.DataFrame, altered: pl.DataFrame) -> list[list[str]
         placed.join(baselines, on="slot", maintain_order="left")
         .filter(pl.col("probe") != pl.col("baseline"))
         .join(before, on=["query_id", "baseline"], maintain_order="left")
-        .join(altered.select("query_id", "probe", "query", "text"), on=["query_id", "probe"])
+        .join(altered.select("query_id", "probe", "query"), on=["query_id", "probe"])
         .sort(
             "probe",
             pl.col("before") - pl.col("location"),

@@ -3,7 +3,8 @@
 A probe that cannot come out otherwise for a kind of ranker is not asked of it. What kind it is, is
 found by trying: a ranker that gives every order of words one score is asked nothing about order,
 and one that rates two texts alike in both directions, and nothing above the query itself, is not
-asked whether the bare query wins.
+asked whether the bare query wins. One to which a word that the query lacks is like any other is not
+asked about negation and names, and about numbers only where the query has one of the passage.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,13 @@ import polars as pl
 
 from genlab.ranking import places
 from genlab.ranking.candidates import Relevance
-from pipelines.rankers.altered_texts import ORDER_PROBES, SYMMETRY_PROBES
+from pipelines.rankers.altered_texts import (
+    BASELINES,
+    MEANING_PROBES,
+    NUMBERS_PROBE,
+    ORDER_PROBES,
+    SYMMETRY_PROBES,
+)
 from pipelines.rankers.remembered import score_pairs
 
 SCHEMA = pl.Schema(
@@ -25,6 +32,7 @@ SCHEMA = pl.Schema(
         "ranker": pl.String,
         "probe": pl.String,
         "slot": pl.String,
+        "text": pl.String,  # by which a claim knows other texts at the same places from equal ones
         "score": pl.Float32,
         "n_candidates": pl.Int64,
         **dict.fromkeys(places.METRICS.values(), pl.Float64),
@@ -41,12 +49,29 @@ class Kind:
 
     reads_order: bool
     is_symmetric: bool
+    reads_other_words: bool  # than the query's
 
-    def asked(self) -> pl.Expr:
-        """Return whether a probe is asked of such a ranker."""
+    def asked(self, texts: pl.DataFrame) -> pl.DataFrame:
+        """Return the texts that such a ranker is asked about."""
         unasked = [*([] if self.reads_order else ORDER_PROBES)]
         unasked += SYMMETRY_PROBES if self.is_symmetric else ()
-        return ~pl.col("probe").is_in(unasked)
+        unasked += () if self.reads_other_words else MEANING_PROBES
+        asked = texts.filter(~pl.col("probe").is_in(unasked))
+        if self.reads_other_words:
+            return asked
+        seen = queries_with_changed_words(texts, BASELINES["answer"], NUMBERS_PROBE)
+        return asked.filter((pl.col("probe") != NUMBERS_PROBE) | pl.col("query_id").is_in(seen))
+
+
+def queries_with_changed_words(texts: pl.DataFrame, one: str, other: str) -> list[str]:
+    """Return the queries of whose words the texts of two probes do not hold the same."""
+    asked, told = (
+        pl.col(name).str.to_lowercase().str.extract_all(r"\w+") for name in ("query", "text")
+    )
+    held = texts.select("query_id", "probe", held=asked.list.set_intersection(told).list.sort())
+    first, second = (held.filter(pl.col("probe") == probe).drop("probe") for probe in (one, other))
+    both = first.join(second, on="query_id")
+    return both.filter(pl.col("held") != pl.col("held_right"))["query_id"].to_list()
 
 
 def find_kind(relevance: Relevance, texts: pl.DataFrame) -> Kind:
@@ -65,9 +90,11 @@ def find_kind(relevance: Relevance, texts: pl.DataFrame) -> Kind:
     orders = [scores(probe) for probe in ("query_repeated_1", *ORDER_PROBES)]
     forward, back = scores("answer_passage"), scores("answer_passage", swapped=True)
     own = scores("query_alone")
+    fillers = scores("random_with_random_words"), scores("random_with_foreign_words")
     return Kind(
         reads_order=not all(alike(orders[0], other) for other in orders[1:]),
         is_symmetric=alike(forward, back) and bool((own >= forward - SAME).all()),
+        reads_other_words=not alike(*fillers),
     )
 
 

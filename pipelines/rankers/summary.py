@@ -27,7 +27,7 @@ def headline_rows(judge: str, candidates: pl.DataFrame, placed: pl.DataFrame) ->
     """Return ROW_SCHEMA rows of one judge: every query's quality, and its place after one copy."""
     collection, ranker = judge.split(" ")
     once = placed.filter(pl.col("probe") == "query_repeated_1").drop(
-        "judge", "collection", "ranker", "probe", "slot", "score"
+        "judge", "collection", "ranker", "probe", "slot", "text", "score"
     )
     return (
         quality.judge(candidates)

@@ -42,13 +42,14 @@ def main(
         texts = read_table(altered / f"{name}.parquet")
         loaded = ranker_of(ranker, counts / name, batch_size, loaded)
         kind = probing.find_kind(loaded.relevance, texts)
-        asked = texts.filter(kind.asked())
+        asked = kind.asked(texts)
         with progress(f"probing {ranker.name} with {name}", unit="texts"):
             memory = remember(ranker, counts / name, batch_size)
             scored = probing.score_texts(loaded.relevance, asked, queries, candidates, memory)
         kinds[name] = {
             "reads_order": int(kind.reads_order),
             "is_symmetric": int(kind.is_symmetric),
+            "reads_other_words": int(kind.reads_other_words),
             "n_texts": asked.height,
         }
         placed.append(

@@ -8,9 +8,10 @@ from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA
 from genlab.ranking.candidates import passages_of_others, score_candidates
 from pipelines.rankers import remembered
+from pipelines.rankers.altered_texts import SCHEMA as SCHEMA_OF_TEXTS
 from pipelines.rankers.altered_texts import Alterations, alter, check_alterations, sizes
 from pipelines.rankers.examples import find_examples
-from pipelines.rankers.probing import SCHEMA, find_kind, place_texts, score_texts
+from pipelines.rankers.probing import SCHEMA, Kind, find_kind, place_texts, score_texts
 from pipelines.rankers.summary import headline_rows, ladder, measure
 
 HOW = Alterations(n_queries=0, repeats=[1, 2, 8], cut_words=[3, 50], seed=4)
@@ -25,7 +26,8 @@ def queries_of(n: int = 8) -> pl.DataFrame:
                 "query": f"how deep lake{i}",
                 "passages": [
                     {
-                        "text": f"the lake{i} is {i}5 m deep near Lima{'x' * i}. Truly so.",
+                        "text": f"the lake{i} is {i}5 m deep near Lima{'x' * i} in Peru{'x' * i}. "
+                        "Truly so.",
                         "is_selected": i < n - 1,
                     },
                     {"text": f"how to swim in lake{i} with many boats", "is_selected": False},
@@ -76,7 +78,7 @@ def test_every_slot_has_its_baseline_and_what_differs_in_one_thing(texts):
     random = found["random_passage"]
     answer, wrong = found["answer_passage"], found["wrong_passage"]
     assert random == passages_of_others(queries_of(), 5)[3] and "lake3" not in random
-    assert answer == "the lake3 is 35 m deep near Limaxxx. Truly so."
+    assert answer == "the lake3 is 35 m deep near Limaxxx in Peruxxx. Truly so."
     assert wrong == "how to swim in lake3 with many boats"  # it has more of the query than eggs
     assert found["query_repeated_2"] == f"how deep lake3 how deep lake3 {random}"
     assert found["query_at_end"] == f"{random} how deep lake3"
@@ -87,11 +89,15 @@ def test_every_slot_has_its_baseline_and_what_differs_in_one_thing(texts):
     assert len(noise) == 3 and not {"how", "deep", "lake3"} & set(noise)
     assert found["random_with_random_words"] == f"{' '.join(noise)} {random}"
     assert found["answer_twice"] == f"{answer} {answer}"
-    assert found["answer_cut_3"] == "the lake3 is" and found["answer_cut_50"] == answer
-    assert found["answer_first_sentence"] == "the lake3 is 35 m deep near Limaxxx."
+    assert found["answer_cut_3"] == "the lake3 is" and "answer_cut_50" not in found
+    assert found["answer_first_sentence"] == "the lake3 is 35 m deep near Limaxxx in Peruxxx."
     assert found["answer_hidden"] == f"{wrong} {answer}"
-    assert found["answer_negated"] == "the lake3 is not 35 m deep near Limaxxx. Truly so."
-    assert "Limaxxx." not in found["answer_name_swapped"]
+    negated, stressed = (answer.replace("is", f"is {word}", 1) for word in ("not", "indeed"))
+    assert (found["answer_negated"], found["answer_with_word"]) == (negated, stressed)
+    swapped, other = found["answer_name_swapped"], found["answer_other_name_swapped"]
+    [new] = set(swapped.split()) - set(answer.split())
+    assert new.rstrip("x") == "Lima" and swapped == answer.replace("Limaxxx", new)
+    assert other == answer.replace("Peruxxx", f"{new}")
     assert "answer_paraphrased" not in found  # nothing of the list is in it
     at = dict(texts.filter(pl.col("query_id") == "q3").select("slot", "at").unique().iter_rows())
     assert at == {"random": -1, "wrong": 1, "answer": 0}
@@ -99,7 +105,7 @@ def test_every_slot_has_its_baseline_and_what_differs_in_one_thing(texts):
 
 def test_a_query_without_an_answer_is_not_altered_and_all_without_is_an_error(texts):
     assert texts["query_id"].n_unique() == 7
-    assert sizes(texts)["answer_cut_3"] == {"n_queries": 7, "mean_words": 3.0}
+    assert sizes(texts)["answer_cut_3"] == {"n_queries": 7, "share": 1, "mean_words": 3.0}
     few = alter("lakes", queries_of(), 5, Alterations(2, [1], [3], 4))
     assert few["query_id"].unique(maintain_order=True).to_list() == ["q0", "q1"]
     unanswered = pl.concat([queries_of(n).tail(1) for n in (3, 4)])
@@ -116,13 +122,32 @@ def test_doses_must_differ_and_have_one_copy():
 
 def test_what_a_ranker_cannot_tell_apart_is_not_asked_of_it(texts):
     def unasked(relevance) -> set[str]:
-        asked = texts.filter(find_kind(relevance, texts).asked())
+        asked = find_kind(relevance, texts).asked(texts)
         return set(texts["probe"]) - set(asked["probe"])
 
     order = {"query_shuffled", "query_in_middle", "query_at_end"}
-    assert unasked(shared_words) == order
+    meaning = {"answer_negated", "answer_with_word"}
+    meaning |= {"answer_name_swapped", "answer_other_name_swapped"}
+    assert unasked(shared_words) == order | meaning
     assert unasked(overlap) == order | {"query_alone"}
     assert unasked(first_word) == set()
+
+
+def test_who_counts_the_querys_words_is_asked_about_numbers_that_the_query_has():
+    rows = [
+        (query_id, query, probe, "answer", 0, text)
+        for query_id, query, texts in (
+            ("a", "world cup 1990", ("the cup of 1990", "the cup of 1962")),
+            ("b", "who won the cup", ("the cup of 1990", "the cup of 1962")),
+        )
+        for probe, text in zip(("answer_passage", "answer_numbers_changed"), texts, strict=True)
+    ]
+    texts = pl.DataFrame(rows, schema=SCHEMA_OF_TEXTS, orient="row")
+    counter = Kind(reads_order=False, is_symmetric=False, reads_other_words=False)
+    numbers = pl.col("probe") == "answer_numbers_changed"
+    assert counter.asked(texts).filter(numbers)["query_id"].to_list() == ["a"]
+    reader = Kind(reads_order=True, is_symmetric=False, reads_other_words=True)
+    assert reader.asked(texts).equals(texts)
 
 
 @pytest.fixture(scope="module")

@@ -128,6 +128,8 @@ def test_quality_speed_and_places_are_by_collection_and_ranker(folder):
     at = dict(placed.group_by("probe").agg(pl.col("location").mean()).iter_rows())
     assert at["query_repeated_2"] == 1 < at["random_passage"]
     assert "query_shuffled" not in at and "query_alone" in at
+    texts = read_table(folder / "data/alter/given.parquet").select("query_id", "probe", "text")
+    assert placed.join(texts, on=["query_id", "probe", "text"], how="semi").height == placed.height
 
 
 def test_the_page_has_a_ladder_and_three_examples_of_each_probe_for_each_judge(folder):
