@@ -34,11 +34,16 @@ class Reading:
 
 
 def fetch_queries(
-    origin: Origin, reading: Reading, limits: Limits, files: Counter[str]
+    origin: Origin,
+    reading: Reading,
+    limits: Limits,
+    files: Counter[str],
+    train_too: bool = False,
 ) -> tuple[Iterator[pl.DataFrame], str]:
     """Return frames of QUERY_SCHEMA, not read yet, and the Hub's commit, "none" without one.
 
-    files: counts those read, hidden and unread of a `file` source. Raises InputError for whatever
+    files: counts those read, hidden and unread of a `file` source. train_too: its train queries are
+    evaluated, too. Raises InputError for whatever
     the user can mend.
     """
     commit, pool = "none", None
@@ -58,6 +63,7 @@ def fetch_queries(
             reading.encoding,
             files,
             reading.n_negatives,
+            train_too,
         )
         if reading.negatives is Negatives.mined:
             pool = corpora.read_pool(origin.path, reading.max_text_bytes, reading.encoding)

@@ -23,7 +23,7 @@ from genlab.core.program import InputError
 from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS, QUERY_SCHEMA
 from genlab.passages.corpus_rows import CorpusFormat, PlacedQuery, hub_queries, read_queries
-from genlab.passages.judged_folders import find_judged_folder, id_texts, judged_queries
+from genlab.passages.judged_folders import find_judged_folder, judged_queries, texts_by_id
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import count_files, is_hidden
 from genlab.sources.foreign_files import files_in
@@ -70,6 +70,7 @@ def read_file_corpus(
     encoding: Encoding = Encoding.auto,
     files: Counter | None = None,
     n_negatives: int = 9,
+    train_too: bool = False,
 ) -> Iterator[pl.DataFrame]:
     """Yield the queries of a file or folder as frames of QUERY_SCHEMA; count files in `files`.
 
@@ -77,10 +78,11 @@ def read_file_corpus(
     folder whose names tell nothing, is divided by a hash of the query text, `validation_share` (0
     to 1) of the texts to validation. A share of 1, and a folder without train files, give no train
     split: a corpus to evaluate on. A text may have `max_text_bytes` bytes of UTF-8; of a TREC run a
-    query gets `n_negatives` unselected passages. With limits
-    the files are read twice, so that no more than their numbers is kept. Raises InputError with
-    file and row for what cannot be read, and at the end for an empty split or a corpus without a
-    selected passage. A link that leads out of a folder, or a pipe in it, is refused.
+    query gets `n_negatives` unselected passages. With `train_too` train queries are evaluated,
+    too, so no split need have any. With limits the files are read twice, so that no more than
+    their numbers is kept. Raises InputError with file and row for what cannot be read, and at the
+    end for an empty split or a corpus without a selected passage. A link that leads out of a
+    folder, or a pipe in it, is refused.
     """
     layout = CorpusFormat(format)
     counts: Counter = Counter() if files is None else files
@@ -101,7 +103,7 @@ def read_file_corpus(
             (str(file), split, partial(read_queries, file, layout, max_text_bytes, encoding))
             for file, split in find_data_files(Path(path), counts)
         ]
-    yield from collect_frames(str(path), parts, limits, validation_share)
+    yield from collect_frames(str(path), parts, limits, validation_share, train_too)
 
 
 def read_pool(
@@ -111,7 +113,7 @@ def read_pool(
     found = find_judged_folder(path)
     if found is None:
         return None
-    return [text for _, _, text in id_texts(found.corpus, encoding, max_text_bytes)]
+    return [text for _, text in texts_by_id(found.corpus, encoding, max_text_bytes)]
 
 
 def read_hub_corpus(
@@ -144,7 +146,11 @@ def read_hub_corpus(
 
 
 def collect_frames(
-    corpus: str, parts: list[Part], limits: Limits, validation_share: float
+    corpus: str,
+    parts: list[Part],
+    limits: Limits,
+    validation_share: float,
+    train_too: bool = False,
 ) -> Iterator[pl.DataFrame]:
     """Yield frames of the parts' queries, in order; those of a part without a split are divided.
 
@@ -175,7 +181,7 @@ def collect_frames(
                 rows, n_chars = [], 0
         if len(places) == n_places:
             raise InputError(f"{name}: there are no queries in it; give it rows or remove it")
-    check_splits(corpus, there, needed_splits(parts, validation_share))
+    check_splits(corpus, there, () if train_too else needed_splits(parts, validation_share))
     if not any_selected:
         n_taken = sum(min(n, limits.by_split()[split] or n) for split, n in there.items())
         raise InputError(
@@ -230,10 +236,8 @@ def split_by_hash(query: str, validation_share: float) -> str:
 def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]]:
     """Return the corpus files at `path` with their splits, train first; None where names tell none.
 
-    Test files, licences and the like are left out, and so is what bears no split's name beside
-    files that do; of one name with several extensions the first of EXTENSIONS counts. What is left
-    out is named on stderr and counted. Raises InputError, listing what is there, if nothing is
-    left.
+    What is left out (`data_files`, `split_files`) is named on stderr and counted. Raises
+    InputError, listing what is there, if nothing is left.
     """
     if path.is_file():
         count_files(counts, [path], [path])
@@ -242,16 +246,7 @@ def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]
         raise InputError(f"{path}: no such file or folder; correct corpus.path")
     if not path.is_dir():
         raise InputError(f"{path}: neither a file nor a folder; correct corpus.path")
-    files = [path / name for name in files_in(path, str(path), deep=False)]
-    by_stem: dict[str, Path] = {}
-    for file in sorted(files, key=lambda file: (extension_rank(file), file.name)):
-        if (
-            extension_rank(file) < len(EXTENSIONS)
-            and not is_hidden(file.name)
-            and not NOT_DATA.fullmatch(file.name.split(".")[0])
-        ):
-            by_stem.setdefault(data_stem(file), file)
-    if found := with_splits(path, sorted(by_stem.values()), counts):
+    if found := with_splits(path, data_files(path), counts):
         return found
     names = [file.name + "/" * file.is_dir() for file in sorted(path.iterdir())]
     raise InputError(
@@ -260,29 +255,75 @@ def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]
     )
 
 
+def data_files(path: Path) -> list[Path]:
+    """Return the files of a folder that may hold data: no licences and the like.
+
+    Of one name with several extensions the first of EXTENSIONS counts. Raises InputError for a link
+    that leads out of the folder, or a pipe in it.
+    """
+    by_stem: dict[str, Path] = {}
+    files = [path / name for name in files_in(path, str(path), deep=False)]
+    for file in sorted(files, key=lambda file: (extension_rank(file), file.name)):
+        if (
+            extension_rank(file) < len(EXTENSIONS)
+            and not is_hidden(file.name)
+            and not NOT_DATA.fullmatch(file.name.split(".")[0])
+        ):
+            by_stem.setdefault(data_stem(file), file)
+    return sorted(by_stem.values())
+
+
+def files_read(path: Path) -> list[Path]:
+    """Return the files that `read_file_corpus` reads at `path`."""
+    if path.is_file():
+        return [path]
+    judged = find_judged_folder(path)
+    files, beside = (judged.qrels, judged.beside) if judged else (data_files(path), [])
+    return [*beside, *(file for file, _ in split_files(files))]
+
+
+def split_files(files: list[Path]) -> list[tuple[Path, str | None]]:
+    """Return the files with the splits that their names tell, train first.
+
+    Test files are evaluated, as validation, where no file is named so. What bears no split's name
+    is left out beside files that do.
+    """
+    told = {file: split_in_name(file) for file in files}
+    evaluated = "validation" if "validation" in told.values() else "test"
+    found: list[tuple[Path, str | None]] = [
+        (file, split)
+        for name, split in (("train", "train"), (evaluated, "validation"))
+        for file in files
+        if told[file] == name
+    ]
+    return found or [(file, None) for file in files]
+
+
 def with_splits(
     path: Path, files: list[Path], counts: Counter, beside: Collection[Path] = ()
 ) -> list[tuple[Path, str | None]]:
-    """Return a folder's files with the splits that their names tell, train first; count them.
+    """Return a folder's files as `split_files` does; count them.
 
-    Test files are evaluated, as validation, where there is neither train nor validation. What is
-    left out is named on stderr; the files `beside` them, which belong to all splits, are read.
+    What is left out is named on stderr, and so are test files that are evaluated; the files
+    `beside` them, which belong to all splits, are read.
     """
-    for splits in (("train", "validation"), ("test",), (None,)):
-        found: list[tuple[Path, str | None]] = [
-            (file, "validation" if split == "test" else split)
-            for split in splits
-            for file in files
-            if split_in_name(file) == split
-        ]
-        if found:
-            folders = {path, *(file.parent for file in files)}
-            inside = {file for folder in folders for file in folder.iterdir()}
-            there, read = sorted(inside - folders), [*beside, *(file for file, _ in found)]
-            name_unread(there, read)
-            count_files(counts, there, read)
-            return found
-    return []
+    found = split_files(files)
+    if found:
+        folders = {path, *(file.parent for file in files)}
+        inside = {file for folder in folders for file in folder.iterdir()}
+        there, read = sorted(inside - folders), [*beside, *(file for file, _ in found)]
+        name_unread(there, read)
+        name_tests([file for file, _ in found])
+        count_files(counts, there, read)
+    return found
+
+
+def name_tests(files: list[Path]) -> None:
+    """Name on stderr the test files that are evaluated."""
+    if tests := [file.name for file in files if split_in_name(file) == "test"]:
+        print(
+            f"evaluated: {', '.join(tests)}, as no file is named dev or validation", file=sys.stderr
+        )
 
 
 def name_unread(there: list[Path], files: list[Path]) -> None:

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 from genlab.core.program import InputError
 from genlab.core.tables import CLUSTERS
 from genlab.passages.labelled_rows import (
-    LABELS,
+    NEEDED,
+    NO_LABEL,
     ROLES,
     PlacedQuery,
     check_clusters,
     check_header,
     check_id,
+    first_fields,
     grouped_queries,
     is_labelled,
+    is_relevant,
     labelled_objects,
     labelled_queries,
     names_a_label,
@@ -73,7 +76,7 @@ KINDS = {
 COLUMNS = ("query_id", "query", "passages")
 # What people call a passage's text and its label, where passages are a list.
 TEXT_NAMES = ("passage_text", "text", "passage", "sentence")
-FLAG_NAMES = ("is_selected", "label", "relevance")
+FLAG_NAMES = ("is_selected", "label", "relevance", "relevant")
 # What people call the columns of pairs.
 PAIR_NAMES = {
     "query_id": ("query_id", "id", "_id", "qid"),
@@ -93,7 +96,7 @@ def read_queries(
     kind = "parquet" if is_parquet else kind_of(file, start, layout)
     if kind == "unknown":
         check_header(file, start)
-    check_layout(file, kind, layout)
+    check_layout(file, kind, layout, start)
     if kind == "labelled":
         yield from labelled_queries(file, start, max_text_bytes, encoding)
         return
@@ -190,11 +193,18 @@ def kind_of(file: Path, start: str, layout: CorpusFormat) -> str:
     return by_extension.get(data_extension(file), "unknown")
 
 
-def check_layout(file: Path, kind: str, layout: CorpusFormat) -> None:
-    """Raise InputError for a file of unknown kind, or not of the layout asked for."""
+def check_layout(file: Path, kind: str, layout: CorpusFormat, start: str) -> None:
+    """Raise InputError for a file of unknown kind, or not of the layout asked for.
+
+    start: what a text file begins with.
+    """
     if kind == "unknown":
+        columns = first_fields(start)
+        known = "; ".join(f"{role}: {' or '.join(ROLES[role])}" for role in NEEDED)
+        found = f" (columns {', '.join(map(shown, columns))}; known are {known})"
         raise InputError(
-            f"{file}: not recognised as any format; set corpus.format to {FORMATS_HELP}"
+            f"{file}: not recognised as any format{found * (len(columns) > 1)}; set corpus.format "
+            f"to {FORMATS_HELP}"
         )
     if layout not in (CorpusFormat.auto, *KINDS[kind][1]):
         raise InputError(
@@ -268,12 +278,10 @@ def check_row(
 
 
 def flag_of(place: str, flag: Any) -> bool:
-    """Return what a flag says: 0 or 1, as pandas, datasets and CSV write them, too."""
-    if isinstance(flag, int | float) and flag in (0, 1):
-        return bool(flag)
-    if isinstance(flag, str) and flag.strip().lower() in LABELS:
-        return LABELS[flag.strip().lower()]
-    raise InputError(f"{place} is {shown(flag)}, not 0 or 1; correct it")
+    """Return whether a flag makes a passage relevant; raise InputError for what is none."""
+    if (relevant := is_relevant(flag)) is None:
+        raise InputError(f"{place} is {shown(flag)}, {NO_LABEL}; correct it")
+    return relevant
 
 
 def passage_columns(place: str, row: dict, layout: CorpusFormat) -> tuple[list, list, str]:

@@ -7,13 +7,16 @@ name). The corpus is read once, and only the texts that a judgement or the run n
 """
 
 import sys
-from collections.abc import Container, Iterable, Iterator
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 
+import numpy as np
+
 from genlab.core.program import InputError
-from genlab.passages.labelled_rows import PlacedQuery, check_id
+from genlab.passages.labelled_rows import LEAST_RELEVANT, PlacedQuery, check_id
 from genlab.sources.csv_text import tsv_rows
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import is_hidden, text_lines
@@ -59,8 +62,13 @@ def find_judged_folder(path: Path) -> JudgedFolder | None:
     corpus = named(("corpus", "collection"), TEXTS, there)
     qrels = named(("qrels",), JUDGEMENTS, there) + named(("",), JUDGEMENTS, below)
     runs = named(("run",), JUDGEMENTS, there)
-    if not qrels:
+    if not qrels and not (queries and corpus):
         return None
+    if not qrels:
+        raise InputError(
+            f"{path}: {corpus[0].name} and {queries[0].name} are there, but no judgements; add "
+            "qrels/test.tsv (BEIR) or qrels.txt (TREC)"
+        )
     for what, files, wanted in (
         ("queries", queries, "queries.jsonl or queries.tsv"),
         ("passages", corpus, "corpus.jsonl or collection.tsv"),
@@ -91,9 +99,9 @@ def judged_queries(
 ) -> Iterator[PlacedQuery]:
     """Yield the queries that one file of judgements names, in its order.
 
-    A query's passages are those judged; relevance above 0 is selected. With a run they are those
-    selected and the run's first n_negatives others. Raises InputError for a query or passage
-    without text, with its line.
+    A query's passages are those judged; of a relevance from LEAST_RELEVANT on they are selected.
+    With a run they are those selected and the run's first n_negatives others. Raises InputError for
+    a query or passage without text, with its line.
     """
     judged = read_judgements(qrels, encoding)
     listed: dict[str, dict[str, tuple[bool, str]]] = judged
@@ -113,8 +121,14 @@ def judged_queries(
                 file=sys.stderr,
             )
     wanted = {passage for passages in listed.values() for passage in passages}
-    texts = texts_by_id(id_texts(found.corpus, encoding, max_text_bytes), wanted)
-    queries = texts_by_id(id_texts(found.queries, encoding, max_text_bytes), listed)
+    texts, queries = (
+        {
+            own_id: text
+            for own_id, text in texts_by_id(file, encoding, max_text_bytes)
+            if own_id in ids
+        }
+        for file, ids in ((found.corpus, wanted), (found.queries, listed))
+    )
     for query_id, passages in listed.items():
         place = next(iter(passages.values()))[1]
         if query_id not in queries:
@@ -129,18 +143,25 @@ def judged_queries(
         yield place, {"query_id": query_id, "query": queries[query_id], "passages": rows}
 
 
-def texts_by_id(rows: Iterable[tuple[str, str, str]], wanted: Container[str]) -> dict[str, str]:
-    """Return the wanted ids' texts; raise InputError for an id met twice."""
-    found: dict[str, tuple[str, str]] = {}
-    for place, own_id, text in rows:
-        if own_id in wanted:
-            first = found.setdefault(own_id, (place, text))[0]
-            if first is not place:
-                raise InputError(
-                    f"{place}: the id {shown(own_id)} is that of {first}; remove one of the two or "
-                    "give it another id"
-                )
-    return {own_id: text for own_id, (_, text) in found.items()}
+def texts_by_id(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator[tuple[str, str]]:
+    """Yield (id, text) of a file of queries or passages; raise InputError for an id met twice.
+
+    It is raised at the end: of millions of ids only hashes are kept, and the file is read again.
+    """
+    hashes = array("q")
+    for _, own_id, text in id_texts(file, encoding, max_text_bytes):
+        hashes.append(hash(own_id))
+        yield own_id, text
+    different, counts = np.unique(np.frombuffer(hashes, np.int64), return_counts=True)
+    if not (twice := {*different[counts > 1].tolist()}):
+        return
+    first: dict[str, str] = {}
+    for place, own_id, _ in id_texts(file, encoding, max_text_bytes):
+        if hash(own_id) in twice and first.setdefault(own_id, place) is not place:
+            raise InputError(
+                f"{place}: the id {shown(own_id)} is that of {first[own_id]}; remove one of the "
+                "two or give it another id"
+            )
 
 
 def id_texts(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator[tuple[str, str, str]]:
@@ -165,7 +186,7 @@ def id_texts(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator[tu
 
 
 def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple[bool, str]]]:
-    """Return query -> passage -> (relevance above 0, place), in the file's order.
+    """Return query -> passage -> (is it relevant, place), in the file's order.
 
     Three columns are BEIR's, four TREC's; a header is passed over.
     """
@@ -187,13 +208,13 @@ def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple
             raise InputError(
                 f"{place}: relevance {shown(fields[-1])} is no number; correct it"
             ) from None
-        own = judged.setdefault(fields[0], {})
-        if own.get(fields[-2], (relevance > 0, ""))[0] != (relevance > 0):
+        own, is_selected = judged.setdefault(fields[0], {}), relevance >= LEAST_RELEVANT
+        if own.get(fields[-2], (is_selected, ""))[0] != is_selected:
             raise InputError(
                 f"{place}: passage {shown(fields[-2])} was judged otherwise at {own[fields[-2]][1]}"
                 "; remove one of the two lines"
             )
-        own.setdefault(fields[-2], (relevance > 0, place))
+        own.setdefault(fields[-2], (is_selected, place))
     return judged
 
 

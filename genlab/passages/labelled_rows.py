@@ -2,7 +2,7 @@
 
 Tab-separated without a header, WikiQA's seven columns, or any CSV, TSV, JSON, Parquet or Hub
 dataset whose columns name a query, a passage and a label. Rows of one question make one query,
-wherever they stand in the file.
+wherever they stand in the file. A label is a whole number: from 1 on a passage is relevant.
 """
 
 import re
@@ -32,18 +32,33 @@ WIKIQA_COLUMNS = ("QuestionID", "Question", "Sentence", "Label")
 ROLES = {
     "query": ("query", "question"),
     "passage": ("passage", "sentence", "passage_text", "text", "answer"),
-    "label": ("label", "is_selected", "relevance"),
+    "label": ("label", "is_selected", "relevance", "relevant"),
     "id": ("query_id", "questionid", "question_id", "qid"),
     **{name: (name,) for name in CLUSTERS},
 }
 NEEDED = ("query", "passage", "label")
 
-# As pandas writes numbers and booleans, too.
-LABELS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+LEAST_RELEVANT = 1  # of graded labels, as of BEIR's and TREC's: 1, 2, 3
+NO_LABEL = f"not 0, {LEAST_RELEVANT} or a higher grade"
 
 
 # The place of a row, its own id or None, question, sentence, label and CLUSTERS.
 LabelledRow = tuple[str, str | None, str, str, str, dict[str, Any]]
+
+
+def is_relevant(label: Any) -> bool | None:
+    """Return whether a label makes a passage relevant; None for what is no label.
+
+    As pandas writes numbers and booleans, too: 1.0, True.
+    """
+    text = str(label).strip().lower()
+    if text in ("true", "false"):
+        return text == "true"
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number >= LEAST_RELEVANT if number.is_integer() and number >= 0 else None
 
 
 def header_columns(names: Iterable[str]) -> dict[str, int]:
@@ -62,18 +77,22 @@ def first_line(start: str) -> str:
     return next((line for line in lines if not said_separator(line)), "")
 
 
+def first_fields(start: str) -> list[str]:
+    """Return the fields of a file's first line, if it is a table: the columns of a header."""
+    return fields_of(first_line(start))
+
+
 def is_labelled(start: str) -> bool:
     """Tell whether a file that begins so is such a table."""
-    line = first_line(start)
-    fields = line.split("\t")
+    fields = first_line(start).split("\t")
     if "QuestionID" in fields or (len(fields) == 3 and fields[2].strip() in ("0", "1")):
         return True
-    return names_a_label(fields_of(line))
+    return names_a_label(first_fields(start))
 
 
 def check_header(file: Path, start: str) -> None:
     """Raise InputError for a table that begins with `start` and whose header lacks columns."""
-    fields = fields_of(first_line(start))
+    fields = first_fields(start)
     if data_extension(file) in (".csv", ".tsv") and len(fields) > 1:
         refuse_missing(f"{file}, header", fields, missing_roles(header_columns(fields)))
 
@@ -105,10 +124,11 @@ def grouped_queries(
     """
     queries: dict[tuple[str | None, str], PlacedQuery] = {}
     for place, own_id, question, sentence, label, clusters in rows:
-        if label.lower() not in LABELS:
+        is_selected = is_relevant(label)
+        if is_selected is None:
             header = " (a header must name query, passage and label)"
             header *= place.endswith(" line 1")
-            raise InputError(f"{place}: label {shown(label)} is not 0 or 1{header}; correct it")
+            raise InputError(f"{place}: label {shown(label)} is {NO_LABEL}{header}; correct it")
         check_text(place, "sentence", sentence, max_text_bytes)
         if (own_id, question) not in queries:
             check_text(place, "question", question, max_text_bytes, may_be_blank=False)
@@ -120,7 +140,7 @@ def grouped_queries(
             query: dict[str, Any] = {"query_id": query_id, "query": question, "passages": []}
             query |= check_clusters(place, clusters, max_text_bytes)
             queries[own_id, question] = (place, query)
-        passage = {"text": sentence, "is_selected": LABELS[label.lower()]}
+        passage = {"text": sentence, "is_selected": is_selected}
         queries[own_id, question][1]["passages"].append(passage)
     yield from queries.values()
 
@@ -161,7 +181,7 @@ def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[Labell
             columns = header_columns(fields)
             if "QuestionID" in fields:
                 check_columns(place, fields, WIKIQA_COLUMNS)
-            if columns and fields[-1].strip().lower() not in LABELS:
+            if columns and is_relevant(fields[-1]) is None:
                 check_distinct(place, filter(None, fields))
                 refuse_missing(place, fields, missing_roles(columns))
             if columns.keys() >= set(NEEDED):

@@ -4,7 +4,7 @@ A JSON file in git beside the metrics. DVC's metrics are numbers only, so it is 
 that is not cached.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -25,9 +25,12 @@ def write_manifest(path: Path, source: str, asset: str, revision: str, output: P
     )
 
 
-def describe_files(path: Path) -> dict[str, dict[str, int | str]]:
-    """Return {name: {bytes, sha256}} of a file, or of every file below a folder."""
+def describe_files(
+    path: Path, read: Collection[Path] | None = None
+) -> dict[str, dict[str, int | str]]:
+    """Return {name: {bytes, sha256}} of a file, or of the files below a folder: of those read."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    files = [file for file in files if read is None or file in read]
     return {
         str(file.relative_to(path.parent if file == path else path)): {
             "bytes": file.stat().st_size,

@@ -391,7 +391,7 @@ def test_every_arm_is_run_and_read_once_per_training(repository, monkeypatch):
     where = written["rows"]["odd"]
     assert (where["path"], where["where"]) == ("data/kinds.parquet", {"kind": "odd"})
     assert len(set(where["md5"].values())) == 2
-    assert "Intervals and p are for other pairs and trainings: 2 were made." in result.output
+    assert "Intervals and p are for other pairs and trainings: 2 were made" in result.output
     assert "Where the squared error of one training's mean_place comes from:" in result.output
 
 

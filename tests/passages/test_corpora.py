@@ -316,8 +316,11 @@ def test_rows_of_query_passage_and_label_are_a_corpus(tmp_path, name, names, fla
     [
         ({"passage": None}, "row 0 (counted from 0): sentence is null, not text"),
         ({"query": " "}, "row 0 (counted from 0): question is empty"),
-        ({"label": 2}, "row 0 (counted from 0): label '2' is not 0 or 1; correct it"),
-        ({"label": None}, "row 0 (counted from 0): label 'null' is not 0 or 1"),
+        (
+            {"label": -1},
+            "row 0 (counted from 0): label '-1' is not 0, 1 or a higher grade; correct",
+        ),
+        ({"label": None}, "row 0 (counted from 0): label 'null' is not 0, 1 or"),
         ({"qid": [1]}, "row 0 (counted from 0): query_id is a list, not text or a whole number"),
     ],
     ids=str,
@@ -367,7 +370,7 @@ def test_a_question_with_labels_as_text_is_read_as_a_query_with_numbers(tmp_path
     assert read_queries(write_rows(tmp_path / name, rows)) == QUERIES
     rows[1]["labels"] = ["1", "x"]
     message = error_of(write_rows(tmp_path / name, rows))
-    assert "labels 1 (counted from 0) is 'x', not 0 or 1" in message
+    assert "labels 1 (counted from 0) is 'x', not 0, 1 or a higher grade" in message
 
 
 @pytest.mark.parametrize(
@@ -399,10 +402,10 @@ def test_columns_of_parquet_that_differ_in_case_alone_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "missing", "there"),
     [
-        ("a.csv", "query,answer_text,relevant\na,b,1\n", ("passage", "label"), None),
+        ("a.csv", "query,answer_text,goodness\na,b,1\n", ("passage", "label"), None),
         ("a.csv", "sep=;\nid;body\n1;b\n", ("query", "passage", "label"), "'id', 'body'"),
         ("a.csv", "a,b,1\nc,d,0\n", ("query", "passage", "label"), "'a', 'b', '1'"),
-        ("a.tsv", "query\tanswer_text\trelevant\na\tb\t1\n", ("passage", "label"), None),
+        ("a.tsv", "query\tanswer_text\tgoodness\na\tb\t1\n", ("passage", "label"), None),
         ("a.jsonl", '{"data": [1]}\n', ("query", "passages"), "'data'"),
         ("a.jsonl", '{"question": "a", "pos": ["b"]}\n{"pos": ["c"]}\n', ("query",), "'pos'"),
         ("a.jsonl", '{"question": "a", "text": "b", "label": 1}\n{"question": "a"}\n',
@@ -598,10 +601,48 @@ def test_frames_go_out_in_batches_and_in_order(tmp_path, monkeypatch):
 
 def test_an_empty_split_is_an_error(tmp_path):
     write(tmp_path / "train.jsonl", lines_text(ROWS))
-    write(tmp_path / "test.jsonl", lines_text([hub_row(3)]))
     assert "no query for split validation (2 for the other)" in error_of(tmp_path)
     single = tmp_path / "train.jsonl"
     assert "no query for split validation" in error_of(single, validation_share=0.0)
+
+
+def test_no_split_need_have_queries_where_all_are_evaluated(tmp_path):
+    single = write(tmp_path / "train.jsonl", lines_text(ROWS))
+    for path, share in ((tmp_path, 0.5), (single, 0.0), (single, 1.0)):
+        limits = Limits(0, 0, 0)
+        (frame,) = read_file_corpus(path, "auto", limits, share, 1000, train_too=True)
+        assert frame.height == 2
+
+
+def test_without_a_dev_file_the_test_files_are_evaluated_and_that_is_said(tmp_path, capsys):
+    write(tmp_path / "train.jsonl", lines_text(ROWS))
+    write(tmp_path / "test.jsonl", lines_text([hub_row(3)]))
+    assert [row["split"] for row in read(tmp_path)] == ["train", "train", "validation"]
+    assert (
+        capsys.readouterr().err == "evaluated: test.jsonl, as no file is named dev or validation\n"
+    )
+    write(tmp_path / "dev.jsonl", lines_text([hub_row(4)]))
+    assert [row["query_id"] for row in read(tmp_path)] == ["0", "1", "4"]
+    assert "not read: 1 (test.jsonl)" in capsys.readouterr().err
+    assert [file.name for file in corpora.files_read(tmp_path)] == ["train.jsonl", "dev.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["label", "relevance", "relevant"])
+def test_from_1_on_a_graded_label_is_relevant(tmp_path, name):
+    labels = [0, 1, 4, 3.0, True, False]
+    rows = "".join(f"a,text {i},{label}\n" for i, label in enumerate(labels))
+    (row,) = read(write(tmp_path / "a.csv", f"query,passage,{name}\n{rows}"), validation_share=1.0)
+    expected = [False, True, True, True, True, False]
+    assert [passage["is_selected"] for passage in row["passages"]] == expected
+    graded = hub_row(0, passages={"is_selected": [0, 3], "passage_text": ["x", "y"]})
+    (row,) = read(write(tmp_path / "b.jsonl", lines_text([graded])), validation_share=1.0)
+    assert [passage["is_selected"] for passage in row["passages"]] == [False, True]
+
+
+def test_columns_that_are_not_known_are_told_beside_those_that_are(tmp_path):
+    told = error_of(write(tmp_path / "a.txt", "query,passage,goodness\na,b,1\n"))
+    assert "(columns 'query', 'passage', 'goodness'; known are query: query or question; " in told
+    assert "label: label or is_selected or relevance or relevant)" in told
 
 
 def test_a_share_of_1_evaluates_all_and_needs_nothing_to_train_on(tmp_path):
@@ -764,14 +805,13 @@ BAD_ROWS = [
     *(
         (
             hub_row(1, passages=PASSAGES | {"is_selected": [0, flag]}),
-            f"is_selected 1 (counted from 0) is {shown}, not 0 or 1",
+            f"is_selected 1 (counted from 0) is {shown}, not 0, 1 or",
         )
         for flag, shown in [
-            (2, "2"),
             (-1, "-1"),
             (0.5, "0.5"),
             (None, "null"),
-            ("2", "'2'"),
+            ("x", "'x'"),
             (float("nan"), "nan"),
             ([1], "a list"),
         ]
@@ -808,8 +848,11 @@ def test_a_text_of_exactly_the_limit_passes(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("a\tone\t0\na\ttwo\t2\n", "line 2: label '2' is not 0 or 1"),
-        ("q\ts\tl\n", "line 1: label 'l' is not 0 or 1 (a header must name query, passage and"),
+        ("a\tone\t0\na\ttwo\t0.5\n", "line 2: label '0.5' is not 0, 1 or"),
+        (
+            "q\ts\tl\n",
+            "label 'l' is not 0, 1 or a higher grade (a header must name query, passage and label)",
+        ),
         ("a\tone\t0\n\na\ttwo\n", "line 3: 2 tab-separated columns, 3 expected"),
         ("a\tone\ttwo\t0\n", "line 1: 4 tab-separated columns, 3 expected"),
         ("a\tone\t0\n \ttwo\t0\n", "line 2: question is empty"),

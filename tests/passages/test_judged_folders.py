@@ -65,6 +65,13 @@ def test_all_files_of_a_folder_of_judgements_count_as_read(beir, capsys):
     assert "not read: 1 (notes.txt);" in capsys.readouterr().err
 
 
+def test_a_relevance_from_1_on_is_selected(trec):
+    write(trec / "qrels.txt", "10 0 4 1\n10 0 5 0.5\n10 0 3 -2\n")
+    (trec / "run.txt").unlink()
+    (passages,) = shown(read(trec, validation_share=1.0)).values()
+    assert passages == [("text 4", True), ("text 5", False), ("text 3", False)]
+
+
 def test_judged_queries_that_a_run_lacks_are_counted(trec, capsys):
     write(trec / "qrels.txt", "10 0 4 1\n20 0 1 3\n40 0 1 1\n")
     assert len(read(trec, validation_share=1.0)) == 2
@@ -96,6 +103,7 @@ def test_a_run_gives_the_first_unselected_passages_beside_all_selected_ones(trec
         ("qrels.txt", "10 0 4 1\n10 0 5 nan\n", "line 2: relevance 'nan' is no number"),
         ("queries.dev.tsv", "10\ta\n20\tb\n10\tc\n", "line 3: the id '10' is that of"),
         ("collection.tsv", "4\ta\n1\tb\n4\ta\n", "line 3: the id '4' is that of"),
+        ("collection.tsv", "4\ta\n9\tb\n9\tc\n", "line 3: the id '9' is that of"),  # unjudged
         ("qrels.txt", "10 4\n", "line 1: 2 columns; judgements have 3"),
         ("qrels.txt", "10 0 77 1\n", "line 1: passage '77' is not in"),
         ("qrels.txt", "99 0 4 1\n", "no queries in it"),
@@ -118,5 +126,12 @@ def test_a_missing_part_and_a_folder_without_judgements_are_named(trec, tmp_path
     assert "need one file of passages, corpus.jsonl or collection.tsv; there: none" in error_of(
         trec
     )
+    (trec / "qrels.txt").unlink()
+    assert "no folder of judgements" in error_of(trec, "judged")
+    write(trec / "corpus.jsonl", "")
+    assert (
+        "corpus.jsonl and queries.dev.tsv are there, but no judgements; add qrels/test.tsv (BEIR) "
+        "or qrels.txt (TREC)"
+    ) in error_of(trec)
     empty = tmp_path_factory.mktemp("empty")
     assert "no folder of judgements; corpus.format judged needs qrels" in error_of(empty, "judged")

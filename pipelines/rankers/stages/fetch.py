@@ -6,8 +6,11 @@ model is fetched.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +24,7 @@ from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.mini.fetched_queries import Reading, empty_counts, fetch_queries
 from genlab.mini.ranker_folders import fetch_ranker, numbers_of
 from genlab.mini.rankers import RankerRecipe
-from genlab.passages.corpora import Limits, count_queries
+from genlab.passages.corpora import Limits, count_queries, files_read
 from genlab.ranking import bm25
 from genlab.ranking.rankers import RankerKind
 from genlab.sources.manifests import describe_files, with_progress, write_manifest
@@ -48,13 +51,14 @@ def collection(
     train_too: Annotated[bool, Option(help="evaluate train queries, too")],
 ) -> None:
     """Fetch queries with their passages as one table, and count their words."""
-    frames, commit = fetch_queries(origin, reading, limits, Counter())
-    if train_too:
-        frames = as_validation(frames)
-    splits = empty_counts()
-    shown = with_progress(frames, f"fetching the collection {output.stem}", "queries")
-    counted = (count_queries(frame, splits) for frame in shown)
-    n_rows = write_table(output, counted, QUERY_SCHEMA)
+    with keys_named(f"collections.{output.stem}"):
+        frames, commit = fetch_queries(origin, reading, limits, Counter(), train_too)
+        if train_too:
+            frames = as_validation(frames)
+        splits = empty_counts()
+        shown = with_progress(frames, f"fetching the collection {output.stem}", "queries")
+        counted = (count_queries(frame, splits) for frame in shown)
+        n_rows = write_table(output, counted, QUERY_SCHEMA)
     with written_whole(counts_output) as folder:
         folder.mkdir()
         words = bm25.write_collection(output, folder)
@@ -62,8 +66,18 @@ def collection(
     write_json(metrics, splits | {"words": words})
     write_manifest(manifest, origin.source, origin.asset, commit, output, rows=n_rows)
     if origin.source is Source.file:
-        described = json.loads(manifest.read_text(encoding="utf-8"))
-        write_json(manifest, described | {"made_from": describe_files(origin.path)})
+        described, read = json.loads(manifest.read_text(encoding="utf-8")), files_read(origin.path)
+        write_json(manifest, described | {"made_from": describe_files(origin.path, read)})
+
+
+@contextmanager
+def keys_named(group: str) -> Iterator[None]:
+    """Let errors of the block name the keys of this group, not of the flagship's `corpus`."""
+    keys = "|".join(field.name for each in (Origin, Reading, Limits) for field in fields(each))
+    try:
+        yield
+    except InputError as error:
+        raise InputError(re.sub(rf"\bcorpus\.({keys})\b", rf"{group}.\1", str(error))) from error
 
 
 def as_validation(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -79,6 +93,8 @@ def check_ranker(kind: RankerKind, source: Source, path: Path) -> None:
             "a ranker of kind bm25 counts the words of each collection: set its source to mini and "
             "its path to none"
         )
+    if kind is RankerKind.cross_encoder and source is Source.mini:
+        raise InputError("a ranker of kind cross_encoder is not made here; set source hub or file")
     if kind is not RankerKind.bm25 and source is Source.mini and str(path) == "none":
         raise InputError(
             f"a ranker of kind {kind} and source mini learns from a table of queries: set its path "

@@ -33,6 +33,10 @@ def test_the_committed_params_pass(folder):
         ({"rankers.bm25.source": "hub"}, "a ranker of kind bm25 counts the words of each"),
         ({"rankers.static.path": "none"}, "source mini learns from a table of queries"),
         ({"rankers.static.kind": "bert"}, "rankers.static.kind=bert"),
+        (
+            {"rankers.static.kind": "cross_encoder"},
+            "kind cross_encoder is not made here; set source",
+        ),
         ({"score.batch_size": 0}, "score.batch_size=0"),
     ],
     ids=str,

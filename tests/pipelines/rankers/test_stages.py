@@ -141,6 +141,49 @@ def test_the_page_has_a_ladder_and_three_examples_of_each_probe_for_each_judge(f
     assert "quality of words" in page and "how to swim in lake" in page
 
 
+def fetched(path: Path, folder: Path, *options: str) -> dict:
+    """Fetch a collection named mine from path; return its manifest."""
+    run(
+        fetch.app, "collection", folder / "mine.parquet", folder / "bm25", "--metrics",
+        folder / "counts.json", "--manifest", folder / "manifest.json", "--path", path,
+        *COLLECTION, *options,
+    )  # fmt: skip
+    return read(folder / "manifest.json")
+
+
+def test_all_queries_of_any_file_may_be_evaluated_and_what_was_read_is_described(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("train", "test"):
+        text = f"query,passage,label\nwhere is {name},here,1\nwhere is {name},there,0\n"
+        (mine / f"{name}.csv").write_text(text, encoding="utf-8")
+    (mine / "LICENSE.pdf").write_text("mine", encoding="utf-8")
+    options = ("--negatives", "given", "--train_too", "--validation_share", "0")
+    manifest = fetched(mine, tmp_path, *options)
+    assert manifest["rows"] == 2 and list(manifest["made_from"]) == ["test.csv", "train.csv"]
+    assert fetched(mine / "train.csv", tmp_path, *options)["rows"] == 1
+    table = read_table(tmp_path / "mine.parquet")
+    assert table["split"].to_list() == ["validation"]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "key"),
+    [
+        ("nonsense", ["--negatives", "given"], "format"),
+        ("query,passage,label\na,b,1\n", ["--negatives", "mined"], "n_negatives"),
+        ("query,passage,label\na,b,1\n", ["--negatives", "given", "--validation_share", "0"],
+         "validation_share"),
+    ],
+    ids=["format", "negatives", "share"],
+)  # fmt: skip
+def test_errors_name_the_keys_of_the_collection(tmp_path, text, options, key):
+    path = tmp_path / "mine.txt"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=rf"collections\.mine\.{key}\b") as error:
+        fetched(path, tmp_path, "--no-train_too", *options)
+    assert "corpus." not in str(error.value)
+
+
 def test_no_collection_is_an_error(tmp_path):
     with pytest.raises(InputError, match="no collection; run `dvc repro`"):
         run(
