@@ -143,6 +143,7 @@ def check_stages(stages: list[Stage], foreaches: dict[str, str], params: Params)
             check_names(stage, options, group, instances_of(entry, parsed), params)
         if own_check:
             own_check(**arguments_of(own_check, options | {"made_by": made_by}))
+        check_hub_id(stage, options)
 
 
 def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | None]:
@@ -322,6 +323,15 @@ def check_revision(stage: Stage, options: dict) -> None:
     if hub_id != "none" and not hub_id.startswith("https://") and not Path(hub_id).is_dir():
         key = key_of(stage, "revision")
         check_commit(f"{key}={options['revision']}", hub_id, str(options["revision"]))
+
+
+def check_hub_id(stage: Stage, options: dict) -> None:
+    """Raise InputError if something is to be downloaded and nothing is named."""
+    if str(options.get("source")) == "hub" and str(options.get("hub_id")) == "none":
+        raise InputError(
+            f"{key_of(stage, 'hub_id')}=none, but {key_of(stage, 'source')}=hub downloads what it "
+            "names; name it, or take another source"
+        )
 
 
 def sources_without_path(stage: Stage) -> frozenset[str]:

@@ -4,6 +4,7 @@ Safely: weights as safetensors only, never a pickle; no code from the folder is 
 """
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -191,17 +192,22 @@ def why_not_loaded(error: Exception, kind: str) -> str:
 def quiet_loading() -> Iterator[None]:
     """Load models without transformers' progress bars and reports, which name a folder of ours.
 
-    What is wrong with a folder is said by our own errors. The bars stay off.
+    Without sentence-transformers' advice, too: to load float16 as float32 is what we do. What is
+    wrong with a folder is said by our own errors. The bars stay off.
     """
-    from transformers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
     turn_off_bars()
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
+    verbosity = transformers_logging.get_verbosity()
+    encoders = logging.getLogger("sentence_transformers")
+    level = encoders.level
+    transformers_logging.set_verbosity_error()
+    encoders.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
+        transformers_logging.set_verbosity(verbosity)
+        encoders.setLevel(level)
 
 
 def check_head(folder: Path, kind: str, model: "PreTrainedModel", unexpected: set[str]) -> None:

@@ -63,8 +63,8 @@ def read_commands() -> dict[str, dict[str, Any]]:
     commands = stage_options(STAGES)
     if len(commands) < len(STAGES) or "rankers_folder" not in commands["score"]:
         raise InputError(
-            "this pipeline places no texts among real passages; `genlab play` is for the one in "
-            "the repository's root"
+            f"`genlab play` needs a run with the stages {', '.join(STAGES)} and rankers, as the "
+            "one in the repository's root is; this pipeline has none to play with"
         )
     return commands
 

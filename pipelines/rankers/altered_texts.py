@@ -98,6 +98,21 @@ def check_alterations(repeats: list[int], cut_words: list[int]) -> None:
         raise InputError("alter.repeats lacks 1; the other doses are compared with one copy")
 
 
+def check_arms(repeats: list[int], cut_words: list[int], arms: dict[str, dict]) -> None:
+    """Raise InputError for a dose that an arm of claims.yaml is about, and that is not made."""
+    asked = [str(arm.get("where", {}).get("probe")) for arm in arms.values()]
+    for key, prefix, doses in (
+        ("alter.repeats", "query_repeated_", repeats),
+        ("alter.cut_words", "answer_cut_", cut_words),
+    ):
+        named = {probe.removeprefix(prefix) for probe in asked if probe.startswith(prefix)}
+        if missing := sorted({int(dose) for dose in named} - set(doses)):
+            raise InputError(
+                f"{key} lacks {', '.join(map(str, missing))}, which claims.yaml asks about; add "
+                "what lacks, or take its claims and arms out"
+            )
+
+
 def alter(name: str, queries: pl.DataFrame, random_seed: int, how: Alterations) -> pl.DataFrame:
     """Return SCHEMA rows: every probe's text for the first answerable queries of a collection.
 

@@ -46,7 +46,9 @@ def main(
     call(folder, *commit_words())
     call(folder, sys.executable, "-m", "genlab", "claims", "run")
     keep(folder, str(data.resolve()))
+    call(folder, sys.executable, "-m", "dvc", "repro", "-f", "-s", "report")  # with the claims
     print(f"the record is {RECORD}; `python -m genlab readme` writes the tables of its README")
+    print(f"the page is {folder / 'report/index.html'}")
 
 
 def fill_params(text: str, data: Path) -> str:

@@ -1,6 +1,7 @@
 """Model and tokenizer folders: what is loaded, and what each broken folder is told."""
 
 import json
+import logging
 import shutil
 
 import pytest
@@ -12,6 +13,7 @@ from genlab.models.loading import (
     load_causal_model,
     load_text_to_text_model,
     load_tokenizer,
+    quiet_loading,
 )
 from tests.tiny_models import make_gpt2, make_tokenizer, save_base
 
@@ -49,6 +51,15 @@ def test_half_precision_weights_become_float32(tmp_path):
 
     make_gpt2(20, n_embd=16).half().save_pretrained(tmp_path)
     assert {weight.dtype for weight in load_causal_model(tmp_path).parameters()} == {torch.float32}
+
+
+def test_sentence_transformers_gives_no_advice_while_a_model_is_loaded(caplog):
+    logger = logging.getLogger("sentence_transformers.base.model")
+    with quiet_loading():
+        logger.warning("This model was loaded in torch.float16 on CPU.")
+    assert not caplog.records
+    logger.warning("said again")
+    assert [record.message for record in caplog.records] == ["said again"]
 
 
 def test_tied_output_weights_are_not_missing(tmp_path):

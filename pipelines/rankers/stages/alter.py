@@ -13,16 +13,20 @@ from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
+from genlab.experiments.layout import read_yaml
 from genlab.ranking.candidates import evaluated_queries
 from pipelines.rankers import altered_texts
 from pipelines.rankers.altered_texts import Alterations
+
+CLAIMS = Path("claims.yaml")
 
 app = stage_app()
 
 
 def check(repeats: list[int], cut_words: list[int]) -> None:
-    """Raise InputError for doses that cannot be compared."""
+    """Raise InputError for doses that cannot be compared, or that claims.yaml lacks."""
     altered_texts.check_alterations(repeats, cut_words)
+    altered_texts.check_arms(repeats, cut_words, read_yaml(CLAIMS)["arms"])
 
 
 @app.command()
@@ -35,7 +39,7 @@ def main(
     how: Alterations,
 ) -> None:
     """Alter the passages of one collection."""
-    check(how.repeats, how.cut_words)
+    altered_texts.check_alterations(how.repeats, how.cut_words)
     queries = evaluated_queries(collection, 0)
     texts = altered_texts.alter(collection.stem, queries, score_seed, how)
     write_table(output, [texts], altered_texts.SCHEMA)

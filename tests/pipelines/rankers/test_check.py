@@ -16,7 +16,9 @@ PIPELINE = ROOT / "pipelines/rankers"
 def folder(tmp_path, monkeypatch) -> Path:
     """Return a folder with the pipeline's files at its depth, and be in it."""
     shutil.copytree(ROOT / "genlab/mini", tmp_path / "genlab/mini")
-    return be_in_pipeline(tmp_path / "pipelines/rankers", monkeypatch, PIPELINE, "none")
+    return be_in_pipeline(
+        tmp_path / "pipelines/rankers", monkeypatch, PIPELINE, "none", "claims.yaml"
+    )
 
 
 def test_the_committed_params_pass(folder):
@@ -28,6 +30,9 @@ def test_the_committed_params_pass(folder):
     [
         ({"alter.repeats": [2, 4]}, "alter.repeats lacks 1"),
         ({"alter.cut_words": [10, 10]}, "alter.cut_words has 10 twice"),
+        ({"alter.cut_words": [20]}, "alter.cut_words lacks 10, 50, which claims.yaml asks about"),
+        ({"alter.repeats": [1, 2, 8]}, "alter.repeats lacks 4, which claims.yaml asks about"),
+        ({"rankers.static.source": "hub"}, "rankers.static.hub_id=none, but rankers.static.source"),
         ({"collections.mini.path": "nowhere"}, "collections.mini.path=nowhere: no such file"),
         ({"collections.mini.negatives": "hard"}, "collections.mini.negatives=hard"),
         ({"rankers.bm25.source": "hub"}, "a ranker of kind bm25 counts the words of each"),

@@ -50,3 +50,20 @@ def test_the_record_is_the_runs_numbers_without_rows_or_the_machines_paths(tmp_p
     assert json.loads((record / "fetch/small_manifest.json").read_text()) == {"asset": "DATA/small"}
     assert json.loads((record / "speed.json").read_text()) == {"small": {"wiki": {"seconds": 2}}}
     assert (record / "params.yaml").read_text(encoding="utf-8") == PARAMS
+
+
+def test_the_page_is_written_again_with_the_claims_and_its_place_is_said(
+    tmp_path, monkeypatch, capsys
+):
+    record, folder = tmp_path / "record", tmp_path / "clone" / real.FOLDER
+    for path in (record, folder):
+        path.mkdir(parents=True)
+    (record / "params.yaml").write_text("rankers: {}\n", encoding="utf-8")
+    monkeypatch.setattr(real, "RECORD", record)
+    monkeypatch.setattr(real, "CLONE", tmp_path / "clone")
+    called: list[str] = []
+    monkeypatch.setattr(real, "copy_head", lambda: None)
+    monkeypatch.setattr(real, "call", lambda folder, *words: called.append(" ".join(words[1:])))
+    real.main(tmp_path)
+    assert called[-2:] == ["-m genlab claims run", "-m dvc repro -f -s report"]
+    assert f"the page is {folder}/report/index.html" in capsys.readouterr().out

@@ -116,7 +116,7 @@ def test_quality_speed_and_places_are_by_collection_and_ranker(folder):
     }
     assert quality["mined"]["mrr"]["value"] == 1
     speed = read(folder / "report/speed/words.json")["given"]
-    assert speed["pairs"] == 36 and speed["distinct_texts"] == 25
+    assert speed["pairs"] == 36 and speed["distinct_texts"] == 25 + 12  # and the queries
     scores = read(folder / "metrics/score.json")
     assert list(scores) == ["given words", "mined words"]
     assert scores["mined words"]["mrr"] == 1
