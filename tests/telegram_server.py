@@ -24,7 +24,7 @@ class TelegramServer:
 
     faults: {method: what its next calls get}: ("status", 502), ("retry_after", seconds), "cut" (the
     connection breaks before anything is done), "cut_after" (it breaks when all is done), ("slow",
-    seconds), "garbage" (no JSON).
+    seconds), "garbage" (no JSON), ("body", status, text).
     """
 
     token: str = TOKEN
@@ -121,6 +121,8 @@ class TelegramServer:
             return web.Response(text="<html>not JSON", content_type="text/html")
         if isinstance(fault, tuple) and fault[0] == "status":
             return failure(fault[1], "Bad Gateway")
+        if isinstance(fault, tuple) and fault[0] == "body":
+            return web.Response(status=fault[1], text=fault[2], content_type="application/json")
         if isinstance(fault, tuple) and fault[0] == "retry_after":
             return failure(429, "Too Many Requests", {"retry_after": fault[1]})
         if isinstance(fault, tuple):

@@ -46,6 +46,9 @@ def is_text(value: object, longest: int) -> TypeGuard[str]:
 
     JSON can hold half of a surrogate pair, which no file and no tokenizer takes.
     """
-    if not isinstance(value, str) or len(value) > longest:
-        return False
-    return value.encode("utf-8", "ignore").decode() == value
+    return isinstance(value, str) and len(value) <= longest and writable(value) == value
+
+
+def writable(text: str) -> str:
+    """Return a text without halves of surrogate pairs."""
+    return text.encode("utf-8", "ignore").decode()

@@ -13,7 +13,7 @@ import warnings
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from telegram import Bot
 from telegram.constants import ChatAction
@@ -37,8 +37,11 @@ from pipelines.chitchat.telegram_journal import Journal, Received
 POLL_SECONDS = 10  # Telegram holds a request so long if there is nothing
 MOST_UPDATES = 100  # that Telegram hands out at once
 TYPING_SECONDS = 4.0  # it is shown for five
-CONFLICT_SECONDS = 30.0  # an earlier request of our own may be held for ten
+CONFLICT_SECONDS = 30.0  # in which conflicts are counted
+MOST_CONFLICTS = 2  # an earlier request of our own causes no more, and none after POLL_SECONDS
+FIRST_PAUSE = 1.0  # after a failure; they grow
 LONGEST_PAUSE = 30.0
+Result = TypeVar("Result")
 LOGGER = logging.getLogger("chitchat.telegram")
 
 
@@ -90,6 +93,20 @@ def make_bot(token: str, api: str) -> Bot:
         return Bot(token, get_updates_request=requests[0], request=requests[1], **options)
     except InvalidToken:
         raise InputError(WRONG_TOKEN) from None
+
+
+class UnreadableAnswer(NetworkError):
+    """The server answered what the library cannot digest."""
+
+
+async def answer_to(request: Awaitable[Result]) -> Result:
+    """Return what a call of the library gives; its own errors pass, any other is the answer's."""
+    try:
+        return await request
+    except TelegramError:
+        raise
+    except Exception as error:  # the library takes for granted what an answer looks like
+        raise UnreadableAnswer(f"an answer that cannot be read ({type(error).__name__})") from error
 
 
 WRONG_TOKEN = (
@@ -146,11 +163,11 @@ class TelegramBot:
 
     async def connect(self) -> None:
         """Ask the server who we are, again and again if it does not answer."""
-        pause = 1.0
+        pause = FIRST_PAUSE
         while not self.stop.is_set():
             try:
-                await self.bot.initialize()
-                await self.bot.delete_webhook()
+                await answer_to(self.bot.initialize())
+                await answer_to(self.bot.delete_webhook())
                 LOGGER.info("talking as @%s; Ctrl-C or SIGTERM stops", self.bot.username)
                 return
             except InvalidToken:
@@ -160,20 +177,14 @@ class TelegramBot:
 
     async def poll(self) -> None:
         """Receive updates without end; each is in the journal before the next are asked for."""
-        offset, pause = 0, 1.0
-        conflict_since: float | None = None
-        loop = asyncio.get_running_loop()
+        offset, pause = 0, FIRST_PAUSE
+        conflicts: deque[float] = deque()
         while True:
             try:
                 updates = await self.get_updates(offset)
-                pause, conflict_since = 1.0, None
+                pause = FIRST_PAUSE
             except Conflict:
-                conflict_since = conflict_since or loop.time()
-                if loop.time() - conflict_since >= CONFLICT_SECONDS:
-                    raise InputError(
-                        "another program receives this bot's messages; stop it, or take another "
-                        "token. Nothing is lost: what was received is answered at the next start"
-                    ) from None
+                note_conflict(conflicts, asyncio.get_running_loop().time())
                 await asyncio.sleep(1.0)
                 continue
             except (InvalidToken, EndPointNotFound):
@@ -194,10 +205,12 @@ class TelegramBot:
             asked["offset"] = offset
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the library would rather parse them itself
-            found = await self.bot.do_api_request(
-                "getUpdates", asked, read_timeout=POLL_SECONDS + 5
+            found = await answer_to(
+                self.bot.do_api_request("getUpdates", asked, read_timeout=POLL_SECONDS + 5)
             )
-        return found if isinstance(found, list) else []
+        if not isinstance(found, list):
+            raise UnreadableAnswer(f"an answer that cannot be read ({type(found).__name__})")
+        return found
 
     def receive(self, updates: list) -> int | None:
         """Write updates into the journal, hand messages to their chats; return the last id."""
@@ -223,12 +236,23 @@ class TelegramBot:
                 self.tasks[message.chat_id] = asyncio.create_task(self.attend(message.chat_id))
 
     async def attend(self, chat_id: int) -> None:
-        """Answer one chat's messages; if the journal cannot be written, stop the bot."""
-        try:
-            await self.answer_chat(chat_id)
-        except InputError as error:
-            self.failure = error
-            self.stop.set()
+        """Answer one chat's messages; if the journal fails, stop the bot.
+
+        After any other failure the message that met it is answered again.
+        """
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self.answer_chat(chat_id)
+                return
+            except InputError as error:
+                self.failure = error
+                self.stop.set()
+                return
+            except Exception:
+                LOGGER.exception("a chat was not answered; again in %.0f s", pause)
+                await asyncio.sleep(pause)
+                pause = longer(pause)
 
     async def answer_chat(self, chat_id: int) -> None:
         """Answer one chat's messages in order, until none waits."""
@@ -241,7 +265,8 @@ class TelegramBot:
             for message in hasty:
                 queue.remove(message)
                 self.journal.finish(message.update_id, chat_id)
-            await self.answer(queue.popleft())
+            await self.answer(queue[0])
+            queue.popleft()
         del self.queues[chat_id]
         self.tasks.pop(chat_id, None)
 
@@ -258,9 +283,9 @@ class TelegramBot:
         elif text.startswith("/"):
             said = words.UNKNOWN
         else:
+            before = self.journal.memory(chat_id)
             typing = asyncio.create_task(self.show_typing(chat_id))
             try:
-                before = self.journal.memory(chat_id)
                 said = await self.reply(before.asked(str(chat_id), text))
                 before.add(text, said, self.limits.history_turns)
                 memory = before
@@ -278,7 +303,7 @@ class TelegramBot:
         """Show that a reply is being written, until cancelled; it does not matter if that fails."""
         while True:
             try:
-                await self.bot.send_chat_action(chat_id, ChatAction.TYPING)
+                await answer_to(self.bot.send_chat_action(chat_id, ChatAction.TYPING))
             except TelegramError as error:
                 LOGGER.debug("typing was not shown: %s", type(error).__name__)
             await asyncio.sleep(TYPING_SECONDS)
@@ -289,10 +314,10 @@ class TelegramBot:
         A chat that does not want it (the bot was blocked, the chat is gone) is left in peace.
         """
         for part in words.split_message(text):
-            pause = 1.0
+            pause = FIRST_PAUSE
             while True:
                 try:
-                    await self.bot.send_message(chat_id, part)
+                    await answer_to(self.bot.send_message(chat_id, part))
                     break
                 except (BadRequest, Forbidden) as error:
                     LOGGER.warning("a chat takes no message (%s)", type(error).__name__)
@@ -304,12 +329,12 @@ class TelegramBot:
         """Wait as long as the server asks, or longer each time; return the next pause."""
         if isinstance(error, RetryAfter):
             asked = error.retry_after
-            await asyncio.sleep(asked if isinstance(asked, int | float) else asked.total_seconds())
+            seconds = asked if isinstance(asked, int | float) else asked.total_seconds()
+            await asyncio.sleep(max(seconds, FIRST_PAUSE))
             return pause
-        kind = "no connection" if isinstance(error, NetworkError) else type(error).__name__
-        LOGGER.warning("%s: %s; again in %.0f s", doing, kind, pause)
+        LOGGER.warning("%s: %s; again in %.0f s", doing, kind_of(error), pause)
         await asyncio.sleep(pause)
-        return min(pause * 1.5, LONGEST_PAUSE)
+        return longer(pause)
 
     async def drain(self) -> None:
         """Let chats that wait be answered, for a while; what is left is answered next time."""
@@ -323,3 +348,33 @@ class TelegramBot:
         await asyncio.gather(*tasks, return_exceptions=True)
         if left:
             LOGGER.warning("%d chats are answered at the next start", len(left))
+
+
+def note_conflict(conflicts: deque[float], now: float) -> None:
+    """Add a conflict to the times of earlier ones, which forget what is long ago.
+
+    Says so of the first. Raises InputError if there are more than a request of our own can cause
+    that was held when the bot was started anew.
+    """
+    while conflicts and now - conflicts[0] > CONFLICT_SECONDS:
+        conflicts.popleft()
+    if not conflicts:
+        LOGGER.warning("another program receives this bot's messages, or did until just now")
+    conflicts.append(now)
+    if len(conflicts) > MOST_CONFLICTS and now - conflicts[0] > POLL_SECONDS:
+        raise InputError(
+            "another program receives this bot's messages; stop it, or take another token. "
+            "Nothing is lost: what was received is answered at the next start"
+        )
+
+
+def kind_of(error: TelegramError) -> str:
+    """Return what a log says of an error; its own words may hold an address."""
+    if isinstance(error, UnreadableAnswer):
+        return str(error)
+    return "no connection" if isinstance(error, NetworkError) else type(error).__name__
+
+
+def longer(pause: float) -> float:
+    """Return the pause after a pause that did not help."""
+    return min(pause * 1.5, LONGEST_PAUSE)

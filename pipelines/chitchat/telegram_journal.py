@@ -43,7 +43,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Open or make the file; raise InputError if another process has it, or it is broken.
 
-        So does all that writes to it later, if it cannot.
+        So does all that reads or writes it later, if it cannot.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -63,7 +63,7 @@ class Journal:
                 why = f"the bot's journal cannot be opened ({error}); is the disk full?"
             raise InputError(f"{path}: {why}") from None
         except sqlite3.DatabaseError as error:
-            raise InputError(f"{path}: a broken journal ({error}); move it away") from None
+            raise InputError(f"{path}: {broken(error)}") from None
 
     def receive(self, messages: list[Received], passed_over: list[int]) -> list[Received]:
         """Write down what was received; return what is new, in order.
@@ -90,16 +90,18 @@ class Journal:
     def waiting(self) -> list[Received]:
         """Return what has no reply yet, in order."""
         sql = "select update_id, chat_id, text from updates where not is_done order by update_id"
-        return [Received(*row) for row in self.file.execute(sql)]
+        with self.told_of_trouble():
+            return [Received(*row) for row in self.file.execute(sql)]
 
     def memory(self, chat_id: int) -> Memory:
         """Return what a chat has said."""
-        turns = self.file.execute(
-            "select text from turns where chat_id = ? order by number", (chat_id,)
-        )
-        counted = self.file.execute("select n_turns from chats where chat_id = ?", (chat_id,))
-        n_turns = counted.fetchone()
-        return Memory([text for (text,) in turns], n_turns[0] if n_turns else 0)
+        with self.told_of_trouble():
+            turns = self.file.execute(
+                "select text from turns where chat_id = ? order by number", (chat_id,)
+            )
+            counted = self.file.execute("select n_turns from chats where chat_id = ?", (chat_id,))
+            n_turns = counted.fetchone()
+            return Memory([text for (text,) in turns], n_turns[0] if n_turns else 0)
 
     def finish(self, update_id: int, chat_id: int, memory: Memory | None = None) -> None:
         """Cross an update out, and with it remember what its chat has said, if that changed."""
@@ -120,17 +122,29 @@ class Journal:
     @contextmanager
     def written(self) -> Iterator[None]:
         """Write all that is executed meanwhile, or nothing of it."""
+        with self.told_of_trouble(), self.file:
+            self.file.execute("begin immediate")
+            yield
+
+    @contextmanager
+    def told_of_trouble(self) -> Iterator[None]:
+        """Raise InputError for a disk or a file that fails meanwhile."""
         try:
-            with self.file:
-                self.file.execute("begin immediate")
-                yield
+            yield
         except sqlite3.OperationalError as error:
             raise InputError(
-                f"{self.path}: the bot's journal cannot be written ({error}); make room on its "
-                "disk and start the bot again. Nothing is lost: what has no reply yet is answered "
-                "then"
+                f"{self.path}: the bot's journal cannot be read or written ({error}); make room on "
+                "its disk and start the bot again. Nothing is lost: what has no reply yet is "
+                "answered then"
             ) from None
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"{self.path}: {broken(error)}") from None
 
     def close(self) -> None:
         """Close the file."""
         self.file.close()
+
+
+def broken(error: sqlite3.DatabaseError) -> str:
+    """Return what is said of a journal that SQLite cannot read."""
+    return f"a broken journal ({error}); move it away"

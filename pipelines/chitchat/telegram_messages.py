@@ -1,10 +1,12 @@
 """What a Telegram bot reads and says: updates as they come, texts as they may be sent."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
+from genlab.web.bodies import writable
 from pipelines.chitchat.telegram_journal import Received
 
 MAX_UNITS = 4096  # of UTF-16, in one message (Bot API, sendMessage)
+ID_BITS = 63  # of the largest id; the Bot API's have 52 at most, and SQLite's integers no more
 
 HELLO = "Здравствуйте! Я небольшая модель, со мной можно поболтать. /reset — начать сначала."
 FORGOTTEN = "Хорошо, начнём сначала."
@@ -20,16 +22,22 @@ def read_update(update: Any) -> tuple[int | None, Received | None]:
     Both None for what is no update. The library parses a whole batch or none of it, and asks for
     one that it cannot parse without end; here each update is looked at alone.
     """
-    update_id = update.get("update_id") if isinstance(update, dict) else None
-    if not isinstance(update_id, int) or isinstance(update_id, bool):
+    update_id = as_object(update).get("update_id")
+    if not is_id(update_id):
         return None, None
     message = as_object(update.get("message"))
     chat = as_object(message.get("chat"))
     chat_id = chat.get("id")
-    if not isinstance(chat_id, int) or isinstance(chat_id, bool) or chat.get("type") != "private":
+    if not is_id(chat_id) or chat.get("type") != "private":
         return update_id, None
     text = message.get("text")
-    return update_id, Received(update_id, chat_id, text if isinstance(text, str) else None)
+    said = writable(text) if isinstance(text, str) else None
+    return update_id, Received(update_id, chat_id, said)
+
+
+def is_id(value: Any) -> TypeGuard[int]:
+    """Say whether a value can be the id of an update or of a private chat: both are positive."""
+    return type(value) is int and 0 < value < 2**ID_BITS
 
 
 def as_object(value: Any) -> dict[str, Any]:

@@ -7,7 +7,9 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,9 @@ def test_a_chat_is_answered_with_what_was_said_before_and_with_nothing_else(serv
     assert {chat for _, chat in server.actions} == {7, 8}
 
 
+SAID = {"message": {"chat": {"id": 4, "type": "private"}, "text": "an update without an id"}}
+
+
 def test_what_the_server_does_wrong_is_lived_with(server, tmp_path):
     server.faults["sendMessage"].extend([("retry_after", 1), ("status", 502), "cut"])
     server.faults["getUpdates"].extend([("status", 500), "garbage", "cut", ("retry_after", 1)])
@@ -97,16 +102,83 @@ def test_what_the_server_does_wrong_is_lived_with(server, tmp_path):
         server.say(1, "раз")
         server.put({"message": {"chat": "no chat", "text": ["no text"]}})
         server.put({"message": None, "poll": {"id": 7}})
-        server.updates.append({"message": "an update without an id"})
+        server.say(3, "a\ud83d b")
+        server.say(2**70, "a chat of no number that SQLite has")
+        server.say(True, "a chat of no number at all")
+        server.updates += [SAID, {"update_id": 2**70} | SAID]  # no offset is asked for after it
         server.say(1, "два")
-        assert server.wait_for(lambda: len(server.texts(1)) == 2)
-        server.updates = [u for u in server.updates if "update_id" in u]
+        assert server.wait_for(lambda: len(server.texts(1)) == 2 and len(server.texts(3)) == 1)
+        server.updates = []
 
     start = time.monotonic()
     run_bot(server, tmp_path / "j", act)
     assert server.texts(1) == [" > раз", "раз /  > раз > два"]
+    assert server.texts(3) == [" > a b"]
+    assert len(server.sent) == 3
     # Nothing is asked for without end: a poll takes a second if it brings nothing new.
     assert server.calls.count("getUpdates") < 12 + 2 * (time.monotonic() - start)
+
+
+UNREADABLE = [
+    *(("body", 200, text) for text in ("null", "[]", '{"ok": true}', '{"ok": true, "result": 1}')),
+    ("body", 200, "[" * 200_000),
+    ("body", 500, "[1]"),
+    ("body", 429, '{"ok": false, "parameters": [1]}'),
+    ("body", 429, '{"ok": false, "parameters": {"retry_after": "1"}}'),
+]
+
+
+@pytest.mark.parametrize("method", ["getMe", "deleteWebhook", "getUpdates", "sendMessage"])
+def test_after_an_answer_that_the_library_cannot_digest_it_is_asked_again(
+    server, tmp_path, monkeypatch, caplog, method
+):
+    monkeypatch.setattr(telegram_bot, "FIRST_PAUSE", 0.01)
+    # Whatever it says of a webhook, nobody asks what it said.
+    bodies = [body for body in UNREADABLE if method != "deleteWebhook" or '"result"' not in body[2]]
+    server.faults[method].extend(bodies)
+    server.faults["sendChatAction"].extend(UNREADABLE)
+
+    def act() -> None:
+        server.say(1, "раз")
+        assert server.wait_for(lambda: len(server.texts(1)) == 1)
+
+    run_bot(server, tmp_path / "j", act)
+    assert server.texts(1) == [" > раз"]
+    told = [line for line in caplog.messages if "an answer that cannot be read (" in line]
+    assert len(told) == len(bodies)  # a pause after each
+
+
+def test_a_chat_that_meets_what_nobody_foresaw_is_answered_again(
+    server, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(telegram_bot, "FIRST_PAUSE", 0.01)
+    failures = [RuntimeError("once"), RuntimeError("twice")]
+    split = telegram_messages.split_message
+
+    def failing(text: str) -> list[str]:
+        if failures:
+            raise failures.pop()
+        return split(text)
+
+    monkeypatch.setattr(telegram_messages, "split_message", failing)
+
+    def act() -> None:
+        for text in ("раз", "два"):
+            server.say(1, text)
+        assert server.wait_for(lambda: len(server.texts(1)) == 2)
+
+    run_bot(server, tmp_path / "j", act)
+    assert server.texts(1) == [" > раз", "раз /  > раз > два"]
+    assert sum("a chat was not answered" in line for line in caplog.messages) == 2
+
+
+@pytest.mark.parametrize("number", [True, 0, -1, 2**63, 7.0, "7", None])
+def test_what_can_be_no_id_is_none(number):
+    read, chat = telegram_messages.read_update, {"id": 7, "type": "private"}
+    assert read({"update_id": number, "message": {"chat": chat, "text": "x"}}) == (None, None)
+    message = {"chat": chat | {"id": number}, "text": "x"}
+    assert read({"update_id": 2**63 - 1, "message": message}) == (2**63 - 1, None)
+    assert read({"update_id": 1, "message": message | {"chat": chat}}) == (1, Received(1, 7, "x"))
 
 
 def test_a_failed_reply_is_answered_kindly_and_too_many_are_held_off(server, tmp_path):
@@ -190,8 +262,7 @@ def test_a_wrong_token_is_one_line_without_it(server, tmp_path):
     assert wrong not in str(error.value)
 
 
-def test_a_second_poller_is_told_of_and_nothing_is_lost(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(telegram_bot, "CONFLICT_SECONDS", 0.5)
+def test_a_second_poller_is_told_of_and_nothing_is_lost(server, tmp_path):
     server.say(1, "до")
 
     async def conflict(data: dict):
@@ -211,6 +282,49 @@ def test_a_second_poller_is_told_of_and_nothing_is_lost(server, tmp_path, monkey
         Journal(tmp_path / "k")
 
 
+def test_two_pollers_are_told_of_each_other_while_messages_flow(
+    server, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(telegram_bot, "CONFLICT_SECONDS", 600.0)
+    limits, is_over = Limits(history_turns=0), threading.Event()
+
+    def keep_talking() -> None:
+        while not is_over.is_set():
+            n = len(server.sent)
+            server.say(1, "раз")
+            server.wait_for(lambda n=n: len(server.sent) > n or is_over.is_set(), 1.0)
+
+    async def main() -> None:
+        bots = [
+            TelegramBot(make_bot(TOKEN, server.api), Journal(tmp_path / name), reply, limits)
+            for name in "ab"
+        ]
+        running = [asyncio.create_task(bot.run()) for bot in bots]
+        talking = asyncio.create_task(asyncio.to_thread(keep_talking))
+        ended, _ = await asyncio.wait(running, timeout=120, return_when=asyncio.FIRST_COMPLETED)
+        is_over.set()
+        for bot in bots:
+            bot.stop.set()
+        await talking
+        await asyncio.gather(*running, return_exceptions=True)
+        for each in ended:
+            each.result()
+
+    with pytest.raises(InputError, match="another program receives"):
+        asyncio.run(main())
+    assert server.sent
+    assert any("another program receives" in line for line in caplog.messages)
+
+
+def test_conflicts_count_for_a_while_and_those_of_a_request_of_our_own_not(monkeypatch):
+    monkeypatch.setattr(telegram_bot, "POLL_SECONDS", 10)
+    note, conflicts = telegram_bot.note_conflict, deque()
+    for now in (0.0, 1.0, 9.0, 10.0, 41.0, 60.0):  # a start anew, and two at other times
+        note(conflicts, now)
+    with pytest.raises(InputError, match="another program receives"):
+        note(conflicts, 61.0)
+
+
 LONG = "слово " * 1_000  # more than a page of the journal has room for
 
 
@@ -223,7 +337,9 @@ def full_journal(path: Path) -> Journal:
 
 def test_a_journal_that_cannot_keep_what_was_received_ends_the_bot_in_one_line(server, tmp_path):
     server.say(1, LONG)
-    with pytest.raises(InputError, match=r"j: the bot's journal cannot be written .*is full"):
+    with pytest.raises(
+        InputError, match=r"j: the bot's journal cannot be read or written .*is full"
+    ):
         run_bot(server, full_journal(tmp_path / "j"))
     assert not server.confirmed  # so the server hands it out again
 
@@ -251,6 +367,16 @@ def test_a_journal_that_cannot_keep_a_reply_ends_the_bot_and_it_is_said_again(
     left = Journal(tmp_path / "j")
     assert [message.text for message in left.waiting()] == ["раз"]
     assert left.memory(1).turns == []
+
+
+def test_a_journal_that_cannot_be_read_any_more_ends_the_bot_in_one_line(server, tmp_path):
+    for table, expected in (("turns", "no such table: turns"), ("updates", "no such table")):
+        journal = Journal(tmp_path / table)
+        journal.file.execute(f"drop table {table}")
+        server.say(1, "раз")
+        with pytest.raises(InputError, match=f"journal cannot be read or written .*{expected}"):
+            run_bot(server, journal)
+    assert server.texts(1) == []
 
 
 def test_of_a_disk_that_takes_nothing_no_other_bot_is_blamed(tmp_path):
