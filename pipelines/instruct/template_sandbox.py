@@ -2,8 +2,9 @@
 
 `python -m pipelines.instruct.template_sandbox` reads one JSON request a line and answers each with
 one line (rendering.py is the other end). Jinja's sandbox keeps a template from Python's insides.
-The processor's time of every rendering is limited by a signal, which stops a loop wherever it is;
-memory by the operating system; the length of a text, and what `*`, `**` and `%` may make, here.
+The processor's time of every rendering is limited by a signal, which stops a loop of Python's; a
+later one ends the process where no Python runs in between, as in comparing lists of lists. Memory
+is limited by the operating system; the length of a text, and what `*`, `**` and `%` may make, here.
 """
 
 import json
@@ -14,6 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, meta, nodes
 from jinja2.runtime import Context
@@ -28,6 +30,23 @@ MAX_WIDTH = 1000  # of a formatted value
 
 class LimitError(Exception):
     """A template wants more than it may have."""
+
+
+class LabelError(Exception):
+    """A label that is the place of no answer choice."""
+
+
+class Choices(list):
+    """Answer choices of which a label takes one. -1, "no gold label" on the Hub, takes none."""
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, bool):
+            raise LabelError(f"label {str(place).lower()} is no number; give the place of a choice")
+        if isinstance(place, int) and not 0 <= place < len(self):
+            raise LabelError(
+                f"label {place} is out of range; there are {len(self)} answer choices, from 0"
+            )
+        return super().__getitem__(place)
 
 
 class Environment(ImmutableSandboxedEnvironment):
@@ -125,15 +144,20 @@ def too_slow(number: int, frame: FrameType | None) -> None:
 def run_limited(function: object, seconds: float) -> dict:
     """Return {"value": function()}, or {"error": why} if it fails or takes too long."""
     signal.signal(signal.SIGVTALRM, too_slow)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process
     try:
         # Again and again: a handler of the template's making can not catch it for good.
         signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 0.1)
+        signal.setitimer(signal.ITIMER_PROF, 3 * seconds + 1)
         try:
             return {"value": function()}  # type: ignore[operator]
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
     except LimitError as error:
         return {"error": f"it wants {error}"}
+    except LabelError as error:
+        return {"error": str(error)}
     except MemoryError:
         return {"error": "it wants too much memory"}
     except RecursionError:
@@ -176,7 +200,7 @@ def answer(request: dict) -> dict:
             options = None
             if request["answer_choices"]:
                 options = bounded(choices.generate(values), request["max_chars"]).split(SEPARATOR)
-                options = [option.strip() for option in options]
+                options = Choices(option.strip() for option in options)
             text = bounded(body.generate(values, answer_choices=options), request["max_chars"])
             options = options and [each.replace(PROTECTED, SEPARATOR) for each in options]
             return {"parts": parts_of(text), "choices": options}

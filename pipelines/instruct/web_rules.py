@@ -2,8 +2,9 @@
 
 `paper` is Raffel et al. 2020, section 2.2; `released` the code that made the published data set
 (tensorflow/datasets, c4_utils.py); `datatrove` its C4QualityFilter 0.10.1. They differ in
-thresholds, in what counts as an end mark, and in what counts as repeated. A rule about pages sees
-only the lines that reached it: a bracket on a line that was dropped before drops no page.
+thresholds, in what ends a line, in what counts as an end mark, and in what counts as repeated. A
+rule about pages sees only the lines that reached it: a bracket on a line that was dropped before
+drops no page.
 """
 
 import re
@@ -58,12 +59,15 @@ class Thresholds:
     drops_ellipsis: bool
     counts_words_before_citations_go: bool
     repeats: Repeats
+    splits_at_every_separator: bool  # as str.splitlines: at \r, form feeds, NEL and U+2028, too
 
 
 THRESHOLDS = {
-    RuleSet.paper: Thresholds(3, 5, (".", "?", "!", '"'), False, False, Repeats.three_sentences),
-    RuleSet.released: Thresholds(5, 3, (".", "?", "!", '"'), True, False, Repeats.lines),
-    RuleSet.datatrove: Thresholds(3, 5, (".", "?", "!", '"', "'"), True, True, Repeats.none),
+    RuleSet.paper: Thresholds(
+        3, 5, (".", "?", "!", '"'), False, False, Repeats.three_sentences, False
+    ),
+    RuleSet.released: Thresholds(5, 3, (".", "?", "!", '"'), True, False, Repeats.lines, True),
+    RuleSet.datatrove: Thresholds(3, 5, (".", "?", "!", '"', "'"), True, True, Repeats.none, True),
 }
 
 
@@ -113,7 +117,7 @@ def clean_page(
     if not is_first(normalize_url(url), seen.urls):
         return "url_seen", ""
     lines = []
-    for line in text.split("\n"):
+    for line in text.splitlines() if limits.splits_at_every_separator else text.split("\n"):
         reason, kept = clean_line(line.strip(), limits)
         if reason in PAGE_REASONS:
             return reason, ""

@@ -172,9 +172,6 @@ def test_a_template_of_another_data_set_is_told_by_its_field(made):
 
 def test_answers_must_be_among_choices_that_differ(made):
     fields = {"a": "x", "label": 2, "e": ""}
-    assert "UndefinedError" in refused(
-        made, "{{a}} ||| {{ answer_choices[label] }}", fields, "no ||| yes"
-    )
     assert "answer choice 1 of 2 is empty" in refused(
         made, "{{a}} ||| yes", fields, "{{e}} ||| yes"
     )
@@ -187,6 +184,31 @@ def test_answers_must_be_among_choices_that_differ(made):
     assert "3 parts between |||" in refused(made, "{{a}} ||| b ||| c", fields)
     with pytest.raises(InputError, match="has a field answer_choices"):
         render(made, template("{{a}} ||| b"), [("e", {"a": "x", "answer_choices": 1})])
+
+
+@pytest.mark.parametrize("label", [-1, -2, 2, 5, True, False])
+def test_a_label_that_is_no_place_of_a_choice_is_refused_by_template_and_example(made, label):
+    asks = "{{a}}? ||| {{ answer_choices[label] }}"
+    message = refused(made, asks, {"a": "x", "label": label}, "no ||| yes")
+    assert message.startswith("template 't' of d, example e1: label ")
+    expected = {
+        True: f"label {str(label).lower()} is no number;",
+        False: f"label {label} is out of range; there are 2 answer choices",
+    }
+    assert expected[isinstance(label, bool)] in message
+
+
+def test_a_guarded_template_skips_what_has_no_label_and_reckons_with_labels_as_before(made):
+    """As TREC's, whose fine labels are counted from those of their coarse one."""
+    asks = (
+        "{% if label in [3, 4] %}{{ answer_choices[:-1] | join(', ') }} or {{ answer_choices | last"
+        " }}: {{a}} ||| {{ answer_choices [label-3] }}{% endif %}"
+    )
+    rows = [(str(label), {"a": "x", "label": label}) for label in (-1, 3, 4)]
+    none, first, second = render(made, template(asks, "who ||| where"), rows)
+    assert none.skipped == "no_input"
+    assert first == Rendered("who or where: x", "who", ["who", "where"], 0)
+    assert second.label == 1
 
 
 def test_a_target_keeps_its_place_among_the_choices():

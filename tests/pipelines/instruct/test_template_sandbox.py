@@ -1,5 +1,10 @@
 """What the process that renders templates is made of, by hand; test_rendering.py asks it whole."""
 
+import json
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from pipelines.instruct.template_sandbox import (
@@ -10,6 +15,13 @@ from pipelines.instruct.template_sandbox import (
     most_frequent,
     parts_of,
     protected,
+)
+from tests.project_copy import ROOT
+
+# Two lists of lists, 60 deep, that differ nowhere: 2**60 comparisons, all of them in C.
+COMPARES_WITHOUT_END = (
+    "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}"
+    "{% set ns.b = [ns.b, ns.b] %}{% endfor %}{{ ns.a == ns.b }} ||| a"
 )
 
 
@@ -56,3 +68,17 @@ def test_parts_are_split_at_the_template_s_separators_alone_and_stripped():
     assert parts_of(f" ask {field}? ||| yes\n") == ["ask u ||| v?", "yes"]
     assert parts_of("one") == ["one"]
     assert parts_of("||| a |||b") == ["", "a", "b"]
+
+
+def test_a_loop_in_which_no_python_runs_ends_the_process_by_a_signal_of_the_system():
+    request = {"jinja": COMPARES_WITHOUT_END, "answer_choices": "", "rows": [{}], "streams": ["s"]}
+    request |= {"max_chars": 100, "max_field_chars": 0, "seconds": 0.01}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.instruct.template_sandbox"],
+        cwd=ROOT,
+        input=json.dumps(request) + "\n",
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (-signal.SIGPROF, "")

@@ -42,9 +42,11 @@ WORDS = [
 ]
 SPECIAL = [
     "javascript", "JavaScript", "lorem ipsum", "Lorem Ipsum", "privacy policy", "uses cookies",
-    "{", "}", "[1]", "[edit]", "[citation needed]", "[]", "darn", "Darn,", "darnel", "x" * 1001,
+    "{", "}", "[1]", "[12]", "[edit]", "[citation needed]", "[]", "darn", "Darn,", "darnel",
+    "x" * 1001,
 ]  # fmt: skip
-ENDS = [".", ".", ".", "!", "?", '"', "'", "...", "", ",", '."', ".'", ".[2]", " "]
+ENDS = [".", ".", ".", "!", "?", '"', "'", "...", "", ",", '."', ".'", ".[2]", ".[34]", " "]
+SEPARATORS = ["\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 
 
 def literal(url, text, rules, urls, seen):
@@ -60,12 +62,14 @@ def literal(url, text, rules, urls, seen):
         return "url_seen", None
     urls.add(address)
     kept = []
+    for separator in SEPARATORS if rules in ("released", "datatrove") else []:
+        text = text.replace(separator, "\n")
     for line in text.split("\n"):
         line = line.strip()
         if max([len(word) for word in line.split()], default=0) > 1000:
             continue
         before = len(line.split())
-        for mark in ("edit", "citation needed", *(str(n) for n in range(10)), ""):
+        for mark in ("edit", "citation needed", *(str(n) for n in range(100)), ""):
             line = line.replace(f"[{mark}]", "")
         if line[-1:] not in ({".", "?", "!", '"', "'"} if rules == "datatrove" else set('.?!"')):
             continue
@@ -165,7 +169,10 @@ def made_pages(n, seed):
         if rng.random() < 0.02:
             lines.append("a b c d e " * 20_000 + ".")
         url = rng.choice(["http://", "https://www.", ""]) + f"site.example/{rng.randrange(3 * n)}"
-        yield url + rng.choice(["", "/", "?utm_source=a"]), "\n".join(lines)
+        text = "".join(
+            line + rng.choice(["\n"] * 9 + SEPARATORS[:1] + SEPARATORS) for line in lines
+        )
+        yield url + rng.choice(["", "/", "?utm_source=a"]), text
 
 
 @pytest.mark.parametrize("rules", list(RuleSet))
@@ -205,6 +212,17 @@ def test_the_forms_differ_where_their_sources_do(line, paper, released, datatrov
         text = "\n".join([*(f"{LONG} {n} more of it is here." for n in range(5)), line])
         _, kept = clean_page("u", text, THRESHOLDS[rules], None, Seen(), Counter())
         assert (len(kept.split("\n")) == 6) == is_kept, rules
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_what_ends_a_line_is_what_ends_it_in_the_sources(separator):
+    text = "\n".join(f"{LONG} {n} more of it is here." for n in range(5))
+    # One line in the paper's form, where it is not a line feed, too: all of it goes.
+    in_paper = 6 if "\n" in separator else 4
+    for rules, n_left in (("paper", in_paper), ("released", 6), ("datatrove", 6)):
+        both = f"{text}{separator}And {LONG}{separator}Of javascript."
+        _, kept = clean_page("u", both, THRESHOLDS[RuleSet(rules)], None, Seen(), Counter())
+        assert len(kept.split("\n")) == n_left, rules
 
 
 def test_a_bracket_on_a_line_that_was_dropped_before_drops_no_page():
