@@ -1,5 +1,6 @@
 """Tables for a terminal, and lines that are typed there."""
 
+import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from io import TextIOWrapper
@@ -7,6 +8,12 @@ from io import TextIOWrapper
 from tabulate import tabulate
 
 COLUMNS = 80  # of a terminal
+NOT_SHOWN = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")  # a terminal obeys some of these
+
+
+def in_one_line(text: str) -> str:
+    """Return a text in one line, without what a terminal would obey."""
+    return NOT_SHOWN.sub(" ", text).strip()
 
 
 def read_line(prompt: str = "") -> str:

@@ -7,18 +7,22 @@ In this pipeline's folder, after `dvc repro`:
     python -m ask --page                                     # on a page of this machine
 
 Each arm prints its most likely choice, and of every choice the log probability (nats, summed over
-its tokens with the end-of-text) and its share among the choices.
+its tokens with the end-of-text) and its share among the choices. A task is cut to as many tokens as
+those of the training (tokenize.max_input_tokens in params.yaml), and it is said if it is.
 """
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from genlab.core.program import InputError, run, stage_app
-from genlab.core.terminal import table
+from genlab.core.terminal import in_one_line, table
+from genlab.core.yaml_text import load_yaml
+from genlab.web.bodies import writable
 from genlab.web.shown_page import Port, show_page
 
 if TYPE_CHECKING:
@@ -30,6 +34,15 @@ if TYPE_CHECKING:
     Arm = tuple[PreTrainedTokenizerBase, PreTrainedModel]
 
 app = stage_app()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many tokens are read, and written without choices."""
+
+    max_input_tokens: int
+    max_new_tokens: int
+
 
 HERE = Path(__file__).parent
 EXAMPLES = ["the ship was huge near the sea. is it big or small? | big | small"]
@@ -51,6 +64,8 @@ def main(
     from pipelines.instruct.arms import model_folders
 
     choices = check_choices(choices or [])
+    if any(writable(each) != each for each in (text, *choices)):
+        raise InputError("the task or a choice has bytes that are no text in UTF-8; type it again")
     if page and text:
         raise InputError("--page: the task is typed there; leave it out here")
     if not page and not text.strip():
@@ -64,12 +79,12 @@ def main(
         if arm not in folders:
             raise InputError(f"--arm {arm}: there are {', '.join(folders)}")
     folders = {arm: folder for arm, folder in folders.items() if not arms or arm in arms}
+    limits = Limits(read_max_input_tokens(HERE / "params.yaml"), max_new_tokens)
     if page:
-        show_arms(folders, max_new_tokens, port)
+        show_arms(folders, limits, port)
         return
     found = {
-        arm: answer(load_arm(folder), text, choices, max_new_tokens)
-        for arm, folder in folders.items()
+        arm: answer(load_arm(folder), text, choices, limits) for arm, folder in folders.items()
     }
     print(json.dumps(found, indent=2, ensure_ascii=False) if json_output else as_text(found))
 
@@ -82,6 +97,17 @@ def check_choices(choices: list[str]) -> list[str]:
     return choices
 
 
+def read_max_input_tokens(params: Path) -> int:
+    """Return to how many tokens an input is cut in training; InputError if that is not said."""
+    if not params.is_file():
+        raise InputError(f"{params}: no such file; run this in the pipeline's folder")
+    values = load_yaml(params.read_text(encoding="utf-8"))
+    most = values.get("tokenize", {}).get("max_input_tokens")
+    if not isinstance(most, int):
+        raise InputError(f"{params}: tokenize.max_input_tokens is {most}, not a number")
+    return most
+
+
 def load_arm(folder: Path) -> "Arm":
     """Return an arm's tokenizer and model."""
     from genlab.models.loading import load_for_inference, load_text_to_text_model
@@ -89,8 +115,12 @@ def load_arm(folder: Path) -> "Arm":
     return load_for_inference(folder, load=load_text_to_text_model)
 
 
-def answer(arm: "Arm", text: str, choices: list[str], max_new_tokens: int) -> dict:
-    """Return an arm's answer; with choices their log probabilities and shares, too."""
+def answer(arm: "Arm", text: str, choices: list[str], limits: Limits) -> dict:
+    """Return an arm's answer; with choices their log probabilities and shares, too.
+
+    tokens_cut: how many tokens of the text it did not read. Raises InputError for choices that its
+    tokenizer does not tell apart.
+    """
     from genlab.models.decoding import Decoding
     from genlab.models.prompts import encode, frame
     from genlab.models.seq2seq_decoding import generate_texts
@@ -103,10 +133,17 @@ def answer(arm: "Arm", text: str, choices: list[str], max_new_tokens: int) -> di
         [*start, *ids, end]
         for ids in encode(tokenizer, [text, *choices], read_special_tokens=False)
     )
+    if len(set(map(tuple, options))) < len(options):
+        raise InputError(
+            "two choices have the same tokens, as of words that the model does not know; give "
+            "others"
+        )
+    cut = {"tokens_cut": max(0, len(source) - limits.max_input_tokens)}
+    source = [*source[:-1][: limits.max_input_tokens - 1], end]
     if not choices:
-        greedy = Decoding(max_new_tokens, 0.0, 0, 1.0, 1, 1.0, 17)
+        greedy = Decoding(limits.max_new_tokens, 0.0, 0, 1.0, 1, 1.0, 17)
         [ids], _ = generate_texts(model, [source], ["asked"], greedy, 1)
-        return {"answer": tokenizer.decode(ids, skip_special_tokens=True).strip()}
+        return {"answer": tokenizer.decode(ids, skip_special_tokens=True).strip()} | cut
     [scores] = choice_scores(model, [source], [options], 1)
     sums = scores[:, 0]
     total = math.log(sum(math.exp(each - sums.max()) for each in sums)) + sums.max()
@@ -114,7 +151,7 @@ def answer(arm: "Arm", text: str, choices: list[str], max_new_tokens: int) -> di
         "answer": choices[predict(scores)],
         "log_probability": dict(zip(choices, map(float, sums), strict=True)),
         "share": {c: math.exp(each - total) for c, each in zip(choices, sums, strict=True)},
-    }
+    } | cut
 
 
 def as_text(found: dict[str, dict]) -> str:
@@ -125,12 +162,20 @@ def as_text(found: dict[str, dict]) -> str:
             f"{value:.2f} ({each['share'][choice]:.0%})"
             for choice, value in each.get("log_probability", {}).items()
         ]
-        rows.append([arm, each["answer"], *cells])
-    choices = next(iter(found.values())).get("log_probability", {})
-    return table(rows, ["arm", "answer", *choices], left=["answer"])
+        rows.append([arm, in_one_line(each["answer"]), *cells])
+    choices = map(in_one_line, next(iter(found.values())).get("log_probability", {}))
+    lines = [table(rows, ["arm", "answer", *choices], left=["answer"])]
+    lines += [f"{arm}: {note_of(each)}" for arm, each in found.items() if each["tokens_cut"]]
+    return "\n".join(lines)
 
 
-def show_arms(folders: dict[str, Path], max_new_tokens: int, port: int) -> None:
+def note_of(found: dict) -> str:
+    """Return what is said of a task that was cut; "" of one that was not."""
+    n = found["tokens_cut"]
+    return f"read without its last {n} tokens (tokenize.max_input_tokens)" if n else ""
+
+
+def show_arms(folders: dict[str, Path], limits: Limits, port: int) -> None:
     """Serve the page on which the arms answer side by side."""
     from genlab.web.asking import PAGE, Asking, asking_routes
 
@@ -139,9 +184,10 @@ def show_arms(folders: dict[str, Path], max_new_tokens: int, port: int) -> None:
 
         def ask(arm: str, prompt: str, draw: int) -> tuple[str, list[str]]:
             text, *choices = prompt.split("|")
-            found = answer(loaded[arm], text.strip(), check_choices(choices), max_new_tokens)
+            found = answer(loaded[arm], text.strip(), check_choices(choices), limits)
             share = found.get("share", {}).get(found["answer"])
-            return found["answer"], ["" if share is None else f"{share:.0%}"]
+            said = ["" if share is None else f"{share:.0%}", note_of(found)]
+            return found["answer"], [" ".join(filter(None, said))]
 
         asking = Asking(
             "Every arm side by side",

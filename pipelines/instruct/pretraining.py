@@ -17,7 +17,7 @@ from genlab.models.trial import save_tried
 from genlab.sources import model_folders
 from genlab.sources.source import Source
 from pipelines.instruct.prompt_templates import read_templates
-from pipelines.instruct.span_corruption import Corruption, Objective, make_pair
+from pipelines.instruct.span_corruption import Corruption, Objective, count_noise, make_pair
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, T5ForConditionalGeneration
@@ -30,8 +30,24 @@ class Pretraining:
     objective: Annotated[Objective, Option(help="mini: what a page is turned into")]
     noise_density: Annotated[float, Option(min=0.01, max=0.9, help="share of tokens hidden")]
     mean_span: Annotated[float, Option(min=1.0, help="tokens of a hidden span")]
-    n_salient: Annotated[int, Option(min=1, help="salient spans hidden at a time, at most")]
+    n_salient: Annotated[
+        int, Option(min=1, max=N_SENTINELS, help="salient spans hidden at a time, at most")
+    ]
     max_tokens: Annotated[int, Option(min=8, help="longer pages are cut into pieces")]
+
+
+def check_spans(task: Pretraining) -> None:
+    """Raise InputError if a text of `max_tokens` has more random spans than T5 has sentinels."""
+    if task.objective is Objective.language_model:
+        return
+    corruption = Corruption(task.noise_density, task.mean_span, task.n_salient)
+    n_spans = max(count_noise(n, corruption)[1] for n in range(2, task.max_tokens + 1))
+    if n_spans > N_SENTINELS:
+        raise InputError(
+            f"base.max_tokens={task.max_tokens}, base.noise_density={task.noise_density} and "
+            f"base.mean_span={task.mean_span} hide {n_spans} spans of a text, and T5 has "
+            f"{N_SENTINELS} sentinels; lower the first two, or raise the third"
+        )
 
 
 def make_t5(

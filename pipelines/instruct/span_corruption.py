@@ -149,9 +149,11 @@ def make_pair(
 ) -> tuple[list[int], list[int]]:
     """Return (input, target) of a text of at least two ids under an objective.
 
-    A text without a salient span has random ones. Raises ValueError if the text needs more
-    sentinels than there are.
+    A text without a salient span has random ones. Raises ValueError for a shorter text, or one that
+    needs more sentinels than there are.
     """
+    if len(ids) < 2:
+        raise ValueError(f"a text of {len(ids)} ids has no two parts; it must have 2 at least")
     if objective is Objective.language_model:
         return split_in_two(ids, end_id, rng)
     spans: list[tuple[int, int]] = []

@@ -18,7 +18,7 @@ from genlab.core.tables import write_table
 from genlab.mini.t5 import Sizes, check_sizes
 from genlab.sources.decoding import Encoding
 from genlab.sources.source import Source
-from pipelines.instruct.pretraining import Pretraining
+from pipelines.instruct.pretraining import Pretraining, check_spans
 from pipelines.instruct.schemas import PAGE_SCHEMA, TASK_SCHEMA
 
 app = stage_app()
@@ -102,10 +102,11 @@ def check_crawl(source: Source) -> None:
         raise InputError("crawl.source=hub: must be mini, or file with pages of your own")
 
 
-def check_base(source: Source, sizes: Sizes) -> None:
-    """Raise InputError for sizes of the mini model that make none."""
+def check_base(source: Source, sizes: Sizes, pretraining: Pretraining) -> None:
+    """Raise InputError for sizes of the mini model that make none, and for too many spans."""
     if source is Source.mini:
         check_sizes(sizes)
+        check_spans(pretraining)
 
 
 @app.command()
@@ -127,7 +128,7 @@ def base(
     from pipelines.instruct.mini_world import read_world
     from pipelines.instruct.pretraining import copy_base, make_base, template_words
 
-    check_base(source, sizes)
+    check_base(source, sizes, pretraining)
     if source is Source.mini:
         prompts, salient = template_words(tasks_table, templates), read_world(world).salient()
         write_json(metrics, make_base(path, prompts, salient, output, sizes, pretraining))

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.web.streams import Streams
 from pipelines.instruct import ask
-from tests.tiny_t5 import save_t5
+from tests.tiny_t5 import make_tokenizer, save_t5
 
 TASK = "кафе, борщ"
 
@@ -20,6 +20,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ask")
     save_t5(folder / "data/fetch/base", seed=1)
     save_t5(folder / "data/train/main", seed=2)
+    (folder / "params.yaml").write_text("tokenize:\n  max_input_tokens: 20\n")
     return folder
 
 
@@ -72,7 +73,32 @@ def test_what_cannot_be_asked_is_named(folder, monkeypatch):
         ([" "], "nothing is asked"),
         (["a", "b", "b"], "choices must be two or more"),
         (["a", "--arm", "other"], "--arm other: there are pretrained_only, main"),
+        (["\udcff hello"], "bytes that are no text in UTF-8"),
+        (["a", "b", "\udcff"], "bytes that are no text in UTF-8"),
+        (["a", "🐶", "🐱"], "two choices have the same tokens"),
         (["a", "--page"], "--page: the task is typed there"),
     ):
         with pytest.raises(InputError, match=message):
             asked(*words)
+
+
+def test_a_task_is_cut_as_in_training_and_that_is_said(folder, monkeypatch):
+    monkeypatch.setattr(ask, "HERE", folder)
+    whole = json.loads(asked("--json", "--arm", "main", TASK, "зал", "врач"))["main"]
+    assert whole["tokens_cut"] == 0
+    count, found = make_tokenizer(), []
+    for n in (20, 40):
+        text = f"{TASK} " * n
+        found.append(json.loads(asked("--json", "--arm", "main", text, "зал", "врач"))["main"])
+        assert found[-1]["tokens_cut"] == len(count(text)["input_ids"]) - 20
+    long, longer = found
+    assert longer["log_probability"] == long["log_probability"] != whole["log_probability"]
+    shown = asked("--arm", "main", f"{TASK} " * 20, "зал", "врач")
+    assert f"main: read without its last {long['tokens_cut']} tokens" in shown
+
+
+def test_what_a_terminal_would_obey_is_not_shown(folder, monkeypatch):
+    monkeypatch.setattr(ask, "HERE", folder)
+    shown = asked("--arm", "main", TASK, "з\x1b[2Jал", "вр\x9bач\nи")
+    assert not {"\x1b", "\x9b"} & set(shown)
+    assert "з [2Jал" in shown and "вр ач и" in shown

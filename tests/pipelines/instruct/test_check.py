@@ -41,6 +41,10 @@ def test_what_can_run_passes(folder, changes):
         ({"arms.pretrained_only": {"tasks": ["all"], "ask": "prefix"}}, "arms.pretrained_only: "),
         ({"clean.rules": "c4"}, "clean.rules=c4: 'c4' is not one of 'paper', 'released'"),
         ({"base.objective": "span"}, "base.objective=span: 'span' is not one of 'spans'"),
+        (
+            {"base.max_tokens": 600, "base.noise_density": 0.5, "base.mean_span": 1.0},
+            "base.max_tokens=600, base.noise_density=0.5 and base.mean_span=1.0 hide 300 spans",
+        ),
         ({"base.d_model": 126}, "base.d_model=126 must be a multiple of base.num_heads=4"),
         ({"train.mixing": "even"}, "train.mixing=even: 'even' is not one of"),
         ({"crawl.source": "hub"}, "crawl.source=hub: must be mini, or file with pages"),

@@ -77,6 +77,13 @@ def test_every_objective_ends_both_sides_and_loses_nothing(objective):
         assert make_pair(*args[:-1], random.Random(seed)) == (source, target)
 
 
+@pytest.mark.parametrize("ids", [[], [5]])
+@pytest.mark.parametrize("objective", list(Objective))
+def test_a_text_without_two_parts_is_refused(objective, ids):
+    with pytest.raises(ValueError, match=rf"a text of {len(ids)} ids has no two parts"):
+        make_pair(ids, objective, T5, frozenset({5}), SENTINELS, END, random.Random(0))
+
+
 def test_more_spans_than_sentinels_are_refused():
     with pytest.raises(ValueError, match="sentinels"):
         make_pair(
