@@ -5,7 +5,6 @@ on who else is answered with it: each chat's turn has a random stream of its own
 """
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
+from genlab.core.terminal import in_one_line
 from genlab.models.decoding import Decoding, check_positions, decode_batch, end_tokens
 from genlab.models.loading import load_for_inference
 from genlab.models.prompts import encode
@@ -24,7 +24,6 @@ from pipelines.chitchat.chat_inputs import build_prompt, special_of
 from pipelines.chitchat.dialogue_rules import Rules, clean_turns
 
 SILENCE = "…"  # for a reply without a word: an empty message cannot be sent
-NOT_SHOWN = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")  # a terminal obeys some of these
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class Responder:
     def text_of(self, tokens: list[int]) -> str:
         """Return a reply's text in one line, without half a character at its end."""
         text = decode_texts(self.tokenizer, [tokens])[0].rstrip("\ufffd")
-        return NOT_SHOWN.sub(" ", text).strip()
+        return in_one_line(text)
 
 
 class Batcher:

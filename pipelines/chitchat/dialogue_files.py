@@ -25,7 +25,7 @@ from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS
 from genlab.sources.bad_rows import BadRows
 from genlab.sources.decoding import Encoding
-from genlab.sources.file_text import count_files, is_hidden, recognise_start, text_lines
+from genlab.sources.file_text import count_files, is_hidden, opened, recognise_start, text_lines
 from genlab.sources.foreign_files import files_in
 from genlab.sources.hub import load_dataset
 from genlab.sources.json_text import json_rows
@@ -129,8 +129,9 @@ def find_files(path: Path, counts: Counter) -> list[Path]:
         print(f"not read, as hidden or no data file: {n_unread} ({unread})", file=sys.stderr)
     if not files:
         raise InputError(
-            f"{path}: no file of dialogues in this folder (there: {unread or 'nothing'}); "
-            f"unpack archives, and give files ending in {' '.join(EXTENSIONS)} (or .gz, .zst)"
+            f"{path}: no file of dialogues in this folder (there: {unread or 'nothing'}); unpack "
+            f"archives, and give files ending in {' '.join(EXTENSIONS)} (but for pickles .gz and "
+            ".zst, too)"
         )
     return files
 
@@ -149,8 +150,8 @@ def read_rows(
 
 def recognise(file: Path, encoding: Encoding) -> DialogueFormat:
     """Return how a file is laid out, by its first characters; raise InputError for none of ours."""
-    with open(file, "rb") as raw:
-        head = raw.read(2)
+    with opened(file) as stream:
+        head = stream.read(2)
     if head[:1] == b"\x80" or head in (b"(l", b"]q", b"]\x94"):  # protocol 2 to 5, or 0 and 1
         return DialogueFormat.pickle
     is_parquet, start = recognise_start(file, 'dialogues, like lines "- Привет!"', encoding)

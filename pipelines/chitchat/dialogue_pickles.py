@@ -22,6 +22,8 @@ ALLOWED = {
     *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
     *("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET", "LONG_BINGET"),
 }
+NUMBERED = {"PUT", "BINPUT", "LONG_BINPUT"}  # keep an object under a number, from 0 or 1 on
+COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # gzip, zstd
 MAX_BYTES = 1 << 31  # 2 GiB; the study's 800,000 dialogues have about 0.2
 INSTEAD = "write the dialogues as JSON Lines instead"
 
@@ -47,6 +49,8 @@ def pickled_rows(file: Path) -> Iterator[tuple[str, Any]]:
     if file.stat().st_size > MAX_BYTES:
         raise InputError(f"{file}: a pickle of more than {MAX_BYTES} bytes; {INSTEAD}")
     content = file.read_bytes()
+    if content.startswith(COMPRESSED):
+        raise InputError(f"{file}: a compressed pickle; unpack it")
     check_opcodes(file, content)
     try:
         dialogues = ListUnpickler(io.BytesIO(content)).load()
@@ -60,9 +64,21 @@ def pickled_rows(file: Path) -> Iterator[tuple[str, Any]]:
 
 
 def check_opcodes(file: Path, content: bytes) -> None:
-    """Raise InputError for an opcode that builds more than lists and strings; run none."""
+    """Raise InputError for an opcode that builds more than lists and strings; run none.
+
+    The unpickler makes room for as many objects as the highest number that one is kept under, so a
+    number above how many there are is refused, too.
+    """
+    n_kept = 0
     try:
-        for opcode, _, position in pickletools.genops(content):
+        for opcode, number, position in pickletools.genops(content):
+            if opcode.name in NUMBERED and (number or 0) > n_kept + 1:
+                raise InputError(
+                    f"{file}: refused, as loading it could fill the memory: at byte {position} "
+                    f"this pickle keeps an object under number {number}, of {n_kept} before it; "
+                    f"{INSTEAD}"
+                )
+            n_kept += opcode.name in NUMBERED or opcode.name == "MEMOIZE"
             if opcode.name not in ALLOWED:
                 raise InputError(
                     f"{file}: refused, as loading it could run code: at byte {position} this "

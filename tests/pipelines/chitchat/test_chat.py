@@ -21,8 +21,10 @@ from pipelines.chitchat.chat_page import PAGE, chat_routes, reply_lines
 from pipelines.chitchat.conversation import Asked, Batcher, Memory, Responder
 from pipelines.chitchat.dialogue_rules import Rules
 from tests.browser import chromium  # noqa: F401
+from tests.pipelines.chitchat.test_telegram import run_bot
 from tests.pipelines.chitchat.tiny_chat import DIALOGUE, make_model
 from tests.project_copy import ROOT
+from tests.telegram_server import TelegramServer
 
 SAMPLED = Decoding(8, 1.0, 0, 1.0, 1, 1.0, 17)
 CLEAN = Rules(
@@ -46,13 +48,21 @@ def responder(folder) -> Responder:
     return Responder(folder, SAMPLED, CLEAN, 12)
 
 
+CHATS = range(1, 51)
+
+
+def words_of(chat: str, number: int) -> str:
+    """Return what a chat says in its turn of this number."""
+    return f"привет, я чат {chat}, говорю {number}"
+
+
 def talk(reply, chat: str, n_turns: int = 3):
     """Return a coroutine of one chat of a few turns, which gives its replies."""
 
     async def main() -> list[str]:
         memory, replies = Memory(), []
         for number in range(n_turns):
-            said = f"привет, я чат {chat}, говорю {number}"
+            said = words_of(chat, number)
             replies.append(await reply(memory.asked(chat, said)))
             memory.add(said, replies[-1], 3)
         return replies
@@ -60,7 +70,17 @@ def talk(reply, chat: str, n_turns: int = 3):
     return main()
 
 
-def test_fifty_chats_at_once_hear_what_each_hears_alone(responder):
+@pytest.fixture(scope="module")
+def heard_alone(responder) -> list[list[str]]:
+    """Return what each of fifty chats hears when there is no other."""
+
+    async def alone(chat: str) -> list[str]:
+        return await talk(Batcher(responder.reply, 1).reply, chat)
+
+    return [asyncio.run(alone(str(chat))) for chat in CHATS]
+
+
+def test_fifty_chats_at_once_hear_what_each_hears_alone(responder, heard_alone):
     batches: list[int] = []
 
     def together(asked: list[Asked]) -> list[str]:
@@ -69,16 +89,25 @@ def test_fifty_chats_at_once_hear_what_each_hears_alone(responder):
 
     async def all_at_once() -> list[list[str]]:
         batcher = Batcher(together, 64)
-        return await asyncio.gather(*(talk(batcher.reply, str(i)) for i in range(50)))
-
-    async def alone(chat: str) -> list[str]:
-        return await talk(Batcher(responder.reply, 1).reply, chat)
+        return await asyncio.gather(*(talk(batcher.reply, str(chat)) for chat in CHATS))
 
     found = asyncio.run(all_at_once())
     assert max(batches) > 10  # who waits is answered together
-    for chat in range(0, 50, 7):
-        assert found[chat] == asyncio.run(alone(str(chat)))
+    assert found == heard_alone
     assert len({replies[0] for replies in found}) > 25  # and they are not all one
+
+
+def test_fifty_chats_of_telegram_hear_what_each_hears_alone(responder, heard_alone, tmp_path):
+    with TelegramServer() as server:
+
+        def act() -> None:
+            for number in range(3):
+                for chat in CHATS:
+                    server.say(chat, words_of(str(chat), number))
+                assert server.wait_for(lambda n=number: len(server.sent) == 50 * (n + 1))
+
+        run_bot(server, tmp_path / "j", act, Batcher(responder.reply, 64).reply)
+        assert [server.texts(chat) for chat in CHATS] == heard_alone
 
 
 def test_a_reply_grows_and_what_was_said_is_cleaned_as_in_training(responder):

@@ -1,8 +1,10 @@
 """Where dialogues come from, and what is cleaned and left out: files, pickles, the mini world."""
 
+import gzip
 import io
 import os
 import pickle
+import struct
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -137,6 +139,29 @@ def test_a_pickle_of_anything_else_is_one_line(tmp_path, content, expected):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
     with pytest.raises(InputError, match=expected):
         read(tmp_path / "a.pkl")
+
+
+@pytest.mark.parametrize(
+    "put", [b"r" + struct.pack("<I", 200_000_000), b"q\x05", b"p200000000\n"], ids=repr
+)
+def test_a_pickle_that_wants_room_for_more_than_it_holds_is_refused(tmp_path, put):
+    (tmp_path / "a.pkl").write_bytes(b"\x80\x04](](\x8c\x01a" + put + b"\x8c\x01bee.")
+    with pytest.raises(InputError, match=r"could fill the memory: at byte 9 .* of 0 before it"):
+        read(tmp_path / "a.pkl")
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_pickle_that_keeps_its_objects_by_number_is_read_in_every_protocol(tmp_path, protocol):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps([TURNS, TURNS, TURNS[:1]], protocol))
+    found = [row for _, row in pickled_rows(tmp_path / "a.pkl")]
+    assert found == [TURNS, TURNS, TURNS[:1]]
+
+
+@pytest.mark.parametrize("layout", [DialogueFormat.auto, DialogueFormat.pickle])
+def test_a_compressed_pickle_is_to_be_unpacked(tmp_path, layout):
+    (tmp_path / "a.pkl.gz").write_bytes(gzip.compress(pickle.dumps([TURNS])))
+    with pytest.raises(InputError, match=r"a\.pkl\.gz: a compressed pickle; unpack it"):
+        read(tmp_path / "a.pkl.gz", layout=layout)
 
 
 def test_a_damaged_pickle_and_a_list_in_itself_are_one_line(tmp_path):

@@ -1,0 +1,19 @@
+"""The rules that every pipeline's texts go through."""
+
+import polars as pl
+
+from genlab.text.rules import clean_texts, plain_text
+
+
+def test_a_family_stays_one_emoji_and_no_other_joiner_is_left():
+    family = "👨\u200d👩\u200d👧"
+    waving = "👋🏽 ❤\ufe0f\u200d🔥"
+    texts = [
+        f"а\u200d{family}\u200d, {waving}",
+        "\u200dда\u200d\u200dнет 👧\u200d\u200d👧 👧\u200d",
+        "e\u200bf\u00ad\u200d",
+    ]
+    cleaned = clean_texts(
+        pl.Series("t", texts), plain_text(strip_markup=True, repair_encoding=True)
+    )
+    assert cleaned.to_list() == [f"а{family}, {waving}", "данет 👧\u200d👧 👧", "ef"]
