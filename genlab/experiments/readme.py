@@ -1,8 +1,8 @@
-"""Write README's tables from metrics/ and claims.yaml.
+"""Write README's tables from metrics/, claims.yaml and stages' docstrings.
 
-A README holds markers `<!-- NAME -->` ... `<!-- /NAME -->` for the tables it wants, of TABLES
-below; what stands between them is replaced. Run `python -m genlab readme` after new metrics are
-committed; a test compares.
+README.md, and RESULTS.md for what it has no room for, hold markers `<!-- NAME -->` ...
+`<!-- /NAME -->` for the tables they want, of TABLES below; what stands between them is replaced.
+Run `python -m genlab readme` after new metrics are committed; a test compares.
 """
 
 import re
@@ -33,13 +33,16 @@ from genlab.experiments.over_collections import (
     FAILS,
     HOLDS,
     VERDICTS,
+    cell_of,
     elsewhere_of,
     findings_table,
+    rankers_in,
     rankers_table,
     verdicts_table,
 )
 from genlab.experiments.published import groups_of
 from genlab.experiments.revisions import parse_metrics
+from genlab.experiments.stages_table import stages_table
 from genlab.experiments.task_tables import tasks_table
 from genlab.experiments.verified import describe_verified
 
@@ -193,13 +196,53 @@ def headlines_list(
         claim = content["claims"][name]
         margin = margin_of(claim, layout)
         cells = [
-            f"{names.get(group, group)} {claim_cell(cell, margin)}" for group, cell in found.items()
+            f"{in_words(names.get(group, group))} {claim_cell(cell, margin)}".strip()
+            for group, cell in found.items()
         ]
         real = f" On real rankers and passages: {elsewhere[name]}." if name in elsewhere else ""
         why = f" {claim[WHY]}" if WHY in claim else ""
         said = f"{claim['claim']} Here: {'; '.join(cells) or 'not run'}.{why}{real}"
         lines.append(wrapped(said, "- ", "  "))
     return "\n".join(lines)
+
+
+def headlines_over_collections(settled: dict, content: dict, layout: Layout) -> str:
+    """Return the claims under `headlines`, each with its verdicts over collections, by ranker."""
+    lines = []
+    for name in content.get("headlines") or []:
+        found, margin = settled["claims"].get(name, {}), margin_of(content["claims"][name], layout)
+        cells = [f"{ranker} {cell_of(found, ranker, margin)}" for ranker in rankers_in(settled)]
+        lines.append(wrapped(f"{content['claims'][name]['claim']} {'; '.join(cells)}.", "- ", "  "))
+    return "\n".join(lines)
+
+
+def headline_rows(content: dict, table: Callable[[str], str]) -> str:
+    """Return the rows and columns of a table that claims.yaml names under `headline_rows`.
+
+    There `table` is its name, `rows` maps columns to the cells of those rows that are shown (all if
+    left out), and `columns` lists what is shown of them. Raises InputError for one that is not
+    there.
+    """
+    where, asked = "claims.yaml: headline_rows", content.get("headline_rows")
+    if not isinstance(asked, dict) or not {"table", "columns"} <= asked.keys():
+        raise InputError(f"{where}: must have table and columns, and rows if not all are shown")
+    header, _, *body = (line[2:-2].split(" | ") for line in table(asked["table"]).splitlines())
+    wanted = asked.get("rows", {})
+    for name in [*asked["columns"], *wanted]:
+        if name not in header:
+            hint = did_you_mean(name, header)
+            raise InputError(f"{where}: {asked['table']} has no column {name}{hint}")
+    rows = [dict(zip(header, cells, strict=True)) for cells in body]
+    for name, cells in wanted.items():
+        there = {row[name] for row in rows}
+        for cell in cells:
+            if cell not in there:
+                hint = did_you_mean(str(cell), there)
+                raise InputError(f"{where}: {asked['table']} has no {name} {cell}{hint}")
+    shown = [row for row in rows if all(row[name] in cells for name, cells in wanted.items())]
+    columns = asked["columns"]
+    lines = [columns, ["---"] * len(columns), *([row[name] for name in columns] for row in shown)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def wrapped(text: str, first: str, later: str) -> str:
@@ -218,6 +261,7 @@ PAGES = ("README.md", "RESULTS.md")  # the second holds what the first has no ro
 TABLES = (
     *("claims", "arms", "references", "published", "probes", "outcomes", "spreads", "verified"),
     *("verdicts", "rankers", "findings", "example", "headlines", "tasks"),
+    *("headlines_over_collections", "headline_rows", "stages"),
 )
 
 
@@ -320,6 +364,12 @@ def render(folder: Path, name: str = "README.md") -> str:
             case "headlines":
                 settled = read("claims.json")
                 return headlines_list(settled, content, layout, names, elsewhere_of(folder))
+            case "headlines_over_collections":
+                return headlines_over_collections(read("claims.json"), content, layout)
+            case "headline_rows":
+                return headline_rows(content, table)
+            case "stages":
+                return stages_table(folder / "dvc.yaml")
             case "verified":
                 return wrapped(describe_verified(folder), "", "")
             case _ if name in own:

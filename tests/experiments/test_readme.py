@@ -26,7 +26,9 @@ from genlab.experiments.readme import (
     example_lines,
     exploratory_line,
     fill,
+    headline_rows,
     headlines_list,
+    headlines_over_collections,
     main,
     probes_table,
     published_table,
@@ -349,7 +351,8 @@ def test_every_table_can_be_rendered(tmp_path):
     """Or a name in TABLES without a table would leave "None" in a README."""
     shutil.copy(ROOT / "claims.yaml", tmp_path)
     (tmp_path / "metrics").mkdir()
-    for name in set(TABLES) - {"verified", "findings"}:  # which say so where nothing is there
+    says_so = {"verified", "findings"}  # where nothing is there
+    for name in set(TABLES) - {"headline_rows", *says_so}:
         (tmp_path / "README.md").write_text(f"<!-- {name} -->\n<!-- /{name} -->\n")
         with pytest.raises(InputError, match="no such file"):
             render(tmp_path)
@@ -382,6 +385,57 @@ def test_a_headline_says_the_claim_its_verdicts_and_what_real_rankers_said():
         headlines_list({"claims": {}}, content, LAYOUT, {}, {})
         == "- Shorter is better. Here: not run."
     )
+
+
+def test_a_headline_of_claims_without_groups_says_the_verdict_alone():
+    settled = {"claims": {"shorter": {"": FOUND}}}
+    content = {"headlines": ["shorter"], "claims": CLAIMS}
+    assert headlines_list(settled, content, LAYOUT, {}, {}) == (
+        "- Shorter is better. Here: **supported** -0.500 (-0.750 to +0.000)."
+    )
+
+
+def test_a_headline_over_collections_has_the_verdicts_of_each_ranker():
+    groups = {"wikiqa bm25": FOUND, "msmarco bm25": FOUND | {"verdict": "contradicted"}}
+    content = {"headlines": ["shorter"], "claims": CLAIMS}
+    said = headlines_over_collections({"claims": {"shorter": groups}}, content, LAYOUT)
+    assert " ".join(said.split()) == (
+        "- Shorter is better. bm25 **holds on 1 of 2, the contrary on 1**: wikiqa -0.50 (-0.75 to "
+        "+0.00) holds; msmarco -0.50 (-0.75 to +0.00) the contrary."
+    )
+
+
+ARMS = """\
+| how | arm | place | note |
+| --- | --- | --- | --- |
+| greedy | tuned | 2.00 (1.00-3.00) | P(a \\| b) |
+| greedy | base | 4.00 (3.00-5.00) |  |
+| sampled | tuned | 3.00 (2.00-4.00) |  |"""
+
+
+def test_headline_rows_are_rows_and_columns_of_another_table():
+    asked = {"table": "arms", "rows": {"how": ["greedy"]}, "columns": ["arm", "note"]}
+    assert headline_rows({"headline_rows": asked}, {"arms": ARMS}.__getitem__) == (
+        "| arm | note |\n| --- | --- |\n| tuned | P(a \\| b) |\n| base |  |"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"columns": ["arms"]}, "headline_rows: arms has no column arms; did you mean arm?"),
+        ({"rows": {"how": ["gredy"]}}, "headline_rows: arms has no how gredy; did you mean greedy"),
+        ({"columns": None}, None),
+    ],
+)
+def test_headline_rows_that_are_not_there_are_named(changed, message):
+    asked = {"table": "arms", "columns": ["arm"]} | changed
+    if message is None:
+        asked.pop("columns")
+        message = "claims.yaml: headline_rows: must have table and columns"
+    with pytest.raises(InputError) as error:
+        headline_rows({"headline_rows": asked}, {"arms": ARMS}.__getitem__)
+    assert message in str(error.value)
 
 
 def test_a_headline_that_is_no_claim_is_named(tmp_path, monkeypatch):

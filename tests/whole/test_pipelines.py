@@ -24,6 +24,8 @@ import yaml
 from genlab.core.checks import check_params, parse
 from genlab.core.deps import code_deps, modules_used, top_statements, with_deps
 from genlab.core.pipeline import OUTPUTS, Stage, load_stages, program_of
+from genlab.experiments.readme import PAGES, render
+from genlab.experiments.stages_table import stages_table
 from genlab.report.pipeline import names_of_numbers
 from genlab.skeleton.new import make_repository
 from tests.project_copy import ROOT
@@ -352,3 +354,43 @@ def test_dvc_saves_the_run_of_every_stage_but_rows_and_report(pipeline):
     for name, entry in entries(pipeline).items():
         kept_by_git = [out for out in entry.get("outs", []) if isinstance(out, dict)]
         assert not kept_by_git or name in ("rows", "report"), name
+
+
+# ---- README.md and RESULTS.md
+
+FOLDERS = [path.parent for path in PIPELINES if path.parent != ROOT]
+SETTLED = [
+    folder / page
+    for folder in FOLDERS
+    for page in PAGES
+    if (folder / page).is_file() and [*folder.glob("metrics/claims.json"), *folder.glob("record")]
+]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_pipelines_readme_is_at_most_40_lines_of_at_most_100_characters(folder):
+    lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 40
+    assert [line for line in lines if len(line) > 100] == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_pipelines_readme_has_its_stages_in_the_words_of_their_programs(folder):
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert f"<!-- stages -->\n{stages_table(folder / 'dvc.yaml')}\n<!-- /stages -->" in text
+
+
+@pytest.mark.parametrize("page", SETTLED, ids=lambda page: f"{page.parent.name}-{page.name}")
+def test_a_pipelines_page_says_what_its_record_says(page):
+    assert page.read_text(encoding="utf-8") == render(page.parent, page.name)
+
+
+@pytest.mark.parametrize("page", SETTLED, ids=lambda page: f"{page.parent.name}-{page.name}")
+def test_no_sentence_of_a_page_has_more_than_300_characters(page):
+    """Of what people wrote: tables, lists, code and what a program writes are left out."""
+    text = page.read_text(encoding="utf-8")
+    made = re.compile(r"^<!-- (\w+) -->\n.*?^<!-- /\1 -->$", re.DOTALL | re.MULTILINE)
+    blocks = re.split(r"\n\s*\n", made.sub("", text))
+    prose = [" ".join(block.split()) for block in blocks if block[:1].isalpha()]
+    sentences = [each for block in prose for each in re.split(r"(?<=[.?!]) (?=[A-Z*`])", block)]
+    assert [each for each in sentences if len(each) > 300] == []

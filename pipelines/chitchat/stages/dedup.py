@@ -1,4 +1,4 @@
-"""Drop copies of dialogues and replies that repeat their input; divide the rest into splits.
+"""Drop copies of dialogues and replies that repeat the input; divide the rest into splits.
 
 Reads cleaned dialogues. Writes those kept, in order, with their split and with which of their turns
 are replies. No opening line is in two splits. The corpus is held in memory: the 87,720 dialogues of

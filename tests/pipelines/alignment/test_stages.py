@@ -323,9 +323,3 @@ def test_the_committed_claims_and_table_are_of_the_arms_in_params():
     assert list(details) == ["before", *params["compared"]["arms"]]
     assert set(params["compared"]["arms"]) <= set(params["arms"])
     assert {arm["pairs"] for arm in params["arms"].values()} <= set(params["pairs"])
-
-
-def test_the_readme_says_what_the_committed_metrics_say():
-    from genlab.experiments.readme import render
-
-    assert (PIPELINE / "README.md").read_text(encoding="utf-8") == render(PIPELINE)

@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
-from genlab.experiments.readme import render
 from pipelines.rankers.stages import alter, fetch, probe, report, score, score_candidates
 from tests.project_copy import ROOT
 
@@ -191,7 +190,3 @@ def test_no_collection_is_an_error(tmp_path):
             tmp_path / "m.json", "--speed", tmp_path / "s.json", "--batch_size", 8, "--seed", 5,
         )  # fmt: skip
     assert not list(tmp_path.iterdir())
-
-
-def test_the_readme_says_what_the_committed_record_says():
-    assert (PIPELINE / "README.md").read_text(encoding="utf-8") == render(PIPELINE)

@@ -122,8 +122,8 @@ def test_a_number_in_a_comment_of_params_is_what_it_says(pattern, expected):
         ),
     ],
 )
-def test_a_number_in_the_readme_is_what_it_says(pattern, expected):
-    check_said(REVIEWS.folder / "README.md", pattern, expected())
+def test_a_number_in_the_results_is_what_it_says(pattern, expected):
+    check_said(REVIEWS.folder / "RESULTS.md", pattern, expected())
 
 
 def test_epochs_of_low_ratings_have_as_many_steps_as_params_say():

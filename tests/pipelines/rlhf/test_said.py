@@ -33,13 +33,13 @@ def test_the_comments_of_params_say_what_is_so(pattern, expected):
     check_said(RLHF.folder / "params.yaml", pattern, [f"{expected():,.0f}"])
 
 
-def test_readme_says_how_many_answers_best_of_n_had_and_how_many_trainings_were_made():
-    readme = RLHF.folder / "README.md"
-    check_said(readme, r"generation of (\d+) answers a prompt", [f"{PARAMS['gen']['n_best']}"])
+def test_the_results_say_how_many_answers_best_of_n_had_and_how_many_trainings_were_made():
+    results = RLHF.folder / "RESULTS.md"
+    check_said(results, r"generation of (\d+) answers a prompt", [f"{PARAMS['gen']['n_best']}"])
     assert PARAMS["arms"]["main"]["n_seeds"] == PARAMS["reward"]["n_seeds"] == 5  # "Five trainings"
 
 
-def test_truth_turns_at_the_step_that_readme_names_while_the_proxy_goes_on_rising():
+def test_truth_turns_at_the_step_that_the_results_name_while_the_proxy_goes_on_rising():
     points = RLHF.metrics("overoptimisation")
     trainings = {point["seed"] for point in points if point["arm"] == "main: truth"}
     assert len(trainings) == 5
@@ -59,7 +59,7 @@ def test_truth_turns_at_the_step_that_readme_names_while_the_proxy_goes_on_risin
     pattern = r"Truth rises to step (\d+) and falls from there, below its start in (\w+) of five"
     words = ["none", "one", "two", "three", "four", "five"]
     step = RLHF.params()["rl"]["snapshots"][best - 1]
-    check_said(RLHF.folder / "README.md", pattern, [str(step), words[below]])
+    check_said(RLHF.folder / "RESULTS.md", pattern, [str(step), words[below]])
     assert mean_truth[best:] == sorted(mean_truth[best:], reverse=True)
     assert mean_proxy[best:] == sorted(mean_proxy[best:])
     arms = RLHF.metrics("score_details")["arms"]
@@ -69,10 +69,10 @@ def test_truth_turns_at_the_step_that_readme_names_while_the_proxy_goes_on_risin
         for when in ("peak", "end")
     ]
     pattern = r"turn, too: from ([\d.]+) to ([\d.]+) and from ([\d.]+) to ([\d.]+) of truth"
-    check_said(RLHF.folder / "README.md", pattern, peaks)
+    check_said(RLHF.folder / "RESULTS.md", pattern, peaks)
 
 
-def test_readme_says_what_ptx_keeps():
+def test_the_results_say_what_ptx_keeps():
     arms = RLHF.metrics("score_details")["arms"]
     values = [
         arms[arm]["language_loss"].get("seeds", arms[arm]["language_loss"]["prompts"])["value"]
@@ -82,4 +82,4 @@ def test_readme_says_what_ptx_keeps():
         r"ends at ([\d.]+) nats a token with it, and without ptx, in the mean of five, at ([\d.]+) "
         r"\(start: ([\d.]+)\)"
     )
-    check_said(RLHF.folder / "README.md", pattern, [f"{value:.2f}" for value in values])
+    check_said(RLHF.folder / "RESULTS.md", pattern, [f"{value:.2f}" for value in values])
