@@ -1,6 +1,9 @@
 """How a small ranker made here is called where it stands in for a published one of that name."""
 
 from collections.abc import Mapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
 def shown_name(name: str, described: Mapping[str, object]) -> str:
@@ -10,3 +13,13 @@ def shown_name(name: str, described: Mapping[str, object]) -> str:
     """
     is_small = described.get("source") == "mini" and described.get("kind") != "bm25"
     return f"{name} (mini)" if is_small else name
+
+
+def with_shown_names(
+    groups: Mapping[str, Value], rankers: Mapping[str, Mapping]
+) -> dict[str, Value]:
+    """Return groups of which some are rankers under the names that these are shown by.
+
+    rankers: the group of params.yaml that describes them.
+    """
+    return {shown_name(name, rankers.get(name, {})): each for name, each in groups.items()}

@@ -16,7 +16,7 @@ from genlab.core.markdown import markdown_table
 from genlab.core.params import did_you_mean
 from genlab.core.pipeline import read_pipeline
 from genlab.core.program import InputError
-from genlab.core.stand_ins import shown_name
+from genlab.core.stand_ins import with_shown_names
 from genlab.core.yaml_text import load_yaml
 from genlab.report.page import (
     claims_table,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 KINDS = ("model", "dataset")
+GROUPS = ("scores", "beside")  # of an artifact's meta
 DATA_GROUPS = ("corpus", "tasks")  # of params.yaml: what a model was tuned on
 STAND_IN = (
     "It was made from a small world of the project's own, to show the pipeline at work on any "
@@ -40,10 +41,11 @@ USE = """\
 ```python
 from transformers import {loader}, AutoTokenizer
 
-tokenizer = AutoTokenizer.from_pretrained("FOLDER")
-model = {loader}.from_pretrained("FOLDER")
+tokenizer = AutoTokenizer.from_pretrained("{place}")
+model = {loader}.from_pretrained("{place}")
 ```
 """
+QUERIES_LEFT_OUT = " Its queries are left out: its licence need not let them be published."
 TASKS = "harness_tasks"  # the folder of a model's tasks
 HARNESS = f"""\
 The tasks that it was asked are in {TASKS}/, for lm-evaluation-harness. In this folder:
@@ -69,7 +71,10 @@ class Artifact:
     language: str
     task: str = "text-generation"  # as the Hub calls it
     scores: tuple[str, ...] = ()  # groups of metrics/score.json, like answers.sft; all if ()
+    beside: tuple[str, ...] = ()  # such groups of other models, which the card shows beside
+    one_of: str = ""  # of several trainings: the key of score_details.json's numbers for this one
     harness: str = ""  # the pipeline's program that writes tasks of lm-evaluation-harness
+    queries: Path | None = None  # of a table: where the query of each query_id is
 
 
 @dataclass(frozen=True)
@@ -95,12 +100,7 @@ def read_artifacts(pipeline: Path) -> dict[str, Artifact]:
         if entry["type"] not in KINDS:
             hint = did_you_mean(entry["type"], KINDS)
             raise InputError(f"{where}: type {entry['type']} is none of {', '.join(KINDS)}{hint}")
-        scores = meta.get("scores", [])
-        if not (isinstance(scores, list) and all(isinstance(each, str) for each in scores)):
-            raise InputError(
-                f"{where}: meta.scores is {scores}; give a list of groups of metrics/score.json, "
-                "like [answers.sft], or leave it out for all"
-            )
+        groups = {key: read_groups(f"{where}: meta.{key}", meta, key) for key in GROUPS}
         found[name] = Artifact(
             name,
             Path(entry["path"]),
@@ -108,59 +108,82 @@ def read_artifacts(pipeline: Path) -> dict[str, Artifact]:
             entry["desc"],
             meta["language"],
             meta.get("task", Artifact.task),
-            tuple(scores),
-            meta.get("harness", ""),
+            **groups,
+            one_of=meta.get("one_of", ""),
+            harness=meta.get("harness", ""),
+            queries=Path(meta["queries"]) if "queries" in meta else None,
         )
     return found
 
 
-def model_card(artifact: Artifact, pipeline: str, made: Made) -> str:
-    """Return a model's README.md, of the pipeline in this folder."""
+def read_groups(where: str, meta: dict, key: str) -> tuple[str, ...]:
+    """Return the groups of numbers that an artifact names under a key; InputError if no list."""
+    given = meta.get(key, [])
+    if not (isinstance(given, list) and all(isinstance(each, str) for each in given)):
+        raise InputError(
+            f"{where} is {given}; give a list of groups of metrics/score.json, "
+            "like [answers.sft], or leave it out for all"
+        )
+    return tuple(given)
+
+
+def model_card(artifact: Artifact, pipeline: str, made: Made, place: str) -> str:
+    """Return a model's README.md, of the pipeline in this folder.
+
+    place: what it is loaded from, a repository of the Hub or a folder.
+    """
     from huggingface_hub import ModelCardData
 
     params = load_yaml(PARAMS.read_text(encoding="utf-8"))
-    scores = read_scores(artifact)
-    base, data = origin(params.get("base", {})), origin(data_group(params))
+    scores, base_group, group = read_scores(artifact), params.get("base", {}), data_group(params)
+    base, data = hub_id(base_group), hub_id(group)
     metadata = ModelCardData(
         language=artifact.language,
-        license="apache-2.0" if base is None and data is None else "other",
+        license="apache-2.0" if is_made_here(base_group) and is_made_here(group) else "other",
         base_model=base,
         datasets=[data] if data else None,
         library_name="transformers",
         pipeline_tag=artifact.task,
         tags=["genlab"],
         model_name=f"{pipeline}-{artifact.name}",
-        eval_results=eval_results(scores, artifact, data or f"{pipeline} (mini)"),
+        eval_results=eval_results(scores, artifact, data or f"{pipeline} ({tell_origin(group)})"),
     )
-    told = STAND_IN if base is None else "The base model's licence holds for what was made from it."
+    told = (
+        STAND_IN
+        if is_made_here(base_group)
+        else f"Its base is {tell_origin(base_group)}; the licence of that holds for this, too."
+    )
     loader = LOADERS.get(artifact.task, "AutoModel")
     parts = [
         f"---\n{metadata}\n---",
         f"# {pipeline}: {artifact.name}",
         f"{artifact.description}. {told}",
-        USE.format(loader=loader).rstrip(),
+        USE.format(loader=loader, place=place).rstrip(),
         *([HARNESS] if artifact.harness else []),
-        *pipeline_parts(params, scores, made),
+        *pipeline_parts(params, shown_scores(artifact) | scores, made),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def dataset_card(artifact: Artifact, pipeline: str, made: Made, table: Path) -> str:
-    """Return the README.md of a table that was made by the pipeline in this folder."""
+    """Return the README.md of a published table that was made by the pipeline in this folder."""
     from huggingface_hub import DatasetCardData
 
     params = load_yaml(PARAMS.read_text(encoding="utf-8"))
-    data = origin(data_group(params))
+    group = data_group(params)
+    data = hub_id(group)
     metadata = DatasetCardData(
         language=artifact.language,
-        license="apache-2.0" if data is None else "other",
+        license="apache-2.0" if is_made_here(group) else "other",
         tags=["genlab"],
         pretty_name=f"{pipeline}: {artifact.name}",
         source_datasets=[data] if data else None,
         configs=[{"config_name": "default", "data_files": artifact.path.name}],
     )
     columns = pl.read_parquet_schema(table)
-    told = "Texts of a small world of the project's own." if data is None else f"From {data}."
+    told = "Texts of a small world of the project's own."
+    if not is_made_here(group):
+        told = f"From {tell_origin(group)}." + QUERIES_LEFT_OUT * (artifact.queries is not None)
     parts = [
         f"---\n{metadata}\n---",
         f"# {pipeline}: {artifact.name}",
@@ -190,7 +213,7 @@ def pipeline_parts(params: dict, scores: dict, made: Made) -> list[str]:
             "after Holm's correction for all tests of the table; *within M*: the interval lies "
             "within the margin M, so the difference is of no size that matters; *not settled* is "
             "no evidence of absence.",
-            markdown_table(claims_table(claims, asked)),
+            markdown_table(claims_table(claims, asked, params.get("rankers", {}))),
         ]
     return [
         *parts,
@@ -203,29 +226,60 @@ def pipeline_parts(params: dict, scores: dict, made: Made) -> list[str]:
 
 def read_scores(artifact: Artifact) -> dict:
     """Return the artifact's groups of metrics/score.json, with intervals where there are any."""
+    scores = read_all_scores(artifact)
+    return named_stand_ins(chosen_groups(artifact, scores, artifact.scores) or scores)
+
+
+def shown_scores(artifact: Artifact) -> dict:
+    """Return the groups that a card shows beside the artifact's own, which are of other models."""
+    scores = read_all_scores(artifact)
+    return named_stand_ins(chosen_groups(artifact, scores, artifact.beside))
+
+
+def read_all_scores(artifact: Artifact) -> dict:
+    """Return metrics/score.json with intervals where there are any.
+
+    Of one of several trainings metrics/score_details.json instead, with the numbers of that one.
+    """
     found = read_metrics(METRICS, ["score", "score_details"])
-    if "score" not in found:
-        raise InputError(f"{METRICS}/score.json: no such file; run `dvc repro`")
-    scores = with_intervals(found["score"], found.get("score_details", {}))
+    for name in ("score", *["score_details"] * bool(artifact.one_of)):
+        if name not in found:
+            raise InputError(f"{METRICS}/{name}.json: no such file; run `dvc repro`")
+    if artifact.one_of:
+        return only_of(artifact.one_of, found["score_details"])
+    return with_intervals(found["score"], found.get("score_details", {}))
+
+
+def only_of(key: str, details: dict) -> dict:
+    """Return nested details with what stands under a key in place of the group that has it."""
+    return {
+        name: value[key] if key in value else only_of(key, value)
+        for name, value in details.items()
+        if isinstance(value, dict)
+    }
+
+
+def chosen_groups(artifact: Artifact, scores: dict, names: tuple[str, ...]) -> dict:
+    """Return groups of scores by the last part of their names; InputError for one that is none."""
     groups = {}
-    for name in artifact.scores:
+    for name in names:
         inside: object = scores
         for part in name.split("."):
             if not isinstance(inside, dict) or part not in inside:
                 hint = did_you_mean(part, inside) if isinstance(inside, dict) else ""
                 raise InputError(
-                    f"{PIPELINE}: artifacts.{artifact.name}: meta.scores: metrics/score.json has "
-                    f"no {name}{hint}"
+                    f"{PIPELINE}: artifacts.{artifact.name}: meta.scores: "
+                    f"metrics/score{'_details' * bool(artifact.one_of)}.json has no {name}{hint}"
                 )
             inside = inside[part]
         groups[name.rpartition(".")[2]] = inside
-    return named_stand_ins(groups or scores)
+    return groups
 
 
 def named_stand_ins(scores: dict) -> dict:
     """Return scores whose groups are rankers under the names that they are shown by."""
     rankers = load_yaml(PARAMS.read_text(encoding="utf-8")).get("rankers", {})
-    return {shown_name(name, rankers.get(name, {})): group for name, group in scores.items()}
+    return with_shown_names(scores, rankers)
 
 
 def eval_results(scores: dict, artifact: Artifact, data: str) -> "list[EvalResult]":
@@ -271,24 +325,35 @@ def data_group(params: dict) -> dict:
     return next((params[name] for name in DATA_GROUPS if name in params), {})
 
 
-def origin(group: dict) -> str | None:
-    """Return where a base model or a corpus is from, for the Hub's links; None if it was made here.
+def is_made_here(group: dict) -> bool:
+    """Say whether a base model or a corpus is of the project's own."""
+    return group.get("source") not in ("hub", "file")
 
-    What lay in files of the user's is told by its last part alone: a path is nobody's business.
+
+def hub_id(group: dict) -> str | None:
+    """Return the Hub's name of a base model or a corpus; None if it is not from there.
+
+    A folder's name is none: the Hub would link whoever has a repository that is called so.
     """
-    if group.get("source") == "hub":
-        return str(group["hub_id"])
-    return Path(str(group["path"])).name if group.get("source") == "file" else None
+    return str(group["hub_id"]) if group.get("source") == "hub" else None
+
+
+def tell_origin(group: dict) -> str:
+    """Return where a base model or a corpus is from, in words; a path is nobody's business."""
+    return hub_id(group) or ("mini" if is_made_here(group) else "a local folder")
 
 
 def without_folders(value: Any) -> Any:
-    """Return params with paths that lead elsewhere told by their last part alone, as by `origin`.
+    """Return params with paths that lead elsewhere told by their last part alone.
 
     Of any key: a pipeline may call a folder `templates`. Of an address, which may hold a password,
-    its kind is left.
+    its kind is left; a hub_id that is a plain address is whole, as anybody may read it.
     """
     if isinstance(value, dict):
-        return {key: without_folders(each) for key, each in value.items()}
+        return {
+            key: each if key == "hub_id" and is_public(each) else without_folders(each)
+            for key, each in value.items()
+        }
     if isinstance(value, list):
         return [without_folders(each) for each in value]
     if not isinstance(value, str):
@@ -297,6 +362,11 @@ def without_folders(value: Any) -> Any:
         return f"{value.partition('://')[0]}://..."
     leads_elsewhere = Path(value).is_absolute() or ".." in Path(value).parts
     return Path(value).name if leads_elsewhere and Path(value).name else value
+
+
+def is_public(address: object) -> bool:
+    """Say whether a value is an address of the web without user, password or query."""
+    return isinstance(address, str) and bool(re.fullmatch(r"https://[\w./~%-]+", address))
 
 
 def as_yaml(params: dict) -> str:

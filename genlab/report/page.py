@@ -16,8 +16,8 @@ from genlab.core.files import write_json, written_whole
 from genlab.core.palette import PALETTE
 from genlab.core.params import flatten
 from genlab.core.program import InputError
+from genlab.core.stand_ins import shown_name
 from genlab.core.terminal import with_ends
-from genlab.experiments.receipts import name_in_git
 from genlab.experiments.verdict_words import IDENTICAL, tell_size
 from genlab.report.charts import write_plots_library
 
@@ -62,16 +62,6 @@ def write_report(
         partial.write_text(page, encoding="utf-8")
     write_plots_library(plots_library)
     write_json(receipt, stood_on)
-
-
-def tell_record(receipt: dict) -> tuple[str, str]:
-    """Return the label and words that lead from a page to its commit and date.
-
-    They cannot be on the page: the commit that will hold a run is not made while it is written, and
-    the same state must give the same bytes. The receipt's name in git finds them.
-    """
-    name = name_in_git(receipt)[:12]
-    return "receipt", f"{name} (commit and date: git log --find-object={name})"
 
 
 def embed(content: object) -> str:
@@ -179,14 +169,16 @@ def intervals_in(details: object, path: tuple[str, ...] = ()) -> Iterator[tuple]
             yield from intervals_in(each, (*path, key))
 
 
-def claims_table(settled: dict, asked: dict) -> Table:
+def claims_table(settled: dict, asked: dict, rankers: dict) -> Table:
     """Return every settled claim in words, with its verdict and difference in every group.
 
-    asked: claims.yaml, which has the words and the metrics' margins.
+    asked: claims.yaml, which has the words and the metrics' margins; rankers: the group of
+    params.yaml, by which a group that is a small ranker in another's place is called so.
     """
     claims, metrics = asked.get("claims", {}), asked.get("rows", {}).get("metrics", {})
     groups = dict.fromkeys(group for found in settled.values() for group in found)
-    rows = [["claim", *(group or "result" for group in groups)]]
+    shown = [shown_name(group, rankers.get(group, {})) or "result" for group in groups]
+    rows = [["claim", *shown]]
     for name, found in settled.items():
         claim = claims.get(name, {})
         margin = metrics.get(claim.get("metric"), {}).get("margin")

@@ -14,18 +14,23 @@ import sys
 import tempfile
 from pathlib import Path
 
+import polars as pl
 import typer
 
 from genlab.core.files import written_whole
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError, run, stage_app
+from genlab.core.yaml_text import load_yaml
 from genlab.experiments.revisions import find_output, opened, pipeline_name
 from genlab.report.cards import (
+    PARAMS,
     PIPELINE,
     TASKS,
     Artifact,
     Made,
+    data_group,
     dataset_card,
+    is_made_here,
     model_card,
     read_artifacts,
 )
@@ -35,7 +40,7 @@ app = stage_app()
 HUB = "hub:"
 FLAGSHIP = "genlab"  # what the pipeline of the root is called
 RECORD = ("dvc.yaml", "dvc.lock", "params.yaml", "metrics")
-LEFT_OUT = ("adapter", "curve.json")  # of a model's folder: the training's own
+LEFT_OUT = ("adapter", "curve.json", "loss.json")  # of a model's folder: the training's own
 
 
 @app.command()
@@ -57,7 +62,7 @@ def main(
         raise InputError(f"a repository holds one artifact; name one of {shown(artifacts)}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / artifacts[0].name
-        write(artifacts[0], made, folder)
+        write(artifacts[0], made, folder, to.removeprefix(HUB))
         upload(folder, artifacts[0].kind, to.removeprefix(HUB), private)
 
 
@@ -113,8 +118,8 @@ def check_output(artifact: Artifact) -> None:
             raise InputError(f"{artifact.path}: not as dvc.lock has it; run `dvc repro`")
 
 
-def write(artifact: Artifact, made: Made, folder: Path) -> None:
-    """Write an artifact and its card to a new folder."""
+def write(artifact: Artifact, made: Made, folder: Path, place: str = "FOLDER") -> None:
+    """Write an artifact and its card to a new folder; place: what the card has it loaded from."""
     if folder.exists():
         raise InputError(f"{folder}: is there already; remove it, or take another folder")
     pipeline = pipeline_name() or FLAGSHIP
@@ -123,13 +128,25 @@ def write(artifact: Artifact, made: Made, folder: Path) -> None:
             shutil.copytree(artifact.path, partial, ignore=lambda *_: set(LEFT_OUT))
             if artifact.harness:
                 write_tasks(artifact.harness, partial / TASKS)
-            card = model_card(artifact, pipeline, made)
+            card = model_card(artifact, pipeline, made, place)
         else:
             partial.mkdir()
-            shutil.copy(artifact.path, partial)
-            card = dataset_card(artifact, pipeline, made, artifact.path)
+            table = partial / artifact.path.name
+            write_table_of(artifact, table)
+            card = dataset_card(artifact, pipeline, made, table)
         (partial / "README.md").write_text(card, encoding="utf-8")
     print(f"{artifact.name}: {folder}")
+
+
+def write_table_of(artifact: Artifact, path: Path) -> None:
+    """Write an artifact's table, with each row's query where the corpus was made here."""
+    params = load_yaml(PARAMS.read_text(encoding="utf-8"))
+    if artifact.queries is None or not is_made_here(data_group(params)):
+        shutil.copy(artifact.path, path)
+        return
+    queries = pl.read_parquet(artifact.queries, columns=["query_id", "query"])
+    rows = pl.read_parquet(artifact.path)
+    rows.join(queries, on="query_id", how="left", maintain_order="left").write_parquet(path)
 
 
 def write_tasks(program: str, folder: Path) -> None:

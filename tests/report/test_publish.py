@@ -1,6 +1,7 @@
 """Published are a model or a table with a card of what is recorded, and of no other run."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -10,13 +11,14 @@ from huggingface_hub import DatasetCard, ModelCard, constants
 from typer.testing import CliRunner
 
 from genlab.core.program import InputError
-from genlab.report.cards import read_artifacts
-from genlab.report.publish import app
+from genlab.report.cards import Artifact, read_artifacts
+from genlab.report.publish import app, write_table_of
 from tests.hub_server import Fault, Hub, serving
 from tests.project_copy import ROOT, commit, dvc, start_git
 
 MAKE = """\
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -28,7 +30,7 @@ Path("data/model/curve.json").write_text("[]")
 pl.DataFrame({"text": ["a", "b"], "place": [1, 2]}).write_parquet("data/texts.parquet")
 Path("metrics").mkdir(exist_ok=True)
 ends = {"value": 0.5, "low": 0.25, "high": 0.75}
-scores = {"tuned": {"share": 0.5, "n": 4}, "real": {"n": 1}}
+scores = {"tuned": {"share": 0.5, "n": 4}, "real": {"n": 1, "share": 0.75}}
 Path("metrics/score.json").write_text(json.dumps(scores))
 Path("metrics/score_details.json").write_text(json.dumps({"tuned": {"share": ends}}))
 """
@@ -59,12 +61,12 @@ artifacts:
     path: data/model
     type: model
     desc: A model for tests
-    meta: {language: en, scores: [tuned], harness: tasks}
+    meta: {language: en, scores: [tuned], beside: [real], harness: tasks}
   texts:
     path: data/texts.parquet
     type: dataset
     desc: Its texts
-    meta: {language: ru}
+    meta: {language: ru, queries: data/queries.parquet}
 """
 PARAMS = {"corpus": {"source": "hub", "hub_id": "user/data"}, "base": {"source": "mini"}}
 CLAIMS = {"claims": {"more": {"claim": "It knows more."}}}
@@ -125,7 +127,8 @@ def test_a_model_is_published_with_a_card_of_what_is_recorded(pipeline, tmp_path
     assert result.metric_name == "tuned share (95 % 0.25 to 0.75)"
     assert "Does a small model | know more?" in card.text
     assert "| It knows more. | supported: 0.500 [0.250, 0.750] |" in card.text
-    assert "| share | 0.500 [0.250, 0.750] |" in card.text
+    assert "| share | 0.500 [0.250, 0.750] |" in card.text  # and beside it, of another model
+    assert "| share | 0.750 |" in card.text
     assert "hub_id: user/data" in card.text
 
 
@@ -136,7 +139,25 @@ def test_a_table_is_published_with_its_columns(pipeline, tmp_path):
     assert card.data.language == "ru"
     assert card.data.configs == [{"config_name": "default", "data_files": "texts.parquet"}]
     assert "2 rows of" in card.text
+    assert "From user/data. Its queries are left out: its licence" in card.text
     assert "| place | Int64 |" in card.text
+
+
+def test_a_table_of_the_made_corpus_is_published_with_its_queries(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("corpus: {source: mini}\n")
+    queries = {"query_id": ["q1", "q2"], "query": ["how deep", "how high"], "split": ["a", "b"]}
+    pl.DataFrame(queries).write_parquet("queries.parquet")
+    pl.DataFrame({"query_id": ["q2", "q1", "q2"], "place": [1, 2, 3]}).write_parquet(
+        "texts.parquet"
+    )
+    texts = Artifact("texts", Path("texts.parquet"), "dataset", "It.", "en")
+    write_table_of(replace(texts, queries=Path("queries.parquet")), tmp_path / "whole.parquet")
+    whole = pl.read_parquet("whole.parquet")
+    assert whole.columns == ["query_id", "place", "query"]
+    assert whole["query"].to_list() == ["how high", "how deep", "how high"]
+    write_table_of(texts, tmp_path / "alone.parquet")
+    assert pl.read_parquet("alone.parquet").columns == ["query_id", "place"]
 
 
 def test_all_artifacts_are_published_if_none_is_named(pipeline, tmp_path):
@@ -220,9 +241,12 @@ def test_a_model_goes_to_the_hub_as_it_would_to_a_folder(pipeline, tmp_path, mon
         assert f"tuned: {hub.address}/user/model/commit/" in told
         files = hub.repositories["models/user/model"]["c" * 40]
         there = (path for path in (tmp_path / "tuned").rglob("*") if path.is_file())
-        assert {name: files[name] for name in files if name != ".gitattributes"} == {
+        written = {
             path.relative_to(tmp_path / "tuned").as_posix(): path.read_bytes() for path in there
         }
+        written["README.md"] = written["README.md"].replace(b"FOLDER", b"user/model")
+        assert b'from_pretrained("user/model")' in written["README.md"]
+        assert {name: files[name] for name in files if name != ".gitattributes"} == written
         assert ("POST", "/api/validate-yaml", "") in hub.asked
         hub.faults.append(Fault("/commit/main", status=403, method="POST"))
         with pytest.raises(InputError, match=r"^user/texts: the Hub did not take it") as refused:
