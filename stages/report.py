@@ -13,6 +13,7 @@ from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import run, stage_app
+from genlab.core.stand_ins import with_shown_names
 from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
 from genlab.experiments.revisions import parse_params
@@ -23,15 +24,16 @@ from genlab.report.findings import find_findings
 from genlab.report.opening import OPENING, read_opening, say_about, say_headline, tell_placed
 from genlab.report.page import (
     NEXT,
+    Table,
     leakage_table,
     number_tables,
     read_metrics,
-    tell_record,
     write_report,
 )
 from genlab.report.pipeline import read_claims, read_fetched
 from genlab.report.shown_texts import TENTHS, show_picked, tell_label
 from genlab.report.texts import make_payload, references_table, render_texts
+from genlab.report.written import tell_written
 
 PIPELINE = Path("dvc.yaml")
 
@@ -73,22 +75,19 @@ def main(
     stood_on, charts = make_receipt(params, recorded), draw_charts(PIPELINE)
     opening, picked = read_opening(OPENING), pick_examples(payload)
     values = found | {"params": parse_params(words, None), "fetch": read_fetched(metrics)}
-    values["placed"] = tell_placed(placed, payload, values["params"].get("rankers", {}))
-    tables = {
-        name: [leakage_table(found[name], FEW)] if name == "leakage" else number_tables(found[name])
-        for name in NUMBERS
-        if name in found
-    }
+    rankers = values["params"].get("rankers", {})
+    values["placed"] = tell_placed(placed, payload, rankers)
+    tables = {name: tables_of(name, found[name], rankers) for name in NUMBERS if name in found}
     titles = {"ceiling": CEILING} | NUMBERS
     page = render_texts(
         payload,
-        about=[*say_about(opening, values), tell_record(stood_on)],
+        about=[*say_about(opening, values), tell_written(stood_on)],
         params=words,
         headline=say_headline(opening, values),
         examples=show_picked(picked, tell_label(opening.examples, values)),
         examples_note=f"{opening.examples.note} {TENTHS}" if opening.examples else TENTHS,
-        claims=read_claims(found.get("claims", {})),
-        numbers={CEILING: [references_table(details)]}
+        claims=read_claims(found.get("claims", {}), values["params"]),
+        numbers={CEILING: [references_table(with_shown_names(details, rankers))]}
         | {NUMBERS[name]: shown for name, shown in tables.items()},
         notes={titles.get(name, name): note for name, note in opening.numbers.items()},
         charts=charts,
@@ -100,6 +99,14 @@ def main(
     with written_whole(picture) as partial:
         partial.write_text(stand_alone(charts), encoding="utf-8")
     print(f"{len(payload['queries'])} queries on {output}; open it in a browser. {NEXT}")
+
+
+def tables_of(name: str, numbers: dict, rankers: dict) -> list[Table]:
+    """Return the tables of a file of NUMBERS; a small ranker in another's place is called so."""
+    if name == "leakage":
+        named = {kind: with_shown_names(each, rankers) for kind, each in numbers.items()}
+        return [leakage_table(named, FEW)]
+    return number_tables(with_shown_names(numbers, rankers))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write README's tables from metrics/, claims.yaml and stages' docstrings.
+"""Write README's tables from metrics/, claims.yaml and docstrings.
 
 README.md, and RESULTS.md for what it has no room for, hold markers `<!-- NAME -->` ...
 `<!-- /NAME -->` for the tables they want, of TABLES below; what stands between them is replaced.

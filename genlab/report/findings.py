@@ -1,7 +1,8 @@
-"""What a chart shows, in words: for those who do not see it, computed from the rows it is drawn of.
+"""What a chart says, in words: for those who do not see it, computed from the rows it is drawn of.
 
-Each line of a chart is told by its ends, and by its highest or lowest point where that lies between
-them; bars are told by their highest and lowest.
+Of counts by place it is the share in the first, beside chance; of shares where most are; of a line
+whether it rises or falls, and its highest or lowest point where that lies between its ends; of the
+lines of several trainings between which values they end; of bars the highest and the lowest.
 """
 
 from dataclasses import replace
@@ -9,25 +10,43 @@ from itertools import groupby
 from pathlib import Path
 
 from genlab.core.params import is_number
+from genlab.core.params_file import read_params
+from genlab.core.stand_ins import shown_name
 from genlab.report.charts import Plot, find_template, read_plots, read_rows
 
 SHOWN = 8  # lines; more nobody listens to
+PLACE, SHARE = "place", "share"  # columns: of a histogram's bars, and of how high one is
+TRAINING = "seed"  # the column of lines that differ by nothing but their training
 COLUMNS_OF_MARKS = {"low", "high", "chance", "rev", "bar", "filename", "field"}
 
 
 def find_findings(pipeline: Path) -> dict[str, str]:
     """Return what each plot of a dvc.yaml shows, by its title; of missing files nothing is told."""
     folder, found = pipeline.parent, {}
+    rankers = read_rankers(folder / "params.yaml")
     for plot in read_plots(pipeline):
         there = {name: column for name, column in plot.y.items() if (folder / name).is_file()}
-        rows = read_rows(replace(plot, y=there), folder)
+        rows = [named(row, rankers) for row in read_rows(replace(plot, y=there), folder)]
         if rows:
             found[plot.title] = tell(plot, rows, find_template(folder, plot.template))
     return found
 
 
+def read_rankers(params: Path) -> dict[str, dict]:
+    """Return the rankers of a params.yaml; none if there is no such file or group."""
+    if not params.is_file():
+        return {}
+    return read_params(params.read_text(encoding="utf-8")).content.get("rankers", {})
+
+
+def named(row: dict, rankers: dict[str, dict]) -> dict:
+    """Return a row whose ranker, if it has one, is called as it is shown."""
+    name = row.get("ranker")
+    return row if name is None else row | {"ranker": shown_name(name, rankers.get(name, {}))}
+
+
 def tell(plot: Plot, rows: list[dict], template: dict) -> str:
-    """Return what a chart of these rows shows, its axes first."""
+    """Return what a chart of these rows says, its axes first."""
     lines = describe(rows, plot.x, plot.column, find_series(template))
     return f"{plot.y_label} against {plot.x_label}. {lines}"
 
@@ -47,9 +66,13 @@ def find_series(template: object) -> list[str]:
 
 
 def describe(rows: list[dict], x: str, y: str, series: list[str]) -> str:
-    """Return a sentence for each line: "labse: from 1.2 at 1 to 5.6 at 8"; "" if there is none."""
+    """Return a finding of each line: "labse: rises from 1 at 2 to 5 at 8"; "" if there is none."""
     drawn = [row for row in rows if is_number(row.get(y)) and row.get(x) is not None]
-    telling = [name for name in series if name != x and len({str(r.get(name)) for r in drawn}) > 1]
+    telling = [
+        name
+        for name in series
+        if name not in (x, TRAINING) and len({str(row.get(name)) for row in drawn}) > 1
+    ]
 
     def name_of(row: dict) -> str:
         return ", ".join(str(row.get(name)).replace("_", " ") for name in telling)
@@ -64,25 +87,64 @@ def describe(rows: list[dict], x: str, y: str, series: list[str]) -> str:
     ]
     if len(lines) > SHOWN:
         told.append(f"and {len(lines) - SHOWN} more lines")
+    chances = {short(row["chance"]) for row in drawn if is_number(row.get("chance"))}
+    if len(chances) == 1:
+        told.append(f"chance: {chances.pop()}")
     return "; ".join(told) + "." * bool(told)
 
 
 def course(rows: list[dict], x: str, y: str) -> str:
-    """Return how one line runs, or which of its bars are the highest and the lowest."""
+    """Return how one line runs, or several of one arm's trainings, or which bars stand out."""
     if len(rows) == 1:
-        return f"{short(rows[0][y])} at {short(rows[0][x])}"
+        return at(rows[0], x, y)
+    if len({row.get(TRAINING) for row in rows}) > 1:
+        return course_of_trainings(rows, x, y)
+    if x == PLACE:
+        first, n = min(rows, key=lambda row: row[x]), sum(row[y] for row in rows)
+        return f"{percent(first[y] / n)} of {n:,} stand first, chance {percent(1 / len(rows))}"
     top, bottom = (pick(rows, key=lambda row: row[y]) for pick in (max, min))
+    if short(top[y]) == short(bottom[y]):
+        return f"{short(top[y])} at all"
     if not all(is_number(row[x]) for row in rows):
         return f"highest {at(top, x, y)}, lowest {at(bottom, x, y)}"
     ordered = sorted(rows, key=lambda row: row[x])
     first, last = ordered[0], ordered[-1]
-    words = f"from {at(first, x, y)} to {at(last, x, y)}"
+    if y == SHARE:
+        return f"most at {short(top[x])} ({percent(top[y])})"
     ends = (first[y], last[y])
+    words = f"{direction(*ends)} from {at(first, x, y)} to {at(last, x, y)}"
     if short(top[y]) not in map(short, ends):
         words += f", highest {at(top, x, y)}"
     if short(bottom[y]) not in map(short, ends):
         words += f", lowest {at(bottom, x, y)}"
     return words
+
+
+def course_of_trainings(rows: list[dict], x: str, y: str) -> str:
+    """Return between which values the lines of several trainings begin and end."""
+    lines: dict[str, list[dict]] = {}
+    for row in sorted(rows, key=lambda row: row[x]):
+        lines.setdefault(row[TRAINING], []).append(row)
+    firsts, lasts = ([line[i][y] for line in lines.values()] for i in (0, -1))
+    return f"{len(lines)} trainings from {between(firsts)} to {between(lasts)}"
+
+
+def between(values: list[float]) -> str:
+    """Return "0.8 ... 1.1", or the one value that all have."""
+    ends = dict.fromkeys([short(min(values)), short(max(values))])
+    return " ... ".join(ends)
+
+
+def direction(first: float, last: float) -> str:
+    """Return whether a line rises, falls or ends as high as it began, in three digits."""
+    if short(first) == short(last):
+        return "ends as it began,"
+    return "rises" if first < last else "falls"
+
+
+def percent(share: float) -> str:
+    """Return a share in whole percent."""
+    return f"{100 * share:.0f} %"
 
 
 def at(row: dict, x: str, y: str) -> str:

@@ -33,11 +33,11 @@ from genlab.report.page import (
     number_tables,
     read_metrics,
     render,
-    tell_record,
     with_intervals,
     write_report,
 )
 from genlab.report.shown_texts import TENTHS, Shown, read_examples
+from genlab.report.written import tell_written
 
 PIPELINE, PARAMS, CLAIMS = Path("dvc.yaml"), Path("params.yaml"), Path("claims.yaml")
 DATA, METRICS = Path("data"), Path("metrics")
@@ -118,7 +118,9 @@ def render_run(
     parts: dict[str, object] = {
         "headline": say_headline(opening, values),
         "examples": examples,
-        "claims": read_claims(read_metrics(METRICS, ["claims"]).get("claims", {})),
+        "claims": read_claims(
+            read_metrics(METRICS, ["claims"]).get("claims", {}), values["params"]
+        ),
         "numbers": first | numbers,
         "charts": charts,
         "more_examples": more_examples or {},
@@ -127,7 +129,7 @@ def render_run(
         "pipeline.html",
         title=name,
         question=read_question(PIPELINE),
-        about=[("name", name), *say_about(opening, values), tell_record(made.receipt)],
+        about=[("name", name), *say_about(opening, values), tell_written(made.receipt)],
         params=PARAMS.read_text(encoding="utf-8"),
         links=[TITLES[name] for name, part in parts.items() if part],
         examples_note=note,
@@ -178,14 +180,14 @@ def names_of_numbers(pipeline: Path) -> list[str]:
     ]
 
 
-def read_claims(settled: dict) -> dict[str, list[Table]]:
+def read_claims(settled: dict, params: dict) -> dict[str, list[Table]]:
     """Return the table of the settled claims, in claims.yaml's words; nothing if there are none."""
     if not settled.get("claims"):
         return {}
     asked = load_yaml(CLAIMS.read_text(encoding="utf-8")) if CLAIMS.is_file() else {}
     rows = asked.get("rows", {}).get("path", "")
     heading = "" if is_settled_on(settled, rows) else OF_OTHER_RUNS.format(rows=rows)
-    return {heading: [claims_table(settled["claims"], asked)]}
+    return {heading: [claims_table(settled["claims"], asked, params.get("rankers", {}))]}
 
 
 def is_settled_on(settled: dict, rows: str) -> bool:

@@ -229,10 +229,10 @@ def test_a_claim_within_the_margin_of_its_metric_says_so_and_why_it_came_out_so(
     rows = {"metrics": {"place": {"margin": 0.1}, "good": {}}}
     claims = {name: {"claim": f"{name}.", "metric": name} for name in ("place", "good")}
     same = found | {"difference": 0.0, "low": -1.5, "high": 1.5, "verdict": "identical"}
-    assert claims_table({"place": {"": same}}, {})[1] == ["place", "identical"]
+    assert claims_table({"place": {"": same}}, {}, {})[1] == ["place", "identical"]
     claims["good"]["why"] = "It hardly moves."
     settled = {name: {"use": found} for name in claims}
-    assert claims_table(settled, {"rows": rows, "claims": claims})[1:] == [
+    assert claims_table(settled, {"rows": rows, "claims": claims}, {})[1:] == [
         ["place.", "contradicted, within 0.1: 0.030 [0.010, 0.050]"],
         ["good. It hardly moves.", "contradicted: 0.030 [0.010, 0.050]"],
     ]

@@ -1,0 +1,41 @@
+"""When a page was written, and of which commit its run is, as its opening says.
+
+A page is written before its run is committed, so it can name that commit only where the same run
+was committed before. Else it says after which commit it came, and how to find the one that holds
+it: git knows the receipt by its content.
+"""
+
+import subprocess
+from datetime import UTC, date, datetime
+
+from genlab.experiments.receipts import name_in_git
+
+SHOWN = "--format=%h of %cs"
+
+
+def tell_written(receipt: dict, today: date | None = None) -> tuple[str, str]:
+    """Return a label and the words beside it: the commit of a run, or what it was written after.
+
+    today: in UTC, if it is not this day.
+    """
+    name = name_in_git(receipt)[:12]
+    if held := ask_git("log", SHOWN, f"--find-object={name}"):
+        return "commit", held.splitlines()[-1]  # the first to have it; later ones took it away
+    on = today or datetime.now(UTC).date()
+    head = ask_git("log", "-1", SHOWN)
+    if not head:
+        return "written", f"on {on}, outside of git"
+    n_changed = len(ask_git("status", "--porcelain").splitlines())
+    return "written", (
+        f"on {on}, after commit {head} with {n_changed} changed files; not committed then "
+        f"(git log --find-object={name} names the commit that holds it)"
+    )
+
+
+def ask_git(*words: str) -> str:
+    """Return what a git command says of this folder; "" if it fails, as where there is no git."""
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
