@@ -2,8 +2,9 @@
 
 import json
 import textwrap
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from genlab.core.markdown import markdown_table
 from genlab.core.terminal import COLUMNS, table
@@ -11,6 +12,7 @@ from genlab.experiments.comparison import Difference
 from genlab.experiments.verdict_words import IDENTICAL, NO_DIFFERENCE, UNSTABLE, tell_size
 
 SHOWN_CHANGES = 12
+MOST_CHARACTERS = 65_000  # of Markdown: a comment on GitHub holds 65,536
 
 LEGEND = """\
 diff is OTHER - BASE. p: exact McNemar for shares, else bootstrap. Holm: p adjusted for {n} tests,
@@ -23,6 +25,7 @@ SETTLE_TRAININGS = "(N tr.): more pairs would not, but N trainings."
 SEVERAL = "Intervals and p are for other pairs and other trainings: {n} were made."
 CLUSTERED = "Pairs were resampled by cluster: {n} clusters."
 UNSTABLE_MEANS = "unstable: one training shows it significantly, another its opposite."
+ROWS_LEFT_OUT = "\n{n} more rows have no room here; without --md, and in --json, there are all."
 FRACTIONS = "*: the bootstrap's p, as ties made fractions of this share."
 
 TEXT_LEGEND = """\
@@ -59,10 +62,20 @@ def as_text(comparison: Comparison) -> str:
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """Return the same in Markdown, in one table."""
-    notes = [f"- {line}" for line in heading(comparison)]
-    table_lines = markdown_table(as_rows(comparison))
-    return "\n".join([*notes, "", table_lines, "", *legend(comparison)])
+    """Return the same in Markdown, in one table, which loses rows at its end if it is too long."""
+    above = [*(f"- {line}" for line in heading(comparison)), ""]
+    below = ["", *legend(comparison)]
+    lines = markdown_table(as_rows(comparison)).splitlines()
+    room = MOST_CHARACTERS - sum(len(line) + 1 for line in [*above, *below, ROWS_LEFT_OUT])
+    shown = [line for line, used in zip(lines, used_by(lines), strict=True) if used <= room]
+    if n := len(lines) - len(shown):
+        below = [ROWS_LEFT_OUT.format(n=n), *below]
+    return "\n".join([*above, *shown, *below])[:MOST_CHARACTERS]
+
+
+def used_by(lines: list[str]) -> Iterator[int]:
+    """Return how many characters all lines to each of these take, with their ends."""
+    return accumulate(len(line) + 1 for line in lines)
 
 
 def as_rows(comparison: Comparison) -> list[list[str]]:

@@ -8,7 +8,14 @@ from scipy import stats
 
 from genlab.core.program import InputError
 from genlab.experiments.comparison import compare_group
-from genlab.experiments.comparison_views import Comparison, as_rows, as_text, short
+from genlab.experiments.comparison_views import (
+    MOST_CHARACTERS,
+    Comparison,
+    as_markdown,
+    as_rows,
+    as_text,
+    short,
+)
 from genlab.experiments.layout import Layout, Metric, read_layout
 from genlab.experiments.pairing import count_asked, pair_rows
 from genlab.experiments.verdict_rules import with_verdicts
@@ -307,6 +314,19 @@ def test_identical_rows_have_no_interval_neither_of_a_mean_nor_of_a_share():
     ] * 2
     assert [row[5] for row in as_rows(shown)] == ["95 % interval", "-", "-"]
     assert say(found[0], ("a", "b")) == "j: place: identical."
+
+
+def test_markdown_that_no_comment_would_hold_loses_rows_and_says_how_many():
+    (place, *_) = compare(*many(60, 0.0))
+    few = as_markdown(Comparison("a", "b", {}, [], [], [place] * 9))
+    assert few.count("| j | place |") == 9 and "more rows" not in few
+    cut = as_markdown(Comparison("a", "b", {}, [], [], [place] * 5000))
+    assert MOST_CHARACTERS - 200 < len(cut) <= MOST_CHARACTERS
+    n_shown = cut.count("| j | place |")
+    assert f"\n\n{5000 - n_shown} more rows have no room here" in cut
+    assert cut.endswith(few[few.index("diff is OTHER") :])  # what the columns mean is kept
+    long = as_markdown(Comparison("a", "b", {}, ["x" * 70_000], [], [place]))
+    assert len(long) <= MOST_CHARACTERS
 
 
 @pytest.mark.parametrize("column", ["text", "score"])
