@@ -4,11 +4,11 @@ import numpy as np
 import polars as pl
 
 from genlab.experiments.arms import Tables
-from genlab.experiments.comparison import SEED, mean_over
+from genlab.experiments.comparison import SEED
 from genlab.experiments.layout import Layout
 from genlab.experiments.pairing import pair_rows
-from genlab.statistics.intervals import bootstrap_interval, interval
-from genlab.statistics.trainings import training_part, variance_shares, widen
+from genlab.statistics.intervals import interval
+from genlab.statistics.trainings import interval_of_trainings, variance_shares
 
 
 def summarize_arm(layout: Layout, tables: Tables) -> dict[str, dict[str, dict]]:
@@ -25,20 +25,12 @@ def summarize_arm(layout: Layout, tables: Tables) -> dict[str, dict[str, dict]]:
     for group, pairing in pair_rows(layout, rows, rows, layout.metrics, names).items():
         values, _ = pairing.values(columns)
         clusters = pairing.clusters(layout)
-        of_units = mean_over(values)
-        low, high = widen(
-            mean_over(of_units),
-            bootstrap_interval(of_units, seed=SEED, bounds=bounds, clusters=clusters),
-            training_part(values, clusters),
-            bounds,
-        )
+        mean, low, high = interval_of_trainings(values, bounds, seed=SEED, clusters=clusters)
         summary[group] = {
-            metric: interval(mean, low[i], high[i])
+            metric: interval(mean[i], low[i], high[i])
             | split_of(values[:, :, i], chance_of_samples(layout, rows, group, columns[i]))
-            for i, (metric, mean) in enumerate(
-                zip(layout.metrics, mean_over(of_units), strict=True)
-            )
-            if mean == mean
+            for i, metric in enumerate(layout.metrics)
+            if mean[i] == mean[i]
         }
     return summary
 

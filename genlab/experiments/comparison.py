@@ -33,6 +33,7 @@ from genlab.statistics.significance import (
 from genlab.statistics.trainings import (
     TrainingPart,
     difference_part,
+    mean_over,
     of_one,
     students_interval,
     training_part,
@@ -138,13 +139,6 @@ def parts_of(
     if len(a) == 1:
         return of_one(other, len(b)), other
     return one, of_one(one, len(a)) if len(b) == 1 else other
-
-
-def mean_over(values: np.ndarray) -> np.ndarray:
-    """Return the mean over the first axis of the values that count; NaN if none does."""
-    counted = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(counted, values, 0.0).sum(axis=0) / counted.sum(axis=0)
 
 
 def compare_group(

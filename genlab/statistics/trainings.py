@@ -14,7 +14,7 @@ from math import sqrt
 import numpy as np
 
 from genlab.statistics.bootstrap import sums_within
-from genlab.statistics.intervals import Bounds
+from genlab.statistics.intervals import Bounds, bootstrap_interval
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,27 @@ def widen(
         if limits is not None and half[i] > 0:
             low[i], high[i] = max(low[i], limits[0]), min(high[i], limits[1])
     return low, high
+
+
+def mean_over(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the first axis of the values that count; NaN if none does."""
+    counted = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(counted, values, 0.0).sum(axis=0) / counted.sum(axis=0)
+
+
+def interval_of_trainings(
+    values: np.ndarray, bounds: list[Bounds], *, seed: int, clusters: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (mean, low, high) of m columns, float64[m] each, for other units and other trainings.
+
+    values: float64[trainings, n, m], NaN where a unit does not count. Of one training the interval
+    is for other units alone. clusters: int[n], where units are not independent.
+    """
+    of_units = mean_over(values)
+    mean = mean_over(of_units)
+    ends = bootstrap_interval(of_units, seed=seed, bounds=bounds, clusters=clusters)
+    return mean, *widen(mean, ends, training_part(values, clusters), bounds)
 
 
 def two_level_p(mean: float, error: float, n: int, variance: float, freedom: float) -> float:

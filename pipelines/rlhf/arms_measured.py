@@ -5,13 +5,17 @@ import polars as pl
 from pipelines.rlhf import metrics as measures
 from pipelines.rlhf.arms import BASE, DPO, SFT, START
 
+# By their definition, whatever the prompts: SFT against itself, and the start from itself.
+GIVEN = {SFT: ("win", "proxy_win"), START: ("kl",)}
+
 
 def measure_arms(
     rows: pl.DataFrame, arms: list[str], every_step_of: str, seed: int
 ) -> tuple[dict[str, pl.DataFrame], dict[str, dict]]:
     """Return each arm's rows on the held-out prompts and its summary, RL's at end and peak.
 
-    Of one arm those at every step that was kept stand beside, called ARM_step_STEP.
+    Of one arm those at every step that was kept stand beside, called ARM_step_STEP, with what they
+    gained over the start.
     """
     held_out = rows.filter(pl.col("purpose") == "held_out")
     views = {name: (name, measures.END, 0) for name in (BASE, SFT, START, DPO)}
@@ -36,4 +40,11 @@ def measure_arms(
         ]
         tables[view] = pl.concat(parts).with_columns(arm=pl.lit(view))
         summaries[view] = measures.summarize(parts, tokens, seed)
+        for given in GIVEN.get(view, ()):
+            summaries[view][given] = {
+                "prompts": {"value": measures.best_value(summaries[view][given])}
+            }
+        if at == measures.STEP:
+            starts = [tables[START].filter(pl.col("seed") == part["seed"][0]) for part in parts]
+            summaries[view] |= measures.summarize_gains(parts, starts, seed)
     return tables, summaries

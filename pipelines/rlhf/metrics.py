@@ -1,13 +1,18 @@
 """What `score` measures: a row per prompt, arm and training, and summaries of them."""
 
-from math import exp
+from math import exp, inf, sqrt
 
 import numpy as np
 import polars as pl
 
 from genlab.core.terminal import table
 from genlab.statistics.intervals import SHARE, Bounds, bootstrap_interval, interval
-from genlab.statistics.trainings import students_interval
+from genlab.statistics.trainings import (
+    TrainingPart,
+    interval_of_trainings,
+    students_interval,
+    widen,
+)
 from genlab.text.measures import distinct_n_of_sample
 
 END, PEAK, STEP = "end", "peak", "step"
@@ -25,6 +30,9 @@ ROW_SCHEMA = pl.Schema(
         **dict.fromkeys(COLUMNS, pl.Float64),
     }
 )
+BOUNDS: dict[str, Bounds] = dict.fromkeys((*SHARES, "win", "proxy_win"), SHARE)
+BOUNDS |= dict.fromkeys(("kl", "d_gained", "new_tokens", "language_loss"), (0.0, inf))
+GAINED = ("d", "proxy", "truth")  # over the start of RL, as metrics named NAME_gained
 N_GRAM_SAMPLE = 500  # bigrams that distinct_2 is reckoned for, so that lengths do not matter
 
 
@@ -66,34 +74,86 @@ def peak_step(validation: pl.DataFrame) -> int:
 
 
 def summarize(models: list[pl.DataFrame], tokens: list[list[list[int]]], seed: int) -> dict:
-    """Return metric -> {prompts, seeds} of an arm, given rows of ROW_SCHEMA of every training.
+    """Return metric -> `numbers_of` of an arm, given rows of ROW_SCHEMA of every training.
 
-    prompts: the first training with the bootstrap interval over its prompts. seeds: the mean over
-    trainings, with Student's t. distinct_2 is of the set and has the second only.
+    distinct_2 is of the whole set: the ends of every training's own, averaged, stand for prompts.
     """
     names = [name for name in COLUMNS if models[0][name].null_count() < models[0].height]
-    bounds: list[Bounds] = [SHARE if name in SHARES else None for name in names]
-    first = models[0].select(names).to_numpy()
-    low, high = np.asarray(bootstrap_interval(first, seed=seed, bounds=bounds))
-    means = np.array([[model[name].mean() for name in names] for model in models], dtype=float)
-    summary = {
-        name: {"prompts": interval(means[0, i], low[i], high[i])} | spread(means[:, i])
-        for i, name in enumerate(names)
-    }
+    summary = numbers_of([model.select(names) for model in models], seed)
     distinct = [distinct_n_of_sample(each, 2, N_GRAM_SAMPLE) for each in tokens]
     known = [each for each in distinct if each is not None]
     if known and len(known) == len(distinct):
-        values = np.array([value for value, _, _ in known])
-        summary["distinct_2"] = {"prompts": interval(*known[0])} | spread(values)
+        summary["distinct_2"] = {"prompts": interval(*known[0])} | spread_of_sets(np.array(known))
     return summary
 
 
+def summarize_gains(models: list[pl.DataFrame], starts: list[pl.DataFrame], seed: int) -> dict:
+    """Return NAME_gained -> `numbers_of` over the start, prompt by prompt, of every training.
+
+    models, starts: rows of ROW_SCHEMA, of the same prompts in one order. The distance d is the root
+    of a mean: its interval is that of the root linearised at each training's mean.
+    """
+    names = [name for name in GAINED[1:] if models[0][name].null_count() < models[0].height]
+    gains = [
+        pl.DataFrame(
+            {"d_gained": linear_root(model["kl"].to_numpy())}
+            | {f"{name}_gained": model[name] - start[name] for name in names}
+        )
+        for model, start in zip(models, starts, strict=True)
+    ]
+    return numbers_of(gains, seed)
+
+
+def linear_root(values: np.ndarray) -> np.ndarray:
+    """Return values whose mean is the root of the mean, and whose error is the root's."""
+    mean = float(values.mean())
+    root = sqrt(max(mean, 0.0))
+    return root + (values - mean) / (2 * root) if root else np.zeros(len(values))
+
+
+def numbers_of(models: list[pl.DataFrame], seed: int) -> dict[str, dict]:
+    """Return metric -> {prompts, seeds}, given a column a metric and a row a prompt of trainings.
+
+    prompts: the first training with the bootstrap interval over its prompts. seeds: the mean over
+    trainings, for other prompts and other trainings; none of one model that stands in every
+    training's place.
+    """
+    names = models[0].columns
+    bounds = [BOUNDS.get(name) for name in names]
+    values = np.stack([model.to_numpy() for model in models])
+    low, high = bootstrap_interval(values[0], seed=seed, bounds=bounds)
+    _, *of_all = interval_of_trainings(values, bounds, seed=seed)
+    found = {}
+    for i, name in enumerate(names):
+        means = np.array([model[name].mean() for model in models], dtype=float)
+        found[name] = {"prompts": interval(means[0], low[i], high[i])}
+        if is_spread(means):
+            found[name]["seeds"] = interval(means.mean(), *(end[i] for end in of_all))
+    return found
+
+
+def is_spread(values: np.ndarray) -> bool:
+    """Say whether there are several trainings, not one model in every training's place."""
+    return len(values) > 1 and np.ptp(values) > 0
+
+
+def spread_of_sets(found: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return {seeds: the mean of trainings' values in [0, 1]}, given float64[k, 3] with ends."""
+    if not is_spread(found[:, 0]):
+        return {}
+    k = len(found)
+    mean, low, high = found.mean(axis=0)[:, None]
+    part = TrainingPart(found[:, :1].var(axis=0, ddof=1) / k, np.array([k - 1.0]))
+    low, high = widen(mean, (low, high), part, [SHARE])
+    return {"seeds": interval(mean[0], low[0], high[0])}
+
+
 def spread(values: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return {seeds: the mean over trainings with Student's t interval}.
+    """Return {seeds: the mean over trainings with Student's t interval}, which omits the prompts.
 
     {} for one training, and for one model that stands in every training's place.
     """
-    if len(values) < 2 or np.ptp(values) == 0:
+    if not is_spread(values):
         return {}
     return {"seeds": interval(values.mean(), *students_interval(values))}
 

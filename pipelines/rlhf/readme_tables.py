@@ -1,9 +1,7 @@
 """README's own tables: RL step by step, the turn, equal distance and cost, the reward model."""
 
-import numpy as np
-
 from pipelines.rlhf.arms import START
-from pipelines.rlhf.metrics import spread
+from pipelines.rlhf.metrics import GAINED
 from pipelines.rlhf.policies_compared import Point
 
 Rows = list[list[str]]
@@ -17,7 +15,7 @@ def make_tables(
     """Return name -> rows, first the header, of README's tables that no room of genlab makes."""
     return {
         "answers": answers_table(summaries),
-        "steps": steps_table(points, arm),
+        "steps": steps_table(points, arm, summaries),
         "turn": turn_table(compared),
         "equal": equal_table(compared),
         "reward_model": reward_model_table(quality),
@@ -25,33 +23,27 @@ def make_tables(
 
 
 def answers_table(summaries: dict) -> Rows:
-    """Return every arm's main numbers, with Student's t where it was trained more than once."""
+    """Return every arm's main numbers, for other prompts and, of several, other trainings."""
     shown = ("truth", "proxy", "kl", "wrong", "win", "language_loss")
     rows = [["model", *(name.replace("_", " ") for name in shown)]]
     for arm, summary in summaries.items():
         if "_step_" not in arm:
-            found = [summary.get(name, {}) for name in shown]
-            rows.append([arm.replace("_", " "), *map(over_trainings, found)])
+            cells = [over_trainings(summary.get(name, {})) for name in shown]
+            rows.append([arm.replace("_", " "), *cells])
     return rows
 
 
-def steps_table(points: list[Point], arm: str) -> Rows:
-    """Return an arm's gains over the start at every step kept, with Student's t over trainings."""
+def steps_table(points: list[Point], arm: str, summaries: dict) -> Rows:
+    """Return an arm's gains over the start at every step kept, with their intervals."""
     rows = [["step", "distance d", "proxy gained", "truth gained", "trainings below the start"]]
-    starts = {point.seed: point for point in points if point.arm == START}
+    starts = {point.seed: point.truth for point in points if point.arm == START}
     mine = [point for point in points if point.arm == arm]
     for step in dict.fromkeys(point.step for point in mine):
         of_step = [point for point in mine if point.step == step]
-        gains = {
-            name: np.array([getattr(p, name) - getattr(starts[p.seed], name) for p in of_step])
-            for name in ("d", "proxy", "truth")
-        }
-        cells = [
-            in_words(spread(each).get("seeds", {"value": float(each.mean())}))
-            for each in gains.values()
-        ]
-        below = f"{int((gains['truth'] < 0).sum())} of {len(of_step)}"
-        rows.append([f"{step}", *cells, below])
+        summary = summaries[f"{arm}_step_{step}"]
+        cells = [over_trainings(summary.get(f"{name}_gained", {})) for name in GAINED]
+        n_below = sum(point.truth < starts[point.seed] for point in of_step)
+        rows.append([f"{step}", *cells, f"{n_below} of {len(of_step)}"])
     return rows
 
 
@@ -108,10 +100,5 @@ def in_words(numbers: dict) -> str:
 
 
 def over_trainings(numbers: dict[str, dict]) -> str:
-    """Return a metric's mean over trainings with its interval, or one model's value alone."""
-    if not numbers:
-        return ""
-    alone = {"value": numbers["prompts"]["value"]}
-    of_all = numbers.get("seeds", alone)
-    # A model that was trained once stands beside every training, and does not vary there.
-    return in_words(alone if of_all.get("low") == of_all.get("high") else of_all)
+    """Return a metric's mean over trainings, or one model's value, with its interval."""
+    return in_words(numbers.get("seeds", numbers["prompts"])) if numbers else ""

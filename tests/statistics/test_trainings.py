@@ -6,6 +6,7 @@ from genlab.statistics.bootstrap import resample
 from genlab.statistics.trainings import (
     TrainingPart,
     difference_part,
+    interval_of_trainings,
     students_interval,
     training_part,
     two_level_p,
@@ -153,3 +154,19 @@ def test_what_samples_do_not_explain_is_the_trainings():
 def test_one_training_or_values_that_never_vary_have_no_shares():
     assert variance_shares(np.ones((1, 9))) is None
     assert variance_shares(np.ones((3, 9))) is None
+
+
+def test_a_mean_over_trainings_has_the_error_of_its_units_and_of_trainings():
+    """Units are the same in all trainings, which differ by 0, 1, 2 and nothing else."""
+    rng = np.random.default_rng(5)
+    units = rng.normal(size=(400, 1))
+    values = units + np.arange(3.0)[:, None, None]
+    mean, low, high = interval_of_trainings(values, [None], seed=1)
+    half = np.hypot(1.96 * units.std() / 20, stats.t.isf(0.025, 2) / np.sqrt(3))
+    assert mean[0] == pytest.approx(units.mean() + 1)
+    assert (high - low)[0] == pytest.approx(2 * half, rel=0.01)
+    # One training: its units alone. A unit that counts nowhere is left out.
+    one = np.concatenate([units, [[np.nan]]])[None]
+    mean, low, high = interval_of_trainings(one, [None], seed=1)
+    assert mean[0] == pytest.approx(units.mean())
+    assert (high - low)[0] == pytest.approx(2 * 1.96 * units.std() / 20, rel=0.03)

@@ -7,7 +7,15 @@ import polars as pl
 import pytest
 
 from pipelines.rlhf.best_of_n import best_weights, expected_best, kl_bound
-from pipelines.rlhf.metrics import peak_step, spread
+from pipelines.rlhf.metrics import (
+    COLUMNS,
+    linear_root,
+    peak_step,
+    spread,
+    spread_of_sets,
+    summarize,
+    summarize_gains,
+)
 from pipelines.rlhf.overoptimisation import (
     fit_gain,
     gain_at,
@@ -93,6 +101,74 @@ def test_the_spread_over_trainings_is_students():
     assert spread(np.full(5, 1.87373)) == {}  # one model in the place of five
 
 
+def trainings_of(n_trainings, n=200, shift=0.0):
+    """Return rows of trainings that share their prompts: truth, KL, and a win that is certain."""
+    rng = np.random.default_rng(7)
+    of_prompts = rng.normal(size=n)
+    columns = {name: pl.Float64 for name in COLUMNS}
+    return [
+        pl.DataFrame(
+            {
+                "truth": of_prompts + shift * training,
+                "kl": rng.exponential(size=n) * (1 + 20 * shift * training),
+                "win": np.ones(n),
+            }
+        )
+        .with_columns(pl.lit(None).alias(name) for name in COLUMNS[4:])
+        .with_columns(proxy=pl.col("truth"))
+        .select(COLUMNS)
+        .cast(columns)
+        for training in range(n_trainings)
+    ]
+
+
+def test_an_interval_over_trainings_is_for_other_prompts_too():
+    """Trainings that hardly differ: as wide as prompts leave one training's mean."""
+    found = summarize(trainings_of(5, shift=1e-3), [[[1]]] * 5, seed=1)
+    widths = {name: found["truth"][name]["high"] - found["truth"][name]["low"] for name in
+              ("prompts", "seeds")}  # fmt: skip
+    assert widths["seeds"] == pytest.approx(widths["prompts"], rel=0.01)
+    values = np.stack([each["truth"].to_numpy() for each in trainings_of(3, shift=0.5)])
+    found = summarize(trainings_of(3, shift=0.5), [[[1]]] * 3, seed=1)
+    # Units of variance 1 / 200, and Student's t of 0, 0.5, 1: 4.303 for two degrees of freedom.
+    half = np.hypot(1.96 * values[0].std() / np.sqrt(200), 4.3026527 * 0.5 / np.sqrt(3))
+    assert found["truth"]["seeds"]["high"] - values.mean() == pytest.approx(half, rel=0.01)
+    assert "seeds" not in summarize(trainings_of(1), [[[1]]], seed=1)["truth"]
+    assert "seeds" not in summarize([trainings_of(1)[0]] * 2, [[[1]]] * 2, seed=1)["truth"]
+
+
+def test_intervals_stay_within_what_can_be_and_a_share_of_all_keeps_a_width():
+    found = summarize(trainings_of(3, shift=1.0), [[[1]]] * 3, seed=1)
+    assert found["kl"]["seeds"]["low"] == 0  # Student's t alone would go below
+    won = found["win"]["prompts"]
+    assert (won["value"], won["high"]) == (1, 1) and 0.97 < won["low"] < 0.99  # Wilson's of 200
+
+
+def test_gains_over_the_start_are_paired_by_prompt():
+    models, starts = trainings_of(3), trainings_of(3)
+    better = [each.with_columns(pl.col("truth") + 0.25) for each in models]
+    found = summarize_gains(better, starts, seed=1)
+    assert set(found) == {"d_gained", "proxy_gained", "truth_gained"}
+    gained = found["truth_gained"]["prompts"]
+    assert (gained["low"], gained["high"]) == pytest.approx((0.25, 0.25))
+    kl = models[0]["kl"].to_numpy()
+    assert found["d_gained"]["prompts"]["value"] == pytest.approx(np.sqrt(kl.mean()))
+    half = 1.96 * kl.std() / np.sqrt(200) / (2 * np.sqrt(kl.mean()))  # the delta method
+    width = found["d_gained"]["prompts"]["high"] - found["d_gained"]["prompts"]["low"]
+    assert width == pytest.approx(2 * half, rel=0.05)
+    assert (linear_root(np.zeros(3)) == 0).all()  # the start, from itself
+
+
+def test_a_sets_number_over_trainings_has_its_own_error_and_theirs():
+    sets = np.array([[0.2, 0.15, 0.25], [0.3, 0.25, 0.35], [0.4, 0.35, 0.45]])
+    found = spread_of_sets(sets)["seeds"]
+    half = np.hypot(0.05, 4.3026527 * 0.1 / np.sqrt(3))
+    assert (found["value"], found["low"], found["high"]) == pytest.approx(
+        (0.3, 0.3 - half, 0.3 + half)
+    )
+    assert spread_of_sets(sets[:1]) == {}
+
+
 def scored(margins, prompts):
     n = len(margins)
     pairs = pl.DataFrame(
@@ -142,20 +218,22 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
     }
     quality = {"trainings": {"17": {"accuracy": {"all": ends | {"pairs": 1200, "ceiling": 0.8}}}}}
     names = ("truth", "proxy", "kl", "wrong", "win", "language_loss")
-    summaries = {"main_end": {name: {"prompts": ends, "seeds": ends} for name in names}}
-    summaries |= {"base": {name: {"prompts": ends} for name in names[:5]}, "main_step_4": {}}
+    wide = {"value": 0.5, "low": 0.0, "high": 1.0}
+    summaries = {"main_end": {name: {"prompts": ends, "seeds": wide} for name in names}}
+    summaries |= {"base": {name: {"prompts": ends} for name in names[:5]}}
+    summaries["base"]["win"] = {"prompts": {"value": 0.5}}
+    summaries["main_step_4"] = {
+        "d_gained": {"prompts": ends, "seeds": wide}, "truth_gained": {"prompts": ends},
+    }  # fmt: skip
     points = [Point("start", "1", 0, 0.0, 0.5, 1.0), Point("start", "2", 0, 0.0, 0.5, 1.0)]
     points += [Point("main", "1", 4, 1.0, 1.5, 2.0), Point("main", "2", 4, 3.0, 1.5, 0.5)]
     tables = make_tables(points, "main", summaries, compared, quality)
+    in_ends, in_wide = "0.500 (0.250 to 0.750)", "0.500 (0.000 to 1.000)"
     assert tables["answers"][1:] == [
-        ["main end", *["0.500 (0.250 to 0.750)"] * 6],
-        ["base", *["0.500"] * 5, ""],
+        ["main end", *[in_wide] * 6],
+        ["base", *[in_ends] * 4, "0.500", ""],
     ]
-    (row,) = tables["steps"][1:]
-    assert row[0] == "4" and row[4] == "1 of 2"  # truth: +1 and -0.5; t of one degree: 12.706
-    assert row[1:4] == [
-        "2.000 (-10.706 to 14.706)", "1.000", "0.250 (-9.280 to 9.780)",
-    ]  # fmt: skip
+    assert tables["steps"][1:] == [["4", in_wide, "", in_ends, "1 of 2"]]  # truth: +1 and -0.5
     assert tables["turn"][1:] == [
         ["best-of-n, d (a - b d)", "2.00", "0.25", "none seen", "0 of 5", ""],
         ["main, d (a - b log d)", "1.00", "0.50", "1.250", "4 of 5", "12"],
