@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from genlab.core.program import InputError
-from genlab.statistics.bootstrap import Resampled, means_within, resample
+from genlab.statistics.bootstrap import Resampled, means_within, resample, sums_within
 
 Bounds = tuple[float, float] | None  # the least and the greatest value that a metric can have
 
@@ -57,6 +57,22 @@ def bootstrap_interval(
         if limits == SHARE and len(own) and is_zero_or_one(own):
             low[i], high[i] = wilson_interval(own.sum(), len(own), level)
     return (low, high) if table.ndim == 2 else (low[0], high[0])
+
+
+def ratio_interval(
+    top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, *, seed: int, bounds: Bounds = None
+) -> tuple[float, float, float]:
+    """Return sum(top) / sum(bottom), of float64[n] each, and its interval (ratio, low, high).
+
+    clusters: int[n], from 0; whole clusters are drawn. Each brings to the ratio what it does to
+    first order, and the interval is the bootstrap's of these (Davison and Hinkley 1997, Bootstrap
+    Methods and their Application, section 2.7.2).
+    """
+    ratio = float(top.sum() / bottom.sum())
+    total, size = sums_within(np.stack([top, bottom], axis=1), clusters).T
+    linear = ratio + (total - ratio * size) / size.mean()
+    low, high = bootstrap_interval(linear, seed=seed, bounds=bounds)
+    return ratio, float(low), float(high)
 
 
 def per_column(bounds: Bounds | Sequence[Bounds], n: int) -> list[Bounds]:

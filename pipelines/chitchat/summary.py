@@ -2,33 +2,24 @@
 
 import math
 
-import numpy as np
 import polars as pl
 
 from genlab.core.markdown import markdown_table
-from genlab.statistics.intervals import interval
+from genlab.statistics.intervals import (
+    SHARE,
+    Bounds,
+    bootstrap_interval,
+    interval,
+    ratio_interval,
+)
 from pipelines.chitchat.metrics import REAL, cluster_numbers, corpus_bleu, distinct_numbers
 
-N_RESAMPLES = 2_000
 OVERLAPS = ("bleu", "chrf", "rouge_1", "rouge_l")
+# The least and the greatest value of one reply; sacrebleu's are percent.
+BOUNDS: dict[str, Bounds] = {"bleu": (0.0, 100.0), "chrf": (0.0, 100.0)}
+BOUNDS |= dict.fromkeys(("rouge_1", "rouge_l", "echo", "generic"), SHARE)
+BOUNDS |= {"n_words": (0.0, math.inf)}
 SHOWN = ("perplexity", "bleu", "chrf", "rouge_l", "distinct_2", "echo", "generic", "n_words")
-
-
-def clustered_ratio(
-    top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, seed: int
-) -> tuple[float, float, float]:
-    """Return sum(top) / sum(bottom) with a 95 % interval, whole clusters drawn anew.
-
-    top, bottom: float64[n]; clusters: int[n], from 0. Percentiles of the bootstrap (Davison and
-    Hinkley 1997, section 3.8: of clusters, the clusters are resampled, not what is in them). With
-    one cluster there is no telling, and the interval has no width.
-    """
-    n = int(clusters.max()) + 1
-    tops, bottoms = (np.bincount(clusters, each, minlength=n) for each in (top, bottom))
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), N_RESAMPLES)
-    ratios = (drawn @ tops) / np.maximum(drawn @ bottoms, 1e-300)
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return float(top.sum() / bottom.sum()), float(low), float(high)
 
 
 def summarize(
@@ -41,10 +32,7 @@ def summarize(
         numbers = reading_numbers(read.filter(arm=arm, history=history), seed)
         said = mine.filter(pl.col("text").is_not_null())
         if said.height:
-            clusters, ones = cluster_numbers(said["dialogue_id"]), np.ones(said.height)
-            for name in (*OVERLAPS, "echo", "generic", "n_words"):
-                ends = clustered_ratio(said[name].to_numpy(), ones, clusters, seed)
-                numbers[name] = interval(*ends)
+            numbers |= reply_numbers(said, seed)
             texts = said["text"].to_list()
             numbers |= distinct_numbers(texts, n_sample)
             numbers["corpus_bleu"] = {
@@ -54,14 +42,26 @@ def summarize(
     return summary
 
 
+def reply_numbers(said: pl.DataFrame, seed: int) -> dict[str, dict[str, float]]:
+    """Return the mean of each measure of replies, whole dialogues drawn anew for its interval."""
+    values = said.select(*BOUNDS).to_numpy().round(9)  # sacrebleu's 100 may end in ...004
+    clusters = cluster_numbers(said["dialogue_id"])
+    low, high = bootstrap_interval(
+        values, seed=seed, bounds=list(BOUNDS.values()), clusters=clusters
+    )
+    means = [said[name].to_numpy().sum() / said.height for name in BOUNDS]
+    return {name: interval(*ends) for name, *ends in zip(BOUNDS, means, low, high, strict=True)}
+
+
 def reading_numbers(read: pl.DataFrame, seed: int) -> dict[str, dict[str, float]]:
     """Return perplexity and bits per byte of the replies an arm has read; {} without any."""
     if read.is_empty():
         return {}
     nats, clusters = read["nats"].to_numpy(), cluster_numbers(read["dialogue_id"])
     tokens, n_bytes = (read[name].to_numpy().astype(float) for name in ("n_tokens", "n_bytes"))
-    loss = clustered_ratio(nats, tokens, clusters, seed)
-    bits = clustered_ratio(nats / math.log(2), n_bytes, clusters, seed)
+    positive = (0.0, math.inf)
+    loss = ratio_interval(nats, tokens, clusters, seed=seed, bounds=positive)
+    bits = ratio_interval(nats / math.log(2), n_bytes, clusters, seed=seed, bounds=positive)
     perplexity = [math.exp(min(each, 700.0)) for each in loss]
     return {"perplexity": interval(*perplexity), "bits_per_byte": interval(*bits)}
 

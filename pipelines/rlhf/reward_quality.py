@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from genlab.core.tables import read_table
-from genlab.statistics.intervals import SHARE, bootstrap_interval, interval
+from genlab.statistics.intervals import SHARE, interval, ratio_interval
 from pipelines.rlhf.metrics import spread
 from pipelines.rlhf.rankings import pair_table
 from pipelines.rlhf.rated_answers import margins_of, rate_once, right_of
@@ -45,7 +45,7 @@ def pair_scores(pairs: pl.DataFrame, rewards: np.ndarray, rows: pl.DataFrame) ->
 def clustered(pairs: pl.DataFrame, column: str, seed: int) -> dict[str, float]:
     """Return the mean of a column, in [0, 1], over pairs, with an interval that resamples prompts.
 
-    The mean is a ratio of two sums over prompts; its interval is of the linearised ratio.
+    The mean is a ratio of two sums over prompts.
     """
     groups = pairs.group_by("prompt_id", maintain_order=True).agg(
         total=pl.col(column).sum(), n=pl.len()
@@ -54,9 +54,8 @@ def clustered(pairs: pl.DataFrame, column: str, seed: int) -> dict[str, float]:
     value = total.sum() / n.sum()
     if len(groups) < 3:
         return {"value": float(value), "pairs": pairs.height, "prompts": len(groups)}
-    linear = value + (total - value * n) / n.mean()
-    ends = bootstrap_interval(linear[:, None], seed=seed, bounds=SHARE)
-    low, high = (float(np.ravel(end)[0]) for end in ends)
+    prompts = np.arange(len(groups))
+    value, low, high = ratio_interval(total, n, prompts, seed=seed, bounds=SHARE)
     found = interval(value, max(low, 0.0), min(high, 1.0))
     return found | {"pairs": pairs.height, "prompts": len(groups)}
 

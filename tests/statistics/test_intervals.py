@@ -15,6 +15,7 @@ from genlab.statistics.intervals import (
     mover,
     paired_difference,
     paired_shares_interval,
+    ratio_interval,
     unpaired_difference,
     wilson_interval,
 )
@@ -275,3 +276,19 @@ def test_a_stratum_in_which_nothing_counts_is_nan_and_disturbs_no_other():
     values = np.array([[1.0], [3.0], [np.nan]])
     drawn = resample_strata(values, [1, 1, 2], seed=1)
     assert np.isnan(drawn[1]).all() and set(drawn[0].ravel()) == {1.0, 2.0, 3.0}
+
+
+def test_a_ratio_of_sums_is_as_sure_as_its_clusters_are():
+    """The error of a ratio of two means by the delta method, over clusters of two units."""
+    rng = np.random.default_rng(2)
+    bottom = rng.integers(1, 9, 400).astype(float)
+    top = 2 * bottom + np.repeat(rng.normal(0, 3, 200), 2)
+    clusters = np.repeat(np.arange(200), 2)
+    ratio, low, high = ratio_interval(top, bottom, clusters, seed=1)
+    assert ratio == top.sum() / bottom.sum()
+    left = (top - ratio * bottom).reshape(200, 2).sum(axis=1)
+    half = 1.96 * left.std() / np.sqrt(200) / bottom.reshape(200, 2).sum(axis=1).mean()
+    assert high - low == pytest.approx(2 * half, rel=0.03)
+    # The same clusters whole, a unit each, tell the same.
+    whole = (each.reshape(200, 2).sum(axis=1) for each in (top, bottom))
+    assert ratio_interval(*whole, np.arange(200), seed=1) == pytest.approx((ratio, low, high))

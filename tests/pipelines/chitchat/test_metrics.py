@@ -14,7 +14,13 @@ from pipelines.chitchat.metrics import (
     overlaps,
 )
 from pipelines.chitchat.schemas import GENERATE_SCHEMA, READ_SCHEMA, SCORE_SCHEMA
-from pipelines.chitchat.summary import clustered_ratio, conversations_of, headline_of, summarize
+from pipelines.chitchat.summary import (
+    BOUNDS,
+    conversations_of,
+    headline_of,
+    reply_numbers,
+    summarize,
+)
 
 
 def test_rouge_keeps_cyrillic_which_the_library_s_own_tokenizer_does_not():
@@ -45,17 +51,29 @@ def test_generic_replies_are_the_most_frequent_ones():
     assert generic_share(["б", "а", "в"], 2) == [1, 1, 0]  # a tie goes by the alphabet
 
 
+def replies_of(echo: np.ndarray, n_dialogues: int) -> pl.DataFrame:
+    """Return replies that differ in echo alone, as many in each dialogue."""
+    names = [f"d{i % n_dialogues:04}" for i in range(len(echo))]
+    others = {name: np.full(len(echo), 0.5) for name in BOUNDS if name != "echo"}
+    return pl.DataFrame({"dialogue_id": names, "echo": echo} | others)
+
+
 def test_an_interval_over_dialogues_is_wider_than_one_over_turns_that_say_the_same():
-    rng = np.random.default_rng(3)
-    by_dialogue = rng.integers(0, 2, 100).astype(float)
-    values, clusters = np.repeat(by_dialogue, 5), np.repeat(np.arange(100), 5)
-    ones = np.ones(500)
-    value, low, high = clustered_ratio(values, ones, clusters, 17)
-    _, low_apart, high_apart = clustered_ratio(values, ones, np.arange(500), 17)
-    assert value == by_dialogue.mean()
+    by_dialogue = np.random.default_rng(3).integers(0, 2, 100).astype(float)
+    found = reply_numbers(replies_of(np.tile(by_dialogue, 5), 100), 17)["echo"]
+    apart = reply_numbers(replies_of(np.tile(by_dialogue, 5), 500), 17)["echo"]
+    assert found["value"] == by_dialogue.mean()
+    widths = [each["high"] - each["low"] for each in (found, apart)]
     # Standard errors of a share of 100 and of 500 differ by the root of five.
-    assert (high - low) / (high_apart - low_apart) == pytest.approx(5**0.5, rel=0.1)
-    assert high - low == pytest.approx(2 * 1.96 * by_dialogue.std() / 10, rel=0.1)
+    assert widths[0] / widths[1] == pytest.approx(5**0.5, rel=0.1)
+    assert widths[0] == pytest.approx(2 * 1.96 * by_dialogue.std() / 10, rel=0.1)
+
+
+def test_an_echo_that_never_was_heard_may_still_come():
+    found = reply_numbers(replies_of(np.zeros(300), 143), 17)["echo"]
+    # Clopper and Pearson's end for none of 143 dialogues.
+    assert (found["value"], found["low"]) == (0, 0)
+    assert found["high"] == pytest.approx(1 - 0.025 ** (1 / 143))
 
 
 def rows_of() -> tuple[pl.DataFrame, pl.DataFrame]:
