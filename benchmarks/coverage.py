@@ -8,6 +8,7 @@ the table says why.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from benchmarks import show_help
 from genlab.core.markdown import markdown_table
 from genlab.statistics.bootstrap import means_within, resample
 from genlab.statistics.correlation import correlate_ranks
+from genlab.statistics.crossed import crossed_interval
 from genlab.statistics.differences import difference_limits, t_of
 from genlab.statistics.intervals import (
     SHARE,
@@ -23,13 +25,14 @@ from genlab.statistics.intervals import (
     finished_ends,
     mover,
     paired_shares_interval,
+    ratio_interval,
     unpaired_difference,
     wilson_interval,
 )
 from genlab.statistics.prediction_powered import powered_share
 from genlab.statistics.shares import score_ends
 from genlab.statistics.significance import adjust_by_holm, bootstrap_p, is_significant
-from genlab.statistics.trainings import training_part, widen
+from genlab.statistics.trainings import difference_part, training_part, widen
 
 RESULTS = Path("benchmarks/COVERAGE.md")
 SIZES = (40, 200, 500)
@@ -191,6 +194,35 @@ def two_levels(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tupl
     yield "5 trainings, effect 1, by resampling both", resampled_twice(few, rng), 1.0
 
 
+def two_level_clusters(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of means over 5 trainings of n units in n / 5 clusters."""
+    clusters = np.arange(n) // 5
+    own = rng.exponential(size=(n // 5, n_worlds))
+    for effect in (0.0, 0.3):
+        values = own[clusters] + rng.exponential(size=(5, n, n_worlds)) - 1
+        values += rng.normal(0, effect, (5, 1, n_worlds))
+        of_units = values.mean(axis=0)
+        ends = bootstrap_interval(of_units, N_RESAMPLES, seed=17, clusters=clusters)
+        part = training_part(values, clusters)
+        ends = widen(of_units.mean(axis=0), ends, part, [None] * n_worlds)
+        yield f"5 trainings, effect {effect:g}", ends, 1.0
+
+
+def two_sets(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of differences of two sets of trainings, of unlike spread."""
+    for sizes in ((5, 5), (3, 5)):
+        units = rng.exponential(size=(n, n_worlds))
+        sets = [
+            units + rng.exponential(size=(k, n, n_worlds)) + rng.normal(0, effect, (k, 1, n_worlds))
+            for k, effect in zip(sizes, (0.1, 0.3), strict=True)
+        ]
+        a, b = (values.mean(axis=0) for values in sets)
+        ends = bootstrap_interval(b - a, N_RESAMPLES, seed=17)
+        part = difference_part(*map(training_part, sets))
+        ends = widen((b - a).mean(axis=0), ends, part, [None] * n_worlds)
+        yield f"{sizes[0]} trainings against {sizes[1]} others", ends, 0.0
+
+
 def resampled_twice(
     values: np.ndarray, rng: np.random.Generator, n_resamples: int = 500
 ) -> Interval:
@@ -217,9 +249,52 @@ def clustered(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple
     yield "as if units were independent", of_columns(values, None), 1.0
 
 
+def clustered_shares(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of shares of n units, 5 a cluster, half of which are alike."""
+    clusters = np.arange(n) // 5
+    for share in (0.01, 0.03, 0.1):
+        common = rng.random((n // 5, n_worlds))[clusters]
+        is_common = rng.random((n, n_worlds)) < 0.5
+        chance = np.where(is_common, common, rng.random((n, n_worlds)))
+        values = (chance < share).astype(float)
+        ends = bootstrap_interval(values, N_RESAMPLES, seed=17, bounds=SHARE, clusters=clusters)
+        yield f"share of {share}", ends, share
+
+
+def clustered_ratios(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of nats a token: of n texts, 5 a cluster, unequally long."""
+    n_worlds = min(n_worlds, 500)  # each is resampled by itself
+    clusters = np.arange(n) // 5
+    ends = []
+    for _ in range(n_worlds):
+        tokens = rng.integers(2, 30, n).astype(float)
+        loss = 0.5 + rng.exponential(0.3, n // 5)[clusters] + rng.exponential(0.2, n)
+        ends.append(ratio_interval(loss * tokens, tokens, clusters, seed=17)[1:])
+    low, high = np.array(ends).T
+    yield f"loss of texts, {n_worlds} worlds", (low, high), 1.0
+
+
+def crossed(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of a median over templates of shares of n examples right.
+
+    Half of what decides an answer is its example's; all templates have the same share.
+    """
+    n_worlds = min(n_worlds, 200)  # each is resampled by itself
+    for k in (1, 3, 5):
+        for share in (0.5, 0.9, 0.97, 0.99):
+            limit = NormalDist().inv_cdf(share)
+            ends = []
+            for _ in range(n_worlds):
+                of_examples = rng.normal(0, np.sqrt(0.5), n)
+                rest = rng.normal(0, np.sqrt(0.5), (k, n))
+                values = (limit + of_examples + rest > 0).astype(float)
+                ends.append(crossed_interval(values, 17, n_resamples=500))
+            low, high = np.array(ends).T
+            yield f"{k} templates, share of {share}, {n_worlds} worlds", (low, high), share
+
+
 def correlations(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
     """Yield name, interval and truth of Spearman's correlation."""
-    n_worlds = min(n_worlds, 200)  # each ranks every resample anew
     truth = 6 / np.pi * np.arcsin(0.4 / 2)  # of a bivariate normal with correlation 0.4
     ends = []
     for _ in range(n_worlds):
@@ -227,7 +302,7 @@ def correlations(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tu
         y = 0.4 * x + np.sqrt(1 - 0.4**2) * rng.normal(size=n)
         ends.append(correlate_ranks(x, y, 17, n_resamples=500)[1:])
     low, high = np.array(ends).T
-    yield f"normal, {n_worlds} worlds", (low, high), truth
+    yield "normal", (low, high), truth
 
 
 def powered(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
@@ -252,7 +327,12 @@ KINDS: dict[str, Callable] = {
     "unpaired": unpaired,
     "over seeds": over_seeds,
     "two levels": two_levels,
+    "two levels, clusters": two_level_clusters,
+    "two levels, other trainings": two_sets,
     "clustered": clustered,
+    "clustered share": clustered_shares,
+    "clustered ratio": clustered_ratios,
+    "crossed median": crossed,
     "rank correlation": correlations,
     "prediction-powered": powered,
 }

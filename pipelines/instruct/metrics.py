@@ -5,12 +5,12 @@ import polars as pl
 
 from genlab.core.markdown import markdown_table
 from genlab.core.program import InputError
+from genlab.statistics.crossed import crossed_interval
 from genlab.statistics.intervals import interval
 from pipelines.instruct.answers import exact_match, word_f1
 from pipelines.instruct.rank_classification import Normalisation, predict
 from pipelines.instruct.schemas import ITEM_SCHEMA, SCORE_SCHEMA
 
-N_RESAMPLES = 2000
 TIMES = "times_seen"
 # How a task was asked, as metrics name it: no group of params.yaml may be called the same.
 GROUPS = {"prompt": "in_words", "prefix": "by_prefix", "sentinel": "by_sentinel"}
@@ -63,26 +63,6 @@ def matrix_of(rows: pl.DataFrame, column: str = "correct") -> np.ndarray:
     """Return float64 [templates, examples] of one task's rows; NaN where a prompt was skipped."""
     wide = rows.pivot("example_id", index="template", values=column, maintain_order=True)
     return wide.drop("template").to_numpy().astype(float)
-
-
-def crossed_interval(values: np.ndarray, seed: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the bootstrap interval of the median over templates of the mean over examples.
-
-    values: float [templates, examples]. Templates and examples are both drawn anew, since answers
-    to one template, and to one example, resemble each other: the pigeonhole bootstrap (Owen 2007,
-    Annals of Applied Statistics 1(2)), which is somewhat too wide rather than too narrow.
-    """
-    rng = np.random.default_rng(seed)
-    n_templates, n_examples = values.shape
-    counted = ~np.isnan(values)
-    filled = np.where(counted, values, 0.0)
-    weights = rng.multinomial(n_examples, np.full(n_examples, 1 / n_examples), N_RESAMPLES)
-    with np.errstate(invalid="ignore"):  # 0 / 0: none of a template's examples was drawn
-        means = (weights @ filled.T) / (weights @ counted.T.astype(float))
-    drawn = rng.integers(0, n_templates, (N_RESAMPLES, n_templates))
-    medians = np.nanmedian(np.take_along_axis(means, drawn, 1), axis=1)
-    low, high = np.nanquantile(medians, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def mean_of(rows: pl.DataFrame, column: str) -> float:

@@ -71,6 +71,24 @@ def test_intervals_of_clustered_units_hold_the_truth_only_by_cluster():
     assert found["as if units were independent"] < 90
 
 
+@pytest.mark.parametrize("kind", ["two levels, clusters", "two levels, other trainings"])
+def test_intervals_of_clusters_and_of_two_sets_hold_the_truth_over_trainings(kind):
+    found = held(kind, 100)
+    assert all(91 <= share <= 99 for share in found.values()), found
+
+
+def test_shares_and_ratios_by_cluster_hold_the_truth_where_few_units_count():
+    shares = held("clustered share", 500, 300)
+    assert all(92 <= share <= 100 for share in shares.values()), shares
+    ratios = held("clustered ratio", 200, 100)
+    assert all(88 <= share <= 100 for share in ratios.values()), ratios
+
+
+def test_intervals_of_medians_over_templates_hold_the_truth_or_are_wide():
+    found = held("crossed median", 60, 60)
+    assert all(share >= 88 for share in found.values()), found
+
+
 def test_a_ledger_without_any_effect_has_rarely_a_false_verdict():
     """Of 40 ledgers of 12 at 5 % more than 6 have odds below 1/100."""
     rng = np.random.default_rng(RNG_SEED)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 import yaml
@@ -210,17 +209,6 @@ def test_an_answer_is_judged_by_the_sum_and_the_mean_beside_it():
 def test_a_label_out_of_range_is_refused():
     with pytest.raises(InputError, match="label 2 is out of range; there are 2 choices"):
         metrics.judge(answers(label=2), Normalisation.sum)
-
-
-def test_the_interval_is_wider_when_templates_disagree():
-    rng = np.random.default_rng(1)
-    alike = rng.integers(0, 2, 200).astype(float)
-    same = np.stack([alike] * 5)
-    low, high = metrics.crossed_interval(same, 17)
-    # one template asked five times: the interval of 200 draws, +-1.96 sqrt(.25 / 200)
-    assert high - low == pytest.approx(2 * 1.96 * (0.25 / 200) ** 0.5, rel=0.15)
-    wide = metrics.crossed_interval(np.stack([np.full(200, p) for p in (0.2, 0.5, 0.8)]), 17)
-    assert wide == pytest.approx((0.2, 0.8))
 
 
 def test_a_task_with_one_example_is_refused(tmp_path):
