@@ -1,6 +1,6 @@
 """How often the project's 95 % intervals hold the truth: benchmarks/COVERAGE.md.
 
-`python -m benchmarks.coverage`, about two minutes. Every kind of interval that is printed is made,
+`python -m benchmarks.coverage`, about ten minutes. Every kind of interval that is printed is made,
 by the functions that make it, from 2,000 samples of a world whose truth is known. Worlds are
 skewed and tied as the metrics are. Below 93 % or above 97 % a line is marked, and the text below
 the table says why.

@@ -44,10 +44,14 @@ def table(
     return tabulate(lines, tablefmt="plain", disable_numparse=True, colalign=align)
 
 
+NO_WIDTH = "resamples agree"  # the middle 95 % of them, which is no proof that other units would
+
+
 def with_ends(numbers: dict[str, float], digits: int = 3) -> str:
-    """Return an interval {value, low, high} as `3.36 [3.12, 3.60]`."""
+    """Return an interval {value, low, high} as `3.36 [3.12, 3.60]`; one without width in words."""
     value, low, high = (f"{numbers[name]:.{digits}f}" for name in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
+    has_width = numbers["low"] != numbers["high"]
+    return f"{value} [{low}, {high}]" if has_width else f"{value} [{NO_WIDTH}]"
 
 
 def tables_that_fit(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ claims the flagship's RESULTS.md shows), the flagship takes both from there.
 from pathlib import Path
 
 from genlab.core.markdown import markdown_table
+from genlab.core.terminal import NO_WIDTH
 from genlab.experiments.claims_tables import in_full, margin_of, tell_needed
 from genlab.experiments.layout import Layout, read_layout, read_yaml
 from genlab.experiments.revisions import parse_metrics
@@ -142,9 +143,10 @@ def rankers_table(details: dict) -> str:
 
 
 def with_ends(numbers: dict[str, float], digits: int) -> str:
-    """Return "0.68 (0.66 to 0.70)"."""
+    """Return "0.68 (0.66 to 0.70)"; an interval without width in words."""
     value, low, high = (f"{numbers[name]:.{digits}f}" for name in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+    has_width = numbers["low"] != numbers["high"]
+    return f"{value} ({low} to {high})" if has_width else f"{value} ({NO_WIDTH})"
 
 
 def records_below(folder: Path) -> list[tuple[Path, dict, dict]]:

@@ -34,6 +34,13 @@ def test_an_interval_stands_in_brackets_after_its_value():
     assert with_ends({"value": 3.3604, "low": 3.12, "high": 3.6}, digits=2) == "3.36 [3.12, 3.60]"
 
 
+def test_an_interval_without_width_is_said_to_have_none():
+    best_dose = {"value": 8.0, "low": 8.0, "high": 8.0}
+    assert with_ends(best_dose, digits=0) == "8 [resamples agree]"
+    narrow = {"value": 0.0, "low": -0.001, "high": 0.001}
+    assert with_ends(narrow, digits=2) == "0.00 [-0.00, 0.00]"
+
+
 @pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
 def test_what_is_typed_comes_without_its_bytes_that_are_no_text(errors):
     """A file in another encoding; Python is strict in most locales, and not in the locale C."""

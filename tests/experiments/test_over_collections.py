@@ -9,6 +9,7 @@ from genlab.experiments.over_collections import (
     elsewhere_of,
     findings_table,
     over_collections,
+    rankers_table,
     verdicts_table,
 )
 
@@ -97,3 +98,15 @@ def test_the_flagship_takes_from_a_pipelines_record_what_it_says_of_the_same_cla
     line, table = findings_table(tmp_path).split("\n\n")
     assert "for the 141 tests of all claims of pipelines/judges" in line
     assert table.startswith("| claim |")
+
+
+def test_a_judge_whose_best_dose_is_the_same_in_every_resample_has_no_interval_of_it():
+    sure, free = ({"value": 8.0, "low": low, "high": 8.0} for low in (8.0, 4.0))
+    quality = dict.fromkeys(("mrr", "map", "ndcg_10"), free)
+    doses = {"best_dose": sure, "gained_by_first": free, "lost_after_best": sure}
+    probes = {f"{slot}_with_query": {"gain": free} for slot in ("wrong", "answer")}
+    table = rankers_table({"mini bm25": {"quality": quality, "doses": doses, "probes": probes}})
+    cells = [cell.strip() for cell in table.splitlines()[-1].split("|")[1:-1]]
+    assert cells[4:7] == [
+        "8 (resamples agree)", "8.00 (4.00 to 8.00)", "8.00 (every resample agrees)",
+    ]  # fmt: skip

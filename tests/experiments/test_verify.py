@@ -272,3 +272,19 @@ def test_what_cannot_be_verified_is_refused(tiny, tmp_path):
     assert "not a git repository" in output
     assert not told.exists()
     assert copies(tiny) == []
+
+
+FOLDERS = [ROOT, *(path.parent for path in sorted(ROOT.glob("pipelines/*/dvc.yaml")))]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_record_in_git_has_been_verified_since_it_last_changed(folder):
+    words = ["git", "status", "--porcelain", "--", "metrics", "params.yaml"]
+    changed = subprocess.run(words, cwd=folder, capture_output=True, text=True)
+    if changed.returncode or changed.stdout:
+        pytest.skip("the workspace holds another run than git")
+    said = describe_verified(folder)
+    assert said.startswith("Verified by running everything again"), (
+        f"{said} Run `python -m genlab verify {folder.relative_to(ROOT)}` and commit "
+        "metrics/verified.json."
+    )
