@@ -40,10 +40,9 @@ def measure_arms(
         ]
         tables[view] = pl.concat(parts).with_columns(arm=pl.lit(view))
         summaries[view] = measures.summarize(parts, tokens, seed)
-        for given in GIVEN.get(view, ()):
-            summaries[view][given] = {
-                "prompts": {"value": measures.best_value(summaries[view][given])}
-            }
+        for name in set(GIVEN.get(view, ())) & set(summaries[view]):
+            value = measures.best_value(summaries[view][name])
+            summaries[view][name] = {"prompts": {"value": value}}
         if at == measures.STEP:
             starts = [tables[START].filter(pl.col("seed") == part["seed"][0]) for part in parts]
             summaries[view] |= measures.summarize_gains(parts, starts, seed)

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipelines.rlhf.arms_measured import measure_arms
 from pipelines.rlhf.best_of_n import best_weights, expected_best, kl_bound
 from pipelines.rlhf.metrics import (
     COLUMNS,
@@ -157,6 +158,33 @@ def test_gains_over_the_start_are_paired_by_prompt():
     width = found["d_gained"]["prompts"]["high"] - found["d_gained"]["prompts"]["low"]
     assert width == pytest.approx(2 * half, rel=0.05)
     assert (linear_root(np.zeros(3)) == 0).all()  # the start, from itself
+
+
+@pytest.mark.parametrize("has_truth", [True, False])
+def test_what_is_so_by_definition_has_no_interval_and_steps_have_gains(has_truth):
+    """Two trainings of one arm; without a hidden rule there is no truth, and no win by it."""
+    views = [("base", 0), ("sft", 0), ("start", 0), ("dpo", 0), ("main", 1)]
+    rows = pl.DataFrame(
+        [
+            (f"p{i}", arm, seed, step, purpose, [1, 2], float(i % 3), float(i % 4), 0.5 * step + i)
+            for arm, step in views
+            for seed in ("3", "4")
+            for purpose in ("validation", "held_out")
+            for i in range(9)
+        ],
+        ["prompt_id", "arm", "seed", "step", "purpose", "tokens", "truth", "proxy", "kl"],
+        orient="row",
+    ).with_columns(
+        kl=pl.when(pl.col("arm") == "start").then(0.0).otherwise("kl"),
+        truth=pl.col("truth") if has_truth else pl.lit(None, pl.Float64),
+        finished=pl.lit(True), text=pl.lit("a"), kind=pl.lit("wrong"), language_loss=pl.lit(1.5),
+    )  # fmt: skip
+    _, found = measure_arms(rows, ["main"], "main", seed=1)
+    assert found["sft"]["proxy_win"] == {"prompts": {"value": 0.5}}
+    assert found["start"]["kl"] == {"prompts": {"value": 0.0}}
+    assert ("win" in found["sft"], "truth_gained" in found["main_step_1"]) == (has_truth,) * 2
+    assert found["main_step_1"]["proxy_gained"]["prompts"]["value"] == 0
+    assert "proxy_gained" not in found["main_end"]
 
 
 def test_a_sets_number_over_trainings_has_its_own_error_and_theirs():
