@@ -44,6 +44,7 @@ from genlab.core.pipeline import (
     program_of,
     read_entries,
     unpacked_groups,
+    written_options,
 )
 from genlab.core.program import InputError, run, stage_app, with_choices
 from genlab.core.scratch import scratch_root
@@ -155,6 +156,7 @@ def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | N
     if found is None:
         return {}, None
     name, rest = found
+    check_given_once(stage, params)
     module = importlib.import_module(name)
     command = typer.main.get_command(module.app)
     check = "check"
@@ -164,7 +166,13 @@ def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | N
             _, command, rest = command.resolve_command(context, rest)
             context = command.make_context(command.name, list(rest), parent=context)
             check = f"check_{command.name.replace('-', '_')}"
+    except typer.Exit:  # by an option that prints something and ends the program
+        raise InputError(
+            f"stage {stage.name}: its command line ends the program before any work "
+            f"({stage.template}); take out what is no parameter of it"
+        ) from None
     except TyperException as error:
+        check_switches(stage, command.params)
         check_texts(stage, command.params, params)
         if type(error).__name__ == "MissingParameter":
             missing = options_not_given(command.params, rest)
@@ -172,8 +180,38 @@ def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | N
                 raise InputError(explain_missing(stage, missing)) from None
         switches = {each.opts[0]: getattr(each, "is_flag", False) for each in command.params}
         raise InputError(explain(error, stage, switches, rest)) from None
+    check_switches(stage, command.params)
     check_texts(stage, command.params, params)
     return context.params, getattr(module, check, None)
+
+
+def check_given_once(stage: Stage, params: Params) -> None:
+    """Raise InputError for a key of a group whose option the command has from elsewhere, or help.
+
+    The last one on a command line wins, so such a key would replace what dvc.yaml means it to be.
+    """
+    given = {name: f"{it} in dvc.yaml" for name, it in written_options(stage.template).items()}
+    for group in unpacked_groups(stage.template):
+        for key in (key for key in params.values if key.startswith(f"{group}.")):
+            name = key.removeprefix(f"{group}.").replace("-", "_")
+            if name == "help":
+                raise InputError(f"{key}: no parameter of stage {stage.name}; leave it out")
+            if name in given:
+                raise InputError(
+                    f"{key}: stage {stage.name} has this option already, by {given[name]}; leave "
+                    f"{key} out"
+                )
+            given[name] = key
+
+
+def check_switches(stage: Stage, options: list) -> None:
+    """Raise InputError for a key that is called as what turns a switch off, like no_packed."""
+    for option in options:
+        for off in option.secondary_opts:
+            name = off.strip("-").replace("-", "_")
+            if name in stage.keys:
+                switch = key_of(stage, option.opts[0])
+                raise InputError(f"{stage.keys[name]}: no parameter; write {switch}=false")
 
 
 def check_texts(stage: Stage, options: list, params: Params) -> None:

@@ -103,6 +103,36 @@ def read_pipeline(pipeline: Path) -> dict:
     return content
 
 
+def parse_stages(content: bytes | str, where: str, mend: str) -> dict[str, dict]:
+    """Return the stages of a dvc.lock or dvc.yaml by name, {} if it is empty.
+
+    Raises InputError, which ends in `mend`, if it cannot be read, as with the marks of a merge.
+    """
+    try:
+        text = content if isinstance(content, str) else content.decode()
+        found = load_yaml(text) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{where}: not readable as YAML ({reason}); {mend}") from None
+    stages = (found.get("stages") or {}) if isinstance(found, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(e, dict) for e in stages.values()):
+        raise InputError(f"{where}: must have a mapping `stages:` of mappings; {mend}")
+    return stages
+
+
+def parse_lock(content: bytes | str, where: str, mend: str) -> dict[str, dict]:
+    """Return the stages of a dvc.lock by name; InputError as `parse_stages`, and for a bad path."""
+    stages = parse_stages(content, where, mend)
+    for name, stage in stages.items():
+        for kind in ("deps", "outs"):
+            listed = stage.get(kind, [])
+            if not isinstance(listed, list) or not all(
+                isinstance(each, dict) and isinstance(each.get("path"), str) for each in listed
+            ):
+                raise InputError(f"{where}: stage {name}: {kind} must each have a path; {mend}")
+    return stages
+
+
 def read_entries(pipeline: Path) -> dict[str, dict]:
     """Return the entries of a dvc.yaml by name, as they are written.
 
@@ -267,6 +297,13 @@ def unpacked_groups(template: str) -> list[str]:
         for before, word in pairwise(words)
         if (key := re.fullmatch(KEY, word)) and not before.startswith("--")
     ]
+
+
+def written_options(template: str) -> dict[str, str]:
+    """Return {option: its words} of those that a command names one by one, not by a group."""
+    after = template.partition(" -m ")[2]
+    found = re.finditer(r"--(?:no-)?([\w.-]+)(?:\s+(?!--)\S+)?", after)
+    return {each[1].replace("-", "_"): each[0] for each in found}
 
 
 def keys_of_options(template: str, content: dict) -> dict[str, str]:

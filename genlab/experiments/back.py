@@ -15,12 +15,10 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-import yaml
-
 from genlab.core.files import remove
 from genlab.core.params import flatten
+from genlab.core.pipeline import parse_lock
 from genlab.core.program import InputError, run, stage_app
-from genlab.core.yaml_text import load_yaml
 from genlab.experiments.revisions import opened, path_in, read_params
 from genlab.experiments.show import changed, in_git
 
@@ -46,14 +44,13 @@ def missing_outputs(revision: str) -> tuple[list[str], set[str], int]:
         return [out.def_path for out in outs if out.changed_cache()], paths, len(outs)
 
 
-def locked_outputs(text: str | None) -> dict[str, dict]:
-    """Return path -> entry of every output that a dvc.lock names; {} for none, or no such file."""
+def locked_outputs(content: bytes | str | None) -> dict[str, dict]:
+    """Return path -> entry of every output that a dvc.lock names; {} for none, or a broken one."""
     try:
-        content = load_yaml(text or "") or {}
-        stages = content.get("stages", {}).values()
-        outs = {out["path"]: out for stage in stages for out in stage.get("outs", [])}
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+        stages = parse_lock(content or "", "dvc.lock", "").values()
+    except InputError:  # the committed one comes back in its place
         return {}
+    outs = {out["path"]: out for stage in stages for out in stage.get("outs", [])}
     return {  # inside this folder alone
         path: out
         for path, out in outs.items()
@@ -122,9 +119,9 @@ def in_words(status: dict[str, list]) -> str:
     return "; ".join(told)
 
 
-def text_of(path: Path) -> str | None:
-    """Return a file's text; None if there is no such file."""
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+def content_of(path: Path) -> bytes | None:
+    """Return what is in a file; None if there is no such file."""
+    return path.read_bytes() if path.is_file() else None
 
 
 def listed(names: str) -> list[str]:
@@ -151,7 +148,7 @@ def main() -> None:
             "as on a machine that did not make them; nothing was changed. `dvc pull` them, or make "
             "them here: `git stash push params.yaml && dvc repro`"
         )
-    entries = locked_outputs(text_of(Path("dvc.lock")))
+    entries = locked_outputs(content_of(Path("dvc.lock")))
     committed = outputs | set(locked_outputs(in_git(Path("dvc.lock"), "HEAD")))
     left = left_over(committed, entries)
     untracked = ["ls-files", "-z", "--others", "--exclude-standard", "--"]

@@ -10,14 +10,16 @@ own receipt has no time and no commit, as it must come out the same again; this 
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
+import yaml
 from typer import Option
 
 from genlab.core.files import sha256_of, write_json, written_whole
-from genlab.core.program import run, stage_app
+from genlab.core.program import InputError, run, stage_app
 from genlab.core.yaml_text import load_yaml
 from genlab.experiments.receipts import (
     PYPROJECT,
@@ -25,6 +27,8 @@ from genlab.experiments.receipts import (
     required_packages,
     versions_of,
 )
+
+Read = TypeVar("Read")
 
 ORIGIN = {"source", "path", "made_from", "hub_id", "revision", "tokenizer_path"}  # no values
 
@@ -41,17 +45,20 @@ def main(
     params: Annotated[Path, Option(help="the pipeline's params.yaml")],
 ) -> None:
     """Copy a model's folder to `output`, and write its receipt there."""
-    group = load_yaml(params.read_text(encoding="utf-8"))["base"]
-    numbers = json.loads(metrics.read_text(encoding="utf-8"))
-    start, end = map(int, times.read_text(encoding="utf-8").split())
+    group = read_as(lambda text: dict(load_yaml(text)["base"]), params)
+    numbers = read_as(lambda text: dict(json.loads(text)), metrics)
+    seconds = read_as(seconds_between, times)
+    command = read_as(lambda text: str(load_yaml(text)["stages"]["base"]["cmd"]), lock)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; `dvc repro` makes it")
     with written_whole(output) as partial:
         shutil.copytree(folder, partial)
         files = {file.name: sha256_of(file) for file in sorted(partial.iterdir())}
         receipt = {
-            "command": load_yaml(lock.read_text(encoding="utf-8"))["stages"]["base"]["cmd"],
+            "command": command,
             "values": {key: value for key, value in group.items() if key not in ORIGIN},
             "metrics": numbers.get("model", numbers),
-            "seconds": end - start,
+            "seconds": seconds,
             "day": datetime.now(UTC).date().isoformat(),
             "commit": answer_of("git", "rev-parse", "HEAD"),
             "changed_since": answer_of("git", "status", "--short", "--", "*.py").splitlines(),
@@ -60,6 +67,25 @@ def main(
             "files": files,
         }
         write_json(partial / "receipt.json", receipt)
+
+
+def read_as(parse: Callable[[str], Read], path: Path) -> Read:
+    """Return what `parse` makes of a file; InputError naming the file if it makes nothing of it."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; `dvc repro` makes it") from None
+    except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(
+            f"{path}: not what a model's receipt is made from ({reason}); `dvc repro` makes it anew"
+        ) from None
+
+
+def seconds_between(text: str) -> int:
+    """Return the seconds between the two times of a text of two lines."""
+    start, end = map(int, text.split())
+    return end - start
 
 
 def answer_of(*words: str) -> str:

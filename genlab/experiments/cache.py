@@ -20,8 +20,8 @@ from pathlib import Path
 import typer
 
 from genlab.core.files import md5_of, remove
+from genlab.core.pipeline import parse_lock
 from genlab.core.program import InputError, run, stage_app
-from genlab.core.yaml_text import load_yaml
 
 app = stage_app()
 
@@ -74,12 +74,16 @@ def is_whole(path: Path) -> bool:
 
 
 def outputs(root: Path, cache: Path) -> Iterator[tuple[Path, set[str]]]:
-    """Yield every output of the dvc.lock files with the names of the objects it is made from."""
+    """Yield every output of the dvc.lock files with the names of the objects it is made from.
+
+    Raises InputError for a lock that cannot be read.
+    """
     for lock in sorted([root / "dvc.lock", *root.glob("pipelines/*/dvc.lock")]):
         if not lock.is_file():
             continue
-        content = load_yaml(lock.read_text(encoding="utf-8")) or {}
-        stages = content.get("stages", {})
+        name = shown(lock, root)
+        mend = f"`git checkout HEAD -- {name}` brings the committed one back; nothing was deleted"
+        stages = parse_lock(lock.read_bytes(), str(name), mend)
         for out in (out for stage in stages.values() for out in stage.get("outs", [])):
             if "md5" in out:  # else it is of a remote file system
                 yield lock.parent / out["path"], {out["md5"], *members(cache, out["md5"])}

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from genlab.core.yaml_text import load_yaml
+from genlab.core.pipeline import parse_lock, parse_stages
 from genlab.experiments.revisions import parse_params
 
 CHECK = "check"  # reads whole folders, and puts nothing of them into what the others read
@@ -157,8 +157,9 @@ def command(entry: dict | None) -> str | None:
 @lru_cache(maxsize=256)
 def stages_at(name: str, commit: str) -> dict[str, dict]:
     """Return the stages of a commit's dvc.lock or dvc.yaml in this folder; {} if it has none."""
-    content = content_at(name, commit)
-    return (load_yaml(content.decode()) or {}).get("stages", {}) if content else {}
+    parse = parse_stages if name.endswith("dvc.yaml") else parse_lock
+    mend = "mend and commit it, or remove that run"
+    return parse(content_at(name, commit) or b"", f"{name} of {commit[:7]}", mend)
 
 
 def params_in_git(commit: str) -> dict:

@@ -266,6 +266,56 @@ def test_a_mistake_is_one_line_that_names_its_key(folder, capsys, changes, expec
 
 
 @pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"score.max_len": 7},
+            "score.max_len: stage score has this option already, by --max_len ${gen.max_len} in "
+            "dvc.yaml; leave score.max_len out",
+        ),
+        (
+            {"score.metrics": "x.json"},
+            "score.metrics: stage score has this option already, by --metrics metrics/score.json",
+        ),
+        (
+            {"corpus.manifest": "x.json"},
+            "corpus.manifest: stage fetch_corpus has this option already, by --manifest",
+        ),
+        (
+            {"clean.no_strip_markup": True},
+            "clean.no_strip_markup: no parameter; write clean.strip_markup=false",
+        ),
+        (
+            {"clean.no_strip_markup": False},
+            "clean.no_strip_markup: no parameter; write clean.strip_markup=false",
+        ),
+        (
+            {"clean.no_strip_markup": True, "clean.strip_markup": ...},
+            "clean.no_strip_markup: no parameter; write clean.strip_markup=false",
+        ),
+        ({"clean.help": True}, "clean.help: no parameter of stage clean; leave it out"),
+        ({"clean.help": "x"}, "clean.help: no parameter of stage clean; leave it out"),
+        (
+            {"rankers.use.metrics": "x.json"},
+            "rankers.use.metrics: stage fetch_ranker@use has this option already, by --metrics",
+        ),
+    ],
+    ids=str,
+)
+def test_a_group_replaces_no_option_that_dvc_yaml_gives(folder, capsys, changes, expected):
+    change_params(folder, changes)
+    assert expected in message(capsys)
+
+
+def test_a_command_line_that_ends_its_program_before_any_work_is_refused(folder, capsys):
+    pipeline = Path("dvc.yaml")
+    text = pipeline.read_text(encoding="utf-8")
+    pipeline.write_text(text.replace("${clean}", "${clean} --help"), encoding="utf-8")
+    assert run_check() == 1
+    assert "error: stage clean: its command line ends the program" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("gen: [1", "params.yaml"),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from genlab.core.program import InputError
+from genlab.experiments.cache import outputs
 from tests.project_copy import ROOT, dvc, environment
 from tests.tiny_pipeline import make_repository
 
@@ -50,6 +52,26 @@ def test_a_broken_object_of_a_cache_elsewhere_is_found_with_its_output(repositor
     assert f" objects in {shared}/files/md5, 1 of them broken; run `dvc repro`" in last
     assert not rows.is_symlink() and not rows.exists()
     assert (pipeline / "data/kinds.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"<<<<<<< HEAD\nstages:\n  a: {}\n=======\n", "not readable as YAML"),
+        (b"\xff\xfe", "not readable as YAML"),
+        (b"[1]", "must have a mapping `stages:` of mappings"),
+        (b"stages: [1]", "must have a mapping `stages:` of mappings"),
+        (b"stages: {a: {outs: [5]}}", "stage a: outs must each have a path"),
+    ],
+)
+def test_a_broken_lock_is_named_before_anything_is_deleted(tmp_path, content, reason):
+    (tmp_path / "dvc.lock").write_bytes(content)
+    with pytest.raises(InputError) as error:
+        list(outputs(tmp_path, tmp_path / "cache"))
+    assert str(error.value).startswith(f"dvc.lock: {reason}")
+    assert str(error.value).endswith(
+        "`git checkout HEAD -- dvc.lock` brings the committed one back; nothing was deleted"
+    )
 
 
 def test_a_config_that_dvc_cannot_read_is_one_line_with_its_words(repository):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from genlab.core.program import InputError
 from genlab.experiments.lineage import (
     came_to_the_same,
     command,
@@ -14,6 +15,7 @@ from genlab.experiments.lineage import (
     made_as_by_head,
     makers,
     md5_of,
+    stages_at,
     stages_on_the_way,
 )
 from tests.project_copy import commit, start_git
@@ -70,6 +72,16 @@ def test_what_the_flagship_made_is_known_by_its_lock(tmp_path, monkeypatch):
     assert hash_of_another(str(tmp_path / "project/data/train"), "HEAD") == "c0ffee.dir"
     assert hash_of_another("../../data/other", "HEAD") is None
     assert hash_of_another("data/train", "HEAD") is None
+
+
+@pytest.mark.parametrize("name", ["dvc.lock", "dvc.yaml"])
+@pytest.mark.parametrize("text", ["stages: [", "[1]", "stages: [1]"])
+def test_a_broken_file_of_a_commit_is_named_with_it(tmp_path, monkeypatch, name, text):
+    (tmp_path / name).write_text(text)
+    start_git(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f"^{name} of {current_commit()[:7]}: .*commit it"):
+        stages_at(name, current_commit())
 
 
 MODULE = '''"""Add."""

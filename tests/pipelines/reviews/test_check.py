@@ -38,6 +38,23 @@ def test_the_committed_params_pass(folder):
         ({"prompt.template": "{rubrics} {rating}"}, "prompt.template"),
         ({"base.num_heads": 3}, "num_heads"),
         (
+            {"arms.full.seed": 9},
+            "arms.full.seed: stage train@full has this option already, by train.seed; leave",
+        ),
+        (
+            {"clean.metrics": "x.json"},
+            "clean.metrics: stage clean has this option already, by --metrics metrics/clean.json",
+        ),
+        (
+            {"corpus.manifest": "x.json"},
+            "corpus.manifest: stage fetch_corpus has this option already, by --manifest",
+        ),
+        (
+            {"clean.no_drop_dates": True},
+            "clean.no_drop_dates: no parameter; write clean.drop_dates=false",
+        ),
+        ({"dedup.help": True}, "dedup.help: no parameter of stage dedup; leave it out"),
+        (
             {"train.mlflow_store": "htp://host/x"},
             "train.mlflow_store=htp://host/x: no store of MLflow's begins so",
         ),
