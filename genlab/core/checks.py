@@ -36,9 +36,11 @@ from genlab.core.params import check_commit, did_you_mean
 from genlab.core.params_file import AS, Params, check_as_written, check_params_file, read_params
 from genlab.core.pipeline import (
     KEY,
+    PIPELINE,
     Stage,
     all_entries,
     check_entry,
+    check_pipeline_here,
     foreach_groups,
     load_stages,
     program_of,
@@ -53,8 +55,6 @@ from genlab.core.scratch import scratch_root
 MAX_SEED = 2**31 - 1
 
 LAUNCHERS = r"python[\d.]*|accelerate|torchrun"
-
-PIPELINE = Path("dvc.yaml")  # of the folder that dvc runs in
 
 app = stage_app()
 
@@ -450,6 +450,7 @@ def main(
     ] = None,
 ) -> None:
     """Check every stage's options, and what must hold between them."""
+    check_pipeline_here()
     with way_out_told():
         params = check_params(PIPELINE)
         stages = load_stages(PIPELINE)

@@ -9,8 +9,8 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from genlab.core.checks import PIPELINE, check_params, parse
-from genlab.core.pipeline import load_stages
+from genlab.core.checks import check_params, parse
+from genlab.core.pipeline import PIPELINE, check_pipeline_here, load_stages
 from genlab.core.program import InputError
 
 Group = TypeVar("Group")
@@ -21,8 +21,7 @@ def stage_options(names: Collection[str]) -> dict[str, dict[str, Any]]:
 
     Raises InputError if there is no pipeline here, or a value is wrong.
     """
-    if not PIPELINE.is_file():
-        raise InputError(f"no {PIPELINE} here; run this in the folder of its pipeline")
+    check_pipeline_here()
     params = check_params(PIPELINE)
     stages = {stage.name: stage for stage in load_stages(PIPELINE)}
     return {name: parse(stages[name], params)[0] for name in names if name in stages}

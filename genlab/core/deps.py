@@ -21,7 +21,7 @@ import typer
 import yaml
 
 from genlab.core.files import written_whole
-from genlab.core.pipeline import Stage, load_stages, program_of
+from genlab.core.pipeline import Stage, check_pipeline_here, load_stages, program_of
 from genlab.core.program import InputError, run, stage_app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +54,8 @@ def main(
     check: bool = typer.Option(False, "--check", help="write nothing, fail if a list is old"),
 ) -> None:
     """Write the code deps of every stage into dvc.yaml."""
+    if folder is None:
+        check_pipeline_here()
     pipelines = all_pipelines() if folder is None else [folder / "dvc.yaml"]
     for pipeline in pipelines:
         if not pipeline.is_file():

@@ -14,6 +14,8 @@ from genlab.core.params_file import NAME, NAME_RULE, Params, read_params
 from genlab.core.program import InputError
 from genlab.core.yaml_text import load_yaml
 
+PIPELINE = Path("dvc.yaml")  # of the folder that dvc runs in
+
 KEY = r"\$\{([\w.-]+)\}"  # how dvc.yaml writes a params key
 
 # Where a stage names what it writes. What git keeps in place of DVC's cache (cache: false) stands
@@ -48,6 +50,12 @@ class Entry:
     command: str
     inputs: list[str]
     outputs: list[str]
+
+
+def check_pipeline_here() -> None:
+    """Raise InputError unless this is the folder of a pipeline."""
+    if not PIPELINE.is_file():
+        raise InputError(f"no {PIPELINE} here; run this in the folder of a pipeline")
 
 
 def load_stages(pipeline: Path) -> list[Stage]:

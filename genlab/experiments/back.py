@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from genlab.core.files import remove
 from genlab.core.params import flatten
-from genlab.core.pipeline import parse_lock
+from genlab.core.pipeline import check_pipeline_here, parse_lock
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.revisions import opened, path_in, read_params
 from genlab.experiments.show import changed, in_git
@@ -140,6 +140,7 @@ def git(*words: str) -> str:
 @app.command()
 def main() -> None:
     """Bring HEAD's params, record and outputs back into the workspace, if all are there."""
+    check_pipeline_here()
     missing, outputs, n_outputs = missing_outputs("HEAD")
     if missing:
         some = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")

@@ -29,6 +29,7 @@ import typer
 
 from genlab.core.files import write_json
 from genlab.core.params import flatten
+from genlab.core.pipeline import check_pipeline_here
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import table
 from genlab.experiments.arm_summaries import summarize_arm
@@ -186,6 +187,7 @@ def last_minutes() -> int | None:
 
 def read_inputs() -> tuple[dict, Layout]:
     """Return the claims.yaml of this folder, checked, and its head."""
+    check_pipeline_here()
     layout = read_layout(CLAIMS)
     committed = read_params("HEAD")  # what the arms are made from, not the workspace's
     return read_claims(CLAIMS, layout, committed), layout

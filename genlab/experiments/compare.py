@@ -13,6 +13,7 @@ import polars as pl
 import typer
 
 from genlab.core.params import flatten
+from genlab.core.pipeline import check_pipeline_here
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.arm_summaries import chance_of_samples, split_of
 from genlab.experiments.comparison import Difference, compare_group
@@ -29,6 +30,7 @@ from genlab.experiments.revisions import (
     named,
     read_params,
 )
+from genlab.experiments.row_files import SUFFIXES
 from genlab.experiments.rows import is_rows_file, read_compared
 from genlab.experiments.training_seeds import check_trainings, expand, matched_order
 from genlab.experiments.verdict_rules import with_verdicts
@@ -224,6 +226,9 @@ def main(
     """
     if md and json:
         raise InputError("--md and --json are two outputs; choose one")
+    named_ones = f"{base},{other or WORKSPACE}".split(",")
+    if any(Path(each).suffix not in SUFFIXES for each in named_ones):
+        check_pipeline_here()
     runs_a, runs_b, matched = read_sides(layout, base, other)
     head = read_layout(layout)
     comparison, missed = compare_revisions(head, runs_a, runs_b, gate, matched=matched)

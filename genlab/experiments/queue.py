@@ -12,6 +12,7 @@ from typing import Annotated
 
 from typer import Argument
 
+from genlab.core.pipeline import check_pipeline_here
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.running import queueing
 
@@ -28,9 +29,12 @@ def main(
     words: Annotated[list[str] | None, Argument(help="of dvc exp run --queue, after --")] = None,
 ) -> None:
     """Queue experiments while nothing else works in this clone."""
+    check_pipeline_here()
     with queueing():
         if words:
             run_dvc("exp", "run", "--queue", *words)
+        else:
+            print("nothing else works in this clone; experiments can be queued")
 
 
 def run_dvc(*arguments: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from genlab.core.params import did_you_mean, flatten
+from genlab.core.pipeline import check_pipeline_here
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import COLUMNS, tables_that_fit
 from genlab.experiments.layout import read_layout
@@ -126,6 +127,7 @@ def main(
     ),
 ) -> None:
     """Print the experiments with one metric and the params they changed."""
+    check_pipeline_here()
     print(as_text(read_runs(), metric or read_layout(Path("claims.yaml")).shown[0]))
     if doubt := workspace_doubt():
         print(doubt)

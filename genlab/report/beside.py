@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 from genlab.core.files import written_whole
+from genlab.core.pipeline import check_pipeline_here
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.compare import compare_revisions
 from genlab.experiments.comparison import Difference
@@ -113,6 +114,7 @@ def main(
     output: Path = typer.Option(Path("report/beside.html"), help="the page"),
 ) -> None:
     """Write one page of two runs."""
+    check_pipeline_here()
     other = None if other == WORKSPACE else other
     layout = read_layout(CLAIMS)
     compared = compare(layout, base, other)

@@ -17,7 +17,8 @@ from genlab.core.params import did_you_mean
 from genlab.core.pipeline import read_pipeline
 from genlab.core.program import InputError
 from genlab.core.stand_ins import with_shown_names
-from genlab.core.yaml_text import load_yaml
+from genlab.experiments.layout import read_yaml
+from genlab.experiments.revisions import read_params
 from genlab.report.page import (
     claims_table,
     is_interval,
@@ -25,7 +26,7 @@ from genlab.report.page import (
     read_metrics,
     with_intervals,
 )
-from genlab.report.pipeline import CLAIMS, METRICS, PARAMS, PIPELINE, read_question
+from genlab.report.pipeline import CLAIMS, METRICS, PIPELINE, read_question
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -134,7 +135,7 @@ def model_card(artifact: Artifact, pipeline: str, made: Made, place: str) -> str
     """
     from huggingface_hub import ModelCardData
 
-    params = load_yaml(PARAMS.read_text(encoding="utf-8"))
+    params = read_params(None)
     scores, base_group, group = read_scores(artifact), params.get("base", {}), data_group(params)
     base, data = hub_id(base_group), hub_id(group)
     metadata = ModelCardData(
@@ -169,7 +170,7 @@ def dataset_card(artifact: Artifact, pipeline: str, made: Made, table: Path) -> 
     """Return the README.md of a published table that was made by the pipeline in this folder."""
     from huggingface_hub import DatasetCardData
 
-    params = load_yaml(PARAMS.read_text(encoding="utf-8"))
+    params = read_params(None)
     group = data_group(params)
     data = hub_id(group)
     metadata = DatasetCardData(
@@ -198,7 +199,7 @@ def dataset_card(artifact: Artifact, pipeline: str, made: Made, table: Path) -> 
 def pipeline_parts(params: dict, scores: dict, made: Made) -> list[str]:
     """Return what every card of a pipeline says: the question, scores, claims, how to make it."""
     claims = read_metrics(METRICS, ["claims"]).get("claims", {}).get("claims", {})
-    asked = load_yaml(CLAIMS.read_text(encoding="utf-8")) if CLAIMS.is_file() else {}
+    asked = read_yaml(CLAIMS) if CLAIMS.is_file() else {}
     parts = ["## What was asked", read_question(PIPELINE)]
     if scores:
         parts += [
@@ -278,7 +279,7 @@ def chosen_groups(artifact: Artifact, scores: dict, names: tuple[str, ...]) -> d
 
 def named_stand_ins(scores: dict) -> dict:
     """Return scores whose groups are rankers under the names that they are shown by."""
-    rankers = load_yaml(PARAMS.read_text(encoding="utf-8")).get("rankers", {})
+    rankers = read_params(None).get("rankers", {})
     return with_shown_names(scores, rankers)
 
 

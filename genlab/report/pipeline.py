@@ -19,8 +19,7 @@ from typer import Option
 from genlab.core.files import md5_of
 from genlab.core.pipeline import OUTPUTS, read_entries
 from genlab.core.program import run, stage_app
-from genlab.core.yaml_text import load_yaml
-from genlab.experiments.layout import read_layout
+from genlab.experiments.layout import read_layout, read_yaml
 from genlab.experiments.receipts import make_receipt
 from genlab.experiments.revisions import parse_params
 from genlab.report.charts import Chart, draw_charts, read_plots
@@ -184,7 +183,7 @@ def read_claims(settled: dict, params: dict) -> dict[str, list[Table]]:
     """Return the table of the settled claims, in claims.yaml's words; nothing if there are none."""
     if not settled.get("claims"):
         return {}
-    asked = load_yaml(CLAIMS.read_text(encoding="utf-8")) if CLAIMS.is_file() else {}
+    asked = read_yaml(CLAIMS) if CLAIMS.is_file() else {}
     rows = asked.get("rows", {}).get("path", "")
     heading = "" if is_settled_on(settled, rows) else OF_OTHER_RUNS.format(rows=rows)
     return {heading: [claims_table(settled["claims"], asked, params.get("rankers", {}))]}

@@ -3,8 +3,9 @@
     python -m genlab publish --to FOLDER                 # all artifacts of dvc.yaml, a folder each
     python -m genlab publish tuned --to hub:USER/NAME    # one of them, to the Hugging Face Hub
 
-Only what is committed is published: dvc.yaml, params.yaml, metrics/ and what dvc.lock names must be
-as in HEAD, or a card would speak of another run. For the Hub the token is taken from HF_TOKEN.
+Only what is committed is published: dvc.yaml, params.yaml, claims.yaml, report.yaml, metrics/ and
+what dvc.lock names must be as in HEAD, or a card would speak of another run. For the Hub the token
+is taken from HF_TOKEN.
 """
 
 import os
@@ -19,11 +20,10 @@ import typer
 
 from genlab.core.files import written_whole
 from genlab.core.params import did_you_mean
+from genlab.core.pipeline import check_pipeline_here
 from genlab.core.program import InputError, run, stage_app
-from genlab.core.yaml_text import load_yaml
-from genlab.experiments.revisions import find_output, opened, pipeline_name
+from genlab.experiments.revisions import find_output, opened, pipeline_name, read_params
 from genlab.report.cards import (
-    PARAMS,
     PIPELINE,
     TASKS,
     Artifact,
@@ -39,7 +39,7 @@ app = stage_app()
 
 HUB = "hub:"
 FLAGSHIP = "genlab"  # what the pipeline of the root is called
-RECORD = ("dvc.yaml", "dvc.lock", "params.yaml", "metrics")
+RECORD = ("dvc.yaml", "dvc.lock", "params.yaml", "claims.yaml", "report.yaml", "metrics")
 LEFT_OUT = ("adapter", "curve.json", "loss.json")  # of a model's folder: the training's own
 
 
@@ -73,8 +73,7 @@ def shown(artifacts: list[Artifact]) -> str:
 
 def chosen_artifacts(names: list[str]) -> list[Artifact]:
     """Return the artifacts of these names, or all; InputError for a name that is none."""
-    if not PIPELINE.is_file():
-        raise InputError("no dvc.yaml here; run this in a pipeline's folder")
+    check_pipeline_here()
     there = read_artifacts(PIPELINE)
     if not there:
         raise InputError("dvc.yaml names no artifacts, so there is nothing to publish")
@@ -140,7 +139,7 @@ def write(artifact: Artifact, made: Made, folder: Path, place: str = "FOLDER") -
 
 def write_table_of(artifact: Artifact, path: Path) -> None:
     """Write an artifact's table, with each row's query where the corpus was made here."""
-    params = load_yaml(PARAMS.read_text(encoding="utf-8"))
+    params = read_params(None)
     if artifact.queries is None or not is_made_here(data_group(params)):
         shutil.copy(artifact.path, path)
         return

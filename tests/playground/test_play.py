@@ -261,7 +261,7 @@ def test_scores_of_other_passages_are_noticed(run):
 def test_elsewhere_the_program_says_where_it_belongs_in_one_line(tmp_path):
     other = next(ROOT.glob("pipelines/*/dvc.yaml")).parent
     for place, words in (
-        (tmp_path, "error: no dvc.yaml here; run this in the folder of its pipeline\n"),
+        (tmp_path, "error: no dvc.yaml here; run this in the folder of a pipeline\n"),
         (other, "error: `genlab play` needs a run with the stages generate, "),
     ):
         done = subprocess.run(

@@ -19,6 +19,7 @@ from genlab.report.cards import (
     tell_origin,
     without_folders,
 )
+from genlab.report.pipeline import read_claims
 
 
 def test_a_card_tells_a_path_of_the_users_by_its_last_part(tmp_path, monkeypatch):
@@ -39,6 +40,17 @@ def test_a_card_tells_a_path_of_the_users_by_its_last_part(tmp_path, monkeypatch
         "sweeps": [{"path": "a.jsonl"}, "/"],
         "store": "postgresql://...",
     }
+
+
+@pytest.mark.parametrize("text", ["x: [", "[1]"])
+def test_a_broken_claims_file_is_named(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").write_text("# Is it so?\n")
+    (tmp_path / "claims.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"^claims.yaml: "):
+        pipeline_parts({}, {}, Made("abc1234", "2024-05-01"))
+    with pytest.raises(InputError, match=r"^claims.yaml: "):
+        read_claims({"claims": {"a": {}}})
 
 
 @pytest.mark.parametrize("scores", ["answers.sft", None, [1]])

@@ -170,16 +170,19 @@ def test_all_artifacts_are_published_if_none_is_named(pipeline, tmp_path):
 def test_only_the_committed_run_is_published(pipeline, tmp_path):
     for path, message in (
         (Path("params.yaml"), "are not as in the last commit"),
+        (Path("claims.yaml"), "are not as in the last commit"),
+        (Path("report.yaml"), "are not as in the last commit"),
         (Path("data/model/config.json"), "data/model: not as dvc.lock has it; run `dvc repro`"),
     ):
-        before = path.read_bytes()
+        before = path.read_bytes() if path.exists() else None
+        path.touch()
         path.chmod(0o644)
-        path.write_bytes(before + b" ")
+        path.write_bytes((before or b"") + b" ")
         try:
             with pytest.raises(InputError, match=message):
                 publish("tuned", "--to", tmp_path)
         finally:
-            path.write_bytes(before)
+            path.unlink() if before is None else path.write_bytes(before)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,15 +1,18 @@
 """`python -m genlab`: its commands, listed and called."""
 
 import ast
+import importlib
 import os
 import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from genlab.__main__ import COMMANDS, listing
 from genlab.core.deps import source_of
 from genlab.core.numerics import has_avx2
+from genlab.core.program import InputError
 from tests.project_copy import ROOT
 
 
@@ -51,6 +54,41 @@ def test_in_a_pipelines_folder_it_works_from_any_shell_without_settings(folder):
     where = "import genlab.core.deps as d, pipelines; print(d.ROOT, *pipelines.__path__)"
     found = subprocess.run([sys.executable, "-c", where], **run).stdout.split()
     assert found == [str(ROOT), str(ROOT / "pipelines")]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "compare HEAD",
+        "compare rows.parquet HEAD",
+        "claims",
+        "claims run",
+        "queue",
+        "show",
+        "beside HEAD",
+        "play",
+        "publish --to folder",
+        "back",
+        "deps",
+        "check",
+    ],
+)
+def test_what_needs_a_pipeline_says_so_first_in_another_folder(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    name, *arguments = words.split()
+    app = importlib.import_module(COMMANDS[name]).app
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, InputError)
+    assert str(result.exception) == "no dvc.yaml here; run this in the folder of a pipeline"
+    assert result.output == "" and not list(tmp_path.iterdir())
+
+
+def test_queue_says_in_a_line_that_experiments_can_be_queued(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    said = CliRunner().invoke(importlib.import_module(COMMANDS["queue"]).app, [])
+    told = "nothing else works in this clone; experiments can be queued\n"
+    assert (said.exit_code, said.output) == (0, told)
 
 
 @pytest.mark.parametrize(
