@@ -54,16 +54,33 @@ from genlab.core.scratch import scratch_root
 # NumPy's seeds end at 2**32 - 1; stages count on from theirs.
 MAX_SEED = 2**31 - 1
 
+# The most that an option can be whose name is this, or ends in it; far above what anybody means.
+MOST = {
+    "seed": MAX_SEED,
+    "batch_size": 10**4,  # of GPT-2, 10,000 rows of one token have 2 GB of logits
+    "max_new_tokens": 10**6,
+    "cap": 10**7,  # of new tokens; or of a task's examples, K = 2**21 with Raffel et al. 2020
+    "learning_rate": 1,
+}
+
 LAUNCHERS = r"python[\d.]*|accelerate|torchrun"
 
 app = stage_app()
 
 
 def key_of(stage: Stage, option: str) -> str:
-    """Return the params key that fills an option of a stage, for error messages."""
+    """Return the params key that fills an option of a stage, for error messages.
+
+    option: as on a command line, --lora.r; or as the program calls it, lora_r or r.
+    """
+    is_called = not option.startswith("--")
     option = option.strip("-").replace("-", "_")
     if option in stage.keys:
         return stage.keys[option]
+    if is_called:
+        endings = (f".{option}", f".{option.replace('_', '.', 1)}")
+        if alike := [key for name, key in stage.keys.items() if f".{name}".endswith(endings)]:
+            return alike[0]
     groups = unpacked_groups(stage.template)
     return f"{groups[-1]}.{option}" if groups else f"--{option} of stage {stage.name}"
 
@@ -293,14 +310,15 @@ def check_launcher(stage: Stage) -> None:
 
 
 def check_numbers(stage: Stage, options: dict) -> None:
-    """Raise InputError for nan or infinity, which no range keeps out, or too large a seed."""
+    """Raise InputError for nan or infinity, which no range keeps out, or a number beyond MOST."""
     for option, value in options.items():
-        if isinstance(value, int) and option.endswith("seed") and value > MAX_SEED:
-            raise InputError(
-                f"{key_of(stage, option)}={value} is too large; seeds end at {MAX_SEED}"
-            )
-        if isinstance(value, float) and not math.isfinite(value):
+        if not isinstance(value, int | float):
+            continue
+        if not math.isfinite(value):
             raise InputError(f"{key_of(stage, option)}={value}: must be a finite number")
+        for name, most in MOST.items():
+            if f"_{option}".endswith(f"_{name}") and value > most:
+                raise InputError(f"{key_of(stage, option)}={value} is too large; at most {most}")
 
 
 def check_inputs(stage: Stage, produced: frozenset[str]) -> None:

@@ -86,6 +86,11 @@ def check_names(content: object, prefix: str = "") -> None:
         return
     alike: dict[str, str] = {}
     for key, value in content.items():
+        if isinstance(key, str) and key.startswith(AS):
+            raise InputError(
+                f"params.yaml: {prefix}{key} cannot be a key: [{AS}score] in a list of names means "
+                "the names of score; rename it"
+            )
         if not isinstance(key, str) or not NAME.fullmatch(key) or yaml.safe_load(key) != key:
             place = f" in {prefix.removesuffix('.')}" if prefix else ""
             raise InputError(f"params.yaml: {key!r}{place} cannot be a key; {NAME_RULE}")
@@ -138,6 +143,8 @@ def check_as_written(key: str, params: Params, is_number: bool) -> None:
     items = flatten({key: value}, lists=True) if isinstance(value, list) else {key: value}
     for name, each in items.items():
         written = params.written.get(name, str(each))
+        if is_number and (re.match(r"\+|-?0[xob]", written) or "_" in written):
+            raise InputError(f"{name}={written}: write the number in digits, without + or _")
         if isinstance(each, bool) and is_number:
             raise InputError(f"{name}={written}: must be a number, not true or false")
         if isinstance(each, bool):

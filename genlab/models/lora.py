@@ -1,10 +1,11 @@
 """Low-rank adapters: their options, and a model that is trained through them alone."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Option
+from typer import BadParameter, Option
 
 from genlab.core.program import InputError
 
@@ -18,6 +19,14 @@ class Method(StrEnum):
     lora = "lora"
 
 
+def check_target_modules(value: str) -> str:
+    """Return an option's value; raise BadParameter if it is neither all-linear nor names."""
+    for name in [] if value == "all-linear" else module_names(value):
+        if not re.fullmatch(r"[A-Za-z_][\w.]*", name):
+            raise BadParameter(f"{name!r} names no module; give all-linear, or names like q,v")
+    return value
+
+
 @dataclass(frozen=True)
 class Lora:
     """Low-rank adapters (Hu et al. 2021); their output is scaled by alpha / r."""
@@ -26,7 +35,12 @@ class Lora:
     alpha: Annotated[int, Option("--lora.alpha", min=1, help="scale is alpha / r")]
     dropout: Annotated[float, Option("--lora.dropout", min=0.0, max=1.0)]
     target_modules: Annotated[
-        str, Option("--lora.target_modules", help="names with commas between, or all-linear")
+        str,
+        Option(
+            "--lora.target_modules",
+            callback=check_target_modules,
+            help="names with commas between, or all-linear",
+        ),
     ]
 
 

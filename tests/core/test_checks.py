@@ -147,6 +147,17 @@ def test_no_plot_or_template_names_a_ranker():
         ({"rankers.labse.dim": 0}, "rankers.labse.dim=0: should be greater than or equal to 1"),
         ({"score.batch_size": 0}, "score.batch_size=0: should be greater than or equal to 1"),
         ({"train.learning_rate": float("inf")}, "train.learning_rate=inf: must be a finite number"),
+        ({"train.learning_rate": 1.5}, "train.learning_rate=1.5 is too large; at most 1"),
+        ({"base.embedding_learning_rate": 2}, "base.embedding_learning_rate=2.0 is too large"),
+        ({"gen.batch_size": 10_001}, "gen.batch_size=10001 is too large; at most 10000"),
+        ({"train.batch_size": 10**5}, "train.batch_size=100000 is too large; at most 10000"),
+        ({"gen.cap": 2**31}, "gen.cap=2147483648 is too large; at most 10000000"),
+        (
+            {"train.lora.target_modules": "-x"},
+            "train.lora.target_modules=-x: '-x' names no module; give all-linear, or names like",
+        ),
+        ({"train.lora.target_modules": 0.5}, "train.lora.target_modules=0.5: '0.5' names no mod"),
+        ({"train.lora.target_modules": "q,,v"}, "train.lora.target_modules=q,,v: '' names no mod"),
         ({"gen.model": "tund"}, "gen.model=tund: 'tund' is not one of 'tuned', 'base'"),
         (
             {"rankers.use.kind": "bm-25"},

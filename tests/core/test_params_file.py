@@ -133,7 +133,13 @@ def test_what_no_command_line_can_carry_is_refused_by_its_key(flagship, capsys, 
         ("corpus.path", "s3://bucket/x", "corpus.path=s3://bucket/x: must be a file or folder"),
         ("corpus.seed", str(2**70), f"corpus.seed={2**70} is too large"),
         ("corpus.seed", "true", "corpus.seed=true: must be a number"),
-        ("corpus.seed", str(2**32), f"corpus.seed={2**32} is too large; seeds end at {2**31 - 1}"),
+        ("corpus.seed", str(2**32), f"corpus.seed={2**32} is too large; at most {2**31 - 1}"),
+        ("gen.batch_size", "0x1F", "gen.batch_size=0x1F: write the number in digits"),
+        ("gen.batch_size", "+5", "gen.batch_size=+5: write the number in digits"),
+        ("gen.batch_size", "'+5'", "gen.batch_size=+5: write the number in digits"),
+        ("gen.temperature", "0o17", "gen.temperature=0o17: write the number in digits"),
+        ("probe.repeats", "[1, 1_0]", "probe.repeats.1=1_0: write the number in digits"),
+        ("gen.batch_size", "1e5", "gen.batch_size=100000 is too large; at most 10000"),
         ("score.rankers", "[labse, true]", "score.rankers.1=true is true or false"),
         ("score.rankers", "[labse, 2024-01-04]", "score.rankers.1=2024-01-04 is a date"),
         ("probe.repeats", "[1, [2]]", "probe.repeats=[1, [2]]: must be a list of single values"),
@@ -160,6 +166,12 @@ def test_what_yaml_makes_of_a_value_is_said(flagship, capsys, key, written, expe
 def test_a_key_that_is_no_name_is_refused(name):
     params = read_params(yaml.safe_dump({"rankers": {name: {"kind": "bm25"}}}))
     with pytest.raises(InputError, match="cannot be a key; a name begins with a letter"):
+        check_params_file(params)
+
+
+def test_a_name_that_would_mean_a_group_in_a_list_of_names_is_refused():
+    params = read_params(yaml.safe_dump({"rankers": {"as_score": {"kind": "bm25"}}}))
+    with pytest.raises(InputError, match=r"^params.yaml: rankers.as_score cannot be a key: \[as_"):
         check_params_file(params)
 
 

@@ -53,6 +53,14 @@ def test_the_committed_params_pass(folder):
             {"clean.no_drop_dates": True},
             "clean.no_drop_dates: no parameter; write clean.drop_dates=false",
         ),
+        (
+            {"enrich.max_new_tokens": 2**31},
+            "enrich.max_new_tokens=2147483648 is too large; at most 1000000",
+        ),
+        (
+            {"classify.fluency.learning_rate": 2},
+            "classify.fluency.learning_rate=2.0 is too large; at most 1",
+        ),
         ({"dedup.help": True}, "dedup.help: no parameter of stage dedup; leave it out"),
         (
             {"train.mlflow_store": "htp://host/x"},
