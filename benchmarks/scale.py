@@ -1,6 +1,7 @@
 """Measure the data stages on a made corpus of MS MARCO's size, beside what one would write instead.
 
-    python -m benchmarks.scale FOLDER 1 10 100 [--tokenizer FOLDER] [--near PYTHON] [--only TEXT]
+    python -m benchmarks.scale FOLDER 1 10 100
+        [--tokenizer FOLDER] [--near PYTHON] [--only TEXT]
 
 The numbers are percent of 808,731 queries with ten passages each; `1` takes a minute. FOLDER takes
 the corpora (1.3 GB at 100 %) and what is made of them, and is kept. --tokenizer is a folder with

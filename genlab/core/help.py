@@ -18,6 +18,7 @@ from genlab.core.program import InputError, spelled
 
 ROOT = Path(__file__).resolve().parents[2]
 
+LONGEST_KIND = 60  # characters of an option's choices that a terminal's line has room for
 MOST_VALUES = 4  # of an option that stages give different values
 
 TEXTS = {
@@ -134,10 +135,21 @@ def complete_help(command: Any, module: str) -> None:
             param.opts = [spelled(option) for option in param.opts]
             param.secondary_opts = [spelled(option) for option in param.secondary_opts]
             option = param.opts[0].removeprefix("--")
-            if option != "help" and not getattr(param, "is_flag", False):
-                param.metavar = kind_of(param.type_descriptor.annotation)
             text = param.help or TEXTS.get(option.rpartition(".")[2], "")
+            if option != "help" and not getattr(param, "is_flag", False):
+                kind = kind_of(param.type_descriptor.annotation)
+                if len(kind) > LONGEST_KIND:
+                    kind, text = "choice", f"{text}: {kind.replace('|', ', ')}"
+                tell_kind(param, kind)
             param.help = f"{text}  [{values[option]}]" if option in values else text
+
+
+def tell_kind(param: Any, kind: str) -> None:
+    """Have help say what an option or an argument takes; Typer would say list[str] of several."""
+    if param.opts[0].startswith("--"):
+        param.metavar = kind
+    else:  # whose name Typer would replace by a metavar
+        param.display_type = lambda _: f"<{kind}>"
 
 
 def kind_of(annotation: Any) -> str:

@@ -39,6 +39,24 @@ def test_every_option_has_a_text_and_what_params_fill_has_its_value(module):
     assert filled >= (from_params > 0), module
 
 
+@pytest.mark.parametrize("module", ["stages.fetch", "pipelines.instruct.ask", *COMMANDS.values()])
+def test_a_page_fits_a_terminal_and_names_an_argument_in_words(module, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    command = typer.main.get_command(importlib.import_module(module).app)
+    complete_help(command, module)
+    for each in getattr(command, "commands", {"": command}).values():
+        page = each.make_context("it", [], resilient_parsing=True).get_help()
+        assert max(map(len, page.splitlines())) <= 80
+        assert "list[" not in page
+
+
+def test_an_argument_keeps_its_name_beside_what_it_takes():
+    command = typer.main.get_command(importlib.import_module("genlab.experiments.queue").app)
+    complete_help(command, "genlab.experiments.queue")
+    page = command.make_context("queue", [], resilient_parsing=True).get_help()
+    assert "words... <text>  of dvc exp run --queue" in page
+
+
 def test_help_is_printed_with_defaults_and_imports_no_model_library():
     code = "import runpy, sys; sys.argv = ['x', '--help']\n"
     code += "try: runpy.run_module('stages.train', run_name='__main__', alter_sys=True)\n"
@@ -72,7 +90,9 @@ def test_a_benchmark_measures_nothing_on_help(name, monkeypatch, capsys):
         assert "show_help(__doc__" in text
         with pytest.raises(SystemExit):
             show_help(module.__doc__)
-        assert capsys.readouterr().out.startswith(module.__doc__)
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] and max(map(len, lines)) <= 80
+        assert " ".join(lines).split() == module.__doc__.split()
 
 
 @pytest.mark.parametrize("sweep", SWEEPS, ids=lambda path: str(path.relative_to(ROOT)))
