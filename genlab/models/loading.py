@@ -33,6 +33,10 @@ VOCABULARIES = {
     *("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt"),
     *("spiece.model", "sentencepiece.bpe.model", "spm.model", "source.spm"),
 }
+JSON_OBJECTS = {  # what is read of a folder, at least, to load its tokenizer
+    *("config.json", "tokenizer_config.json", "tokenizer.json", "vocab.json"),
+    *("special_tokens_map.json", "added_tokens.json"),
+}
 # What a model's class may be called in config.json, if it is not the one that is loaded: its body
 # alone, or an old name. Others, as GPT2ForSequenceClassification, are something else.
 HEADS = {
@@ -59,6 +63,8 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
         with quiet_loading():
             tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # tokenizers raises bare Exceptions for broken files
+        for path in sorted(folder / name for name in names & JSON_OBJECTS):
+            check_config(path)
         why = why_no_pieces(names) or first_line(error)
         raise InputError(
             f"{folder}: no tokenizer can be loaded ({why}); expected tokenizer.json, or vocab.json "
@@ -264,7 +270,7 @@ def check_model_folder(folder: Path) -> None:
 
 
 def check_config(path: Path) -> None:
-    """Raise InputError unless a model's config.json holds a JSON object."""
+    """Raise InputError unless a config.json, or another file of a model, holds a JSON object."""
     try:
         if not isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
             raise ValueError("no {...}")

@@ -243,10 +243,17 @@ def test_no_tokenizer_folder_is_named(tmp_path):
         load_tokenizer(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("content", ["{", "{}", ""])
-def test_a_broken_tokenizer_is_refused(folder, content):
-    (folder / "tokenizer.json").write_text(content)
+def test_a_tokenizer_of_nothing_is_refused(folder):
+    (folder / "tokenizer.json").write_text("{}")
     with pytest.raises(InputError, match="model: no tokenizer can be loaded"):
+        load_tokenizer(folder)
+
+
+@pytest.mark.parametrize("content", ["{", ""])
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "config.json"])
+def test_a_broken_file_of_a_tokenizer_is_named(folder, name, content):
+    (folder / name).write_text(content)
+    with pytest.raises(InputError, match=rf"model/{name}: broken, no JSON object \("):
         load_tokenizer(folder)
 
 
