@@ -20,7 +20,13 @@ from genlab.core.tables import BATCH_ROWS, read_batches
 from genlab.sources.decoding import Encoding
 from genlab.sources.hub import load_dataset
 from genlab.text.rules import TextRules, clean_texts
-from pipelines.alignment.found_texts import FoundText, find_texts
+from pipelines.alignment.found_texts import (
+    MINUS_ONES,
+    FoundText,
+    find_texts,
+    label_of,
+    word_of,
+)
 from pipelines.alignment.schemas import TEXT_SCHEMA, divide, frames_of
 
 
@@ -136,7 +142,10 @@ def read_hub_texts(
     seed: int,
     dropped: Counter,
 ) -> Iterator[pl.DataFrame]:
-    """Yield the labelled texts of a Hub data set with columns text and label (0 negative, 1)."""
+    """Yield the labelled texts of a Hub data set with columns text and label (0 negative, 1).
+
+    Raises InputError for a label that is neither, nor -1 for none.
+    """
     check_n_texts(n_texts)
     dataset, _ = load_dataset(
         hub_id,
@@ -152,13 +161,18 @@ def read_hub_texts(
             f"corpus.hub_id={hub_id}: it has no column {' and '.join(sorted(missing))}"
         )
     found = (
-        (f"hub-{number:06}", row["text"] or "", {0: False, 1: True}.get(row["label"]))
+        (f"hub-{number:06}", row["text"] or "", hub_label(f"{hub_id}, row {number}", row["label"]))
         for number, row in enumerate(rows)
     )
     by_mood = take_texts(found, rules, max_words, dropped)
     if not by_mood[True] or not by_mood[False]:
         raise InputError(f"corpus.hub_id={hub_id}: it has no texts of both labels, 0 and 1")
     yield from frames_of(drawn(by_mood, n_texts, validation_share, seed, dropped))
+
+
+def hub_label(place: str, label: object) -> bool | None:
+    """Return whether a label of the Hub's is positive; None for -1 or null, which say none."""
+    return None if word_of(label) in MINUS_ONES else label_of(place, label)
 
 
 def read_queries(path: Path) -> Iterator[pl.DataFrame]:

@@ -35,8 +35,9 @@ def check_store(store: str) -> None:
             f"would keep it. Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for a "
             f"server; or train.mlflow_store=env, and the whole URL as {VARIABLE}"
         )
-    found = URL.fullmatch(without_sqlite(store))
-    if found and found[1].lower() not in SCHEMES:
+    address = without_sqlite(store)
+    found = URL.fullmatch(address)
+    if ":" in address and (found is None or found[1].lower() not in SCHEMES):
         raise InputError(
             f"train.mlflow_store={without_password(store)}: no store of MLflow's begins so; give "
             f"a SQLite file, none, or a URL that begins with {', '.join(SCHEMES)}"
@@ -49,8 +50,9 @@ def without_sqlite(store: str) -> str:
 
 
 def without_password(text: str) -> str:
-    """Return a text with the passwords of its URLs masked."""
-    return re.sub(r"(://[^/@\s:]*):[^@\s]*@", r"\1:***@", text)
+    """Return a text with the passwords of its addresses masked, also where the scheme lacks."""
+    masked = re.sub(r"([^/@\s:]*):(?!//)\S*@", r"\1:***@", text)
+    return re.sub(r"([?&;](?:password|passwd|pwd|token)=)[^&;\s]+", r"\1***", masked)
 
 
 def tracking_uri(store: str) -> tuple[str, str | None]:

@@ -335,6 +335,27 @@ def test_a_url_goes_to_mlflow_as_it_is_and_a_file_is_of_the_original_checkout(
     check_store(store)
 
 
+@pytest.mark.parametrize(
+    ("store", "told"),
+    [
+        ("http://me:secret@host:5000", "http://me:***@host:5000: leave the password out"),
+        ("http://me:se@cret/x#@host", "http://me:***@host: leave the password out"),
+        ("http:/me:secret@host", "http:***@host: leave the password out"),
+        ("me:secret@host:5000", "me:***@host:5000: leave the password out"),
+        ("postgresql://host/db?password=secret", "host/db?password=***: leave the password out"),
+        ("mlflow-artifacts://host/x", "mlflow-artifacts://host/x: no store of MLflow's begins so"),
+        ("localhost:5000", "localhost:5000: no store of MLflow's begins so"),
+    ],
+)
+def test_an_address_with_a_password_or_of_no_server_is_refused_and_the_password_not_told(
+    store, told
+):
+    with pytest.raises(InputError) as error:
+        check_store(store)
+    assert told in str(error.value)
+    assert "cret" not in str(error.value)
+
+
 def test_a_server_out_of_reach_is_an_error_that_hides_the_password(tmp_path, run, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it itself
