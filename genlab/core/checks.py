@@ -61,6 +61,8 @@ MOST = {
     "max_new_tokens": 10**6,
     "cap": 10**7,  # of new tokens; or of a task's examples, K = 2**21 with Raffel et al. 2020
     "learning_rate": 1,
+    "num_beams": 10**3,
+    "r": 10**4,  # of adapters; the widest layers of today's models have as many inputs
 }
 
 LAUNCHERS = r"python[\d.]*|accelerate|torchrun"

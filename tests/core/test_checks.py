@@ -151,6 +151,8 @@ def test_no_plot_or_template_names_a_ranker():
         ({"base.embedding_learning_rate": 2}, "base.embedding_learning_rate=2.0 is too large"),
         ({"gen.batch_size": 10_001}, "gen.batch_size=10001 is too large; at most 10000"),
         ({"train.batch_size": 10**5}, "train.batch_size=100000 is too large; at most 10000"),
+        ({"gen.num_beams": 1001}, "gen.num_beams=1001 is too large; at most 1000"),
+        ({"train.lora.r": 10**5}, "train.lora.r=100000 is too large; at most 10000"),
         ({"gen.cap": 2**31}, "gen.cap=2147483648 is too large; at most 10000000"),
         (
             {"train.lora.target_modules": "-x"},
