@@ -39,7 +39,7 @@ def test_every_option_has_a_text_and_what_params_fill_has_its_value(module):
     assert filled >= (from_params > 0), module
 
 
-@pytest.mark.parametrize("module", ["stages.fetch", "pipelines.instruct.ask", *COMMANDS.values()])
+@pytest.mark.parametrize("module", [*PROGRAMS, *COMMANDS.values()])
 def test_a_page_fits_a_terminal_and_names_an_argument_in_words(module, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     command = typer.main.get_command(importlib.import_module(module).app)
