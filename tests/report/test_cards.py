@@ -50,7 +50,7 @@ def test_a_broken_claims_file_is_named(tmp_path, monkeypatch, text):
     with pytest.raises(InputError, match=r"^claims.yaml: "):
         pipeline_parts({}, {}, Made("abc1234", "2024-05-01"))
     with pytest.raises(InputError, match=r"^claims.yaml: "):
-        read_claims({"claims": {"a": {}}})
+        read_claims({"claims": {"a": {}}}, {})
 
 
 @pytest.mark.parametrize("scores", ["answers.sft", None, [1]])

@@ -484,7 +484,7 @@ def test_a_label_of_the_hub_beyond_0_and_1_is_refused_by_its_row(tmp_path):
     rows = {"text": ["Good.", "Bad.", "Fair."], "label": [1, 0, 2]}
     pl.DataFrame(rows).write_parquet(tmp_path / "train.parquet")
     with pytest.raises(InputError, match=r", row 2: label 2 is none of 0, 1, pos, neg"):
-        list(labelled_texts.read_hub_texts(str(tmp_path), "main", 9, 0, 0.1, 1, Counter()))
+        list(labelled_texts.read_hub_texts(str(tmp_path), "main", PLAIN, 9, 0, 0.1, 1, Counter()))
 
 
 def test_a_query_is_a_prompt_and_its_first_answer_the_text(tmp_path):
