@@ -27,6 +27,12 @@ def gain_at(d: np.ndarray, a: float, b: float, form: Form) -> np.ndarray:
     return d * (a - b * (d if form == "best_of_n" else np.log(d)))
 
 
+def residual_deviation(d: np.ndarray, gain: np.ndarray, a: float, b: float, form: Form) -> float:
+    """Return the standard deviation of the gains around the fit; there are more than two points."""
+    left = gain - gain_at(d, a, b, form)
+    return float(np.sqrt((left**2).sum() / (len(d) - 2)))
+
+
 def turning_point(a: float, b: float, form: Form) -> float:
     """Return d*, where the fitted gain is highest; infinite if it never turns."""
     if b <= 0:
@@ -34,15 +40,15 @@ def turning_point(a: float, b: float, form: Form) -> float:
     return a / (2 * b) if form == "best_of_n" else exp(min(a / b - 1, 700.0))
 
 
-def turning_interval(points: list[float], largest: float) -> dict[str, float]:
+def turning_interval(points: list[float], ends: list[float]) -> dict[str, float]:
     """Return the turning point of trainings: how many turn, their geometric mean, its interval.
 
-    A training turns if its d* lies within the distances that were measured (`largest`): one beyond
-    is not seen. An interval needs three that turn.
+    A training turns if its d* lies within the distances that were measured in it, up to its end of
+    `ends`: one beyond is not seen. An interval needs three that turn.
     """
     from scipy.stats import t
 
-    seen = [each for each in points if 0 < each <= largest]
+    seen = [each for each, end in zip(points, ends, strict=True) if 0 < each <= end]
     found: dict[str, float] = {"trainings": len(points), "turn": len(seen)}
     if seen:
         logs = np.log(seen)

@@ -49,7 +49,10 @@ def steps_table(points: list[Point], arm: str, summaries: dict) -> Rows:
 
 def turn_table(compared: dict) -> Rows:
     """Return the fit of the truth gained against d, and d*, of best-of-n and each arm of RL."""
-    rows = [["optimised by", "a", "b", "turning point d*", "trainings that turn", "best step"]]
+    rows = [
+        ["optimised by", "a", "b", "residual SD", "turning point d*", "trainings that turn",
+         "best step"]
+    ]  # fmt: skip
     for arm, found in compared.items():
         fit = found if arm == "best_of" else found.get("fit", {})
         if not fit:
@@ -57,23 +60,30 @@ def turn_table(compared: dict) -> Rows:
         turn = fit["turning_point"]
         form = "best-of-n, d (a - b d)" if arm == "best_of" else f"{arm}, d (a - b log d)"
         at = in_words(turn) if "value" in turn else "none seen"
+        if 0 < turn["turn"] < turn["trainings"]:
+            at += f" (of the {turn['turn']} that turn)"
         n_turn = f"{turn['turn']} of {turn['trainings']}"
         step = f"{found.get('peak_step', '')}"
-        rows.append([form, f"{fit['a']:.2f}", f"{fit['b']:.2f}", at, n_turn, step])
+        residual = f"{fit['residual_sd']:.3f}" if "residual_sd" in fit else ""
+        numbers = [f"{fit['a']:.2f}", f"{fit['b']:.2f}", residual]
+        rows.append([form, *numbers, at, n_turn, step])
     return rows
 
 
 def equal_table(compared: dict) -> Rows:
     """Return the truth of RL, best-of-n and DPO where they went as far, or cost as much."""
-    rows = [["arm", "at equal", "RL", "best-of-n", "DPO", "RL - best-of-n", "RL - DPO"]]
-    names = ("rl", "best_of", "dpo", "rl_minus_best_of", "rl_minus_dpo")
+    rows = [
+        ["arm", "at equal", "RL", "DPO", "RL - DPO", "RL, prompts of best-of-n", "best-of-n",
+         "RL - best-of-n"]
+    ]  # fmt: skip
+    names = ("rl", "dpo", "rl_minus_dpo", "rl_beside_best", "best_of", "rl_minus_best_of")
     for arm, found in compared.items():
         for key, what, of in (
             ("at_equal_kl", "distance, d = {:.2f}", "d"),
             ("at_equal_samples", "answers scored, n = {:.1f}", "n"),
         ):
             numbers = found.get(key, {})
-            if "rl" in numbers:
+            if "best_of" in numbers:
                 cells = [in_words(numbers[name]) if name in numbers else "" for name in names]
                 rows.append([arm, what.format(numbers[of]["value"]), *cells])
     return rows

@@ -21,10 +21,19 @@ from pipelines.rlhf.overoptimisation import (
     fit_gain,
     gain_at,
     read_at,
+    residual_deviation,
     turning_interval,
     turning_point,
 )
-from pipelines.rlhf.policies_compared import Point, at_equal_kl
+from pipelines.rlhf.policies_compared import (
+    Point,
+    at_equal_kl,
+    best_points,
+    compare_policies,
+    fit_trainings,
+    on_prompts_of,
+    rl_points,
+)
 from pipelines.rlhf.readme_tables import make_tables
 from pipelines.rlhf.reward_quality import clustered, measure_calibration, pair_scores
 
@@ -63,13 +72,39 @@ def test_a_fit_finds_the_curve_its_points_were_drawn_from(form, turn):
 
 
 def test_the_turning_point_has_an_interval_of_those_trainings_that_turn():
-    found = turning_interval([1.0, 2.0, 4.0, np.inf, 9.0], largest=5.0)
+    found = turning_interval([1.0, 2.0, 4.0, np.inf, 9.0], [5.0] * 5)
     # Student's t on log 1, 2, 4: mean log 2, deviation log 2, 4.303 for two degrees of freedom.
     half = 4.3026527 * np.log(2) / np.sqrt(3)
     assert found["trainings"] == 5 and found["turn"] == 3
     assert found["value"] == pytest.approx(2.0)
     assert (found["low"], found["high"]) == pytest.approx((2 * np.exp(-half), 2 * np.exp(half)))
-    assert "low" not in turning_interval([1.0, 2.0], 5.0)
+    assert "low" not in turning_interval([1.0, 2.0], [5.0, 5.0])
+
+
+def test_a_training_turns_within_the_distances_of_its_own_and_not_of_the_shortest():
+    found = turning_interval([1.0, 3.0, 3.0], [2.0, 4.0, 2.0])
+    assert found["turn"] == 2 and found["value"] == pytest.approx(np.sqrt(3))
+    points = []
+    for seed, end in (("1", 2.0), ("2", 4.0)):  # d (2 - log d) turns at e = 2.72
+        d = np.linspace(0.5, end, 4)
+        truths = gain_at(d, 2.0, 1.0, "rl")
+        points += [
+            Point("main", seed, i, float(x), 0, float(y))
+            for i, (x, y) in enumerate(zip(d, truths, strict=True))
+        ]
+    starts = {seed: Point("start", seed, 0, 0.0, 0, 0.0) for seed in ("1", "2")}
+    turn = fit_trainings(points, starts, "rl")["turning_point"]
+    assert (turn["trainings"], turn["turn"]) == (2, 1)
+    assert turn["value"] == pytest.approx(np.e)
+
+
+def test_a_fit_says_how_far_its_points_lie_from_it():
+    d, gain = np.array([1.0, 1.0, 2.0, 2.0]), np.array([0.9, 1.1, 0.4, 0.6])
+    a, b = fit_gain(d, gain, "best_of_n")  # through the means, 0.1 from each: sqrt(0.04 / 2)
+    assert residual_deviation(d, gain, a, b, "best_of_n") == pytest.approx(np.sqrt(0.02))
+    points = [Point("best_of", "1", i, d[i], 0, gain[i]) for i in range(4)]
+    starts = {"1": Point("best_of", "1", 1, 0.0, 0, 0.0)}
+    assert fit_trainings(points, starts, "best_of_n")["residual_sd"] == pytest.approx(np.sqrt(0.02))
 
 
 def test_a_value_between_two_points_is_on_the_line_and_none_outside():
@@ -83,10 +118,49 @@ def test_policies_are_compared_at_the_distance_of_dpo_training_by_training():
         points += [Point("start", seed, 0, 0.0, 0, 1.0), Point("main", seed, 5, 2.0, 0, 3.0),
                    Point("dpo", seed, 0, 1.0, 0, dpo), Point("best_of", seed, 1, 0.0, 0, 1.0),
                    Point("best_of", seed, 2, 2.0, 0, 2.0)]  # fmt: skip
-    found = at_equal_kl(points, "main")
+    found = at_equal_kl(points, points, "main")
     assert found["rl"]["value"] == pytest.approx(2.0)
     assert found["best_of"]["value"] == pytest.approx(1.5)
     assert found["rl_minus_dpo"]["value"] == pytest.approx(1.0)
+
+
+def test_best_of_n_stands_beside_rl_on_the_prompts_that_it_answered():
+    """A truth that depends on the prompt alone is the same for all; so is that of two prompts."""
+    truths = {"a": 2.0, "b": 0.0, "c": 1.0, "d": -1.0}
+    rows = pl.DataFrame(
+        [
+            (arm, "1", step, purpose, prompt, kl, 0.0, truth)
+            for arm, step, kl in (("start", 0, 0.0), ("dpo", 0, 0.25), ("main", 8, 1.0))
+            for purpose in ("validation", "held_out")
+            for prompt, truth in truths.items()
+        ],
+        ["arm", "seed", "step", "purpose", "prompt_id", "kl", "proxy", "truth"],
+        orient="row",
+    )
+    held_out = rows.filter(pl.col("purpose") == "held_out")
+    drawn = pl.DataFrame(
+        [(name, float(draw), truths[name]) for name in "ab" for draw in range(64)],
+        ["prompt_id", "proxy", "truth"],
+        orient="row",
+    )
+    best = best_points(drawn, "1")
+    beside = rl_points(on_prompts_of(held_out, drawn)) + best
+    found = compare_policies(rl_points(held_out) + best, beside, ["main"], rows, 4)["main"]
+    for equal in ("at_equal_kl", "at_equal_samples"):
+        assert found[equal]["rl_minus_best_of"]["value"] == pytest.approx(0)
+        assert found[equal]["rl_beside_best"]["value"] == pytest.approx(1.0)
+    assert found["at_equal_kl"]["rl"]["value"] == pytest.approx(0.5)  # of all four prompts
+    assert found["at_equal_kl"]["rl_minus_dpo"]["value"] == pytest.approx(0)
+
+
+def test_rl_and_best_of_n_begin_from_all_answers_of_the_start():
+    of_all = [Point("start", "1", 0, 0.0, 0, 9.0), Point("main", "1", 5, 2.0, 0, 3.0)]
+    points = [*of_all, Point("dpo", "1", 0, 1.0, 0, 1.0)]
+    best = [Point("best_of", "1", n, d, 0, float(n)) for n, d in ((1, 0.0), (2, 2.0))]
+    beside = [*of_all, *best]
+    found = at_equal_kl(points, beside, "main")
+    assert found["rl_beside_best"]["value"] == pytest.approx((1 + 3) / 2)
+    assert found["rl"]["value"] == pytest.approx((9 + 3) / 2)
 
 
 def test_a_peak_is_the_step_of_the_highest_mean_over_trainings():
@@ -237,9 +311,11 @@ def test_calibration_is_brier_and_error_by_hand():
 
 
 def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives():
-    fit = {"a": 1.0, "b": 0.5, "turning_point": {"trainings": 5, "turn": 4, "value": 1.25}}
+    turn = {"trainings": 5, "turn": 4, "value": 1.25}
+    fit = {"a": 1.0, "b": 0.5, "residual_sd": 0.125, "turning_point": turn}
     ends = {"value": 0.5, "low": 0.25, "high": 0.75}
-    equal = {"d": {"value": 2.0}, "rl": {"value": 1.5}, "best_of": {"value": 1.25}}
+    values = {"d": 2.0, "rl": 1.5, "rl_beside_best": 1.75, "best_of": 1.25}
+    equal = {name: {"value": value} for name, value in values.items()}
     compared = {
         "best_of": {"a": 2.0, "b": 0.25, "turning_point": {"trainings": 5, "turn": 0}},
         "main": {"peak_step": 12, "fit": fit, "at_equal_kl": equal | {"rl_minus_best_of": ends}},
@@ -263,11 +339,20 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
     ]
     assert tables["steps"][1:] == [["4", in_wide, "", in_ends, "1 of 2"]]  # truth: +1 and -0.5
     assert tables["turn"][1:] == [
-        ["best-of-n, d (a - b d)", "2.00", "0.25", "none seen", "0 of 5", ""],
-        ["main, d (a - b log d)", "1.00", "0.50", "1.250", "4 of 5", "12"],
+        ["best-of-n, d (a - b d)", "2.00", "0.25", "", "none seen", "0 of 5", ""],
+        [
+            "main, d (a - b log d)",
+            "1.00",
+            "0.50",
+            "0.125",
+            "1.250 (of the 4 that turn)",
+            "4 of 5",
+            "12",
+        ],
     ]
     (row,) = tables["equal"][1:]
-    assert row == ["main", "distance, d = 2.00", "1.500", "1.250", "", "0.500 (0.250 to 0.750)", ""]
+    assert row == ["main", "distance, d = 2.00", "1.500", "", "", "1.750", "1.250",
+                   "0.500 (0.250 to 0.750)"]  # fmt: skip
     (row,) = tables["reward_model"][1:]
     assert row == ["all", "1,200", "0.500", "0.500 (0.250 to 0.750)", "0.800"]
     assert (
