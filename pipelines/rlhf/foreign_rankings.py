@@ -4,7 +4,8 @@ A row has a prompt and `answers`, the best first; or `answers` and `ranks`, 1 fo
 ranks for ties; or `chosen` and `rejected`. It may have a `demonstration`; without one the single
 best answer stands for it. Where `chosen` and `rejected` are whole dialogues that begin alike
 (Anthropic/hh-rlhf), the prompt is what they share up to the last "Assistant:". Rows of
-openai/summarize_from_feedback (info, summaries, choice) are read as they are.
+openai/summarize_from_feedback (info, summaries, choice) are read as they are; it compares the
+summaries of a post two by two, and a prompt has one ranking, so the first comparison counts.
 """
 
 import sys
@@ -13,44 +14,69 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from genlab.sources.bad_rows import BadRow, reason_of
 from genlab.sources.decoding import Encoding
-from genlab.sources.file_text import recognise_start, stop, text_lines
+from genlab.sources.file_text import recognise_start, text_lines
 from genlab.sources.hub import load_dataset
 from genlab.sources.json_text import json_rows
 from genlab.sources.text_columns import is_table, table_texts
 from genlab.sources.text_files import check_text, shown
 
 LONGEST = 100_000  # bytes of a prompt or an answer
-TURN = "\n\nAssistant:"
-# Beside answers these would be a ranking or ratings, of which it is not known what is best.
-OTHER_RANKS = {
-    *("rank", "ranking", "rankings", "score", "scores", "label", "labels"),
-    *("rating", "ratings", "reward", "rewards"),
-}
+TURN, OTHER_TURN = "\n\nAssistant:", "\n\nHuman:"
+BESIDE_ANSWERS = ("prompt", "answers", "ranks", "demonstration")
+AGAIN = "prompt_again"
 
 
-def read_file_rows(path: Path, encoding: Encoding = Encoding.auto) -> list[tuple]:
-    """Return rows of PROMPT_SCHEMA without purpose; InputError with file and line for a bad one."""
+def read_file_rows(path: Path, dropped: Counter, encoding: Encoding = Encoding.auto) -> list[tuple]:
+    """Return rows of PROMPT_SCHEMA without purpose; InputError with file and line for a bad one.
+
+    Later comparisons of a prompt's answers are counted in `dropped`.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file; corpus.path is a file of JSON lines")
-    return list(checked(json_rows(path, "prompts with ranked answers", encoding), stop))
+
+    def count(error: InputError) -> None:
+        if reason_of(error) != AGAIN:
+            raise error
+        dropped[AGAIN] += 1
+
+    kept = list(checked(json_rows(path, "prompts with ranked answers", encoding), count))
+    tell_again(dropped)
+    return kept
 
 
-def read_hub_rows(hub_id: str, revision: str, dropped: Counter) -> list[tuple]:
-    """Return rows of a Hub data set's train split as `read_file_rows`; bad ones are counted."""
-    asked = f"corpus.hub_id={hub_id}, corpus.revision={revision}"
+def read_hub_rows(hub_id: str, hub_name: str, revision: str, dropped: Counter) -> list[tuple]:
+    """Return rows of a Hub data set's train split as `read_file_rows`; bad ones are counted.
+
+    hub_name: its configuration; none if it has one only.
+    """
+    asked = f"corpus.hub_id={hub_id}, corpus.hub_name={hub_name}, corpus.revision={revision}"
     instead = "give a file (corpus.source=file)"
-    found, _ = load_dataset(hub_id, "", revision, ["train"], asked=asked, instead=instead)
+    name = "" if hub_name == "none" else hub_name
+    found, _ = load_dataset(hub_id, name, revision, ["train"], asked=asked, instead=instead)
     rows = ((f"{hub_id}, row {i}", row) for i, row in enumerate(found["train"]))
 
     def count(error: InputError) -> None:
-        dropped["bad_row"] += 1
+        dropped[AGAIN if reason_of(error) == AGAIN else "bad_row"] += 1
 
     kept = list(checked(rows, count))
     if not kept:
         raise InputError(f"{asked}: no row has a prompt with ranked answers; {instead}")
+    tell_again(dropped)
     return kept
+
+
+def tell_again(dropped: Counter) -> None:
+    """Print how many comparisons are left out as their prompts had one before."""
+    if dropped[AGAIN]:
+        print(
+            f"{dropped[AGAIN]} rows compare answers to a prompt that an earlier row has: the first "
+            f"row of a prompt counts, the others are left out as {AGAIN}; rank all its answers in "
+            'one row ("answers" with "ranks") to keep them'
+        )
 
 
 def read_plain_texts(path: Path, encoding: Encoding = Encoding.auto) -> list[str]:
@@ -78,13 +104,17 @@ def read_plain_texts(path: Path, encoding: Encoding = Encoding.auto) -> list[str
 def checked(
     rows: Iterable[tuple[str, Any]], on_bad_row: Callable[[InputError], None]
 ) -> Iterator[tuple]:
-    """Yield rows of PROMPT_SCHEMA, each prompt once: a later one is put to `on_bad_row`."""
+    """Yield rows of PROMPT_SCHEMA, each prompt once: a later one is put to `on_bad_row`.
+
+    A later comparison of two answers is a BadRow for AGAIN.
+    """
     seen: dict[str, str] = {}
     for number, (place, row) in enumerate(rows):
         try:
             prompt, demonstration, answers = ranking_of(place, row)
             if prompt in seen:
-                raise InputError(f"{place}: the prompt is that of {seen[prompt]}; join the rows")
+                again = f"{place}: the prompt is that of {seen[prompt]}; join the rows"
+                raise InputError(again) if "answers" in row else BadRow(AGAIN, again)
         except InputError as error:
             on_bad_row(error)
             continue
@@ -102,8 +132,9 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
         check_text(place, f"answer {number}", text, LONGEST)
     if len(texts) < 2:
         raise InputError(f"{place}: a ranking with {len(texts)} answer; it takes two or more")
-    if len(set(texts)) < len(texts):
-        twice = next(text for text in texts if texts.count(text) > 1)
+    bare = [text.strip() for text in texts]
+    if len(set(bare)) < len(bare):
+        twice = next(text for text in bare if bare.count(text) > 1)
         raise InputError(f"{place}: the answer {twice[:40]!r} is there twice; remove one")
     if len(ranks) != len(texts) or not all(type(r) is int and 0 < r < 2**31 for r in ranks):
         raise InputError(
@@ -125,12 +156,7 @@ def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
     """Return the prompt, the answers and their ranks of a row in any of the forms."""
     if "answers" in row:
         texts = row["answers"]
-        other = next((name for name in row if name.strip().lower() in OTHER_RANKS), None)
-        if other is not None and "ranks" not in row:
-            raise InputError(
-                f"{place}: answers come with {other!r}, which is not read; give ranks (1 is best), "
-                "or leave it out where the best answer stands first"
-            )
+        check_keys(place, row)
         ranks = row.get("ranks", list(range(1, len(texts) + 1)) if isinstance(texts, list) else [])
         if not isinstance(texts, list) or not isinstance(ranks, list):
             raise InputError(f"{place}: answers and ranks must be lists")
@@ -162,10 +188,31 @@ def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
         before, rejected = split_dialogue(rejected)
         if before != prompt:
             raise InputError(f"{place}: chosen and rejected answer different dialogues")
-    return prompt, [chosen, rejected], [1, 2]
+    elif isinstance(prompt, str) and chosen.startswith(prompt) and rejected.startswith(prompt):
+        chosen, rejected = (text.removeprefix(prompt) for text in (chosen, rejected))
+    for name, answer in (("chosen", chosen), ("rejected", rejected)):
+        if OTHER_TURN in answer:
+            raise InputError(f"{place}: {name} goes on with a turn of the human's; end it before")
+    return prompt, [chosen.strip(), rejected.strip()], [1, 2]
+
+
+def check_keys(place: str, row: dict) -> None:
+    """Raise InputError for a key beside answers that may be meant, but is not read.
+
+    Without ranks this is any: it may hold a ranking. With them it is one that looks misspelt.
+    """
+    left = [name for name in BESIDE_ANSWERS if name not in row]
+    for name in row:
+        hint = did_you_mean(name, left)
+        if name not in BESIDE_ANSWERS and (hint or "ranks" not in row):
+            instead = "or leave it out where the best answer stands first"
+            raise InputError(
+                f"{place}: answers come with {shown(name)}, which is not read; give ranks (1 is "
+                f"best), {instead if 'ranks' not in row else 'and leave it out'}{hint}"
+            )
 
 
 def split_dialogue(text: str) -> tuple[str, str]:
-    """Return a dialogue up to its last "Assistant:", and what the assistant says there."""
+    """Return a dialogue up to its last "Assistant:", and what stands after it."""
     before, _, answer = text.rpartition(TURN)
-    return (before + TURN).strip(), answer.strip()
+    return (before + TURN).strip(), answer

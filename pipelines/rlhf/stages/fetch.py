@@ -44,6 +44,7 @@ def corpus(
     texts_path: Annotated[Path, Option(help="hub, file: plain text, a document a line; or none")],
     encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
     hub_id: Annotated[str, Option()],
+    hub_name: Annotated[str, Option(help="hub: configuration of the data set; none: its only one")],
     revision: Revision,
     wanted: Wanted,
     n_texts: Annotated[int, Option(min=10, help="mini: plain texts for the base and ptx")],
@@ -55,12 +56,10 @@ def corpus(
     if source is Source.mini:
         rows, texts = mini_world.make_mini(path, wanted, n_texts, seed)
     else:
-        is_file = source is Source.file
-        rows = (
-            foreign_rankings.read_file_rows(path, encoding)
-            if is_file
-            else foreign_rankings.read_hub_rows(hub_id, revision, dropped)
-        )
+        if source is Source.file:
+            rows = foreign_rankings.read_file_rows(path, dropped, encoding)
+        else:
+            rows = foreign_rankings.read_hub_rows(hub_id, hub_name, revision, dropped)
         texts = foreign_rankings.read_plain_texts(texts_path, encoding)
     names = [name for name in PROMPT_SCHEMA if name != "purpose"]
     kinds = {name: PROMPT_SCHEMA[name] for name in names}

@@ -8,9 +8,14 @@ import pytest
 
 from genlab.core.program import InputError
 from genlab.sources.decoding import Encoding
+from pipelines.rlhf import foreign_rankings
 from pipelines.rlhf.foreign_rankings import checked, read_file_rows, read_plain_texts
 from pipelines.rlhf.rankings import Ties, has_a_pair, pair_table, preference_pairs, reward_rows
 from pipelines.rlhf.schemas import RANK_SCHEMA
+
+
+def read_rows(path):
+    return read_file_rows(path, Counter())
 
 
 def lines(folder, *rows):
@@ -28,7 +33,7 @@ def test_all_forms_of_a_ranking_are_read(tmp_path):
         {"chosen": dialogue + " knock knock", "rejected": dialogue + " no"},
         {"info": {"post": "four"}, "summaries": [{"text": "s0"}, {"text": "s1"}], "choice": 1},
     )
-    rows = read_file_rows(path)
+    rows = read_rows(path)
     found = [(row[1], row[2], [(a["text"], a["rank"]) for a in row[5]]) for row in rows]
     assert found == [
         ("one", "best", [("best", 1), ("worse", 2), ("worst", 3)]),
@@ -39,12 +44,14 @@ def test_all_forms_of_a_ranking_are_read(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("name", ["scores", "rank", "ranking", "Labels"])
+@pytest.mark.parametrize(
+    "name", ["scores", "rank", "Labels", "order", "preference", "best", "answer_ranks"]
+)
 def test_ranks_under_another_name_are_refused_and_not_passed_over(tmp_path, name):
     row = {"prompt": "a", "answers": ["x", "y"], name: [1, 5]}
     with pytest.raises(InputError, match=f"line 1: answers come with '{name}', which is not read"):
-        read_file_rows(lines(tmp_path, row))
-    found = read_file_rows(lines(tmp_path, row | {"ranks": [2, 1]}))
+        read_rows(lines(tmp_path, row))
+    found = read_rows(lines(tmp_path, row | {"ranks": [2, 1]}))
     assert [answer["rank"] for answer in found[0][5]] == [2, 1]
 
 
@@ -53,6 +60,7 @@ def test_ranks_under_another_name_are_refused_and_not_passed_over(tmp_path, name
     [
         ({"prompt": "p", "answers": ["a"]}, "line 1: a ranking with 1 answer; it takes two"),
         ({"prompt": "p", "answers": ["a", "a"]}, "line 1: the answer 'a' is there twice"),
+        ({"prompt": "p", "answers": ["a", " a\n"]}, "line 1: the answer 'a' is there twice"),
         ({"prompt": "p", "chosen": "a", "rejected": "a"}, "line 1: the answer 'a' is there twice"),
         ({"prompt": "p", "answers": ["a", "b"], "ranks": [1, 1]}, "line 1: all 2 answers are tied"),
         ({"prompt": "p", "answers": ["a", "b"], "ranks": [1]}, "ranks must be a whole number"),
@@ -91,21 +99,21 @@ def test_ranks_under_another_name_are_refused_and_not_passed_over(tmp_path, name
 )
 def test_a_bad_ranking_in_a_file_stops_with_its_line(tmp_path, row, message):
     with pytest.raises(InputError, match=message):
-        read_file_rows(lines(tmp_path, row))
+        read_rows(lines(tmp_path, row))
 
 
 def test_the_best_answer_stands_for_a_demonstration_that_is_null(tmp_path):
     row = {"prompt": "p", "answers": ["a", "b"], "demonstration": None}
-    assert read_file_rows(lines(tmp_path, row))[0][2] == "a"
+    assert read_rows(lines(tmp_path, row))[0][2] == "a"
 
 
 def test_a_json_array_is_read_and_foreign_files_are_named(tmp_path):
     path = tmp_path / "ranks.json"
     path.write_text(json.dumps([{"prompt": "p", "answers": ["a", "b"]}], indent=2))
-    assert read_file_rows(path)[0][1:3] == ("p", "a")
+    assert read_rows(path)[0][1:3] == ("p", "a")
     for content, what in ((b"PAR1...", "Parquet"), (b"PK\x03\x04...", "a zip archive")):
         path.write_bytes(content)
-        for read in (read_file_rows, read_plain_texts):
+        for read in (read_rows, read_plain_texts):
             with pytest.raises(InputError, match=f"ranks.json: this is {what}"):
                 read(path)
 
@@ -132,10 +140,67 @@ def test_a_table_without_a_column_of_plain_text_is_named(tmp_path):
 def test_a_prompt_twice_in_a_file_is_refused_and_in_a_data_set_counted(tmp_path):
     row = {"prompt": "p", "answers": ["a", "b"]}
     with pytest.raises(InputError, match=r"line 2: the prompt is that of .*line 1"):
-        read_file_rows(lines(tmp_path, row, row))
+        read_rows(lines(tmp_path, row, row))
     dropped = []
     assert len(list(checked([("1", row), ("2", row), ("3", {})], dropped.append))) == 1
     assert len(dropped) == 2
+
+
+def comparisons(n_posts, n_each):
+    """Rows as of summarize_from_feedback: several comparisons of each post's summaries."""
+    return [
+        {"info": {"post": f"post {i}"}, "choice": 0,
+         "summaries": [{"text": f"good {k}"}, {"text": f"bad {k}"}]}
+        for i in range(n_posts)
+        for k in range(n_each)
+    ]  # fmt: skip
+
+
+def test_later_comparisons_of_a_post_are_counted_apart_and_told(tmp_path, capsys):
+    dropped = Counter()
+    rows = read_file_rows(lines(tmp_path, *comparisons(10, 4)), dropped)
+    assert len(rows) == 10 and dropped == {"prompt_again": 30}
+    assert "30 rows compare answers to a prompt that an earlier row has" in capsys.readouterr().out
+
+
+def test_a_data_set_of_the_hub_is_asked_for_its_configuration(monkeypatch, capsys):
+    asked = []
+    rows = [*comparisons(2, 3), {"info": {"post": "x"}, "summaries": [], "choice": 9}]
+
+    def load(hub_id, name, revision, splits, **words):
+        asked.append((hub_id, name, revision, words["asked"]))
+        return {"train": rows}, revision
+
+    monkeypatch.setattr(foreign_rankings, "load_dataset", load)
+    dropped = Counter()
+    found = foreign_rankings.read_hub_rows("o/s", "comparisons", "c0", dropped)
+    assert len(found) == 2 and dropped == {"prompt_again": 4, "bad_row": 1}
+    foreign_rankings.read_hub_rows("o/s", "none", "c0", Counter())
+    assert [each[:3] for each in asked] == [("o/s", "comparisons", "c0"), ("o/s", "", "c0")]
+    assert "corpus.hub_name=comparisons" in asked[0][3]
+
+
+def test_a_dialogue_beside_its_prompt_is_no_part_of_the_answers(tmp_path):
+    prompt = "\n\nHuman: hi\n\nAssistant:"
+    row = {"prompt": prompt, "chosen": f"{prompt} good", "rejected": f"{prompt} bad"}
+    ((_, asked, shown, _, _, answers),) = read_rows(lines(tmp_path, row))
+    assert (asked, shown) == (prompt, "good")
+    assert [answer["text"] for answer in answers] == ["good", "bad"]
+
+
+def test_a_dialogue_that_ends_with_the_human_is_refused(tmp_path):
+    said = "\n\nHuman: hi\n\nAssistant:"
+    row = {"chosen": f"{said} good", "rejected": f"{said} bad\n\nHuman: what?"}
+    for each in (row, row | {"prompt": said}):
+        with pytest.raises(InputError, match="line 1: rejected goes on with a turn of the human's"):
+            read_rows(lines(tmp_path, each))
+
+
+def test_a_misspelt_key_beside_ranks_is_named(tmp_path):
+    row = {"prompt": "p", "answers": ["a", "b"], "ranks": [1, 2], "demonstation": "c"}
+    with pytest.raises(InputError, match=r"'demonstation', which is not.* did you mean demonst"):
+        read_rows(lines(tmp_path, row))
+    assert len(read_rows(lines(tmp_path, row | {"demonstration": "c"}))) == 1
 
 
 def ranked(*prompts):
@@ -187,8 +252,8 @@ def test_a_declared_encoding_is_that_of_the_rankings_and_of_the_plain_text(tmp_p
     path = tmp_path / "a.jsonl"
     path.write_bytes('{"prompt": "é?", "answers": ["à", "ù"]}\n'.encode("cp850"))
     with pytest.raises(InputError, match="set that to what it is"):
-        read_file_rows(path)
-    [row] = read_file_rows(path, Encoding.cp850)
+        read_file_rows(path, Counter())
+    [row] = read_file_rows(path, Counter(), Encoding.cp850)
     assert (row[1], row[5][0]["text"]) == ("é?", "à")
     plain = tmp_path / "a.txt"
     plain.write_bytes("é à\n".encode("cp850"))
