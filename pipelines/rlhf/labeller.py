@@ -6,12 +6,17 @@ it is sigmoid((truth_a - truth_b) / noise) (Bradley-Terry; the ranking is Placke
 a sum over its steps. The best any reward model can do, the noise ceiling, follows from it.
 """
 
+from math import ceil
+
 import numpy as np
 import polars as pl
 
+from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
 
 BELOW, ABOVE = 4.0, 40.0  # noises around the truths outside which nothing is felt: 1e-17 of all
+BLOCK = 1_000_000  # steps times pairs that are reckoned at once: 8 MB an array
+FINEST = 1000  # steps a noise, and a unit of truth: 1 in 1,000 pairs is tied
 
 
 def rank_answers(
@@ -41,11 +46,34 @@ def win_shares(
     low = np.floor((min(a.min(), b.min()) - BELOW * noise) / step)
     high = np.ceil((max(a.max(), b.max()) + ABOVE * noise) / step)
     edges = np.arange(low, high + 1) * step
+    pairs, places = np.unique(np.stack([a, b]), axis=1, return_inverse=True)
+    n_blocks = ceil(len(edges) * pairs.shape[1] / BLOCK)
+    blocks = [
+        shares_on_grid(part, edges, noise) for part in np.array_split(pairs, n_blocks, axis=1)
+    ]
+    above, below = np.concatenate(blocks, axis=1)[:, places.ravel()]
+    return above, below
+
+
+def shares_on_grid(pairs: np.ndarray, edges: np.ndarray, noise: float) -> np.ndarray:
+    """Return [2, n]: for pairs [2, n] the probability that each is felt in a higher step."""
     cdf_a, cdf_b = (
-        np.exp(-np.exp(-np.clip((edges[:, None] - each) / noise, -700, None))) for each in (a, b)
+        np.exp(-np.exp(-np.clip((edges[:, None] - each) / noise, -700, None))) for each in pairs
     )
     in_a, in_b = np.diff(cdf_a, axis=0), np.diff(cdf_b, axis=0)
-    return (in_a * cdf_b[:-1]).sum(0), (in_b * cdf_a[:-1]).sum(0)
+    return np.stack([(in_a * cdf_b[:-1]).sum(0), (in_b * cdf_a[:-1]).sum(0)])
+
+
+def check_grid(noise: float, step: float) -> None:
+    """Raise InputError for a grid too fine to reckon with, which is none to a labeller with noise.
+
+    With FINEST steps a noise hardly two answers are tied; the steps are summed over one by one.
+    """
+    if noise and 0 < step < max(noise / FINEST, 1 / FINEST):
+        raise InputError(
+            f"rank.step={step}: too fine for rank.noise={noise}; give 0 for no ties, or at least "
+            f"{max(noise / FINEST, 1 / FINEST):g}"
+        )
 
 
 def best_accuracy(a: np.ndarray, b: np.ndarray, noise: float, step: float) -> np.ndarray:

@@ -12,8 +12,9 @@ from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
 from genlab.text.minhash import Shingles, true_similarities
 from genlab.text.normal_form import normalize_key
+from pipelines.rlhf import labeller
 from pipelines.rlhf.hidden_rule import judge
-from pipelines.rlhf.labeller import best_accuracy, rank_answers, win_shares
+from pipelines.rlhf.labeller import best_accuracy, rank_answers, shares_on_grid, win_shares
 from pipelines.rlhf.mini_world import (
     KINDS,
     Asked,
@@ -77,6 +78,24 @@ def test_the_labellers_shares_are_those_of_many_rankings():
             error = 4 * 0.5 / np.sqrt(n)
             assert above[0] == pytest.approx(np.mean(ranks[:, a] < ranks[:, b]), abs=error)
             assert below[0] == pytest.approx(np.mean(ranks[:, a] > ranks[:, b]), abs=error)
+
+
+def test_shares_are_reckoned_in_blocks_of_different_pairs(monkeypatch):
+    a, b = np.array([1.0, 0.5, 1.0, -2.0] * 500), np.array([0.2, 0.5, 0.2, 1.5] * 500)
+    expected = [win_shares(a[i : i + 1], b[i : i + 1], 0.4, 0.25) for i in range(4)]
+    sizes = []
+
+    def counted(pairs, edges, noise):
+        sizes.append(pairs.shape[1] * len(edges))
+        return shares_on_grid(pairs, edges, noise)
+
+    monkeypatch.setattr(labeller, "BLOCK", 200)
+    monkeypatch.setattr(labeller, "shares_on_grid", counted)
+    above, below = win_shares(a, b, 0.4, 0.25)
+    assert len(sizes) == 2 and max(sizes) <= 200  # three different pairs, 86 edges
+    for i, (more, less) in enumerate(expected):
+        assert above[i::4] == pytest.approx(np.full(500, more[0]))
+        assert below[i::4] == pytest.approx(np.full(500, less[0]))
 
 
 def test_without_a_grid_the_labeller_is_bradley_terrys():
