@@ -190,6 +190,11 @@ def load_reward_model(folder: Path, batch_size: int = 64) -> RewardModel:
         raise InputError(f"{folder}: no reward model ({first_line(error)})") from error
     if missing := sorted(found["missing_keys"]):
         raise InputError(f"{folder}: no whole reward model, {missing[0]} is missing")
+    if model.config.num_labels != 1:
+        raise InputError(
+            f"{folder}: it gives {model.config.num_labels} scores (num_labels in its config.json), "
+            "and a reward model gives one; take another"
+        )
     hold_arithmetic(model.num_parameters())
     return RewardModel(model.eval().to(best_device()), offset, folder, batch_size)
 
@@ -212,9 +217,14 @@ def check_reads_as(folder: Path, policy: Path) -> None:
 def reward_models(rewards: Path, n_seeds: int, arm: str) -> list[Path]:
     """Return the reward models' folders in order; InputError if there are fewer than trainings."""
     models = numbered(rewards)
-    if n_seeds > len(models):
+    check_n_seeds(n_seeds, len(models), arm)
+    return models
+
+
+def check_n_seeds(n_seeds: int, n_models: int, arm: str) -> None:
+    """Raise InputError for more trainings of an arm than reward models, of which each takes one."""
+    if n_seeds > n_models:
         raise InputError(
-            f"arms.{arm}.n_seeds={n_seeds}: there are {len(models)} reward models; raise "
+            f"arms.{arm}.n_seeds={n_seeds}: there are {n_models} reward models; raise "
             "reward.n_seeds, or lower it"
         )
-    return models

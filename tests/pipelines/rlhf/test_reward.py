@@ -134,6 +134,15 @@ def test_a_reward_that_is_no_number_is_an_error(base, tmp_path):
         rate(load_reward_model(tmp_path / "reward"), [[5], [6]], [[7], [8]])
 
 
+def test_a_model_with_several_scores_is_no_reward_model(base, tmp_path):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=3)
+    save_reward_model(model, AutoTokenizer.from_pretrained(base), 0.0, tmp_path / "reward")
+    with pytest.raises(InputError, match=r"reward: it gives 3 scores \(num_labels in its config"):
+        load_reward_model(tmp_path / "reward")
+
+
 def test_a_text_of_more_tokens_than_the_reward_model_reads_is_an_error(base, tmp_path):
     from transformers import AutoTokenizer
 
