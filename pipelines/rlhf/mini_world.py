@@ -81,9 +81,7 @@ def read_world(path: Path) -> World:
 
 def make_mini(path: Path, wanted: Wanted, n_texts: int, seed: int) -> tuple[list[tuple], list[str]]:
     """Return the mini world's rows of PROMPT_SCHEMA without purpose, and its plain texts."""
-    world = read_world(path)
-    n = round(SPARE * sum(map(wanted.of, PURPOSES)))
-    rng = Random(seed)
+    world, rng = read_world(path), Random(seed)
     rows: list[tuple] = [
         (
             f"prompt-{number:06}",
@@ -93,9 +91,14 @@ def make_mini(path: Path, wanted: Wanted, n_texts: int, seed: int) -> tuple[list
             asked.n,
             [],
         )
-        for number, (prompt, asked) in enumerate(make_prompts(world, n, rng))
+        for number, (prompt, asked) in enumerate(make_prompts(world, n_drawn(wanted), rng))
     ]
     return rows, make_texts(world, n_texts, Random(seed + 1))
+
+
+def n_drawn(wanted: Wanted) -> int:
+    """Return how many prompts are drawn."""
+    return round(SPARE * sum(map(wanted.of, PURPOSES)))
 
 
 def make_prompts(world: World, n: int, rng: Random) -> list[tuple[str, Asked]]:

@@ -34,6 +34,18 @@ class Ties(StrEnum):
     refuse = "refuse"
 
 
+def check_by(by: By, is_mini: bool) -> None:
+    """Raise InputError for a ranker that the prompts do not have: of the mini world, or not."""
+    if by is By.given and is_mini:
+        raise InputError(
+            "rank.by=given: the prompts of the mini world come without answers; take rank.by=rule"
+        )
+    if by is By.rule and not is_mini:
+        raise InputError(
+            "rank.by=rule: only the mini world has a hidden rule; take rank.by=given or people"
+        )
+
+
 def has_a_pair() -> pl.Expr:
     """Say of every answer whether its prompt can be learnt from: all ranked, and not all tied."""
     rank = pl.col("rank")
@@ -43,10 +55,6 @@ def has_a_pair() -> pl.Expr:
 def given_answers(asked: pl.DataFrame, tokenizer: "PreTrainedTokenizerBase") -> pl.DataFrame:
     """Return the answers that came with the prompts as rows of RANK_SCHEMA."""
     rows = asked.explode("answers").unnest("answers")
-    if rows["text"].null_count():
-        raise InputError(
-            "rank.by=given: the prompts of the mini world come without answers; take rank.by=rule"
-        )
     tokens = encode(tokenizer, rows["text"].to_list(), read_special_tokens=False)
     prompts = encode_prompts(tokenizer, rows["prompt"].to_list())
     return rows.with_columns(

@@ -15,13 +15,13 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
-from genlab.core.program import run, stage_app
+from genlab.core.program import InputError, run, stage_app
 from genlab.core.progress import tracked
 from genlab.core.tables import read_table, write_table
-from genlab.models.decoding import check_cap
 from genlab.preference.divergence import token_divergences
 from pipelines.rlhf.answers import full_answers, sampling, world_of, write_answers
 from pipelines.rlhf.arms import START, find_models, join_curves
+from pipelines.rlhf.prompt_lengths import check_answers_fit
 from pipelines.rlhf.schemas import BEST_SCHEMA, GENERATED_SCHEMA, plain_texts
 
 if TYPE_CHECKING:
@@ -30,9 +30,20 @@ if TYPE_CHECKING:
 app = stage_app()
 
 
-def check(cap: int, base: Path, made_by: dict[str, dict]) -> None:
-    """Raise InputError for a base too short for the answers. made_by: as `genlab check` says."""
-    check_cap("gen.cap", cap, base, made_by)
+def check(
+    cap: int, n_best_prompts: int, prompts: Path, base: Path, made_by: dict[str, dict]
+) -> None:
+    """Raise InputError for a base too short for the answers, or more prompts than are held out.
+
+    made_by: as `genlab check` says.
+    """
+    check_answers_fit("gen.cap", cap, prompts, base, made_by)
+    n_held_out = made_by[str(prompts)]["n_held_out"]
+    if n_best_prompts > n_held_out:
+        raise InputError(
+            f"gen.n_best_prompts={n_best_prompts}: corpus.n_held_out={n_held_out} prompts are held "
+            "out; lower the one or raise the other"
+        )
 
 
 @app.command()

@@ -15,13 +15,13 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
-from genlab.core.program import InputError, run, stage_app
+from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
-from genlab.models.decoding import check_cap
 from pipelines.rlhf.answers import sampling, world_of, write_answers
-from pipelines.rlhf.labeller import rank_by_rule
+from pipelines.rlhf.labeller import check_grid, rank_by_rule
 from pipelines.rlhf.people import DESK_SCHEMA, desk_table, people_ranks
-from pipelines.rlhf.rankings import By, given_answers, pair_table
+from pipelines.rlhf.prompt_lengths import check_answers_fit
+from pipelines.rlhf.rankings import By, check_by, given_answers, pair_table
 from pipelines.rlhf.schemas import RANK_SCHEMA
 
 app = stage_app()
@@ -29,11 +29,24 @@ app = stage_app()
 RANKED = ("reward", "held_out")
 
 
-def check(cap: int, start: Path, by: By, made_by: dict[str, dict]) -> None:
-    """Raise InputError for a base too short for the answers. made_by: as `genlab check` says."""
-    supervised = made_by.get(str(start.parent), {})
-    if by is not By.given and "base" in supervised:
-        check_cap("rank.cap", cap, supervised["base"], made_by)
+def check(
+    cap: int,
+    prompts: Path,
+    start: Path,
+    by: By,
+    noise: float,
+    step: float,
+    made_by: dict[str, dict],
+) -> None:
+    """Raise InputError for a ranker that the prompts do not have, or a base that is too short.
+
+    made_by: as `genlab check` says.
+    """
+    check_by(by, made_by[str(prompts)]["source"] == "mini")
+    if by is By.rule:
+        check_grid(noise, step)
+    if by is not By.given:
+        check_answers_fit("rank.cap", cap, prompts, made_by[str(start.parent)]["base"], made_by)
 
 
 @app.command()
@@ -59,15 +72,12 @@ def main(
 
     tokenizer, model = load_for_inference(start)
     asked = read_table(prompts).filter(pl.col("purpose").is_in(RANKED))
+    check_by(by, not asked["category"].null_count())
     dropped: Counter[str] = Counter()
     if by is By.given:
         rows = given_answers(asked, tokenizer)
     else:
         rules = world_of(corpus_path, asked)
-        if by is By.rule and rules is None:
-            raise InputError(
-                "rank.by=rule: only the mini world has a hidden rule; take rank.by=given or people"
-            )
         decoding = sampling(cap, seed)
         drawn = write_answers(model, tokenizer, asked, n_answers, decoding, batch_size, rules)
         rows = drop_repeated(drawn, asked, dropped)

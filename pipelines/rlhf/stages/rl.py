@@ -24,6 +24,7 @@ from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
 from genlab.models.prompts import encode_prompts
 from pipelines.rlhf.arms import RESERVED
+from pipelines.rlhf.prompt_lengths import check_answers_fit
 from pipelines.rlhf.reinforcement import (
     RlRecipe,
     check_prompts_fit,
@@ -31,14 +32,39 @@ from pipelines.rlhf.reinforcement import (
     save_snapshots,
     train_policy,
 )
-from pipelines.rlhf.reward_model import check_reads_as, load_reward_model, rate, reward_models
+from pipelines.rlhf.reward_model import (
+    check_n_seeds,
+    check_reads_as,
+    load_reward_model,
+    rate,
+    reward_models,
+)
 from pipelines.rlhf.schemas import plain_texts
 from pipelines.rlhf.supervised import text_rows
 
 app = stage_app()
 
 
-def check(recipe: RlRecipe, output: Path, snapshots: list[int]) -> None:
+def check(
+    recipe: RlRecipe,
+    output: Path,
+    snapshots: list[int],
+    n_seeds: int,
+    prompts: Path,
+    start: Path,
+    rewards: Path,
+    made_by: dict[str, dict],
+) -> None:
+    """Raise InputError for an arm that cannot be trained. made_by: as `genlab check` says."""
+    check_arm(recipe, output, snapshots)
+    check_n_seeds(n_seeds, made_by[str(rewards)]["n_seeds"], output.name)
+    base = made_by[str(start.parent)]["base"]
+    check_answers_fit(
+        "rl.max_completion_length", recipe.max_completion_length, prompts, base, made_by
+    )
+
+
+def check_arm(recipe: RlRecipe, output: Path, snapshots: list[int]) -> None:
     """Raise InputError for an arm's name that is taken, or snapshots that cannot be kept."""
     if output.name.casefold() in RESERVED:
         raise InputError(
@@ -72,7 +98,7 @@ def main(
     """Train one arm."""
     from genlab.models.loading import load_tokenizer
 
-    check(recipe, output, snapshots)
+    check_arm(recipe, output, snapshots)
     tokenizer = load_tokenizer(start)
     asked = read_table(prompts).filter(pl.col("purpose") == "rl")["prompt"].to_list()
     ids = dict(zip(asked, encode_prompts(tokenizer, asked), strict=True))

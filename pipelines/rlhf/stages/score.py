@@ -39,10 +39,16 @@ def check(
 ) -> None:
     """Raise InputError for an arm that is to write no answers, or a training there is none of.
 
-    made_by: as `genlab check` says.
+    DPO stands beside every training, so it has as many. made_by: as `genlab check` says.
     """
-    check_arm(arm, [BASE, SFT, START, DPO, *made_by[str(generated)]["arms"]])
-    options = made_by[str(rewards)]
+    answers, options = made_by[str(generated)], made_by[str(rewards)]
+    check_arm(arm, [BASE, SFT, START, DPO, *answers["arms"]])
+    n_dpo = made_by[str(answers["dpo"])]["n_seeds"]
+    if n_dpo != options["n_seeds"]:
+        raise InputError(
+            f"dpo.n_seeds={n_dpo}: DPO is compared training by training, and there are "
+            f"{options['n_seeds']} reward models; set it to reward.n_seeds"
+        )
     seeds = range(options["seed"], options["seed"] + options["n_seeds"])
     if training not in seeds:
         check_training(training, [f"{seeds[0]} to {seeds[-1]}"])

@@ -71,8 +71,7 @@ def fetch_corpus(folder, **options):
                 "encoding": "auto", "hub_id": "x",
                 "hub_name": "none", "revision": "none", "n_sft": 8, "n_reward": 12, "n_rl": 6,
                 "n_validation": 4, "n_held_out": 8, "near_duplicate": 0.7, "n_texts": 120,
-                "validation_share": 0.1,
-                "seed": 1} | options  # fmt: skip
+                "validation_share": 0.1, "seed": 1} | options  # fmt: skip
     invoke(fetch.app, "corpus", folder / "prompts", folder / "texts", metrics=folder / "c.json",
            **settings)  # fmt: skip
 
