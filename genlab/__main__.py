@@ -36,6 +36,11 @@ COMMANDS = {
     "bundle": "genlab.experiments.bundle",
     "new": "genlab.skeleton.new",
 }
+# A pipeline may have these programs, NAME.py in its folder.
+OWN_PROGRAMS = {
+    "chat": "Talk with the models of the pipeline in this folder.",
+    "ask": "Ask the models of the pipeline in this folder.",
+}
 TALKING = ("label", "play", "queue")  # say all the time what they do
 
 
@@ -46,18 +51,29 @@ def main() -> None:
         with suppress(BrokenPipeError):  # `python -m genlab | head`
             print(listing(), flush=True)
         return
-    if name not in COMMANDS:
-        hint = did_you_mean(name, COMMANDS)
+    if name in OWN_PROGRAMS and not Path(f"{name}.py").is_file():
+        fail(f"{name}: there is no {name}.py here; {' and '.join(having(name))} have one")
+    if name not in COMMANDS and name not in OWN_PROGRAMS:
+        hint = did_you_mean(name, [*COMMANDS, *OWN_PROGRAMS])
         fail(f"{name} is no command of genlab{hint} (python -m genlab lists them)")
     sys.argv[0:2] = [f"python -m genlab {name}"]
-    is_told = name in TALKING or "DVC_STAGE" in os.environ
-    run(importlib.import_module(COMMANDS[name]).app, sys.argv[0], "" if is_told else name)
+    is_told = name in TALKING or name in OWN_PROGRAMS or "DVC_STAGE" in os.environ
+    program = importlib.import_module(COMMANDS.get(name, name))
+    run(program.app, sys.argv[0], "" if is_told else name)
+
+
+def having(name: str) -> list[str]:
+    """Return the folders of the pipelines that have this program of their own."""
+    root = Path(__file__).resolve().parents[1]
+    found = sorted(path.parent for path in root.glob(f"pipelines/*/{name}.py"))
+    return [folder.relative_to(root).as_posix() for folder in found]
 
 
 def listing() -> str:
     """Return the commands with the first sentence of their modules, which are not imported."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:{width}}  {first_sentence(module)}" for name, module in COMMANDS.items()]
+    told = {name: first_sentence(module) for name, module in COMMANDS.items()} | OWN_PROGRAMS
+    width = max(map(len, told))
+    lines = [f"  {name:{width}}  {sentence}" for name, sentence in told.items()]
     return "\n".join(["Usage: python -m genlab COMMAND ...", "", *lines])
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from genlab.__main__ import COMMANDS, listing
+from genlab.__main__ import COMMANDS, OWN_PROGRAMS, listing
 from genlab.core.deps import source_of
 from genlab.core.numerics import has_avx2
 from genlab.core.program import InputError
@@ -27,7 +27,7 @@ def test_alone_it_lists_every_command_with_a_line_that_fits_a_terminal():
     assert (said.returncode, said.stdout) == (0, listing() + "\n")
     lines = listing().splitlines()
     assert max(map(len, lines)) <= 80
-    assert [line.split()[0] for line in lines[2:]] == list(COMMANDS)
+    assert [line.split()[0] for line in lines[2:]] == [*COMMANDS, *OWN_PROGRAMS]
 
 
 @pytest.mark.parametrize("module", COMMANDS.values())
@@ -40,6 +40,28 @@ def test_a_misspelt_command_is_an_error_with_a_hint():
     said = genlab("compere", "HEAD")
     message = "compere is no command of genlab; did you mean compare? (python -m genlab lists them)"
     assert (said.returncode, said.stderr) == (1, f"error: {message}\n")
+
+
+def test_a_program_that_this_folder_lacks_is_an_error_that_names_who_has_one():
+    said = genlab("chat")
+    having = " and ".join(
+        path.parent.relative_to(ROOT).as_posix()
+        for path in sorted(ROOT.glob("pipelines/*/chat.py"))
+    )
+    message = f"error: chat: there is no chat.py here; {having} have one\n"
+    assert (said.returncode, said.stderr) == (1, message)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for name in OWN_PROGRAMS for path in sorted(ROOT.glob(f"pipelines/*/{name}.py"))],
+    ids=lambda path: path.relative_to(ROOT / "pipelines").as_posix(),
+)
+def test_a_pipelines_own_program_is_a_command_in_its_folder(path):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    words = [sys.executable, "-m", "genlab", path.stem, "--help"]
+    said = subprocess.run(words, cwd=path.parent, env=environment, capture_output=True, text=True)
+    assert said.stdout.startswith(f"Usage: python -m genlab {path.stem} "), said.stderr
 
 
 PIPELINES = sorted(path.parent for path in ROOT.glob("pipelines/*/dvc.yaml"))
