@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # Scores divided by less overflow, or lie so far apart that the best token alone is left.
 LEAST_TEMPERATURE = 0.001
+SHOWN = 40  # characters of a name in a message
 FEW = 1_000  # tokens that top_k and top_p have left, up to which they are sorted out first
 
 
@@ -71,18 +72,20 @@ def generate(
     on_progress: Callable[[int], object] = lambda n_done: None,
     samples: Sequence[int] | None = None,
     types: list[list[int]] | None = None,
+    cap_key: str | None = None,
 ) -> tuple[list[list[int]], list[bool]]:
     """Return each prompt's new tokens and whether an end-of-text was reached within the cap.
 
     samples: which text of its item each prompt is to get, from 0; by default each item has one.
     types: token types of the prompts; a new token has the type of its prompt's last.
+    cap_key: as `check_positions`.
 
     The end-of-text is left out; with ignore_eos, where it is not the last token, it stays.
     Prompts are taken in order of length, so that batches hold little padding.
     Beams are searched, not sampled: with num_beams > 1 temperature, top_k and top_p are not used.
     Raises InputError if a prompt and `cap` new tokens exceed the model's positions.
     """
-    check_positions(model, prompts, item_ids, decoding)
+    check_positions(model, prompts, item_ids, decoding, cap_key)
     decode: Callable[..., list[list[int]]]
     decode = beam_search if decoding.num_beams > 1 else decode_batch
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
@@ -346,15 +349,23 @@ def check_samples(n_samples: int, temperature: float, num_beams: int) -> None:
 
 
 def check_positions(
-    model: "PreTrainedModel", prompts: list[list[int]], item_ids: list[str], decoding: Decoding
+    model: "PreTrainedModel",
+    prompts: list[list[int]],
+    item_ids: list[str],
+    decoding: Decoding,
+    cap_key: str | None = None,
 ) -> None:
-    """Raise InputError if the longest prompt with `cap` new tokens is too long for the model."""
-    cap = "forced.cap" if decoding.ignore_eos else "gen.cap"
+    """Raise InputError if the longest prompt with `cap` new tokens is too long for the model.
+
+    cap_key: what the user sets `cap` by; by default gen's, or forced's where no text ends.
+    """
+    cap = cap_key or ("forced.cap" if decoding.ignore_eos else "gen.cap")
     n_positions = usable_positions(model)
     longest = max(range(len(prompts)), key=lambda i: len(prompts[i]))
     if n_positions and len(prompts[longest]) + decoding.cap > n_positions:
+        name = item_ids[longest]
+        short = name if len(name) <= SHOWN else f"{name[:SHOWN]}..."
         raise InputError(
-            f"query {item_ids[longest]}: its prompt of {len(prompts[longest])} tokens and "
-            f"{cap}={decoding.cap} new ones exceed the model's {n_positions} positions; lower "
-            f"{cap}, or give shorter prompts"
+            f"prompt {short}: its {len(prompts[longest])} tokens and {cap}={decoding.cap} new ones "
+            f"exceed the model's {n_positions} positions; lower {cap}, or give shorter prompts"
         )

@@ -33,8 +33,12 @@ def write_answers(
     decoding: Decoding,
     batch_size: int,
     world: World | None,
+    cap_key: str,
 ) -> pl.DataFrame:
-    """Return `n` answers to each prompt: columns draw and those of ANSWER, prompt by prompt."""
+    """Return `n` answers to each prompt: columns draw and those of ANSWER, prompt by prompt.
+
+    cap_key: what the user sets the decoding's cap by, for messages.
+    """
     ids = encode_prompts(tokenizer, prompts["prompt"].to_list())
     rows = prompts.with_columns(prompt_tokens=pl.Series(ids, dtype=pl.List(pl.Int32)))
     rows = rows.join(pl.DataFrame({"draw": range(n)}, {"draw": pl.Int32}), how="cross")
@@ -46,6 +50,7 @@ def write_answers(
         decoding,
         end_tokens(model, tokenizer),
         batch_size,
+        cap_key=cap_key,
     )
     texts = [text.strip() for text in decode_texts(tokenizer, tokens)]
     kinds, truths = judge_all(world, rows, texts)

@@ -84,7 +84,7 @@ def step_folders(data: Path, arm: str, seed: str) -> dict[str, Path]:
 
 
 def converse(answer: Callable[[str], str], ask: Callable[[str], str] = read_line) -> None:
-    """Print answers to prompts until an empty line, Ctrl-D or Ctrl-C."""
+    """Print answers to prompts, or what is wrong with one, until an empty line or Ctrl-C."""
     while True:
         try:
             asked = ask("prompt (empty ends): ").strip()
@@ -92,7 +92,10 @@ def converse(answer: Callable[[str], str], ask: Callable[[str], str] = read_line
             return
         if not asked:
             return
-        print(answer(asked))
+        try:
+            print(answer(asked))
+        except InputError as error:  # of this prompt, as one that is too long
+            print(f"error: {error}")
 
 
 def answers_to(prompt: str, steps: "Steps", draw: int) -> str:

@@ -65,7 +65,8 @@ def answer_of(steps: Steps, name: str, prompt: str, draw: int) -> Answered:
         {"prompt_id": pl.String, "prompt": pl.String, "category": pl.String, "asked": pl.Int32},
     )
     tokenizer, model = steps.models[name]
-    found = write_answers(model, tokenizer, rows, 1, sampling(steps.cap, draw), 1, steps.world)
+    decoding = sampling(steps.cap, draw)
+    found = write_answers(model, tokenizer, rows, 1, decoding, 1, steps.world, "--cap")
     given = full_answers(found, tokenizer.eos_token_id)
     proxy = rate(steps.reward, found["prompt_tokens"].to_list(), given)[0]
     return Answered(found["text"][0], float(proxy), found["truth"][0])

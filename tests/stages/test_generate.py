@@ -195,7 +195,7 @@ def test_beams_are_written_like_any_text(run):
 
 def test_a_query_too_long_for_the_model_is_named_and_nothing_is_written(run, tmp_path):
     write_queries(tmp_path / "queries.parquet", [*ASKED, "tower " * 120])
-    with pytest.raises(InputError, match=r"query v10: its prompt of [0-9]+ tokens.*gen\.cap=12"):
+    with pytest.raises(InputError, match=r"prompt v10: its [0-9]+ tokens.*gen\.cap=12"):
         run(tmp_path / "queries.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["queries.parquet"]
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 app = stage_app()
 
+CAP = "gen.cap"
+
 
 def check(
     cap: int, n_best_prompts: int, prompts: Path, base: Path, made_by: dict[str, dict]
@@ -37,7 +39,7 @@ def check(
 
     made_by: as `genlab check` says.
     """
-    check_answers_fit("gen.cap", cap, prompts, base, made_by)
+    check_answers_fit(CAP, cap, prompts, base, made_by)
     n_held_out = made_by[str(prompts)]["n_held_out"]
     if n_best_prompts > n_held_out:
         raise InputError(
@@ -80,7 +82,7 @@ def main(
     def written() -> Iterator[pl.DataFrame]:
         for each in tracked(models, "generating", "models", len(models)):
             _, model = load_for_inference(each.folder)
-            rows = write_answers(model, tokenizer, asked, 1, decoding, batch_size, rules)
+            rows = write_answers(model, tokenizer, asked, 1, decoding, batch_size, rules, CAP)
             of_texts = text_losses(model, tokenizer, plain, batch_size)
             kl = divergence(model, start, rows, tokenizer.eos_token_id, max(1, batch_size // 8))
             yield rows.with_columns(
@@ -94,7 +96,7 @@ def main(
 
     n_rows = write_table(output, written(), GENERATED_SCHEMA)
     few = asked.filter(pl.col("purpose") == "held_out").head(n_best_prompts)
-    drawn = write_answers(start, tokenizer, few, n_best, decoding, batch_size, rules)
+    drawn = write_answers(start, tokenizer, few, n_best, decoding, batch_size, rules, CAP)
     write_table(best_output, [drawn], BEST_SCHEMA)
     write_json(curves, join_curves(rl, arms))
     write_json(metrics, {"answers": n_rows, "models": len(models), "best_of_n": drawn.height})

@@ -79,7 +79,9 @@ def main(
     else:
         rules = world_of(corpus_path, asked)
         decoding = sampling(cap, seed)
-        drawn = write_answers(model, tokenizer, asked, n_answers, decoding, batch_size, rules)
+        drawn = write_answers(
+            model, tokenizer, asked, n_answers, decoding, batch_size, rules, "rank.cap"
+        )
         rows = drop_repeated(drawn, asked, dropped)
         if by is By.rule:
             rows = rank_by_rule(rows, noise, step, seed)

@@ -329,6 +329,21 @@ def test_rankings_of_a_file_go_all_the_way_to_a_reward_model(made, tmp_path, mon
     assert read(tmp_path / "r.json")["prompts"] == 12
 
 
+def test_a_prompt_that_is_too_long_does_not_end_the_conversation(made, capsys):
+    asked = steps.load_steps({"start": made / "sft/start"}, made / "reward/3", None, 24)
+    typed = iter(["two " * 90, "name two fruits .", ""])
+    chat.converse(lambda prompt: chat.answers_to(prompt, asked, 0), lambda _: next(typed))
+    wrong, *told = capsys.readouterr().out.splitlines()
+    assert wrong.startswith(f"error: prompt {('two ' * 10)}...: its 9")  # 40 characters of it
+    assert "--cap=24 new ones exceed the model's 96 positions; lower --cap, or give" in wrong
+    assert told[1].split()[0] == "start"
+
+
+def test_answers_that_are_too_long_to_be_ranked_name_ranks_own_option(made, tmp_path):
+    with pytest.raises(InputError, match=r"rank\.cap=95 new ones exceed the model's 96 positions"):
+        rank_answers(made, tmp_path, cap=95)
+
+
 def test_all_steps_answer_side_by_side(made, tmp_path, monkeypatch):
     for old, new in (("base", "fetch/base"), ("sft", "sft"), ("dpo", "dpo"), ("rl", "rl"),
                      ("reward", "reward")):  # fmt: skip
