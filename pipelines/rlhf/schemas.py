@@ -77,7 +77,10 @@ def plain_texts(texts: Path, split: str) -> list[str]:
 
 
 def text_table(texts: list[str], validation_share: float) -> pl.DataFrame:
-    """Return plain texts with their splits: the first ones are validation, at least one."""
+    """Return plain texts with their splits: the first ones are validation, if train lacks them."""
     n_validation = max(1, round(validation_share * len(texts)))
-    splits = ["validation" if i < n_validation else "train" for i in range(len(texts))]
-    return pl.DataFrame({"text": texts, "split": splits}, TEXT_SCHEMA)
+    train = texts[n_validation:]
+    learnt = set(train)
+    validation = [text for text in texts[:n_validation] if text not in learnt]
+    splits = ["validation"] * len(validation) + ["train"] * len(train)
+    return pl.DataFrame({"text": [*validation, *train], "split": splits}, TEXT_SCHEMA)

@@ -66,10 +66,12 @@ def corpus(
     prompts = assign_purposes(pl.DataFrame(rows, kinds, orient="row"), wanted, seed, dropped)
 
     write_table(output, [prompts.select(PROMPT_SCHEMA.names())], PROMPT_SCHEMA)
-    write_table(texts_output, [text_table(texts, validation_share)], TEXT_SCHEMA)
+    kept_texts = text_table(texts, validation_share)
+    write_table(texts_output, [kept_texts], TEXT_SCHEMA)
     counts = {purpose: int((prompts["purpose"] == purpose).sum()) for purpose in PURPOSES}
     left_out = {"total": dropped.total(), **dropped}
-    write_json(metrics, {"rows": len(rows), **counts, "texts": len(texts), "left_out": left_out})
+    of_texts = {"texts": len(texts), "validation_texts_in_train": len(texts) - kept_texts.height}
+    write_json(metrics, {"rows": len(rows), **counts, **of_texts, "left_out": left_out})
 
 
 def check_base(source: ModelSource, path: Path, sizes: Sizes) -> None:

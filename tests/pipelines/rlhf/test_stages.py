@@ -24,7 +24,7 @@ from pipelines.rlhf import chat, steps
 from pipelines.rlhf.metrics import ROW_SCHEMA, best_value
 from pipelines.rlhf.mini_world import read_world
 from pipelines.rlhf.rated_answers import check_accuracy
-from pipelines.rlhf.schemas import GENERATED_SCHEMA, RANK_SCHEMA, plain_texts
+from pipelines.rlhf.schemas import GENERATED_SCHEMA, RANK_SCHEMA, plain_texts, text_table
 from pipelines.rlhf.stages import dpo, fetch, generate, rank, reward, rl, score, sft
 from pipelines.rlhf.supervised import check_known
 from tests.broken_saves import save_zeroed
@@ -153,6 +153,23 @@ def test_each_stage_passes_on_what_its_schema_says(made):
     assert of_start["kl"].abs().max() < 1e-9  # a model does not move from itself
     assert generated.filter(pl.col("arm") == "main")["kl"].min() > 0  # exact KL is never negative
     assert generated.filter(pl.col("purpose") == "held_out")["language_loss"].null_count() == 0
+
+
+def test_no_text_that_is_learnt_measures_the_language_loss(tmp_path):
+    texts = [f"text {i}" for i in range(100)]
+    texts[3] = texts[50]
+    table = text_table(texts, 0.1)
+    assert table.filter(pl.col("split") == "train")["text"].to_list() == texts[10:]
+    kept = table.filter(pl.col("split") == "validation")["text"].to_list()
+    assert kept == [*texts[:3], *texts[4:10]]
+    lines = [{"prompt": f"{word} please", "answers": ["a", "b"]} for word in "abcdefghijklmnopq"]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+    (tmp_path / "plain.txt").write_text("\n".join(texts))
+    few = dict.fromkeys(("n_sft", "n_reward", "n_rl", "n_validation"), 1)
+    fetch_corpus(tmp_path, source="file", path=tmp_path / "r.jsonl", near_duplicate=1.0,
+                 texts_path=tmp_path / "plain.txt", n_held_out=2, **few)  # fmt: skip
+    found = read(tmp_path / "c.json")
+    assert (found["texts"], found["validation_texts_in_train"]) == (100, 1)
 
 
 def test_demonstrations_have_a_mean_reward_of_0(made):
