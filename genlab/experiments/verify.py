@@ -3,7 +3,8 @@
 `make verify`, or `python -m genlab verify FOLDER` for the pipeline in another folder. HEAD
 is verified in a clone with an empty DVC cache and without the record, so every stage runs and every
 number is made anew. Every value of the JSON files under metrics/ that dvc.yaml produces is
-compared; the receipt is compared apart, as it may explain a difference.
+compared, and the bytes of all files there, charts and tables too; the receipt is compared apart, as
+it may explain a difference.
 
 A success is written to metrics/verified.json, which README shows.
 
@@ -56,10 +57,18 @@ class Comparison:
     changed: list[str] = field(default_factory=list)  # what is no number
     missing: list[str] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
+    other_bytes: list[str] = field(default_factory=list)  # files; their numbers may be equal
 
     @property
     def agrees(self) -> bool:
         return not (self.beyond or self.changed or self.missing or self.new)
+
+    @property
+    def verdict(self) -> str:
+        """Return how equal the two are, given that they agree."""
+        if self.n_within:
+            return "equal within the tolerance"
+        return "every number equal" if self.other_bytes else "equal byte for byte"
 
 
 def compare(committed: dict[str, object], made: dict[str, object], tolerance: float) -> Comparison:
@@ -87,9 +96,14 @@ def compare(committed: dict[str, object], made: dict[str, object], tolerance: fl
 
 
 def read_values(files: dict[str, bytes]) -> dict[str, object]:
-    """Return all values of JSON files as "FILE KEY": value; raise InputError if one is no JSON."""
+    """Return all values of JSON files as "FILE KEY": value; raise InputError if one is no JSON.
+
+    A file of another kind has no values.
+    """
     values: dict[str, object] = {}
     for name, content in files.items():
+        if not name.endswith(".json"):
+            continue
         try:
             parsed = json.loads(content)
         except ValueError as error:
@@ -126,6 +140,10 @@ def report(
     committed = {name: content for name, content in committed.items() if name != RECEIPT}
     made = {name: content for name, content in made.items() if name != RECEIPT}
     found = compare(read_values(committed), read_values(made), tolerance)
+    found.missing += [name for name in committed if name not in made]
+    found.other_bytes = [
+        name for name, content in committed.items() if made.get(name, content) != content
+    ]
     same = sum(made.get(name) == content for name, content in committed.items())
     lines = [
         f"files: {same} of {len(committed)} equal byte for byte",
@@ -137,6 +155,7 @@ def report(
         ("other values", found.changed),
         ("committed, but not made", found.missing),
         ("made, but not committed", found.new),
+        ("files with other bytes", found.other_bytes),
         ("what differs between the receipts", explain(*receipts)),
     ):
         if entries:
@@ -189,10 +208,11 @@ def clean_copy(root: Path, keep: bool) -> Iterator[Path]:
 
 
 def read_record(pipeline: Path, outputs: frozenset[str]) -> dict[str, bytes]:
-    """Return those JSON files under the pipeline's metrics/ that its stages write, by path."""
+    """Return those files under the pipeline's metrics/ that its stages write, by path."""
     files = {
         path.relative_to(pipeline).as_posix(): path
-        for path in sorted((pipeline / "metrics").rglob("*.json"))
+        for path in sorted((pipeline / "metrics").rglob("*"))
+        if path.is_file()
     }
     return {
         name: path.read_bytes()
@@ -285,7 +305,7 @@ def main(
     numbers = {"equal": found.n_equal, "within": found.n_within}
     write_verified(folder, commit, record, numbers, tolerance)
     print(f"written: {folder / VERIFIED}; `python -m genlab readme` and commit to show it")
-    print(f"verified: equal {'within the tolerance' if found.n_within else 'byte for byte'}")
+    print(f"verified: {found.verdict}")
 
 
 if __name__ == "__main__":

@@ -64,6 +64,25 @@ def test_a_report_counts_files_and_numbers_and_looks_into_the_rows_of_plots():
     assert "  metrics/a.json 0.y: 0.5 committed, 0.9 now (allowed +-0.03)" in lines
 
 
+def test_byte_for_byte_is_said_only_where_charts_and_tables_are_the_same_too():
+    numbers = {"metrics/a.json": b'{"x": 1}'}
+    committed = numbers | {"metrics/a.svg": b"<svg/>", "metrics/rows.parquet": b"PAR1 old"}
+    lines, found = report(committed, dict(committed), 0.02)
+    assert lines[0] == "files: 3 of 3 equal byte for byte"
+    assert found.agrees and found.verdict == "equal byte for byte"
+    lines, found = report(committed, committed | {"metrics/rows.parquet": b"PAR1 new"}, 0.02)
+    assert found.agrees and found.verdict == "every number equal"
+    assert lines[0] == "files: 2 of 3 equal byte for byte"
+    assert lines[2:4] == ["files with other bytes:", "  metrics/rows.parquet"]
+    spaced = {"metrics/a.json": b'{"x":1}'}
+    assert report(numbers, spaced, 0.02)[1].verdict == "every number equal"
+    near = report(numbers, {"metrics/a.json": b'{"x": 1.01}'}, 0.02)[1]
+    assert near.verdict == "equal within the tolerance"
+    lines, found = report(committed, numbers, 0.02)
+    assert not found.agrees
+    assert found.missing == ["metrics/a.svg", "metrics/rows.parquet"]
+
+
 def test_a_report_shows_at_most_twenty_of_a_kind():
     committed = {"metrics/a.json": as_json({f"k{i}": 0 for i in range(25)})}
     made = {"metrics/a.json": as_json({f"k{i}": i + 1 for i in range(25)})}
@@ -111,6 +130,9 @@ stages:
     metrics:
     - metrics/sub/measure.json:
         cache: false
+    plots:
+    - metrics/chart.svg:
+        cache: false
 """
 MEASURE = """
 import json, pathlib, sys
@@ -118,6 +140,7 @@ numbers = [int(line) for line in open("data/numbers.txt")]
 found = {"n": len(numbers), "mean": sum(numbers) / len(numbers), "python": sys.executable}
 pathlib.Path("metrics/sub").mkdir(parents=True, exist_ok=True)
 pathlib.Path("metrics/sub/measure.json").write_text(json.dumps(found))
+pathlib.Path("metrics/chart.svg").write_text(f"<svg>{found['mean']}</svg>")
 """
 
 
@@ -177,7 +200,7 @@ def copies(folder: Path) -> list[Path]:
 def test_an_unchanged_pipeline_runs_whole_in_a_clean_copy_and_is_verified(tiny, tmp_path):
     code, output = verify(tiny, tmp_path / "told")
     assert code == 0, output
-    assert "files: 1 of 1 equal byte for byte" in output
+    assert "files: 2 of 2 equal byte for byte" in output
     assert "numbers: 2 equal, 0 within" in output
     assert output.endswith("\nverified: equal byte for byte\n")
     assert "not committed" not in output
@@ -188,6 +211,16 @@ def test_an_unchanged_pipeline_runs_whole_in_a_clean_copy_and_is_verified(tiny, 
     assert place.endswith("/clone/pipelines/tiny")
     assert copies(tiny) == []
     assert call(tiny, "git", "status", "--porcelain").split()[1:] == [f"pipelines/tiny/{VERIFIED}"]
+
+
+def test_a_committed_chart_that_comes_out_otherwise_is_named(tiny, tmp_path):
+    (tiny / "metrics/chart.svg").write_text("<svg>drawn by hand</svg>")
+    commit(tiny)
+    code, output = verify(tiny, tmp_path / "told")
+    assert code == 0, output
+    assert "files: 1 of 2 equal byte for byte" in output
+    assert "files with other bytes:\n  metrics/chart.svg\n" in output
+    assert output.endswith("\nverified: every number equal\n")
 
 
 def test_a_success_is_written_with_the_record_it_speaks_of(tiny, tmp_path):
