@@ -13,6 +13,7 @@ AVX2's they would take 1.35 to 1.55 times as long where there are wider ones.
 import os
 
 SMALL = 5_000_000  # weights
+SMALL_THREADS = 1  # that a small model takes, on any number of cores
 
 KERNELS = "ATEN_CPU_CAPABILITY"  # torch's: default | avx2 | avx512
 PRODUCTS = "MKL_CBWR"  # MKL's conditional numerical reproducibility
@@ -54,7 +55,7 @@ def hold_arithmetic(n_weights: int) -> None:
         all_threads["needed"] = 1
         torch.set_num_threads(all_threads["n"])
     elif "needed" not in all_threads:
-        torch.set_num_threads(1)
+        torch.set_num_threads(SMALL_THREADS)
         hold_products()
 
 

@@ -6,9 +6,12 @@ metrics/receipt.json. Git holds it beside the metrics, so that a changed number 
 The same data on the same kind of machine must give the same bytes, so there is no time, host, user
 or path of the machine in it, and no git commit: the one that will hold the receipt is not made yet.
 Of the hardware it names what changes the order in which floats are added, and so the last digits:
-- the vector instructions: torch's sums and gradients differ between AVX2 and AVX512 (tried);
+- the vector instructions: torch's sums and gradients differ between AVX2 and AVX512 (tried). Flags
+  by which libraries choose products are named, too;
+- what torch, MKL and oneDNN are told by the environment, as it is;
 - the maker of the processor: MKL and OpenBLAS choose their kernels by it;
-- the threads torch takes: its sums differ between one and two (tried);
+- the threads torch takes: its sums differ between one and two (tried). Small models take as many
+  on any machine (genlab/core/numerics.py);
 - the accelerator.
 Left out are the processor's model name and clock, which enter no sum; its cache sizes, by which
 some libraries cut matrices, but which differ within one kind of machine; and how many processors
@@ -30,6 +33,7 @@ from pathlib import Path
 import yaml
 
 from genlab.core.files import as_json, sha256_of
+from genlab.core.numerics import KERNELS, PRODUCTS, SMALL_THREADS
 from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.core.yaml_text import load_yaml
@@ -44,6 +48,10 @@ VECTOR_LEVELS = {
     "SVE": {"sve"},
     "NEON": {"asimd"},
 }
+
+FLAGS = ("fma", "avx2", "avx512f", "avx512_bf16", "amx_bf16")
+SETTINGS = (KERNELS, PRODUCTS, "ONEDNN_MAX_CPU_ISA")
+UNSET = "unset"
 
 ASK_FOR_ACCELERATORS = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
 PATIENCE_SECONDS = 20  # a GPU that was asleep takes some
@@ -138,7 +146,10 @@ def describe_hardware() -> dict[str, object]:
         "machine": platform.machine(),
         "maker": processor_maker(cpuinfo),
         "vector_instructions": vector_instructions(cpuinfo),
+        "flags": [flag for flag in FLAGS if flag in processor_flags(cpuinfo)],
+        "settings": {name: os.environ.get(name, UNSET) for name in SETTINGS},
         "threads": threads_of_torch(os.environ.get("OMP_NUM_THREADS", ""), usable_processors()),
+        "threads_of_small_models": SMALL_THREADS,
         "accelerator": accelerators(),
     }
 
@@ -164,11 +175,16 @@ def processor_maker(cpuinfo: str) -> str:
 
 def vector_instructions(cpuinfo: str) -> str:
     """Return the best of VECTOR_LEVELS that the text of /proc/cpuinfo has, "none" or "unknown"."""
-    found = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
-    if not found:
+    flags = processor_flags(cpuinfo)
+    if not flags:
         return "unknown"
-    flags = set(found[1].split())
     return next((level for level, needed in VECTOR_LEVELS.items() if needed <= flags), "none")
+
+
+def processor_flags(cpuinfo: str) -> set[str]:
+    """Return the flags of the text of /proc/cpuinfo, none if it has no line of them."""
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
+    return set(found[1].split()) if found else set()
 
 
 def accelerators() -> str:

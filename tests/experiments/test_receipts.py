@@ -12,6 +12,7 @@ from genlab.core.program import InputError
 from genlab.experiments import receipts
 from genlab.experiments.receipts import (
     accelerators,
+    describe_hardware,
     hash_of,
     make_receipt,
     processor_maker,
@@ -101,9 +102,29 @@ def test_a_receipt_names_no_path_of_this_machine_no_host_no_user_and_no_time(run
         "machine",
         "maker",
         "vector_instructions",
+        "flags",
+        "settings",
         "threads",
+        "threads_of_small_models",
         "accelerator",
     }
+
+
+def test_a_receipt_names_the_flags_and_settings_that_change_products(tmp_path, monkeypatch):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("vendor_id\t: GenuineIntel\nflags\t\t: fpu amx_bf16 avx2 sse fma avx512f\n")
+    monkeypatch.setattr(receipts, "CPUINFO", cpuinfo)
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    monkeypatch.setenv("MKL_CBWR", "AVX2,STRICT")
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    found = describe_hardware()
+    assert found["flags"] == ["fma", "avx2", "avx512f", "amx_bf16"]
+    assert found["settings"] == {
+        "ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2,STRICT", "ONEDNN_MAX_CPU_ISA": "unset",
+    }  # fmt: skip
+    assert found["threads_of_small_models"] == 1
+    cpuinfo.unlink()
+    assert describe_hardware()["flags"] == []
 
 
 def test_data_in_a_folder_linked_to_another_disk_keep_their_name(run, tmp_path_factory):
