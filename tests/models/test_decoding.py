@@ -363,7 +363,7 @@ def test_padding_is_left_masked_and_no_new_token():
 def test_a_prompt_that_leaves_no_room_is_named():
     prompts = [[1] * 10, [1] * 69, [1]]
     assert generate(MODELS["gpt2"](), [[1] * 68], ["q"], GREEDY, {END}, 1)
-    with pytest.raises(InputError, match=r"query b: .* 69 tokens.*gen\.cap=60.*128.* prompts$"):
+    with pytest.raises(InputError, match=r"prompt b: .* 69 tokens.*gen\.cap=60.*128.* prompts$"):
         generate(MODELS["gpt2"](), prompts, ["a", "b", "c"], GREEDY, {END}, 1)
     driven_on = replace(GREEDY, ignore_eos=True)
     with pytest.raises(InputError, match=r"forced\.cap=60 new ones .* lower forced\.cap"):
