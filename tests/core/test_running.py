@@ -213,6 +213,7 @@ def test_a_stage_that_is_run_by_hand_outlives_the_shell_that_started_it(clone):
 def test_a_sweep_asks_before_it_makes_room_for_itself(clone):
     """As sweeps/queue.sh does; without a stage there is nothing to say."""
     words = [sys.executable, "-m", "genlab", "queue"]
+    (clone / "dvc.yaml").write_text("stages: {}\n")
     with working(clone, command()):
         refused = attempt(clone, words)
     assert refused.returncode == 1

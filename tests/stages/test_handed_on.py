@@ -301,9 +301,9 @@ def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch)
     assert found["mini"] == [Path("here"), 41, 42, 35]
     limits = Limits(n_train=41, n_validation=42, seed=35)
     assert found["hub"] == ["some/thing", "v9", "c0ffee", limits, 999]
-    *given, files, n_negatives = found["file"]
+    *given, files, n_negatives, train_too = found["file"]
     assert given == [Path("here"), "labelled", limits, 0.3, 999, "windows-1251"]
-    assert (files, n_negatives) == ({}, 43)
+    assert (files, n_negatives, train_too) == ({}, 43, False)
 
 
 BASE = {"vocab_size": 301, "n_layer": 3, "n_embd": 24, "n_head": 6, "n_positions": 65}

@@ -118,7 +118,7 @@ def test_the_page_of_the_stage_opens_without_an_error(run, chromium):  # noqa: F
     with opened(chromium, Path("report/index.html")) as shown:
         assert shown.locator("figure svg").count() == 1
         cells = shown.locator("#numbers td").all_inner_texts()
-        assert cells[:5] == ["average loc", "2.500 [2.500, 2.500]", "2.500", "4.000", "1.000"]
+        assert cells[:5] == ["average loc", "2.500 [resamples agree]", "2.500", "4.000", "1.000"]
         assert cells[-1] == "0.500"
         assert shown.locator("#count").inner_text() == "3 of 3 queries"
 

@@ -54,7 +54,7 @@ def test_every_option_of_the_tasks_arrives_at_its_source(tmp_path, monkeypatch):
     found = taken_by_source(monkeypatch, fetch.app, words, workers)
     assert found["mini"][1:] == [31, 32, 24]
     assert found["hub"] == [["a@c0ffee", "b@c0ffee/x"]]
-    assert found["file"] == [WORLD]
+    assert found["file"] == [WORLD, Counter()]
     monkeypatch.undo()
     noted(monkeypatch, task_files, "read_task_folder", {"a": {}})
     divided = stopped_at(monkeypatch, task_files, "split_tasks")
@@ -67,10 +67,11 @@ def test_every_option_of_the_crawl_arrives_at_its_source(tmp_path, monkeypatch):
 
     words = ["crawl", tmp_path / "out", "--metrics", tmp_path / "m"]
     words += option_words({"path": WORLD, "n_pages": 33, "bad_share": 0.4, "seed": 25})
+    words += ["--encoding", "koi8-r"]
     workers = {"mini": (mini_crawl, "make_crawl"), "file": (page_files, "read_pages")}
     found = taken_by_source(monkeypatch, fetch.app, words, workers)
     assert found["mini"][1:] == [33, 0.4, 25]
-    assert found["file"] == [WORLD, 33]
+    assert found["file"] == [WORLD, 33, 25, "koi8-r"]
 
 
 SIZES = {"vocab_size": 401, "d_model": 24, "num_layers": 3, "num_heads": 6, "epochs": 4}

@@ -13,6 +13,7 @@ from genlab.core.tables import write_table
 from genlab.models import likelihood, loading
 from genlab.models.prompts import encode_bodies
 from genlab.preference import trainer
+from genlab.sources.decoding import Encoding
 from pipelines.rlhf import base_models, foreign_rankings, mini_world, reward_training
 from pipelines.rlhf.arms import Model
 from pipelines.rlhf.reinforcement import Algorithm, RlRecipe
@@ -34,7 +35,7 @@ def made(tmp_path, monkeypatch) -> Path:
     """Return a folder with three prompts of every purpose, plain text, and a tokenizer."""
     monkeypatch.chdir(tmp_path)
     prompts = [
-        (f"{purpose}{i}", f"{purpose} {i}", purpose, f"Anna {i}.", None, None, [])
+        (f"{purpose}{i}", f"{purpose} {i}", purpose, f"Anna {i}.", "fruit", None, [])
         for purpose in PURPOSES
         for i in range(3)
     ]
@@ -57,8 +58,11 @@ SFT |= {"warmup_steps": 4, "batch_size": 5, "save_steps": 6, "seed": 23}
 def test_sft_trains_each_model_for_its_own_epochs_and_mixes_in_texts_of_train(made, monkeypatch):
     model = SimpleNamespace(save_pretrained=lambda folder: folder.mkdir(parents=True))
     trained = noted(monkeypatch, sft, "train_supervised", (model, 0.5))
-    words = ["p", "t", "base", "out", "--metrics", "m", *option_words(SFT)]
-    invoke(sft.app, words)
+    known = noted(monkeypatch, sft, "check_known")
+    monkeypatch.setattr(sft, "save_checked", lambda m, t, folder, *more: folder.mkdir(parents=True))
+    words = ["p", "t", "base", "out", "--metrics", "m", "--max_unknown_share", 0.3]
+    invoke(sft.app, [*words, *option_words(SFT)])
+    assert known[0]["max_unknown_share"] == 0.3
     assert [(each["folder"].name, each["epochs"]) for each in trained] == [
         ("sft", 7),
         ("start", 3),
@@ -94,7 +98,7 @@ def answers_to(prompts: pl.DataFrame, n: int) -> pl.DataFrame:
     ).select(pl.col("draw").cast(pl.Int32), *ANSWER)
 
 
-def write_answers(model, tokenizer, prompts, n, decoding, batch_size, world):
+def write_answers(model, tokenizer, prompts, n, decoding, batch_size, rules, option):
     return answers_to(prompts, n)
 
 
@@ -141,7 +145,8 @@ def test_every_option_of_reward_arrives_with_rankings_that_can_be_learnt_from(
     chosen = noted(monkeypatch, reward, "reward_rows")
     trained = stopped_at(monkeypatch, reward, "train_reward_model")
     words = ["ranked", "p", "base", "base", "out", "--metrics", "m", "--curves", "c"]
-    words += ["--ties", "refuse", "--n_prompts", 1, "--n_seeds", 2, *option_words(REWARD)]
+    words += ["--ties", "refuse", "--n_prompts", 1, "--n_seeds", 2, "--min_accuracy", 0.6]
+    words += option_words(REWARD)
     run_until_there(lambda: invoke(reward.app, words))
     assert set(chosen[0]["rows"]["purpose"]) == {"reward"} and chosen[0]["ties"] == "refuse"
     assert trained[0]["recipe"] == RewardRecipe(**REWARD)
@@ -255,8 +260,9 @@ SCORE |= {"prompts_per_step": 3, "num_generations": 4, "batch_size": 9, "seed": 
 
 @pytest.mark.parametrize(("by", "noise"), [("rule", 0.7), ("people", None)])
 def test_every_option_of_score_arrives(made, monkeypatch, by, noise):
-    columns = {"arm": pl.String, "purpose": pl.String}
-    rows = pl.DataFrame([("main", "held_out"), ("dpo", "held_out")], columns, orient="row")
+    columns = {"arm": pl.String, "purpose": pl.String, "prompt_id": pl.String}
+    arms = [("main", "held_out", "a"), ("dpo", "held_out", "a")]
+    rows = pl.DataFrame(arms, columns, orient="row")
     for name in ("g", "b"):
         rows.write_parquet(name)
     monkeypatch.setattr(score, "numbered", lambda folder: [Path("22"), Path("23")])
@@ -290,6 +296,7 @@ def test_every_option_of_score_arrives(made, monkeypatch, by, noise):
 
 
 CORPUS = {"path": "here", "texts_path": "texts", "hub_id": "some/rankings", "revision": "c0ffee"}
+CORPUS |= {"hub_name": "axis", "encoding": "koi8-r"}
 WANTED = {"n_sft": 3, "n_reward": 4, "n_rl": 5, "n_validation": 6, "n_held_out": 7}
 WANTED |= {"near_duplicate": 0.8}
 
@@ -311,8 +318,11 @@ def test_every_option_of_the_corpus_arrives_at_its_source(monkeypatch):
     assert asdict(made[0]["wanted"]) == WANTED
     assert [(asdict(each["wanted"]), each["seed"]) for each in sorted_out] == [(WANTED, 30)] * 3
     assert {each["validation_share"] for each in divided} == {0.3}
-    assert read == [{"path": Path("here")}] and plain == [{"path": Path("texts")}] * 2
-    assert loaded == [{"hub_id": "some/rankings", "revision": "c0ffee", "dropped": Counter()}]
+    koi8 = {"encoding": Encoding.koi8_r}
+    assert read == [{"path": Path("here"), "dropped": Counter()} | koi8]
+    assert plain == [{"path": Path("texts")} | koi8] * 2
+    asked = {"hub_id": "some/rankings", "hub_name": "axis", "revision": "c0ffee"}
+    assert loaded == [asked | {"dropped": Counter()}]
 
 
 BASE = {"vocab_size": 301, "n_layer": 3, "n_embd": 24, "n_head": 6, "n_positions": 65}
