@@ -113,7 +113,7 @@ def test_the_batch_size_of_probe_arrives_at_the_ranker_and_at_its_memory(made, m
     write_table(made / "altered/a.parquet", [table(*ROWS)], QUERY_SCHEMA)
     loaded = noted(monkeypatch, probe, "ranker_of", SimpleNamespace(relevance="relevance"))
     monkeypatch.setattr(probe, "read_candidates", lambda path, queries: path)
-    kind = SimpleNamespace(asked=lambda: pl.lit(True))
+    kind = SimpleNamespace(asked=lambda altered: pl.lit(True))
     monkeypatch.setattr(probing, "find_kind", lambda relevance, texts: kind)
     remembered = noted(monkeypatch, probe, "remember", Path("memory"))
     scored = stopped_at(monkeypatch, probing, "score_texts")
