@@ -6,7 +6,7 @@ import polars as pl
 from genlab.experiments.arms import Tables
 from genlab.experiments.comparison import SEED
 from genlab.experiments.layout import Layout
-from genlab.experiments.pairing import pair_rows
+from genlab.experiments.pairing import group_of, pair_rows
 from genlab.statistics.intervals import interval
 from genlab.statistics.trainings import interval_of_trainings, variance_shares
 
@@ -46,8 +46,7 @@ def chance_of_samples(layout: Layout, rows: list[pl.DataFrame], group: str, colu
     if layout.sample is None:
         return 0.0
     own = pl.concat(each.with_columns(_training=pl.lit(i)) for i, each in enumerate(rows))
-    if layout.group:
-        own = own.filter(pl.col(layout.group).cast(pl.String) == group)
+    own = own.filter(group_of(layout) == group)
     values = pl.col(column).cast(pl.Float64)
     found = own.group_by(layout.unit, "_training").agg((values.var() / values.count()).alias("v"))
     mean = found["v"].mean()

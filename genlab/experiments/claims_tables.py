@@ -186,8 +186,7 @@ def verdicts_line(
         "that would settle it, if the difference and its spread stay.",
         UNSTABLE: "*Unstable over trainings*: one training shows it significantly, and another its "
         "opposite.",
-        IDENTICAL: "*Identical*: both arms are the same texts (or, of rows without texts, the same "
-        "scores), so nothing was tested.",
+        IDENTICAL: "*Identical*: both arms are the same texts, so nothing was tested.",
     }
     verdicts = {cell["verdict"] for cell in cells}
     n_trainings = max(cell.get("n_trainings", 1) for cell in cells)

@@ -20,7 +20,7 @@ from genlab.experiments.comparison import Difference, compare_group
 from genlab.experiments.comparison_views import Comparison, as_json, as_markdown, as_text
 from genlab.experiments.gates import explain_miss, read_gate
 from genlab.experiments.layout import Layout, read_layout, read_yaml
-from genlab.experiments.pairing import Pairing, Side, count_asked, pair_rows
+from genlab.experiments.pairing import Pairing, Side, count_asked, group_of, pair_rows
 from genlab.experiments.revisions import (
     WORKSPACE,
     commit_of,
@@ -161,7 +161,7 @@ def unpaired_groups(
     """Return a line for each group that is not compared."""
     if layout.group is None:
         return []
-    sides = [set(rows[layout.group].cast(pl.String).fill_null("")) for rows in (base, other)]
+    sides = [set(rows.select(group_of(layout)).to_series()) for rows in (base, other)]
     lines = []
     for group in sorted((sides[0] | sides[1]) - set(pairings)):
         where = [name for name, side in zip(("BASE", "OTHER"), sides, strict=True) if group in side]

@@ -151,11 +151,15 @@ def by_group(layout: Layout, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
     Of several samples of a unit there is one row: with the mean of each number, and of text and
     tokens all.
     """
-    group = pl.col(layout.group).cast(pl.String).fill_null("") if layout.group else pl.lit("")
-    parts = rows.with_columns(_group=group).partition_by(
+    parts = rows.with_columns(_group=group_of(layout)).partition_by(
         "_group", as_dict=True, maintain_order=True
     )
     return {key: mean_of_samples(layout, part) for (key,), part in parts.items()}
+
+
+def group_of(layout: Layout) -> pl.Expr:
+    """Return what names a row's group; "" where it is blank, or rows have none."""
+    return pl.col(layout.group).cast(pl.String).fill_null("") if layout.group else pl.lit("")
 
 
 def mean_of_samples(layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:

@@ -94,8 +94,6 @@ def read_queries(
     """Yield the checked queries of one file with their places."""
     is_parquet, start = recognise_start(file, "queries", encoding)
     kind = "parquet" if is_parquet else kind_of(file, start, layout)
-    if kind == "unknown":
-        check_header(file, start)
     check_layout(file, kind, layout, start)
     if kind == "labelled":
         yield from labelled_queries(file, start, max_text_bytes, encoding)
@@ -199,6 +197,7 @@ def check_layout(file: Path, kind: str, layout: CorpusFormat, start: str) -> Non
     start: what a text file begins with.
     """
     if kind == "unknown":
+        check_header(file, start)
         columns = first_fields(start)
         known = "; ".join(f"{role}: {' or '.join(ROLES[role])}" for role in NEEDED)
         found = f" (columns {', '.join(map(shown, columns))}; known are {known})"

@@ -173,6 +173,8 @@ def test_blank_groups_are_a_group_and_lists_are_none(tmp_path, monkeypatch):
     words = ["a.csv", "b.csv", "--layout=eval.yaml", "--json"]
     found = json.loads(CliRunner().invoke(app, words, catch_exceptions=False).output)
     assert [each["group"] for each in found["differences"]] == ["x", ""]
+    several = ["a.csv,b.csv", "b.csv,a.csv", "--layout=eval.yaml", "--json"]
+    assert CliRunner().invoke(app, several, catch_exceptions=False).exit_code == 0
     for name in ("a", "b"):
         pl.DataFrame({"id": [*"ab"], "g": [[1], [2]], "m": [1, 2]}).write_parquet(f"{name}.parquet")
     words = ["a.parquet", "b.parquet", "--layout=eval.yaml"]
