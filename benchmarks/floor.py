@@ -28,7 +28,6 @@ from genlab.__main__ import COMMANDS
 from genlab.core.markdown import markdown_table
 from genlab.core.pipeline import Stage, load_stages, program_of
 from genlab.core.program import InputError, run, stage_app
-from genlab.experiments.receipts import processor_maker, vector_instructions
 from genlab.experiments.verify import clean_copy, environment
 
 app = stage_app()
@@ -50,14 +49,8 @@ def main(
     of_wall, of_processor = (took["cold"][n] / took["floor"][n] for n in (0, 1))
     rows = [["", "seconds", "of the processor"]]
     rows += [[what, *(f"{seconds:.0f}" for seconds in both)] for what, both in took.items()]
-    print(machine("torch", "transformers", "dvc"), f"Processor: {processor()}.")
+    print(machine("torch", "transformers", "dvc"))
     print(markdown_table([*rows, ["cold / floor", f"{of_wall:.2f}", f"{of_processor:.2f}"]]))
-
-
-def processor() -> str:
-    """Return the processor's maker and its best vector instructions."""
-    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    return f"{processor_maker(text)}, {vector_instructions(text)}"
 
 
 def time_cold(pipeline: Path) -> tuple[float, float]:

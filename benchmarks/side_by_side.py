@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
+
+from genlab.experiments.receipts import processor_maker, vector_instructions
 
 HEADER = ["what", "ours", "the other way", "ratio of the best", "median", "by processor", "goal"]
 
@@ -75,6 +78,15 @@ def compare(
     ]
 
 
+def processor() -> str:
+    """Return the processor's maker and its best vector instructions, or its kind elsewhere."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.machine()
+    return f"{processor_maker(text)}, {vector_instructions(text)}"
+
+
 def machine(*packages: str) -> str:
     """Return what a measurement stood on: date, cores and how busy they are, versions."""
     import torch
@@ -82,7 +94,7 @@ def machine(*packages: str) -> str:
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return (
-        f"Measured {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.machine()}), "
+        f"Measured {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({processor()}), "
         f"{card}, load {os.getloadavg()[0]:.1f} at the start, Python {platform.python_version()}, "
         f"{versions}."
     )

@@ -43,6 +43,7 @@ RECEIPT = "metrics/receipt.json"
 SHOWN = 20  # entries of a list, and last lines of a run that failed
 GRACE_SECONDS = 5  # for stages to end after Ctrl-C; half of what this program itself has
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+DECIMAL = re.compile(r"[-+]?\d+\.\d+")
 # They would lead git, DVC or Python from the copy to the original.
 LEADS_ELSEWHERE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "DVC_ROOT", "PYTHONPATH"}
 
@@ -55,9 +56,22 @@ class Comparison:
     n_within: int = 0
     beyond: list[tuple[float, str]] = field(default_factory=list)  # times the tolerance, in words
     changed: list[str] = field(default_factory=list)  # what is no number
+    made_anew: list[str] = field(default_factory=list)  # keys of hashes of what the run makes
     missing: list[str] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     other_bytes: list[str] = field(default_factory=list)  # files; their numbers may be equal
+
+    def add_numbers(self, key: str, before: float, after: float, tolerance: float) -> None:
+        """Count two numbers as equal, or as near or too far by the tolerance."""
+        allowed = tolerance * (1 + abs(before))
+        if before == after:
+            self.n_equal += 1
+        elif abs(after - before) <= allowed:
+            self.n_within += 1
+        else:
+            times = abs(after - before) / allowed if allowed else float("inf")
+            words = f"{key}: {before} committed, {after} now (allowed +-{allowed:.3g})"
+            self.beyond.append((times, words))
 
     @property
     def agrees(self) -> bool:
@@ -80,19 +94,37 @@ def compare(committed: dict[str, object], made: dict[str, object], tolerance: fl
     for key in [key for key in committed if key in made]:
         before, after = committed[key], made[key]
         if is_number(before) and is_number(after):
-            allowed = tolerance * (1 + abs(before))
-            if before == after:
-                found.n_equal += 1
-            elif abs(after - before) <= allowed:
-                found.n_within += 1
-            else:
-                times = abs(after - before) / allowed if allowed else float("inf")
-                words = f"{key}: {before} committed, {after} now (allowed +-{allowed:.3g})"
-                found.beyond.append((times, words))
-        elif type(before) is not type(after) or before != after:
+            found.add_numbers(key, before, after, tolerance)
+        elif is_hash(before) and is_hash(after):
+            if before != after:
+                found.made_anew.append(key)
+        elif type(before) is type(after) and before == after:
+            continue
+        elif pairs := told_numbers(before, after):
+            for one, other in pairs:
+                found.add_numbers(key, one, other, tolerance)
+        else:
             found.changed.append(f"{key}: {before!r} committed, {after!r} now")
     found.beyond.sort(reverse=True)
     return found
+
+
+def told_numbers(before: object, after: object) -> list[tuple[float, float]]:
+    """Return the pairs of decimals of two texts that differ in these alone, else nothing.
+
+    So a cell of a table, "0.58 (0.56 to 0.61)", is as near to another as its numbers are.
+    """
+    if not (isinstance(before, str) and isinstance(after, str)):
+        return []
+    if DECIMAL.sub("", before) != DECIMAL.sub("", after):
+        return []
+    both = zip(DECIMAL.findall(before), DECIMAL.findall(after), strict=True)
+    return [(float(one), float(other)) for one, other in both]
+
+
+def is_hash(value: object) -> bool:
+    """Say whether a value is a sha256: what it says is no number, and its last bit is no result."""
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def read_values(files: dict[str, bytes]) -> dict[str, object]:
@@ -153,6 +185,7 @@ def report(
     for title, entries in (
         ("beyond the tolerance, worst first", [words for _, words in found.beyond]),
         ("other values", found.changed),
+        ("hashes of files with other bytes (weights, data)", found.made_anew),
         ("committed, but not made", found.missing),
         ("made, but not committed", found.new),
         ("files with other bytes", found.other_bytes),

@@ -42,6 +42,27 @@ def test_what_is_no_number_must_be_the_same():
         assert not found.agrees
 
 
+def test_hashes_of_weights_made_in_the_run_are_listed_and_are_no_disagreement():
+    committed = {"loss": 0.5, "model.sha256": "0f" * 32, "name": "0f"}
+    found = compare(committed, committed | {"model.sha256": "1e" * 32}, 0.02)
+    assert found.agrees and found.made_anew == ["model.sha256"]
+    assert not compare(committed, committed | {"model.sha256": "none"}, 0.02).agrees
+    assert not compare(committed, committed | {"name": "1e"}, 0.02).agrees
+
+
+def test_texts_that_differ_in_decimals_alone_are_as_near_as_these():
+    committed = {"cell": "0.584 (0.56 to 0.61)"}
+    near = compare(committed, {"cell": "0.583 (0.56 to 0.61)"}, 0.02)
+    assert near.agrees and (near.n_equal, near.n_within) == (2, 1)
+    far = compare(committed, {"cell": "0.784 (0.56 to 0.61)"}, 0.02)
+    assert [words for _, words in far.beyond] == [
+        "cell: 0.584 committed, 0.784 now (allowed +-0.0317)"
+    ]
+    for other in ("0.584 (0.56 to 0.61), of 5", "0.584 (0.56 to 61)", "none"):
+        assert compare(committed, {"cell": other}, 0.02).changed
+    assert compare({"text": "of 5"}, {"text": "of 6"}, 0.02).changed
+
+
 def test_keys_on_one_side_only_are_no_agreement():
     found = compare({"a": 1, "old": 1}, {"a": 1, "fresh": 1}, 0.02)
     assert (found.missing, found.new, found.n_equal) == (["old"], ["fresh"], 1)
