@@ -57,9 +57,12 @@ def candidates(
         scored = score_candidates(asked, judge.relevance, seed)
     if is_first():
         write_table(output, [scored], SCHEMA)
-        rows = quality.judge(scored)
+        of_queries = asked.select("query_id", *CLUSTERS)
+        rows = quality.judge(scored).join(
+            of_queries, on="query_id", how="left", maintain_order="left"
+        )
         found = quality.summarize(rows, seed)
-        write_json(metrics, {"quality": found | {"n_queries": rows["ndcg_10"].count()}})
+        write_json(metrics, {"quality": found | quality.count_queries(rows)})
         print(f"{judge.name}: {quality.in_words(found)}; speed is in the line above")
 
 
