@@ -151,6 +151,17 @@ def test_what_samples_do_not_explain_is_the_trainings():
     assert told["sampling"] / (told["sampling"] + told["training"]) == pytest.approx(0.25, abs=0.04)
 
 
+def test_copies_of_a_unit_in_its_cluster_leave_the_shares_as_they_were():
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=40) + rng.normal(size=(5, 40)) + rng.normal(size=(5, 1))
+    alone = variance_shares(values)
+    copied = variance_shares(np.tile(values, 3), clusters=np.tile(np.arange(40), 3))
+    assert copied == pytest.approx(alone)
+    # As if the copies were units of their own, more of them would have been measured.
+    assert variance_shares(np.tile(values, 3))["units"] < 0.7 * alone["units"]
+    assert variance_shares(values, clusters=np.zeros(40, dtype=int)) is None
+
+
 def test_one_training_or_values_that_never_vary_have_no_shares():
     assert variance_shares(np.ones((1, 9))) is None
     assert variance_shares(np.ones((3, 9))) is None
