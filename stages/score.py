@@ -32,6 +32,7 @@ from genlab.ranking.summary import (
     summarize_with_references,
     table_of,
 )
+from genlab.statistics.clusters import find_clusters, tell_clusters
 
 app = stage_app()
 
@@ -120,7 +121,8 @@ def texts(
     write_json(metrics, headline | {"texts": measure_texts(table, ranked, max_len)})
     write_json(details, beside)
     write_json(histogram, place_histogram(rows))
-    print(*filter(None, [table_of(beside), table_of_parts(rows)]), sep="\n")
+    clusters = tell_clusters(find_clusters(table).counted)
+    print(*filter(None, [table_of(beside), clusters, table_of_parts(rows)]), sep="\n")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,12 @@ def find_clusters(queries: pl.DataFrame) -> Clusters:
     return Clusters()
 
 
+def tell_clusters(counted: dict[str, int]) -> str:
+    """Return what intervals draw, as a line for a terminal; "" where they draw single queries."""
+    told = [f"{n} {name.removeprefix('n_')}" for name, n in counted.items()]
+    return f"Intervals draw the {told[0]} anew, with all queries of each." if told else ""
+
+
 def number_clusters(names: pl.Series) -> np.ndarray | None:
     """Return the number of each unit's cluster, int64[units], from 0; None if none has a name.
 

@@ -13,6 +13,7 @@ from genlab.statistics.clusters import (
     clustered_means,
     find_clusters,
     number_clusters,
+    tell_clusters,
 )
 from genlab.statistics.correlation import correlate_ranks
 from genlab.statistics.intervals import SHARE, bootstrap_interval, unpaired_difference
@@ -40,6 +41,12 @@ def test_queries_are_clustered_by_topic_or_where_none_is_told_by_entity():
         assert by_entity.numbers.tolist() == [0, 1, 0] and by_entity.counted == {"n_entities": 2}
     for nothing in (queries(entity=[None, None], topic=["t", "t"]), pl.DataFrame({"a": [1]})):
         assert find_clusters(nothing) == Clusters()
+
+
+def test_what_intervals_draw_is_told_where_it_is_no_single_query():
+    told = tell_clusters(find_clusters(queries(entity=["e", "f"], topic=[None, None])).counted)
+    assert told == "Intervals draw the 2 entities anew, with all queries of each."
+    assert tell_clusters({}) == ""
 
 
 def test_claims_are_settled_over_the_same_clusters():
