@@ -14,7 +14,9 @@ import numpy as np
 
 from benchmarks import show_help
 from genlab.core.markdown import markdown_table
+from genlab.experiments.comparison import are_opposite, read_levels
 from genlab.statistics.bootstrap import means_within, resample
+from genlab.statistics.clusters import clustered_difference
 from genlab.statistics.correlation import correlate_ranks
 from genlab.statistics.crossed import crossed_interval
 from genlab.statistics.differences import difference_limits, t_of
@@ -194,6 +196,18 @@ def two_levels(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tupl
     yield "5 trainings, effect 1, by resampling both", resampled_twice(few, rng), 1.0
 
 
+def two_trainings(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of means over two trainings, as in `two_levels`."""
+    for effect in (0.0, 0.05, 0.3):
+        units = rng.exponential(size=(n, n_worlds))
+        values = units + rng.exponential(size=(2, n, n_worlds)) - 1
+        values += rng.normal(0, effect, (2, 1, n_worlds))
+        of_units = values.mean(axis=0)
+        ends = bootstrap_interval(of_units, N_RESAMPLES, seed=17)
+        ends = widen(of_units.mean(axis=0), ends, training_part(values), [None] * n_worlds)
+        yield f"2 trainings, effect {effect:g}", ends, 1.0
+
+
 def two_level_clusters(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
     """Yield name, interval and truth of means over 5 trainings of n units in n / 5 clusters."""
     clusters = np.arange(n) // 5
@@ -274,6 +288,36 @@ def clustered_ratios(n: int, n_worlds: int, rng: np.random.Generator) -> Iterato
     yield f"loss of texts, {n_worlds} worlds", (low, high), 1.0
 
 
+N_TOPICS = 20  # about as many as the default corpus has
+
+
+def clustered_differences(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of differences of n / 4 units from n others of 20 clusters."""
+    of_a, of_b = rng.integers(0, N_TOPICS, n), rng.integers(0, N_TOPICS, n // 4)
+    effect = rng.exponential(size=(N_TOPICS, n_worlds))
+    a, b = (effect[own] + rng.exponential(size=(len(own), n_worlds)) for own in (of_a, of_b))
+    bounds = [None] * n_worlds
+    _, low, high = clustered_difference(a, b, (of_a, of_b), seed=17, bounds=bounds)
+    yield "n / 4 units from n, 20 clusters", (low, high), 0.0
+
+
+def clustered_correlations(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of Spearman's correlation of units of 20 clusters."""
+    truth = 6 / np.pi * np.arcsin(0.4 / 2)
+    n_worlds = min(n_worlds, 1000)  # each is resampled by itself
+    by_cluster, alone = [], []
+    for _ in range(n_worlds):
+        clusters = rng.integers(0, N_TOPICS, n)
+        parts = (rng.normal(size=(2, N_TOPICS))[:, clusters], rng.normal(size=(2, n)))
+        # Both parts have a correlation of 0.4, so their sum has.
+        x, y = sum(np.stack([u, 0.4 * u + np.sqrt(1 - 0.4**2) * v]) for u, v in parts)
+        by_cluster.append(correlate_ranks(x, y, 17, 500, clusters=clusters)[1:])
+        alone.append(correlate_ranks(x, y, 17, 500)[1:])
+    for name, ends in (("20 clusters", by_cluster), ("as if independent", alone)):
+        low, high = np.array(ends).T
+        yield f"{name}, {n_worlds} worlds", (low, high), truth
+
+
 def crossed(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
     """Yield name, interval and truth of a median over templates of shares of n examples right.
 
@@ -335,7 +379,32 @@ KINDS: dict[str, Callable] = {
     "crossed median": crossed,
     "rank correlation": correlations,
     "prediction-powered": powered,
+    "clustered difference": clustered_differences,
+    "clustered rank correlation": clustered_correlations,
+    "two levels, two trainings": two_trainings,
 }
+
+
+def called_unstable(
+    n: int,
+    rng: np.random.Generator,
+    effect: float = 0.0,
+    *,
+    matched: bool,
+    n_worlds: int = N_WORLDS,
+) -> float:
+    """Return in how many of 100 comparisons without a mean effect trainings are called unstable.
+
+    Five trainings a side, of the same n units; effect: the standard deviation of what a training
+    changes, where that of a unit's value in one training is 1. matched: the sides share seeds.
+    """
+    units = rng.exponential(size=(n, n_worlds))
+    sides = [
+        units + rng.exponential(size=(5, n, n_worlds)) + rng.normal(0, effect, (5, 1, n_worlds))
+        for _ in range(2)
+    ]
+    levels = read_levels(*sides, None, matched=matched)
+    return 100 * float(are_opposite(levels, [None] * n_worlds, N_RESAMPLES).mean())
 
 
 def false_families(
@@ -408,6 +477,11 @@ holds the truth, and its median width; * is outside 93 to 97.
 LEDGER = (
     "of 200 ledgers of 48 tests without effect in which any is called significant (at most 5 %)"
 )
+UNSTABLE = (
+    "of {n} comparisons of 5 trainings with 5 {how}, effect {effect:g} of a training and none of "
+    "the side, that are called unstable"
+)
+PAIRED = {True: "of the same seeds", False: "others"}
 NOTES = Path("benchmarks/coverage_notes.md")
 
 
@@ -419,6 +493,11 @@ def main() -> None:
     rng = np.random.default_rng(0)
     ledgers = [["", *(f"n = {n}" for n in SIZES)]]
     ledgers.append([LEDGER, *(f"{false_families(n, rng):.1f} %" for n in SIZES)])
+    for effect in (0.0, 0.1, 0.3):
+        for matched in (True, False):
+            found = [called_unstable(n, rng, effect, matched=matched) for n in SIZES]
+            name = UNSTABLE.format(n=f"{N_WORLDS:,}", effect=effect, how=PAIRED[matched])
+            ledgers.append([name, *(f"{share:.1f} %" for share in found)])
     parts = [HEAD.format(n=f"{N_WORLDS:,}") + table, markdown_table(ledgers), notes]
     text = "\n\n".join(parts)
     RESULTS.write_text(text, encoding="utf-8")

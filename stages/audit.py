@@ -89,7 +89,7 @@ def main(
         "perplexity": perplexity(mean_loss(losses)),
         "bits_per_byte": bits_per_byte(losses, written),
     }
-    numbers = audit.summarize_texts(honoured, texts)
+    numbers = audit.summarize_texts(honoured, texts, seed)
     numbers["texts"] |= likelihood
     for (name,), of_ranker in rows.group_by("ranker", maintain_order=True):
         of_texts = placed.filter(pl.col("ranker") == name)

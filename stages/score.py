@@ -32,6 +32,7 @@ from genlab.ranking.summary import (
     summarize_with_references,
     table_of,
 )
+from genlab.statistics.clusters import find_clusters, tell_clusters
 
 app = stage_app()
 
@@ -57,9 +58,12 @@ def candidates(
         scored = score_candidates(asked, judge.relevance, seed)
     if is_first():
         write_table(output, [scored], SCHEMA)
-        rows = quality.judge(scored)
+        of_queries = asked.select("query_id", *CLUSTERS)
+        rows = quality.judge(scored).join(
+            of_queries, on="query_id", how="left", maintain_order="left"
+        )
         found = quality.summarize(rows, seed)
-        write_json(metrics, {"quality": found | {"n_queries": rows["ndcg_10"].count()}})
+        write_json(metrics, {"quality": found | quality.count_queries(rows)})
         print(f"{judge.name}: {quality.in_words(found)}; speed is in the line above")
 
 
@@ -117,7 +121,8 @@ def texts(
     write_json(metrics, headline | {"texts": measure_texts(table, ranked, max_len)})
     write_json(details, beside)
     write_json(histogram, place_histogram(rows))
-    print(*filter(None, [table_of(beside), table_of_parts(rows)]), sep="\n")
+    clusters = tell_clusters(find_clusters(table).counted)
+    print(*filter(None, [table_of(beside), clusters, table_of_parts(rows)]), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,30 @@
 """The metrics of an arm over its trainings, with intervals and where their error comes from."""
 
+from types import MappingProxyType
+
 import numpy as np
 import polars as pl
 
 from genlab.experiments.arms import Tables
 from genlab.experiments.comparison import SEED
 from genlab.experiments.layout import Layout
+from genlab.experiments.own_units import Units, have_own_units, join_summaries
 from genlab.experiments.pairing import group_of, pair_rows
 from genlab.statistics.intervals import interval
 from genlab.statistics.trainings import interval_of_trainings, variance_shares
 
 
-def summarize_arm(layout: Layout, tables: Tables) -> dict[str, dict[str, dict]]:
+def summarize_arm(
+    layout: Layout, tables: Tables, units: Units = MappingProxyType({})
+) -> dict[str, dict[str, dict]]:
     """Return group -> metric -> value, low, high, and which part of the error has which source.
 
     The interval is for other units and, of several trainings, for other trainings. A metric that
-    no unit counts for is left out.
+    no unit counts for is left out. units: seed -> the hash of the table they are from; where
+    trainings have units of their own, nothing is said of sources.
     """
+    if have_own_units({seed: units.get(seed) for seed in tables}):
+        return join_arms([summarize_arm(layout, {seed: rows}) for seed, rows in tables.items()])
     names = ("the arm", "the arm")
     rows = list(tables.values())
     columns = [metric.column for metric in layout.metrics.values()]
@@ -28,16 +36,35 @@ def summarize_arm(layout: Layout, tables: Tables) -> dict[str, dict[str, dict]]:
         mean, low, high = interval_of_trainings(values, bounds, seed=SEED, clusters=clusters)
         summary[group] = {
             metric: interval(mean[i], low[i], high[i])
-            | split_of(values[:, :, i], chance_of_samples(layout, rows, group, columns[i]))
+            | split_of(
+                values[:, :, i], chance_of_samples(layout, rows, group, columns[i]), clusters
+            )
             for i, metric in enumerate(layout.metrics)
             if mean[i] == mean[i]
         }
     return summary
 
 
-def split_of(values: np.ndarray, within: float) -> dict[str, dict[str, float]]:
+def join_arms(found: list[dict[str, dict[str, dict]]]) -> dict[str, dict[str, dict]]:
+    """Return group -> metric -> value, low, high over trainings, given that of each."""
+    first, *others = found
+    return {
+        group: {
+            metric: join_summaries(each[group][metric] for each in found)
+            for metric in metrics
+            if all(metric in each.get(group, {}) for each in others)
+        }
+        for group, metrics in first.items()
+    }
+
+
+def split_of(
+    values: np.ndarray, within: float, clusters: np.ndarray | None
+) -> dict[str, dict[str, float]]:
     """Return the sources of the error of one column, float64[trainings, n]; {} of one training."""
-    shares = variance_shares(values[:, ~np.isnan(values).any(axis=0)], within)
+    counted = ~np.isnan(values).any(axis=0)
+    own = None if clusters is None else clusters[counted]
+    shares = variance_shares(values[:, counted], within, own)
     return {"error_from": shares} if shares else {}
 
 

@@ -258,16 +258,16 @@ def rows_of(layout: Layout, arm: dict) -> Path:
     return Path(arm.get("table", layout.path))
 
 
-def read_units(layout: Layout, runs: Runs) -> dict[str, set[str | None]]:
-    """Return arm -> the hashes of the table its units were taken from; {} if no run changes it.
+def read_units(layout: Layout, runs: Runs) -> dict[str, dict[int | None, str | None]]:
+    """Return arm -> seed -> the hash of the table its units were taken from; {} if none is named.
 
-    Where two arms' hashes differ, one query_id may stand for two queries.
+    Where two hashes differ, one query_id may stand for two queries.
     """
     if layout.units_from is None:
         return {}
     hashed = cache(hash_in_lock)
     return {
-        name: {hashed(layout.units_from, commit) for commit in commits.values()}
+        name: {seed: hashed(layout.units_from, commit) for seed, commit in commits.items()}
         for name, commits in runs.items()
     }
 

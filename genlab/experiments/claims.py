@@ -34,6 +34,7 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import table
 from genlab.experiments.arm_summaries import summarize_arm
 from genlab.experiments.arms import (
+    Runs,
     describe_rows,
     experiments_of,
     find_runs,
@@ -46,6 +47,7 @@ from genlab.experiments.claims_file import read_claims
 from genlab.experiments.claims_tables import margin_of, of_one_training
 from genlab.experiments.comparison_views import as_p, with_needed
 from genlab.experiments.layout import Layout, read_layout
+from genlab.experiments.lineage import idle_stages
 from genlab.experiments.published import reread_published
 from genlab.experiments.revisions import read_params
 from genlab.experiments.training_seeds import check_trainings
@@ -137,8 +139,9 @@ def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
         for name, why in lacking.items()
         if name in rows
     }
+    units = read_units(layout, runs)
     arms = {
-        name: summarize_arm(layout, rows[name])
+        name: summarize_arm(layout, rows[name], units.get(name, {}))
         for name, arm in content["arms"].items()
         if is_experiment(arm) and name in rows
     }
@@ -151,8 +154,8 @@ def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
             "no arm has been run by this code with the params of claims.yaml; `python -m genlab "
             f"claims run` makes all {n_runs} runs{time_needed}"
         )
-    not_run = explain_not_run(layout, content["claims"], missing, read_units(layout, runs))
-    settled = settle_claims(layout, content["claims"], content["arms"], rows, not_run)
+    not_run = explain_not_run(layout, content["claims"], missing, units)
+    settled = settle_claims(layout, content["claims"], content["arms"], rows, not_run, units)
     took = last_minutes() if minutes is None else minutes
     written = {
         "arms": arms,
@@ -173,8 +176,16 @@ def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
     for head, reasons in (("Not run:", missing), ("Fewer trainings:", fewer)):
         if reasons:
             print(head, *(f"arm {name}: {why}" for name, why in reasons.items()), sep="\n")
+    if idle := idle_in_all(runs):
+        print(f"With every seed the same was made, so theirs changed nothing, by {', '.join(idle)}")
     if OUTPUT.read_bytes() != before:
         print(f"{OUTPUT} is another than before. {SHOW_THEM}")
+
+
+def idle_in_all(runs: Runs) -> list[str]:
+    """Return the stages whose seed changed nothing in any arm of several trainings."""
+    found = [set(idle_stages(each.values())) for each in runs.values() if len(each) > 1]
+    return sorted(set.intersection(*found)) if found else []
 
 
 def last_minutes() -> int | None:

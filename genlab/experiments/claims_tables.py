@@ -3,6 +3,8 @@
 settled: what that file holds; names: what to call a group that is not called by its own name.
 """
 
+from collections.abc import Sequence
+
 from genlab.core.markdown import markdown_table
 from genlab.experiments.claims_file import WHY
 from genlab.experiments.comparison_views import rounded_up
@@ -148,13 +150,13 @@ def verdicts_line(
     claims: dict,
     layout: Layout,
     *,
-    trained: bool = False,
+    trained: Sequence[str] = (),
     called: tuple[str, str] = ("supported", "contradicted"),
 ) -> str:
     """Return what stands above the claims: the unit, Holm's family and what the verdicts mean.
 
-    trained: claims.yaml asks for several trainings; called: what the two significant verdicts are
-    called in the table. "" for a record that was written before it said
+    trained: the params by which claims.yaml asks for several trainings; called: what the two
+    significant verdicts are called in the table. "" for a record that was written before it said
     how many tests were made.
     """
     cells = [cell for groups in settled["claims"].values() for cell in groups.values()]
@@ -192,8 +194,9 @@ def verdicts_line(
     n_trainings = max(cell.get("n_trainings", 1) for cell in cells)
     if n_trainings > 1:
         lines.append(
-            f"Each arm was trained {n_trainings} times with seeds of its own: intervals and p are "
-            f"for other {layout.unit}s and other trainings{of_one_training(cells)}."
+            f"Each arm was trained {n_trainings} times with seeds of its own{seeds_of(trained)}: "
+            f"intervals and p are for other {layout.unit}s and other trainings"
+            f"{of_one_training(cells)}."
         )
     elif trained:
         lines.append(
@@ -210,6 +213,12 @@ def verdicts_line(
         if any(verdict.startswith(start) for verdict in verdicts)
     ]
     return " ".join(lines) + "\n\n"
+
+
+def seeds_of(trained: Sequence[str]) -> str:
+    """Return " (base.seed, train.seed)" where more than the training's own seed is another."""
+    others = [name for name in trained if name.endswith(".seed") and name != "train.seed"]
+    return f" ({', '.join(trained)})" if others else ""
 
 
 def of_one_training(cells: list[dict]) -> str:

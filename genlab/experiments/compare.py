@@ -109,7 +109,8 @@ def describe_errors(
             ("BASE", "OTHER"), pairing.values([column]), rows, strict=True
         ):
             within = chance_of_samples(layout, tables, group, column)
-            split = split_of(values[:, :, 0], within).get("error_from", {})
+            clusters = pairing.clusters(layout)
+            split = split_of(values[:, :, 0], within, clusters).get("error_from", {})
             parts = ", ".join(f"{100 * share:.0f} % {source}" for source, share in split.items())
             if parts:
                 lines.append(f"{group} {name}: squared error of {metric} from {parts}".strip())

@@ -94,6 +94,8 @@ class Levels:
 
     x, y: float64[n, m], each side's mean over its trainings, NaN where the pair does not count.
     by_training: float64[trainings, n, m], y - x in each; None where the sides' trainings differ.
+    shown: sets of such differences that must not contradict each other: by_training, or each
+    training of one side beside the other side's mean.
     """
 
     x: np.ndarray
@@ -102,6 +104,7 @@ class Levels:
     part: TrainingPart
     clusters: np.ndarray | None
     n_trainings: int
+    shown: tuple[np.ndarray, ...] = ()
 
     def n_clusters(self) -> int | None:
         """Return how many clusters the pairs are in; None if they have none."""
@@ -119,11 +122,13 @@ def read_levels(
         counted = ~np.isnan(b - a)
         x, y = (mean_over(np.where(counted, side, np.nan)) for side in (a, b))
         part = training_part(b - a, clusters)
-        return Levels(x, y, b - a, part, clusters, len(a))
+        return Levels(x, y, b - a, part, clusters, len(a), (b - a,) if len(a) > 1 else ())
     x, y = mean_over(a), mean_over(b)
     nothing = np.where(np.isnan(x) | np.isnan(y), np.nan, 0.0)
     part = difference_part(*parts_of(a, b, clusters))
-    return Levels(x + nothing, y + nothing, None, part, clusters, min(len(a), len(b)))
+    sides = ((b, b - x), (a, y - a))
+    shown = tuple(each + nothing for side, each in sides if len(side) > 1)
+    return Levels(x + nothing, y + nothing, None, part, clusters, min(len(a), len(b)), shown)
 
 
 def is_untrained(values: np.ndarray) -> bool:
@@ -165,7 +170,7 @@ def compare_group(
     counts_a, counts_b = (~np.isnan(mean_over(side)) for side in (a, b))
     different, same_rows = count_different(a, b), pairing.same_rows(layout)
     by_training = means_of_trainings(levels)
-    opposite = are_opposite(levels, by_training, limits, n_resamples)
+    opposite = are_opposite(levels, limits, n_resamples)
     found = []
     for i, (name, metric) in enumerate(named.items()):
         tested = settle_column(levels, i, resampled, metric, limits[i], pairing.constant)
@@ -273,27 +278,35 @@ def means_of_trainings(levels: Levels) -> np.ndarray:
     return np.stack([mean_over(each) for each in levels.by_training])
 
 
-def are_opposite(
-    levels: Levels, by_training: np.ndarray, limits: list[Bounds], n_resamples: int
-) -> np.ndarray:
+def are_opposite(levels: Levels, limits: list[Bounds], n_resamples: int) -> np.ndarray:
     """Say for each column whether one training is significantly above 0 and another below.
 
-    Each of k trainings is tested at 5 % / k, for other units alone. An interval holds its mean, so
-    only columns whose trainings differ in sign are resampled.
+    Each of k trainings is tested at 5 % / k, for other units alone. Of sides whose trainings are
+    not the same, each training of one side is beside the mean of the other's, and the two that
+    disagree are of one side (benchmarks/COVERAGE.md). An interval holds its mean, so only columns
+    whose trainings differ in sign are resampled.
     """
-    above, below = np.zeros((2, levels.x.shape[1]), dtype=bool)
-    in_doubt = np.flatnonzero((by_training > 0).any(axis=0) & (by_training < 0).any(axis=0))
-    if levels.by_training is None or not len(in_doubt):
-        return above
-    bounds = [limits[i] for i in in_doubt]
-    for each in levels.by_training[:, :, in_doubt]:
-        level = 1 - LEVEL / levels.n_trainings
-        low, high = bootstrap_interval(
-            each, n_resamples, seed=SEED, level=level, bounds=bounds, clusters=levels.clusters
-        )
-        above[in_doubt] |= low > 0
-        below[in_doubt] |= high < 0
-    return above & below
+    opposite = np.zeros(levels.x.shape[1], dtype=bool)
+    level = 1 - LEVEL / max(1, sum(map(len, levels.shown)))
+    for differences in levels.shown:
+        means = np.stack([mean_over(each) for each in differences])
+        in_doubt = np.flatnonzero((means > 0).any(axis=0) & (means < 0).any(axis=0))
+        if not len(in_doubt):
+            continue
+        above, below = np.zeros((2, len(in_doubt)), dtype=bool)
+        for each in differences[:, :, in_doubt]:
+            low, high = bootstrap_interval(
+                each,
+                n_resamples,
+                seed=SEED,
+                level=level,
+                bounds=[limits[i] for i in in_doubt],
+                clusters=levels.clusters,
+            )
+            above |= low > 0
+            below |= high < 0
+        opposite[in_doubt] |= above & below
+    return opposite
 
 
 def mean_of(values: np.ndarray) -> float:

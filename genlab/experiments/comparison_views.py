@@ -12,12 +12,15 @@ from genlab.experiments.comparison import Difference
 from genlab.experiments.verdict_words import IDENTICAL, NO_DIFFERENCE, UNSTABLE, tell_size
 
 SHOWN_CHANGES = 12
+COLUMNS_OF_MARKDOWN = 100
+EXACT = {"mcnemar": "exact McNemar", "binomial": "exact binomial"}
 MOST_CHARACTERS = 65_000  # of Markdown: a comment on GitHub holds 65,536
 
-LEGEND = """\
-diff is OTHER - BASE. p: exact McNemar for shares, else bootstrap. Holm: p adjusted for {n} tests,
-one for each row in which any pair differs. detects: the true difference that so many pairs show
-80 times in 100, after Holm's first step."""
+LEGEND = (
+    "diff is OTHER - BASE. p: {tests}. Holm: p adjusted for {n} tests, one for each row in which "
+    "any pair differs. detects: the true difference that so many pairs show 80 times in 100, after "
+    "Holm's first step."
+)
 MARGIN = "no diff. beyond M: the 95 % interval is within M, the margin in claims.yaml."
 WITHIN = "within M: better or worse, but by less than M, the margin: the interval says so."
 SETTLE = "not settled (N): N pairs would settle it, if difference and spread stay."
@@ -25,13 +28,15 @@ SETTLE_TRAININGS = "(N tr.): more pairs would not, but N trainings."
 SEVERAL = "Intervals and p are for other pairs and other trainings: {n} were made."
 CLUSTERED = "Pairs were resampled by cluster: {n} clusters."
 UNSTABLE_MEANS = "unstable: one training shows it significantly, another its opposite."
+UNSTABLE_APART = "Each training was put beside the mean of the other side's."
 ROWS_LEFT_OUT = "\n{n} more rows have no room here; without --md, and in --json, there are all."
 FRACTIONS = "*: the bootstrap's p, as ties made fractions of this share."
 
-TEXT_LEGEND = """\
-diff is OTHER - BASE. Holm p: exact McNemar for shares, else bootstrap; adjusted
-for {n} tests, one for each row in which any pair differs. --json and --md give
-p before Holm and the difference that so many pairs detect, too."""
+TEXT_LEGEND = (
+    "diff is OTHER - BASE. Holm p: {tests}; adjusted for {n} tests, one for each row in which any "
+    "pair differs. --json and --md give p before Holm and the difference that so many pairs "
+    "detect, too."
+)
 TEXT_HEADER = ["metric", "BASE", "OTHER", "diff", "95 % interval", "Holm p", "verdict"]
 FIRST_COLUMN = 16  # more would not fit
 
@@ -114,19 +119,32 @@ def legend(comparison: Comparison, text: str = LEGEND) -> list[str]:
     """Return what the columns mean."""
     found = comparison.differences
     n_tests = max((each.n_tests for each in found), default=0)
-    lines = text.format(n=n_tests).splitlines()
+    asked = text.format(n=n_tests, tests=name_tests(found))
+    lines = textwrap.wrap(asked, COLUMNS if text is TEXT_LEGEND else COLUMNS_OF_MARKDOWN)
     lines += [MARGIN] * any(each.verdict.startswith(NO_DIFFERENCE) for each in found)
     lines += [WITHIN] * any(
         tell_size(each.verdict, each.low, each.high, each.margin) for each in found
     )
     lines += [SETTLE] * any(each.needed is not None for each in found)
     lines += [SETTLE_TRAININGS] * any(each.needed_trainings is not None for each in found)
-    lines += [UNSTABLE_MEANS] * any(each.verdict == UNSTABLE for each in found)
+    unstable = [each for each in found if each.verdict == UNSTABLE]
+    lines += [UNSTABLE_MEANS] * bool(unstable)
+    lines += [UNSTABLE_APART] * any(not each.by_training for each in unstable)
     n_trainings = max((each.n_trainings for each in found), default=1)
     lines += [SEVERAL.format(n=n_trainings)] * (n_trainings > 1)
     clusters = sorted({each.n_clusters for each in found if each.n_clusters is not None})
     lines += [CLUSTERED.format(n=" or ".join(map(str, clusters)))] * bool(clusters)
     return lines + [FRACTIONS] * any(each.test == "bootstrap*" for each in found)
+
+
+def name_tests(found: list[Difference]) -> str:
+    """Return which tests the p of these differences are of, in words.
+
+    Shares have an exact one where pairs are independent and each side is one training.
+    """
+    used = {each.test for each in found}
+    names = [name for test, name in EXACT.items() if test in used]
+    return f"{' or '.join(names)} for shares, else bootstrap" if names else "bootstrap"
 
 
 def cells_of(each: Difference) -> list[str]:

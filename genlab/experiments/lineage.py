@@ -12,7 +12,7 @@ import ast
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -101,6 +101,32 @@ def code_of(module: bytes) -> str:
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
     return ast.dump(tree)
+
+
+def idle_stages(commits: Iterable[str]) -> list[str]:
+    """Return the stages that other options told to make something else, and that did not.
+
+    commits: of one arm's runs, one a training. Of what a stage writes, that counts which another
+    stage reads.
+    """
+    locks = [stages_at("dvc.lock", commit) for commit in dict.fromkeys(commits)]
+    found = []
+    for name in locks[0] if locks else ():
+        entries = [lock[name] for lock in locks if name in lock]
+        asked = {entry.get("cmd") for entry in entries}
+        deps = {str(entry.get("deps")) for entry in entries}
+        made = {str(outs_that_are_read(entry, locks[0])) for entry in entries}
+        if len(asked) > 1 and len(made) == len(deps) == 1 and made != {"[]"}:
+            found.append(name)
+    return found
+
+
+def outs_that_are_read(stage: dict, stages: dict[str, dict]) -> list[dict]:
+    """Return those outs of a locked stage that another stage of the lock reads."""
+    read = [dep["path"] for each in stages.values() for dep in each.get("deps", [])]
+    return [
+        out for out in stage.get("outs", []) if any(overlap(out["path"], path) for path in read)
+    ]
 
 
 def stages_on_the_way(stages: dict[str, dict], output: str) -> Iterator[str]:

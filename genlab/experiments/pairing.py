@@ -14,6 +14,7 @@ import polars as pl
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
 from genlab.experiments.layout import Layout
+from genlab.statistics.clusters import number_clusters
 
 Side = list[pl.DataFrame]  # a table per training
 SAME_UNIT = "doc_hash"  # of lm-evaluation-harness: the same document has the same
@@ -52,16 +53,7 @@ class Pairing:
 
         A unit whose cluster is not known is a cluster of its own.
         """
-        if layout.cluster is None or (known := self.base[0][layout.cluster]).null_count() == len(
-            known
-        ):
-            return None
-        own = pl.format("\0{}", pl.int_range(pl.len()))  # no name begins so
-        cluster = pl.col(layout.cluster)
-        if known.dtype.is_float():
-            cluster = cluster.fill_nan(None)
-        names = self.base[0].select(cluster.cast(pl.String).fill_null(own))
-        return names.to_series().rank("dense").to_numpy().astype(np.int64) - 1
+        return None if layout.cluster is None else number_clusters(self.base[0][layout.cluster])
 
     def other_lists(self) -> int:
         """Return how many pairs stand among another number of candidates on the two sides."""

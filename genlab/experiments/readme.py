@@ -313,6 +313,7 @@ def render(folder: Path, name: str = "README.md") -> str:
     published = content.get("published", {})
     names = stand_ins(folder, published) if published else {}
     own = own_tables(folder)
+    trained = (content.get("trainings") or {}).get("params", [])
 
     def read(name: str) -> dict:
         record = folder / "record" / name
@@ -323,9 +324,7 @@ def render(folder: Path, name: str = "README.md") -> str:
             case "claims":
                 reread = read("published.json") if published else {}
                 settled = read("claims.json")
-                above = verdicts_line(
-                    settled, content["claims"], layout, trained="trainings" in content
-                )
+                above = verdicts_line(settled, content["claims"], layout, trained=trained)
                 elsewhere = elsewhere_of(folder)
                 return above + claims_table(
                     settled, content["claims"], reread, layout, names, elsewhere
@@ -349,7 +348,7 @@ def render(folder: Path, name: str = "README.md") -> str:
                     settled,
                     content["claims"],
                     layout,
-                    trained="trainings" in content,
+                    trained=trained,
                     called=(VERDICTS[HOLDS], VERDICTS[FAILS]),
                 )
                 return above + verdicts_table(settled, content["claims"], layout)

@@ -6,7 +6,9 @@
       once: [pretrained]
 
 Every arm is run once for each value, with all of the params set to it. A claim then has one verdict
-over all trainings. Those of `once` have nothing that is trained: they are run once, and their rows
+over all trainings. The params name what is drawn anew: besides the training's seed those of a base
+or a corpus that is made here (base.seed, corpus.seed) or, by a pattern, of all rankers
+(rankers.*.seed). Arms of `once` have nothing that is trained: they are run once, and their rows
 stand beside every training's. Without `trainings` every arm is run once, and a verdict is of that
 one training.
 """
@@ -63,14 +65,10 @@ def check_trainings(path: Path, content: dict, params: Mapping) -> Trainings:
     where = f"{path}: trainings"
     if not isinstance(given, dict) or {*given, "once"} != {"params", "values", "once"}:
         raise InputError(f"{where}: must be like {FORM}")
-    names, values = given["params"], given["values"]
-    if not isinstance(names, list) or not names:
-        raise InputError(f"{where}.params: must be a list of params, not {names}")
-    for name in names:
-        if not isinstance(name, str) or name not in params:
-            raise InputError(
-                f"{where}.params: params.yaml has no {name}{did_you_mean(str(name), list(params))}"
-            )
+    values, once = given["values"], given.get("once", [])
+    names = params_named(f"{where}.params", given["params"], params)
+    arms = content.get("arms") or {}
+    check_moving(f"{where}.params", names, params, arms)
     whole = isinstance(values, list) and all(type(each) is int for each in values)
     if not whole or not values or len(set(values)) < len(values):
         raise InputError(f"{where}.values: must be a list of different seeds, not {values}")
@@ -80,14 +78,57 @@ def check_trainings(path: Path, content: dict, params: Mapping) -> Trainings:
             f"{where}.values: must begin with the seed of params.yaml, which has {has}; then the "
             "default run is the first training"
         )
-    once = given.get("once", [])
-    arms = [str(name) for name in content.get("arms", {})]
+    check_once(f"{where}.once", once, [str(name) for name in arms], names, params)
+    return Trainings(tuple(names), tuple(values), tuple(once))
+
+
+def params_named(where: str, given: object, params: Mapping) -> list[str]:
+    """Return the params that a list names, each once, a pattern standing for all that fit it."""
+    if not isinstance(given, list) or not given:
+        raise InputError(f"{where}: must be a list of params, not {given}")
+    found: dict[str, None] = {}
+    for name in given:
+        fits = [key for key in params if isinstance(name, str) and fnmatchcase(key, name)]
+        if not fits:
+            raise InputError(
+                f"{where}: params.yaml has no {name}{did_you_mean(str(name), list(params))}"
+            )
+        found |= dict.fromkeys(fits)
+    return list(found)
+
+
+def source_beside(name: str, params: Mapping) -> object:
+    """Return where what a param is about comes from: `source` of the same group, None if none."""
+    return params.get(f"{name.rpartition('.')[0]}.source")
+
+
+def check_moving(where: str, names: Sequence[str], params: Mapping, arms: Mapping) -> None:
+    """Raise InputError for the seed of what was made once: it changes nothing."""
+    for name in names:
+        group = name.rpartition(".")[0]
+        sources = [arm.get(f"{group}.source") for arm in arms.values() if isinstance(arm, dict)]
+        if source_beside(name, params) == "bundled" and not set(sources) - {None, "bundled"}:
+            raise InputError(
+                f"{where}: {name} changes nothing while {group}.source is bundled: it was made "
+                f"once; commit params.yaml with {group}.source: mini, or leave {name} out"
+            )
+
+
+def check_once(
+    where: str, once: object, arms: list[str], names: Sequence[str], params: Mapping
+) -> None:
+    """Raise InputError for arms that are none, or that cannot be run once."""
     if not isinstance(once, list):
-        raise InputError(f"{where}.once: must be a list of arms, not {once}")
+        raise InputError(f"{where}: must be a list of arms, not {once}")
     for name in once:
         if name not in arms:
-            raise InputError(f"{where}.once: no arm {name}{did_you_mean(str(name), arms)}")
-    return Trainings(tuple(names), tuple(values), tuple(once))
+            raise InputError(f"{where}: no arm {name}{did_you_mean(str(name), arms)}")
+    for name in names if once else ():
+        if source_beside(name, params) is not None:
+            raise InputError(
+                f"{where}: {name} changes what every arm is made from, trained or not; leave "
+                f"once out, or {name}"
+            )
 
 
 def expand(name: str) -> list[str | None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from types import MappingProxyType
 
 import polars as pl
 
@@ -9,6 +10,7 @@ from genlab.experiments.arms import Tables
 from genlab.experiments.claims_file import CANNOT
 from genlab.experiments.comparison import Difference, compare_group
 from genlab.experiments.layout import Layout
+from genlab.experiments.own_units import Units, have_own_units, join_trainings
 from genlab.experiments.pairing import pair_rows
 from genlab.experiments.verdict_rules import has_enough_pairs, with_verdicts
 from genlab.experiments.verdict_words import IDENTICAL, NOT_SETTLED, UNTESTABLE
@@ -18,11 +20,15 @@ RECORDED = ("base", "other", "difference", "low", "high", "p", "p_adjusted", "n"
 
 
 def compare_arms(
-    layout: Layout, claim: dict, arms: dict[str, dict], rows: dict[str, Tables]
+    layout: Layout,
+    claim: dict,
+    arms: dict[str, dict],
+    rows: dict[str, Tables],
+    units: Mapping[str, Units] = MappingProxyType({}),
 ) -> list[Difference]:
     """Return B - A of a claim's metric per group, those in which any pair counts.
 
-    Only trainings count that both arms have.
+    Only trainings count that both arms have. units: as `read_units` returns them.
     """
     names, metrics = (claim["a"], claim["b"]), [claim["metric"]]
     column = layout.metrics[claim["metric"]].column
@@ -42,14 +48,25 @@ def compare_arms(
         ),
         "",
     )
-    pairings = {
-        group: replace(pairs, constant=constant)
-        for group, pairs in pair_rows(
-            layout, a, b, metrics, (f"arm {names[0]}", f"arm {names[1]}")
-        ).items()
-    }
-    found = [compare_group(layout, group, pairs, metrics)[0] for group, pairs in pairings.items()]
-    return [each for each in found if each.n]
+
+    def compare(a: list[pl.DataFrame], b: list[pl.DataFrame]) -> dict[str, Difference]:
+        pairings = pair_rows(layout, a, b, metrics, (f"arm {names[0]}", f"arm {names[1]}"))
+        return {
+            group: compare_group(layout, group, replace(pairs, constant=constant), metrics)[0]
+            for group, pairs in pairings.items()
+        }
+
+    if have_own_units({seed: units.get(measured[0], {}).get(seed) for seed in seeds}):
+        alone = [compare([x], [y]) for x, y in zip(a, b, strict=True)]
+        metric = layout.metrics[claim["metric"]]
+        of_all = {
+            group: join_trainings([each[group] for each in alone], metric)
+            for group in alone[0]
+            if all(group in each for each in alone)
+        }
+    else:
+        of_all = compare(a, b)
+    return [each for each in of_all.values() if each.n]
 
 
 def with_value(rows: pl.DataFrame, column: str, value: float) -> pl.DataFrame:
@@ -87,6 +104,7 @@ def settle_claims(
     arms: dict[str, dict],
     rows: dict[str, Tables],
     not_run: dict[str, str],
+    units: Mapping[str, Units] = MappingProxyType({}),
 ) -> dict[str, dict[str, dict]]:
     """Return claim -> group -> B - A, how sure it is, and the verdict; {} for one not run.
 
@@ -97,7 +115,7 @@ def settle_claims(
         (name, each)
         for name, claim in claims.items()
         if name not in not_run
-        for each in compare_arms(layout, claim, arms, rows)
+        for each in compare_arms(layout, claim, arms, rows, units)
     ]
     settled: dict[str, dict[str, dict]] = {name: {} for name in claims}
     adjusted = with_verdicts([each for _, each in found])
@@ -139,17 +157,26 @@ def explain_not_run(
     layout: Layout,
     claims: dict[str, dict],
     missing: dict[str, str],
-    units: dict[str, set[str | None]],
+    units: Mapping[str, Units],
 ) -> dict[str, str]:
-    """Return claim -> why it cannot be settled, for those that cannot."""
+    """Return claim -> why it cannot be settled, for those that cannot.
+
+    In each training both arms must have the same units.
+    """
     reasons = {}
     for name, claim in claims.items():
         sides = list(dict.fromkeys((claim["a"], claim["b"])))
         if lacking := [arm for arm in sides if arm in missing]:
             reasons[name] = f"arm {' and '.join(lacking)}"
-        elif len({frozenset(units[arm]) for arm in sides if arm in units}) > 1:
+        elif differ_in_a_training([units[arm] for arm in sides if arm in units]):
             reasons[name] = (
                 f"{layout.units_from} differs between {' and '.join(sides)}, so a {layout.unit} "
                 "need not be the same thing in both"
             )
     return reasons
+
+
+def differ_in_a_training(sides: list[Units]) -> bool:
+    """Say whether two arms have other units in a training that both have."""
+    seeds = set.intersection(*(set(side) for side in sides)) if sides else set()
+    return any(len({side[seed] for side in sides}) > 1 for seed in seeds)

@@ -10,9 +10,10 @@ not, so the two curves also differ by the kind of query that ends soon.
 import numpy as np
 import polars as pl
 
-from genlab.ranking.places import chance_place
+from genlab.ranking.places import bounds_of_differences, chance_place
+from genlab.statistics.clusters import columns_of_clusters, find_clusters
 from genlab.statistics.correlation import correlate_ranks
-from genlab.statistics.intervals import interval, paired_difference, wilson_interval
+from genlab.statistics.intervals import SHARE, bootstrap_interval, interval
 
 FEWEST_TEXTS = 5  # a mean place of fewer is no point of a curve
 
@@ -58,19 +59,22 @@ def describe_texts(
     )
 
 
-def summarize_texts(honoured: pl.DataFrame, texts: pl.DataFrame) -> dict[str, dict]:
-    """Return what needs no ranker, of `describe_texts`'s rows: shares with Wilson's intervals."""
-    driven_on = texts["asks_again"].drop_nulls()
+def summarize_texts(honoured: pl.DataFrame, texts: pl.DataFrame, seed: int) -> dict[str, dict]:
+    """Return what needs no ranker, of `describe_texts`'s rows: shares with their intervals."""
+    texts = texts.hstack(honoured.select("finished", *columns_of_clusters(honoured)))
+    driven_on = texts.drop_nulls("asks_again")
     return {
         "texts": {
             "n_texts": texts.height,
+            **find_clusters(texts).counted,
             "mean_new_tokens": honoured["tokens"].list.len().mean(),
-            **share(honoured["finished"], "finished_rate"),
-            **share(texts["holds_query"], "holds_query_rate"),
+            **share(texts, "finished", "finished_rate", seed),
+            **share(texts, "holds_query", "holds_query_rate", seed),
         },
         "forced_texts": {
-            "n_past_end": len(driven_on),
-            **share(driven_on, "asks_again_rate"),
+            "n_past_end": driven_on.height,
+            **find_clusters(driven_on).counted,
+            **share(driven_on, "asks_again", "asks_again_rate", seed),
         },
     }
 
@@ -102,12 +106,21 @@ def best_prefixes(rows: pl.DataFrame) -> pl.DataFrame:
 def audit_ranker(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
     """Return one ranker's numbers; NaN where one is not defined.
 
-    texts: `best_prefixes`'s rows with mean_loss; rows: what lengths writes, both stops.
+    texts: `best_prefixes`'s rows with mean_loss; rows: what lengths writes, both stops. Intervals
+    are over queries, or over their clusters, which are counted (n_topics).
     """
-    read = texts.filter(pl.col("mean_loss").is_not_null())
-    correlation = correlate_ranks(read["mean_loss"].to_numpy(), read["location"].to_numpy(), seed)
+    of_queries = rows.select("query_id", *columns_of_clusters(rows)).unique("query_id")
+    whole = texts.join(of_queries, on="query_id", how="left", maintain_order="left")
+    read = whole.drop_nulls("mean_loss")
+    correlation = correlate_ranks(
+        read["mean_loss"].to_numpy(),
+        read["location"].to_numpy(),
+        seed,
+        clusters=find_clusters(read).numbers,
+    )
     return (
-        audit_prefixes(texts, rows.filter(pl.col("stop") == "honoured"), seed)
+        find_clusters(whole).counted
+        | audit_prefixes(texts, rows.filter(pl.col("stop") == "honoured"), seed)
         | compare_stops(rows, seed)
         | measure_unread(rows)
         | {
@@ -136,10 +149,11 @@ def audit_prefixes(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
     places = rows["location"].to_numpy().reshape(len(at), -1)  # [lengths, queries]
     if places.shape[1] > 1:
         fixed = places_at_best_length(places)
+        queries = rows.head(places.shape[1])  # each length has them all
         numbers |= {
             "best_fixed_len": at[int(places.mean(axis=1).argmin())],
             "best_fixed_loc": float(fixed.mean()),
-            "best_fixed_places_lost": interval(*paired_difference(fixed, places[-1], seed=seed)),
+            "best_fixed_places_lost": mean_difference(queries, fixed, places[-1], seed),
         }
     return numbers
 
@@ -162,7 +176,9 @@ def compare_stops(rows: pl.DataFrame, seed: int) -> dict:
     The length is the longest that both were ranked at. Beams of different caps have none: {}.
     """
     honoured, forced = (
-        rows.filter(pl.col("stop") == stop).select("query_id", "max_len", "location")
+        rows.filter(pl.col("stop") == stop).select(
+            "query_id", "max_len", "location", "n_candidates", *columns_of_clusters(rows)
+        )
         for stop in ("honoured", "forced")
     )
     pairs = forced.join(
@@ -170,16 +186,30 @@ def compare_stops(rows: pl.DataFrame, seed: int) -> dict:
     ).filter(pl.col("max_len") == pl.col("max_len").max())
     if pairs.is_empty():
         return {}
-    difference = paired_difference(
-        pairs["location_honoured"].to_numpy(), pairs["location"].to_numpy(), seed=seed
-    )
+    honoured_at, forced_at = (pairs[name].to_numpy() for name in ("location_honoured", "location"))
     return {
         "honoured_loc": pairs["location_honoured"].mean(),
         "forced_loc": pairs["location"].mean(),
-        "forced_minus_honoured": interval(*difference),
+        "forced_minus_honoured": mean_difference(pairs, honoured_at, forced_at, seed),
         "forced_len": pairs["max_len"][0],
         "n_forced": pairs.height,
     }
+
+
+def mean_difference(
+    queries: pl.DataFrame, a: np.ndarray, b: np.ndarray, seed: int
+) -> dict[str, float]:
+    """Return the mean of b - a, places of the same queries, with its interval by cluster.
+
+    queries: their rows, with n_candidates; a, b: float64[queries].
+    """
+    low, high = bootstrap_interval(
+        b - a,
+        seed=seed,
+        bounds=bounds_of_differences(queries),
+        clusters=find_clusters(queries).numbers,
+    )
+    return interval((b - a).mean(), low, high)
 
 
 def measure_unread(rows: pl.DataFrame) -> dict:
@@ -200,12 +230,17 @@ def measure_unread(rows: pl.DataFrame) -> dict:
     return numbers
 
 
-def share(successes: pl.Series, name: str) -> dict:
-    """Return the share of a Boolean series with Wilson's interval; {} for an empty one."""
-    if successes.is_empty():
+def share(texts: pl.DataFrame, column: str, name: str, seed: int) -> dict:
+    """Return the share of texts of which a Boolean column holds, by name; {} without a text.
+
+    The interval is Wilson's, or by cluster where texts have one.
+    """
+    if texts.is_empty():
         return {}
-    ends = wilson_interval(int(successes.sum()), len(successes))
-    return {name: interval(float(successes.sum()) / len(successes), *ends)}
+    values = texts[column].cast(pl.Float64).to_numpy()
+    clusters = find_clusters(texts).numbers
+    ends = bootstrap_interval(values, seed=seed, bounds=SHARE, clusters=clusters)
+    return {name: interval(values.mean(), *ends)}
 
 
 def split_curve(rows: pl.DataFrame) -> list[dict[str, str | int | float]]:

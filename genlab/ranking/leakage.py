@@ -7,7 +7,12 @@ from genlab.core.program import InputError
 from genlab.passages.leaks import KINDS
 from genlab.ranking import places
 from genlab.ranking.samples import over_samples
-from genlab.statistics.intervals import SHARE, Bounds, unpaired_difference
+from genlab.statistics.clusters import (
+    clustered_difference,
+    columns_of_clusters,
+    find_clusters,
+)
+from genlab.statistics.intervals import Bounds
 
 COMPARED = ("average_loc", "top_1", "fdaro")
 # Fewer queries than this in a half: their interval is wider than any effect worth a word.
@@ -30,7 +35,8 @@ def compare_halves(leaks: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
     """Return by kind of leak and ranker the COMPARED metrics on clean and on leaked queries.
 
     leaks: LEAK_SCHEMA; rows: `ranking.place`'s rows with `ranker`. A query without such a text (an
-    answer) is in neither half; nor does a metric count a query of which it says nothing.
+    answer) is in neither half; nor does a metric count a query of which it says nothing. Intervals
+    are over queries, or over their clusters, which are counted (n_topics).
     """
     rankers = rows["ranker"].unique(maintain_order=True).to_list()
     columns = [places.METRICS[metric] for metric in COMPARED]
@@ -50,16 +56,23 @@ def compare_halves(leaks: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
             for name in rankers
         ]
     )
-    bounds = [None if metric == "average_loc" else SHARE for metric in COMPARED] * len(rankers)
+    of_metrics = dict(zip(places.METRICS, places.bounds_of(rows), strict=True))
+    bounds: list[Bounds] = [of_metrics[metric] for _ in rankers for metric in COMPARED]
+    of_queries = rows.select("query_id", *columns_of_clusters(rows)).unique("query_id")
+    queries = leaks.join(of_queries, on="query_id", how="left", maintain_order="left")
     compared = {}
     for kind in KINDS:
-        leak = leaks[f"{kind}_leak"]
-        clean = values[(leak == "none").fill_null(False).to_numpy()]
-        leaked = values[leak.is_in(["near", "exact"]).fill_null(False).to_numpy()]
-        n_exact = int((leak == "exact").sum())
-        numbers = iter(halves(clean, leaked, bounds, seed))
+        told = queries[f"{kind}_leak"].is_not_null()
+        leak = queries.filter(told)[f"{kind}_leak"]
+        clusters = find_clusters(queries.filter(told))
+        is_leaked = leak.is_in(["near", "exact"]).to_numpy()
+        n_leaked, n_exact = int(is_leaked.sum()), int((leak == "exact").sum())
+        counts = {"n_clean": len(leak) - n_leaked, "n_leaked": n_leaked, "n_exact": n_exact}
+        of_both = values[told.to_numpy()]
+        numbers = iter(halves(of_both, is_leaked, clusters.numbers, bounds, seed))
         compared[kind] = {
-            name: {"n_clean": len(clean), "n_leaked": len(leaked), "n_exact": n_exact}
+            name: counts
+            | clusters.counted
             | {metric: found for metric in COMPARED if (found := next(numbers))}
             for name in rankers
         }
@@ -67,15 +80,21 @@ def compare_halves(leaks: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
 
 
 def halves(
-    clean: np.ndarray, leaked: np.ndarray, bounds: list[Bounds], seed: int
+    values: np.ndarray,
+    is_leaked: np.ndarray,
+    clusters: np.ndarray | None,
+    bounds: list[Bounds],
+    seed: int,
 ) -> list[dict[str, float]]:
     """Return for each column the n and the mean of both halves, and leaked - clean.
 
+    values: float64[queries, columns]; is_leaked: bool[queries]; clusters: int[queries] or None.
     Queries count where they are not NaN. A mean of none is left out, and so is the difference, with
     its 95 % interval, where a half has fewer than two: nothing could be said of its
     spread. {} for a column that no query counts for.
     """
-    columns: list[dict[str, float]] = [{} for _ in clean.T]
+    clean, leaked = values[~is_leaked], values[is_leaked]
+    columns: list[dict[str, float]] = [{} for _ in values.T]
     counts = {
         name: (~np.isnan(half)).sum(axis=0) for name, half in (("clean", clean), ("leaked", leaked))
     }
@@ -87,8 +106,12 @@ def halves(
                     column[name] = float(np.nanmean(half[:, i]))
     told = np.flatnonzero((counts["clean"] >= 2) & (counts["leaked"] >= 2))
     if told.size:
-        found = unpaired_difference(
-            clean[:, told], leaked[:, told], seed=seed, bounds=[bounds[i] for i in told]
+        found = clustered_difference(
+            clean[:, told],
+            leaked[:, told],
+            None if clusters is None else (clusters[~is_leaked], clusters[is_leaked]),
+            seed=seed,
+            bounds=[bounds[i] for i in told],
         )
         for i, *numbers in zip(told.tolist(), *found, strict=True):
             columns[i] |= zip(("difference", "low", "high"), map(float, numbers), strict=True)

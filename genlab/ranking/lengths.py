@@ -11,6 +11,7 @@ from genlab.ranking import places
 from genlab.ranking.places import chance_place
 from genlab.ranking.rankers import number_unique
 from genlab.ranking.samples import over_samples
+from genlab.statistics.clusters import find_clusters
 from genlab.statistics.intervals import bootstrap_interval
 
 if TYPE_CHECKING:
@@ -118,9 +119,10 @@ def place_cuts(
 
 
 def length_curve(rows: pl.DataFrame, seed: int) -> list[dict[str, str | int | float]]:
-    """Return plot points of LENGTH_SCHEMA rows: mean place, interval, top_1 and chance.
+    """Return plot points of LENGTH_SCHEMA rows: mean place, interval, top_1, chance, n_queries.
 
-    A point is of one ranker, stop and length; a ranker's lengths share their resamples.
+    A point is of one ranker, stop and length; a ranker's lengths share their resamples. The
+    interval is over queries, or over their clusters, which are counted beside (n_topics).
     """
     points = []
     of_queries = over_samples(rows, ("query_id", "ranker", "stop", "max_len"))
@@ -131,7 +133,10 @@ def length_curve(rows: pl.DataFrame, seed: int) -> list[dict[str, str | int | fl
             for values in found.select("location", "top_1", chance_place())
         )
         last = max(found["n_candidates"].to_list()) + 1.0
-        low, high = bootstrap_interval(location.T, seed=seed, bounds=(1.0, last))
+        clusters = find_clusters(found.head(location.shape[1]))  # each length has all queries
+        low, high = bootstrap_interval(
+            location.T, seed=seed, bounds=(1.0, last), clusters=clusters.numbers
+        )
         means = [values.mean(axis=1) for values in (location, top_1, chance)]
         points += [
             {
@@ -143,6 +148,8 @@ def length_curve(rows: pl.DataFrame, seed: int) -> list[dict[str, str | int | fl
                 "high": float(high[i]),
                 "top_1": float(means[1][i]),
                 "chance": float(means[2][i]),
+                "n_queries": location.shape[1],
+                **clusters.counted,
             }
             for i, length in enumerate(lengths)
         ]

@@ -43,6 +43,12 @@ def bounds_of(rows: pl.DataFrame) -> list[tuple[float, float]]:
     return [(1.0, last) if metric == "average_loc" else (0.0, 1.0) for metric in METRICS]
 
 
+def bounds_of_differences(rows: pl.DataFrame) -> tuple[float, float] | None:
+    """Return the least and greatest difference of two places; None if lengths are not known."""
+    most = rows["n_candidates"].max() if "n_candidates" in rows.columns else None
+    return None if most is None else (-float(cast(int, most)), float(cast(int, most)))
+
+
 @dataclass(frozen=True)
 class Convention:
     """The source study's choices about the ranked text; a group of options."""

@@ -10,6 +10,7 @@ from genlab.core.terminal import table, with_ends
 from genlab.ranking import places
 from genlab.ranking.doses import dose_response
 from genlab.ranking.probes import is_of_answer
+from genlab.statistics.clusters import Clusters, columns_of_clusters, find_clusters
 from genlab.statistics.intervals import bootstrap_interval, interval
 
 # (probe, measure) -> its value, low and high
@@ -22,8 +23,10 @@ def measure_probes(
     """Return one ranker's headline numbers, and each probe's metrics and gain with intervals.
 
     gain: places gained, query by query, against the bare random passage, or against the whole
-    selected passage for its parts. A measure that no query counts for is left out.
+    selected passage for its parts. A measure that no query counts for is left out. Intervals are
+    over queries, or over their clusters, which the headline counts (n_topics).
     """
+    clusters = clusters_of(placed, query_ids)
     at = {query_id: i for i, query_id in enumerate(query_ids)}
     frames = {rows["probe"][0]: rows for rows in placed.partition_by("probe", maintain_order=True)}
     chances = {"chance": "random_passage", "chance_selected": "selected_passage"}
@@ -50,19 +53,30 @@ def measure_probes(
 
     doses = dose_probes([1, *(dose for dose in repeats if dose != 1)])  # once is always there
     place_at = np.stack([places_of(probe) for probe in doses.values()])  # [doses, queries]
-    headline: dict = dict(dose_response(list(doses), place_at, seed))
-    headline |= doses_to_first(np.array(list(doses)), place_at)
-
     of_metrics = dict(zip(places.METRICS, places.bounds_of(placed), strict=True))
     farthest = of_metrics["average_loc"][1] - 1.0
     of_metrics["gain"] = (-farthest, farthest)
-    estimates = estimate(columns, of_metrics, seed)
+    headline: dict = dict(
+        dose_response(
+            list(doses), place_at, seed, bounds=of_metrics["gain"], clusters=clusters.numbers
+        )
+    )
+    headline |= doses_to_first(np.array(list(doses)), place_at)
+    headline |= {"n_queries": len(query_ids), **clusters.counted}
+    estimates = estimate(columns, of_metrics, seed, clusters.numbers)
     details: dict[str, dict] = {probe: {} for probe in frames}
     for (probe, name), numbers in estimates.items():
         details[probe][name] = numbers
     return headline, {
         probe: measures | {"n_queries": n_queries[probe]} for probe, measures in details.items()
     }
+
+
+def clusters_of(placed: pl.DataFrame, query_ids: list[str]) -> Clusters:
+    """Return the clusters of the queries, in their order, as the rows of their probes tell them."""
+    of_queries = placed.select("query_id", *columns_of_clusters(placed)).unique("query_id")
+    asked = pl.DataFrame({"query_id": query_ids})
+    return find_clusters(asked.join(of_queries, on="query_id", how="left", maintain_order="left"))
 
 
 def dose_probes(repeats: list[int]) -> dict[int, str]:
@@ -85,17 +99,20 @@ def doses_to_first(dose: np.ndarray, place_at: np.ndarray) -> dict[str, float]:
 
 
 def estimate(
-    columns: dict[tuple[str, str], np.ndarray], bounds: dict[str, tuple[float, float]], seed: int
+    columns: dict[tuple[str, str], np.ndarray],
+    bounds: dict[str, tuple[float, float]],
+    seed: int,
+    clusters: np.ndarray | None,
 ) -> Estimates:
     """Return the mean of each column over the queries that count (not NaN), and its interval.
 
     bounds: measure -> its least and greatest possible value. Columns that no query counts for are
-    left out. All share one set of resamples.
+    left out. All share one set of resamples, of whole clusters if there are any (int[queries]).
     """
     columns = {key: column for key, column in columns.items() if not np.isnan(column).all()}
     of_each = [bounds[measure] for _, measure in columns]
     low, high = bootstrap_interval(
-        np.stack(list(columns.values()), axis=1), seed=seed, bounds=of_each
+        np.stack(list(columns.values()), axis=1), seed=seed, bounds=of_each, clusters=clusters
     )
     return {
         key: interval(np.nanmean(column), low[i], high[i])
@@ -137,4 +154,6 @@ def shown(number: dict | float | None) -> str:
     """Return a headline number, with its interval if it has one, as a cell."""
     if isinstance(number, dict):
         return with_ends(number)
+    if isinstance(number, int):
+        return str(number)
     return "-" if number is None else f"{number:.3f}"

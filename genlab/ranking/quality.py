@@ -11,6 +11,7 @@ import polars as pl
 
 from genlab.core.terminal import with_ends
 from genlab.ranking.places import TIE
+from genlab.statistics.clusters import find_clusters
 from genlab.statistics.intervals import SHARE, bootstrap_interval, interval
 
 CUTOFF = 10  # of nDCG: the depth that MS MARCO and BEIR report
@@ -66,14 +67,27 @@ def measure(scores: np.ndarray, selected: np.ndarray) -> tuple[float, float, flo
 
 
 def summarize(rows: pl.DataFrame, seed: int) -> dict[str, dict[str, float]]:
-    """Return each measure's mean over the queries that count, with its 95 % interval."""
-    values = rows.select(MEASURES.values()).to_numpy()
-    counted = values[~np.isnan(values).any(axis=1)]
-    if not len(counted):
+    """Return each measure's mean over the queries that count, with its 95 % interval.
+
+    rows: `judge`'s, with the columns of CLUSTERS where the corpus has them; the interval is then
+    over clusters.
+    """
+    counted = rows.drop_nulls(list(MEASURES.values()))
+    if counted.is_empty():
         return {}
-    low, high = bootstrap_interval(counted, seed=seed, bounds=[SHARE] * len(MEASURES))
-    means = counted.mean(axis=0)
+    values = counted.select(MEASURES.values()).to_numpy()
+    clusters = find_clusters(counted).numbers
+    low, high = bootstrap_interval(
+        values, seed=seed, bounds=[SHARE] * len(MEASURES), clusters=clusters
+    )
+    means = values.mean(axis=0)
     return {name: interval(means[i], low[i], high[i]) for i, name in enumerate(MEASURES)}
+
+
+def count_queries(rows: pl.DataFrame) -> dict[str, int]:
+    """Return how many queries `summarize` counts, and how many clusters its intervals are over."""
+    counted = rows.drop_nulls(list(MEASURES.values()))
+    return {"n_queries": counted.height, **find_clusters(counted).counted}
 
 
 def in_words(found: dict[str, dict[str, float]]) -> str:

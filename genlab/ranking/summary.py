@@ -8,6 +8,7 @@ from genlab.core.terminal import table, with_ends
 from genlab.ranking import places
 from genlab.ranking.candidates import without_answer
 from genlab.ranking.samples import over_samples, split_metrics
+from genlab.statistics.clusters import columns_of_clusters, find_clusters
 from genlab.statistics.intervals import bootstrap_interval, interval
 from genlab.text.measures import distinct_n, query_echo_rate
 
@@ -21,12 +22,13 @@ def summarize_with_references(
     Of each metric: value, its 95 % interval, chance, floor and ceiling, all in the same lists: of
     answerable queries, without the answer, which is the ceiling's text. Below `all`: the headline's
     own value, interval, chance and floor, in all whole lists, and with several samples a query the
-    variance between and within queries. Without a ceiling (fdaro is about the answer itself, or no
+    variance between and within queries. Intervals are over queries, or over the clusters that
+    the headline counts (n_topics). Without a ceiling (fdaro is about the answer itself, or no
     query is answerable) both are in whole lists.
     """
     queries = over_samples(rows)
     headline = places.summarize(queries)
-    texts = candidates.with_columns(score=rows["score"], **sample_column(rows))
+    texts = candidates.with_columns(score=rows["score"], **columns_of_texts(rows))
     whole = stand_between(texts, legacy, seed)
     parts = split_metrics(rows)
     lists = without_answer(texts)
@@ -44,12 +46,13 @@ def summarize_with_references(
         split = parts.get(metric)
         varied = {"between": split.between, "within": split.within} if split else {}
         beside[metric] = numbers | {"all": whole[metric] | varied}
-    return headline, beside
+    return headline | find_clusters(queries).counted, beside
 
 
-def sample_column(rows: pl.DataFrame) -> dict[str, pl.Series]:
-    """Return {sample: the rows' column}, {} if they have none."""
-    return {"sample": rows["sample"]} if "sample" in rows.columns else {}
+def columns_of_texts(rows: pl.DataFrame) -> dict[str, pl.Series]:
+    """Return the columns that tell the samples and the clusters of texts, of those there are."""
+    sample = ["sample"] if "sample" in rows.columns else []
+    return {name: rows[name] for name in (*sample, *columns_of_clusters(rows))}
 
 
 def stand_between(texts: pl.DataFrame, legacy: bool, seed: int) -> dict[str, dict[str, float]]:
@@ -60,7 +63,10 @@ def stand_between(texts: pl.DataFrame, legacy: bool, seed: int) -> dict[str, dic
     rows = over_samples(places.place(texts, legacy=legacy))
     values = places.summarize(rows)
     low, high = bootstrap_interval(
-        places.metric_values(rows), seed=seed, bounds=places.bounds_of(rows)
+        places.metric_values(rows),
+        seed=seed,
+        bounds=places.bounds_of(rows),
+        clusters=find_clusters(rows).numbers,
     )
     chance = places.summarize(places.place_by_chance(rows))
     others = over_samples(texts).with_columns(score="floor_score")

@@ -6,12 +6,18 @@ from genlab.statistics.bootstrap import CHUNK_DRAWS
 
 
 def correlate_ranks(
-    a: np.ndarray, b: np.ndarray, seed: int, n_resamples: int = 10_000, level: float = 0.95
+    a: np.ndarray,
+    b: np.ndarray,
+    seed: int,
+    n_resamples: int = 10_000,
+    level: float = 0.95,
+    clusters: np.ndarray | None = None,
 ) -> tuple[float, float, float]:
     """Return Spearman's rank correlation of a and b, float[n], and its bootstrap interval.
 
     Every resample of the queries is ranked anew. NaN where it is not defined: all values of a or
     of b equal. A resample in which they are is left out.
+    clusters: int[n], from 0, where whole clusters are drawn.
     """
     n = len(a)
     if n == 0:
@@ -19,9 +25,13 @@ def correlate_ranks(
     value = correlate_counted(a, b, np.ones((1, n)))[0]
     rng = np.random.default_rng(seed)
     chunk = max(1, CHUNK_DRAWS // n)
+    of_units = np.arange(n) if clusters is None else clusters
+    n_drawn = int(of_units.max()) + 1
     resampled = np.concatenate(
         [
-            correlate_counted(a, b, rng.multinomial(n, np.full(n, 1 / n), size).astype(float))
+            correlate_counted(
+                a, b, rng.multinomial(n_drawn, even(n_drawn), size)[:, of_units].astype(float)
+            )
             for size in [chunk] * (n_resamples // chunk) + [n_resamples % chunk]
         ]
     )
@@ -29,6 +39,11 @@ def correlate_ranks(
         return np.nan, np.nan, np.nan
     low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return float(value), float(low), float(high)
+
+
+def even(n: int) -> np.ndarray:
+    """Return equal shares of n, float64[n]."""
+    return np.full(n, 1 / n)
 
 
 def correlate_counted(a: np.ndarray, b: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -41,6 +41,8 @@ def training_part(values: np.ndarray, clusters: np.ndarray | None = None) -> Tra
     In each training a unit departs from its own mean and the training's by chance: by sampling,
     and as trainings suit units differently. The variance of a training's mean that comes of these
     departures (clustered, if clusters: int[n] are given) is taken off the variance of the means.
+    Of two trainings nothing is taken off: where they happen to be close, which is often, nothing
+    would be left of an effect that is there (benchmarks/COVERAGE.md).
     """
     n_trainings, _, m = values.shape
     if n_trainings < 2:
@@ -58,7 +60,7 @@ def training_part(values: np.ndarray, clusters: np.ndarray | None = None) -> Tra
             drawn = (sums_within(counted.astype(np.float64), clusters) > 0).sum(axis=0)
             left = np.stack([sums_within(each, clusters) for each in left])
         noise = (left**2).sum(axis=(0, 1)) / (n_trainings - 1) * drawn / (drawn - 1) / n**2
-        variance = of_trainings.var(axis=0, ddof=1) - noise
+        variance = of_trainings.var(axis=0, ddof=1) - (noise if n_trainings > 2 else 0.0)
     variance = np.where(n > 1, np.maximum(variance, 0.0), 0.0)
     # Rounding leaves 1e-33 where all trainings are the same.
     alike = np.ptp(filled, axis=0).max(axis=0) == 0
@@ -171,27 +173,44 @@ def trainings_test(means: np.ndarray, least_spread: float) -> tuple[float, float
     return mean - half, mean + half, 2 * float(stdtr(freedom, -abs(mean) / error)), error
 
 
-def variance_shares(values: np.ndarray, within: float = 0.0) -> dict[str, float] | None:
+def variance_shares(
+    values: np.ndarray, within: float = 0.0, clusters: np.ndarray | None = None
+) -> dict[str, float] | None:
     """Return which part of the squared error of one training's mean has which source; sum 1.
 
     values: float64[trainings, n], of units counted in all trainings. units: other units would have
     been measured; sampling: other texts would have been drawn, and what suits one unit in one
     training alone; training: another training. within: the variance of a value here that is known
-    to be sampling's, from several samples of a unit; the rest of what is left is training's. None
-    for fewer than two trainings or units, or if nothing varies.
+    to be sampling's, from several samples of a unit; the rest of what is left is training's.
+    clusters: int[n], where units are not independent. None for fewer than two trainings or units
+    (clusters), or if nothing varies.
     """
     n_trainings, n = values.shape
     if n_trainings < 2 or n < 2:
         return None
     of_units, of_trainings = values.mean(axis=0), values.mean(axis=1)
     left = values - of_units - of_trainings[:, None] + values.mean()
-    chance = float((left**2).sum()) / ((n_trainings - 1) * (n - 1))
-    sampling = min(chance, within) if within else chance
+    drawn = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    if drawn.max() == 0:
+        return None
+    # Of a training's mean: what its units bring by chance, and what all trainings' units bring.
+    chance = sum(squared_error(each, drawn) for each in left) / (n_trainings - 1)
+    between = squared_error(of_units - of_units.mean(), drawn)
+    sampling = min(chance, within / n) if within else chance
     parts = {
-        "units": max(0.0, float(of_units.var(ddof=1)) - chance / n_trainings) / n,
-        "sampling": sampling / n,
-        "training": max(0.0, float(of_trainings.var(ddof=1)) - chance / n)
-        + (chance - sampling) / n,
+        "units": max(0.0, between - chance / n_trainings),
+        "sampling": sampling,
+        "training": max(0.0, float(of_trainings.var(ddof=1)) - chance) + (chance - sampling),
     }
     total = sum(parts.values())
     return {name: part / total for name, part in parts.items()} if total > 0 else None
+
+
+def squared_error(departures: np.ndarray, clusters: np.ndarray) -> float:
+    """Return the squared standard error of the mean of n units, given their departures from it.
+
+    clusters: int[n]; departures are summed within one before they are squared, as in
+    `genlab.statistics.bootstrap.resample`.
+    """
+    sums = sums_within(departures[:, None], clusters)
+    return float((sums**2).sum()) * len(sums) / (len(sums) - 1) / len(departures) ** 2

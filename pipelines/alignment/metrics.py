@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from genlab.core.terminal import table
+from genlab.statistics.clusters import number_clusters
 from genlab.statistics.intervals import bootstrap_interval, interval
 from genlab.text.measures import distinct_n, echoes
 from pipelines.alignment.diversity import entropy_by_text, ratio_by_text, self_bleu
@@ -98,11 +99,15 @@ def summarize_arm(
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Return metric -> {texts: the value with its bootstrap interval over texts}.
 
+    Texts of one prompt are drawn together; without prompts each text is alone.
     distinct: distinct-n of the set, which has no interval: it falls in every resample.
     """
     names = [name for name in COLUMNS if rows[name].null_count() < rows.height]
     low, high = bootstrap_interval(
-        rows.select(names).to_numpy(), seed=seed, bounds=[BOUNDS.get(name) for name in names]
+        rows.select(names).to_numpy(),
+        seed=seed,
+        bounds=[BOUNDS.get(name) for name in names],
+        clusters=number_clusters(rows["prompt"]),
     )
     means = rows.select(pl.col(names).mean()).row(0)
     summary = {name: {"texts": interval(means[i], low[i], high[i])} for i, name in enumerate(names)}

@@ -59,9 +59,9 @@ def turning_interval(points: list[float], ends: list[float]) -> dict[str, float]
     return found
 
 
-def read_at(d: float, points: list[tuple[float, float]]) -> float | None:
-    """Return the value at distance d between the two points around it; None outside them."""
-    ordered = sorted(points)
+def read_at(d: float, points: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
+    """Return the values at distance d between the two points around it; None outside them."""
+    ordered = sorted(points, key=lambda point: point[0])
     for (d_low, low), (d_high, high) in pairwise(ordered):
         if d_low <= d <= d_high:
             share = (d - d_low) / (d_high - d_low) if d_high > d_low else 0.0

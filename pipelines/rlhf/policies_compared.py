@@ -4,15 +4,18 @@ Best-of-n answers the first of the held-out prompts alone, so what stands beside
 these, too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
+from typing import TypeGuard
 
 import numpy as np
 import polars as pl
 
+from genlab.statistics.intervals import interval
+from genlab.statistics.trainings import interval_of_trainings
 from pipelines.rlhf.arms import BEST, DPO, START
 from pipelines.rlhf.best_of_n import expected_best, kl_bound
-from pipelines.rlhf.metrics import peak_step, spread
+from pipelines.rlhf.metrics import linear_root, peak_step
 from pipelines.rlhf.overoptimisation import (
     Form,
     fit_gain,
@@ -27,7 +30,11 @@ from pipelines.rlhf.reward_model import RewardModel
 
 @dataclass(frozen=True)
 class Point:
-    """One policy's mean over prompts: distance d from the start (root of nats), proxy, truth."""
+    """One policy's mean over prompts: distance d from the start (root of nats), proxy, truth.
+
+    truths, roots: float64[prompts], by prompt_id: values of single prompts whose means are truth
+    and d. A bound has no roots.
+    """
 
     arm: str
     seed: str
@@ -35,17 +42,25 @@ class Point:
     d: float
     proxy: float
     truth: float
+    truths: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
+    roots: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
 
 
 def rl_points(rows: pl.DataFrame) -> list[Point]:
     """Return a point per model, given held-out answers with proxy, of every arm and training."""
-    means = rows.group_by("arm", "seed", "step", maintain_order=True).agg(
-        pl.col("kl").mean(), pl.col("proxy").mean(), pl.col("truth").mean()
+    points = []
+    models = rows.sort("prompt_id", maintain_order=True).partition_by(
+        "arm", "seed", "step", as_dict=True, include_key=False
     )
-    return [
-        Point(arm, seed, step, sqrt(max(kl, 0.0)), proxy, np.nan if truth is None else truth)
-        for arm, seed, step, kl, proxy, truth in means.iter_rows()
-    ]
+    for arm, seed, step in rows.select("arm", "seed", "step").unique(maintain_order=True).rows():
+        kl, proxy, truths = (
+            models[arm, seed, step][name].cast(pl.Float64).to_numpy()
+            for name in ("kl", "proxy", "truth")
+        )
+        d = sqrt(max(float(kl.mean()), 0.0))
+        means = d, float(proxy.mean()), float(truths.mean())
+        points.append(Point(arm, seed, step, *means, truths, linear_root(kl)))
+    return points
 
 
 def on_prompts_of(rows: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
@@ -60,21 +75,18 @@ def best_points(drawn: pl.DataFrame, seed: str) -> list[Point]:
     """
     groups = [
         (group["proxy"].to_numpy(), group["truth"].cast(pl.Float64).to_numpy())
-        for _, group in drawn.group_by("prompt_id", maintain_order=True)
+        for group in drawn.sort("prompt_id", maintain_order=True).partition_by(
+            "prompt_id", maintain_order=True
+        )
     ]
     n_all = min(len(proxy) for proxy, _ in groups)
-    return [
-        Point(
-            BEST,
-            seed,
-            n,
-            sqrt(float(kl_bound(n))),
-            float(np.mean([expected_best(proxy, proxy, n) for proxy, _ in groups])),
-            float(np.mean([expected_best(proxy, truth, n) for proxy, truth in groups])),
-        )
-        for n in (2**k for k in range(n_all.bit_length()))
-        if n <= n_all
-    ]
+    points = []
+    for n in (2**k for k in range(n_all.bit_length()) if 2**k <= n_all):
+        proxies = [expected_best(proxy, proxy, n) for proxy, _ in groups]
+        truths = np.array([expected_best(proxy, truth, n) for proxy, truth in groups])
+        means = sqrt(float(kl_bound(n))), float(np.mean(proxies)), float(truths.mean())
+        points.append(Point(BEST, seed, n, *means, truths))
+    return points
 
 
 def fit_trainings(points: list[Point], starts: dict[str, Point], form: Form) -> dict:
@@ -107,15 +119,19 @@ def fit_trainings(points: list[Point], starts: dict[str, Point], form: Form) -> 
     return {**means, "turning_point": turn, "trainings": fits}
 
 
-def at_equal_kl(points: list[Point], beside: list[Point], arm: str) -> dict[str, dict]:
+def at_equal_kl(
+    points: list[Point], beside: list[Point], arm: str, bootstrap_seed: int
+) -> dict[str, dict]:
     """Return the truth of DPO, of an arm of RL and of best-of-n at DPO's distance from the start.
 
     points: means over all held-out prompts; beside: best-of-n's, and the others' on its prompts
     (rl_beside_best). Best-of-n and RL begin from the same value there, the start's mean over all
     its answers. Read between the two points around it, training by training; left out where there
     are none. The distance of best-of-n is its bound, so it may be less far, never farther.
+    Intervals are for other prompts and other trainings; where to read, DPO's distance, is taken as
+    it is in each.
     """
-    found: dict[str, list[float]] = {
+    found: dict[str, list[np.ndarray]] = {
         "d": [], "rl": [], "dpo": [], "rl_beside_best": [], "best_of": []
     }  # fmt: skip
     for dpo in (point for point in points if point.arm == DPO):
@@ -125,17 +141,18 @@ def at_equal_kl(points: list[Point], beside: list[Point], arm: str) -> dict[str,
         begun = [point for point in same if point.arm == arm] + [p for p in best if p.step == 1]
         paths = {"rl": mine, "rl_beside_best": begun, "best_of": best}
         read = {
-            name: read_at(dpo.d, [(p.d, p.truth) for p in path]) for name, path in paths.items()
+            name: read_at(dpo.d, [(p.d, p.truths) for p in path]) for name, path in paths.items()
         }
-        if any(value is None or np.isnan(value) for value in read.values()):
+        told = {name: values for name, values in read.items() if is_told(values)}
+        if len(told) < len(paths):
             continue
-        for name, value in {"d": dpo.d, "dpo": dpo.truth, **read}.items():
-            found[name].append(value)  # type: ignore[arg-type]
-    return summarized(found)
+        for name, values in {"d": dpo.roots, "dpo": dpo.truths, **told}.items():
+            found[name].append(values)
+    return summarized(found, bootstrap_seed)
 
 
 def at_equal_samples(
-    beside: list[Point], arm: str, peak: int, per_step: int, n_served: int
+    beside: list[Point], arm: str, peak: int, per_step: int, n_served: int, bootstrap_seed: int
 ) -> dict[str, dict]:
     """Return the truth of RL at its peak, and of best-of-n that scores as many answers in all.
 
@@ -144,31 +161,48 @@ def at_equal_samples(
     scored the same at n = peak * per_step / n_served.
     """
     n = peak * per_step / n_served
-    found: dict[str, list[float]] = {"rl_beside_best": [], "best_of": []}
+    found: dict[str, list[np.ndarray]] = {"rl_beside_best": [], "best_of": []}
     for point in (p for p in beside if p.arm == arm and p.step == peak):
-        curve = [(float(p.step), p.truth) for p in beside if (p.arm, p.seed) == (BEST, point.seed)]
+        curve = [(float(p.step), p.truths) for p in beside if (p.arm, p.seed) == (BEST, point.seed)]
         if curve:
-            value = read_at(min(max(n, 1.0), max(at for at, _ in curve)), curve)
-            if value is not None and not np.isnan(value):
-                found["rl_beside_best"].append(point.truth)
-                found["best_of"].append(value)
-    return {"n": {"value": n}, **summarized(found)}
+            values = read_at(min(max(n, 1.0), max(at for at, _ in curve)), curve)
+            if is_told(values):
+                found["rl_beside_best"].append(point.truths)
+                found["best_of"].append(values)
+    return {"n": {"value": n}, **summarized(found, bootstrap_seed)}
 
 
-def summarized(found: dict[str, list[float]]) -> dict[str, dict]:
-    """Return the means over trainings, with intervals, and of differences from RL, paired."""
-    values = {name: np.array(each) for name, each in found.items() if each}
+def is_told(values: np.ndarray | None) -> TypeGuard[np.ndarray]:
+    """Say whether there is a value of every prompt."""
+    return values is not None and not np.isnan(values).any()
+
+
+def summarized(found: dict[str, list[np.ndarray]], seed: int) -> dict[str, dict]:
+    """Return means over prompts and trainings, and of differences from RL, paired by both.
+
+    found: float64[prompts] of each training. Intervals are for other prompts and, of several
+    trainings, for other trainings.
+    """
+    values = {name: np.stack(each) for name, each in found.items() if each}
     for ours, theirs in (("rl", "dpo"), ("rl_beside_best", "best_of")):
         if ours in values and theirs in values:
             values[f"rl_minus_{theirs}"] = values[ours] - values[theirs]
-    return {
-        name: spread(each).get("seeds", {"value": float(each.mean())})
-        for name, each in values.items()
-    }
+    return {name: over_both(each, seed) for name, each in values.items()}
+
+
+def over_both(values: np.ndarray, seed: int) -> dict[str, float]:
+    """Return the mean of float64[trainings, prompts] and its two-level interval."""
+    mean, low, high = interval_of_trainings(values[:, :, None], [None], seed=seed)
+    return interval(mean[0], low[0], high[0])
 
 
 def compare_policies(
-    points: list[Point], beside: list[Point], arms: list[str], rows: pl.DataFrame, per_step: int
+    points: list[Point],
+    beside: list[Point],
+    arms: list[str],
+    rows: pl.DataFrame,
+    per_step: int,
+    bootstrap_seed: int,
 ) -> dict[str, dict]:
     """Return the fits of best-of-n and of each arm, and the comparisons at equal KL and samples.
 
@@ -188,8 +222,10 @@ def compare_policies(
         found[arm] = {
             "peak_step": peak,
             "fit": fit_trainings(mine, starts, "rl"),
-            "at_equal_kl": at_equal_kl(points, beside, arm),
-            "at_equal_samples": at_equal_samples(beside, arm, peak, per_step, served),
+            "at_equal_kl": at_equal_kl(points, beside, arm, bootstrap_seed),
+            "at_equal_samples": at_equal_samples(
+                beside, arm, peak, per_step, served, bootstrap_seed
+            ),
         }
     return found
 

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -151,7 +152,8 @@ def test_the_units_of_an_arm_are_known_by_the_hash_of_their_table(pipeline):
     )
     units = read_units(layout, runs)
     assert units["default"] == units["odd"] != units["one"]
-    assert None not in units.values()
+    assert [list(each) for each in units.values()] == [[None]] * 3
+    assert None not in [each[None] for each in units.values()]
     assert read_units(replace(layout, units_from=None), runs) == {}
 
 
@@ -236,6 +238,18 @@ def test_an_arm_is_summed_up_by_group_with_intervals(pipeline):
     assert found["low"] < 5.5 < found["high"]
     ungrouped = summarize_arm(replace(layout, group=None), {None: rows.filter(judge="strict")})
     assert ungrouped == {"": summary["strict"]}
+
+
+def test_an_arm_whose_trainings_have_units_of_their_own_is_the_mean_of_theirs(pipeline):
+    layout = read_layout(Path("claims.yaml"))
+    tables = {
+        seed: pl.DataFrame({"judge": "j", "unit": ["a", "b"], "place": places, "good": None})
+        for seed, places in ((17, [1, 3]), (18, [2, 6]), (19, [3, 3]))
+    }
+    units = {17: "1f", 18: "2e", 19: "3d"}
+    found = summarize_arm(layout, tables, units)["j"]["mean_place"]
+    half = 4.3026527 / np.sqrt(3)  # of 2, 4 and 3, whose deviation is 1
+    assert found == pytest.approx({"value": 3.0, "low": 3 - half, "high": 3 + half})
 
 
 def test_a_metric_that_counts_nowhere_is_left_out_of_the_sum(pipeline):

@@ -151,6 +151,28 @@ def test_arms_that_no_training_changes_are_of_one():
     assert found["n_trainings"] == 1 and "by_training" not in found
 
 
+def test_trainings_with_units_of_their_own_are_compared_by_their_means():
+    """The same ids are other queries in each training, of which each has another number."""
+    sizes, means = (30, 40, 20), (4.0, 4.2, 3.7)
+    arms = {
+        "long": [rows(n, 5.0) for n in sizes],
+        "short": [rows(n, mean) for n, mean in zip(sizes, means, strict=True)],
+    }
+    tables = {name: dict(enumerate(each)) for name, each in arms.items()}
+    units = {name: {0: "1f", 1: "2e", 2: "3d"} for name in arms}
+    found = settle_claims(LAYOUT, {"claim": CLAIM}, ARMS, tables, {}, units)["claim"]["labse"]
+    assert (found["n"], found["n_trainings"]) == (90, 3)
+    assert found["by_training"] == pytest.approx([-1.0, -0.8, -1.3])
+    assert found["difference"] == pytest.approx(-3.1 / 3)
+    # Student's: 4.3027 x 0.2517 / sqrt(3), as no unit departs from its training's mean.
+    assert found["high"] == pytest.approx(-3.1 / 3 + 0.6252, abs=1e-4)
+    assert found["p"] == pytest.approx(0.0192, abs=1e-4)
+    assert found["verdict"] == "supported"
+    one_table = {name: dict.fromkeys(range(3), "1f") for name in arms}
+    shared = settle_claims(LAYOUT, {"claim": CLAIM}, ARMS, tables, {}, one_table)
+    assert shared["claim"]["labse"]["n"] == 20
+
+
 def test_p_is_adjusted_for_all_claims_and_rankers_of_the_file():
     one = {"long": rows(30, 5.0), "short": rows(30, 4.0)}
     two = {
@@ -174,8 +196,10 @@ def test_a_claim_with_an_arm_that_was_not_run_has_no_verdict():
 def test_a_claim_whose_arms_are_of_other_units_is_not_run():
     layout = replace(LAYOUT, units_from=Path("data/dedup.parquet"))
     claims = {"claim": CLAIM, "odds": CLAIM | {"a": "even_odds"}}
-    assert explain_not_run(layout, claims, {}, {"long": {"1f"}, "short": {"1f"}}) == {}
-    not_run = explain_not_run(layout, claims, {}, {"long": {"1f"}, "short": {"2e"}})
+    same = {"long": {17: "1f", 18: "2e", 19: "3d"}, "short": {17: "1f", 18: "2e"}}
+    assert explain_not_run(layout, claims, {}, same) == {}
+    other = {"long": {17: "1f", 18: "2e"}, "short": {17: "1f", 18: "1f"}}
+    not_run = explain_not_run(layout, claims, {}, other)
     assert not_run == {
         "claim": "data/dedup.parquet differs between long and short, so a query_id need not be "
         "the same thing in both"

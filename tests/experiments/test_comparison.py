@@ -14,6 +14,7 @@ from genlab.experiments.comparison_views import (
     as_markdown,
     as_rows,
     as_text,
+    legend,
     short,
 )
 from genlab.experiments.layout import Layout, Metric, read_layout
@@ -489,6 +490,38 @@ def test_trainings_that_are_not_the_same_on_both_sides_add_their_variances():
     # sd 0.2 of three and 0.141 of two: 0.04 / 3 + 0.02 / 2, less a little of the units' noise.
     assert found.training_variance == pytest.approx(0.02333, abs=0.001)
     assert found.verdict == "" and found.n_trainings == 2
+
+
+@pytest.mark.parametrize(
+    ("base", "other", "is_unstable"),
+    [
+        ((0, 0, 0), (-1, 1), True),  # of OTHER one is above BASE's mean, and one below
+        ((-1, 1, 0.1), (0, 0), True),  # of BASE
+        ((0,), (-1, 1), True),  # beside the one training of BASE
+        ((0, 0.01, -0.01), (1, 2), False),  # both above
+        ((-1, 1), (1.2, 1.4), False),  # each of OTHER above BASE's mean, each of BASE below OTHER's
+    ],
+)
+def test_trainings_of_one_side_that_lie_on_both_sides_of_the_others_mean_are_unstable(
+    base, other, is_unstable
+):
+    pairing = pair_rows(LAYOUT, trained(*base), trained(*other), ["place"], matched=False)["j"]
+    [found] = with_verdicts(compare_group(LAYOUT, "j", pairing, ["place"]))
+    assert (found.verdict == "unstable over trainings") is is_unstable
+    comparison = Comparison("a", "b", {}, [], [], [found])
+    assert ("mean of the other side's" in "\n".join(legend(comparison))) is is_unstable
+
+
+def test_the_legend_names_the_tests_that_were_made():
+    base, other = many(40, 1.0)
+    topics = pl.Series([f"t{i // 4}" for i in range(40)])
+    for layout, named in (
+        (LAYOUT, "p: exact McNemar for shares, else bootstrap."),
+        (replace(LAYOUT, cluster="topic"), "p: bootstrap."),
+    ):
+        sides = [each.with_columns(topic=topics) for each in (base, other)]
+        found = with_verdicts(compare(*sides, layout))
+        assert named in " ".join(legend(Comparison("a", "b", {}, [], [], found)))
 
 
 def test_a_unit_that_one_training_lacks_is_left_out_of_all():

@@ -6,11 +6,13 @@ import pytest
 import yaml
 
 from genlab.core.program import InputError
+from genlab.experiments import lineage
 from genlab.experiments.lineage import (
     came_to_the_same,
     command,
     current_commit,
     hash_of_another,
+    idle_stages,
     is_same_code,
     made_as_by_head,
     makers,
@@ -46,6 +48,25 @@ LOCK = {
 )
 def test_the_stages_on_the_way_are_those_whose_outputs_are_read_but_the_check(output, needed):
     assert set(stages_on_the_way(LOCK, output)) == needed
+
+
+def test_a_stage_that_another_seed_made_the_same_is_idle(monkeypatch):
+    def lock(seed: int) -> dict[str, dict]:
+        """Return a lock in which the seed is told to three stages and moves one of them."""
+        names = {"base": "base", "tuned": f"tuned {seed}", "told": f"told {seed}", "plain": "plain"}
+        stages = {
+            name: {"cmd": f"make {name} {seed}", "deps": [{"path": "data/corpus", "md5": "c"}]}
+            | {"outs": [{"path": f"data/{name}", "md5": content}]}
+            for name, content in names.items()
+        }
+        stages["plain"]["cmd"] = "make plain"
+        read = [{"path": f"data/{name}"} for name in ("base", "tuned", "plain")]
+        return stages | {"score": {"cmd": "score", "deps": read, "outs": []}}
+
+    locks = {"one": lock(17), "two": lock(18)}
+    monkeypatch.setattr(lineage, "stages_at", lambda name, commit: locks[commit])
+    assert idle_stages(["one", "two"]) == ["base"]
+    assert idle_stages(["one"]) == idle_stages([]) == []
 
 
 def test_a_name_that_only_begins_alike_is_another_output():

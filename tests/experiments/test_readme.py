@@ -182,11 +182,22 @@ def test_a_significant_difference_within_the_margin_is_said_to_be():
 def test_the_line_above_the_claims_names_the_unit_and_holms_family():
     cells = {"a": FOUND | {"n_tests": 3, "p_adjusted": 0.01}, "b": FOUND | {"verdict": "identical"}}
     line = verdicts_line({"claims": {"shorter": cells}}, CLAIMS, LAYOUT)
-    asked = verdicts_line({"claims": {"shorter": cells}}, CLAIMS, LAYOUT, trained=True)
+    asked = verdicts_line({"claims": {"shorter": cells}}, CLAIMS, LAYOUT, trained=["train.seed"])
     assert ("was trained once" in asked, "was trained once" in line) == (True, False)
     assert "paired by query_id" in line
     assert "for the 3 tests in this table (1 more cell is no test: no pair differs" in line
     assert "*Identical*" in line and "*Not settled*" not in line
+
+
+def test_the_seeds_that_moved_with_the_trainings_are_named():
+    cells = {"a": FOUND | {"n_tests": 1, "p_adjusted": 0.01, "n_trainings": 5}}
+    for trained, named in (
+        (["train.seed"], "seeds of its own: "),
+        (["score.training"], "seeds of its own: "),
+        (["train.seed", "base.seed"], "seeds of its own (train.seed, base.seed): "),
+    ):
+        line = verdicts_line({"claims": {"shorter": cells}}, CLAIMS, LAYOUT, trained=trained)
+        assert f"trained 5 times with {named}intervals and p are for other query_ids" in line
 
 
 def test_a_record_written_before_there_was_such_a_line_has_none():

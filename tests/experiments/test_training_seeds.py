@@ -67,6 +67,48 @@ def test_what_is_wrong_with_trainings_is_named(given, message):
         check_trainings(PATH, {"trainings": given}, PARAMS)
 
 
+WORLD = {
+    "base.source": "mini", "base.seed": 17, "corpus.source": "mini", "corpus.seed": 17,
+    "rankers.a.seed": 17, "rankers.b.seed": 17, "rankers.a.source": "mini", "train.seed": 17,
+}  # fmt: skip
+
+
+def test_what_else_is_drawn_anew_may_be_named_by_a_pattern():
+    given = {"params": ["train.seed", "base.seed", "rankers.*.seed"], "values": [17, 18]}
+    found = check_trainings(PATH, {"trainings": given, "arms": {"tuned": {}}}, WORLD)
+    assert found.changes(18) == {
+        "train.seed": 18, "base.seed": 18, "rankers.a.seed": 18, "rankers.b.seed": 18
+    }  # fmt: skip
+    of_arms = {
+        name: changes for name, (_, _, changes) in experiments_of({"tuned": {}}, found).items()
+    }
+    assert of_arms["claim-tuned-18"]["rankers.b.seed"] == 18
+
+
+@pytest.mark.parametrize(
+    ("params", "changes", "more", "message"),
+    [
+        (["ranker.*.seed"], {}, {}, r"params.yaml has no ranker\.\*\.seed"),
+        (["base.seed"], {"base.source": "bundled"}, {}, "base.seed changes nothing while"),
+        (["base.seed"], {}, {"once": ["plain"]}, "base.seed changes what every arm is made from"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_seed_that_changes_nothing_or_too_much_is_named(params, changes, more, message):
+    arms = {"plain": {}}
+    content = {"trainings": {"params": params, "values": [17, 18]} | more, "arms": arms}
+    with pytest.raises(InputError, match=message):
+        check_trainings(PATH, content, WORLD | changes)
+
+
+def test_a_base_that_is_bundled_may_be_made_anew_by_an_arm():
+    arms = {"made": {"base.source": "mini"}}
+    content = {"trainings": {"params": ["base.seed"], "values": [17]}, "arms": arms}
+    assert check_trainings(PATH, content, WORLD | {"base.source": "bundled"}).params == (
+        "base.seed",
+    )
+
+
 @pytest.fixture
 def experiments(monkeypatch):
     """Pretend runs that are named by their length and seed."""

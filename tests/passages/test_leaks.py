@@ -254,6 +254,7 @@ def scored_rows(leaked, **rankers):
         pl.DataFrame({"query_id": leaked["query_id"], "location": locations}).with_columns(
             top_1=(pl.col("location") == 1).cast(pl.Float64),
             fdaro=pl.when(pl.col("location") % 2 == 1).then(pl.lit(0.5)),
+            n_candidates=10,
             ranker=pl.lit(name),
         )
         for name, locations in rankers.items()
@@ -274,7 +275,7 @@ def test_halves_are_compared_by_ranker_whatever_the_order_of_the_rows():
     place = compared["use"]["average_loc"]
     assert (place["clean"], place["leaked"], place["difference"]) == (2, 5, 3)
     columns = np.array([[1.0], [2.0], [3.0]]), np.array([[4.0], [6.0]])
-    _, low, high = unpaired_difference(*columns, seed=3)
+    _, low, high = unpaired_difference(*columns, seed=3, bounds=(1.0, 11.0))
     assert (place["low"], place["high"]) == pytest.approx((low[0], high[0]), abs=1e-12)
     assert compared["bm25"]["top_1"]["difference"] == pytest.approx(1 / 2 - 1 / 3)
 
@@ -317,6 +318,27 @@ def test_each_half_has_its_mean_and_without_two_in_both_no_difference_is_told(
     assert compared["answer"]["use"] == {"n_clean": 0, "n_leaked": 0, "n_exact": 0}
     assert list(compared) == list(leaks.KINDS)
     assert "nan" not in table_of(compared)
+
+
+def test_copies_of_a_query_in_its_topic_tell_no_more_than_one():
+    leaked = leaked_rows(*["none", "near"] * 8)
+    places = np.tile([1.0, 4, 2, 6, 3, 7, 3, 5], 2)
+    alone = scored_rows(leaked, use=places).with_columns(topic=pl.col("query_id"))
+    copied = [
+        frame.with_columns(query_id=pl.format("{} {}", "query_id", pl.lit(i)))
+        for frame in (leaked, alone)
+        for i in range(5)
+    ]
+    one = compare_halves(leaked, alone, seed=3)["query"]["use"]
+    five = compare_halves(pl.concat(copied[:5]), pl.concat(copied[5:]), seed=3)["query"]["use"]
+    assert (five["n_clean"], five["n_leaked"], five["n_topics"], one["n_topics"]) == (
+        40,
+        40,
+        16,
+        16,
+    )
+    for name in ("difference", "low", "high"):
+        assert five["average_loc"][name] == pytest.approx(one["average_loc"][name], abs=1e-9)
 
 
 def test_every_compared_metric_is_a_headline_metric():

@@ -126,6 +126,51 @@ def test_honoured_and_forced_are_compared_on_the_same_queries_at_the_longest_com
     }
 
 
+def test_copies_of_a_query_in_its_topic_tell_the_audit_no_more_than_one():
+    rng = np.random.default_rng(4)
+    texts = {
+        f"q{i:02}": {n: (n, True, rng.random(), float(rng.integers(1, 11))) for n in (10, 20)}
+        for i in range(16)
+    }
+    rows = pl.concat([length_rows(texts), length_rows(texts, stop="forced")])
+    is_forced = pl.col("stop") == "forced"
+    rows = rows.with_columns(
+        location=pl.when(is_forced).then(11 - pl.col("location")).otherwise(pl.col("location")),
+        n_candidates=10,
+        topic=pl.col("query_id"),
+    )
+    parts = rows.partition_by("stop", "max_len", maintain_order=True)
+    # Twice each pair of neighbours, so that both halves of the queries stay what they are.
+    twice = pl.concat(
+        own.with_columns(query_id=pl.format("{} {}", "query_id", pl.lit(copy)))
+        for own in parts
+        for copy in "ab"
+    )
+    found = []
+    for each in (rows, twice):
+        of_texts = audit.best_prefixes(each.filter(stop="honoured"))
+        losses = of_texts["query_id"].str.slice(1, 2).cast(pl.Float64) % 5
+        found.append(audit.audit_ranker(of_texts.with_columns(mean_loss=losses), each, seed=1))
+    one, two = found
+    assert (one["n_correlated"], two["n_correlated"], one["n_topics"]) == (16, 32, 16)
+    for name in ("best_fixed_places_lost", "forced_minus_honoured", "loss_correlation"):
+        assert two[name] == pytest.approx(one[name], abs=1e-9), name
+
+
+def test_shares_of_texts_that_all_agree_are_as_unsure_as_their_topics_are_few():
+    honoured = pl.DataFrame({"finished": [True] * 60, "tokens": [[1, 2]] * 60})
+    texts = pl.DataFrame({"holds_query": [False] * 60, "asks_again": [False] * 60})
+    by_topic = honoured.with_columns(topic=pl.Series([f"t{i % 12}" for i in range(60)]))
+    plain = audit.summarize_texts(honoured, texts, seed=1)["texts"]
+    assert plain["finished_rate"]["low"] == pytest.approx(0.9398, abs=1e-4)  # Wilson's of 60
+    found = audit.summarize_texts(by_topic, texts, seed=1)
+    # Clopper and Pearson's of 12 topics: 0.025 ** (1 / 12).
+    ends = {"value": 1.0, "low": pytest.approx(0.025 ** (1 / 12)), "high": 1.0}
+    assert found["texts"]["finished_rate"] == ends
+    assert found["forced_texts"]["asks_again_rate"]["high"] == pytest.approx(1 - 0.025 ** (1 / 12))
+    assert found["texts"]["n_topics"] == found["forced_texts"]["n_topics"] == 12
+
+
 def test_beams_of_different_caps_are_not_compared():
     honoured = length_rows({"a": {30: (25, True, 0.5, 3.0)}})
     forced = length_rows({"a": {20: (20, False, 0.5, 3.0)}}, stop="forced")

@@ -339,6 +339,30 @@ def test_intervals_of_few_queries_stay_among_the_possible_places_and_have_a_widt
     assert always_first["top_1"]["low"] < 1 == always_first["top_1"]["high"]
 
 
+def test_copies_of_a_query_in_its_topic_tell_a_probe_no_more_than_one():
+    rows, query_ids = rows_of({probe: at * 3 for probe, at in PLACES.items()})
+    rows = rows.with_columns(topic=pl.col("query_id"))
+    copied = pl.concat(
+        own.with_columns(query_id=pl.format("{} {}", "query_id", pl.lit(copy)))
+        for own in rows.partition_by("probe", maintain_order=True)
+        for copy in "ab"
+    )
+    asked = [f"{query} {copy}" for copy in "ab" for query in query_ids]
+    one, of_one = probe_measures.measure_probes(rows, query_ids, [1, 2, 8], seed=3)
+    two, of_two = probe_measures.measure_probes(copied, asked, [1, 2, 8], seed=3)
+    assert (one["n_queries"], two["n_queries"], one["n_topics"], two["n_topics"]) == (
+        12,
+        24,
+        12,
+        12,
+    )
+    for name in ("best_dose", "gained_by_first", "lost_after_best"):
+        assert two[name] == pytest.approx(one[name], abs=1e-9), name
+    for measure in ("average_loc", "gain"):
+        found = (each["query_repeated_1"][measure] for each in (of_one, of_two))
+        assert next(found) == pytest.approx(next(found), abs=1e-9)
+
+
 def test_doses_to_first_place():
     headline, _ = probe_measures.measure_probes(*rows_of(PLACES), [1, 2, 8], seed=3)
     # q0 and q2 are first at 2, q3 at 8, q1 never.
@@ -417,7 +441,9 @@ def test_the_printed_table_has_a_line_for_every_probe_within_100_columns():
         "lost_after_best",
         "median_dose_to_first",
         "never_first_share",
+        "n_queries",
     ]
+    assert lines.splitlines()[-1].split() == ["n_queries", "4", "4", "4"]
     assert all(len(line) <= 100 for line in lines.splitlines())
 
 

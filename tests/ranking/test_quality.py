@@ -60,3 +60,16 @@ def test_the_summary_counts_queries_with_an_answer_alone():
     assert found["ndcg_10"]["value"] == (1 + 1 / np.log2(3)) / 2
     assert found["map"]["low"] <= 0.75 <= found["map"]["high"] <= 1
     assert quality.summarize(rows.tail(1), seed=1) == {}
+    assert quality.count_queries(rows) == {"n_queries": 2}
+
+
+def test_intervals_of_quality_draw_topics_where_queries_have_one():
+    firsts = [[True, False], [False, True]] * 10
+    rows = quality.judge(table([[1.0, 0.0]] * 20, firsts))
+    alike = rows.sort("reciprocal_rank").with_columns(
+        topic=pl.Series(list("abcdefghij") * 2).sort()
+    )
+    plain, by_topic = (quality.summarize(each, seed=1)["mrr"] for each in (rows, alike))
+    assert by_topic["value"] == plain["value"] == 0.75
+    assert by_topic["high"] - by_topic["low"] > 1.3 * (plain["high"] - plain["low"])
+    assert quality.count_queries(alike) == {"n_queries": 20, "n_topics": 10}

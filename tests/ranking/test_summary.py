@@ -311,7 +311,7 @@ def test_the_curve_has_a_point_for_every_ranker_stop_and_length_that_there_is():
     keys = ("stop", "max_len", "average_loc", "low", "high", "top_1")
     # Of places 1 to 11: one of two queries elsewhere leaves room for 98.742 %, none for 84.189 %.
     expected = [
-        {"ranker": "r", **dict(zip(keys, values, strict=True)), "chance": 6.0}
+        {"ranker": "r", **dict(zip(keys, values, strict=True)), "chance": 6.0, "n_queries": 2}
         for values in (
             ("honoured", 2, 2.0, 1.0, 1 + 0.98742 * 10, 0.5),
             ("honoured", 4, 2.0, 2 - 0.84189, 2 + 0.84189 * 9, 0.0),
@@ -325,6 +325,25 @@ def test_the_curve_has_a_point_for_every_ranker_stop_and_length_that_there_is():
         assert (point["low"], point["high"]) == pytest.approx(
             (known["low"], known["high"]), abs=1e-3
         )
+
+
+def test_copies_of_a_query_in_its_topic_tell_the_curve_no_more_than_one():
+    rows = pl.DataFrame(
+        [
+            {"query_id": f"q{i}", "ranker": "r", "stop": "honoured", "max_len": length}
+            | {"location": float((i * length) % 7 + 1), "top_1": 0.0, "n_candidates": 10}
+            for length in (2, 4)
+            for i in range(12)
+        ]
+    ).with_columns(topic=pl.col("query_id"))
+    copied = [
+        own.with_columns(query_id=pl.format("{} {}", "query_id", pl.lit(copy)))
+        for own in rows.partition_by("max_len", maintain_order=True)
+        for copy in range(4)
+    ]
+    for one, four in zip(length_curve(rows, 1), length_curve(pl.concat(copied), 1), strict=True):
+        assert (one.pop("n_queries"), four.pop("n_queries")) == (12, 48)
+        assert four == pytest.approx(one, abs=1e-9) and one["n_topics"] == 12
 
 
 def placed(queries, relevance, scores, legacy=False):
@@ -360,6 +379,26 @@ def test_every_value_lies_in_its_interval(queries, scores, legacy):
         assert numbers["all"]["value"] == headline[metric]
         for each in (numbers, numbers["all"]):
             assert each["low"] - 1e-9 <= each["value"] <= each["high"] + 1e-9
+
+
+def in_its_order(candidates, rows):
+    return rows.select("query_id").join(
+        candidates, on="query_id", how="left", maintain_order="left"
+    )
+
+
+def test_an_interval_of_few_topics_is_wider_than_one_of_as_many_queries(queries):
+    rows, candidates = placed(queries, shared_words, RNG.uniform(0, 2, 12).astype(np.float32))
+    by_topic = rows.sort("location").with_columns(topic=pl.Series(list("aaabbbcccddd")))
+    headline, beside = summarize_with_references(
+        by_topic, in_its_order(candidates, by_topic), False, seed=1
+    )
+    alone, plain = summarize_with_references(rows, candidates, False, seed=1)
+    assert headline["n_topics"] == 4 and "n_topics" not in alone
+    for of_lists in (lambda numbers: numbers, lambda numbers: numbers["all"]):
+        wide, narrow = (of_lists(each["average_loc"]) for each in (beside, plain))
+        assert wide["value"] == pytest.approx(narrow["value"])
+        assert wide["low"] < narrow["low"] and wide["high"] > narrow["high"]
 
 
 def test_references_are_the_floor_texts_and_the_selected_passages(queries):

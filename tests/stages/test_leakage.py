@@ -44,6 +44,7 @@ def write_queries(path, rows):
 def write_scores(path, query_ids):
     rows = [
         {"query_id": query_id, "location": 3.0, "top_1": 0.0, "fdaro": None, "ranker": ranker}
+        | {"n_candidates": 10}
         for ranker in ("labse", "use")
         for query_id in query_ids
     ]

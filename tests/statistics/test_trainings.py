@@ -65,13 +65,19 @@ def test_trainings_that_differ_by_as_much_as_units_explain_add_nothing():
 
 
 def test_the_variance_of_trainings_worked_by_hand():
-    """Means 0 and 2: variance 2. Left: 0.5 everywhere, so 4 x 0.25 = 1 over (1) x n (n - 1) = 2."""
+    """Means 0, 2, 4: variance 4. Left squared: 4 x 0.25 = 1 over 2 x n (n - 1) = 4."""
+    left = np.array([[0.5, -0.5], [-0.5, 0.5], [0, 0]])
+    part = training_part(two_way([0, 2, 4], [5, 7], left))
+    assert part.variance[0] == pytest.approx((4 - 0.25) / 3)
+    assert part.freedom[0] == 2
+    # t of two degrees of freedom is 4.303.
+    assert part.half_width()[0] == pytest.approx(4.302653 * np.sqrt(1.25), rel=1e-5)
+
+
+def test_two_trainings_are_too_few_to_tell_their_effect_from_noise():
+    """Means 0 and 2: variance 2, of which nothing is taken off."""
     left = np.array([[0.5, -0.5], [-0.5, 0.5]])
-    part = training_part(two_way([0, 2], [5, 7], left))
-    assert part.variance[0] == pytest.approx((2 - 0.5) / 2)
-    assert part.freedom[0] == 1
-    # t of one degree of freedom is 12.706.
-    assert part.half_width()[0] == pytest.approx(12.7062 * np.sqrt(0.75), rel=1e-5)
+    assert training_part(two_way([0, 2], [5, 7], left)).variance[0] == pytest.approx(2 / 2)
 
 
 def test_one_training_and_trainings_that_are_all_the_same_add_nothing():
@@ -82,12 +88,12 @@ def test_one_training_and_trainings_that_are_all_the_same_add_nothing():
 
 def test_noise_that_clusters_share_explains_more_of_how_trainings_differ():
     """Both units of a cluster move together: two clusters' worth of noise, not four units'."""
-    left = np.array([[1.0, 1, -1, -1], [-1, -1, 1, 1]])
-    values = two_way([0, 2], [0, 0, 0, 0], left)
+    left = np.array([[1.0, 1, -1, -1], [-1, -1, 1, 1], [0, 0, 0, 0]])
+    values = two_way([0, 2, 4], [0, 0, 0, 0], left)
     alone, together = (training_part(values, each) for each in (None, np.array([0, 0, 1, 1])))
-    # Left squared: 8 over 1 x 4 x 3, or, by cluster, 4 x 4 x 2 / 16.
-    assert alone.variance[0] == pytest.approx((2 - 8 / 12) / 2)
-    assert together.variance[0] == pytest.approx(max(0, 2 - 16 * 2 / 1 / 16) / 2)
+    # Left squared: 8 over 2 x 4 x 3, or, by cluster, 4 x 4 over 2, times 2 / 1 over 4 x 4.
+    assert alone.variance[0] == pytest.approx((4 - 8 / 24) / 3)
+    assert together.variance[0] == pytest.approx((4 - 16 / 2 * 2 / 16) / 3)
 
 
 def test_a_unit_counts_only_if_it_does_in_every_training():
@@ -149,6 +155,17 @@ def test_what_samples_do_not_explain_is_the_trainings():
     values = rng.normal(size=(50, 100))  # nothing but chance, of variance 1
     told = variance_shares(values, within=0.25)
     assert told["sampling"] / (told["sampling"] + told["training"]) == pytest.approx(0.25, abs=0.04)
+
+
+def test_copies_of_a_unit_in_its_cluster_leave_the_shares_as_they_were():
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=40) + rng.normal(size=(5, 40)) + rng.normal(size=(5, 1))
+    alone = variance_shares(values)
+    copied = variance_shares(np.tile(values, 3), clusters=np.tile(np.arange(40), 3))
+    assert copied == pytest.approx(alone)
+    # As if the copies were units of their own, more of them would have been measured.
+    assert variance_shares(np.tile(values, 3))["units"] < 0.7 * alone["units"]
+    assert variance_shares(values, clusters=np.zeros(40, dtype=int)) is None
 
 
 def test_one_training_or_values_that_never_vary_have_no_shares():

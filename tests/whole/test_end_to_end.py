@@ -115,6 +115,7 @@ def test_every_metric_of_a_ranker_is_recomputed_from_the_rows(finished):
             "fdaro_any": mine.filter("answerable")["fdaro_any"].mean(),
             "n_queries": mine.height,
             "n_answerable": mine["answerable"].sum(),
+            "n_topics": mine["topic"].n_unique(),
             "unread_rate": 0.0,  # BM25 reads texts of any length
         }
         assert metrics[ranker] == pytest.approx(expected, abs=1e-12)

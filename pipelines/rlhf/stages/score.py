@@ -99,7 +99,9 @@ def main(
     best_points = points_of_best(drawn, models, end)
     points = rl_points(scored) + best_points
     beside = rl_points(on_prompts_of(scored, drawn)) + best_points
-    compared = compare_policies(points, beside, arms, rows, prompts_per_step * num_generations)
+    compared = compare_policies(
+        points, beside, arms, rows, prompts_per_step * num_generations, seed
+    )
     known_noise = noise if by is By.rule else None
     quality, reliability = measure_reward(ranked, models, end, known_noise, step, seed)
 

@@ -72,6 +72,18 @@ def test_copies_of_the_query_are_counted_where_there_is_one():
     assert "query_copied" not in summarize_arm(measured([[7], [8]], [1.0, 2.0]), {}, seed=1)
 
 
+def test_texts_of_one_prompt_are_drawn_together():
+    rewards = [float(i // 4) for i in range(40)]  # four equal texts of each of ten prompts
+    model = measured([[i, 1] for i in range(40)], rewards, prompt="a")
+    prompts = model.with_columns(prompt=pl.Series([f"p{i // 4}" for i in range(40)]))
+    alone = summarize_arm(model.with_columns(prompt=pl.lit(None, pl.String)), {}, seed=1)
+    together = summarize_arm(prompts, {}, seed=1)
+    ten = summarize_arm(model[::4].with_columns(prompt=pl.lit(None, pl.String)), {}, seed=1)
+    ends = together["reward"]["texts"]
+    assert ends == pytest.approx(ten["reward"]["texts"])
+    assert ends["high"] - ends["low"] > 1.8 * np.ptp(list(alone["reward"]["texts"].values()))
+
+
 def test_an_arm_has_the_interval_of_its_texts_and_of_the_set_a_value_alone():
     tokens = [[i % 5, 1] for i in range(60)]
     found = summarize_arm(measured(tokens, [i % 3 for i in range(60)]), {"distinct_1": 0.1}, seed=1)

@@ -291,7 +291,7 @@ def test_every_option_of_score_arrives(made, monkeypatch, by, noise):
         "main",
         29,
     ]
-    assert compared[0]["per_step"] == 3 * 4
+    assert (compared[0]["per_step"], compared[0]["bootstrap_seed"]) == (3 * 4, 29)
     assert [judged[0][name] for name in ("noise", "step", "seed")] == [noise, 0.35, 29]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from genlab.statistics.intervals import bootstrap_interval
 from pipelines.rlhf.arms_measured import measure_arms
 from pipelines.rlhf.best_of_n import best_weights, expected_best, kl_bound
 from pipelines.rlhf.metrics import (
@@ -108,20 +109,49 @@ def test_a_fit_says_how_far_its_points_lie_from_it():
 
 
 def test_a_value_between_two_points_is_on_the_line_and_none_outside():
-    assert read_at(1.5, [(2.0, 4.0), (1.0, 2.0)]) == pytest.approx(3.0)
-    assert read_at(2.5, [(2.0, 4.0), (1.0, 2.0)]) is None
+    far, near = (2.0, np.array([4.0, 0.0])), (1.0, np.array([2.0, 1.0]))
+    assert read_at(1.5, [far, near]) == pytest.approx([3.0, 0.5])
+    assert read_at(2.5, [far, near]) is None
+
+
+def point(arm, seed, step, d, truth, apart=0.0):
+    """Return a policy's point of four prompts, whose truths are `apart` or as much below."""
+    away = np.array([-1.0, -1, 1, 1]) * apart
+    return Point(arm, seed, step, d, 0, truth, truth + away, np.full(4, d))
 
 
 def test_policies_are_compared_at_the_distance_of_dpo_training_by_training():
     points = []
     for seed, dpo in (("1", 0.9), ("2", 1.1)):
-        points += [Point("start", seed, 0, 0.0, 0, 1.0), Point("main", seed, 5, 2.0, 0, 3.0),
-                   Point("dpo", seed, 0, 1.0, 0, dpo), Point("best_of", seed, 1, 0.0, 0, 1.0),
-                   Point("best_of", seed, 2, 2.0, 0, 2.0)]  # fmt: skip
-    found = at_equal_kl(points, points, "main")
+        points += [point("start", seed, 0, 0.0, 1.0), point("main", seed, 5, 2.0, 3.0),
+                   point("dpo", seed, 0, 1.0, dpo), point("best_of", seed, 1, 0.0, 1.0),
+                   point("best_of", seed, 2, 2.0, 2.0)]  # fmt: skip
+    found = at_equal_kl(points, points, "main", 7)
     assert found["rl"]["value"] == pytest.approx(2.0)
     assert found["best_of"]["value"] == pytest.approx(1.5)
     assert found["rl_minus_dpo"]["value"] == pytest.approx(1.0)
+
+
+def test_policies_are_compared_for_other_prompts_and_other_trainings():
+    """In every training all differ alike, so what is left unsure is the prompts'."""
+    points = []
+    for seed, shift in (("1", 0.0), ("2", 0.0), ("3", 0.0)):
+        points += [point("start", seed, 0, 0.0, 1.0), point("main", seed, 5, 2.0, 3.0 + shift, 1.0),
+                   point("dpo", seed, 0, 1.0, 1.0), point("best_of", seed, 1, 0.0, 1.0),
+                   point("best_of", seed, 2, 2.0, 2.0)]  # fmt: skip
+    found = at_equal_kl(points, points, "main", 7)
+    assert found["d"]["value"] == 1.0
+    # Halfway to main at d = 1, prompts are 0.5 above or below a difference of 1.
+    low, high = bootstrap_interval(np.array([0.5, 0.5, 1.5, 1.5]), seed=7)
+    for name, mean in (("rl", 2.0), ("rl_minus_dpo", 1.0)):
+        assert found[name] == pytest.approx(
+            {"value": mean, "low": mean - 1 + low, "high": mean - 1 + high}
+        )
+    one = at_equal_kl(points[:5], points[:5], "main", 7)
+    assert one["rl"] == pytest.approx(found["rl"])  # of one training: for other prompts
+    points[1] = point("main", "1", 5, 2.0, 5.0, 1.0)
+    wider = at_equal_kl(points, points, "main", 7)["rl_minus_dpo"]
+    assert wider["high"] - wider["low"] > high - low
 
 
 def test_best_of_n_stands_beside_rl_on_the_prompts_that_it_answered():
@@ -145,7 +175,7 @@ def test_best_of_n_stands_beside_rl_on_the_prompts_that_it_answered():
     )
     best = best_points(drawn, "1")
     beside = rl_points(on_prompts_of(held_out, drawn)) + best
-    found = compare_policies(rl_points(held_out) + best, beside, ["main"], rows, 4)["main"]
+    found = compare_policies(rl_points(held_out) + best, beside, ["main"], rows, 4, 7)["main"]
     for equal in ("at_equal_kl", "at_equal_samples"):
         assert found[equal]["rl_minus_best_of"]["value"] == pytest.approx(0)
         assert found[equal]["rl_beside_best"]["value"] == pytest.approx(1.0)
@@ -154,11 +184,11 @@ def test_best_of_n_stands_beside_rl_on_the_prompts_that_it_answered():
 
 
 def test_rl_and_best_of_n_begin_from_all_answers_of_the_start():
-    of_all = [Point("start", "1", 0, 0.0, 0, 9.0), Point("main", "1", 5, 2.0, 0, 3.0)]
-    points = [*of_all, Point("dpo", "1", 0, 1.0, 0, 1.0)]
-    best = [Point("best_of", "1", n, d, 0, float(n)) for n, d in ((1, 0.0), (2, 2.0))]
+    of_all = [point("start", "1", 0, 0.0, 9.0), point("main", "1", 5, 2.0, 3.0)]
+    points = [*of_all, point("dpo", "1", 0, 1.0, 1.0)]
+    best = [point("best_of", "1", n, d, float(n)) for n, d in ((1, 0.0), (2, 2.0))]
     beside = [*of_all, *best]
-    found = at_equal_kl(points, beside, "main")
+    found = at_equal_kl(points, beside, "main", 7)
     assert found["rl_beside_best"]["value"] == pytest.approx((1 + 3) / 2)
     assert found["rl"]["value"] == pytest.approx((9 + 3) / 2)
 
