@@ -81,7 +81,7 @@ def check_trainings(path: Path, content: dict, params: Mapping) -> Trainings:
             "default run is the first training"
         )
     once = given.get("once", [])
-    arms = [str(name) for name in content.get("arms", {})]
+    arms = list(given_arms) if isinstance(given_arms := content.get("arms"), dict) else []
     if not isinstance(once, list):
         raise InputError(f"{where}.once: must be a list of arms, not {once}")
     for name in once:
