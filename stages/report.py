@@ -13,7 +13,7 @@ from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import run, stage_app
-from genlab.core.stand_ins import with_shown_names
+from genlab.core.stand_ins import rankers_of, with_shown_names
 from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
 from genlab.experiments.revisions import parse_params
@@ -75,7 +75,7 @@ def main(
     stood_on, charts = make_receipt(params, recorded), draw_charts(PIPELINE)
     opening, picked = read_opening(OPENING), pick_examples(payload)
     values = found | {"params": parse_params(words, None), "fetch": read_fetched(metrics)}
-    rankers = values["params"].get("rankers", {})
+    rankers = rankers_of(values["params"])
     values["placed"] = tell_placed(placed, payload, rankers)
     tables = {name: tables_of(name, found[name], rankers) for name in NUMBERS if name in found}
     titles = {"ceiling": CEILING} | NUMBERS

@@ -37,9 +37,9 @@ def is_number(value: object) -> TypeGuard[int | float]:
         return False
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint at the closest known name, empty if none is close."""
-    close = difflib.get_close_matches(name, known, n=1)
+def did_you_mean(name: object, known: Iterable[object]) -> str:
+    """Return a hint at the closest known name, empty if none is close; YAML's may be numbers."""
+    close = difflib.get_close_matches(str(name), map(str, known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -52,10 +52,15 @@ class Entry:
     outputs: list[str]
 
 
-def check_pipeline_here() -> None:
-    """Raise InputError unless this is the folder of a pipeline."""
-    if not PIPELINE.is_file():
-        raise InputError(f"no {PIPELINE} here; run this in the folder of a pipeline")
+def check_pipeline_here(folder: Path = Path()) -> None:
+    """Raise InputError unless this (or the one given) is the folder of a pipeline."""
+    if (folder / PIPELINE).is_file():
+        return
+    here = folder.absolute()
+    above = next((each for each in here.parents if (each / PIPELINE).is_file()), None)
+    near = f": the nearest one above is {above}" * (above is not None)
+    place = "here" if folder == Path() else f"in {folder}"
+    raise InputError(f"no {PIPELINE} {place}; run this in the folder of a pipeline{near}")
 
 
 def load_stages(pipeline: Path) -> list[Stage]:

@@ -15,6 +15,13 @@ def shown_name(name: str, described: Mapping[str, object]) -> str:
     return f"{name} (mini)" if is_small else name
 
 
+def rankers_of(params: Mapping) -> dict[str, dict]:
+    """Return the rankers that a params.yaml describes; those entries of it that are groups."""
+    rankers = params.get("rankers")
+    groups = rankers.items() if isinstance(rankers, dict) else ()
+    return {str(name): each for name, each in groups if isinstance(each, dict)}
+
+
 def with_shown_names(
     groups: Mapping[str, Value], rankers: Mapping[str, Mapping]
 ) -> dict[str, Value]:

@@ -55,9 +55,11 @@ def check_arm(where: str, arm: dict, arms: dict[str, dict], params: list[str]) -
         if set(arm) != {"value"} or not is_number(arm["value"]):
             raise InputError(f"{where}: must be like {{value: 0.5}}")
     else:
-        for key in arm:
+        for key, value in arm.items():
             if key not in params:
                 raise InputError(f"{where}: params.yaml has no {key}{did_you_mean(key, params)}")
+            if value is None or isinstance(value, dict):
+                raise InputError(f"{where}: {key} must be a value or a list of values, not {value}")
 
 
 def is_experiment(arm: dict) -> bool:

@@ -9,7 +9,9 @@ claims the flagship's RESULTS.md shows), the flagship takes both from there.
 from pathlib import Path
 
 from genlab.core.markdown import markdown_table
+from genlab.core.shapes import reading
 from genlab.core.terminal import NO_WIDTH
+from genlab.experiments.claims_file import SAME_AS_ROOT, read_asked
 from genlab.experiments.claims_tables import in_full, margin_of, tell_needed
 from genlab.experiments.layout import Layout, read_layout, read_yaml
 from genlab.experiments.revisions import parse_metrics
@@ -154,8 +156,8 @@ def records_below(folder: Path) -> list[tuple[Path, dict, dict]]:
     found = []
     for path in sorted(folder.glob("pipelines/*/claims.yaml")):
         settled = path.parent / "record/claims.json"
-        content = read_yaml(path)
-        if "same_as_root" in content and settled.is_file():
+        if SAME_AS_ROOT in read_yaml(path) and settled.is_file():
+            content = read_asked(path, read_layout(path))
             record = parse_metrics(settled, settled.read_bytes(), None)
             found.append((path.parent, content, record))
     return found
@@ -164,10 +166,11 @@ def records_below(folder: Path) -> list[tuple[Path, dict, dict]]:
 def elsewhere_of(folder: Path) -> dict[str, str]:
     """Return claim of the flagship -> what the records of other pipelines say of it."""
     cells: dict[str, str] = {}
-    for _, content, settled in records_below(folder):
-        for name, own in content["same_as_root"].items():
-            over = over_collections(settled["claims"].get(own, {}))
-            cells[name] = "; ".join(short_cell(*each) for each in over.items()) or "not asked"
+    for pipeline, content, settled in records_below(folder):
+        with reading([pipeline / "record/claims.json"]):
+            for name, own in content[SAME_AS_ROOT].items():
+                over = over_collections(settled["claims"].get(own, {}))
+                cells[name] = "; ".join(short_cell(*each) for each in over.items()) or "not asked"
     return cells
 
 
@@ -208,6 +211,7 @@ def findings_table(folder: Path) -> str:
     for pipeline, content, settled in records_below(folder):
         if "findings" in content:
             layout = read_layout(pipeline / "claims.yaml")
-            shown = verdicts_table(settled, content["claims"], layout, content["findings"])
-            tables.append(family_line(settled, f"pipelines/{pipeline.name}") + shown)
+            with reading([pipeline / "record/claims.json"]):
+                shown = verdicts_table(settled, content["claims"], layout, content["findings"])
+                tables.append(family_line(settled, f"pipelines/{pipeline.name}") + shown)
     return "\n\n".join(tables) or "No record of real rankers is there."

@@ -14,9 +14,16 @@ import typer
 
 from genlab.core.markdown import markdown_table
 from genlab.core.params import did_you_mean
+from genlab.core.pipeline import check_pipeline_here
 from genlab.core.program import InputError, run, stage_app
+from genlab.core.shapes import AGAIN, reading
 from genlab.core.stand_ins import shown_name
-from genlab.experiments.claims_file import WHY
+from genlab.experiments.claims_file import (
+    HEADLINE_ROWS,
+    WHY,
+    check_headline_rows,
+    read_asked,
+)
 from genlab.experiments.claims_tables import (
     agreeing,
     arms_table,
@@ -28,7 +35,7 @@ from genlab.experiments.claims_tables import (
     verdicts_line,
     with_interval,
 )
-from genlab.experiments.layout import Layout, read_layout, read_yaml
+from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.over_collections import (
     FAILS,
     HOLDS,
@@ -216,17 +223,23 @@ def headlines_over_collections(settled: dict, content: dict, layout: Layout) -> 
     return "\n".join(lines)
 
 
-def headline_rows(content: dict, table: Callable[[str], str]) -> str:
+def headline_rows(content: dict, table: Callable[[str], str], own: Iterable[str] = ()) -> str:
     """Return the rows and columns of a table that claims.yaml names under `headline_rows`.
 
     There `table` is its name, `rows` maps columns to the cells of those rows that are shown (all if
-    left out), and `columns` lists what is shown of them. Raises InputError for one that is not
-    there.
+    left out), and `columns` lists what is shown of them. own: names of a pipeline's own tables.
+    Raises InputError for one that is not there.
     """
-    where, asked = "claims.yaml: headline_rows", content.get("headline_rows")
-    if not isinstance(asked, dict) or not {"table", "columns"} <= asked.keys():
-        raise InputError(f"{where}: must have table and columns, and rows if not all are shown")
-    header, _, *body = (line[2:-2].split(" | ") for line in table(asked["table"]).splitlines())
+    where, asked = "claims.yaml: headline_rows", content.get(HEADLINE_ROWS)
+    if asked is None:
+        raise InputError(f"{where}: is not there, and README wants it; give a table and columns")
+    check_headline_rows(where, asked)
+    known = [name for name in (*TABLES, *own) if name not in NO_ROWS]
+    if asked["table"] not in known:
+        hint = did_you_mean(asked["table"], known)
+        raise InputError(f"{where}: {asked['table']} is no table with rows{hint}")
+    lines = [line for line in table(asked["table"]).splitlines() if line.startswith("|")]
+    header, _, *body = (line[2:-2].split(" | ") for line in lines)
     wanted = asked.get("rows", {})
     for name in [*asked["columns"], *wanted]:
         if name not in header:
@@ -241,8 +254,12 @@ def headline_rows(content: dict, table: Callable[[str], str]) -> str:
                 raise InputError(f"{where}: {asked['table']} has no {name} {cell}{hint}")
     shown = [row for row in rows if all(row[name] in cells for name, cells in wanted.items())]
     columns = asked["columns"]
-    lines = [columns, ["---"] * len(columns), *([row[name] for name in columns] for row in shown)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    shown_lines = [
+        columns,
+        ["---"] * len(columns),
+        *([row[name] for name in columns] for row in shown),
+    ]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in shown_lines)
 
 
 def wrapped(text: str, first: str, later: str) -> str:
@@ -263,12 +280,20 @@ TABLES = (
     *("verdicts", "rankers", "findings", "example", "headlines", "tasks"),
     *("headlines_over_collections", "headline_rows", "stages"),
 )
+# Those that are lists or sentences.
+NO_ROWS = ("example", "headlines", "headlines_over_collections", "headline_rows", "verified")
 
 
 def own_tables(folder: Path) -> dict[str, list[list[str]]]:
     """Return the tables that a pipeline makes itself: name -> rows, first the header."""
-    files = sorted((folder / "metrics/readme").glob("*.json"))
-    return {name: rows for path in files for name, rows in read_json(path).items()}
+    found: dict[str, list[list[str]]] = {}
+    for path in sorted((folder / "metrics/readme").glob("*.json")):
+        for name, rows in read_json(path).items():
+            is_table = isinstance(rows, list) and rows and all(isinstance(r, list) for r in rows)
+            if not is_table or len({len(row) for row in rows}) > 1:
+                raise InputError(f"{path}: {name} is no list of rows of one length; {AGAIN}")
+            found[name] = [[str(cell) for cell in row] for row in rows]
+    return found
 
 
 def fill(
@@ -309,15 +334,22 @@ def render(folder: Path, name: str = "README.md") -> str:
     Of a pipeline that has a record of its own, from record/.
     """
     layout = read_layout(folder / "claims.yaml")
-    content = read_yaml(folder / "claims.yaml")
+    content = read_asked(folder / "claims.yaml", layout)
     published = content.get("published", {})
     names = stand_ins(folder, published) if published else {}
     own = own_tables(folder)
     trained = (content.get("trainings") or {}).get("params", [])
+    files: list[Path] = []
 
     def read(name: str) -> dict:
         record = folder / "record" / name
-        return read_json(record if record.is_file() else folder / "metrics" / name)
+        files.append(record if record.is_file() else folder / "metrics" / name)
+        return read_json(files[-1])
+
+    def made(name: str) -> str:
+        files.clear()
+        with reading(files, f"{AGAIN}, unless claims.yaml asks for what no run has"):
+            return table(name)
 
     def table(name: str) -> str:
         match name:
@@ -366,7 +398,7 @@ def render(folder: Path, name: str = "README.md") -> str:
             case "headlines_over_collections":
                 return headlines_over_collections(read("claims.json"), content, layout)
             case "headline_rows":
-                return headline_rows(content, table)
+                return headline_rows(content, table, own)
             case "stages":
                 return stages_table(folder / "dvc.yaml")
             case "verified":
@@ -376,12 +408,13 @@ def render(folder: Path, name: str = "README.md") -> str:
             case _:
                 raise ValueError(f"{name} is in TABLES but nothing makes it")
 
-    return fill((folder / name).read_text(encoding="utf-8"), table, own, name)
+    return fill((folder / name).read_text(encoding="utf-8"), made, own, name)
 
 
 @app.command()
-def main(folder: Path = typer.Argument(Path("."))) -> None:
+def main(folder: Path = typer.Argument(Path("."), help="folder of the dvc.yaml")) -> None:
     """Write the tables into README.md, and into RESULTS.md where there is one."""
+    check_pipeline_here(folder)
     texts = {name: render(folder, name) for name in PAGES if (folder / name).is_file()}
     if not texts:
         raise InputError(f"{folder}: has no {' or '.join(PAGES)}; give the folder of a pipeline")

@@ -13,6 +13,7 @@ import polars as pl
 import typer
 
 from genlab.core.files import md5_of, written_whole
+from genlab.core.pipeline import check_pipeline_here
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.pairing import SAME_UNIT
@@ -93,6 +94,7 @@ def columns_of(layout: Layout) -> list[str]:
 @app.command()
 def main(output: Path = typer.Argument(help="Parquet, kept by git and not by DVC")) -> None:
     """Write what comparisons read of this run's rows."""
+    check_pipeline_here()
     write_record(read_layout(Path("claims.yaml")), output)
 
 

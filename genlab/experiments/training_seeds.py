@@ -67,7 +67,7 @@ def check_trainings(path: Path, content: dict, params: Mapping) -> Trainings:
         raise InputError(f"{where}: must be like {FORM}")
     values, once = given["values"], given.get("once", [])
     names = params_named(f"{where}.params", given["params"], params)
-    arms = content.get("arms") or {}
+    arms = given_arms if isinstance(given_arms := content.get("arms"), dict) else {}
     check_moving(f"{where}.params", names, params, arms)
     whole = isinstance(values, list) and all(type(each) is int for each in values)
     if not whole or not values or len(set(values)) < len(values):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from genlab.core.files import write_json
+from genlab.core.shapes import reading
 from genlab.experiments.receipts import describe_hardware
 from genlab.experiments.revisions import parse_metrics
 
@@ -55,12 +56,18 @@ def describe_verified(folder: Path) -> str:
             "compares."
         )
     found = parse_metrics(folder / VERIFIED, (folder / VERIFIED).read_bytes(), None)
+    with reading([folder / VERIFIED], "run `python -m genlab verify` again, or remove it"):
+        return tell_verified(found, hash_record(folder))
+
+
+def tell_verified(found: dict, record: str) -> str:
+    """Return the sentence for what metrics/verified.json says; record: the hash of today's."""
     hardware, numbers = found["hardware"], found["numbers"]
     when = (
         f"{found['date']} ({hardware['maker']}, {hardware['vector_instructions']}, "
         f"{hardware['threads']} threads, commit {found['commit']})"
     )
-    if found["record"] != hash_record(folder):
+    if found["record"] != record:
         return f"This record has not been verified since it changed; the last one was on {when}."
     of = f"{numbers['equal']:,} numbers were equal"
     if numbers["within"]:

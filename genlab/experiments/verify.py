@@ -32,7 +32,7 @@ import typer
 
 from genlab.core.files import remove
 from genlab.core.params import flatten, is_number
-from genlab.core.pipeline import load_stages
+from genlab.core.pipeline import check_pipeline_here, load_stages
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.revisions import parse_metrics
 from genlab.experiments.verified import VERIFIED, hash_record, write_verified
@@ -311,6 +311,7 @@ def main(
         signal.signal(number, end_tidily)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
+    check_pipeline_here(folder)
     root = Path(git(folder, "rev-parse", "--show-toplevel"))
     below = folder.resolve().relative_to(root.resolve())
 

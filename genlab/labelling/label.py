@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from typer import Option
 
+from genlab.core.pipeline import check_pipeline_here
 from genlab.core.program import run, stage_app
 from genlab.labelling.desk import Desk, doorway, open_desk
 from genlab.labelling.label_files import LabelFile, check_rater
@@ -41,6 +42,8 @@ def main(
     browser: bool = Option(True, help="open the page in this machine's browser"),
 ) -> None:
     """Ask a rater about the texts that have no answer of theirs yet."""
+    if not questionnaire.is_file():
+        check_pipeline_here()
     sheet = read_questionnaire(questionnaire)
     known = add_fingerprints(read_texts(texts, sheet), sheet)
     sample = sample_texts(known, sheet, check_rater(rater))

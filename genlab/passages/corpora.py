@@ -24,6 +24,7 @@ from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS, QUERY_SCHEMA
 from genlab.passages.corpus_rows import CorpusFormat, PlacedQuery, hub_queries, read_queries
 from genlab.passages.judged_folders import find_judged_folder, judged_queries, texts_by_id
+from genlab.sources.archives import is_archive, unpacked_folder
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import count_files, is_hidden
 from genlab.sources.foreign_files import files_in
@@ -72,7 +73,7 @@ def read_file_corpus(
     n_negatives: int = 9,
     train_too: bool = False,
 ) -> Iterator[pl.DataFrame]:
-    """Yield the queries of a file or folder as frames of QUERY_SCHEMA; count files in `files`.
+    """Yield the queries of a file, folder or zip as frames of QUERY_SCHEMA; count files in `files`.
 
     `format` is a CorpusFormat. In a folder the file names tell the split; a single file, or a
     folder whose names tell nothing, is divided by a hash of the query text, `validation_share` (0
@@ -84,36 +85,49 @@ def read_file_corpus(
     end for an empty split or a corpus without a selected passage. A link that leads out of a
     folder, or a pipe in it, is refused.
     """
-    layout = CorpusFormat(format)
     counts: Counter = Counter() if files is None else files
-    parts: list[Part]
+    with unpacked_folder(path, counts) as (place, _):
+        parts = file_parts(
+            place, CorpusFormat(format), max_text_bytes, encoding, counts, n_negatives
+        )
+        yield from collect_frames(str(path), parts, limits, validation_share, train_too)
+
+
+def file_parts(
+    path: Path,
+    layout: CorpusFormat,
+    max_text_bytes: int,
+    encoding: Encoding,
+    counts: Counter,
+    n_negatives: int,
+) -> list[Part]:
+    """Return the parts of a file or folder, which are not read yet; count its files."""
     if layout in (CorpusFormat.auto, CorpusFormat.judged) and (found := find_judged_folder(path)):
         limits_of = n_negatives, max_text_bytes, encoding
-        parts = [
+        return [
             (str(file), split, partial(judged_queries, found, file, *limits_of))
             for file, split in with_splits(path, found.qrels, counts, found.beside)
         ]
-    elif layout is CorpusFormat.judged:
+    if layout is CorpusFormat.judged:
         raise InputError(
             f"{path}: no folder of judgements; corpus.format judged needs qrels beside "
             "corpus.jsonl and queries.jsonl (BEIR), or collection.tsv and queries.tsv (TREC)"
         )
-    else:
-        parts = [
-            (str(file), split, partial(read_queries, file, layout, max_text_bytes, encoding))
-            for file, split in find_data_files(Path(path), counts)
-        ]
-    yield from collect_frames(str(path), parts, limits, validation_share, train_too)
+    return [
+        (str(file), split, partial(read_queries, file, layout, max_text_bytes, encoding))
+        for file, split in find_data_files(path, counts)
+    ]
 
 
 def read_pool(
     path: Path, max_text_bytes: int, encoding: Encoding = Encoding.auto
 ) -> list[str] | None:
-    """Return all texts of a folder of judgements, judged or not; None if `path` is no such one."""
-    found = find_judged_folder(path)
-    if found is None:
-        return None
-    return [text for _, text in texts_by_id(found.corpus, encoding, max_text_bytes)]
+    """Return all texts of a folder or zip of judgements, judged or not; None if `path` is none."""
+    with unpacked_folder(path, Counter()) as (place, _):
+        found = find_judged_folder(place)
+        if found is None:
+            return None
+        return [text for _, text in texts_by_id(found.corpus, encoding, max_text_bytes)]
 
 
 def read_hub_corpus(
@@ -248,10 +262,12 @@ def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]
         raise InputError(f"{path}: neither a file nor a folder; correct corpus.path")
     if found := with_splits(path, data_files(path), counts):
         return found
-    names = [file.name + "/" * file.is_dir() for file in sorted(path.iterdir())]
+    there = sorted(path.iterdir())
+    names = [file.name + "/" * file.is_dir() for file in there]
+    alone = "; a zip is read if corpus.path names it" * any(map(is_archive, there))
     raise InputError(
-        f"{path}: no data files in this folder; it holds {some_of(names) or 'nothing'}; give files "
-        f"ending in {' '.join(EXTENSIONS)} (or .gz, .zst of these), named train, dev or validation"
+        f"{path}: no data files in it; it holds {some_of(names) or 'nothing'}; give files ending "
+        f"in {' '.join(EXTENSIONS)} (or .gz, .zst of these), named train, dev or validation{alone}"
     )
 
 

@@ -116,8 +116,8 @@ def judged_queries(
         listed = {query_id: listed[query_id] for query_id in judged if query_id in listed}
         if n_left := len(judged) - len(listed):
             print(
-                f"{found.run}: {n_left} of the {len(judged)} queries in {qrels} are not in it, and "
-                "left out",
+                f"{found.run.name}: {n_left} of the {len(judged)} queries in {qrels.name} are not "
+                "in it, and left out",
                 file=sys.stderr,
             )
     wanted = {passage for passages in listed.values() for passage in passages}

@@ -16,8 +16,9 @@ from genlab.core.markdown import markdown_table
 from genlab.core.params import did_you_mean
 from genlab.core.pipeline import read_pipeline
 from genlab.core.program import InputError
-from genlab.core.stand_ins import with_shown_names
-from genlab.experiments.layout import read_yaml
+from genlab.core.stand_ins import rankers_of, with_shown_names
+from genlab.experiments.claims_file import read_asked
+from genlab.experiments.layout import check_text, read_layout
 from genlab.experiments.revisions import read_params
 from genlab.report.page import (
     claims_table,
@@ -98,6 +99,8 @@ def read_artifacts(pipeline: Path) -> dict[str, Artifact]:
         for key, there in (("path", entry), ("type", entry), ("desc", entry), ("language", meta)):
             if not isinstance(there.get(key), str):
                 raise InputError(f"{where}: no {key}, as text{' under meta' * (there is meta)}")
+        for key in ("task", "one_of", "harness", "queries"):
+            check_text(f"{where}: meta.{key}", meta.get(key, ""))
         if entry["type"] not in KINDS:
             hint = did_you_mean(entry["type"], KINDS)
             raise InputError(f"{where}: type {entry['type']} is none of {', '.join(KINDS)}{hint}")
@@ -136,7 +139,7 @@ def model_card(artifact: Artifact, pipeline: str, made: Made, place: str) -> str
     from huggingface_hub import ModelCardData
 
     params = read_params(None)
-    scores, base_group, group = read_scores(artifact), params.get("base", {}), data_group(params)
+    scores, base_group, group = read_scores(artifact), group_in(params, "base"), data_group(params)
     base, data = hub_id(base_group), hub_id(group)
     metadata = ModelCardData(
         language=artifact.language,
@@ -199,7 +202,7 @@ def dataset_card(artifact: Artifact, pipeline: str, made: Made, table: Path) -> 
 def pipeline_parts(params: dict, scores: dict, made: Made) -> list[str]:
     """Return what every card of a pipeline says: the question, scores, claims, how to make it."""
     claims = read_metrics(METRICS, ["claims"]).get("claims", {}).get("claims", {})
-    asked = read_yaml(CLAIMS) if CLAIMS.is_file() else {}
+    asked = read_asked(CLAIMS, read_layout(CLAIMS)) if CLAIMS.is_file() else {}
     parts = ["## What was asked", read_question(PIPELINE)]
     if scores:
         parts += [
@@ -214,7 +217,7 @@ def pipeline_parts(params: dict, scores: dict, made: Made) -> list[str]:
             "after Holm's correction for all tests of the table; *within M*: the interval lies "
             "within the margin M, so the difference is of no size that matters; *not settled* is "
             "no evidence of absence.",
-            markdown_table(claims_table(claims, asked, params.get("rankers", {}))),
+            markdown_table(claims_table(claims, asked, rankers_of(params))),
         ]
     return [
         *parts,
@@ -279,8 +282,7 @@ def chosen_groups(artifact: Artifact, scores: dict, names: tuple[str, ...]) -> d
 
 def named_stand_ins(scores: dict) -> dict:
     """Return scores whose groups are rankers under the names that they are shown by."""
-    rankers = read_params(None).get("rankers", {})
-    return with_shown_names(scores, rankers)
+    return with_shown_names(scores, rankers_of(read_params(None)))
 
 
 def eval_results(scores: dict, artifact: Artifact, data: str) -> "list[EvalResult]":
@@ -323,7 +325,12 @@ def numbers_in(scores: dict, above: tuple[str, ...] = ()) -> list[tuple[tuple[st
 
 def data_group(params: dict) -> dict:
     """Return the group of params.yaml that says what a model was tuned on."""
-    return next((params[name] for name in DATA_GROUPS if name in params), {})
+    return group_in(params, *DATA_GROUPS)
+
+
+def group_in(params: dict, *names: str) -> dict:
+    """Return the first of these groups that a params.yaml has; {} if it has none."""
+    return next((params[name] for name in names if isinstance(params.get(name), dict)), {})
 
 
 def is_made_here(group: dict) -> bool:

@@ -88,13 +88,18 @@ class Chart:
 
 def read_plots(pipeline: Path) -> list[Plot]:
     """Return the plots of a dvc.yaml, in its order; InputError for one that cannot be drawn."""
-    content = read_pipeline(pipeline)
     plots = []
-    for entry in content.get("plots", []):
+    entries = read_pipeline(pipeline).get("plots") or []
+    if not isinstance(entries, list):
+        raise InputError(f"{pipeline}: plots must be a list of entries, each a title with keys")
+    for entry in entries:
         try:
             ((title, given),) = entry.items()
             (column,) = set(given["y"].values())
             labels = given.get("x_label", given["x"]), given.get("y_label", column)
+            words = (title, given["template"], given["x"], column, *given["y"], *labels)
+            if not all(isinstance(word, str) for word in words):
+                raise TypeError("what is no text")
             plots.append(Plot(title, given["template"], given["x"], given["y"], column, *labels))
         except (AttributeError, KeyError, TypeError, ValueError):
             raise InputError(

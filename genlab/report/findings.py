@@ -11,7 +11,7 @@ from pathlib import Path
 
 from genlab.core.params import is_number
 from genlab.core.params_file import read_params
-from genlab.core.stand_ins import shown_name
+from genlab.core.stand_ins import rankers_of, shown_name
 from genlab.report.charts import Plot, find_template, read_plots, read_rows
 
 SHOWN = 8  # lines; more nobody listens to
@@ -36,7 +36,7 @@ def read_rankers(params: Path) -> dict[str, dict]:
     """Return the rankers of a params.yaml; none if there is no such file or group."""
     if not params.is_file():
         return {}
-    return read_params(params.read_text(encoding="utf-8")).content.get("rankers", {})
+    return rankers_of(read_params(params.read_text(encoding="utf-8")).content)
 
 
 def named(row: dict, rankers: dict[str, dict]) -> dict:

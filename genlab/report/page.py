@@ -15,9 +15,9 @@ from pathlib import Path
 from genlab.core.files import write_json, written_whole
 from genlab.core.palette import PALETTE
 from genlab.core.params import flatten
-from genlab.core.program import InputError
 from genlab.core.stand_ins import shown_name
 from genlab.core.terminal import with_ends
+from genlab.experiments.revisions import parse_metrics
 from genlab.experiments.verdict_words import IDENTICAL, tell_size
 from genlab.report.charts import write_plots_library
 
@@ -76,10 +76,7 @@ def read_metrics(folder: Path, names: list[str]) -> dict[str, dict]:
     for name in names:
         path = folder / f"{name}.json"
         if path.is_file():
-            try:
-                found[name] = json.loads(path.read_text(encoding="utf-8"))
-            except json.JSONDecodeError as error:
-                raise InputError(f"{path}: no JSON ({error}); run `dvc repro`") from None
+            found[name] = parse_metrics(path, path.read_bytes(), None)
     return found
 
 

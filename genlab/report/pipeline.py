@@ -17,9 +17,12 @@ from typing import Annotated
 from typer import Option
 
 from genlab.core.files import md5_of
-from genlab.core.pipeline import OUTPUTS, read_entries
+from genlab.core.pipeline import OUTPUTS, check_pipeline_here, read_entries
 from genlab.core.program import run, stage_app
-from genlab.experiments.layout import read_layout, read_yaml
+from genlab.core.shapes import reading
+from genlab.core.stand_ins import rankers_of
+from genlab.experiments.claims_file import read_asked
+from genlab.experiments.layout import read_layout
 from genlab.experiments.receipts import make_receipt
 from genlab.experiments.revisions import parse_params
 from genlab.report.charts import Chart, draw_charts, read_plots
@@ -73,6 +76,7 @@ def main(
     plots_library: Annotated[Path, Option(help="JavaScript that draws `dvc plots show`")],
 ) -> None:
     """Write the page, the receipt and the plots library."""
+    check_pipeline_here()
     made = read_run()
     page = render_run(made, read_numbers(PIPELINE), draw_charts(PIPELINE))
     write_report(output, page, receipt, made.receipt, plots_library)
@@ -158,8 +162,10 @@ def read_numbers(pipeline: Path) -> dict[str, list[Table]]:
     found = read_metrics(METRICS, [*names_of_numbers(pipeline), "score_details"])
     details = found.pop("score_details", {})
     if "score" in found:
-        found["score"] = with_intervals(found["score"], details)
-    tables = {name: number_tables(content) for name, content in found.items()}
+        with reading([METRICS / "score.json", METRICS / "score_details.json"]):
+            found["score"] = with_intervals(found["score"], details)
+    with reading(METRICS / f"{name}.json" for name in found):
+        tables = {name: number_tables(content) for name, content in found.items()}
     return {name: shown for name, shown in tables.items() if shown}
 
 
@@ -183,10 +189,11 @@ def read_claims(settled: dict, params: dict) -> dict[str, list[Table]]:
     """Return the table of the settled claims, in claims.yaml's words; nothing if there are none."""
     if not settled.get("claims"):
         return {}
-    asked = read_yaml(CLAIMS) if CLAIMS.is_file() else {}
+    asked = read_asked(CLAIMS, read_layout(CLAIMS)) if CLAIMS.is_file() else {}
     rows = asked.get("rows", {}).get("path", "")
-    heading = "" if is_settled_on(settled, rows) else OF_OTHER_RUNS.format(rows=rows)
-    return {heading: [claims_table(settled["claims"], asked, params.get("rankers", {}))]}
+    with reading([METRICS / "claims.json"], "run `python -m genlab claims`"):
+        heading = "" if is_settled_on(settled, rows) else OF_OTHER_RUNS.format(rows=rows)
+        return {heading: [claims_table(settled["claims"], asked, rankers_of(params))]}
 
 
 def is_settled_on(settled: dict, rows: str) -> bool:

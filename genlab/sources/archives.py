@@ -1,29 +1,52 @@
-"""The members of a zip archive, read where it lies; a table alone lies on disk while it is read.
+"""Zip archives: members are read where they lie, one by one, or all unpacked while they are read.
 
 An archive is hostile until it is checked: names that lead elsewhere, links, and members that grow
 beyond all measure are refused by name.
 """
 
 import lzma
+import shutil
 import stat
+import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from typing import IO
 
 from genlab.core.program import InputError
+from genlab.core.scratch import scratch_root
+from genlab.sources.file_text import is_hidden
 from genlab.sources.foreign_files import named_as
+from genlab.sources.text_files import some_of
 
 MAX_MEMBER_BYTES = 1 << 28  # 256 MiB, as a row may have
 MAX_ARCHIVE_BYTES = 1 << 33  # 8 GiB unpacked; the Large Movie Review Dataset has 0.2
 # Text packs to a third or a tenth, a log to a hundredth; deflate's utmost is 1,032.
 MAX_RATIO = 200
 SMALL_BYTES = 1 << 20  # whatever their ratio, so small members do no harm
+STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # the second: of an empty one
+# Programs' own formats that are zip archives, told by a member's name.
+FORMATS = {
+    "[content_types].xml": "an Excel, Word or PowerPoint file; save its table as CSV",
+    "meta-inf/manifest.xml": "an OpenDocument file; save its table as CSV",
+}
+# What zipfile raises for a damaged member, or one that it cannot read: encrypted, packed otherwise.
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 
 
-def member_names(file: Path) -> list[str]:
+def is_archive(path: Path) -> bool:
+    """Tell whether `path` is a zip archive, by its first bytes."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as stream:
+        return stream.read(4) in STARTS
+
+
+def member_names(file: Path, max_member_bytes: int = MAX_MEMBER_BYTES) -> list[str]:
     """Return the names of the files in a zip archive, in order.
 
     Raises InputError for a damaged archive, a bomb, a name that leads out of it, or one met twice.
@@ -35,19 +58,43 @@ def member_names(file: Path) -> list[str]:
         raise InputError(
             f"{file}: not a zip archive that can be read ({error}); get it again"
         ) from None
-    seen: set[str] = set()
+    check_format(file, [member.filename for member in members])
+    seen: set[PurePosixPath] = set()
     for member in members:
-        check_member(file, member)
-        if member.filename in seen:
+        check_member(file, member, max_member_bytes)
+        if member_path(member.filename) in seen:
             raise InputError(f"{file}: {shown_name(member)} is in it twice; pack it again")
-        seen.add(member.filename)
-    total = sum(member.file_size for member in members)
+        seen.add(member_path(member.filename))
+    check_total(file, sum(member.file_size for member in members))
+    return sorted(member.filename for member in members)
+
+
+def check_format(file: Path, names: list[str]) -> None:
+    """Raise InputError for a program's own format that is a zip archive, too."""
+    lower = {name.lower() for name in names}
+    found = next((what for name, what in FORMATS.items() if name in lower), None)
+    if names and all(name.endswith(".npy") for name in lower):
+        found = "an archive of NumPy arrays; export it as JSON Lines"
+    if found:
+        raise InputError(f"{file}: this is {found}")
+
+
+def check_total(file: Path, total: int) -> None:
+    """Raise InputError if all members have too many bytes, or more than such an archive can hold.
+
+    Members may overlap, so that each alone is in measure.
+    """
     if total > MAX_ARCHIVE_BYTES:
         raise InputError(
             f"{file}: unpacked it would have {total} bytes, {MAX_ARCHIVE_BYTES} are allowed; "
             "give its parts, unpacked"
         )
-    return sorted(seen)
+    packed = file.stat().st_size
+    if total > max(SMALL_BYTES, MAX_RATIO * packed):
+        raise InputError(
+            f"{file}: it would grow from {packed} to {total} bytes, and at most {MAX_RATIO} times "
+            "are allowed: a zip bomb, or give it unpacked"
+        )
 
 
 def shown_name(member: zipfile.ZipInfo) -> str:
@@ -55,19 +102,20 @@ def shown_name(member: zipfile.ZipInfo) -> str:
     return repr(member.filename[:80])
 
 
-def check_member(file: Path, member: zipfile.ZipInfo) -> None:
+def check_member(file: Path, member: zipfile.ZipInfo, max_bytes: int) -> None:
     """Raise InputError for a member that leads elsewhere or is a bomb."""
     path = member_path(member.filename)
     mode = member.external_attr >> 16
-    if path.is_absolute() or ".." in path.parts or (path.parts[:1] and path.parts[0].endswith(":")):
+    leads_out = path.is_absolute() or ".." in path.parts or not path.parts
+    if leads_out or path.parts[0].endswith(":"):
         raise InputError(f"{file}: the name {shown_name(member)} leads out of it; pack it again")
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         raise InputError(f"{file}: {shown_name(member)} is a link or no file; pack it again")
     is_bomb = member.file_size > max(SMALL_BYTES, MAX_RATIO * member.compress_size)
-    if is_bomb or member.file_size > MAX_MEMBER_BYTES:
+    if is_bomb or member.file_size > max_bytes:
         raise InputError(
             f"{file}: {shown_name(member)} would grow from {member.compress_size} to "
-            f"{member.file_size} bytes; at most {MAX_RATIO} times and {MAX_MEMBER_BYTES} bytes are "
+            f"{member.file_size} bytes; at most {MAX_RATIO} times and {max_bytes} bytes are "
             "allowed: a zip bomb, or give it unpacked"
         )
 
@@ -79,27 +127,74 @@ def member_path(name: str) -> PurePosixPath:
 
 def read_members(file: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
     """Yield (name, content) of these members; a damaged one raises InputError."""
-    name = ""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            for name in names:
-                with archive.open(name) as member:
-                    content = member.read(MAX_MEMBER_BYTES + 1)
+    with zipfile.ZipFile(file) as archive:
+        for name in names:
+            with opened_member(archive, name) as member:
+                content = member.read(MAX_MEMBER_BYTES + 1)
                 if len(content) > MAX_MEMBER_BYTES:
                     raise zipfile.BadZipFile("longer than it says")
-                yield name, content
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,  # encrypted
-    ) as error:
+            yield name, content
+
+
+@contextmanager
+def opened_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+    """Open a member; what is damaged when the block reads it raises InputError."""
+    try:
+        with archive.open(name) as member:
+            yield member
+    except DAMAGE as error:
         raise InputError(
-            f"{file}: {name[:80]!r} in it is damaged or packed as nothing here reads ({error}); "
-            "get the archive again, or unpack it"
+            f"{archive.filename}: {name[:80]!r} in it is damaged or packed as nothing here reads "
+            f"({error}); get the archive again, or unpack it"
         ) from None
+
+
+@contextmanager
+def unpacked_folder(path: Path, counts: Counter) -> Iterator[tuple[Path, Path]]:
+    """Give the folder of a zip archive's files while the block reads them; `path` if it is none.
+
+    Hidden and system files are left out, counted and named. Folders above that hold nothing but
+    one other are passed over: the second path is the topmost, which messages call the archive.
+    Errors of the block do so by themselves. Its files lie on disk, not in memory, beside the
+    checkpoints. Raises InputError as `member_names`.
+    """
+    if not is_archive(path):
+        yield path, path
+        return
+    names = member_names(path, MAX_ARCHIVE_BYTES)
+    hidden = [name for name in names if is_hidden(name)]
+    counts["hidden"] += len(hidden)
+    if hidden:
+        print(f"not read, as hidden: {len(hidden)} ({some_of(hidden)})", file=sys.stderr)
+    scratch_root().mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="unpacked-", dir=scratch_root()) as name:
+        folder = Path(name)
+        with named_as(folder, str(path)):
+            unpack(path, [name for name in names if name not in hidden], folder)
+            yield below_single_folders(folder), folder
+
+
+def below_single_folders(folder: Path) -> Path:
+    """Return `folder`, or the first one below it that holds something else than one folder."""
+    inside = list(folder.iterdir())
+    is_single = len(inside) == 1 and inside[0].is_dir()
+    return below_single_folders(inside[0]) if is_single else folder
+
+
+def unpack(file: Path, names: Collection[str], folder: Path) -> None:
+    """Write these members of a zip archive to `folder`, piece by piece; InputError if one fails."""
+    with zipfile.ZipFile(file) as archive:
+        for name in names:
+            output = folder / member_path(name)
+            try:
+                output.parent.mkdir(parents=True, exist_ok=True)
+                with opened_member(archive, name) as member, open(output, "xb") as stream:
+                    shutil.copyfileobj(member, stream, SMALL_BYTES)
+            except OSError as error:
+                raise InputError(
+                    f"{file}: {name[:80]!r} in it cannot be unpacked to {folder.parent} "
+                    f"({error.strerror}); make room or unpack it yourself"
+                ) from None
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 
 from genlab.core.program import InputError
 from genlab.sources.file_text import RestLost
@@ -32,6 +33,11 @@ class BadRows:
 
     are_dropped: bool
     counts: Counter = field(default_factory=Counter)
+    names: tuple[str, str] = ("", "")  # of what is read, and as messages have it
+
+    def read_at(self, place: Path, given: Path) -> "BadRows":
+        """Return the same counts for files at `place`, which messages call `given`."""
+        return replace(self, names=(str(place), str(given)))
 
     def add(self, error: InputError) -> None:
         """Count a bad row and name the first few on stderr; raise it if rows are not dropped."""
@@ -39,7 +45,7 @@ class BadRows:
             raise InputError(f"{error}; or leave such rows out with corpus.bad_rows=drop")
         self.counts[reason_of(error)] += 1
         if self.counts.total() <= MOST_SHOWN:
-            print(f"left out: {error}", file=sys.stderr)
+            print(f"left out: {str(error).replace(*self.names)}", file=sys.stderr)
         elif self.counts.total() == MOST_SHOWN + 1:
             print("left out: more, see the counts", file=sys.stderr)
 

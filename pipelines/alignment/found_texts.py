@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from genlab.core.program import InputError
 from genlab.sources.archives import (
     MAX_MEMBER_BYTES,
+    is_archive,
     member_file,
     member_names,
     member_path,
@@ -78,7 +79,7 @@ def find_texts(path: Path, encoding: Encoding, files: Counter) -> Iterator[Found
         mood = mood_of(name)
         if is_hidden(name) and file != path:
             files["hidden"] += 1
-        elif file.suffix.lower() == ".zip":
+        elif is_archive(file) or file.suffix.lower() == ".zip":
             yield from texts_in_archive(file, encoding, files, unread)
         elif mood is not None and not is_table(file):
             files["read"] += 1

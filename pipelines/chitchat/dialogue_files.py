@@ -10,7 +10,6 @@ dialogue is named with its place and its fault; it stops the stage, or is left o
 """
 
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -24,19 +23,17 @@ from genlab.core.program import InputError
 from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS
 from genlab.sources.bad_rows import BadRows
+from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
-from genlab.sources.file_text import count_files, is_hidden, opened, recognise_start, text_lines
-from genlab.sources.foreign_files import files_in
+from genlab.sources.file_text import opened, recognise_start, text_lines
 from genlab.sources.hub import load_dataset
 from genlab.sources.json_text import json_rows
 from genlab.sources.text_files import (
     all_of,
     check_text,
-    data_extension,
     data_stem,
     dataset_rows,
     shown,
-    some_of,
 )
 from pipelines.chitchat.dialogue_pickles import pickled_rows
 from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
@@ -66,20 +63,22 @@ def read_dialogue_files(
     bad_rows: BadRows,
     counts: Counter | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Yield the dialogues of a file, or of all data files of a folder; n drawn of all (0: all).
+    """Yield the dialogues of a file, or of all data files of a folder or zip; n drawn (0: all).
 
     Counts files read, hidden and unread.
     """
-    files = find_files(path, Counter() if counts is None else counts)
-    stems = Counter(data_stem(file, EXTENSIONS) for file in files)
-    parts = (
-        (
-            stem if stems[stem := data_stem(file, EXTENSIONS)] == 1 else file.name,
-            read_rows(file, layout, encoding, bad_rows),
+    found = found_files(path, EXTENSIONS, Counter() if counts is None else counts)
+    with found as (place, files):
+        bad = bad_rows.read_at(place, path)
+        stems = Counter(data_stem(file, EXTENSIONS) for file in files)
+        parts = (
+            (
+                stem if stems[stem := data_stem(file, EXTENSIONS)] == 1 else file.name,
+                read_rows(file, layout, encoding, bad),
+            )
+            for file in files
         )
-        for file in files
-    )
-    yield from collect_frames(str(path), parts, column, max_text_bytes, n_dialogues, seed, bad_rows)
+        yield from collect_frames(str(path), parts, column, max_text_bytes, n_dialogues, seed, bad)
 
 
 def read_hub_dialogues(
@@ -104,36 +103,6 @@ def read_hub_dialogues(
     parts = [("hub", rows)]
     frames = collect_frames(hub_id, parts, column, max_text_bytes, n_dialogues, seed, bad_rows)
     return frames, commit
-
-
-def find_files(path: Path, counts: Counter) -> list[Path]:
-    """Return the file at `path`, or the data files of the folder there in order of name.
-
-    Counts files read, hidden and unread, and names those not read on stderr.
-    """
-    if path.is_file():
-        count_files(counts, [path], [path])
-        return [path]
-    if not path.is_dir():
-        raise InputError(f"{path}: no such file or folder; correct corpus.path")
-    files = [
-        path / name
-        for name in files_in(path, str(path), deep=False)
-        if data_extension(name) in EXTENSIONS and not is_hidden(name)
-    ]
-    there = sorted(path.iterdir())
-    count_files(counts, there, files)
-    unread = some_of([file.name + "/" * file.is_dir() for file in there if file not in files])
-    if unread:
-        n_unread = len(there) - len(files)
-        print(f"not read, as hidden or no data file: {n_unread} ({unread})", file=sys.stderr)
-    if not files:
-        raise InputError(
-            f"{path}: no file of dialogues in this folder (there: {unread or 'nothing'}); unpack "
-            f"archives, and give files ending in {' '.join(EXTENSIONS)} (but for pickles .gz and "
-            ".zst, too)"
-        )
-    return files
 
 
 def read_rows(

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from genlab.core.program import InputError
-from genlab.sources.file_text import one_line
+from genlab.sources.archives import MAX_RATIO, SMALL_BYTES
+from genlab.sources.file_text import one_line, opened
 
 ALLOWED = {
     *("PROTO", "FRAME", "STOP", "MARK"),
@@ -23,7 +24,6 @@ ALLOWED = {
     *("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET", "LONG_BINGET"),
 }
 NUMBERED = {"PUT", "BINPUT", "LONG_BINPUT"}  # keep an object under a number, from 0 or 1 on
-COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # gzip, zstd
 MAX_BYTES = 1 << 31  # 2 GiB; the study's 800,000 dialogues have about 0.2
 INSTEAD = "write the dialogues as JSON Lines instead"
 
@@ -46,11 +46,7 @@ def pickled_rows(file: Path) -> Iterator[tuple[str, Any]]:
     What a dialogue is made of is left to the reader of rows. Raises InputError for a pickle that
     builds anything else than lists and strings, or is damaged; nothing of it is run before.
     """
-    if file.stat().st_size > MAX_BYTES:
-        raise InputError(f"{file}: a pickle of more than {MAX_BYTES} bytes; {INSTEAD}")
-    content = file.read_bytes()
-    if content.startswith(COMPRESSED):
-        raise InputError(f"{file}: a compressed pickle; unpack it")
+    content = whole_pickle(file)
     check_opcodes(file, content)
     try:
         dialogues = ListUnpickler(io.BytesIO(content)).load()
@@ -61,6 +57,19 @@ def pickled_rows(file: Path) -> Iterator[tuple[str, Any]]:
         raise InputError(f"{file}: a pickle of one text, not of a list of dialogues; {INSTEAD}")
     for number, dialogue in enumerate(dialogues):
         yield f"{file}, dialogue {number} (counted from 0)", dialogue
+
+
+def whole_pickle(file: Path) -> bytes:
+    """Return the bytes of a pickle, packed or not; raise InputError for more than it may have."""
+    n_packed = file.stat().st_size
+    most = min(MAX_BYTES, max(SMALL_BYTES, MAX_RATIO * n_packed))
+    with opened(file) as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise InputError(
+            f"{file}: a pickle of more than {most} bytes (in a file of {n_packed}); {INSTEAD}"
+        )
+    return content
 
 
 def check_opcodes(file: Path, content: bytes) -> None:

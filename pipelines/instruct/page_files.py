@@ -1,19 +1,34 @@
-"""Pages from outside, for the base to be pretrained on: a JSON Lines file of url and text."""
+"""Pages from outside, for the base to be pretrained on: JSON Lines of url and text."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from genlab.core.program import InputError
 from genlab.core.seeds import draw
+from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
 from pipelines.instruct.task_files import object_rows
 
+EXTENSIONS = (".jsonl", ".ndjson", ".json")
+
 
 def read_pages(
-    path: Path, n_pages: int, seed: int, encoding: Encoding = Encoding.auto
+    path: Path,
+    n_pages: int,
+    seed: int,
+    encoding: Encoding = Encoding.auto,
+    counts: Counter | None = None,
 ) -> list[tuple[str, str]]:
-    """Return (url, text) of at most `n_pages` rows, drawn by seed: a file may be sorted."""
-    return list(draw(page_rows(path, encoding), n_pages, seed))
+    """Return (url, text) of at most `n_pages` rows, drawn by seed: a file may be sorted.
+
+    They are those of a file, or of all files of a folder or a zip; `counts` counts files read,
+    hidden and unread.
+    """
+    counts = Counter() if counts is None else counts
+    with found_files(path, EXTENSIONS, counts, "crawl.path") as (_, files):
+        rows = (row for file in files for row in page_rows(file, encoding))
+        return list(draw(rows, n_pages, seed))
 
 
 def page_rows(path: Path, encoding: Encoding) -> Iterator[tuple[str, str]]:

@@ -11,12 +11,13 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
 from genlab.core.params import check_commit
 from genlab.core.program import InputError
-from genlab.sources.archives import member_names, read_members
+from genlab.sources.archives import member_names, read_members, unpacked_folder
 from genlab.sources.decoding import Encoding, decode
 from genlab.sources.file_text import is_hidden
 from genlab.sources.foreign_files import files_in
@@ -200,33 +201,36 @@ NLTK: dict[str, tuple[str, Callable[[Path], Splits]]] = {
 }
 
 
-def read_task_folder(folder: Path, counts: Counter) -> dict[str, Splits]:
-    """Return the examples of the data sets found in a folder, by promptsource's name.
+def read_task_folder(path: Path, counts: Counter) -> dict[str, Splits]:
+    """Return the examples of the data sets in a folder, by promptsource's name.
 
-    Of two that have the same name the larger one is kept, and the other named. Counts files read,
-    hidden and unread. Raises InputError if nothing in the folder is known, for a link that leads
-    out of it, and for what is neither file nor folder.
+    `path` may be a zip of such a folder, or one of NLTK's archives. Of two data sets that have the
+    same name the larger one is kept, and the other named. Counts files read, hidden and unread.
+    Raises InputError if nothing there is known, for a link that leads out of the folder, and for
+    what is neither file nor folder.
     """
-    if not folder.is_dir():
-        raise InputError(f"tasks.path={folder}: no such folder")
+    if path.is_file() and path.name in NLTK:
+        return read_data_sets(path.parent, [Path(path.name)], counts)
+    with unpacked_folder(path, counts) as (folder, _):
+        if not folder.is_dir():
+            raise InputError(f"tasks.path={path}: no such folder, and no zip of one")
+        there = files_in(folder, f"tasks.path={path}", deep=True)
+        found = read_data_sets(folder, there, counts)
+    if not found:
+        known = ", ".join([*FEWGLUE, *NLTK])
+        raise InputError(f"tasks.path={path}: no data set that is known here ({known})")
+    return found
+
+
+def read_data_sets(folder: Path, there: list[Path], counts: Counter) -> dict[str, Splits]:
+    """Return the examples of the data sets among these files, whose paths are below `folder`."""
     found: dict[str, Splits] = {}
     places: dict[str, Path] = {}
-    there = files_in(folder, f"tasks.path={folder}", deep=True)
     visible = [name for name in there if not is_hidden(name)]
-    sources = [
-        (folder / path, name, lambda path=folder / path, change=change: read_fewglue(path, change))
-        for part, (name, change) in FEWGLUE.items()
-        for path in visible
-        if path.parent.name == part and PACKED_ENDING.sub("", path.name) == "train.jsonl"
-    ]
-    sources += [
-        (folder / path, name, lambda path=folder / path, read=read: read(path))
-        for part, (name, read) in NLTK.items()
-        for path in visible
-        if path.name == part
-    ]
-    unread = [name for name in visible if folder / name not in {path for path, _, _ in sources}]
-    counts.update(read=len(sources), hidden=len(there) - len(visible), unread=len(unread))
+    sources = data_sets(folder, visible)
+    unread = [name for name in visible if name not in {path for path, _, _ in sources}]
+    hidden = len(there) - len(visible)
+    counts.update(read=len(sources), hidden=hidden, unread=len(unread))
     if unread:
         print(
             f"not read, as of no known data set: {len(unread)} ({some_of(unread)})",
@@ -239,10 +243,23 @@ def read_task_folder(folder: Path, counts: Counter) -> dict[str, Splits]:
             if count(splits) <= count(found[name]):
                 continue
         found[name], places[name] = splits, path
-    if not found:
-        known = ", ".join([*FEWGLUE, *NLTK])
-        raise InputError(f"tasks.path={folder}: no data set that is known here ({known})")
     return found
+
+
+def data_sets(folder: Path, visible: list[Path]) -> list[tuple[Path, str, Callable[[], Splits]]]:
+    """Return path, promptsource's name and reader of each data set among a folder's files."""
+    sources: list[tuple[Path, str, Callable[[], Splits]]] = [
+        (path, name, partial(read_fewglue, folder / path, change))
+        for part, (name, change) in FEWGLUE.items()
+        for path in visible
+        if path.parent.name == part and PACKED_ENDING.sub("", path.name) == "train.jsonl"
+    ]
+    return sources + [
+        (path, name, partial(read, folder / path))
+        for part, (name, read) in NLTK.items()
+        for path in visible
+        if path.name == part
+    ]
 
 
 def count(splits: Splits) -> int:

@@ -19,6 +19,7 @@ from genlab.core.program import InputError
 from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS
 from genlab.sources.bad_rows import BadRow, BadRows
+from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
 from genlab.sources.hub import load_dataset
 from genlab.sources.text_files import all_of, check_text, data_stem, dataset_rows, shown
@@ -28,7 +29,6 @@ from pipelines.reviews.review_layouts import (
     Columns,
     ReviewFormat,
     check_column_names,
-    find_files,
     needed_columns,
     read_rows,
 )
@@ -73,21 +73,20 @@ def read_review_files(
     bad_rows: BadRows,
     counts: Counter | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Yield the reviews of a file, or of all data files of a folder; n_reviews drawn (0: all).
+    """Yield the reviews of a file, or of all files of a folder or zip; n_reviews drawn (0: all).
 
     Counts files read, hidden and unread. Raises InputError for what cannot be read, and if there is
     no review at all.
     """
-    files = find_files(path, Counter() if counts is None else counts)
-    stems = Counter(data_stem(file, EXTENSIONS) for file in files)
-    parts = (
-        (
-            name_of(file, stems),
-            read_rows(file, layout, columns, encoding, bad_rows.add),
+    found = found_files(path, EXTENSIONS, Counter() if counts is None else counts)
+    with found as (place, files):
+        bad = bad_rows.read_at(place, path)
+        stems = Counter(data_stem(file, EXTENSIONS) for file in files)
+        parts = (
+            (name_of(file, stems), read_rows(file, layout, columns, encoding, bad.add))
+            for file in files
         )
-        for file in files
-    )
-    yield from collect_frames(str(path), parts, columns, n_reviews, seed, bad_rows)
+        yield from collect_frames(str(path), parts, columns, n_reviews, seed, bad)
 
 
 def name_of(file: Path, stems: Counter) -> str:

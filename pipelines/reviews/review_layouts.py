@@ -5,8 +5,6 @@ the names of its columns, which are the user's to give.
 """
 
 import re
-import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,21 +18,16 @@ from genlab.sources.csv_text import csv_rows
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import (
     OnBadRow,
-    count_files,
-    is_hidden,
     recognise_start,
     stop,
     text_lines,
 )
-from genlab.sources.foreign_files import files_in
 from genlab.sources.json_text import array_rows
 from genlab.sources.text_files import (
     all_of,
     check_columns,
-    data_extension,
     line_rows,
     parquet_rows,
-    some_of,
 )
 
 
@@ -74,42 +67,6 @@ class Columns:
         """Return the named columns that a review can do without."""
         names = (self.organisation_column, self.address_column, self.rubrics_column)
         return [name for name in names if name != NONE]
-
-
-def find_files(path: Path, counts: Counter) -> list[Path]:
-    """Return the file at `path`, or the data files of the folder there in order of name.
-
-    Counts files read, hidden and unread.
-    """
-    if path.is_file():
-        count_files(counts, [path], [path])
-        return [path]
-    if not path.is_dir():
-        raise InputError(f"{path}: no such file or folder; correct corpus.path")
-    there = sorted(path.iterdir())
-    files = [
-        path / name
-        for name in files_in(path, str(path), deep=False)
-        if data_extension(name) in EXTENSIONS and not is_hidden(name)
-    ]
-    name_unread(there, files)
-    count_files(counts, there, files)
-    if not files:
-        names = some_of([file.name for file in there]) or "nothing"
-        raise InputError(
-            f"{path}: no data file in this folder (there: {names}); give files ending in "
-            f"{' '.join(EXTENSIONS)} (or .gz, .zst of these)"
-        )
-    return files
-
-
-def name_unread(there: Iterable[Path], files: Iterable[Path]) -> None:
-    """Name on stderr what lies in a corpus's folder and is not read."""
-    if unread := [file.name + "/" * file.is_dir() for file in there if file not in files]:
-        print(
-            f"not read, as hidden or no data file: {len(unread)} ({some_of(unread)})",
-            file=sys.stderr,
-        )
 
 
 def read_rows(

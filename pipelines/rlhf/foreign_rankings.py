@@ -11,39 +11,51 @@ summaries of a post two by two, and a prompt has one ranking, so the first compa
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
 from genlab.sources.bad_rows import BadRow, reason_of
+from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import recognise_start, text_lines
 from genlab.sources.hub import load_dataset
 from genlab.sources.json_text import json_rows
-from genlab.sources.text_columns import is_table, table_texts
+from genlab.sources.text_columns import TABLES, is_table, table_texts
 from genlab.sources.text_files import check_text, shown
 
 LONGEST = 100_000  # bytes of a prompt or an answer
 TURN, OTHER_TURN = "\n\nAssistant:", "\n\nHuman:"
 BESIDE_ANSWERS = ("prompt", "answers", "ranks", "demonstration")
 AGAIN = "prompt_again"
+# What is read of a folder or a zip.
+ROW_FILES = (".jsonl", ".ndjson", ".json")
+TEXT_FILES = (".txt", *TABLES)
 
 
-def read_file_rows(path: Path, dropped: Counter, encoding: Encoding = Encoding.auto) -> list[tuple]:
+def read_file_rows(
+    path: Path,
+    dropped: Counter,
+    encoding: Encoding = Encoding.auto,
+    counts: Counter | None = None,
+) -> list[tuple]:
     """Return rows of PROMPT_SCHEMA without purpose; InputError with file and line for a bad one.
 
-    Later comparisons of a prompt's answers are counted in `dropped`.
+    They are those of a file of JSON, of all such files of a folder, or of a zip. Later comparisons
+    of a prompt's answers are counted in `dropped`, files read, hidden and unread in `counts`.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; corpus.path is a file of JSON lines")
 
     def count(error: InputError) -> None:
         if reason_of(error) != AGAIN:
             raise error
         dropped[AGAIN] += 1
 
-    kept = list(checked(json_rows(path, "prompts with ranked answers", encoding), count))
+    found = found_files(path, ROW_FILES, Counter() if counts is None else counts)
+    with found as (_, files):
+        rows = (json_rows(file, "prompts with ranked answers", encoding) for file in files)
+        kept = list(checked(chain.from_iterable(rows), count))
     tell_again(dropped)
     return kept
 
@@ -79,26 +91,31 @@ def tell_again(dropped: Counter) -> None:
         )
 
 
-def read_plain_texts(path: Path, encoding: Encoding = Encoding.auto) -> list[str]:
+def read_plain_texts(
+    path: Path, encoding: Encoding = Encoding.auto, counts: Counter | None = None
+) -> list[str]:
     """Return the lines of a file that have text, or the texts of a table; [] for none.
 
-    Raises InputError for a file without text.
+    Of a folder or a zip all such files are read, and files counted as `read_file_rows` does.
+    Raises InputError where nothing has text.
     """
     if str(path) == "none":
         return []
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; corpus.texts_path is a text a line, or none")
-    is_parquet, _ = recognise_start(path, "a text a line", encoding)
-    if is_parquet:
-        raise InputError(f"{path}: this is Parquet; corpus.texts_path is a text a line, or none")
-    rows = table_texts(path, encoding) if is_table(path) else text_lines(path, encoding)
-    texts = []
-    for place, text in rows:
-        check_text(place, "text", text, sys.maxsize)
-        texts.append(str(text).strip())
+    counts = Counter() if counts is None else counts
+    with found_files(path, TEXT_FILES, counts, "corpus.texts_path") as (_, files):
+        texts = [text for file in files for text in texts_of_file(file, encoding)]
     if not any(texts):
         raise InputError(f"{path}: no line has text; corpus.texts_path=none goes without")
     return list(filter(None, texts))
+
+
+def texts_of_file(file: Path, encoding: Encoding) -> Iterator[str]:
+    """Yield the lines of a file, or the texts of a table, without blanks around them."""
+    is_parquet, _ = recognise_start(file, "a text a line", encoding)
+    rows = table_texts if is_parquet or is_table(file) else text_lines
+    for place, text in rows(file, encoding):
+        check_text(place, "text", text, sys.maxsize)
+        yield str(text).strip()
 
 
 def checked(

@@ -80,7 +80,9 @@ def test_the_flagship_takes_from_a_pipelines_record_what_it_says_of_the_same_cla
     (folder / "claims.yaml").write_text(
         "rows: {path: a.csv, unit: id, metrics: {place: {column: p, better: lower}}}\n"
         "same_as_root: {a: x, b: y}\nfindings: [x]\n"
-        "claims: {x: {claim: X., metric: place}, y: {claim: Y., metric: place}}\n",
+        "arms: {main: {}}\nclaims:\n"
+        "  x: {claim: X., metric: place, a: main, b: main, expect: lower}\n"
+        "  y: {claim: Y., metric: place, a: main, b: main, expect: lower}\n",
         encoding="utf-8",
     )
     assert elsewhere_of(tmp_path) == {}

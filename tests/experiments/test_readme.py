@@ -486,5 +486,6 @@ def test_a_file_of_numbers_that_is_cut_is_named(tmp_path):
 
 
 def test_a_folder_without_a_page_to_write_into_is_named(tmp_path):
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     with pytest.raises(InputError, match=r"has no README.md or RESULTS.md; give the folder"):
         main(tmp_path)

@@ -943,10 +943,71 @@ def test_a_bad_file_is_one_clear_error(tmp_path, name, content, reason):
     assert reason in error_of(folder_with(tmp_path, name, content))
 
 
-def test_a_zip_named_json_is_recognised(tmp_path):
-    with zipfile.ZipFile(tmp_path / "train.json", "w") as archive:
-        archive.writestr("train.json", json.dumps(ROWS))
-    assert "a zip archive; unpack it" in error_of(tmp_path / "train.json")
+def zipped(path: Path, members: dict[str, str | bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize("name", ["corpus.zip", "corpus.json"])
+def test_a_zip_is_read_as_the_folder_of_its_files(tmp_path, name):
+    members = {
+        "mine/train.jsonl.gz": gzip.compress(lines_text(ROWS).encode()),
+        "mine/dev.jsonl": lines_text([hub_row(1000)]),
+        "mine/README.md": "x",
+        "__MACOSX/mine/._dev.jsonl": b"\0",
+    }
+    path = zipped(tmp_path / name, members)
+    files = Counter()
+    rows = read(path, n_train=0, files=files)
+    assert rows == [*(expected_row(n, "train") for n in (0, 1)), expected_row(1000, "validation")]
+    assert files == {"read": 2, "hidden": 1, "unread": 1}
+    assert corpora.files_read(path) == [path]
+    alone = zipped(
+        tmp_path / "alone.zip", {"mine.jsonl": lines_text([hub_row(n) for n in range(9)])}
+    )
+    assert len(read(alone, n_validation=1)) == 1 + sum(r["split"] == "train" for r in read(alone))
+
+
+def test_a_zip_of_judgements_is_read_with_its_pool(tmp_path):
+    texts = [{"_id": f"d{n}", "title": "", "text": f"text {n}"} for n in range(3)]
+    members = {
+        "beir/corpus.jsonl": lines_text(texts),
+        "beir/queries.jsonl": lines_text([{"_id": "q", "text": "what"}]),
+        "beir/qrels/test.tsv": "query-id\tcorpus-id\tscore\nq\td1\t1\nq\td0\t0\n",
+    }
+    path = zipped(tmp_path / "beir.zip", members)
+    [row] = read(path, validation_share=1.0)
+    assert row["passages"] == [
+        {"text": "text 1", "is_selected": True},
+        {"text": "text 0", "is_selected": False},
+    ]
+    assert corpora.read_pool(path, 1000) == ["text 0", "text 1", "text 2"]
+    members["beir/qrels/test.tsv"] += "q\td9\t1\n"
+    zipped(path, members)
+    assert f"{path}/beir/qrels/test.tsv, line 4: passage 'd9' is not in {path}/beir/corpus" in (
+        error_of(path, validation_share=1.0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"mine/a.txt.md": "x"}, "/mine: no data files in it; it holds a.txt.md; give"),
+        ({}, ": no data files in it; it holds nothing"),
+        ({"train.jsonl": "{"}, "/train.jsonl, line 1: broken JSON"),
+        ({"../train.jsonl": "{}"}, "leads out of it"),
+        ({"train.jsonl": " " * 3_000_000}, "a zip bomb"),
+        ({"[Content_Types].xml": "<x/>", "xl/a.xml": "<x/>"}, "this is an Excel, Word or Power"),
+        ({"mimetype": "x", "META-INF/manifest.xml": "<x/>"}, "this is an OpenDocument file"),
+        ({"a.npy": "x"}, "an archive of NumPy arrays"),
+        ({"train.zip": "x", "dev.tsv.bak": "y"}, "it holds dev.tsv.bak, train.zip"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_zip_without_queries_is_one_clear_error(tmp_path, members, reason):
+    assert reason in error_of(zipped(tmp_path / "a.zip", members))
 
 
 def test_columns_of_unequal_rows_name_the_row(tmp_path):

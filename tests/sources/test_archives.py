@@ -25,7 +25,7 @@ def test_members_are_read_in_order_of_name(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("name", ["../up.txt", "/etc/x", "a/../../x", "C:/x", "..\\x"])
+@pytest.mark.parametrize("name", ["../up.txt", "/etc/x", "a/../../x", "C:/x", "..\\x", "."])
 def test_a_name_that_leads_out_is_refused(tmp_path, name):
     path = pack(tmp_path / "a.zip", [(name, b"x")])
     with pytest.raises(InputError, match=r"a.zip: the name .* leads out of it"):
@@ -49,6 +49,11 @@ def test_a_bomb_is_refused_by_its_ratio_and_by_its_size(tmp_path, monkeypatch):
         member_names(path)
     path = pack(tmp_path / "b.zip", [("a", b"x" * 600), ("b", b"y" * 600)])
     assert member_names(path) == ["a", "b"]
+    with monkeypatch.context() as patched:  # members that overlap: each alone is in measure
+        patched.setattr(archives, "SMALL_BYTES", 1000)
+        patched.setattr(archives, "MAX_RATIO", 4)
+        with pytest.raises(InputError, match=r"it would grow from \d+ to 1200 bytes"):
+            member_names(path)
     monkeypatch.setattr(archives, "MAX_ARCHIVE_BYTES", 1000)
     with pytest.raises(InputError, match=r"unpacked it would have 1200 bytes"):
         member_names(path)

@@ -3,8 +3,10 @@
 import ast
 import importlib
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 from genlab.__main__ import COMMANDS, OWN_PROGRAMS, listing
 from genlab.core.deps import source_of
 from genlab.core.numerics import has_avx2
+from genlab.core.pipeline import check_pipeline_here
 from genlab.core.program import InputError
 from tests.project_copy import ROOT
 
@@ -93,6 +96,11 @@ def test_in_a_pipelines_folder_it_works_from_any_shell_without_settings(folder):
         "back",
         "deps",
         "check",
+        "rows metrics/rows.parquet",
+        "report page.html --receipt receipt.json --plots_library vega.js",
+        "readme",
+        "verify",
+        "label --rater anna",
     ],
 )
 def test_what_needs_a_pipeline_says_so_first_in_another_folder(tmp_path, monkeypatch, words):
@@ -103,6 +111,18 @@ def test_what_needs_a_pipeline_says_so_first_in_another_folder(tmp_path, monkeyp
     assert isinstance(result.exception, InputError)
     assert str(result.exception) == "no dvc.yaml here; run this in the folder of a pipeline"
     assert result.output == "" and not list(tmp_path.iterdir())
+
+
+def test_below_a_pipeline_the_nearest_one_is_named(tmp_path, monkeypatch):
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "stages").mkdir()
+    monkeypatch.chdir(tmp_path / "stages")
+    expected = "no dvc.yaml here; run this in the folder of a pipeline: the nearest one above is "
+    expected += str(tmp_path)
+    with pytest.raises(InputError, match=f"^{re.escape(expected)}$"):
+        check_pipeline_here()
+    with pytest.raises(InputError, match=r"^no dvc.yaml in ../none; run this in the folder of a"):
+        check_pipeline_here(Path("../none"))
 
 
 def test_queue_says_in_a_line_that_experiments_can_be_queued(tmp_path, monkeypatch):

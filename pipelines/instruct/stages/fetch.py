@@ -34,7 +34,9 @@ def tasks(
     templates_output: Path,
     metrics: Metrics,
     source: Annotated[Source, Option()],
-    path: Annotated[Path, Option(help="mini: the world's words; file: a folder of data sets")],
+    path: Annotated[
+        Path, Option(help="mini: the world's words; file: a folder, or zip, of data sets")
+    ],
     templates: Annotated[Path, Option(help="folder of promptsource's templates.yaml")],
     hub_sets: Annotated[list[str], Option(help="hub: NAME@COMMIT/CONFIGURATION; repeat it")],
     n_train: Annotated[int, Option(min=2, help="examples of a task, at most")],
@@ -87,13 +89,15 @@ def crawl(
     from pipelines.instruct.page_files import read_pages
 
     check_crawl(source)
+    files: Counter[str] = Counter()
     if source is Source.mini:
         pages = list(make_crawl(read_world(path), n_pages, bad_share, seed))
     else:
-        pages = read_pages(path, n_pages, seed, encoding)
+        pages = read_pages(path, n_pages, seed, encoding, files)
     write_table(output, [pl.DataFrame(pages, PAGE_SCHEMA, orient="row")], PAGE_SCHEMA)
     n_characters = sum(len(text) for _, text in pages)
-    write_json(metrics, {"pages": len(pages), "characters": n_characters})
+    counts = {"pages": len(pages), "characters": n_characters}
+    write_json(metrics, counts | ({"files": dict(files)} if files else {}))
 
 
 def check_crawl(source: Source) -> None:

@@ -40,7 +40,7 @@ def corpus(
     texts_output: Path,
     metrics: Metrics,
     source: Annotated[Source, Option()],
-    path: Annotated[Path, Option(help="mini: the vocabulary; file: rankings, a JSON row a line")],
+    path: Annotated[Path, Option(help="mini: the vocabulary; file: rankings, JSON, or zip")],
     texts_path: Annotated[Path, Option(help="hub, file: plain text, a document a line; or none")],
     encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
     hub_id: Annotated[str, Option()],
@@ -53,14 +53,15 @@ def corpus(
 ) -> None:
     """Fetch the prompts and the plain text."""
     dropped: Counter[str] = Counter()
+    files: Counter[str] = Counter()
     if source is Source.mini:
         rows, texts = mini_world.make_mini(path, wanted, n_texts, seed)
     else:
         if source is Source.file:
-            rows = foreign_rankings.read_file_rows(path, dropped, encoding)
+            rows = foreign_rankings.read_file_rows(path, dropped, encoding, files)
         else:
             rows = foreign_rankings.read_hub_rows(hub_id, hub_name, revision, dropped)
-        texts = foreign_rankings.read_plain_texts(texts_path, encoding)
+        texts = foreign_rankings.read_plain_texts(texts_path, encoding, files)
     names = [name for name in PROMPT_SCHEMA if name != "purpose"]
     kinds = {name: PROMPT_SCHEMA[name] for name in names}
     prompts = assign_purposes(pl.DataFrame(rows, kinds, orient="row"), wanted, seed, dropped)
@@ -71,7 +72,8 @@ def corpus(
     counts = {purpose: int((prompts["purpose"] == purpose).sum()) for purpose in PURPOSES}
     left_out = {"total": dropped.total(), **dropped}
     of_texts = {"texts": len(texts), "validation_texts_in_train": len(texts) - kept_texts.height}
-    write_json(metrics, {"rows": len(rows), **counts, **of_texts, "left_out": left_out})
+    read = {"files": dict(files)} if files else {}
+    write_json(metrics, {"rows": len(rows), **counts, **of_texts, "left_out": left_out} | read)
 
 
 def check_base(source: ModelSource, path: Path, sizes: Sizes) -> None:

@@ -2,15 +2,18 @@
 
 import gzip
 import io
+import json
 import os
 import pickle
 import struct
+import zipfile
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -158,10 +161,36 @@ def test_a_pickle_that_keeps_its_objects_by_number_is_read_in_every_protocol(tmp
 
 
 @pytest.mark.parametrize("layout", [DialogueFormat.auto, DialogueFormat.pickle])
-def test_a_compressed_pickle_is_to_be_unpacked(tmp_path, layout):
-    (tmp_path / "a.pkl.gz").write_bytes(gzip.compress(pickle.dumps([TURNS])))
-    with pytest.raises(InputError, match=r"a\.pkl\.gz: a compressed pickle; unpack it"):
-        read(tmp_path / "a.pkl.gz", layout=layout)
+def test_a_compressed_pickle_is_read_and_a_bomb_refused(tmp_path, layout):
+    packed = {
+        "gz": gzip.compress(pickle.dumps(TURNS)),
+        "zst": pa.compress(pickle.dumps(TURNS), "zstd", asbytes=True),
+    }
+    for ending, content in packed.items():
+        (tmp_path / f"a.pkl.{ending}").write_bytes(content)
+        assert read(tmp_path / f"a.pkl.{ending}", layout=layout) == TURNS
+    bomb = gzip.compress(pickle.dumps([["а" * 2_000_000]]))
+    (tmp_path / "b.pkl.gz").write_bytes(bomb)
+    with pytest.raises(InputError, match=r"b\.pkl\.gz: a pickle of more than 1048576 bytes \(in a"):
+        read(tmp_path / "b.pkl.gz", layout=layout)
+
+
+def test_a_zip_is_read_as_a_folder_and_what_is_left_out_is_named_in_it(tmp_path, capsys):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("talks/a.txt", "- Привет!\n- Здравствуй.\n")
+        archive.writestr("talks/b.jsonl.gz", gzip.compress(json.dumps(TURNS[1]).encode()))
+        archive.writestr("talks/c.jsonl", '["а", 1]\n')
+        archive.writestr("__MACOSX/talks/._a.txt", "\0")
+    bad = BadRows(are_dropped=True)
+    files = Counter()
+    frames = read_dialogue_files(
+        path, DialogueFormat.auto, Encoding.auto, "dialogue", 1000, 0, 1, bad, files
+    )
+    assert pl.concat(frames)["turns"].to_list() == TURNS
+    assert files == {"read": 3, "hidden": 1, "unread": 0} and bad.counts == {"row": 1}
+    said = f"left out: {path}/talks/c.jsonl, line 1: turn 1 is 1, not text; correct it\n"
+    assert said in capsys.readouterr().err
 
 
 def test_a_damaged_pickle_and_a_list_in_itself_are_one_line(tmp_path):
@@ -189,7 +218,7 @@ def test_a_damaged_pickle_and_a_list_in_itself_are_one_line(tmp_path):
         ("a.jsonl", b'{"turns": ["a"]}\n', "no 'dialogue' in it"),
         ("a.jsonl", b'["a"\n', "broken JSON"),
         ("a.txt", b"PK\x03\x04zip", "a zip archive; unpack it"),
-        ("a.csv", b"a,b\n", "no file of dialogues in this folder"),
+        ("a.csv", b"a,b\n", r"no data file in it \(there: a.csv\)"),
     ],
 )
 def test_a_bad_file_is_one_line_with_its_place(tmp_path, name, content, expected):

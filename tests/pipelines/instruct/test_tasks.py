@@ -272,7 +272,7 @@ def test_a_page_without_text_is_named_whether_drawn_or_not(tmp_path):
     path.write_text("\n")
     with pytest.raises(InputError, match="^" + re.escape(f"{path}: the file is empty; give one")):
         read_pages(path, 1, 1)
-    with pytest.raises(InputError, match=r"none\.jsonl: cannot be read"):
+    with pytest.raises(InputError, match=r"none\.jsonl: no such file or folder; correct crawl"):
         read_pages(tmp_path / "none.jsonl", 1, 1)
     path.write_bytes('{"url": "u", "text": "té"}\n'.encode("mac-roman"))
     assert read_pages(path, 1, 1, Encoding.mac_roman) == [("u", "té")]
@@ -283,6 +283,40 @@ def pack(path, members):
         for name, content in members.items():
             archive.writestr(name, content)
     return path
+
+
+def test_pages_and_data_sets_are_read_out_of_a_zip(tmp_path):
+    page = json.dumps({"url": "u", "text": "a"}) + "\n"
+    path = pack(tmp_path / "pages.zip", {"a.jsonl": page, "b.json": f"[{page}]", "c.md": "x"})
+    counts = Counter()
+    assert read_pages(path, 9, 1, counts=counts) == [("u", "a")] * 2
+    assert counts == {"read": 2, "hidden": 0, "unread": 1}
+    row = {"premise": "p", "hypothesis": "h", "label": "entailment"}
+    members = {
+        "few/RTE/train.jsonl": json.dumps(row),
+        "few/notes.txt": "x",
+        "__MACOSX/few/RTE/train.jsonl": "\0",
+    }
+    path = pack(tmp_path / "few.zip", members)
+    counts = Counter()
+    assert read_task_folder(path, counts) == {"super_glue/rte": {"all": [row | {"label": 0}]}}
+    assert counts == {"read": 1, "hidden": 1, "unread": 1}
+    pack(path, members | {"few/RTE/train.jsonl": "{}"})
+    with pytest.raises(InputError, match=rf"^{path}/few/RTE/train.jsonl, line 1: 'label' does not"):
+        read_task_folder(path, Counter())
+
+
+def test_one_of_nltks_archives_may_be_given_alone(tmp_path):
+    members = {"qc/train.txt": "HUM:ind Who ?\n", "qc/test.txt": "ABBR:exp What ?\n"}
+    path = pack(tmp_path / "qc.zip", members)
+    (tmp_path / "other.txt").write_text("x")
+    counts = Counter()
+    assert list(read_task_folder(path, counts)) == ["trec"]
+    assert counts == {"read": 1, "hidden": 0, "unread": 0}
+    with pytest.raises(InputError, match=r"no data set that is known here"):
+        read_task_folder(pack(tmp_path / "mine.zip", {"a.txt": "x"}), Counter())
+    with pytest.raises(InputError, match=r"other\.txt: no such folder, and no zip of one"):
+        read_task_folder(tmp_path / "other.txt", Counter())
 
 
 def test_a_folder_without_data_and_an_archive_that_is_broken_are_named(tmp_path):

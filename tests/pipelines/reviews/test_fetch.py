@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import zipfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -210,6 +211,22 @@ def test_a_folder_gives_the_reviews_of_its_data_files(tmp_path):
     assert [row["review_id"] for row in read(tmp_path)] == ["a-0", "a-1", "b-0", "b-1"]
 
 
+def test_a_zip_is_read_as_a_folder_and_a_bad_row_in_it_is_named(tmp_path, capsys):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.tskv", TSKV + "rating=0.\ttext=Да\n")
+        archive.writestr("b.csv.gz", gzip.compress(CSV.encode()))
+        archive.writestr(".DS_Store", b"\0")
+    rows, counts = read(path, drop=True)
+    assert [row["review_id"] for row in rows] == ["a-0", "a-1", "b-0", "b-1"]
+    assert counts == {"rating": 1}
+    said = capsys.readouterr().err
+    assert f"left out: {path}/a.tskv, line 3: rating is '0.'" in said
+    assert "not read, as hidden: 1 (.DS_Store)" in said
+    with pytest.raises(InputError, match=rf"^{path}/a.tskv, line 3: rating is '0.'"):
+        read(path)
+
+
 def test_tskv_escapes_are_undone_and_other_backslashes_stay(tmp_path):
     path = write(tmp_path / "a", r"rating=3.	text=a\\nb\tc\=d\e")
     assert read(path)[0]["text"] == "a\\nb\tc=d\\e"
@@ -281,7 +298,7 @@ def test_an_id_met_twice_is_a_bad_row(tmp_path):
         ("a.jsonl", '{"text": ', "line 1: broken JSON"),
         ("a.jsonl", "  \n", "the file is empty"),
         ("a.parquet", b"PAR1 and no more", "not a whole Parquet file"),
-        ("a.zip", b"PK\x03\x04", "a zip archive"),
+        ("a.zip", b"PK\x03\x04", "a.zip: not a zip archive that can be read"),
         ("a.tskv", b"rating=5.\ttext=\xff", "line 1: invalid UTF-8"),
     ],
 )
@@ -299,7 +316,7 @@ def test_a_csv_row_with_a_column_too_many_is_a_bad_row(tmp_path):
 def test_nothing_there_and_nothing_but_bad_rows_are_errors(tmp_path):
     with pytest.raises(InputError, match=r"no such file or folder; correct corpus.path"):
         read(tmp_path / "none")
-    with pytest.raises(InputError, match=r"no data file in this folder \(there: nothing\)"):
+    with pytest.raises(InputError, match=r"no data file in it \(there: nothing\)"):
         read(tmp_path)
     path = write(tmp_path / "a.tskv", "rating=0.\ttext=Да\n" * 12)
     with pytest.raises(InputError, match=r"no reviews in it \(12 rows are bad\)"):

@@ -1,6 +1,7 @@
 """Rankings from outside and from the labeller: pairs, ties, and what is refused."""
 
 import json
+import zipfile
 from collections import Counter
 
 import polars as pl
@@ -111,11 +112,42 @@ def test_a_json_array_is_read_and_foreign_files_are_named(tmp_path):
     path = tmp_path / "ranks.json"
     path.write_text(json.dumps([{"prompt": "p", "answers": ["a", "b"]}], indent=2))
     assert read_rows(path)[0][1:3] == ("p", "a")
-    for content, what in ((b"PAR1...", "Parquet"), (b"PK\x03\x04...", "a zip archive")):
+    for content, message in (
+        (b"PAR1...", "this is Parquet|not a whole Parquet file"),
+        (b"PK\x03\x04...", "not a zip archive that can be read"),
+        (b"%PDF-1.4", "this is a PDF"),
+    ):
         path.write_bytes(content)
         for read in (read_rows, read_plain_texts):
-            with pytest.raises(InputError, match=f"ranks.json: this is {what}"):
+            with pytest.raises(InputError, match=f"ranks.json: ({message})"):
                 read(path)
+
+
+def test_rankings_and_texts_of_a_folder_or_a_zip_are_those_of_its_files(tmp_path):
+    folder = tmp_path / "ranks"
+    for name in ("a", "b"):
+        write = folder / f"{name}.jsonl"
+        write.parent.mkdir(exist_ok=True)
+        write.write_text(json.dumps({"prompt": name, "answers": ["x", "y"]}) + "\n")
+    (folder / "notes.md").write_text("x")
+    (folder / "texts.txt").write_text("abc\n\nd, e\n")
+    path = tmp_path / "ranks.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, f"ranks/{file.name}")
+    for given in (folder, path):
+        files = Counter()
+        rows = read_file_rows(given, Counter(), counts=files)
+        assert [row[:2] for row in rows] == [("prompt-0000000", "a"), ("prompt-0000001", "b")]
+        assert files == {"read": 2, "hidden": 0, "unread": 2}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(folder / "texts.txt", "texts.txt")
+        archive.writestr("more.csv", "id,text\n1,f\n")
+    assert read_plain_texts(path) == ["f", "abc", "d, e"]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jsonl", '{"prompt": "p"}\n')
+    with pytest.raises(InputError, match=rf"^{path}/a.jsonl, line 1: it needs answers"):
+        read_rows(path)
 
 
 @pytest.mark.parametrize(
