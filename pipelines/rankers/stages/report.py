@@ -37,7 +37,7 @@ def main(
     tables, ladders = examples_by_judge(read_table(probes), altered), draw_ladders()
     page = render_run(
         made,
-        numbers=read_numbers(PIPELINE) | quality_tables(),
+        numbers=read_numbers(PIPELINE) | quality_tables([*made.values["params"]["rankers"]]),
         charts=[*ladders, *(c for c in draw_charts(PIPELINE) if c.title != LADDER)],
         findings={chart.title: finding for chart, finding in ladders.items()},
         examples=first_examples(tables),
@@ -71,12 +71,9 @@ def draw_ladders() -> dict[Chart, str]:
     return charts
 
 
-def quality_tables() -> dict[str, list[Table]]:
+def quality_tables(names: list[str]) -> dict[str, list[Table]]:
     """Return how many queries each ranker was judged on, and its quality with intervals."""
-    found = {
-        path.stem: read_metrics(path.parent, [path.stem])[path.stem]
-        for path in sorted((METRICS / "score_candidates").glob("*.json"))
-    }
+    found = read_metrics(METRICS / "score_candidates", sorted(names))
     return {f"quality of {name}": number_tables(content) for name, content in found.items()}
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from pipelines.rankers.stages import alter, fetch, probe, report, score, score_candidates
-from tests.project_copy import ROOT
+from tests.project_copy import ROOT, change_params
 
 PIPELINE = ROOT / "pipelines/rankers"
 ORIGIN = ["--source", "file", "--hub_id", "none", "--revision", "none"]
@@ -38,6 +38,7 @@ def folder(tmp_path_factory):
         shutil.copytree(ROOT / ".dvc/plots", ".dvc/plots")
         for name in ("dvc.yaml", "params.yaml", "claims.yaml"):
             shutil.copy(PIPELINE / name, name)
+        change_params(folder, {"rankers": {"words": {"kind": "bm25", "source": "mini"}}})
         lakes = [f"lake{i}" for i in range(12)]
         lines = [
             f"how deep is {lake}\t{text}\t{label}"
@@ -154,15 +155,18 @@ def test_all_queries_of_any_file_may_be_evaluated_and_what_was_read_is_described
     mine = tmp_path / "mine"
     mine.mkdir()
     for name in ("train", "test"):
-        text = f"query,passage,label\nwhere is {name},here,1\nwhere is {name},there,0\n"
+        asked = [
+            f"{word} is {name},here,1\n{word} is {name},there,0\n" for word in ("where", "how")
+        ]
+        text = f"query,passage,label\n{''.join(asked)}"
         (mine / f"{name}.csv").write_text(text, encoding="utf-8")
     (mine / "LICENSE.pdf").write_text("mine", encoding="utf-8")
     options = ("--negatives", "given", "--train_too", "--validation_share", "0")
     manifest = fetched(mine, tmp_path, *options)
-    assert manifest["rows"] == 2 and list(manifest["made_from"]) == ["test.csv", "train.csv"]
-    assert fetched(mine / "train.csv", tmp_path, *options)["rows"] == 1
+    assert manifest["rows"] == 4 and list(manifest["made_from"]) == ["test.csv", "train.csv"]
+    assert fetched(mine / "train.csv", tmp_path, *options)["rows"] == 2
     table = read_table(tmp_path / "mine.parquet")
-    assert table["split"].to_list() == ["validation"]
+    assert table["split"].to_list() == ["validation"] * 2
 
 
 @pytest.mark.parametrize(
