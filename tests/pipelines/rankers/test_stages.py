@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
+from genlab.core.terminal import with_ends
 from pipelines.rankers.stages import alter, fetch, probe, report, score, score_candidates
 from tests.project_copy import ROOT, change_params
 
@@ -136,9 +137,22 @@ def test_the_page_has_a_ladder_and_three_examples_of_each_probe_for_each_judge(f
     page = (folder / "report/index.html").read_text(encoding="utf-8")
     for judge in ("given words", "mined words"):
         assert f"<h3>{judge}: every probe</h3>" in page
-        assert f"<h3>examples: {judge}</h3>" in page
+        assert f"<summary><h3>examples: {judge}</h3></summary>" in page
     assert page.count('<th scope="row">wrong with query</th>') >= 2
     assert "quality of words" in page and "how to swim in lake" in page
+
+
+def test_every_headline_number_of_the_page_has_its_interval(folder):
+    page = (folder / "report/index.html").read_text(encoding="utf-8")
+    gains = read(folder / "metrics/score_details.json")["given words"]["probes"]
+    for name in ("wrong_with_query", "answer_with_query"):
+        assert f">{with_ends(gains[name]['gain'])}<" in page
+
+
+def test_bm25_is_from_nowhere_and_a_model_from_where_it_was_had():
+    assert report.tell_source({"kind": "bm25", "source": "mini"}) == "counted on each collection"
+    hub = {"kind": "cross_encoder", "source": "hub", "hub_id": "a/b", "revision": "c0ffee" * 6}
+    assert report.tell_source(hub) == "a/b@c0ffeec"
 
 
 def fetched(path: Path, folder: Path, *options: str) -> dict:
