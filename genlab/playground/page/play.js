@@ -153,6 +153,7 @@ function row([number, score], i) {
 // ---- a passage's own place
 
 function stand(number) {
+  if (number !== instead) before = last = null; // places in another list
   instead = number;
   at("slot").hidden = number === null;
   if (number === null) return;
@@ -166,14 +167,12 @@ async function take(number) {
   keep();
   at("text").value = query.passages[number][0];
   stand(number);
-  before = null;
   at("text").focus();
   await place();
 }
 
 async function putBack() {
   stand(null);
-  before = null;
   await place();
 }
 
@@ -206,7 +205,6 @@ async function undo() {
   if (!undone.length) return;
   const old = undone.pop();
   replace(old.text);
-  if (old.instead !== instead) before = null; // places in another list
   stand(old.instead);
   at("undo").disabled = !undone.length;
   await place();
