@@ -41,6 +41,7 @@ OWN_PROGRAMS = {
     "chat": "Talk with the models of the pipeline in this folder.",
     "ask": "Ask the models of the pipeline in this folder.",
 }
+OWN_FIRST = ("play",)  # a command of ours that a pipeline's NAME.py takes the place of
 TALKING = ("label", "play", "queue")  # say all the time what they do
 
 
@@ -58,7 +59,8 @@ def main() -> None:
         fail(f"{name} is no command of genlab{hint} (python -m genlab lists them)")
     sys.argv[0:2] = [f"python -m genlab {name}"]
     is_told = name in TALKING or name in OWN_PROGRAMS or "DVC_STAGE" in os.environ
-    program = importlib.import_module(COMMANDS.get(name, name))
+    is_own = name in OWN_FIRST and Path(f"{name}.py").is_file()
+    program = importlib.import_module(name if is_own else COMMANDS.get(name, name))
     run(program.app, sys.argv[0], "" if is_told else name)
 
 

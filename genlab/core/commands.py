@@ -19,12 +19,17 @@ Group = TypeVar("Group")
 def stage_options(names: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return the options of stages of the pipeline in this folder; of those that it has.
 
+    A name may be that of a foreach, and stands for all its instances: probe for probe@bm25, ...
     Raises InputError if there is no pipeline here, or a value is wrong.
     """
     check_pipeline_here()
     params = check_params(PIPELINE)
     stages = {stage.name: stage for stage in load_stages(PIPELINE)}
-    return {name: parse(stages[name], params)[0] for name in names if name in stages}
+    return {
+        name: parse(stage, params)[0]
+        for name, stage in stages.items()
+        if {name, name.partition("@")[0]} & {*names}
+    }
 
 
 def group_from(kind: type[Group], options: Mapping[str, Any]) -> Group:

@@ -25,6 +25,10 @@ from genlab.sources.text_files import check_columns, check_text, data_extension,
 
 TEXTS = (".tsv", ".txt", ".jsonl")
 JUDGEMENTS = (".tsv", ".txt", ".qrels", ".trec", ".run", "")
+HEADER = (  # what people call the columns of ids and of texts
+    ("id", "_id", "qid", "query_id", "query-id", "pid", "docid", "doc_id", "passage_id"),
+    ("text", "query", "question", "title", "passage", "document", "doc", "contents"),
+)
 
 
 @dataclass(frozen=True)
@@ -132,12 +136,16 @@ def judged_queries(
     for query_id, passages in listed.items():
         place = next(iter(passages.values()))[1]
         if query_id not in queries:
-            raise InputError(f"{place}: query {shown(query_id)} is not in {found.queries}; add it")
+            raise InputError(
+                f"{place}: query {shown(query_id)} is not in {found.queries}; add it there, or "
+                "remove the lines about it here"
+            )
         check_text(place, "query", queries[query_id], max_text_bytes, may_be_blank=False)
         for passage_id, (_, at) in passages.items():
             if passage_id not in texts:
                 raise InputError(
-                    f"{at}: passage {shown(passage_id)} is not in {found.corpus}; add it"
+                    f"{at}: passage {shown(passage_id)} is not in {found.corpus}; add it there, "
+                    "or remove the line here"
                 )
         rows = [{"text": texts[p], "is_selected": flag} for p, (flag, _) in passages.items()]
         yield place, {"query_id": query_id, "query": queries[query_id], "passages": rows}
@@ -165,24 +173,46 @@ def texts_by_id(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator
 
 
 def id_texts(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator[tuple[str, str, str]]:
-    """Yield (place, id, text) of a file of queries or passages; a title goes before its text."""
+    """Yield (place, id, text) of a file of queries or passages; a title goes before its text.
+
+    A header is passed over.
+    """
     if data_extension(file) == ".jsonl":
         for place, row in line_rows(file, encoding):
             if not isinstance(row, dict):
                 raise InputError(f"{place}: {shown(row)} where an object with _id, text belongs")
             check_columns(place, row, ("_id", "text"))
-            for name in ("text", "title"):
-                check_text(place, name, row.get(name, ""), max_text_bytes)
-            text = f"{row.get('title', '')} {row['text']}".strip()
+            title = "" if row.get("title") is None else row["title"]
+            for name, value in (("text", row["text"]), ("title", title)):
+                check_text(place, name, value, max_text_bytes)
+            text = f"{title} {row['text']}".strip()
             yield place, check_id(place, row["_id"], max_text_bytes), text
         return
-    for place, fields in tsv_rows(file, encoding):
+    for number, (place, fields) in enumerate(tsv_rows(file, encoding)):
+        if number == 0 and is_header(fields):
+            continue
         if len(fields) != 2:
             raise InputError(
                 f"{place}: {len(fields)} tab-separated columns, 2 expected (id, text); correct it"
             )
         check_text(place, "text", fields[1], max_text_bytes)
         yield place, check_id(place, fields[0].strip(), max_text_bytes), fields[1]
+
+
+def is_header(fields: list[str]) -> bool:
+    """Tell whether a line of a table of ids and texts has their names in their places."""
+    return len(fields) == len(HEADER) and all(
+        field.strip().lower() in names for field, names in zip(fields, HEADER, strict=True)
+    )
+
+
+def columns_of(line: str) -> list[str]:
+    """Return the columns of a line of judgements or of a run.
+
+    Where tabs separate, an id may have blanks.
+    """
+    bare = line.strip()
+    return [field.strip() for field in bare.split("\t")] if "\t" in bare else bare.split()
 
 
 def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple[bool, str]]]:
@@ -192,7 +222,7 @@ def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple
     """
     judged: dict[str, dict[str, tuple[bool, str]]] = {}
     for number, (place, line) in enumerate(text_lines(file, encoding)):
-        fields = line.split()
+        fields = columns_of(line)
         if len(fields) not in (3, 4):
             raise InputError(
                 f"{place}: {len(fields)} columns; judgements have 3 (query, passage, score) or 4 "
@@ -221,22 +251,33 @@ def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple
 def read_run(file: Path, encoding: Encoding) -> dict[str, dict[str, str]]:
     """Return query -> passage -> the line it stands in, best first by the run's places.
 
-    Six columns are TREC's, three MS MARCO's (query, passage, place).
+    Six columns are TREC's, three MS MARCO's (query, passage, place). Where places are equal the
+    higher score is better: some programs write 0 or 1 for all, as trec_eval reads scores alone.
     """
-    ranked: dict[str, list[tuple[float, str, str]]] = {}
+    ranked: dict[str, list[tuple[float, float, str, str]]] = {}
     for place, line in text_lines(file, encoding):
-        fields = line.split()
+        fields = columns_of(line)
         if len(fields) not in (3, 6):
             raise InputError(
                 f"{place}: {len(fields)} columns; a run has 6 (query, Q0, passage, place, score, "
                 "name) or 3 (query, passage, place); correct it"
             )
         passage, at = (fields[2], fields[3]) if len(fields) == 6 else (fields[1], fields[2])
-        try:
-            ranked.setdefault(fields[0], []).append((float(at), passage, place))
-        except ValueError:
-            raise InputError(f"{place}: place {shown(at)} is no number; correct it") from None
+        score = fields[4] if len(fields) == 6 else "0"
+        order = number_in(place, "place", at), -number_in(place, "score", score)
+        ranked.setdefault(fields[0], []).append((*order, passage, place))
     return {
-        query: {passage: place for _, passage, place in sorted(rows, key=lambda row: row[0])}
+        query: {passage: place for *_, passage, place in sorted(rows, key=lambda row: row[:2])}
         for query, rows in ranked.items()
     }
+
+
+def number_in(place: str, name: str, text: str) -> float:
+    """Return a number of a run; raise InputError if it is none."""
+    try:
+        number = float(text)
+        if isnan(number):
+            raise ValueError
+    except ValueError:
+        raise InputError(f"{place}: {name} {shown(text)} is no number; correct it") from None
+    return number

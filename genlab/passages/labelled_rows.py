@@ -195,7 +195,8 @@ def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[Labell
                 f"{place}: {len(fields)} {separated}, {n_columns} expected ({expected}); "
                 "correct the line, or what separates inside its text"
             )
-        own_id = fields[columns["id"]] if "id" in columns else None
+        # Blanks beside a separator are none of an id.
+        own_id = fields[columns["id"]].strip() if "id" in columns else None
         question, sentence, label = (fields[columns[role]] for role in NEEDED)
         clusters = {name: fields[columns[name]] for name in CLUSTERS if name in columns}
         yield place, own_id, question, sentence, label.strip(), clusters

@@ -8,11 +8,10 @@ from collections.abc import Callable
 
 import polars as pl
 
-from genlab.core.seeds import random_stream
 from genlab.models.token_texts import cut_texts
 from genlab.playground.loaded_run import LoadedRun
-from genlab.ranking.probes import combine, lead_sentence, shuffle
-from genlab.web.bodies import Refused
+from genlab.playground.playable import front_buttons, shuffle_words
+from genlab.ranking.probes import combine, lead_sentence
 
 # Probe -> what its button says. Repeats of the query are named by their number.
 PROBES = {
@@ -31,41 +30,27 @@ PARTS = {
 }
 
 
-def buttons(run: LoadedRun) -> list[list[str]]:
-    """Return what can be done to a text: [name, words] each."""
-    fronts = {
-        f"query_repeated_{n}": "query in front" if n == 1 else f"{n} times in front"
-        for n in run.repeats
-    }
-    return [[name, words] for name, words in (fronts | PROBES | PARTS).items()]
+def buttons(run: LoadedRun) -> dict[str, str]:
+    """Return what can be done to a text: a button's name and what it says."""
+    return front_buttons(run.repeats) | PROBES | PARTS
 
 
 def alter_text(run: LoadedRun, number: int, text: str, name: str, n: int, draw: int) -> str:
-    """Return `text`, of query `number`, as the button `name` alters it.
+    """Return `text`, of query `number`, as the button `name` alters it; see Playable.
 
-    n: words or tokens that are left of a cut text. draw: of random words and orders. Raises Refused
-    for another name, and InputError where the probe of that name would.
+    Raises InputError where the probe of that name would.
     """
     query_id, query = run.queries.select("query_id", "query").row(number)
     seed = run.seed + draw
     parts: dict[str, Callable[[], str]] = {
-        "words_shuffled": lambda: shuffle_words(query_id, text, seed),
+        "words_shuffled": lambda: shuffle_words(text, query_id, seed),
         "lead_sentence": lambda: lead_sentence(text),
         "cut_words": lambda: " ".join(text.split()[:n]),
         "cut_tokens": lambda: cut_tokens(run, text, n),
     }
     if name in parts:
         return parts[name]()
-    altered = combine(query_id, query, text, run.vocabulary, run.repeats, seed)
-    if name not in {each for each, _ in buttons(run)}:
-        raise Refused(f"{name} is no button")
-    return altered[name]
-
-
-def shuffle_words(query_id: str, text: str, seed: int) -> str:
-    """Return the text's words in a random order, drawn by (seed, query_id)."""
-    words = text.split()
-    return " ".join(shuffle(words, random_stream(seed, f"{query_id} text", len(words))))
+    return combine(query_id, query, text, run.vocabulary, run.repeats, seed)[name]
 
 
 def cut_tokens(run: LoadedRun, text: str, n: int) -> str:

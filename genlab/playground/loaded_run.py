@@ -17,6 +17,7 @@ from genlab.core.progress import counted_by, progress
 from genlab.core.stand_ins import shown_name
 from genlab.core.tables import read_table
 from genlab.models.decoding import Decoding
+from genlab.playground.playable import Judge, check_outputs, check_scored
 from genlab.ranking.candidates import evaluated_queries, read_all_candidates
 from genlab.ranking.probes import Vocabulary, count_vocabulary
 from genlab.sources.ranker_folders import read_json
@@ -32,17 +33,8 @@ MODELS = {"tuned": "the tuned model", "base": "the untuned model"}  # options of
 
 
 @dataclass(frozen=True)
-class Judge:
-    """A ranker with the scores of the real passages, a row for each query."""
-
-    label: str
-    ranker: "Ranker"
-    candidates: pl.DataFrame
-
-
-@dataclass(frozen=True)
 class LoadedRun:
-    """All that the page may ask about."""
+    """What the page needs of the run."""
 
     queries: pl.DataFrame  # query_id, query, passages
     texts: dict[str, str]  # query_id -> the run's own text
@@ -54,14 +46,13 @@ class LoadedRun:
     strip_query: bool
     repeats: list[int]
     seed: int  # of the probes' random words and orders
-    ranking: Lock  # one text at a time is ranked,
-    writing: Lock  # and one is written
+    writing: Lock  # one text at a time is written
 
 
 def read_commands() -> dict[str, dict[str, Any]]:
     """Return the options of STAGES; raise InputError where there are no such stages."""
     commands = stage_options(STAGES)
-    if len(commands) < len(STAGES) or "rankers_folder" not in commands["score"]:
+    if not commands.keys() >= {*STAGES} or "rankers_folder" not in commands["score"]:
         raise InputError(
             f"`genlab play` needs a run with the stages {', '.join(STAGES)} and rankers, as the "
             "one in the repository's root is; this pipeline has none to play with"
@@ -100,25 +91,7 @@ def load_run() -> LoadedRun:
         sorted({1, *probe["repeats"]}),
         probe["seed"],
         Lock(),
-        Lock(),
     )
-
-
-def check_outputs(paths: list[Path]) -> None:
-    """Raise InputError if something is missing that the run would have made."""
-    missing = [path for path in paths if not path.exists()]
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        are = "are" if len(missing) > 1 else "is"
-        raise InputError(f"{missing[0]}{more} {are} not there; run `dvc repro` to make them")
-
-
-def check_scored(queries: pl.DataFrame, real: dict[str, pl.DataFrame]) -> None:
-    """Raise InputError if a ranker's scores are not of these passages."""
-    n_passages = queries["passages"].list.len()
-    for name, rows in real.items():
-        if not (rows["candidate_scores"].list.len() == n_passages).all():
-            raise InputError(f"ranker {name} has scored other passages; run `dvc repro`")
 
 
 def read_texts(

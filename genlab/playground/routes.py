@@ -1,7 +1,9 @@
 """What the page may ask: queries, places, altered and written texts. All are JSON, sent by POST."""
 
+from collections.abc import Mapping
 from functools import partial
 from random import randrange
+from threading import Lock
 from typing import Any
 
 import polars as pl
@@ -10,10 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from genlab.playground.altered_texts import alter_text, buttons
-from genlab.playground.loaded_run import MODELS, LoadedRun
 from genlab.playground.placed_texts import place_text
-from genlab.playground.written_texts import write_text
+from genlab.playground.playable import Playable
 from genlab.web.bodies import Refused, is_text, read_object
 from genlab.web.streams import Streams
 
@@ -22,43 +22,42 @@ MOST_FOUND = 100  # queries
 MOST_DRAWS = 2**31
 
 
-def play_routes(run: LoadedRun, streams: Streams) -> list[Route]:
-    """Return the routes of the page."""
+def play_routes(collections: Mapping[str, Playable], streams: Streams) -> list[Route]:
+    """Return the routes of the page; collections by name, "" where there is only one."""
+    ranking = Lock()  # of all collections: they have rankers in common
 
     async def about(request: Request) -> Response:
-        return JSONResponse(
-            {
-                "n_queries": run.queries.height,
-                "first": first_answerable(run),
-                "rankers": [judge.label for judge in run.judges],
-                "buttons": buttons(run),
-                "models": list(MODELS.items()),
-                "max_len": run.max_len,
-            }
-        )
+        return JSONResponse([tell_about(name, on) for name, on in collections.items()])
 
     async def find(request: Request) -> Response:
         asked = await read_object(request)
-        return JSONResponse(find_queries(run, text_of(asked, "words")))
+        on = collection_of(collections, asked)
+        return JSONResponse(find_queries(on, text_of(asked, "words")))
 
     async def query(request: Request) -> Response:
         asked = await read_object(request)
-        number = randrange(run.queries.height) if asked.get("random") else number_of(run, asked)
-        return JSONResponse(show_query(run, number))
+        on = collection_of(collections, asked)
+        number = randrange(on.queries.height) if asked.get("random") else number_of(on, asked)
+        return JSONResponse(show_query(on, number))
 
     async def place(request: Request) -> Response:
         asked = await read_object(request)
-        number, text = number_of(run, asked), text_of(asked, "text")
-        return JSONResponse(await run_in_threadpool(place_text, run, number, text))
+        on = collection_of(collections, asked)
+        number, text = number_of(on, asked), text_of(asked, "text")
+        instead = passage_of(on, number, asked)
+        found = await run_in_threadpool(place_text, on, number, text, instead, ranking)
+        return JSONResponse(found)
 
     async def alter(request: Request) -> Response:
         asked = await read_object(request)
+        on, button = collection_of(collections, asked), text_of(asked, "button")
+        if button not in on.buttons:
+            raise Refused(f"{button} is no button")
         text = await run_in_threadpool(
-            alter_text,
-            run,
-            number_of(run, asked),
+            on.alter,
+            number_of(on, asked),
             text_of(asked, "text"),
-            text_of(asked, "button"),
+            button,
             whole_number(asked, "n", 1, LONGEST_TEXT),
             whole_number(asked, "draw", 0, MOST_DRAWS),
         )
@@ -68,11 +67,11 @@ def play_routes(run: LoadedRun, streams: Streams) -> list[Route]:
 
     async def write(request: Request) -> Response:
         asked = await read_object(request)
-        number, name = number_of(run, asked), text_of(asked, "model")
-        if name not in MODELS:
+        on, name = collection_of(collections, asked), text_of(asked, "model")
+        number, draw = number_of(on, asked), whole_number(asked, "draw", 0, MOST_DRAWS)
+        if on.write is None or name not in on.writers:
             raise Refused(f"{name} is no model")
-        draw = whole_number(asked, "draw", 0, MOST_DRAWS)
-        return streams.respond(partial(write_text, run, number, name, draw))
+        return streams.respond(partial(on.write, number, name, draw))
 
     return [
         Route(f"/{answer.__name__}", answer, methods=["POST"])
@@ -80,31 +79,44 @@ def play_routes(run: LoadedRun, streams: Streams) -> list[Route]:
     ]
 
 
-def first_answerable(run: LoadedRun) -> int:
+def tell_about(name: str, on: Playable) -> dict[str, Any]:
+    """Return what the page shows of a collection before a query is chosen."""
+    return {
+        "name": name,
+        "n_queries": on.queries.height,
+        "first": first_answerable(on),
+        "texts_are": on.texts_are,
+        "rankers": [judge.label for judge in on.judges],
+        "buttons": list(on.buttons.items()),
+        "models": list(on.writers.items()),
+    }
+
+
+def first_answerable(on: Playable) -> int:
     """Return the number of the first query that has an answer, 0 if none has."""
-    flags = run.queries["passages"].list.eval(pl.element().struct.field("is_selected")).list.any()
+    flags = on.queries["passages"].list.eval(pl.element().struct.field("is_selected")).list.any()
     return int(flags.arg_max() or 0)
 
 
-def find_queries(run: LoadedRun, words: str) -> dict[str, Any]:
+def find_queries(on: Playable, words: str) -> dict[str, Any]:
     """Return how many queries hold all of the words, and the first of them: [number, query]."""
     wanted = words.casefold().split()
     found = [
         [number, query]
-        for number, query in enumerate(run.queries["query"])
+        for number, query in enumerate(on.queries["query"])
         if all(word in query.casefold() for word in wanted)
     ]
     return {"n": len(found), "found": found[:MOST_FOUND]}
 
 
-def show_query(run: LoadedRun, number: int) -> dict[str, Any]:
-    """Return a query with its passages, [text, is_selected] each, and the run's text for it."""
-    row = run.queries.row(number, named=True)
+def show_query(on: Playable, number: int) -> dict[str, Any]:
+    """Return a query with its passages, [text, is_selected] each, and its text to begin with."""
+    row = on.queries.row(number, named=True)
     return {
         "number": number,
         "query": row["query"],
         "passages": [[each["text"], each["is_selected"]] for each in row["passages"]],
-        "text": run.texts.get(row["query_id"], ""),
+        "text": on.texts.get(row["query_id"], ""),
     }
 
 
@@ -115,9 +127,24 @@ def text_of(asked: dict[str, Any], key: str) -> str:
     return asked[key]
 
 
-def number_of(run: LoadedRun, asked: dict[str, Any]) -> int:
+def collection_of(collections: Mapping[str, Playable], asked: dict[str, Any]) -> Playable:
+    """Return the collection that a request is about, the first if it names none."""
+    name = asked.get("collection", next(iter(collections)))
+    if not isinstance(name, str) or name not in collections:
+        raise Refused(f"there is no collection {name}")
+    return collections[name]
+
+
+def number_of(on: Playable, asked: dict[str, Any]) -> int:
     """Return the number of the query that a request is about."""
-    return whole_number(asked, "query", 0, run.queries.height - 1)
+    return whole_number(asked, "query", 0, on.queries.height - 1)
+
+
+def passage_of(on: Playable, number: int, asked: dict[str, Any]) -> int | None:
+    """Return the number of the passage in whose slot a text stands, None if in none."""
+    if asked.get("instead") is None:
+        return None
+    return whole_number(asked, "instead", 0, len(on.queries["passages"][number]) - 1)
 
 
 def whole_number(asked: dict[str, Any], key: str, low: int, high: int) -> int:

@@ -14,6 +14,7 @@ import polars as pl
 from genlab.core.program import InputError
 from genlab.core.tables import BATCH_ROWS, QUERY_SCHEMA
 from genlab.ranking.bm25 import K1, B, count_words, split_words, weigh_words
+from genlab.text.normal_form import key_expression
 
 QUERIES_AT_A_TIME = 256  # x 100,000 passages x 8 bytes = 200 MB of scores
 
@@ -32,21 +33,27 @@ def mine_negatives(
 
     The pool is every passage of the frames, those that were not selected too, or the texts given.
     A query keeps its selected passages and gets the n others with the highest BM25 score, of which
-    none is equal to a selected one or shares no word with the query; of equal scores the one that
-    comes first in the pool. All of the pool is in memory, some 100 bytes a word of 1 M passages.
+    none is selected for this query, or for another of the same words, or shares no word with it; of
+    equal scores the one that comes first in the pool. Texts that differ in case, marks or blanks
+    alone are one. All of the pool is in memory, some 100 bytes a word of 1 M passages.
     Raises InputError if the pool is too small.
     """
     queries = pl.concat(list(frames))
     if pool is None:
         pool = queries["passages"].explode().struct.field("text").drop_nulls().to_list()
-    pool = list(dict.fromkeys(text for text in pool if text.strip()))
+    texts = pl.DataFrame({"text": pool}, schema={"text": pl.String}).filter(
+        pl.col("text").str.strip_chars() != ""
+    )
+    texts = texts.with_columns(key=key_expression(pl.col("text")))
+    texts = texts.unique("key", keep="first", maintain_order=True)
+    pool = texts["text"].to_list()
     if len(pool) <= n:
         raise InputError(
             f"corpus.negatives=mined: the pool has {len(pool)} different passages, so no query can "
             f"get {n} others; lower corpus.n_negatives, or give more queries"
         )
-    number = {text: i for i, text in enumerate(pool)}
-    best = best_of_pool(pl.Series(pool), queries, number, n)
+    number = {key: i for i, key in enumerate(texts["key"])}
+    best = best_of_pool(texts["text"], queries, own_answers(queries, number), n)
     mined = [
         [p for p in passages if p["is_selected"]]
         + [{"text": pool[i], "is_selected": False} for i in found]
@@ -56,10 +63,34 @@ def mine_negatives(
     yield from queries.with_columns(column).iter_slices(BATCH_ROWS)
 
 
+def own_answers(queries: pl.DataFrame, number: dict[str, int]) -> list[list[int]]:
+    """Return for each query the numbers in the pool of what is selected for it.
+
+    The same question may stand under several ids, with one answer each: all of them answer it.
+    number: of each passage's normalized text.
+    """
+    keyed = queries.with_columns(asked=key_expression(pl.col("query")))
+    selected = (
+        keyed.select("asked", "passages")
+        .explode("passages")
+        .unnest("passages")
+        .filter("is_selected")
+        .with_columns(key=key_expression(pl.col("text")))
+    )
+    found: dict[str, list[int]] = {}
+    for asked, key in selected.select("asked", "key").iter_rows():
+        if key in number:
+            found.setdefault(asked, []).append(number[key])
+    return [found.get(asked, []) for asked in keyed["asked"]]
+
+
 def best_of_pool(
-    pool: pl.Series, queries: pl.DataFrame, number: dict[str, int], n: int
+    pool: pl.Series, queries: pl.DataFrame, own: list[list[int]], n: int
 ) -> Iterator[list[int]]:
-    """Yield for each query the places in the pool of its n best passages, best first."""
+    """Yield for each query the places in the pool of its n best passages, best first.
+
+    own: of each query, those that are not taken.
+    """
     from scipy.sparse import csr_array
 
     frequencies, n_documents, n_words = count_words([pool])
@@ -72,14 +103,14 @@ def best_of_pool(
     scores = counts["idf"].to_numpy() * f / (f + norm)
     shape = (weights.height, n_documents)
     by_word = csr_array((scores, (counts["column"].to_numpy(), row)), shape=shape)
+    following = iter(own)
     for frame in queries.iter_slices(QUERIES_AT_A_TIME):
         asked = split_words(frame["query"]).group_by("text", "word").len().join(weights, on="word")
         places = (asked["text"].to_numpy(), asked["column"].to_numpy())
         told = asked["len"].to_numpy().astype(np.float64)
         of_query = csr_array((told, places), shape=(frame.height, weights.height))
         found = (of_query @ by_word).toarray()
-        for score, passages in zip(found, frame["passages"].to_list(), strict=True):
-            own = [number[p["text"]] for p in passages if p["is_selected"] and p["text"] in number]
-            score[own] = 0.0
+        for score in found:
+            score[next(following)] = 0.0
             order = np.lexsort((np.arange(len(score)), -score))[:n]
             yield [int(i) for i in order if score[i] > 0]

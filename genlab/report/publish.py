@@ -3,9 +3,9 @@
     python -m genlab publish --to FOLDER                 # all artifacts of dvc.yaml, a folder each
     python -m genlab publish tuned --to hub:USER/NAME    # one of them, to the Hugging Face Hub
 
-Only what is committed is published: dvc.yaml, params.yaml, claims.yaml, report.yaml, metrics/ and
-what dvc.lock names must be as in HEAD, or a card would speak of another run. For the Hub the token
-is taken from HF_TOKEN.
+Only what is committed is published: dvc.yaml, params.yaml, claims.yaml, report.yaml, metrics/,
+record/ and what dvc.lock names must be as in HEAD, or a card would speak of another run. For the
+Hub the token is taken from HF_TOKEN.
 """
 
 import os
@@ -34,12 +34,14 @@ from genlab.report.cards import (
     model_card,
     read_artifacts,
 )
+from genlab.report.record_cards import RECORD, copy_record, record_card
 
 app = stage_app()
 
 HUB = "hub:"
 FLAGSHIP = "genlab"  # what the pipeline of the root is called
-RECORD = ("dvc.yaml", "dvc.lock", "params.yaml", "claims.yaml", "report.yaml", "metrics")
+VALUES = ("dvc.yaml", "dvc.lock", "params.yaml", "claims.yaml", "report.yaml")
+COMMITTED = (*VALUES, "metrics", str(RECORD))
 LEFT_OUT = ("adapter", "curve.json", "loss.json")  # of a model's folder: the training's own
 
 
@@ -88,14 +90,14 @@ def chosen_artifacts(names: list[str]) -> list[Artifact]:
 
 def committed_run() -> Made:
     """Return the commit of this folder's run; InputError if anything of it is not committed."""
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *RECORD])
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *COMMITTED])
     # What git does not track has no difference to HEAD; the option overrules the user's config.
-    words = ["git", "status", "--porcelain", "--untracked-files=all", "--", *RECORD]
+    words = ["git", "status", "--porcelain", "--untracked-files=all", "--", *COMMITTED]
     listed = subprocess.run(words, capture_output=True, text=True).stdout.splitlines()
     if changed.returncode or listed:
         told = f" (git status: {', '.join(line.strip() for line in listed)})" if listed else ""
         raise InputError(
-            f"{', '.join(RECORD)} are not as in the last commit{told}, so a card would speak of "
+            f"{', '.join(COMMITTED)} are not as in the last commit{told}, so a card would speak of "
             "another run; commit, or `python -m genlab back`"
         )
     described = subprocess.run(
@@ -105,7 +107,12 @@ def committed_run() -> Made:
 
 
 def check_output(artifact: Artifact) -> None:
-    """Raise InputError unless an artifact is in the workspace as dvc.lock has it."""
+    """Raise InputError unless an artifact is in the workspace as dvc.lock has it.
+
+    A record is in git: `committed_run` has seen to it.
+    """
+    if artifact.path == RECORD:
+        return
     with opened(None) as repo:
         places = (artifact.path, *artifact.path.parents)  # it may lie within an output
         output = next(filter(None, (find_output(repo, path) for path in places)), None)
@@ -128,6 +135,9 @@ def write(artifact: Artifact, made: Made, folder: Path, place: str = "FOLDER") -
             if artifact.harness:
                 write_tasks(artifact.harness, partial / TASKS)
             card = model_card(artifact, pipeline, made, place)
+        elif artifact.path == RECORD:
+            copy_record(partial)
+            card = record_card(artifact, pipeline)
         else:
             partial.mkdir()
             table = partial / artifact.path.name

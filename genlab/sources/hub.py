@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import yaml
 
@@ -159,11 +160,15 @@ def retried(attempt: Callable[[], Result]) -> Result:
             return attempt()
         except Exception as error:
             status, pause = answer_of(error)
-            is_broken = any(type(each).__name__ in BROKEN for each in causes(error))
-            if status not in PASSING and not is_broken:
+            if status not in PASSING and not is_broken(error):
                 raise
             time.sleep(min(max(wait, pause), MOST_SECONDS))
     return attempt()
+
+
+def is_broken(error: BaseException) -> bool:
+    """Say whether an error is of a connection that broke on the way."""
+    return any(type(each).__name__ in BROKEN for each in causes(error))
 
 
 def answer_of(error: BaseException) -> tuple[int | None, float]:
@@ -194,13 +199,14 @@ def is_out_of_reach(error: BaseException) -> bool:
 def failure(asked: str, error: BaseException, instead: str) -> InputError:
     """Return the one-line error for a download that failed: why, and what to do."""
     from huggingface_hub.errors import (
+        EntryNotFoundError,
         GatedRepoError,
         OfflineModeIsEnabled,
         RevisionNotFoundError,
     )
 
     status, _ = answer_of(error)
-    kinds = {type(each) for each in causes(error)}
+    kinds = {kind for each in causes(error) for kind in type(each).__mro__}
     if GatedRepoError in kinds:
         reason = f"{status}: its owner grants access on request"
         advice = "ask for it on its page and set HF_TOKEN in the environment"
@@ -209,6 +215,9 @@ def failure(asked: str, error: BaseException, instead: str) -> InputError:
         advice = "check the name, or set HF_TOKEN in the environment"
     elif RevisionNotFoundError in kinds:
         reason, advice = f"{status}: there is no such revision", "take the commit from its page"
+    elif status == 404 and EntryNotFoundError in kinds:
+        reason = f"404: it lists {missing_file(error)} and does not have it"
+        advice = "take another commit"
     elif status == 404:
         reason, advice = "404: there is none of this name", "check the name"
     elif status == 429:
@@ -219,10 +228,22 @@ def failure(asked: str, error: BaseException, instead: str) -> InputError:
         advice = "try again later"
     elif OfflineModeIsEnabled in kinds:
         reason, advice = "HF_HUB_OFFLINE is set, and it is not in the cache", "run once without"
+    elif is_broken(error):
+        reason = f"the connection broke off at each of {len(WAITS_SECONDS) + 1} tries"
+        advice = "try again later"
     else:
         reason = f"{type(error).__name__}: {first_line(error)}"
         advice = "check the name and the network"
     return InputError(f"{asked} cannot be downloaded ({reason}); {advice}, or {instead}")
+
+
+def missing_file(error: BaseException) -> str:
+    """Return the name of the file that an address in an error or its causes asks for."""
+    for each in causes(error):
+        address = str(getattr(getattr(each, "response", None), "url", ""))
+        if found := re.search(r"/resolve/[^/]+/([^?]+)", address):
+            return unquote(found[1])
+    return "a file"
 
 
 def check_blobs(folder: Path, asked: str) -> None:

@@ -19,7 +19,8 @@ from genlab.sources.foreign_files import copy_files, files_in
 from genlab.sources.hub import TIMEOUT_SECONDS, download_snapshot, failure, retried
 
 # What sentence-transformers reads; no pickles, no *.py: code from a hub is never run.
-MODEL_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+DESCRIPTIONS = ["*.json", "*.txt", "*.model"]
+MODEL_FILES = [*DESCRIPTIONS, "*.safetensors"]
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 EXPECTED = {
     "sentence_transformer": "a SentenceTransformer's folder: modules.json, model.safetensors, ...",
@@ -58,8 +59,8 @@ def check_kind(kind: str, folder: Path, shown: str) -> None:
         raise InputError(f"{shown}: no {kind} model; expected {EXPECTED[kind]}")
     if found != kind:
         raise InputError(
-            f"{shown}: this looks like a {found} model, but kind is {kind}; "
-            f"change the kind, or give a folder with {EXPECTED[kind]}"
+            f"{shown}: this looks like a {found} model, but kind is {kind}, which is "
+            f"{EXPECTED[kind]}; change the kind, or take another model"
         )
 
 
@@ -88,11 +89,16 @@ def read_json(path: Path) -> dict:
 
 
 def check_safetensors(files: Iterable[PurePath | str], shown: str, expected: str) -> None:
-    """Raise InputError if there are no safetensors, or a folder holds only pickles."""
+    """Raise InputError if there are no safetensors, or a folder holds only pickles.
+
+    A .bin beside an .xml of its name is OpenVINO's: no pickle, and never read here. Most rankers
+    on the Hub have it in a folder of its own.
+    """
     paths = sorted(map(PurePath, files))
     safe = {file.parent for file in paths if file.suffix == ".safetensors"}
     for file in paths:
-        if file.suffix in PICKLES and file.parent not in safe:
+        is_openvinos = file.suffix == ".bin" and file.with_suffix(".xml") in paths
+        if file.suffix in PICKLES and file.parent not in safe and not is_openvinos:
             raise InputError(
                 f"{shown}: {file} is a pickle, which could run code, and no safetensors file lies "
                 "beside it; convert the model with save_pretrained(folder, safe_serialization=True)"
@@ -112,11 +118,18 @@ def download_model(kind: str, hub_id: str, revision: str, output: Path, group: s
         folder = resolve_tensorflow_hub(hub_id, asked, instead)
     else:
         asked += f" at {revision}"
-        # Gigabytes of pickles need not be downloaded to be refused.
+        # Gigabytes of pickles, or of a model of another kind, need not be downloaded to be refused.
         check_names = partial(check_safetensors, shown=asked, expected=EXPECTED[kind])
-        folder = download_snapshot(
-            hub_id, revision, MODEL_FILES, asked=asked, instead=instead, check_names=check_names
+        download = partial(
+            download_snapshot,
+            hub_id,
+            revision,
+            asked=asked,
+            instead=instead,
+            check_names=check_names,
         )
+        check_kind(kind, download(DESCRIPTIONS), asked)
+        folder = download(MODEL_FILES)
         revision = folder.name
     copy_model(kind, folder, output, asked)
     return revision

@@ -120,26 +120,26 @@ def alter(name: str, queries: pl.DataFrame, random_seed: int, how: Alterations) 
     random passages that score_candidates has scored. Raises InputError if no query is taken.
     """
     random_passages = passages_of_others(queries, random_seed)
-    flags = pl.element().struct.field("is_selected")
-    selected = pl.col("passages").list.eval(flags)
-    taken = queries.with_columns(random=random_passages).filter(
-        selected.list.any(), ~selected.list.all()
-    )
-    taken = taken.head(how.n_queries) if how.n_queries else taken
+    taken = altered_queries(queries.with_columns(random=random_passages), how.n_queries)
     if taken.is_empty():
         raise InputError(
             f"collections.{name}: no query has a selected and an unselected passage, so there is "
             "nothing to alter; negatives: mined finds unselected ones"
         )
-    vocabulary = count_vocabulary(queries)
-    answers = [first_answer(passages) for passages in taken["passages"].to_list()]
-    names = find_names(queries, taken["query"].to_list(), answers)
+    vocabulary, names = count_vocabulary(queries), find_names(queries, taken)
     rows = []
     for row in taken.iter_rows(named=True):
         for probe, slot, at, text in texts_of(row, vocabulary, names, how):
             if text is not None:
                 rows.append((row["query_id"], row["query"], probe, slot, at, text))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def altered_queries(queries: pl.DataFrame, n_queries: int) -> pl.DataFrame:
+    """Return the first n_queries (0: all) that have a selected and an unselected passage."""
+    selected = pl.col("passages").list.eval(pl.element().struct.field("is_selected"))
+    taken = queries.filter(selected.list.any(), ~selected.list.all())
+    return taken.head(n_queries) if n_queries else taken
 
 
 def nearest(query: str, passages: list[dict], places: list[int], uniforms: np.ndarray) -> int:
@@ -158,8 +158,8 @@ def first_answer(passages: list[dict]) -> str:
     return next(passage["text"] for passage in passages if passage["is_selected"])
 
 
-def find_names(queries: pl.DataFrame, asked: list[str], answers: list[str]) -> Names:
-    """Return the names of the answers by their queries' first words: who, where, when.
+def find_names(queries: pl.DataFrame, taken: pl.DataFrame) -> Names:
+    """Return the names of the taken queries' answers by the queries' first words: who, where, when.
 
     Of each answer its first name counts, which is put into another's place.
     """
@@ -167,9 +167,9 @@ def find_names(queries: pl.DataFrame, asked: list[str], answers: list[str]) -> N
     small = passages.str.extract_all(r"\b[a-z]+\b").explode().drop_nulls().unique()
     common = frozenset(small.to_list())
     found: dict[str, set[str]] = {}
-    for query, answer in zip(asked, answers, strict=True):
+    for query, own in taken.select("query", "passages").iter_rows():
         found.setdefault(question_word(query), set()).update(
-            unasked_names(answer, query, common)[:1]
+            unasked_names(first_answer(own), query, common)[:1]
         )
     return Names(common, {word: sorted(names) for word, names in found.items()})
 
@@ -179,25 +179,62 @@ def question_word(query: str) -> str:
     return query.split()[0].casefold()
 
 
+def draw(seed: int, query_id: str, what: str, n: int) -> np.ndarray:
+    """Return float64[n] in [0, 1) for something that is drawn for a query."""
+    return random_stream(seed, f"{query_id} {what}", n)
+
+
+def random_words(vocabulary: Vocabulary, seed: int, query_id: str, query: str) -> str:
+    """Return as many words as the query has, none of them its own."""
+    uniforms = draw(seed, query_id, "words", len(query.split()))
+    return " ".join(draw_words(vocabulary, query, uniforms))
+
+
+def foreign_words(seed: int, query_id: str, query: str) -> str:
+    """Return as many German words as the query has words."""
+    uniforms = draw(seed, query_id, "foreign", len(query.split()))
+    return " ".join(FOREIGN_WORDS[int(u * len(FOREIGN_WORDS))] for u in uniforms)
+
+
+def shuffled_query(seed: int, query_id: str, query: str) -> str:
+    """Return the query's words in another order."""
+    words = query.split()
+    return " ".join(shuffle(words, draw(seed, query_id, "order", len(words))))
+
+
+def wrong_passage(seed: int, query_id: str, query: str, passages: list[dict]) -> int | None:
+    """Return the number of the passage on the topic that does not answer; None if all answer."""
+    unselected = [i for i, passage in enumerate(passages) if not passage["is_selected"]]
+    if not unselected:
+        return None
+    return nearest(query, passages, unselected, draw(seed, query_id, "wrong", len(unselected)))
+
+
+def change_all_numbers(text: str, seed: int, query_id: str) -> str | None:
+    """Return the text with other numbers; None if it has none."""
+    return change_numbers(text, draw(seed, query_id, "numbers", 64))
+
+
+def swap_a_name(
+    text: str, query: str, names: Names, seed: int, query_id: str
+) -> tuple[str, str] | None:
+    """Return `swap_names` of the text, for a name out of answers to such queries."""
+    others = names.by_question.get(question_word(query), [])
+    uniform = float(draw(seed, query_id, "name", 1)[0])
+    return swap_names(text, query, others, names.common, uniform)
+
+
 def texts_of(
     row: dict, vocabulary: Vocabulary, names: Names, how: Alterations
 ) -> list[tuple[str, str, int, str | None]]:
     """Return (probe, slot, at, text or None) of one query."""
-    query, passages = row["query"], row["passages"]
-
-    def draw(what: str, n: int) -> np.ndarray:
-        return random_stream(how.seed, f"{row['query_id']} {what}", n)
-
-    unselected = [i for i, passage in enumerate(passages) if not passage["is_selected"]]
-    wrong_at = nearest(query, passages, unselected, draw("wrong", len(unselected)))
+    query_id, query, passages, seed = row["query_id"], row["query"], row["passages"], how.seed
+    wrong_at = wrong_passage(seed, query_id, query, passages)
+    assert wrong_at is not None  # `altered_queries` has seen to it
     answer_at = next(i for i, passage in enumerate(passages) if passage["is_selected"])
     wrong, answer = passages[wrong_at]["text"], passages[answer_at]["text"]
-    words = query.split()
-    noise = " ".join(draw_words(vocabulary, query, draw("words", len(words))))
-    foreign = " ".join(
-        FOREIGN_WORDS[int(u * len(FOREIGN_WORDS))] for u in draw("foreign", len(words))
-    )
-    shuffled = " ".join(shuffle(words, draw("order", len(words))))
+    noise = random_words(vocabulary, seed, query_id, query)
+    shuffled = shuffled_query(seed, query_id, query)
     random = of_random(row["random"], query, shuffled, how.repeats)
     own: dict[str, dict[str, str | None]] = {"random": random, "wrong": {}, "answer": {}}
     for slot, passage in (("random", row["random"]), ("wrong", wrong), ("answer", answer)):
@@ -211,10 +248,11 @@ def texts_of(
             own[slot][f"{slot}_twice"] = join(passage, passage)
         if slot != "answer":
             own[slot][f"{slot}_with_injection"] = join(INJECTION, passage)
-    own["random"]["random_with_foreign_words"] = join(foreign, row["random"])
+    own["random"]["random_with_foreign_words"] = join(
+        foreign_words(seed, query_id, query), row["random"]
+    )
     own["random"]["query_and_random_words"] = join(query, noise, row["random"])
-    others = names.by_question[question_word(query)]
-    swapped = swap_names(answer, query, others, names.common, float(draw("name", 1)[0]))
+    swapped = swap_a_name(answer, query, names, seed, query_id)
     own["answer"] |= {
         **{f"answer_cut_{n}": cut(answer, n) for n in sorted(how.cut_words)},
         "answer_first_sentence": first_sentence(answer),
@@ -222,7 +260,7 @@ def texts_of(
         "answer_paraphrased": paraphrase(answer),
         "answer_negated": negate(answer),
         "answer_with_word": stress(answer),
-        NUMBERS_PROBE: change_numbers(answer, draw("numbers", 64)),
+        NUMBERS_PROBE: change_all_numbers(answer, seed, query_id),
         "answer_name_swapped": swapped[0] if swapped else None,
         "answer_other_name_swapped": swapped[1] if swapped else None,
     }

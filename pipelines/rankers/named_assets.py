@@ -1,6 +1,7 @@
 """The collections and rankers of a run, by the names that params.yaml gives them."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from genlab.core.program import InputError
@@ -13,6 +14,26 @@ def tables_in(folder: Path) -> dict[str, Path]:
     if not found:
         raise InputError(f"{folder}: no collection; run `dvc repro` to fetch those of params.yaml")
     return found
+
+
+def check_all_made(folder: Path, made_by: Collection[str]) -> None:
+    """Raise InputError if a folder that is read whole holds what no stage makes.
+
+    It is of a collection or a ranker that params.yaml had before: DVC leaves it there, and its
+    numbers would stand beside the others'.
+    """
+    left = [str(path) for path in visible_in(folder) if str(path) not in made_by]
+    if left:
+        raise InputError(
+            f"{', '.join(left)}: no stage makes it, as a collection or ranker of this name is not "
+            f"in params.yaml, but all of {folder} is read; remove it: rm -r {' '.join(left)}"
+        )
+
+
+def visible_in(folder: Path) -> list[Path]:
+    """Return what lies in a folder, without hidden files; nothing where there is none."""
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in there if not path.name.startswith(".")]
 
 
 def ranker_of(ranker: Path, counts: Path, batch_size: int, loaded: Ranker | None) -> Ranker:

@@ -25,6 +25,13 @@ def test_the_options_of_a_stage_are_those_its_program_reads(monkeypatch):
     assert isinstance(options["cap"], int) and isinstance(options["temperature"], float)
 
 
+def test_the_name_of_a_foreach_stands_for_all_its_instances(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = stage_options(("fetch_ranker", "fetch_ranker@bm25"))
+    assert {*found} == {f"fetch_ranker@{name}" for name in ("labse", "use", "bm25")}
+    assert str(found["fetch_ranker@bm25"]["kind"]) == "bm25"
+
+
 def test_a_folder_without_a_pipeline_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"no dvc.yaml here"):

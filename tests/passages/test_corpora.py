@@ -193,6 +193,17 @@ def test_a_topic_that_is_no_text_is_named_with_its_place(tmp_path):
     assert "train.jsonl, line 1: topic is a list, not text or a whole number" in message
 
 
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_blanks_around_an_id_are_none_of_it_and_zeros_in_front_are(tmp_path, separator):
+    rows = [("007", "a", "1"), (" 007 ", "b", "0"), ("7", "c", "1"), ("a b", "d", "1")]
+    head = ("query_id", "query", "passage", "label")
+    lines = [head, *((own_id, "what is it", text, label) for own_id, text, label in rows)]
+    content = "\n".join(separator.join(line) for line in lines)
+    found = read(write(tmp_path / "corpus.csv", content), validation_share=1.0)
+    texts = {row["query_id"]: [p["text"] for p in row["passages"]] for row in found}
+    assert texts == {"007": ["a", "b"], "7": ["c"], "a b": ["d"]}
+
+
 def test_lines_with_one_question_are_one_query_wherever_they_stand(tmp_path):
     folder = tmp_path / "qa"
     write(folder / "QA-train.txt", "a ?\tone\t0\na ?\ttwo\t1\n\nb ?\tthree\t0\r\na ?\tfour\t0\n")

@@ -72,6 +72,44 @@ def test_a_relevance_from_1_on_is_selected(trec):
     assert passages == [("text 4", True), ("text 5", False), ("text 3", False)]
 
 
+def test_where_tabs_separate_ids_may_have_blanks_and_zeros_in_front(beir):
+    texts = [{"_id": each, "text": f"of {each}"} for each in ("doc 1", "007", "7", "doc 2")]
+    write(beir / "corpus.jsonl", lines(*texts))
+    write(
+        beir / "queries.jsonl", lines({"_id": "a b", "text": "what"}, {"_id": "b", "text": "who"})
+    )
+    head = "query-id\tcorpus-id\tscore\n"
+    write(beir / "qrels/train.tsv", f"{head}a b\tdoc 1\t1\na b\tdoc 2\t0\na b\t007\t0\n")
+    write(beir / "qrels/dev.tsv", f"{head}b\t7\t1\t\n")  # a tab too many at the end
+    assert shown(read(beir)) == {
+        "a b": [("of doc 1", True), ("of doc 2", False), ("of 007", False)],
+        "b": [("of 7", True)],
+    }
+
+
+def test_a_title_that_is_null_is_none(beir):
+    texts = [{"_id": f"d{i}", "title": None, "text": f"text {i}"} for i in range(4)]
+    write(beir / "corpus.jsonl", lines(*texts))
+    assert read_pool(beir, 1000) == [f"text {i}" for i in range(4)]
+
+
+def test_a_header_of_a_table_of_texts_is_no_text(trec):
+    for name, head in (("collection.tsv", "docid\ttext\n"), ("queries.dev.tsv", "QID\tQuery\n")):
+        write(trec / name, head + (trec / name).read_text())
+    assert read_pool(trec, 1000) == [f"text {i}" for i in range(6)]
+    assert [row["query"] for row in read(trec, validation_share=1.0)] == [
+        "what is ten",
+        "what is twenty",
+    ]
+
+
+def test_where_a_runs_places_are_equal_its_scores_decide(trec):
+    scored = [(10, 2, 1.5), (10, 3, 9), (10, 0, 2e1), (20, 1, 1), (20, 5, 2)]
+    write(trec / "run.txt", "".join(f"{q} Q0 {p} 0 {score} me\n" for q, p, score in scored))
+    rows = read(trec, validation_share=1.0, n_negatives=2)
+    assert shown(rows)["10"] == [("text 4", True), ("text 0", False), ("text 3", False)]
+
+
 def test_judged_queries_that_a_run_lacks_are_counted(trec, capsys):
     write(trec / "qrels.txt", "10 0 4 1\n20 0 1 3\n40 0 1 1\n")
     assert len(read(trec, validation_share=1.0)) == 2
@@ -111,6 +149,8 @@ def test_a_run_gives_the_first_unselected_passages_beside_all_selected_ones(trec
         ("collection.tsv", "0\n", "line 1: 1 tab-separated columns, 2 expected"),
         ("run.txt", "10 Q0 2 1\n", "line 1: 4 columns; a run has 6"),
         ("run.txt", "10 Q0 2 first 1 me\n", "line 1: place 'first' is no number"),
+        ("run.txt", "10 Q0 2 1 best me\n", "line 1: score 'best' is no number"),
+        ("run.txt", "10 Q0 2 nan 1 me\n", "line 1: place 'nan' is no number"),
         ("run.b.txt", "10 Q0 2 1 1 me\n", "2 runs (run.b.txt, run.txt); leave one"),
         ("topics.tsv", "10\ta\n", "need one file of queries"),
     ],

@@ -61,6 +61,32 @@ def test_unselected_passages_are_part_of_the_pool_and_a_pool_may_be_given():
     assert [p[1]["text"] for p in found["passages"].to_list()] == ["fox den", "cow bell"]
 
 
+def test_an_answer_to_the_same_question_under_another_id_is_no_negative():
+    rows = queries_of(
+        [
+            ("how deep is the sea", ["The sea is deep."], []),
+            ("How deep is the sea?", ["The sea is nine miles deep."], []),
+            ("how old is the sea", ["The sea is old."], []),
+        ]
+    )
+    found = pl.concat(list(mine_negatives([rows], 2)))
+    mined = [[p["text"] for p in each if not p["is_selected"]] for each in found["passages"]]
+    assert mined[:2] == [["The sea is old."]] * 2
+    assert sorted(mined[2]) == ["The sea is deep.", "The sea is nine miles deep."]
+
+
+def test_what_differs_from_an_answer_in_case_marks_or_blanks_alone_is_no_negative():
+    rows = queries_of(
+        [
+            ("how deep", ["It is deep."], ["it is  deep", "IT IS DEEP!", "so deep a sea"]),
+            ("how old", ["It is old."], []),
+        ]
+    )
+    found = pl.concat(list(mine_negatives([rows], 2)))
+    mined = [[p["text"] for p in each if not p["is_selected"]] for each in found["passages"]]
+    assert mined == [["so deep a sea"], []]
+
+
 def test_a_pool_that_is_too_small_is_an_error():
     rows = queries_of([("fox", ["the fox"], []), ("cow", ["the cow"], [])])
     with pytest.raises(InputError, match="2 different passages, so no query can get 9"):

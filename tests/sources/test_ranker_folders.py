@@ -110,6 +110,13 @@ def test_weights_that_exist_only_as_a_pickle_are_refused(files):
         check_safetensors([PurePath(file) for file in files], "mine", "a model")
 
 
+def test_openvinos_weights_beside_safetensors_are_no_pickles():
+    names = ["modules.json", "model.safetensors", "openvino/model.xml", "openvino/model.bin"]
+    check_safetensors(names, "mine", "a model")
+    with pytest.raises(InputError, match=r"mine: openvino/other.bin is a pickle"):
+        check_safetensors([*names, "openvino/other.bin"], "mine", "a model")
+
+
 def test_a_cross_encoder_saved_by_its_library_is_no_sentence_transformer(tmp_path):
     described = {"config_sentence_transformers.json": '{"model_type": "CrossEncoder"}'}
     assert recognise_kind(write_files(tmp_path, DUAL_ENCODER | described)) == "cross_encoder"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from genlab.__main__ import COMMANDS, OWN_PROGRAMS, listing
+from genlab.__main__ import COMMANDS, OWN_FIRST, OWN_PROGRAMS, listing
 from genlab.core.deps import source_of
 from genlab.core.numerics import has_avx2
 from genlab.core.pipeline import check_pipeline_here
@@ -57,7 +57,11 @@ def test_a_program_that_this_folder_lacks_is_an_error_that_names_who_has_one():
 
 @pytest.mark.parametrize(
     "path",
-    [path for name in OWN_PROGRAMS for path in sorted(ROOT.glob(f"pipelines/*/{name}.py"))],
+    [
+        path
+        for name in (*OWN_PROGRAMS, *OWN_FIRST)
+        for path in sorted(ROOT.glob(f"pipelines/*/{name}.py"))
+    ],
     ids=lambda path: path.relative_to(ROOT / "pipelines").as_posix(),
 )
 def test_a_pipelines_own_program_is_a_command_in_its_folder(path):

@@ -4,14 +4,17 @@
 const SHOWN = 12; // texts at the top of a long list, and
 const AROUND = 4; // before and after ours; the rest is counted
 
+let here = null; // the collection that is chosen: name, n_queries, first, rankers, buttons, models
 let query = null; // what the server shows of the query: number, query, passages, text
+let instead = null; // number of the passage in whose place the text stands; null: beside them all
 let before = null; // places of the text that stood here before, by ranker
 let last = null; // the answer that is shown
 let wanted = false; // the text has changed since the request that is on its way
 let asking = false;
 const draws = {}; // how often a button was pressed for this query
 
-const asked = async (path, body) => (await post(path, body)).json();
+const about = (body) => ({ collection: here?.name, ...body });
+const asked = async (path, body) => (await post(path, about(body))).json();
 
 // Run what a person asked for; say what went wrong.
 async function attempt(work) {
@@ -43,15 +46,31 @@ function showChosen() {
 }
 
 async function choose(which) {
-  query = await asked("query", which);
+  await open(await asked("query", which));
+}
+
+async function open(found) {
+  query = found;
   showChosen();
   at("asked").textContent = query.query;
+  at("begun").textContent = query.text ? `At first there stands ${here.texts_are}.` : "";
   Object.keys(draws).forEach((name) => delete draws[name]);
+  stand(null);
   before = last = null;
   undone.length = 0; // texts for the former query
   at("undo").disabled = true;
   at("text").value = query.text;
   await place();
+}
+
+async function enter(collection) {
+  const first = await asked("query", { collection: collection.name, query: collection.first });
+  here = collection;
+  at("about").textContent = `${here.n_queries} queries of the run, ${here.rankers.join(", ")}`;
+  addButtons();
+  query = first; // find shows the query that is chosen
+  await find();
+  await open(first);
 }
 
 // ---- the place
@@ -66,9 +85,9 @@ async function place() {
     while (wanted) {
       wanted = false;
       const start = performance.now();
-      const number = query.number;
-      const answer = await asked("place", { query: number, text: at("text").value });
-      if (number !== query.number) continue;
+      const of = query;
+      const answer = await asked("place", { query: of.number, text: at("text").value, instead });
+      if (of !== query) continue;
       last = answer;
       show(answer, performance.now() - start);
     }
@@ -123,7 +142,38 @@ function row([number, score], i) {
   if (mark) words.append(made("span", "mark", mark));
   words.append(text.trim() || "(empty)");
   line.append(made("span", "number", `${i + 1}`), words, made("span", "score", score.toFixed(3)));
+  if (number !== null && query.passages.length > 1) {
+    const taken = button("take", "take", () => take(number));
+    taken.setAttribute("aria-label", `take passage ${i + 1} to alter it in its place`);
+    line.append(taken);
+  }
   return line;
+}
+
+// ---- a passage's own place
+
+function stand(number) {
+  if (number !== instead) before = last = null; // places in another list
+  instead = number;
+  at("slot").hidden = number === null;
+  if (number === null) return;
+  const kind = query.passages[number][1] ? "the answer" : "the passage, which does not answer,";
+  at("instead").textContent = `It stands in the place of ${kind} that it was made of.`;
+}
+
+// Anything altered of a real passage beside that passage itself could only tie with it, or lose.
+async function take(number) {
+  if (at("text").readOnly) return;
+  keep();
+  at("text").value = query.passages[number][0];
+  stand(number);
+  at("text").focus();
+  await place();
+}
+
+async function putBack() {
+  stand(null);
+  await place();
 }
 
 // ---- what is done to the text
@@ -135,27 +185,33 @@ function replace(text) {
 
 async function alter(button, n) {
   const draw = draws[button] ?? 0;
-  const number = query.number;
-  const { text } = await asked("alter", { query: number, text: at("text").value, button, n, draw });
-  if (number !== query.number) return; // another was chosen meanwhile
+  const of = query;
+  const { text } = await asked("alter", { query: of.number, text: at("text").value, button, n, draw });
+  if (of !== query) return; // another was chosen meanwhile
   draws[button] = draw + 1;
-  undone.push(at("text").value);
-  at("undo").disabled = false;
+  keep();
   replace(text);
   await place();
 }
 
 const undone = [];
 
+function keep() {
+  undone.push({ text: at("text").value, instead });
+  at("undo").disabled = false;
+}
+
 async function undo() {
   if (!undone.length) return;
-  replace(undone.pop());
+  const old = undone.pop();
+  replace(old.text);
+  stand(old.instead);
   at("undo").disabled = !undone.length;
   await place();
 }
 
 function hold(is) {
-  document.querySelectorAll("#buttons button, #writers button, #pick select, #pick button").forEach((each) => (each.disabled = is));
+  document.querySelectorAll("#buttons button, #writers button, #pick select, #pick button, #slot button").forEach((each) => (each.disabled = is));
   at("undo").disabled = is || !undone.length;
   at("text").readOnly = is;
 }
@@ -163,11 +219,11 @@ function hold(is) {
 async function write(model) {
   const draw = draws[model] ?? 0;
   let done = false;
-  undone.push(at("text").value);
+  keep();
   before = last;
   hold(true);
   try {
-    const response = await post("write", { query: query.number, model, draw });
+    const response = await post("write", about({ query: query.number, model, draw }));
     await readLines(response, (line) => {
       if (line.error) throw new Error(line.error);
       at("text").value = line.text;
@@ -192,13 +248,16 @@ function button(name, words, work) {
   return element;
 }
 
-function addButtons(known) {
+function addButtons() {
   const n = made("input");
-  Object.assign(n, { id: "n", type: "number", min: 1, max: 20000, value: 20 });
+  const value = at("n")?.value ?? 20;
+  Object.assign(n, { id: "n", type: "number", min: 1, max: 20000, value });
   n.setAttribute("aria-label", "words or tokens that are left");
   const cut = made("span", "cut");
   const count = () => Math.max(1, Math.floor(Number(n.value)) || 1);
-  for (const [name, words] of known.buttons) {
+  at("buttons").replaceChildren();
+  at("writers").replaceChildren();
+  for (const [name, words] of here.buttons) {
     const element = button(name, words, () => alter(name, count()));
     if (name.startsWith("cut_")) cut.append(element);
     else at("buttons").append(element);
@@ -207,25 +266,27 @@ function addButtons(known) {
   const back = button("undo", "undo", undo);
   Object.assign(back, { id: "undo", disabled: true });
   at("buttons").append(cut, back);
-  for (const [name, words] of known.models) {
+  for (const [name, words] of here.models) {
     at("writers").append(button(name, `let ${words} write`, () => write(name)));
   }
 }
 
 async function begin() {
-  const known = await asked("about", {}).catch((error) => {
+  const collections = await asked("about", {}).catch((error) => {
     at("random").disabled = at("words").disabled = at("text").disabled = true;
     throw /token/.test(error.message) ? new Error("This address is old: open the one that the program prints.") : error;
   });
-  at("about").textContent = `${known.n_queries} queries of the run, ${known.rankers.join(", ")}`;
-  addButtons(known);
-  await find();
-  await choose({ query: known.first });
+  at("of").hidden = collections.length < 2;
+  at("collection").replaceChildren(...collections.map(({ name }) => new Option(name)));
+  const chosen = () => collections[at("collection").selectedIndex];
+  at("collection").addEventListener("change", () => attempt(() => enter(chosen())));
+  await enter(collections[0]);
 }
 
 at("words").addEventListener("input", () => attempt(find));
 at("query").addEventListener("change", () => attempt(() => choose({ query: Number(at("query").value) })));
 at("random").addEventListener("click", () => attempt(() => choose({ random: true })));
+at("beside").addEventListener("click", () => attempt(putBack));
 at("text").addEventListener("input", () => {
   before = null;
   attempt(place);

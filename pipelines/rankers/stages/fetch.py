@@ -1,8 +1,8 @@
 """fetch: the collections and the rankers - the only stage that reaches outside.
 
-A collection is queries with their passages, and BM25's counts of its words. Sources: `mini` (made
-here, no network), `hub` (downloaded at a pinned revision) or `file` (a path of yours). No language
-model is fetched.
+A collection is queries with their passages, each once, and BM25's counts of its words. Sources:
+`mini` (made here, no network), `hub` (downloaded at a pinned revision) or `file` (a path of yours).
+No language model is fetched.
 """
 
 import json
@@ -29,6 +29,7 @@ from genlab.ranking import bm25
 from genlab.ranking.rankers import RankerKind
 from genlab.sources.manifests import describe_files, with_progress, write_manifest
 from genlab.sources.source import Origin, Source
+from pipelines.rankers.passage_lists import each_passage_once, with_some_to_alter
 
 app = stage_app()
 
@@ -55,7 +56,8 @@ def collection(
         frames, commit = fetch_queries(origin, reading, limits, Counter(), train_too)
         if train_too:
             frames = as_validation(frames)
-        splits = empty_counts()
+        splits, left_out = empty_counts(), Counter[str]()
+        frames = with_some_to_alter(each_passage_once(frames, left_out), output.stem)
         shown = with_progress(frames, f"fetching the collection {output.stem}", "queries")
         counted = (count_queries(frame, splits) for frame in shown)
         n_rows = write_table(output, counted, QUERY_SCHEMA)
@@ -63,7 +65,7 @@ def collection(
         folder.mkdir()
         words = bm25.write_collection(output, folder)
         write_json(folder / "ranker.json", {"name": "bm25", "kind": "bm25"})
-    write_json(metrics, splits | {"words": words})
+    write_json(metrics, splits | {"words": words} | +left_out)
     write_manifest(manifest, origin.source, origin.asset, commit, output, rows=n_rows)
     if origin.source is Source.file:
         described, read = json.loads(manifest.read_text(encoding="utf-8")), files_read(origin.path)

@@ -13,12 +13,21 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table
 from genlab.report.charts import Chart, draw, draw_charts, find_template, read_plots, read_rows
 from genlab.report.findings import tell
-from genlab.report.page import NEXT, Table, number_tables, read_metrics, write_report
+from genlab.report.page import (
+    NEXT,
+    Table,
+    number_tables,
+    read_metrics,
+    with_intervals,
+    write_report,
+)
 from genlab.report.pipeline import Run, read_numbers, read_run, render_run
 from genlab.report.sentences import describe_source
 from pipelines.rankers.examples import examples_by_judge, first_examples
 
 PIPELINE, METRICS = Path("dvc.yaml"), Path("metrics")
+COUNTED = "counted on each collection"
+GAINS = {"fooled": "wrong_with_query", "helped": "answer_with_query"}  # as summary.py has them
 LADDER = "ladder"  # a plot's template: one chart for each judge on the page
 
 app = stage_app()
@@ -37,11 +46,13 @@ def main(
     tables, ladders = examples_by_judge(read_table(probes), altered), draw_ladders()
     page = render_run(
         made,
-        numbers=read_numbers(PIPELINE) | quality_tables(),
+        numbers=read_numbers(PIPELINE)
+        | {"score": score_tables(made.values)}
+        | quality_tables([*made.values["params"]["rankers"]]),
         charts=[*ladders, *(c for c in draw_charts(PIPELINE) if c.title != LADDER)],
         findings={chart.title: finding for chart, finding in ladders.items()},
         examples=first_examples(tables),
-        more_examples={f"examples: {judge}": [table] for judge, table in tables.items()},
+        more_examples={f"examples: {judge}": [tables[judge]] for judge in sorted(tables)},
     )
     write_report(output, page, receipt, made.receipt, plots_library)
     print(f"the report is {output}; open it in a browser. {NEXT}")
@@ -51,12 +62,27 @@ def with_sources(made: Run) -> Run:
     """Return the run with the names and sources of its collections and rankers in words."""
     told = {
         group: [
-            f"{name} ({describe_source(each)})"
-            for name, each in made.values["params"][group].items()
+            f"{name} ({tell_source(each)})" for name, each in made.values["params"][group].items()
         ]
         for group in ("collections", "rankers")
     }
     return replace(made, values=made.values | told)
+
+
+def tell_source(described: dict) -> str:
+    """Return where a collection or a ranker is from; BM25 is nowhere from."""
+    return COUNTED if described.get("kind") == "bm25" else describe_source(described)
+
+
+def score_tables(values: dict) -> list[Table]:
+    """Return the headline numbers with their intervals: fooled and helped are gains of probes."""
+    scores, details = values["score"], values["score_details"]
+    with_gains = {
+        judge: own
+        | {name: details[judge]["probes"][probe]["gain"] for name, probe in GAINS.items()}
+        for judge, own in with_intervals(scores, details).items()
+    }
+    return number_tables(with_gains)
 
 
 def draw_ladders() -> dict[Chart, str]:
@@ -71,12 +97,9 @@ def draw_ladders() -> dict[Chart, str]:
     return charts
 
 
-def quality_tables() -> dict[str, list[Table]]:
+def quality_tables(names: list[str]) -> dict[str, list[Table]]:
     """Return how many queries each ranker was judged on, and its quality with intervals."""
-    found = {
-        path.stem: read_metrics(path.parent, [path.stem])[path.stem]
-        for path in sorted((METRICS / "score_candidates").glob("*.json"))
-    }
+    found = read_metrics(METRICS / "score_candidates", sorted(names))
     return {f"quality of {name}": number_tables(content) for name, content in found.items()}
 
 

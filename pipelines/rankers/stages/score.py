@@ -16,8 +16,14 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.ranking import quality
 from pipelines.rankers import probing, summary
+from pipelines.rankers.named_assets import check_all_made
 
 app = stage_app()
+
+
+def check(probe_folder: Path, made_by: dict[str, dict]) -> None:
+    """Raise InputError for a ranker that params.yaml does not name."""
+    check_all_made(probe_folder, made_by)
 
 
 @app.command()

@@ -19,9 +19,14 @@ from genlab.core.tables import write_table
 from genlab.core.terminal import table, with_ends
 from genlab.ranking import quality
 from genlab.ranking.candidates import SCHEMA, evaluated_queries, score_candidates
-from pipelines.rankers.named_assets import ranker_of, tables_in
+from pipelines.rankers.named_assets import check_all_made, ranker_of, tables_in
 
 app = stage_app()
+
+
+def check(collections: Path, made_by: dict[str, dict]) -> None:
+    """Raise InputError for a collection that params.yaml does not name."""
+    check_all_made(collections, made_by)
 
 
 @app.command()

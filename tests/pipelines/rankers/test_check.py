@@ -51,6 +51,13 @@ def test_a_mistake_is_one_line_that_names_its_key(folder, capsys, changes, expec
     assert expected in message(capsys)
 
 
+@pytest.mark.parametrize("left", ["data/fetch/collections/old.parquet", "data/probe/old.parquet"])
+def test_what_is_left_of_a_collection_or_ranker_of_another_name_is_named(folder, capsys, left):
+    (folder / left).parent.mkdir(parents=True)
+    (folder / left).touch()
+    assert message(capsys).startswith(f"{left}: no stage makes it, as a collection or ranker of")
+
+
 def test_the_record_is_of_the_same_keys_and_of_real_sources():
     default, record = (
         yaml.safe_load((PIPELINE / name).read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ import pytest
 from genlab.core.program import InputError
 from genlab.ranking.rankers import RankerKind
 from pipelines.rankers import named_assets
-from pipelines.rankers.named_assets import kind_of, ranker_of, tables_in
+from pipelines.rankers.named_assets import check_all_made, kind_of, ranker_of, tables_in
 
 
 def test_collections_are_known_by_their_files_and_none_is_an_error(tmp_path):
@@ -15,6 +15,18 @@ def test_collections_are_known_by_their_files_and_none_is_an_error(tmp_path):
     assert list(found) == ["mini", "wiki"] and found["wiki"] == tmp_path / "wiki.parquet"
     with pytest.raises(InputError, match="none: no collection; run `dvc repro`"):
         tables_in(tmp_path / "none")
+
+
+def test_what_no_stage_makes_is_named_and_not_read_with_the_rest(tmp_path):
+    check_all_made(tmp_path / "none", {})
+    for name in ("new.parquet", ".gitignore"):
+        (tmp_path / name).touch()
+    made_by = {str(tmp_path / "new.parquet"): {}}
+    check_all_made(tmp_path, made_by)
+    (tmp_path / "old.parquet").touch()
+    left = str(tmp_path / "old.parquet")
+    with pytest.raises(InputError, match=rf"^{left}: no stage makes it.* rm -r {left}$"):
+        check_all_made(tmp_path, made_by)
 
 
 def test_bm25_is_loaded_for_each_collection_and_others_once(tmp_path, monkeypatch):

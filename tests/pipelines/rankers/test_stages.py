@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
+from genlab.core.terminal import with_ends
 from pipelines.rankers.stages import alter, fetch, probe, report, score, score_candidates
-from tests.project_copy import ROOT
+from tests.project_copy import ROOT, change_params
 
 PIPELINE = ROOT / "pipelines/rankers"
 ORIGIN = ["--source", "file", "--hub_id", "none", "--revision", "none"]
@@ -38,6 +39,7 @@ def folder(tmp_path_factory):
         shutil.copytree(ROOT / ".dvc/plots", ".dvc/plots")
         for name in ("dvc.yaml", "params.yaml", "claims.yaml"):
             shutil.copy(PIPELINE / name, name)
+        change_params(folder, {"rankers": {"words": {"kind": "bm25", "source": "mini"}}})
         lakes = [f"lake{i}" for i in range(12)]
         lines = [
             f"how deep is {lake}\t{text}\t{label}"
@@ -135,9 +137,22 @@ def test_the_page_has_a_ladder_and_three_examples_of_each_probe_for_each_judge(f
     page = (folder / "report/index.html").read_text(encoding="utf-8")
     for judge in ("given words", "mined words"):
         assert f"<h3>{judge}: every probe</h3>" in page
-        assert f"<h3>examples: {judge}</h3>" in page
+        assert f"<summary><h3>examples: {judge}</h3></summary>" in page
     assert page.count('<th scope="row">wrong with query</th>') >= 2
     assert "quality of words" in page and "how to swim in lake" in page
+
+
+def test_every_headline_number_of_the_page_has_its_interval(folder):
+    page = (folder / "report/index.html").read_text(encoding="utf-8")
+    gains = read(folder / "metrics/score_details.json")["given words"]["probes"]
+    for name in ("wrong_with_query", "answer_with_query"):
+        assert f">{with_ends(gains[name]['gain'])}<" in page
+
+
+def test_bm25_is_from_nowhere_and_a_model_from_where_it_was_had():
+    assert report.tell_source({"kind": "bm25", "source": "mini"}) == "counted on each collection"
+    hub = {"kind": "cross_encoder", "source": "hub", "hub_id": "a/b", "revision": "c0ffee" * 6}
+    assert report.tell_source(hub) == "a/b@c0ffeec"
 
 
 def fetched(path: Path, folder: Path, *options: str) -> dict:
@@ -154,15 +169,18 @@ def test_all_queries_of_any_file_may_be_evaluated_and_what_was_read_is_described
     mine = tmp_path / "mine"
     mine.mkdir()
     for name in ("train", "test"):
-        text = f"query,passage,label\nwhere is {name},here,1\nwhere is {name},there,0\n"
+        asked = [
+            f"{word} is {name},here,1\n{word} is {name},there,0\n" for word in ("where", "how")
+        ]
+        text = f"query,passage,label\n{''.join(asked)}"
         (mine / f"{name}.csv").write_text(text, encoding="utf-8")
     (mine / "LICENSE.pdf").write_text("mine", encoding="utf-8")
     options = ("--negatives", "given", "--train_too", "--validation_share", "0")
     manifest = fetched(mine, tmp_path, *options)
-    assert manifest["rows"] == 2 and list(manifest["made_from"]) == ["test.csv", "train.csv"]
-    assert fetched(mine / "train.csv", tmp_path, *options)["rows"] == 1
+    assert manifest["rows"] == 4 and list(manifest["made_from"]) == ["test.csv", "train.csv"]
+    assert fetched(mine / "train.csv", tmp_path, *options)["rows"] == 2
     table = read_table(tmp_path / "mine.parquet")
-    assert table["split"].to_list() == ["validation"]
+    assert table["split"].to_list() == ["validation"] * 2
 
 
 @pytest.mark.parametrize(
