@@ -162,6 +162,7 @@ function hold(is) {
 
 async function write(model) {
   const draw = draws[model] ?? 0;
+  const from = document.activeElement;
   let done = false;
   undone.push(at("text").value);
   before = last;
@@ -178,6 +179,7 @@ async function write(model) {
     draws[model] = draw + 1;
   } finally {
     hold(false);
+    giveBack(from);
   }
   await place();
 }
