@@ -67,6 +67,13 @@ def notebook(tmp_path):
     return run, log
 
 
+def make_copy(folder: Path) -> None:
+    """Make a folder of what the notebook wants to find in the repository."""
+    (folder / "metrics").mkdir(parents=True)
+    for name in ("dvc.yaml", "dvc.lock", "metrics/score.json"):
+        (folder / name).write_text("{}\n")
+
+
 CALLS = [
     "python -m pip install --quiet uv",
     "make repro",
@@ -78,21 +85,22 @@ CALLS = [
 def test_the_notebook_runs_in_an_unpacked_folder_which_becomes_a_repository(notebook, tmp_path):
     run, log = notebook
     folder = tmp_path / "my copy"
-    folder.mkdir()
-    (folder / "dvc.yaml").write_text("stages: {}\n")
+    make_copy(folder)
     done = run(tmp_path, "my copy")
     assert done.returncode == 0, done.stderr
     assert 'srcdoc="<p title=&quot;a&quot;>page</p>' in done.stdout
     assert log.read_text().splitlines() == CALLS
-    assert call(folder, "git", "log", "--format=%s").strip() == "as it was unpacked"
+    assert call(folder, "git", "log", "--format=%s").splitlines() == [
+        "as it runs here",
+        "as it was unpacked",
+    ]
     run(folder)  # where the notebook lies, and once more
     assert log.read_text().splitlines() == [*CALLS, *CALLS]
 
 
 def test_the_notebook_clones_an_address(notebook, tmp_path):
     run, log = notebook
-    (tmp_path / "origin").mkdir()
-    (tmp_path / "origin/dvc.yaml").write_text("stages: {}\n")
+    make_copy(tmp_path / "origin")
     start_git(tmp_path / "origin")
     for _ in range(2):
         done = run(tmp_path, (tmp_path / "origin").as_uri())
