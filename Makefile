@@ -59,8 +59,9 @@ $(PIP) $(1) || { echo "once more, with PyTorch's own index" >&2; $(PIP) $(CPU_TO
 endef
 
 $(VENV)/bin/python:
-	@if $(PYTHON) -c '' 2>/dev/null; then $(PYTHON) -m venv "$(ENVIRONMENT)" || { rm -rf "$(ENVIRONMENT)"; exit 1; }; \
+	@if $(PYTHON) -c "import ensurepip" 2>/dev/null; then $(PYTHON) -m venv "$(ENVIRONMENT)" || { rm -rf "$(ENVIRONMENT)"; exit 1; }; \
 	elif command -v uv >/dev/null; then uv venv --quiet --seed --python 3.11 "$(ENVIRONMENT)"; \
+	elif $(PYTHON) -c "" 2>/dev/null; then echo "error: $(PYTHON) here cannot make an environment, as ensurepip is missing; install python3.11-venv (or uv: https://docs.astral.sh/uv)" >&2; exit 1; \
 	else echo "error: no $(PYTHON) here; install Python 3.11 (or uv, which brings it: https://docs.astral.sh/uv), or say where it is: make PYTHON=/path/to/python3.11" >&2; exit 1; fi
 
 there:

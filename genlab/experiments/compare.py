@@ -7,6 +7,7 @@ table as ten lines of YAML say (--layout). Pairing the same query (or text) on b
 differences that two means side by side would hide.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -28,6 +29,8 @@ from genlab.experiments.revisions import (
     has_file,
     hash_in_lock,
     named,
+    parse_metrics,
+    read_bytes,
     read_params,
 )
 from genlab.experiments.row_files import SUFFIXES
@@ -38,6 +41,9 @@ from genlab.experiments.verdict_rules import with_verdicts
 app = stage_app()
 
 GATE_MISSED = 3
+RECEIPT = Path("metrics/receipt.json")
+HARDWARE = ("machine", "maker", "vector_instructions", "accelerator")  # what moves last bits most
+SHOWN_MEANS = 3
 
 
 Runs = list[str | None]  # revisions, one per training; None is the workspace
@@ -183,12 +189,40 @@ def find_doubts(layout: Layout, revisions: Runs, pairings: dict[str, Pairing]) -
         lines.append(
             f"{layout.units_from} differs: a {layout.unit} need not be the same thing on both sides"
         )
+    if doubt := doubt_of_machines(dict.fromkeys(revisions)):
+        lines.append(doubt)
     for group, pairing in pairings.items():
         if n := pairing.other_lists():
             lines.append(
                 f"{group}: {n} of {pairing.height} pairs have another number of candidates"
             )
     return lines
+
+
+def doubt_of_machines(revisions: Iterable[str | None]) -> str | None:
+    """Return a warning that names in what processors or packages runs differ; None if in nothing.
+
+    A run without a receipt, as of another project, is passed over.
+    """
+    there = [each for each in revisions if has_file(RECEIPT, each)]
+    receipts = [parse_metrics(RECEIPT, read_bytes(RECEIPT, each), each) for each in there]
+    stood_on = [
+        {
+            **{name: each.get("hardware", {}).get(name, "?") for name in HARDWARE},
+            **each.get("packages", {}),
+        }
+        for each in receipts
+    ]
+    names = dict.fromkeys(name for each in stood_on for name in each)
+    values = {name: dict.fromkeys(each.get(name, "none") for each in stood_on) for name in names}
+    told = [f"{name} {', '.join(found)}" for name, found in values.items() if len(found) > 1]
+    if not told:
+        return None
+    more = f"; {len(told) - SHOWN_MEANS} more" if len(told) > SHOWN_MEANS else ""
+    return (
+        f"the runs were computed by other means ({'; '.join(told[:SHOWN_MEANS])}{more}), which "
+        "alone can turn sampled texts; run both on one machine"
+    )
 
 
 def read_sides(path: Path, base: str, other: str | None) -> tuple[Runs, Runs, bool]:

@@ -1,8 +1,9 @@
 """A comparison of two runs as people and programs read it: text, Markdown or JSON."""
 
 import json
+import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import accumulate, groupby
 
@@ -14,6 +15,7 @@ from genlab.experiments.verdict_words import IDENTICAL, NO_DIFFERENCE, UNSTABLE,
 SHOWN_CHANGES = 12
 COLUMNS_OF_MARKDOWN = 100
 EXACT = {"mcnemar": "exact McNemar", "binomial": "exact binomial"}
+LONGEST_VALUE = 200  # characters of a changed param; --json has all
 MOST_CHARACTERS = 65_000  # of Markdown: a comment on GitHub holds 65,536
 
 LEGEND = (
@@ -68,7 +70,7 @@ def as_text(comparison: Comparison) -> str:
 
 def as_markdown(comparison: Comparison) -> str:
     """Return the same in Markdown, in one table, which loses rows at its end if it is too long."""
-    above = [*(f"- {line}" for line in heading(comparison)), ""]
+    above = [*(f"- {line}" for line in heading(comparison, as_code)), ""]
     below = ["", *legend(comparison)]
     lines = markdown_table(as_rows(comparison)).splitlines()
     room = MOST_CHARACTERS - sum(len(line) + 1 for line in [*above, *below, ROWS_LEFT_OUT])
@@ -100,14 +102,34 @@ def as_json(comparison: Comparison, gates_missed: list[str]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def heading(comparison: Comparison) -> list[str]:
-    """Return what was compared, what was changed between the two, and what to beware of."""
+def heading(comparison: Comparison, shown: Callable[[str], str] = str) -> list[str]:
+    """Return what was compared, what was changed between the two, and what to beware of.
+
+    shown: how a changed param is written.
+    """
     lines = [f"BASE: {comparison.base}; OTHER: {comparison.other}"]
-    changed = [f"changed: {key} {a} -> {b}" for key, (a, b) in comparison.changed.items()]
+    changed = [
+        f"changed: {shown(f'{key} {brief(a)} -> {brief(b)}')}"
+        for key, (a, b) in comparison.changed.items()
+    ]
     lines += changed[:SHOWN_CHANGES] or ["changed: no param"]
     if len(changed) > SHOWN_CHANGES:
         lines.append(f"changed: {len(changed) - SHOWN_CHANGES} more; --json names them all")
     return lines + comparison.units + [f"warning: {text}" for text in comparison.warnings]
+
+
+def brief(value: object) -> str:
+    """Return a param's value as text of one line, without its end if that is long."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} ..."
+
+
+def as_code(text: str) -> str:
+    """Return text as a code span of Markdown, which nothing in it can end or turn to markup."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    edge = " " if longest else ""
+    fence = "`" * (longest + 1)
+    return f"{fence}{edge}{text}{edge}{fence}"
 
 
 def wrapped(text: str) -> list[str]:

@@ -37,7 +37,7 @@ class NotInCache(InputError):
 @contextmanager
 def opened(revision: str | None) -> "Iterator[Repo]":
     """Yield the repository as it is at a revision; what DVC finds wrong becomes an InputError."""
-    from dvc.exceptions import DvcException
+    from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
     try:
@@ -46,6 +46,12 @@ def opened(revision: str | None) -> "Iterator[Repo]":
                 yield repo
         else:
             yield repository_at(resolve(revision), Path.cwd())
+    except NotDvcRepoError as error:
+        if revision is None:
+            raise InputError(f"{named(revision)}: {error}") from error
+        raise InputError(
+            f"{revision}: has no pipeline in this folder; `git add .`, commit, and name that commit"
+        ) from None
     except DvcException as error:
         raise InputError(f"{named(revision)}: {error}") from error
 

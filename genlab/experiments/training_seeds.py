@@ -149,9 +149,10 @@ def expand(name: str) -> list[str | None]:
         there = experiments_of_head()
         alike = sorted(each for each in there if fnmatchcase(each, part))
         if not alike:
+            mend = "; `python -m genlab claims run` makes those of claims.yaml"
             raise InputError(
                 f"{part}: no experiment of this commit is called so; there are "
-                f"{', '.join(sorted(there)) or 'none'}"
+                f"{', '.join(sorted(there)) or 'none'}{mend * part.startswith('claim-')}"
             )
         found += alike
     if len(set(found)) < len(found):

@@ -33,6 +33,11 @@ async function readLines(response, onLine) {
   }
 }
 
+// Focus again what had the focus until it was disabled, unless a person went elsewhere meanwhile.
+function giveBack(from) {
+  if (document.activeElement === document.body) from?.focus({ preventScroll: true });
+}
+
 function tell(problem) {
   at("trouble").textContent = problem;
   at("trouble").hidden = !problem;

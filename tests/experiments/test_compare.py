@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from genlab.core.program import InputError
+from genlab.experiments import compare as module
 from genlab.experiments.compare import app, changed_params
 from tests.project_copy import ROOT, environment
 from tests.tiny_pipeline import enter, make_repository
@@ -89,7 +90,7 @@ def test_markdown_has_the_group_in_its_own_column(compare):
     assert table[0].startswith("| group | metric | BASE | OTHER | diff |")
     assert len(table) == 2 + 4
     assert len({line.count("|") for line in table}) == 1
-    assert "- changed: rows.shift 0 -> 1" in lines
+    assert "- changed: `rows.shift 0 -> 1`" in lines
 
 
 def test_json_has_everything(compare):
@@ -159,3 +160,19 @@ def test_as_a_program_it_passes_the_exit_code_on_and_prints_no_traceback(reposit
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("error: --gate strict.mean_place=0: must be like")
     assert wrong.stdout == ""
+
+
+def test_runs_of_other_processors_or_packages_are_warned_of(monkeypatch):
+    """A run without a receipt is passed over; a third package and more are counted."""
+    intel = {"hardware": {"maker": "GenuineIntel", "flags": ["fma"]}, "packages": {"torch": "1"}}
+    amd = {"hardware": {"maker": "AuthenticAMD", "flags": []}, "packages": {"torch": "1"}}
+    other = {"a": "1", "b": "1", "c": "1", "torch": "2"}
+    receipts = {"HEAD": intel, "again": intel, "amd": amd, "new": intel | {"packages": other}}
+    monkeypatch.setattr(module, "has_file", lambda path, run: run in receipts)
+    monkeypatch.setattr(module, "read_bytes", lambda path, run: json.dumps(receipts[run]).encode())
+    assert module.doubt_of_machines(["HEAD", "again", "file.csv"]) is None
+    assert "other means (maker GenuineIntel, AuthenticAMD), which alone can turn sampled" in (
+        module.doubt_of_machines(["HEAD", "amd"])
+    )
+    said = module.doubt_of_machines(["HEAD", "new"])
+    assert "(torch 1, 2; a none, 1; b none, 1; 1 more), which" in said

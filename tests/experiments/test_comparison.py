@@ -600,3 +600,16 @@ def test_a_value_of_a_training_is_tested_over_trainings():
     # One training up, one down is no contradiction of two tests: each is one number.
     [opposite] = compare(epochs(3, 5, 4), epochs(5, 3, 4), EPOCHS)
     assert opposite.verdict == "not settled"
+
+
+def test_a_changed_value_is_code_in_markdown_whatever_it_holds():
+    """A backtick ends no span of two; what is long or of several lines is one short line."""
+    changed = {"a": ("<b>*x*", "@user"), "b": ("`ls`", "``"), "c": ("1\n2", "y" * 300)}
+    shown = Comparison("a", "b", changed, [], [], [])
+    lines = [line for line in as_markdown(shown).splitlines() if line.startswith("- changed")]
+    assert lines == [
+        "- changed: `a <b>*x* -> @user`",
+        "- changed: ``` b `ls` -> `` ```",
+        f"- changed: `c 1 2 -> {'y' * 200} ...`",
+    ]
+    assert "changed: a <b>*x* -> @user\n" in as_text(shown)

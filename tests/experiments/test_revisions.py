@@ -35,6 +35,13 @@ def first_place(revision: str | None) -> int:
     return read_rows(ROWS, revision)["place"][0]
 
 
+def test_a_commit_from_before_the_pipeline_is_named_as_one(pipeline):
+    nothing = call(pipeline, "git", "hash-object", "-w", "-t", "tree", "/dev/null").strip()
+    commit = call(pipeline, "git", "commit-tree", nothing, "-m", "nothing").strip()
+    with pytest.raises(InputError, match=rf"^{commit}: has no pipeline in this folder; `git add"):
+        read_params(commit)
+
+
 def test_a_table_is_read_as_it_was_in_a_commit_a_tag_an_experiment_and_the_workspace(pipeline):
     call(pipeline, "git", "tag", "--force", "here")
     commit = call(pipeline, "git", "rev-parse", "HEAD").strip()

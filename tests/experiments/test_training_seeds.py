@@ -127,6 +127,8 @@ def test_a_pattern_stands_for_experiments_and_commas_for_several_runs(experiment
         InputError, match=r"long-\*: no experiment of this commit .* are length-17,"
     ):
         expand("long-*")
+    with pytest.raises(InputError, match=r"claim-x-\*.*; `python -m genlab claims run`"):
+        expand("claim-x-*")
     with pytest.raises(InputError, match="names a run twice"):
         expand("main-*,main-17")
 

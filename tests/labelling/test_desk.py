@@ -406,6 +406,19 @@ def test_answers_by_keyboard_survive_a_killed_desk_and_the_kept_one_is_saved_whe
     assert len({each["text_id"] for each in labels(folder)}) == 4
 
 
+def test_a_pressed_button_has_the_focus_with_the_next_text_as_well(folder, window):
+    """While an answer is on its way its button is disabled, and that takes the focus from it."""
+    with running(folder) as (_, address):
+        page = window(address)
+        see(page, "0 of 20 labelled")
+        page.get_by_role("button", name="Incoherent").focus()
+        for n in (1, 2):
+            press(page, "Enter")
+            see(page, f"{n} of 20 labelled")
+            page.locator("#choices button:focus").wait_for()
+    assert [each["answer"] for each in labels(folder)] == ["incoherent"] * 2
+
+
 def test_an_answer_kept_in_a_window_that_was_closed_is_handed_in_by_the_next_one(folder, window):
     with running(folder) as (process, address):
         page = window(address)

@@ -324,6 +324,7 @@ def test_the_page_places_what_is_typed_alters_it_and_lets_a_model_write(chromium
         page.get_by_role("button", name="let the tuned model write").click()
         expect(text).to_have_value(own)
         expect(page.locator("button[name=tuned]")).to_be_enabled()
+        expect(page.locator("button[name=tuned]")).to_be_focused()
         assert not trouble
         page.goto(address[: address.index("#")] + "?#wrong")
         expect(page.locator("#trouble")).to_contain_text("open the one that the program prints")

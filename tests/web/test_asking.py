@@ -106,6 +106,7 @@ def test_the_page_in_a_browser_fills_a_table_for_each_prompt(chromium):  # noqa:
         page.get_by_role("button", name="other answers").click()
         expect(rows).to_have_count(4)
         expect(rows.nth(1)).to_contain_text("name two 1")  # the newest table is the first
+        expect(page.get_by_role("button", name="other answers")).to_be_focused()
         page.get_by_role("button", name="ask", exact=True).click()
         expect(page.locator("table")).to_have_count(3)
         expect(page.locator("table.growing")).to_have_count(0)

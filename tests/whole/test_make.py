@@ -74,6 +74,19 @@ def test_uv_is_asked_for_python_3_11_where_there_is_none(make, tmp_path):
     assert asked == ["uv venv --quiet --seed --python 3.11 .venv"]
 
 
+def test_a_python_that_cannot_make_environments_leaves_it_to_uv(make, tmp_path):
+    """As Debian's without python3.11-venv, and hosted notebooks'."""
+    python = tmp_path / "bin/python3.11"
+    write_script(python, '#!/bin/sh\ncase "$*" in *ensurepip*) exit 1 ;; esac\n')
+    done = make(".venv/bin/python", f"PYTHON={python}")
+    assert done.returncode and "cannot make an environment, as ensurepip is missing" in done.stderr
+    (tmp_path / "bin/uv").write_text('#!/bin/sh\necho uv "$@" >> "$LOG"\n')
+    (tmp_path / "bin/uv").chmod(0o755)
+    make(".venv/bin/python", f"PYTHON={python}", PATH=f"{tmp_path}/bin:/usr/bin:/bin")
+    asked = (tmp_path / "log").read_text().splitlines()
+    assert asked == ["uv venv --quiet --seed --python 3.11 .venv"]
+
+
 def test_only_repro_test_and_lint_install_and_the_others_say_what_is_missing(make, tmp_path):
     active = {"VIRTUAL_ENV": str(tmp_path / "my environment")}
     done = make("show", **active)

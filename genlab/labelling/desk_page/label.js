@@ -82,6 +82,7 @@ async function post(path, body) {
 
 // Send what is pending until the desk has taken or refused it, then show what it replies.
 async function send(path, body) {
+  const from = document.activeElement; // a button, which loses the focus while it is disabled
   pending = { path, body };
   if (path === "/answer") store(pendingKey(), JSON.stringify(pending));
   render();
@@ -95,6 +96,7 @@ async function send(path, body) {
     if (reply?.status === 200) {
       settle();
       show(reply.content);
+      giveBack(from);
       return;
     }
     const reason = reply?.content.error;
@@ -105,6 +107,7 @@ async function send(path, body) {
       problem = (words) => refusal(words, reply.status, reason);
       if (path === "/view") render();
       else await refresh();
+      giveBack(from);
       return;
     } else if (reply) {
       problem = (words) => waiting(words, reason);
@@ -112,6 +115,10 @@ async function send(path, body) {
     render();
     await new Promise((resume) => setTimeout(resume, RETRY));
   }
+}
+
+function giveBack(from) {
+  if (document.activeElement === document.body) from?.focus({ preventScroll: true });
 }
 
 function settle() {
@@ -219,7 +226,7 @@ function beside([column, caption]) {
   return made;
 }
 
-// The buttons stay the same elements: a focus on one is not lost with every text.
+// The buttons stay the same elements, so that one can have its focus back with the next text.
 function renderChoices() {
   const list = at("choices");
   if (list.children.length !== view.choices.length) {

@@ -218,6 +218,7 @@ function hold(is) {
 
 async function write(model) {
   const draw = draws[model] ?? 0;
+  const from = document.activeElement;
   let done = false;
   keep();
   before = last;
@@ -234,6 +235,7 @@ async function write(model) {
     draws[model] = draw + 1;
   } finally {
     hold(false);
+    giveBack(from);
   }
   await place();
 }

@@ -35,6 +35,7 @@ function hold(is) {
 }
 
 async function ask(prompt, draw) {
+  const from = document.activeElement;
   tell("");
   hold(true);
   const table = tableFor(prompt, draw);
@@ -55,7 +56,7 @@ async function ask(prompt, draw) {
   } finally {
     table.classList.remove("growing");
     hold(false);
-    at("prompt").focus();
+    giveBack(from);
   }
 }
 
