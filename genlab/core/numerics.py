@@ -4,10 +4,11 @@ Libraries take the widest vectors that they find, and a sum in another order end
 bit; a training makes other weights of it, and a generation other texts. Two libraries matter:
 torch's own kernels, told by an environment variable before the first of them runs, and MKL, which
 multiplies matrices in single precision and is told by a call before its first product. Both are
-held to AVX2, which laptops have as servers do: then weights and texts are the same to the byte on
-Intel's processors with AVX-512, with bfloat16 or without (LOG.md has the cost). MKL keeps to its
-own way on other makers' processors. A large model's products are left to the widest vectors: in
-AVX2's they would take 1.35 to 1.55 times as long where there are wider ones.
+held to AVX2, which laptops have as servers do, and what MKL still computes in another way on
+another maker's processor is computed otherwise (genlab.core.portable): then weights and texts are
+the same to the byte on Intel's and AMD's, with AVX-512, with bfloat16 or without (LOG.md has the
+cost). A large model's products are left to the widest vectors: in AVX2's they would take 1.35 to
+1.55 times as long where there are wider ones.
 """
 
 import os
@@ -19,7 +20,8 @@ KERNELS = "ATEN_CPU_CAPABILITY"  # torch's: default | avx2 | avx512
 PRODUCTS = "MKL_CBWR"  # MKL's conditional numerical reproducibility
 AVX2_STRICT = 10 | 0x10000  # MKL_CBWR_AVX2 and MKL_CBWR_STRICT of mkl_types.h
 
-all_threads: dict[str, int] = {}  # n: how many torch began with; needed: by a large model
+# n: how many torch began with; needed: by a large model; held: products are a small model's
+all_threads: dict[str, int] = {}
 
 
 def hold_kernels() -> None:
@@ -54,13 +56,18 @@ def hold_arithmetic(n_weights: int) -> None:
     if n_weights >= SMALL:
         all_threads["needed"] = 1
         torch.set_num_threads(all_threads["n"])
+        if all_threads.pop("held", 0):
+            from genlab.core.portable import put_back
+
+            put_back()
     elif "needed" not in all_threads:
         torch.set_num_threads(SMALL_THREADS)
+        all_threads["held"] = 1
         hold_products()
 
 
 def hold_products() -> None:
-    """Have MKL multiply as it would with AVX2, if this torch has MKL and it has not begun yet."""
+    """Have MKL multiply as Intel's would with AVX2, if this torch has it and it has not begun."""
     import ctypes
     from pathlib import Path
 
@@ -73,3 +80,7 @@ def hold_products() -> None:
     set_mode = getattr(ctypes.CDLL(str(library)), "mkl_serv_cbwr_set", None)
     if set_mode is not None:
         set_mode(AVX2_STRICT)
+    if torch.backends.mkl.is_available() and has_avx2():
+        from genlab.core.portable import replace_kernels
+
+        replace_kernels()
