@@ -28,14 +28,18 @@ def join_trainings(found: list[Difference], metric: Metric) -> Difference:
     """Return B - A over trainings, given that of each, all of one group and metric.
 
     The spread between trainings is taken to be no less than what the units of one leave unsure: a
-    few that agree by chance are no proof that others would.
+    few that agree by chance are no proof that others would. Of a metric with one value a training
+    it is no less than the margin.
     """
-    found = [each for each in found if each.n]
+    found = [each for each in found if each.n] or found[:1]
     if len(found) < 2:
         return found[0]
     means = np.array([each.difference for each in found])
     errors = np.array([each.error for each in found])
     spread = float(np.sqrt(np.mean(errors**2)))
+    if metric.per == "training":
+        assert metric.margin is not None  # `read_metric` asks for it
+        spread = metric.margin
     if spread == 0 and np.ptp(means) == 0:
         low, high, p, error = means[0], means[0], 1.0, 0.0
     else:
