@@ -11,14 +11,19 @@ export PATH := $(or $(VIRTUAL_ENV),$(CURDIR)/.venv)/bin:$(PATH)
 export PYTHONPATH :=
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
+# The longest files of tests begin (tests/conftest.py), not those with the most tests.
+IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: repro test lint bench show back verify help there
+.PHONY: repro test test-limits lint bench show back verify help there
 repro: $(VENV)/genlab-packages ## run the pipeline: everything from the corpus to the scores (plain `make`)
 	python -m genlab check
 	dvc repro
 
 test: $(VENV)/genlab-test-packages ## run the tests
-	python -m pytest -n 2 --dist loadfile
+	python -m pytest $(IN_TWO)
+
+test-limits: there ## run them under limits of instructions and threads, all or TESTS=tests/ROOM
+	python -m tests.limits $(IN_TWO) $(TESTS)
 
 lint: $(VENV)/genlab-test-packages ## ask ruff and mypy, and whether the deps in dvc.yaml are complete
 	ruff check .
@@ -39,7 +44,7 @@ bench: there ## measure what is claimed of time and memory: benchmarks/RESULTS.m
 	python -m benchmarks.run
 
 help: ## list these
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 # Installed anew when a lock is newer. Nothing but repro, test and lint installs.
 $(VENV)/genlab-packages: requirements.lock | $(VENV)/bin/python

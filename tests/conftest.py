@@ -19,12 +19,47 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.project_copy import commit, dvc
-from tests.tiny_run import make_project
+import genlab  # noqa: F401  # holds the kernels of what is started here, too
+from tests.made_once import copied, made_once
+from tests.tiny_run import run_project
+from tests.warm_python import warm_python
 
 # A busy machine is no reason to fail.
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any")
+
+
+# The files of tests that take longest: else one of them would run alone at the end.
+LONGEST = (
+    "whole/test_hard_to_kill.py",
+    "pipelines/reviews/test_end_to_end.py",
+    "skeleton/test_new.py",
+    "whole/test_end_to_end.py",
+    "pipelines/chitchat/test_end_to_end.py",
+    "whole/test_remotes.py",
+    "whole/test_pipelines.py",
+    "whole/test_processes.py",
+    "whole/test_house.py",
+    "experiments/test_verify.py",
+    "sources/test_hub.py",
+    "core/test_numerics.py",
+    "stages/test_train.py",
+    "ranking/test_rankers.py",
+    "pipelines/rlhf/test_stages.py",
+    "playground/test_play.py",
+)
+
+
+def pytest_configure(config) -> None:
+    """Start what the workers share, in the process above them."""
+    if getattr(config.option, "numprocesses", None):
+        warm_python()
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Begin with the files that take longest."""
+    ranks = {f"tests/{name}": rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
 
 
 def pytest_collection_finish(session) -> None:
@@ -37,11 +72,6 @@ def pytest_collection_finish(session) -> None:
 def finished(tmp_path_factory) -> Path:
     """Return the folder of a copy in which `dvc repro` has run and its record is committed.
 
-    Two files of tests share it, as it takes most of a minute: whoever changes it puts it back.
+    Four files of tests share it, as it takes half a minute: whoever changes it puts it back.
     """
-    folder = tmp_path_factory.mktemp("run") / "project"
-    make_project(folder)
-    result = dvc(folder, "repro")
-    assert result.returncode == 0, result.stdout
-    commit(folder)
-    return folder
+    return copied(made_once("finished", run_project), tmp_path_factory.mktemp("run") / "project")

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from genlab.skeleton.new import make_repository as make_repository_of_dvc
+from tests.made_once import copied, made_once
 from tests.project_copy import ROOT, call, change_params, commit, dvc, environment, start_git
 
 MAKE = """\
@@ -59,8 +60,13 @@ def make_repository(root: Path) -> Path:
     """Return the pipeline's folder; shift is 0 in HEAD, 1 in the workspace and claim-tiny-one.
 
     The tag `before` has no run, and no repository but the root's; `unrun` has shift 7 in
-    params.yaml, but the rows of shift 0.
+    params.yaml, but the rows of shift 0. It is run once a session, and copied.
     """
+    return copied(made_once("tiny", run_repository), root) / "pipelines/tiny"
+
+
+def run_repository(root: Path) -> None:
+    """Make the repository and run the pipeline."""
     folder = root / "pipelines/tiny"
     folder.mkdir(parents=True)
     (root / ".dvc").mkdir()
@@ -85,7 +91,6 @@ def make_repository(root: Path) -> Path:
             call(root, "git", "tag", "unrun")
             change_params(folder, {"rows.shift": 0})
             commit(root)
-    return folder
 
 
 def enter(folder: Path, monkeypatch) -> None:

@@ -6,7 +6,7 @@ take longer than everything else together. tests/ranking/test_rankers.py has the
 
 from pathlib import Path
 
-from tests.project_copy import change_params, copy_project, start_git
+from tests.project_copy import change_params, commit, copy_project, dvc, start_git
 
 SIZES = {
     "corpus.n_train": 120,
@@ -38,3 +38,11 @@ def make_project(folder: Path, changes: dict[str, object] | None = None) -> None
     copy_project(folder)
     change_params(folder, SIZES | (changes or {}))
     start_git(folder)
+
+
+def run_project(folder: Path) -> None:
+    """Make such a repository, run `dvc repro` in it and commit the record."""
+    make_project(folder)
+    result = dvc(folder, "repro")
+    assert result.returncode == 0, result.stdout
+    commit(folder)

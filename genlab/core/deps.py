@@ -260,30 +260,41 @@ def modules_used(names: Iterable[tuple[str, str | None]]) -> set[str]:
     seen: set[tuple[str, str | None]] = set()
     pending = list(names)
     while pending:
-        where, name = pending.pop()
-        if (where, name) in seen:
-            continue
-        seen.add((where, name))
-        pending.append((where, None))  # its constants
-        own, imported = definitions(where), our_imports(top_statements(where))
-        if name in own:
-            nodes = [own[name]]
-            imported |= our_imports(nodes)
-        elif name in imported:
-            pending.append(imported[name])
-            continue
-        else:
-            nodes = top_statements(where)
-        for node in walk(nodes):
-            if isinstance(node, ast.Name) and node.id in own:
-                pending.append((where, node.id))
-            elif isinstance(node, ast.Name) and node.id in imported:
-                pending.append(imported[node.id])
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                target, item = imported.get(node.value.id, (None, None))
-                if target and item is None:
-                    pending.append((target, node.attr))
+        each = pending.pop()
+        if each not in seen:
+            seen.add(each)
+            pending += names_used(*each)
     return {where for where, _ in seen}
+
+
+@cache
+def names_used(where: str, name: str | None) -> frozenset[tuple[str, str | None]]:
+    """Return what a name of a module uses itself, each (module, name); None: the top level's."""
+    own, imported = definitions(where), imports_on_top(where)
+    found: set[tuple[str, str | None]] = {(where, None)}  # its constants
+    if name in own:
+        nodes = [own[name]]
+        imported = imported | our_imports(nodes)
+    elif name in imported:
+        return frozenset(found | {imported[name]})
+    else:
+        nodes = top_statements(where)
+    for node in walk(nodes):
+        if isinstance(node, ast.Name) and node.id in own:
+            found.add((where, node.id))
+        elif isinstance(node, ast.Name) and node.id in imported:
+            found.add(imported[node.id])
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            target, item = imported.get(node.value.id, (None, None))
+            if target and item is None:
+                found.add((target, node.attr))
+    return frozenset(found)
+
+
+@cache
+def imports_on_top(module: str) -> dict[str, tuple[str, str | None]]:
+    """Return the names that a module's top-level imports bind, as `our_imports` does."""
+    return our_imports(top_statements(module))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ tests/experiments/test_rows.py has the way back of a pipeline whose stages stay 
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -81,7 +80,7 @@ def run(folder: Path) -> None:
 def go_back(folder: Path) -> str:
     """Go back as a user does, and return what is said."""
     env = environment(folder) | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "genlab", "back"]
+    command = ["python", "-m", "genlab", "back"]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -1,7 +1,6 @@
 """The cache is looked at where DVC has it, and what was made from a broken object is deleted."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ def repository(tmp_path_factory) -> Path:
 
 def run_cache(root: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "genlab", "cache"],
+        ["python", "-m", "genlab", "cache"],
         cwd=root,
         env=environment(root) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,

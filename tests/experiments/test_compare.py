@@ -1,6 +1,5 @@
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -151,7 +150,7 @@ def test_units_and_groups_of_one_side_are_told(compare, repository):
 
 
 def test_as_a_program_it_passes_the_exit_code_on_and_prints_no_traceback(repository):
-    command = [sys.executable, "-m", "genlab.experiments.compare", "HEAD", "--gate"]
+    command = ["python", "-m", "genlab.experiments.compare", "HEAD", "--gate"]
     env = environment(repository) | {"PYTHONPATH": str(ROOT)}
     run = {"cwd": repository, "env": env, "capture_output": True, "text": True}
     missed = subprocess.run([*command, "strict.mean_place<0"], **run)

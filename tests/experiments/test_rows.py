@@ -1,6 +1,5 @@
 import shutil
 import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -106,7 +105,7 @@ def test_the_way_back_touches_nothing_where_the_cache_lacks_an_output(pipeline):
 
 def test_the_way_back_brings_params_and_outputs_and_keeps_what_was_there(pipeline):
     changed, experiment = Path("params.yaml").read_bytes(), Path("data/rows.parquet").read_bytes()
-    command = [sys.executable, "-m", "genlab", "back"]
+    command = ["python", "-m", "genlab", "back"]
     env = environment(pipeline) | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=pipeline, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -40,7 +39,7 @@ def project(tmp_path_factory) -> Path:
     copy_project(folder)
     start_git(folder)
     (folder / ".git/info/exclude").write_text("*-dvc/\n")  # the site folder of tests' DVC
-    call(folder, sys.executable, "-m", "genlab", "new", NAME)
+    call(folder, "python", "-m", "genlab", "new", NAME)
     result = dvc(folder / "pipelines" / NAME, "repro")
     assert result.returncode == 0, result.stdout
     assert sorted(stages_run(result)) == ["check", "fetch", "report", "rows", "score"]
@@ -61,9 +60,9 @@ def test_it_is_seven_files_that_name_themselves(project):
 
 
 def test_its_deps_are_written_and_the_tests_of_every_pipeline_hold_for_it(project):
-    call(project, sys.executable, "-m", "genlab", "deps", "--check")
+    call(project, "python", "-m", "genlab", "deps", "--check")
     files = ["tests/whole/test_pipelines.py", "tests/whole/test_house.py"]
-    call(project, sys.executable, "-m", "pytest", "-q", *files, "-k", f"{NAME} or room")
+    call(project, "python", "-m", "pytest", "-q", *files, "-k", f"{NAME} or room")
 
 
 def test_the_three_commands_work_in_its_folder(project):
@@ -82,7 +81,7 @@ def test_a_length_that_the_texts_lack_stops_it_before_any_work(project):
     folder = project / "pipelines" / NAME
     change_params(folder, {"gen.max_len": 61})
     done = subprocess.run(
-        [sys.executable, "-m", "genlab", "check", "data/check.txt"],
+        ["python", "-m", "genlab", "check", "data/check.txt"],
         cwd=folder,
         env=environment(project) | {"PYTHONPATH": str(project)},
         capture_output=True,
@@ -98,7 +97,7 @@ def test_removing_its_folder_leaves_nothing_behind(project):
     shutil.rmtree(project / "pipelines" / NAME)
     call(project, "git", "add", "--all")
     assert call(project, "git", "diff", "--cached", "HEAD~1") == ""
-    call(project, sys.executable, "-m", "genlab", "deps", "--check")
+    call(project, "python", "-m", "genlab", "deps", "--check")
 
 
 @pytest.mark.parametrize(
@@ -121,6 +120,6 @@ def test_a_pipeline_that_is_there_is_not_overwritten(project):
     other.mkdir()
     (other / "mine.txt").write_text("mine")
     with pytest.raises(Exception, match="returned non-zero exit status 1"):
-        call(project, sys.executable, "-m", "genlab", "new", "other")
+        call(project, "python", "-m", "genlab", "new", "other")
     assert [path.name for path in other.iterdir()] == ["mine.txt"]
     shutil.rmtree(other)

@@ -5,7 +5,6 @@ under TYPE_CHECKING.
 """
 
 import ast
-import os
 import re
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project_copy import ROOT, copy_project
+from tests.project_copy import ROOT, copy_project, environment
 
 # From the ground up; a room may import those before it that its line names.
 ROOMS = {
@@ -140,12 +139,12 @@ def test_without_any_pipeline_the_rest_imports_and_its_tests_are_collected(tmp_p
     names = [module.removesuffix(".__init__") for module in modules("genlab", "stages")]
     for words in (
         ["-c", f"import importlib\nfor name in {names}: importlib.import_module(name)"],
-        ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"],
+        ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "--assert=plain"],
     ):
         done = subprocess.run(
-            [sys.executable, *words],
+            ["python", *words],
             cwd=tmp_path,
-            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+            env=environment(tmp_path),
             capture_output=True,
             text=True,
         )
