@@ -116,8 +116,8 @@ def weighted_sum(c: Tensor, product: Tensor, beta: float, alpha: float) -> Tenso
     return (c if beta == 1 else beta * c) + product
 
 
-def by_numpy(name: str) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """Return numpy's function as a kernel, and as one that works in place."""
+def by_numpy(name: str) -> Callable[[Tensor], Tensor]:
+    """Return numpy's function as a kernel."""
     of_arrays, of_tensors = getattr(np, name), getattr(torch, name)
 
     def kernel(x: Tensor) -> Tensor:
@@ -127,17 +127,20 @@ def by_numpy(name: str) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], 
         with np.errstate(all="ignore"):  # torch gives nan and infinity without a word
             return torch.from_numpy(np.asarray(of_arrays(x.detach().numpy())))
 
-    def in_place(x: Tensor) -> Tensor:
-        return x.copy_(kernel(x))
-
-    return kernel, in_place
+    return kernel
 
 
+def in_place(kernel: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return a kernel that writes where its argument stands."""
+    return lambda x: x.copy_(kernel(x))
+
+
+FUNCTIONS = {name: by_numpy(name) for name in ("exp", "log", "sqrt")}
 KERNELS: dict[str, Callable[..., Tensor]] = {
     "mm": mm,
     "bmm": bmm,
     "addmm": addmm,
     "baddbmm": baddbmm,
+    **FUNCTIONS,
+    **{f"{name}_": in_place(kernel) for name, kernel in FUNCTIONS.items()},
 }
-for name in ("exp", "log", "sqrt"):
-    KERNELS[name], KERNELS[f"{name}_"] = by_numpy(name)
