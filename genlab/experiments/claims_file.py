@@ -32,6 +32,7 @@ HEADLINE_ROWS = "headline_rows"
 def read_claims(path: Path, layout: Layout, params: dict) -> dict:
     """Return claims.yaml; raise InputError, naming it, for an entry that cannot be settled."""
     content = read_asked(path, layout)
+    check_names(path, "arms", content.get("arms"))
     check_trainings(path, content, flatten(params))
     arms = content["arms"]
     for name, arm in arms.items():
@@ -52,7 +53,7 @@ def read_asked(path: Path, layout: Layout) -> dict:
     Raises InputError, naming it, for a claim or a list of claims that cannot be shown.
     """
     content = read_yaml(path)
-    check_head(path, content)
+    check_names(path, "claims", content.get("claims"))
     claims = content["claims"]
     for name, claim in claims.items():
         check_claim(f"{path}: claim {name}", claim, layout)
@@ -126,15 +127,14 @@ def check_reasons(where: str, reasons: object) -> None:
             raise InputError(f"{where}: {group}: the reason must be text, not {reason}")
 
 
-def check_head(path: Path, content: dict) -> None:
-    """Raise InputError unless there are arms and claims, each under a name that is text."""
-    for key in ("arms", "claims"):
-        if not isinstance(content.get(key), dict):
-            raise InputError(f"{path}: no {key}: by name; without any claims, write claims: {{}}")
-        for name in content[key]:
-            if not isinstance(name, str):
-                raise InputError(f"{path}: {key}: {name} is no name; put it in quotes")
-            if key == "arms" and not NAME.fullmatch(name):  # an experiment bears it
-                raise InputError(f"{path}: {key}: {name!r} cannot be a name; {NAME_RULE}")
-    if not content["arms"]:
+def check_names(path: Path, key: str, entries: object) -> None:
+    """Raise InputError unless these are claims, or arms, each under a name that is text."""
+    if not isinstance(entries, dict):
+        raise InputError(f"{path}: no {key}: by name; without any claims, write claims: {{}}")
+    for name in entries:
+        if not isinstance(name, str):
+            raise InputError(f"{path}: {key}: {name} is no name; put it in quotes")
+        if key == "arms" and not NAME.fullmatch(name):  # an experiment bears it
+            raise InputError(f"{path}: {key}: {name!r} cannot be a name; {NAME_RULE}")
+    if key == "arms" and not entries:
         raise InputError(f"{path}: arms: is empty, so nothing can be compared")

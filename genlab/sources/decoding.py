@@ -128,13 +128,15 @@ VOWELS = re.compile("[аеёиоуыэюяіїє]", re.IGNORECASE)
 COMMON = re.compile("[оеаинтсрвлі]", re.IGNORECASE)
 NEVER_HEBREW = re.compile("[ыьэюяіїє]", re.IGNORECASE)
 ODD_CYRILLIC = re.compile("[^аеёиоуыэюяіїє]й(?!о)|^[ъыь]|ъ$|[аеёиоуыэюяіїє]ъ", re.IGNORECASE)
-ODD_CYRILLIC_SYMBOL = re.compile(r"(?<= )[—–](?=[^\W\d_])|(?<![^\W_])[’”€](?=[^\W\d_])")
+ODD_CYRILLIC_SYMBOL = re.compile(
+    r"(?<= )[—–](?=[^\W\d_])|(?<![^\W_])(?:[’”€](?=[^\W\d_])|[‘•](?=[а-яё]))"
+)
 # Letters where no Western European language but Icelandic has them: what Polish, Czech, Slovene,
 # Hungarian, Romanian, Turkish, Latvian or Mac Roman come out as.
 ODD_WESTERN = re.compile(
     r"[ðþýšžÿ]|œ(?![uie])|ç(?=[b-jl-np-tv-z])|ñ(?![aeiouáéíóúü])|õ(?!e)|û(?![trlmcn]|$)"
     r"|ã(?=[b-df-hj-np-rtv-y])|(?<![çfhlm])ã$|è(?=[aeiouáéíóú])|^è[cl]"
-    r"|(?<![aeiou])ø(?=[^a-zåæøö])",
+    r"|(?<![aeiou])ø(?=[^a-zåæøö])|[aeiouy]æ$",
     re.IGNORECASE,
 )
 WESTERN_WORDS = "àâáåæèéêëíìîïñóòôöøúùûüßÀÂÁÅÆÈÉÊËÍÌÓÒÔÖØÚªº"  # of one letter, of some language
@@ -146,6 +148,13 @@ ODD_SYMBOL = re.compile(
     r"|(?<=[^\W\d_])(?:[¡¿¢£¥§¹¼½¾±×÷„•](?![^\W\d_])|(?<!m)[²³])"
     r"|(?<![^\W_])[¢¥§²³¹¼½¾×÷±ª™](?=[^\W\d_])"
     r"|(?<=[a-z])–(?=[a-z])|(?<=[a-z])—(?=[a-z]\b)"
+)
+CLOSED = re.compile(r"(?<=[a-z])»")  # ť of Latin-2, where no « is
+# An apostrophe before what neither English, Dutch and Welsh put behind one nor follows an elision:
+# í of Mac Roman.
+ODD_APOSTROPHE = re.compile(
+    r"(?<=[a-z])(?<!’n)’(?:(?=[b-df-gj-np-tv-z])(?!(?:[strdmnw]|ll|re|ve|roll|clock)(?![a-z]))"
+    r"|(?<=[bfghpr]’)(?=[aou]))"
 )
 ODD_SHARE = 0.1  # ours: of words and signs that no text of the encoding has; slips of the pen
 ODD_WORD_SHARE = 0.02  # ours: of Western words; Hungarian has ő and ű in one of twenty
@@ -278,9 +287,11 @@ def has_odd_case(word: str) -> bool:
 
 
 def count_odd_symbols(text: str) -> int:
-    """Return how many signs stand where no text has them; a „ needs what closes it."""
+    """Return how many signs stand where no text has them; a „ or « belongs to what closes it."""
     n_open = text.count("„") - text.count("“") - text.count("”")
-    return len(ODD_SYMBOL.findall(text)) + max(0, n_open)
+    n_closed = len(CLOSED.findall(text)) - text.count("«")
+    n_odd = len(ODD_SYMBOL.findall(text)) + len(ODD_APOSTROPHE.findall(text))
+    return n_odd + max(0, n_open) + max(0, n_closed)
 
 
 def decode(name: str, content: bytes, encoding: Encoding = Encoding.auto) -> str:

@@ -239,3 +239,20 @@ def test_no_plot_names_a_ranker_or_an_arm():
 def test_every_plot_of_the_record_can_be_drawn(pipeline):
     charts = draw_charts(pipeline)
     assert [chart.title for chart in charts] == [plot.title for plot in read_plots(pipeline)]
+
+
+@pytest.mark.parametrize(
+    ("plots", "message"),
+    [
+        ("3", "plots must be a list"),
+        ("{a: {x: n}}", "plots must be a list"),
+        ("[3]", "plot 3: needs a template"),
+        ("[{a: {template: 3, x: n, y: {a.json: b}}}]", "plot a: needs a template"),
+        ("[{a: {template: line, x: n, y: {3: b}}}]", "plot a: needs a template"),
+        ("[{a: {template: line, x: n, y: {a.json: [b]}}}]", "plot a: needs a template"),
+    ],
+)
+def test_plots_of_another_shape_are_one_line(tmp_path, plots, message):
+    (tmp_path / "dvc.yaml").write_text(f"plots: {plots}\n")
+    with pytest.raises(InputError, match=rf"dvc.yaml: {message}"):
+        read_plots(tmp_path / "dvc.yaml")

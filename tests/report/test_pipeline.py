@@ -131,8 +131,9 @@ def test_settled_claims_are_shown_in_their_words_escaped(page, make_page):
     found = {"difference": 0.5, "low": 0.25, "high": 0.75, "n": 9, "verdict": "supported"}
     settled = {"arms": {}, "claims": {"longer": {"": found}, "gone": {"": found}}}
     Path("metrics/claims.json").write_text(json.dumps(settled), encoding="utf-8")
-    asked = {"claims": {"longer": {"claim": "<i>Longer</i> texts please"}}}
-    Path("claims.yaml").write_text(yaml.safe_dump(asked), encoding="utf-8")
+    longer = {"claim": "<i>Longer</i> texts please", "a": "x", "b": "y", "expect": "higher"}
+    asked = {"claims": {"longer": longer | {"metric": "reward"}}}
+    Path("claims.yaml").write_text(CLAIMS + yaml.safe_dump(asked), encoding="utf-8")
     shown = make_page()
     assert "&lt;i&gt;Longer&lt;/i&gt; texts please" in shown and "<i>" not in shown
     assert shown.count("supported: 0.500 [0.250, 0.750]") == 2
@@ -145,7 +146,8 @@ def test_claims_that_were_settled_on_other_runs_say_so_above_their_table(make_pa
     rows = {"main": {"path": "data/rows.txt", "where": {}, "md5": md5}}
     settled = {"arms": {}, "claims": {"longer": {"": found}}, "rows": rows}
     Path("metrics/claims.json").write_text(json.dumps(settled), encoding="utf-8")
-    Path("claims.yaml").write_text("rows: {path: data/rows.txt}\n", encoding="utf-8")
+    head = CLAIMS.replace("data/score.parquet", "data/rows.txt")
+    Path("claims.yaml").write_text(head + "claims: {}\n", encoding="utf-8")
     page = make_page()
     said = page.index("not of this one, whose data/rows.txt is another")
     assert page.index('<section id="claims"') < said < page.index("supported: 0.500")
