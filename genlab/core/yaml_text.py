@@ -3,6 +3,7 @@
 It is read with an end: aliases of aliases may stand for billions of values.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -25,8 +26,12 @@ def load_yaml(text: str) -> Any:
         raise yaml.YAMLError(str(error)) from None
 
 
+@lru_cache(maxsize=8)  # texts: a check reads one dvc.yaml four times
 def compose_yaml(text: str) -> yaml.Node | None:
-    """Return a text's tree of nodes, None if it is empty; raises yaml.YAMLError as `load_yaml`."""
+    """Return a text's tree of nodes, None if it is empty; raises yaml.YAMLError as `load_yaml`.
+
+    The tree is for reading: whoever asks for the same text gets the same one.
+    """
     try:
         top = yaml.compose(text, Loader=yaml.SafeLoader)
         if top is not None and count_values(top, {}) > MOST_VALUES:
