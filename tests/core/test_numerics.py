@@ -1,7 +1,7 @@
 """A small model is trained, and writes, to the same bytes whatever vectors the processor has.
 
 What the libraries find here is limited as on lesser processors; what a processor of another maker
-would do cannot be tried so (LOG.md).
+would do is asked of an emulated one (benchmarks/makers.py).
 """
 
 import os
