@@ -17,8 +17,9 @@ from typing import Annotated
 from typer import Option
 
 from genlab.core.files import md5_of
-from genlab.core.pipeline import OUTPUTS, read_entries
+from genlab.core.pipeline import read_entries
 from genlab.core.program import run, stage_app
+from genlab.core.templating import OUTPUTS
 from genlab.experiments.layout import read_layout, read_yaml
 from genlab.experiments.receipts import make_receipt
 from genlab.experiments.revisions import parse_params
