@@ -19,25 +19,16 @@ from genlab.experiments.claims_tables import (
     verdicts_line,
     with_interval,
 )
-from genlab.experiments.layout import Layout, Metric, read_layout
-from genlab.experiments.readme import (
-    PAGES,
-    TABLES,
+from genlab.experiments.headlines import (
     example_lines,
-    exploratory_line,
-    fill,
     headline_rows,
     headlines_list,
     headlines_over_collections,
-    main,
-    probes_table,
-    published_table,
-    read_json,
-    references_table,
-    render,
-    spreads_table,
-    stand_ins,
 )
+from genlab.experiments.layout import Layout, Metric, read_layout
+from genlab.experiments.published_tables import exploratory_line, published_table
+from genlab.experiments.readme import PAGES, TABLES, fill, main, read_json, render, stand_ins
+from genlab.experiments.score_tables import probes_table, references_table, spreads_table
 from tests.project_copy import ROOT
 
 LAYOUT = Layout(
@@ -426,6 +417,7 @@ def test_headline_rows_are_rows_and_columns_of_another_table():
         ({"columns": ["arms"]}, "headline_rows: arms has no column arms; did you mean arm?"),
         ({"rows": {"how": ["gredy"]}}, "headline_rows: arms has no how gredy; did you mean greedy"),
         ({"columns": None}, None),
+        ({"table": "headline_rows"}, "headline_rows: table must be another one"),
     ],
 )
 def test_headline_rows_that_are_not_there_are_named(changed, message):
