@@ -118,7 +118,7 @@ def pretrain(
     import torch
 
     from genlab.mini.training import length_bucketed_batches, train_mini
-    from genlab.models.training import collate
+    from genlab.models.batches import collate
 
     torch.manual_seed(sizes.seed)
     rng = random.Random(sizes.seed)

@@ -141,7 +141,7 @@ def pretrain(
     from transformers import T5Config, T5ForConditionalGeneration
 
     from genlab.mini.training import length_bucketed_batches, train_mini
-    from genlab.models.training import collate_pairs
+    from genlab.models.batches import collate_pairs
 
     torch.manual_seed(sizes.seed)
     rng = random.Random(sizes.seed)

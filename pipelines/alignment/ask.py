@@ -103,7 +103,8 @@ def write_on(
     draw: int,
 ) -> str:
     """Return a model's text after a prompt, or the text that it makes of a beginning."""
-    from genlab.models.decoding import end_tokens, generate
+    from genlab.models.decoding import generate
+    from genlab.models.end_of_text import end_tokens
     from genlab.models.prompts import encode
     from genlab.models.token_texts import decode_texts
     from pipelines.alignment.sampling import prompt_ids

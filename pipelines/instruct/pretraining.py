@@ -105,7 +105,7 @@ def pretrain(
     Spans are drawn anew in every epoch. Equal epochs are equal numbers of raw tokens.
     """
     from genlab.mini.training import length_bucketed_batches, train_mini
-    from genlab.models.training import collate_pairs
+    from genlab.models.batches import collate_pairs
 
     model = make_t5(len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id, sizes)
     rng = random.Random(sizes.seed)
