@@ -7,15 +7,13 @@ import pytest
 import yaml
 
 from genlab.core.program import InputError
+from genlab.report.artifacts import Artifact, read_artifacts, read_scores
 from genlab.report.cards import (
-    Artifact,
     Made,
     eval_results,
     hub_id,
     model_card,
     pipeline_parts,
-    read_artifacts,
-    read_scores,
     tell_origin,
     without_folders,
 )
