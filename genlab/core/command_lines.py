@@ -67,7 +67,7 @@ def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | N
         ) from None
     except TyperException as error:
         check_switches(stage, command.params)
-        check_texts(stage, command.params, params)
+        check_values_as_written(stage, command.params, params)
         if type(error).__name__ == "MissingParameter":
             missing = options_not_given(command.params, rest)
             if len(missing) > 1:
@@ -75,7 +75,7 @@ def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | N
         switches = {each.opts[0]: getattr(each, "is_flag", False) for each in command.params}
         raise InputError(explain(error, stage, switches, rest)) from None
     check_switches(stage, command.params)
-    check_texts(stage, command.params, params)
+    check_values_as_written(stage, command.params, params)
     return context.params, getattr(module, check, None)
 
 
@@ -108,7 +108,7 @@ def check_switches(stage: Stage, options: list) -> None:
                 raise InputError(f"{stage.keys[name]}: no parameter; write {switch}=false")
 
 
-def check_texts(stage: Stage, options: list, params: Params) -> None:
+def check_values_as_written(stage: Stage, options: list, params: Params) -> None:
     """Raise InputError if what an option that is no switch takes was written as something else."""
     for option in options:
         name = option.opts[0].strip("-").replace("-", "_")

@@ -27,7 +27,17 @@ from genlab.experiments.headlines import (
 )
 from genlab.experiments.layout import Layout, Metric, read_layout
 from genlab.experiments.published_tables import exploratory_line, published_table
-from genlab.experiments.readme import PAGES, TABLES, fill, main, read_json, render, stand_ins
+from genlab.experiments.readme import (
+    PAGES,
+    TABLES,
+    Record,
+    any_table,
+    fill,
+    main,
+    read_json,
+    render,
+    stand_ins,
+)
 from genlab.experiments.score_tables import probes_table, references_table, spreads_table
 from tests.project_copy import ROOT
 
@@ -428,6 +438,11 @@ def test_headline_rows_that_are_not_there_are_named(changed, message):
     with pytest.raises(InputError) as error:
         headline_rows({"headline_rows": asked}, {"arms": ARMS}.__getitem__)
     assert message in str(error.value)
+
+
+def test_headline_rows_of_no_table_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"headline_rows: armz is no table; did you mean arms\?"):
+        any_table("armz", Record(tmp_path, {}, LAYOUT, {}))
 
 
 def test_a_headline_that_is_no_claim_is_named(tmp_path, monkeypatch):
