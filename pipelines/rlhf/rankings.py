@@ -70,6 +70,17 @@ def given_answers(asked: pl.DataFrame, tokenizer: "PreTrainedTokenizerBase") -> 
     )
 
 
+def drop_repeated(drawn: pl.DataFrame, asked: pl.DataFrame, dropped: Counter) -> pl.DataFrame:
+    """Return the answers with id and purpose, equal ones once; prompts of one answer go."""
+    once = drawn.unique(["prompt_id", "text"], keep="first", maintain_order=True)
+    dropped["repeated_answer"] += drawn.height - once.height
+    kept = once.filter(pl.len().over("prompt_id") > 1)
+    dropped["only_answer"] += once.height - kept.height
+    return kept.with_columns(
+        answer_id=pl.format("{}-{}", "prompt_id", "draw"), rank=pl.lit(None, pl.Int32)
+    ).join(asked.select("prompt_id", "purpose"), on="prompt_id", maintain_order="left")
+
+
 def pair_table(rows: pl.DataFrame, noise: float | None, step: float) -> pl.DataFrame:
     """Return a row for each two ranked answers of a prompt, the better one first.
 
@@ -141,17 +152,6 @@ def preference_pairs(rows: pl.DataFrame) -> pl.DataFrame:
     )
     table = preference_table(named, pairs.select("better", "worse").to_numpy().astype(np.int64))
     return table.match_to_schema(PAIR_SCHEMA)
-
-
-def drop_repeated(drawn: pl.DataFrame, asked: pl.DataFrame, dropped: Counter) -> pl.DataFrame:
-    """Return the answers with id and purpose, equal ones once; prompts of one answer go."""
-    once = drawn.unique(["prompt_id", "text"], keep="first", maintain_order=True)
-    dropped["repeated_answer"] += drawn.height - once.height
-    kept = once.filter(pl.len().over("prompt_id") > 1)
-    dropped["only_answer"] += once.height - kept.height
-    return kept.with_columns(
-        answer_id=pl.format("{}-{}", "prompt_id", "draw"), rank=pl.lit(None, pl.Int32)
-    ).join(asked.select("prompt_id", "purpose"), on="prompt_id", maintain_order="left")
 
 
 def count_rankings(rows: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, float]:
