@@ -67,7 +67,7 @@ def made_rows(n_rows: int, vocab_size: int) -> list[dict]:
 
 def sample_batches(rows: list[dict], batch_size: int, n_batches: int) -> list[dict]:
     """Return the rows of some batches of an epoch in our order, evenly spread over the lengths."""
-    from genlab.models.training import LengthGroupedOrder
+    from genlab.models.batches import LengthGroupedOrder
 
     lengths = [len(row["input_ids"]) for row in rows]
     order = list(LengthGroupedOrder(lengths, batch_size, seed=17))
@@ -89,7 +89,8 @@ def trainer_ways(
     from transformers import DataCollatorForLanguageModeling, Trainer, TrainingArguments
 
     from genlab.core.processes import best_device
-    from genlab.models.training import collate, token_mean_trainer
+    from genlab.models.batches import collate
+    from genlab.models.training import token_mean_trainer
 
     n_tokens = sum(len(row["input_ids"]) for row in rows)
     plain = [{"input_ids": row["input_ids"]} for row in rows]
@@ -312,7 +313,7 @@ def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[l
     from transformers import GPT2Config, GPT2LMHeadModel
     from transformers.utils import logging
 
-    from genlab.models.decoding import end_tokens
+    from genlab.models.end_of_text import end_tokens
     from genlab.models.loading import load_causal_model, load_tokenizer
     from genlab.models.prompts import encode_prompts
     from genlab.ranking.candidates import evaluated_queries

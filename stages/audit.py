@@ -15,7 +15,7 @@ from typer import Option
 from genlab.core.files import write_json
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
-from genlab.models.decoding import end_tokens
+from genlab.models.end_of_text import end_tokens
 from genlab.models.likelihood import bits_per_byte, mean_loss, perplexity, token_losses
 from genlab.models.loading import load_for_inference
 from genlab.models.token_texts import decode_texts

@@ -22,8 +22,10 @@ from genlab.core.processes import is_first, rank_and_size
 from genlab.core.program import run, stage_app
 from genlab.core.progress import progress
 from genlab.core.tables import write_table
-from genlab.models.decoding import Decoding, check_cap, check_samples, end_tokens, generate
+from genlab.models.decoding import Decoding, check_samples, generate
+from genlab.models.end_of_text import end_tokens
 from genlab.models.loading import Dtype, load_for_inference
+from genlab.models.positions import check_cap
 from genlab.models.prompts import encode_prompts, make_prompt
 from genlab.ranking.candidates import evaluated_queries
 from genlab.ranking.samples import SAMPLES

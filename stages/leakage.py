@@ -16,7 +16,7 @@ from genlab.core.tables import read_batches, read_table, write_table
 from genlab.passages.leaks import LEAK_SCHEMA, count_leaks, examples_of, find_leaks
 from genlab.ranking.candidates import evaluated_queries
 from genlab.ranking.leakage import check_same_queries, compare_halves, table_of
-from genlab.text.minhash import Shingles
+from genlab.text.minhash import NumPerm, PadEnds, ShingleChars, Shingles
 
 # A tenth of the usual: each passage has its text in comparison form and its signature, and may be
 # proposed as like ten others.
@@ -37,11 +37,9 @@ def find(
     passage_threshold: Annotated[
         float, Option(min=0.5, max=1, help="similarity of near-duplicate passages")
     ],
-    shingle_chars: Annotated[int, Option(min=2, max=100, help="characters per shingle")],
-    pad_ends: Annotated[
-        bool, Option(help="give the ends of a text as many shingles as its middle")
-    ],
-    num_perm: Annotated[int, Option(min=16, max=4096, help="places of a MinHash signature")],
+    shingle_chars: ShingleChars,
+    pad_ends: PadEnds,
+    num_perm: NumPerm,
     seed: Annotated[int, Option(min=0, help="of the MinHash permutations")],
 ) -> None:
     """Find the training texts nearest to each evaluated query, its answers and its passages."""

@@ -16,7 +16,7 @@ from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
-from genlab.models.decoding import end_tokens_in
+from genlab.models.end_of_text import end_tokens_in
 from genlab.ranking.candidates import read_all_candidates
 from genlab.ranking.lengths import (
     LENGTH_SCHEMA,

@@ -29,7 +29,7 @@ from genlab.ranking.samples import table_of_parts
 from genlab.ranking.summary import (
     measure_texts,
     place_histogram,
-    summarize_with_references,
+    place_under_all,
     table_of,
 )
 from genlab.statistics.clusters import find_clusters, tell_clusters
@@ -106,15 +106,8 @@ def texts(
     if not is_first():
         return
 
-    of_text = table.select("sample", *CLUSTERS)
-    rows, headline, beside = {}, {}, {}
-    for name, (relevance, n_unread) in ratings.items():
-        scored = real[name].with_columns(score=relevance, **of_text.to_dict())
-        rows[name] = places.place(scored, convention.legacy)
-        headline[name], beside[name] = summarize_with_references(
-            rows[name], real[name], convention.legacy, seed
-        )
-        headline[name]["unread_rate"] = float((n_unread > 0).mean())
+    of_texts = table.select("sample", *CLUSTERS)
+    rows, headline, beside = place_under_all(ratings, real, of_texts, convention.legacy, seed)
     placed = places.in_one_table(rows, ranked)
     write_table(output, [placed], placed.schema)
 

@@ -16,6 +16,7 @@ from genlab.core.options import grouped_options
 from genlab.core.processes import is_first
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
+from genlab.models.batches import collate
 from genlab.models.dropout import ModelDropout, set_dropout
 from genlab.models.likelihood import perplexity
 from genlab.models.loading import Dtype, load_causal_model, load_tokenizer
@@ -24,7 +25,6 @@ from genlab.models.saved import row_batches, save_checked
 from genlab.models.training import (
     Recipe,
     check_rows_fit,
-    collate,
     train_resumably,
     training_curve,
     validation_loss,

@@ -1,6 +1,8 @@
-"""Options as a command line has them."""
+"""Options as a command line has them, and a program that is run with some."""
 
 from collections.abc import Mapping
+
+from typer.testing import CliRunner
 
 
 def option_words(options: Mapping[str, object]) -> list[str]:
@@ -12,3 +14,19 @@ def option_words(options: Mapping[str, object]) -> list[str]:
         else:
             words += [f"--{name}", str(value)]
     return words
+
+
+def invoke(app, *positional: object, **options: object) -> str:
+    """Run a program in this process and return what it prints; raise what it raises.
+
+    An option with a list is given once for each of its items.
+    """
+    words = [str(each) for each in positional]
+    for name, value in options.items():
+        for each in value if isinstance(value, list) else [value]:
+            words += [f"--{name}", str(each)]
+    result = CliRunner().invoke(app, words)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output

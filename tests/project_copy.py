@@ -74,6 +74,18 @@ def call(folder: Path, *words: str) -> str:
     return subprocess.check_output(words, cwd=folder, env=environment(folder), text=True)
 
 
+def start_python(words: list[str], folder: Path) -> subprocess.Popen:
+    """Start Python with this repository's code in a folder; what it prints is text to be read."""
+    return subprocess.Popen(
+        [sys.executable, *words],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def environment(folder: Path) -> dict[str, str]:
     """Return an environment where `python` is this one, warm, and nothing of the user's counts."""
     beside = folder.parent / f"{folder.name}-dvc"

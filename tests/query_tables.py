@@ -1,8 +1,11 @@
 """Query tables as tests write them down, and a text whose shingles are counted."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import polars as pl
 
-from genlab.core.tables import QUERY_SCHEMA
+from genlab.core.tables import QUERY_SCHEMA, write_table
 
 # 94 characters, no run of five twice: 90 shingles; with one more letter at the end 90 of 91 are
 # shared. With the ends padded: 98, and 94 of 103.
@@ -28,3 +31,12 @@ def table(*rows: tuple) -> pl.DataFrame:
         ],
         schema=QUERY_SCHEMA,
     )
+
+
+def write_queries(path: Path, rows: Iterable[tuple], ids: Iterable[str] | None = None) -> Path:
+    """Write the table of such rows, its queries called by `ids` if these are given."""
+    queries = table(*rows)
+    if ids is not None:
+        queries = queries.with_columns(query_id=pl.Series(list(ids), dtype=pl.String))
+    write_table(path, [queries], QUERY_SCHEMA)
+    return path

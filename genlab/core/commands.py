@@ -9,8 +9,9 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from genlab.core.checks import check_params, parse
-from genlab.core.pipeline import PIPELINE, check_pipeline_here, load_stages
+from genlab.core.checks import check_params
+from genlab.core.command_lines import parse
+from genlab.core.pipeline import PIPELINE, check_pipeline_here, load_stages, read_entries
 from genlab.core.program import InputError
 
 Group = TypeVar("Group")
@@ -23,8 +24,9 @@ def stage_options(names: Collection[str]) -> dict[str, dict[str, Any]]:
     Raises InputError if there is no pipeline here, or a value is wrong.
     """
     check_pipeline_here()
-    params = check_params(PIPELINE)
-    stages = {stage.name: stage for stage in load_stages(PIPELINE)}
+    entries = read_entries(PIPELINE)
+    params = check_params(PIPELINE, entries)
+    stages = {stage.name: stage for stage in load_stages(PIPELINE, entries)}
     return {
         name: parse(stage, params)[0]
         for name, stage in stages.items()

@@ -29,17 +29,22 @@ OURS = ("genlab", "stages", "pipelines")
 
 # How outputs are written and errors are shown cannot change a result: no reason to train again.
 WITHOUT_INFLUENCE = {
+    "genlab/core/assets.py",
+    "genlab/core/bounds.py",
     "genlab/core/checks.py",
+    "genlab/core/command_lines.py",
     "genlab/core/files.py",
     "genlab/core/first_moments.py",
     "genlab/core/help.py",
     "genlab/core/interrupts.py",
+    "genlab/core/names.py",
     "genlab/core/params.py",
     "genlab/core/params_file.py",
     "genlab/core/pipeline.py",
     "genlab/core/program.py",
     "genlab/core/progress.py",
     "genlab/core/running.py",
+    "genlab/core/templating.py",
     "genlab/core/yaml_text.py",
 }
 

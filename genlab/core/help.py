@@ -13,8 +13,9 @@ from typing import Any
 
 from genlab.core.params import flatten
 from genlab.core.params_file import read_params
-from genlab.core.pipeline import all_entries, keys_of_options
+from genlab.core.pipeline import read_entries
 from genlab.core.program import InputError, spelled
+from genlab.core.templating import all_entries, keys_of_options
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -172,7 +173,7 @@ def values_of_options(module: str, command: str) -> Iterator[tuple[str, str]]:
     folder = ROOT.joinpath(*parts[:2]) if parts[0] == "pipelines" else ROOT
     try:
         params = read_params((folder / "params.yaml").read_text(encoding="utf-8"))
-        entries = list(all_entries(folder / "dvc.yaml", params))
+        entries = list(all_entries(read_entries(folder / "dvc.yaml"), params))
     except (InputError, OSError, ValueError):
         return
     flat = flatten(params.content)

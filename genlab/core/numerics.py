@@ -19,6 +19,7 @@ SMALL_THREADS = 1  # that a small model takes, on any number of cores
 KERNELS = "ATEN_CPU_CAPABILITY"  # torch's: default | avx2 | avx512
 PRODUCTS = "MKL_CBWR"  # MKL's conditional numerical reproducibility
 AVX2_STRICT = 10 | 0x10000  # MKL_CBWR_AVX2 and MKL_CBWR_STRICT of mkl_types.h
+SETTINGS = (KERNELS, PRODUCTS, "ONEDNN_MAX_CPU_ISA")  # of the environment; the last is oneDNN's
 
 # n: how many torch began with; needed: by a large model; held: products are a small model's
 all_threads: dict[str, int] = {}

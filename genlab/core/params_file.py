@@ -67,7 +67,7 @@ def written_values(node: yaml.Node, prefix: str = "") -> list[tuple[str, str]]:
 
 def check_params_file(params: Params) -> None:
     """Raise InputError for a key that is no name, or a value that no command line can carry."""
-    check_names(params.content)
+    check_keys(params.content)
     for key, value in params.values.items():
         if isinstance(value, list) and any(isinstance(each, list | dict) for each in value):
             raise InputError(f"{key}={value}: must be a list of single values")
@@ -75,12 +75,12 @@ def check_params_file(params: Params) -> None:
         check_value(key, value, params.written.get(key, ""))
 
 
-def check_names(content: object, prefix: str = "") -> None:
+def check_keys(content: object, prefix: str = "") -> None:
     """Raise InputError for a key that is no name, or two of a group that differ too little."""
     if isinstance(content, list):
         content = {str(i): each for i, each in enumerate(content) if isinstance(each, dict | list)}
         for key, value in content.items():
-            check_names(value, f"{prefix}{key}.")
+            check_keys(value, f"{prefix}{key}.")
         return
     if not isinstance(content, dict):
         return
@@ -101,7 +101,7 @@ def check_names(content: object, prefix: str = "") -> None:
                 "files and options do not tell apart; rename one"
             )
         alike[same] = key
-        check_names(value, f"{prefix}{key}.")
+        check_keys(value, f"{prefix}{key}.")
 
 
 def check_value(key: str, value: object, written: str) -> None:

@@ -12,8 +12,8 @@ def random_stream(seed: int, item_id: str, length: int, sample: int = 0) -> np.n
     """Return `length` uniform numbers in [0, 1) that depend on (seed, item_id, sample) alone.
 
     What is drawn for another purpose needs another item_id, as seeds may be equal. A longer stream
-    begins with the shorter one. Samples of one item, counted from 0, have streams
-    of their own, and the first is the item's stream where there is only one.
+    begins with the shorter one. Samples of one item, counted from 0, have streams of their own, and
+    the first is the item's stream where there is only one.
     """
     salt = sample.to_bytes(hashlib.blake2b.SALT_SIZE)  # of zeros, it is blake2b's default
     key = hashlib.blake2b(f"{seed}:{item_id}".encode(), digest_size=16, salt=salt).digest()

@@ -33,6 +33,7 @@ from pathlib import Path
 import yaml
 
 from genlab.core.files import as_json, sha256_of
+from genlab.core.numerics import SETTINGS, SMALL_THREADS
 from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.core.yaml_text import load_yaml
@@ -49,9 +50,6 @@ VECTOR_LEVELS = {
 }
 
 FLAGS = ("fma", "avx2", "avx512f", "avx512_bf16", "amx_bf16")
-# As genlab/core/numerics.py has them, which imports torch.
-SETTINGS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
-SMALL_THREADS = 1
 UNSET = "unset"
 
 ASK_FOR_ACCELERATORS = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]

@@ -11,7 +11,7 @@ from typer import Option
 from genlab.core.numerics import hold_arithmetic
 from genlab.core.program import InputError
 from genlab.mini.gpt2 import END_OF_TEXT, train_tokenizer
-from genlab.mini.training import length_bucketed_batches
+from genlab.mini.training import batches_of_epochs
 
 if TYPE_CHECKING:
     from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
@@ -45,11 +45,7 @@ def train_classifier(
     ids = tokenizer(texts, truncation=True)["input_ids"]
     rng = random.Random(recipe.seed)
     lengths = [len(row) for row in ids]
-    batches = [
-        batch
-        for _ in range(recipe.epochs)
-        for batch in length_bucketed_batches(lengths, recipe.batch_size, rng)
-    ]
+    batches = batches_of_epochs(lengths, recipe.batch_size, recipe.epochs, rng)
     hold_arithmetic(model.num_parameters())
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / len(batches))

@@ -43,8 +43,7 @@ def fetch_queries(
     """Return frames of QUERY_SCHEMA, not read yet, and the Hub's commit, "none" without one.
 
     files: counts those read, hidden and unread of a `file` source. train_too: its train queries are
-    evaluated, too. Raises InputError for whatever
-    the user can mend.
+    evaluated, too. Raises InputError for whatever the user can mend.
     """
     commit, pool = "none", None
     if origin.source is Source.mini:

@@ -117,8 +117,8 @@ def pretrain(
     """
     import torch
 
-    from genlab.mini.training import length_bucketed_batches, train_mini
-    from genlab.models.training import collate
+    from genlab.mini.training import batches_of_epochs, train_mini
+    from genlab.models.batches import collate
 
     torch.manual_seed(sizes.seed)
     rng = random.Random(sizes.seed)
@@ -131,11 +131,7 @@ def pretrain(
         for ids in tokenizer(texts)["input_ids"]
     ]
     lengths = [len(row["input_ids"]) for row in rows]
-    batches = [
-        batch
-        for _ in range(sizes.epochs)
-        for batch in length_bucketed_batches(lengths, sizes.batch_size, rng)
-    ]
+    batches = batches_of_epochs(lengths, sizes.batch_size, sizes.epochs, rng)
 
     def inputs_of(batch: list[int]) -> dict:
         inputs = collate([rows[i] for i in batch], tokenizer.eos_token_id)

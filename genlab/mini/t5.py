@@ -126,6 +126,30 @@ def check_sizes(sizes: Sizes) -> None:
         )
 
 
+def new_model(tokenizer: "PreTrainedTokenizerBase", sizes: Sizes) -> "T5ForConditionalGeneration":
+    """Return a T5 v1.1 with fresh weights of `sizes.seed`, `num_layers` on either side."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(sizes.seed)
+    return T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=len(tokenizer),
+            d_model=sizes.d_model,
+            d_kv=sizes.d_model // sizes.num_heads,
+            d_ff=2 * sizes.d_model,
+            num_layers=sizes.num_layers,
+            num_decoder_layers=sizes.num_layers,
+            num_heads=sizes.num_heads,
+            feed_forward_proj="gated-gelu",
+            dropout_rate=0.0,  # few passes over the text: nothing to regularise
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            decoder_start_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
 def pretrain(
     texts: list[str],
     tokenizer: "PreTrainedTokenizerBase",
@@ -137,39 +161,16 @@ def pretrain(
     as `train_mini` does; with a rate of 0.02 for the matrices, as the mini GPT-2 has, the decoder
     hardly learns to look at the encoder (LOG.md).
     """
-    import torch
-    from transformers import T5Config, T5ForConditionalGeneration
+    from genlab.mini.training import batches_of_epochs, train_mini
+    from genlab.models.batches import collate_pairs
 
-    from genlab.mini.training import length_bucketed_batches, train_mini
-    from genlab.models.training import collate_pairs
-
-    torch.manual_seed(sizes.seed)
+    model = new_model(tokenizer, sizes)
     rng = random.Random(sizes.seed)
-    model = T5ForConditionalGeneration(
-        T5Config(
-            vocab_size=len(tokenizer),
-            d_model=sizes.d_model,
-            d_kv=sizes.d_model // sizes.num_heads,
-            d_ff=2 * sizes.d_model,
-            num_layers=sizes.num_layers,
-            num_decoder_layers=sizes.num_layers,
-            num_heads=sizes.num_heads,
-            feed_forward_proj="gated-gelu",
-            dropout_rate=0.0,  # one pass over the text: nothing to regularise
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            decoder_start_token_id=tokenizer.pad_token_id,
-        )
-    )
     rows = [ids[:-1] for ids in tokenizer(texts)["input_ids"]]  # without the end-of-text
     rows = [ids for ids in rows if len(ids) > 1]
     sentinel_ids = tokenizer.convert_tokens_to_ids([sentinel(i) for i in range(N_SENTINELS)])
     lengths = [len(ids) for ids in rows]
-    batches = [
-        batch
-        for _ in range(sizes.epochs)
-        for batch in length_bucketed_batches(lengths, sizes.batch_size, rng)
-    ]
+    batches = batches_of_epochs(lengths, sizes.batch_size, sizes.epochs, rng)
 
     def inputs_of(batch: list[int]) -> dict:
         gaps = [corrupt_spans(rows[i], sentinel_ids, tokenizer.eos_token_id, rng) for i in batch]

@@ -27,6 +27,15 @@ def length_bucketed_batches(
     yield from batches
 
 
+def batches_of_epochs(
+    lengths: list[int], batch_size: int, epochs: int, rng: random.Random
+) -> list[list[int]]:
+    """Return the batches of all epochs, each epoch's as `length_bucketed_batches` draws them."""
+    return [
+        batch for _ in range(epochs) for batch in length_bucketed_batches(lengths, batch_size, rng)
+    ]
+
+
 def train_mini(
     model: "PreTrainedModel",
     batches: Iterable[dict],

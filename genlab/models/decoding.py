@@ -7,11 +7,9 @@ a text that is driven on past its end-of-text is, up to there, the text that sto
 for beams, and batches matter to a model in bfloat16, whose sums round to other tokens in another.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -25,10 +23,8 @@ from genlab.models.positions import usable_positions
 if TYPE_CHECKING:
     import torch
     from transformers import (
-        GenerationConfig,
         LogitsProcessorList,
         PreTrainedModel,
-        PreTrainedTokenizerBase,
     )
     from transformers.modeling_outputs import CausalLMOutput
 
@@ -278,63 +274,6 @@ def pad_left(prompts: list[list[int]], device: "torch.device") -> tuple:
     ids = [[prompt[0]] * (longest - len(prompt)) + prompt for prompt in prompts]
     mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
-
-
-def end_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> set[int]:
-    """Return the ids that end a text: the one training used and those of the generation config."""
-    return listed_ends(model.generation_config, tokenizer)
-
-
-def end_tokens_in(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> set[int]:
-    """Return what `end_tokens` does for the model in a folder, without loading its weights."""
-    from transformers import AutoConfig, GenerationConfig
-
-    if (folder / "generation_config.json").exists():
-        config = GenerationConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-    else:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        config = GenerationConfig.from_model_config(config)
-    return listed_ends(config, tokenizer)
-
-
-def listed_ends(config: "GenerationConfig", tokenizer: "PreTrainedTokenizerBase") -> set[int]:
-    """Return the end-of-text ids of a generation config and a tokenizer."""
-    listed = config.eos_token_id
-    listed = listed if isinstance(listed, list) else [listed]
-    return {tokenizer.eos_token_id, *listed} - {None}
-
-
-def check_cap(key: str, cap: int, base: Path, made_by: dict[str, dict]) -> None:
-    """Raise InputError if a mini base, or one in a folder, is too short for `cap` new tokens.
-
-    made_by: {output: options} of all stages. A model's positions on a hub are known only once it is
-    fetched; `generate` checks those.
-    """
-    options = made_by.get(str(base), {})
-    if options.get("source") == "file":
-        n_positions = said_positions(options["path"])
-        if n_positions is not None and cap >= n_positions:
-            raise InputError(
-                f"{key}={cap} new tokens and a prompt exceed the {n_positions} positions that "
-                f"{options['path'] / 'config.json'} gives; lower {key}, or take another base"
-            )
-    if options.get("source") in ("bundled", "mini") and cap >= options["n_positions"]:
-        raise InputError(
-            f"{key}={cap} new tokens and a prompt exceed base.n_positions="
-            f"{options['n_positions']}; lower the one or raise the other"
-        )
-
-
-def said_positions(folder: Path) -> int | None:
-    """Return how many positions config.json in a model folder gives; None if it does not say."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        said = [config.get(name) for name in ("max_position_embeddings", "n_positions")]
-    except (OSError, ValueError, AttributeError):  # what is wrong with it, fetch says
-        return None
-    return min((n for n in said if isinstance(n, int) and n > 0), default=None)
 
 
 def check_samples(n_samples: int, temperature: float, num_beams: int) -> None:

@@ -4,7 +4,11 @@ The two differ. RoBERTa's table begins after the number of its padding token, so
 reads 512 tokens; others say nothing in their config, and some, as T5, have no table and no limit.
 """
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from genlab.core.program import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -31,3 +35,34 @@ def describe_positions(model: "PreTrainedModel") -> str:
     """Return for a reader how many tokens the model can read at once."""
     positions = usable_positions(model)
     return "no limit on positions" if positions is None else f"{positions:,} positions"
+
+
+def check_cap(key: str, cap: int, base: Path, made_by: dict[str, dict]) -> None:
+    """Raise InputError if a mini base, or one in a folder, is too short for `cap` new tokens.
+
+    made_by: {output: options} of all stages. A model's positions on a hub are known only once it is
+    fetched; `generate` checks those.
+    """
+    options = made_by.get(str(base), {})
+    if options.get("source") == "file":
+        n_positions = said_positions(options["path"])
+        if n_positions is not None and cap >= n_positions:
+            raise InputError(
+                f"{key}={cap} new tokens and a prompt exceed the {n_positions} positions that "
+                f"{options['path'] / 'config.json'} gives; lower {key}, or take another base"
+            )
+    if options.get("source") in ("bundled", "mini") and cap >= options["n_positions"]:
+        raise InputError(
+            f"{key}={cap} new tokens and a prompt exceed base.n_positions="
+            f"{options['n_positions']}; lower the one or raise the other"
+        )
+
+
+def said_positions(folder: Path) -> int | None:
+    """Return how many positions config.json in a model folder gives; None if it does not say."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        said = [config.get(name) for name in ("max_position_embeddings", "n_positions")]
+    except (OSError, ValueError, AttributeError):  # what is wrong with it, fetch says
+        return None
+    return min((n for n in said if isinstance(n, int) and n > 0), default=None)

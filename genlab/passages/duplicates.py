@@ -57,11 +57,9 @@ class Rules:
     drop_leaked_answers: Annotated[
         bool, Option(help="Drop training queries whose answer is a validation query's.")
     ]
-    shingle_chars: Annotated[int, Option(min=2, max=100, help="Characters per shingle.")]
-    pad_ends: Annotated[
-        bool, Option(help="Give the ends of a text as many shingles as its middle.")
-    ]
-    num_perm: Annotated[int, Option(min=16, max=4096, help="Places of a MinHash signature.")]
+    shingle_chars: minhash.ShingleChars
+    pad_ends: minhash.PadEnds
+    num_perm: minhash.NumPerm
     seed: Annotated[int, Option(min=0, help="Seed of the MinHash permutations.")]
 
     @property

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from genlab.core.seeds import random_stream
-from genlab.models.decoding import beam_search, check_positions, decode_batch, end_tokens
+from genlab.models.decoding import beam_search, check_positions, decode_batch
+from genlab.models.end_of_text import end_tokens
 from genlab.models.prompts import encode_prompts, make_prompt
 from genlab.models.token_texts import decode_texts
 from genlab.playground.loaded_run import LoadedRun

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 from typer import Option
 
 from genlab.core.program import InputError
+from genlab.models.batches import LengthGroupedOrder, collate
 from genlab.models.loading import load_causal_model
 from genlab.models.lora import Lora, Method, check_not_tied, lora_config
 from genlab.models.saved import row_batches
 from genlab.models.shown_training import train_from
-from genlab.models.training import LengthGroupedOrder, collate, last_whole_checkpoint
+from genlab.models.training import last_whole_checkpoint
 from genlab.preference.losses import slic_loss
 
 if TYPE_CHECKING:

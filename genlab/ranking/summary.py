@@ -1,5 +1,6 @@
 """The headline numbers of generated texts under the rankers, beside what they stand between."""
 
+from collections.abc import Mapping
 from statistics import fmean
 
 import polars as pl
@@ -7,10 +8,35 @@ import polars as pl
 from genlab.core.terminal import table, with_ends
 from genlab.ranking import places
 from genlab.ranking.candidates import without_answer
+from genlab.ranking.panel import Ratings
 from genlab.ranking.samples import over_samples, split_metrics
 from genlab.statistics.clusters import columns_of_clusters, find_clusters
 from genlab.statistics.intervals import bootstrap_interval, interval
 from genlab.text.measures import distinct_n, query_echo_rate
+
+
+def place_under_all(
+    ratings: Mapping[str, Ratings],
+    candidates: Mapping[str, pl.DataFrame],
+    of_texts: pl.DataFrame,
+    legacy: bool,
+    seed: int,
+) -> tuple[dict[str, pl.DataFrame], dict[str, dict], dict[str, dict]]:
+    """Return ranker -> rows with places, headline metrics, and these beside their references.
+
+    ratings: of the texts; candidates: of the same queries in the same order; of_texts: the texts'
+    sample and CLUSTERS. The headline has unread_rate, the share of texts that a ranker did not read
+    to their ends; the rest is as `summarize_with_references` says.
+    """
+    rows, headline, beside = {}, {}, {}
+    for name, (relevance, n_unread) in ratings.items():
+        scored = candidates[name].with_columns(score=relevance, **of_texts.to_dict())
+        rows[name] = places.place(scored, legacy)
+        headline[name], beside[name] = summarize_with_references(
+            rows[name], candidates[name], legacy, seed
+        )
+        headline[name]["unread_rate"] = float((n_unread > 0).mean())
+    return rows, headline, beside
 
 
 def summarize_with_references(

@@ -17,10 +17,11 @@ from typing import Annotated
 from typer import Option
 
 from genlab.core.files import md5_of
-from genlab.core.pipeline import OUTPUTS, check_pipeline_here, read_entries
+from genlab.core.pipeline import check_pipeline_here, read_entries
 from genlab.core.program import run, stage_app
 from genlab.core.shapes import reading
 from genlab.core.stand_ins import rankers_of
+from genlab.core.templating import OUTPUTS
 from genlab.experiments.claims_file import read_asked
 from genlab.experiments.layout import read_layout
 from genlab.experiments.receipts import make_receipt

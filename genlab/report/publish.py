@@ -23,17 +23,9 @@ from genlab.core.params import did_you_mean
 from genlab.core.pipeline import check_pipeline_here
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.revisions import find_output, opened, pipeline_name, read_params
-from genlab.report.cards import (
-    PIPELINE,
-    TASKS,
-    Artifact,
-    Made,
-    data_group,
-    dataset_card,
-    is_made_here,
-    model_card,
-    read_artifacts,
-)
+from genlab.report.artifacts import Artifact, read_artifacts
+from genlab.report.cards import TASKS, Made, data_group, dataset_card, is_made_here, model_card
+from genlab.report.pipeline import PIPELINE
 from genlab.report.record_cards import RECORD, copy_record, record_card
 
 app = stage_app()

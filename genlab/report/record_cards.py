@@ -16,7 +16,8 @@ from genlab.core.program import InputError
 from genlab.experiments.layout import read_layout, read_yaml
 from genlab.experiments.over_collections import verdicts_table
 from genlab.experiments.revisions import parse_metrics, parse_params
-from genlab.report.cards import Artifact, Made, as_yaml, without_folders
+from genlab.report.artifacts import Artifact
+from genlab.report.cards import Made, as_yaml, without_folders
 from genlab.report.page import number_tables, with_intervals
 from genlab.report.pipeline import CLAIMS, PIPELINE, read_question
 

@@ -13,10 +13,12 @@ that a change in the last word weighs as much as one in the middle: "how deep is
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import polars as pl
 from rensa import RMinHash
+from typer import Option
 
 PADDING = "\0"
 # Hash 1,000 passages (350,000 shingles of 8 bytes) at a time: the arrays stay in the CPU's cache.
@@ -28,6 +30,11 @@ RECALL = 0.99
 BUCKET_NEIGHBOURS = 10
 # Signature length for pairs within one list, where all pairs are compared and need no buckets.
 LIST_NUM_PERM = 32
+
+# Options of programs that look for near-duplicates.
+ShingleChars = Annotated[int, Option(min=2, max=100, help="characters per shingle")]
+PadEnds = Annotated[bool, Option(help="give the ends of a text as many shingles as its middle")]
+NumPerm = Annotated[int, Option(min=16, max=4096, help="places of a MinHash signature")]
 
 
 @dataclass(frozen=True)

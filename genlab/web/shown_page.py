@@ -13,6 +13,9 @@ from genlab.web.server import bound_socket, new_token, page_app, serve
 from genlab.web.streams import Streams
 
 Port = Annotated[int, Option(min=0, max=65535, help="of the page; 0: any free one")]
+OnlyArms = Annotated[
+    list[str] | None, Option("--arm", help="only this arm; repeat it; all if not given")
+]
 
 
 def show_page(folder: Path, port: int, load: Callable[[Streams], Sequence[BaseRoute]]) -> None:

@@ -9,17 +9,16 @@ as the stage generate does; the random numbers depend on the draw alone, whichev
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from typer import Option
 
 from genlab.core.commands import chosen_folders, group_from, stage_options
 from genlab.core.program import run, stage_app
 from genlab.core.progress import progress
 from genlab.core.seeds import order_of
 from genlab.core.tables import read_table
-from genlab.web.shown_page import Port, show_page
+from genlab.web.shown_page import OnlyArms, Port, show_page
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -37,9 +36,7 @@ EXAMPLE_WORDS = 4  # of a text's beginning
 
 @app.command()
 def main(
-    arms: Annotated[
-        list[str] | None, Option("--arm", help="only this arm; repeat it; all if not given")
-    ] = None,
+    arms: OnlyArms = None,
     port: Port = 0,
 ) -> None:
     """Serve the page until Ctrl-C."""
@@ -103,7 +100,8 @@ def write_on(
     draw: int,
 ) -> str:
     """Return a model's text after a prompt, or the text that it makes of a beginning."""
-    from genlab.models.decoding import end_tokens, generate
+    from genlab.models.decoding import generate
+    from genlab.models.end_of_text import end_tokens
     from genlab.models.prompts import encode
     from genlab.models.token_texts import decode_texts
     from pipelines.alignment.sampling import prompt_ids

@@ -1,6 +1,6 @@
-"""Texts from outside as frames of TEXT_SCHEMA: files and archives, a Hub data set, or queries.
+"""Texts as frames of TEXT_SCHEMA: made here, from files and archives, a Hub data set, or queries.
 
-Whatever their source, texts lose markup, mistaken encodings and invisible characters by the same
+Those of files and the Hub lose markup, mistaken encodings and invisible characters by the same
 rules, are cut to whole sentences, and are drawn by seed if not all are wanted: files may be sorted.
 The flagship's queries have no mood; each is a prompt.
 """
@@ -8,18 +8,22 @@ The flagship's queries have no mood; each is a prompt.
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
+from typer import Option
 
 from genlab.core.program import InputError
 from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS, read_batches
 from genlab.sources.decoding import Encoding
 from genlab.sources.hub import load_dataset
-from genlab.text.rules import TextRules, clean_texts
+from genlab.text.rules import TextRules, clean_texts, plain_text
+from pipelines.alignment import mini_films
 from pipelines.alignment.found_texts import (
     MINUS_ONES,
     FoundText,
@@ -37,6 +41,52 @@ class CorpusSource(StrEnum):
     hub = "hub"
     file = "file"
     queries = "queries"  # the flagship's
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How texts are read, cut and drawn; the fields are params of `corpus`."""
+
+    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")]
+    strip_markup: Annotated[bool, Option(help="hub, file: HTML tags out, entities decoded")]
+    repair_encoding: Annotated[bool, Option(help="hub, file: UTF-8 read as another encoding")]
+    n_texts: Annotated[
+        int, Option(min=0, help="0: all there are; mini: at least 2; not of queries")
+    ]
+    max_words: Annotated[int, Option(min=1, help="a longer text is cut to its first sentences")]
+    validation_share: Annotated[float, Option(min=0.0, max=1.0)]
+    seed: Annotated[int, Option(min=0)]
+
+
+def fetch_texts(
+    source: CorpusSource,
+    path: Path,
+    hub_id: str,
+    revision: str,
+    reading: Reading,
+    dropped: Counter,
+    files: Counter,
+) -> Iterator[pl.DataFrame]:
+    """Return frames of TEXT_SCHEMA, not read yet; count drops by reason, and files.
+
+    path: the vocabulary of `mini`, or the user's. Raises InputError for whatever the user can mend.
+    """
+    if source is CorpusSource.mini:
+        share, seed = reading.validation_share, reading.seed
+        return mini_films.make_reviews(path, reading.n_texts, share, seed)
+    if source is CorpusSource.queries:
+        return read_queries(path)
+    limits = (
+        plain_text(strip_markup=reading.strip_markup, repair_encoding=reading.repair_encoding),
+        reading.max_words,
+        reading.n_texts,
+        reading.validation_share,
+        reading.seed,
+        dropped,
+    )
+    if source is CorpusSource.hub:
+        return read_hub_texts(hub_id, revision, *limits)
+    return read_text_files(path, reading.encoding, *limits, files)
 
 
 def read_text_files(

@@ -13,7 +13,8 @@ import polars as pl
 from genlab.core.program import InputError
 from genlab.core.seeds import order_of
 from genlab.core.tables import read_table
-from genlab.models.decoding import Decoding, end_tokens, generate
+from genlab.models.decoding import Decoding, generate
+from genlab.models.end_of_text import end_tokens
 from genlab.models.prompts import encode_prompts
 from genlab.models.token_texts import GENERATED, cut_texts
 

@@ -8,7 +8,8 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.core.seeds import order_of
-from genlab.models.decoding import Decoding, end_tokens, generate
+from genlab.models.decoding import Decoding, generate
+from genlab.models.end_of_text import end_tokens
 from genlab.models.token_texts import decode_texts
 from pipelines.chitchat.arm_training import load_layout
 from pipelines.chitchat.chat_inputs import build_prompt, special_of

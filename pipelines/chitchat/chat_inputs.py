@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from genlab.core.program import InputError
-from genlab.models.training import IGNORED
+from genlab.models.batches import IGNORED
 
 if TYPE_CHECKING:
     import torch

@@ -15,7 +15,8 @@ import polars as pl
 from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
 from genlab.core.terminal import in_one_line
-from genlab.models.decoding import Decoding, check_positions, decode_batch, end_tokens
+from genlab.models.decoding import Decoding, check_positions, decode_batch
+from genlab.models.end_of_text import end_tokens
 from genlab.models.loading import load_for_inference
 from genlab.models.prompts import encode
 from genlab.models.token_texts import decode_texts

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from genlab.core.progress import progress
-from genlab.models.training import IGNORED
+from genlab.models.batches import IGNORED
 from pipelines.chitchat.chat_inputs import Layout, Special, build_row, collate_rows
 from pipelines.chitchat.schemas import HISTORIES
 

@@ -23,7 +23,7 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import in_one_line, table
 from genlab.core.yaml_text import load_yaml
 from genlab.web.bodies import writable
-from genlab.web.shown_page import Port, show_page
+from genlab.web.shown_page import OnlyArms, Port, show_page
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -52,9 +52,7 @@ EXAMPLES = ["the ship was huge near the sea. is it big or small? | big | small"]
 def main(
     text: Annotated[str, Argument(help="the task, as you would say it")] = "",
     choices: Annotated[list[str] | None, Argument(help="answers to choose from")] = None,
-    arms: Annotated[
-        list[str] | None, Option("--arm", help="only this arm; repeat it; all if not given")
-    ] = None,
+    arms: OnlyArms = None,
     max_new_tokens: Annotated[int, Option(min=1, help="of an answer in its own words")] = 16,
     json_output: Annotated[bool, Option("--json", help="print JSON")] = False,
     page: Annotated[bool, Option("--page", help="ask on a page in the browser")] = False,

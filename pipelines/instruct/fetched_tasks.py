@@ -1,16 +1,57 @@
 """All tasks' examples, made or found: what is asked of them, their table, and how many they are."""
 
 import json
+from collections import Counter
 from collections.abc import Collection
+from pathlib import Path
 
 import polars as pl
 
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from genlab.sources.source import Source
+from pipelines.instruct import mini_tasks, task_files
+from pipelines.instruct.mini_world import read_world
 from pipelines.instruct.prompt_templates import SEPARATOR, PromptTemplate
 from pipelines.instruct.schemas import TASK_SCHEMA
 
 Tasks = dict[str, dict[str, list[dict]]]  # by task and split
+
+
+def fetch_tasks(
+    source: Source,
+    path: Path,
+    hub_sets: list[str],
+    n_train: int,
+    n_test: int,
+    seed: int,
+    files: Counter,
+) -> tuple[Tasks, dict[str, list[str]]]:
+    """Return the tasks' examples, and of tasks made here what their labels stand for, by task.
+
+    path: the words of the mini world, or a folder of data sets, whose files are counted.
+    """
+    if source is Source.mini:
+        world = read_world(path)
+        made = mini_tasks.make_tasks(world, n_train, n_test, seed)
+        return made, mini_tasks.names_of_labels(world)
+    is_file = source is Source.file
+    read = (
+        task_files.read_task_folder(path, files) if is_file else task_files.read_hub_sets(hub_sets)
+    )
+    return task_files.split_tasks(read, n_train, n_test, seed), {}
+
+
+def check_tasks(
+    tasks: Tasks, names: dict[str, list[str]], templates: dict[str, list[PromptTemplate]]
+) -> None:
+    """Raise InputError for a task that lacks templates or examples, or has the wrong answers.
+
+    names: what the labels stand for, by task.
+    """
+    check_templates(tasks, templates)
+    check_answers(names, templates)
+    check_sizes(tasks)
 
 
 def check_templates(tasks: Collection[str], templates: Collection[str]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genlab.core.program import InputError
-from genlab.models.training import row_lengths
+from genlab.models.batches import row_lengths
 from pipelines.instruct.mixtures import Mixture, check_tasks, draw_rows, mixing_rates
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typer import Option
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
-from genlab.mini.t5 import N_SENTINELS, Sizes, sentinel, train_tokenizer
+from genlab.mini.t5 import N_SENTINELS, Sizes, new_model, sentinel, train_tokenizer
 from genlab.models.loading import load_text_to_text_model
 from genlab.models.trial import save_tried
 from genlab.sources import model_folders
@@ -50,32 +50,6 @@ def check_spans(task: Pretraining) -> None:
         )
 
 
-def make_t5(
-    vocab_size: int, pad_id: int, end_id: int, sizes: Sizes
-) -> "T5ForConditionalGeneration":
-    """Return a T5 v1.1 with random weights of `sizes.seed`."""
-    import torch
-    from transformers import T5Config, T5ForConditionalGeneration
-
-    torch.manual_seed(sizes.seed)
-    return T5ForConditionalGeneration(
-        T5Config(
-            vocab_size=vocab_size,
-            d_model=sizes.d_model,
-            d_kv=sizes.d_model // sizes.num_heads,
-            d_ff=2 * sizes.d_model,
-            num_layers=sizes.num_layers,
-            num_decoder_layers=sizes.num_layers,
-            num_heads=sizes.num_heads,
-            feed_forward_proj="gated-gelu",
-            dropout_rate=0.0,  # few passes over the pages: nothing to regularise
-            pad_token_id=pad_id,
-            eos_token_id=end_id,
-            decoder_start_token_id=pad_id,
-        )
-    )
-
-
 def cut_pages(
     pages: list[str], tokenizer: "PreTrainedTokenizerBase", max_tokens: int
 ) -> list[list[int]]:
@@ -104,10 +78,10 @@ def pretrain(
 
     Spans are drawn anew in every epoch. Equal epochs are equal numbers of raw tokens.
     """
-    from genlab.mini.training import length_bucketed_batches, train_mini
-    from genlab.models.training import collate_pairs
+    from genlab.mini.training import batches_of_epochs, train_mini
+    from genlab.models.batches import collate_pairs
 
-    model = make_t5(len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id, sizes)
+    model = new_model(tokenizer, sizes)
     rng = random.Random(sizes.seed)
     rows = cut_pages(pages, tokenizer, task.max_tokens)
     if not rows:
@@ -116,11 +90,7 @@ def pretrain(
     salient = salient_ids(tokenizer, words)
     corruption = Corruption(task.noise_density, task.mean_span, task.n_salient)
     lengths = [len(ids) for ids in rows]
-    batches = [
-        batch
-        for _ in range(sizes.epochs)
-        for batch in length_bucketed_batches(lengths, sizes.batch_size, rng)
-    ]
+    batches = batches_of_epochs(lengths, sizes.batch_size, sizes.epochs, rng)
 
     def inputs_of(batch: list[int]) -> dict:
         end = tokenizer.eos_token_id

@@ -9,15 +9,13 @@ study's way; the random numbers depend on the draw alone, whichever arm writes.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from typer import Option
+from typing import TYPE_CHECKING, Any
 
 from genlab.core.commands import chosen_folders, group_from, stage_options
 from genlab.core.program import run, stage_app
 from genlab.core.progress import progress
 from genlab.core.tables import read_table
-from genlab.web.shown_page import Port, show_page
+from genlab.web.shown_page import OnlyArms, Port, show_page
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -34,9 +32,7 @@ STAGES = ("tokenize", "generate", "score")
 
 @app.command()
 def main(
-    arms: Annotated[
-        list[str] | None, Option("--arm", help="only this arm; repeat it; all if not given")
-    ] = None,
+    arms: OnlyArms = None,
     port: Port = 0,
 ) -> None:
     """Serve the page until Ctrl-C."""

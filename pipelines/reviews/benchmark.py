@@ -31,8 +31,8 @@ def time_training(n_steps: int) -> tuple[float, float, float]:
     import torch
     from datasets import Dataset
 
+    from genlab.models.batches import LengthGroupedOrder, collate_pairs, row_lengths
     from genlab.models.loading import load_text_to_text_model
-    from genlab.models.training import LengthGroupedOrder, collate_pairs, row_lengths
 
     rows = Dataset.from_file(str(PIPELINE / "data/tokenize/train.arrow"))
     ordered = list(LengthGroupedOrder(row_lengths(rows), BATCH_SIZE, seed=17))

@@ -91,3 +91,10 @@ def measure_fluency(classifiers: Path, texts: list[str], batch_size: int) -> dic
         "perplexity": perplexity(mean_loss(losses)),
         "bits_per_byte": bits_per_byte(losses, texts),
     }
+
+
+def read_each_once(classifiers: Path, texts: list[str], batch_size: int) -> list[np.ndarray]:
+    """Return as `read_fluency`, with equal texts read once."""
+    different = list(dict.fromkeys(texts))
+    losses = dict(zip(different, read_fluency(classifiers, different, batch_size), strict=True))
+    return [losses[text] for text in texts]

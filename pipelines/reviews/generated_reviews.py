@@ -75,6 +75,14 @@ def cut_generated(rows: pl.DataFrame, tokenizer_folder: Path, max_len: int) -> p
     )
 
 
+def check_written(rows: pl.DataFrame, arm: str, decoding: str) -> None:
+    """Raise InputError unless there are texts of `arm`, and texts of `decoding`."""
+    for key, value in (("arm", arm), ("decoding", decoding)):
+        if value not in rows[key]:
+            known = ", ".join(rows[key].unique().sort())
+            raise InputError(f"score.{key}={value}: no text was written so; there is {known}")
+
+
 def check_rows(path: Path, table: pl.DataFrame, reviews: pl.DataFrame) -> None:
     """Raise InputError for the first row that can't be scored, naming it."""
     for name in GENERATE_SCHEMA.names():

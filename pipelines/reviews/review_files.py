@@ -1,4 +1,4 @@
-"""Real reviews, from files or the Hugging Face Hub, as frames of REVIEW_SCHEMA.
+"""Reviews, made here, from files or the Hugging Face Hub, as frames of REVIEW_SCHEMA.
 
 Frames keep the files' order. A row that is no review is named with its file, its number and its
 fault. It stops the stage, or is left out and counted. A review without an organisation keeps "";
@@ -22,7 +22,9 @@ from genlab.sources.bad_rows import BadRow, BadRows
 from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
 from genlab.sources.hub import load_dataset
+from genlab.sources.source import Origin, Source
 from genlab.sources.text_files import all_of, check_text, data_stem, dataset_rows, shown
+from pipelines.reviews import mini_reviews
 from pipelines.reviews.review_layouts import (
     EXTENSIONS,
     NONE,
@@ -61,6 +63,30 @@ class ReviewCounts:
             "ratings": {f"stars_{stars}": self.ratings[stars] for stars in STARS},
             **({"files": dict(self.files)} if self.files else {}),
         }
+
+
+def fetch_reviews(
+    origin: Origin,
+    layout: ReviewFormat,
+    encoding: Encoding,
+    columns: Columns,
+    n_reviews: int,
+    seed: int,
+    bad_rows: BadRows,
+    files: Counter,
+) -> tuple[Iterator[pl.DataFrame], str]:
+    """Return frames of REVIEW_SCHEMA, not read yet, and the Hub's commit, "none" without one.
+
+    files: counts those read, hidden and unread of a folder of the user's.
+    """
+    if origin.source is Source.mini:
+        return mini_reviews.make_reviews(origin.path, n_reviews, seed), "none"
+    if origin.source is Source.hub:
+        return read_hub_reviews(origin.hub_id, origin.revision, columns, n_reviews, seed, bad_rows)
+    found = read_review_files(
+        origin.path, layout, encoding, columns, n_reviews, seed, bad_rows, files
+    )
+    return found, "none"
 
 
 def read_review_files(

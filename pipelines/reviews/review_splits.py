@@ -35,11 +35,9 @@ class Rules:
         float, Option(min=0, max=1, help="Share of reviews, by organisation.")
     ]
     test_share: Annotated[float, Option(min=0, max=1, help="The same; the rest is for training.")]
-    shingle_chars: Annotated[int, Option(min=2, max=100, help="Characters per shingle.")]
-    pad_ends: Annotated[
-        bool, Option(help="Give the ends of a text as many shingles as its middle.")
-    ]
-    num_perm: Annotated[int, Option(min=16, max=4096, help="Places of a MinHash signature.")]
+    shingle_chars: minhash.ShingleChars
+    pad_ends: minhash.PadEnds
+    num_perm: minhash.NumPerm
     seed: Annotated[int, Option(min=0, help="Of MinHash and of ties between organisations.")]
 
     @property

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from genlab.models.decoding import Decoding, end_tokens, generate
+from genlab.models.decoding import Decoding, generate
+from genlab.models.end_of_text import end_tokens
 from genlab.models.prompts import encode_prompts
 from genlab.models.token_texts import decode_texts
 from pipelines.rlhf.hidden_rule import judge

@@ -1,8 +1,11 @@
 """The arms: the base, the two supervised models, DPO's, and the policies of RL."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import polars as pl
 
 from genlab.core.program import InputError
 
@@ -58,3 +61,34 @@ def join_curves(rl: Path, arms: list[str]) -> list[dict]:
         {name: point[name] for name in point if all(name in each for each in points)}
         for point in points
     ]
+
+
+def read_curves(folders: Iterable[Path]) -> list[dict]:
+    """Return the points of the curve.json in each of an arm's trainings, one after the other."""
+    return [
+        point
+        for folder in folders
+        for point in json.loads((folder / "curve.json").read_text(encoding="utf-8"))
+    ]
+
+
+def arms_of_rl(rows: pl.DataFrame, arm: str) -> list[str]:
+    """Return the arms of RL that wrote answers; InputError if `arm` is no model that did."""
+    known = rows["arm"].unique(maintain_order=True).to_list()
+    check_arm(arm, known)
+    return [name for name in known if name not in (BASE, SFT, START, DPO)]
+
+
+def check_arm(arm: str, known: list[str]) -> None:
+    """Raise InputError if `arm` is not among the models that write answers."""
+    if arm not in known:
+        raise InputError(f"score.arm={arm} wrote no answers; there are {', '.join(known)}")
+
+
+def check_training(training: int, known: list[str]) -> None:
+    """Raise InputError for a training that has no reward model; they are called by its seed."""
+    if f"{training}" not in known:
+        raise InputError(
+            f"score.training={training}: the trainings are {', '.join(known)}; take one of them, "
+            "or raise reward.n_seeds"
+        )

@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 
 from genlab.core.program import InputError
-from genlab.models.decoding import check_cap
+from genlab.models.positions import check_cap
 from pipelines.rlhf.mini_world import make_prompts, n_drawn, read_world
 from pipelines.rlhf.purposes import Wanted
 

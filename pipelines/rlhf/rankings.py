@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+RANKED = ("reward", "held_out")  # the purposes of the prompts whose answers are ranked
+
+
 class By(StrEnum):
     """Who ranks."""
 
@@ -65,6 +68,17 @@ def given_answers(asked: pl.DataFrame, tokenizer: "PreTrainedTokenizerBase") -> 
         kind=pl.lit(None, pl.String),
         truth=pl.lit(None, pl.Float64),
     )
+
+
+def drop_repeated(drawn: pl.DataFrame, asked: pl.DataFrame, dropped: Counter) -> pl.DataFrame:
+    """Return the answers with id and purpose, equal ones once; prompts of one answer go."""
+    once = drawn.unique(["prompt_id", "text"], keep="first", maintain_order=True)
+    dropped["repeated_answer"] += drawn.height - once.height
+    kept = once.filter(pl.len().over("prompt_id") > 1)
+    dropped["only_answer"] += once.height - kept.height
+    return kept.with_columns(
+        answer_id=pl.format("{}-{}", "prompt_id", "draw"), rank=pl.lit(None, pl.Int32)
+    ).join(asked.select("prompt_id", "purpose"), on="prompt_id", maintain_order="left")
 
 
 def pair_table(rows: pl.DataFrame, noise: float | None, step: float) -> pl.DataFrame:
@@ -138,3 +152,25 @@ def preference_pairs(rows: pl.DataFrame) -> pl.DataFrame:
     )
     table = preference_table(named, pairs.select("better", "worse").to_numpy().astype(np.int64))
     return table.match_to_schema(PAIR_SCHEMA)
+
+
+def count_rankings(rows: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, float]:
+    """Return how many prompts, answers, pairs and ties each purpose has, and its mean ceiling.
+
+    rows: of RANK_SCHEMA; pairs: `pair_table` of them. The ceiling is that of untied pairs, and is
+    left out where it is not known.
+    """
+    found: dict[str, float] = {}
+    for purpose in RANKED:
+        mine, of_pairs = (each.filter(pl.col("purpose") == purpose) for each in (rows, pairs))
+        found |= {
+            f"{purpose}_prompts": mine["prompt_id"].n_unique(),
+            f"{purpose}_answers": mine.height,
+            f"{purpose}_pairs": of_pairs.height,
+            f"{purpose}_ties": int(of_pairs["is_tied"].sum()),
+        }
+        ceiling = of_pairs.filter(~pl.col("is_tied"))["ceiling"].drop_nulls()
+        if len(ceiling):
+            found[f"{purpose}_ceiling"] = float(np.mean(ceiling.to_numpy()))
+    found["unranked_answers"] = rows["rank"].null_count()
+    return found

@@ -18,8 +18,7 @@ beta times a per-token estimate to the loss.
 """
 
 import math
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -28,12 +27,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from typer import Option
 
-from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
+from genlab.models.batches import collate
 from genlab.models.saved import check_loads_the_same, row_batches
 from genlab.models.shown_training import train_from
-from genlab.models.training import collate, last_whole_checkpoint
+from genlab.models.training import last_whole_checkpoint
 from pipelines.rlhf.trl_settings import shared_settings
 
 if TYPE_CHECKING:
@@ -126,7 +125,8 @@ def draw_answers(
     step: int,
 ) -> list[list[int]]:
     """Return an answer to each of a step's prompts, as token ids, drawn without dropout."""
-    from genlab.models.decoding import Decoding, decode_batch, end_tokens
+    from genlab.models.decoding import Decoding, decode_batch
+    from genlab.models.end_of_text import end_tokens
 
     decoding = Decoding(recipe.max_completion_length, 1.0, 0, 1.0, 1, 1.0, recipe.seed)
     streams = [random_stream(recipe.seed, f"{step}-{i}", decoding.cap) for i in range(len(asked))]
@@ -284,41 +284,3 @@ def train_policy(
     batches = row_batches(rows, lambda batch: collate(batch, 0), recipe.prompts_per_step)
     check_loads_the_same(trainer.model, last, batches)
     return log
-
-
-def curve_points(log: list[dict], seed: int) -> Iterator[dict]:
-    """Yield plot points of a training: seed, step, proxy reward, KL and length of its answers."""
-    for entry in log:
-        yield {
-            "seed": str(seed),
-            "step": entry["step"],
-            "reward": entry["reward"],
-            "new_tokens": entry["completions/mean_length"],
-            **({"kl": entry["kl"]} if "kl" in entry else {}),  # with beta 0 TRL reckons none
-        }
-
-
-def save_snapshots(
-    kept: Path,
-    output: Path,
-    snapshots: list[int],
-    tokenizer: "PreTrainedTokenizerBase",
-    log: list[dict],
-    seed: int,
-) -> None:
-    """Write a training's snapshots with their tokenizer, and its curve, to a folder."""
-    with written_whole(output) as folder:
-        for step in snapshots:
-            shutil.copytree(kept / f"{step}", folder / f"{step}")
-            tokenizer.save_pretrained(folder / f"{step}")
-        write_json(folder / "curve.json", list(curve_points(log, seed)))
-
-
-def last_means(points: list[dict], n_steps: int) -> dict[str, float]:
-    """Return what the trainings' last steps have on average: reward, KL, new tokens."""
-    last = [point for point in points if point["step"] == n_steps]
-    return {
-        name: sum(point[name] for point in last) / len(last)
-        for name in ("reward", "kl", "new_tokens")
-        if all(name in point for point in last)
-    }

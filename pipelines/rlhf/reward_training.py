@@ -14,10 +14,19 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
+from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError
 from genlab.models.shown_training import train_from
 from genlab.models.training import last_whole_checkpoint
-from pipelines.rlhf.reward_model import keep_layers, new_reward_model, scores_of
+from pipelines.rlhf.reward_model import (
+    check_saved,
+    keep_layers,
+    load_reward_model,
+    new_reward_model,
+    rate,
+    save_reward_model,
+    scores_of,
+)
 from pipelines.rlhf.trl_settings import shared_settings
 
 if TYPE_CHECKING:
@@ -184,3 +193,34 @@ def reward_curve(log: list[dict], seed: int) -> list[dict]:
         }
         for each in log
     ]
+
+
+def train_once(
+    scratch: Path,
+    base: Path,
+    tokenizer: "PreTrainedTokenizerBase",
+    rows: list[dict],
+    asked: list[list[int]],
+    demonstrations: list[list[int]],
+    recipe: RewardRecipe,
+) -> Path:
+    """Train the reward model of one seed, unless it is there; return its folder in `scratch`.
+
+    The folder has the model below `model` and its curve in curve.json. asked and demonstrations:
+    token ids; their mean reward is taken off, so that demonstrations score 0 on average
+    (InstructGPT, section 3.5). Raises InputError if the saved model rates otherwise than the
+    trained one.
+    """
+    finished = scratch / f"finished-{recipe.seed}"
+    if finished.is_dir():
+        return finished
+    model, log = train_reward_model(scratch / f"{recipe.seed}", base, tokenizer, rows, recipe)
+    save_reward_model(model, tokenizer, 0.0, scratch / f"raw-{recipe.seed}")
+    raw = load_reward_model(scratch / f"raw-{recipe.seed}")
+    offset = float(rate(raw, asked, demonstrations).mean())
+    with written_whole(finished) as folder:
+        save_reward_model(model, tokenizer, offset, folder / "model")
+        saved = load_reward_model(folder / "model")
+        check_saved(model, saved, asked, demonstrations)
+        write_json(folder / "curve.json", reward_curve(log, recipe.seed))
+    return finished

@@ -67,6 +67,17 @@ class BaseSource(StrEnum):
     file = "file"
 
 
+def prompt_table(rows: list[tuple]) -> pl.DataFrame:
+    """Return prompts that have no purpose yet: rows of the other columns of PROMPT_SCHEMA."""
+    kinds = {name: kind for name, kind in PROMPT_SCHEMA.items() if name != "purpose"}
+    return pl.DataFrame(rows, kinds, orient="row")
+
+
+def count_purposes(prompts: pl.DataFrame) -> dict[str, int]:
+    """Return how many prompts of PROMPT_SCHEMA each purpose has."""
+    return {purpose: int((prompts["purpose"] == purpose).sum()) for purpose in PURPOSES}
+
+
 def plain_texts(texts: Path, split: str) -> list[str]:
     """Return the plain texts of a split, [] where there are none at all."""
     return [

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Option
 
 from genlab.core.program import InputError
+from genlab.models.batches import collate
 from genlab.models.prompts import (
     check_unknown,
     count_unknown,
@@ -21,7 +22,7 @@ from genlab.models.prompts import (
 )
 from genlab.models.saved import row_batches
 from genlab.models.shown_training import train_from
-from genlab.models.training import collate, last_whole_checkpoint
+from genlab.models.training import last_whole_checkpoint
 from pipelines.rlhf.trl_settings import shared_settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from genlab.core.interrupts import GRACE
-from tests.project_copy import ROOT
+from tests.project_copy import ROOT, start_python
 
 PROGRAM = """\
 import ctypes, threading, time
@@ -32,14 +32,7 @@ run(app)
 
 def interrupted(words: list[str], folder: Path, after: str = "", n_times: int = 1) -> tuple:
     """Start Python, send SIGINT when it has printed `after`; return exit code, stderr, seconds."""
-    process = subprocess.Popen(
-        [sys.executable, *words],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_python(words, folder)
     try:
         assert process.stdout.readline() == after + "\n"
         start = time.monotonic()

@@ -9,9 +9,10 @@ import pytest
 import typer
 import yaml
 
-from genlab.core.checks import check_params, parse
+from genlab.core.checks import check_params
+from genlab.core.command_lines import parse
 from genlab.core.params_file import check_params_file, read_params
-from genlab.core.pipeline import load_stages
+from genlab.core.pipeline import PIPELINE, load_stages, read_entries
 from genlab.core.program import InputError
 from genlab.core.yaml_text import load_yaml
 from genlab.experiments.revisions import parse_params
@@ -80,15 +81,15 @@ def free_texts(stages: list, params) -> set[str]:
 
 def test_odd_texts_arrive_as_they_are_written(pipeline):
     """Through DVC's own resolution and each program's own parser."""
-    params = check_params(Path("dvc.yaml"))
-    keys = sorted(free_texts(load_stages(Path("dvc.yaml")), params))
+    params = check_params(PIPELINE, read_entries(PIPELINE))
+    keys = sorted(free_texts(load_stages(PIPELINE), params))
     assert len(keys) > 5
     for shift in range(0, len(ODD), 7):
         given = {key: ODD[(i + shift) % len(ODD)] for i, key in enumerate(keys)}
         change_params(pipeline, given)
-        params = check_params(Path("dvc.yaml"))
+        params = check_params(PIPELINE, read_entries(PIPELINE))
         arrived = set()
-        for stage in load_stages(Path("dvc.yaml")):
+        for stage in load_stages(PIPELINE):
             options, _ = parse(stage, params)
             for option, value in options.items():
                 key = stage.keys.get(option) or stage.keys.get(f"lora.{option}")

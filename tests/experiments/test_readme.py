@@ -19,25 +19,24 @@ from genlab.experiments.claims_tables import (
     verdicts_line,
     with_interval,
 )
-from genlab.experiments.layout import Layout, Metric, read_layout
-from genlab.experiments.readme import (
-    PAGES,
-    TABLES,
+from genlab.experiments.headlines import (
     example_lines,
-    exploratory_line,
-    fill,
     headline_rows,
     headlines_list,
     headlines_over_collections,
+)
+from genlab.experiments.layout import Layout, Metric, read_layout
+from genlab.experiments.published_tables import exploratory_line, published_table
+from genlab.experiments.readme import (
+    PAGES,
+    TABLES,
+    fill,
     main,
-    probes_table,
-    published_table,
     read_json,
-    references_table,
     render,
-    spreads_table,
     stand_ins,
 )
+from genlab.experiments.score_tables import probes_table, references_table, spreads_table
 from tests.project_copy import ROOT
 
 LAYOUT = Layout(
@@ -426,7 +425,8 @@ ARMS = """\
 
 def test_headline_rows_are_rows_and_columns_of_another_table():
     asked = {"table": "arms", "rows": {"how": ["greedy"]}, "columns": ["arm", "note"]}
-    assert headline_rows({"headline_rows": asked}, {"arms": ARMS}.__getitem__) == (
+    above = {"arms": f"A sentence.\n\n{ARMS}"}
+    assert headline_rows({"headline_rows": asked}, above.__getitem__, above) == (
         "| arm | note |\n| --- | --- |\n| tuned | P(a \\| b) |\n| base |  |"
     )
 
@@ -437,6 +437,8 @@ def test_headline_rows_are_rows_and_columns_of_another_table():
         ({"columns": ["arms"]}, "headline_rows: arms has no column arms; did you mean arm?"),
         ({"rows": {"how": ["gredy"]}}, "headline_rows: arms has no how gredy; did you mean greedy"),
         ({"columns": None}, None),
+        ({"table": "headline_rows"}, "headline_rows: headline_rows is no table with rows"),
+        ({"table": "armz"}, "armz is no table with rows; did you mean arms?"),
     ],
 )
 def test_headline_rows_that_are_not_there_are_named(changed, message):
@@ -445,7 +447,7 @@ def test_headline_rows_that_are_not_there_are_named(changed, message):
         asked.pop("columns")
         message = "claims.yaml: headline_rows: must have table and columns"
     with pytest.raises(InputError) as error:
-        headline_rows({"headline_rows": asked}, {"arms": ARMS}.__getitem__)
+        headline_rows({"headline_rows": asked}, {"arms": ARMS}.__getitem__, ["arms"])
     assert message in str(error.value)
 
 

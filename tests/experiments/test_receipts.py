@@ -179,11 +179,6 @@ def test_vector_instructions_are_the_best_level_whose_flags_are_all_there(cpuinf
     assert vector_instructions(cpuinfo) == level
 
 
-def test_the_receipts_settings_and_threads_are_those_that_models_compute_with():
-    assert receipts.SETTINGS[:2] == (numerics.KERNELS, numerics.PRODUCTS)
-    assert receipts.SMALL_THREADS == numerics.SMALL_THREADS
-
-
 @pytest.mark.skipif(not receipts.CPUINFO.is_file(), reason="no /proc/cpuinfo")
 def test_the_level_is_the_one_that_torch_takes():
     """Where nothing holds torch to less (genlab/core/numerics.py), as in a process of its own."""

@@ -29,7 +29,7 @@ from genlab.web import bodies
 from genlab.web.bodies import Refused
 from genlab.web.server import TOKEN_HEADER
 from tests.browser import chromium  # noqa: F401
-from tests.project_copy import ROOT
+from tests.project_copy import ROOT, start_python
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -310,14 +310,7 @@ def test_an_empty_text_says_so(desk, capsys):
 @contextmanager
 def running(folder: Path, rater: str = "anna") -> Iterator[tuple]:
     """Yield the desk's process and its page's address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "genlab", "label", "--rater", rater, "--no-browser"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_python(["-m", "genlab", "label", "--rater", rater, "--no-browser"], folder)
     try:
         said = []
         for line in process.stdout:

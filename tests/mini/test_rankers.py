@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from genlab.core.program import InputError
-from genlab.core.tables import QUERY_SCHEMA, write_table
+from genlab.core.tables import write_table
 from genlab.mini.rankers import (
     BUCKETS,
     RankerRecipe,
@@ -21,6 +21,7 @@ from genlab.ranking.rankers import RankerKind, load_ranker
 from genlab.sources.source import Origin, Source
 from stages.fetch import fetch_ranker
 from tests.broken_saves import save_zeroed
+from tests.query_tables import write_queries
 
 MADE_HERE = ["sentence_transformer", "tensorflow_hub"]
 CREATURES = ["falcon", "badger", "salmon", "weasel", "plover", "marmot", "beetle", "walrus"]
@@ -29,19 +30,13 @@ TOPICS = {"diet": ["eats", "mouse"], "home": ["lives", "cave"], "size": ["weighs
           "song": ["calls", "shrill"], "name": ["latin", "term"]}  # fmt: skip
 
 
-def write_queries(path, rows):
-    """rows: (query, [(text, is_selected)], split)."""
-    records = [
-        {
-            "query_id": str(i),
-            "query": query,
-            "passages": [{"text": text, "is_selected": chosen} for text, chosen in passages],
-            "split": split,
-        }
-        for i, (query, passages, split) in enumerate(rows)
+def write_rows(path, rows):
+    """Write queries "0", "1", ... from (query, [(text, is_selected)], split)."""
+    queries = [
+        (split, query, [(text,) if is_selected else text for text, is_selected in passages])
+        for query, passages, split in rows
     ]
-    write_table(path, [pl.DataFrame(records, schema=QUERY_SCHEMA)], QUERY_SCHEMA)
-    return path
+    return write_queries(path, queries, ids=map(str, range(len(rows))))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +58,7 @@ def toy(tmp_path_factory):
         order = rng.permutation(len(passages))
         split = "train" if i < 60 else "validation"
         rows.append((f"{topic} of {creature}", [passages[j] for j in order], split))
-    return write_queries(tmp_path_factory.mktemp("toy") / "dedup.parquet", rows)
+    return write_rows(tmp_path_factory.mktemp("toy") / "dedup.parquet", rows)
 
 
 def recipe_of(seed: int) -> RankerRecipe:
@@ -141,7 +136,7 @@ def test_the_saved_model_computes_what_was_trained_in_any_script(tmp_path):
 
     recipe = RankerRecipe(max_queries=2, dim=8, epochs=2, seed=5)
     weights, _ = train(pairs, tokenize, BUCKETS, recipe, n_layers=2)
-    table = write_queries(
+    table = write_rows(
         tmp_path / "table.parquet",
         [
             ("Ёлка?", [("ЁЛКА: дерево", True)], "train"),
@@ -205,7 +200,7 @@ def test_rare_words_weigh_more_and_the_mean_weight_is_one():
 
 
 def test_training_pairs_are_drawn_of_the_answerable_train_queries(tmp_path):
-    table = write_queries(
+    table = write_rows(
         tmp_path / "dedup.parquet",
         [
             ("q0", [("no", False)], "train"),
@@ -224,7 +219,7 @@ def test_training_pairs_are_drawn_of_the_answerable_train_queries(tmp_path):
 
 
 def test_fewer_than_two_train_queries_are_refused(tmp_path):
-    table = write_queries(tmp_path / "t.parquet", [("q", [("y", True)], "train")])
+    table = write_rows(tmp_path / "t.parquet", [("q", [("y", True)], "train")])
     with pytest.raises(InputError, match=r"t\.parquet: 1 train queries with a selected passage"):
         read_training_pairs(table, 10, seed=1)
 
@@ -237,7 +232,7 @@ def test_a_table_that_is_not_of_queries_is_refused(tmp_path):
 
 
 def test_the_mean_reciprocal_rank_of_scores_given_by_hand(tmp_path):
-    table = write_queries(
+    table = write_rows(
         tmp_path / "dedup.parquet",
         [
             ("q", [("3", True), ("9", True)], "train"),
@@ -258,5 +253,5 @@ def test_the_mean_reciprocal_rank_of_scores_given_by_hand(tmp_path):
 
 
 def test_without_validation_queries_there_is_no_mean_reciprocal_rank(tmp_path):
-    table = write_queries(tmp_path / "t.parquet", [("q", [("y", True)], "train")])
+    table = write_rows(tmp_path / "t.parquet", [("q", [("y", True)], "train")])
     assert mean_reciprocal_rank(None, table) == {}

@@ -15,14 +15,13 @@ from genlab.models.decoding import (
     Decoding,
     check_temperature,
     decode_batch,
-    end_tokens,
-    end_tokens_in,
     generate,
     last_scores,
     pad_left,
     pick,
     score_processors,
 )
+from genlab.models.end_of_text import end_tokens, end_tokens_in
 from tests.tiny_models import make_gpt2, make_llama
 
 SAMPLED = Decoding(

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from genlab.core.program import InputError
+from genlab.models.batches import collate, collate_pairs
 from genlab.models.loading import load_causal_model, load_text_to_text_model
 from genlab.models.lora import Lora, add_lora
 from genlab.models.saved import check_same_scores, mean_losses, row_batches, save_checked
-from genlab.models.training import collate, collate_pairs
 from tests.broken_saves import save_zeroed
 from tests.tiny_models import make_gpt2, make_tokenizer
 from tests.tiny_t5 import make_t5

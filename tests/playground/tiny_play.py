@@ -1,9 +1,7 @@
 """A finished run of the flagship at the size of seconds: its outputs are written here, not run."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +11,7 @@ from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
 from genlab.ranking import bm25
 from genlab.ranking.candidates import SCHEMA, evaluated_queries, score_candidates
 from tests.option_words import option_words
-from tests.project_copy import ROOT, change_params, copy_project, start_git
+from tests.project_copy import change_params, copy_project, start_git, start_python
 from tests.query_tables import table
 from tests.tiny_models import save_base
 
@@ -77,14 +75,7 @@ def generate(data: Path) -> None:
 @contextmanager
 def playing(folder: Path) -> Iterator[tuple[subprocess.Popen, str]]:
     """Yield the program and its page's address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "genlab", "play"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_python(["-m", "genlab", "play"], folder)
     try:
         assert process.stdout is not None and process.stderr is not None
         address = process.stdout.readline().strip()

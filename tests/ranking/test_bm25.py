@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genlab.core.program import InputError
-from genlab.core.tables import QUERY_SCHEMA, write_table
+from genlab.core.tables import write_table
 from genlab.ranking.bm25 import (
     Collection,
     count_words,
@@ -22,6 +22,7 @@ from genlab.ranking.bm25 import (
     weigh_words,
     write_collection,
 )
+from tests.query_tables import write_queries
 
 DOCUMENTS = [
     "The falcon is a bird of prey. A falcon dives.",
@@ -35,19 +36,6 @@ DOCUMENTS = [
 def collect(documents):
     frequencies, n_documents, n_words = count_words([pl.Series(documents, dtype=pl.String)])
     return Collection(weigh_words(frequencies, n_documents), n_documents, n_words / n_documents)
-
-
-def write_queries(path, passages, splits):
-    rows = [
-        {
-            "query_id": str(i),
-            "query": "q",
-            "passages": [{"text": text, "is_selected": False} for text in texts],
-            "split": split,
-        }
-        for i, (texts, split) in enumerate(zip(passages, splits, strict=True))
-    ]
-    write_table(path, [pl.DataFrame(rows, schema=QUERY_SCHEMA)], QUERY_SCHEMA)
 
 
 def test_a_score_worked_out_by_hand():
@@ -127,11 +115,12 @@ def test_the_counts_do_not_depend_on_the_batches():
 
 
 def test_a_stored_collection_counts_the_passages_of_all_splits(tmp_path):
-    write_queries(
-        tmp_path / "dedup.parquet",
-        [["red fox", "fox fox den"], ["sea"], []],
-        ["train", "validation", "train"],
-    )
+    collection = [
+        ("train", "q", ["red fox", "fox fox den"]),
+        ("validation", "q", ["sea"]),
+        ("train", "q", []),
+    ]
+    write_queries(tmp_path / "dedup.parquet", collection)
     statistics = write_collection(tmp_path / "dedup.parquet", tmp_path / "bm25")
     assert statistics == {"n_documents": 3, "n_words": 6, "vocabulary": 4, "mean_length": 2.0}
     stored, direct = read_collection(tmp_path / "bm25"), collect(["red fox", "fox fox den", "sea"])
@@ -147,7 +136,7 @@ def test_a_table_that_is_not_of_queries_is_refused(tmp_path):
 
 
 def test_a_table_without_a_word_is_refused(tmp_path):
-    write_queries(tmp_path / "dedup.parquet", [["", "?"]], ["train"])
+    write_queries(tmp_path / "dedup.parquet", [("train", "q", ["", "?"])])
     with pytest.raises(InputError, match="no passage holds a word"):
         write_collection(tmp_path / "dedup.parquet", tmp_path / "bm25")
 

@@ -4,19 +4,18 @@ import json
 import math
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from genlab.core.program import InputError
-from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.mini.rankers import RankerRecipe
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.ranking import bm25
 from genlab.ranking.rankers import RankerKind, cosine_relevance, count_unread, load_ranker
 from genlab.sources.source import Origin, Source
 from stages.fetch import fetch_ranker
+from tests.query_tables import write_queries
 
 EMBEDDINGS = {"[UNK]": [0, 0], "red": [1, 0], "blue": [0, 1], "dark": [3, 4], "inverse": [-2, 0]}
 LETTERS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh"]
@@ -314,25 +313,15 @@ def test_a_model_cut_short_is_named(tmp_path):
         load_ranker(folder, batch_size=2)
 
 
-def write_queries(path):
-    rows = [
-        {
-            "query_id": str(i),
-            "query": f"fox {colour}",
-            "passages": [
-                {"text": f"the fox is {colour}", "is_selected": True},
-                {"text": "the fox sleeps in a den", "is_selected": False},
-            ],
-            "split": split,
-        }
-        for i, (colour, split) in enumerate([("red", "train"), ("grey", "validation")])
-    ]
-    write_table(path, [pl.DataFrame(rows, schema=QUERY_SCHEMA)], QUERY_SCHEMA)
+FOXES = [
+    (split, f"fox {colour}", [(f"the fox is {colour}",), "the fox sleeps in a den"])
+    for colour, split in [("red", "train"), ("grey", "validation")]
+]
 
 
 def test_bm25_is_fetched_with_the_counts_of_the_whole_table(tmp_path):
     table, output = tmp_path / "dedup.parquet", tmp_path / "bm25"
-    write_queries(table)
+    write_queries(table, FOXES)
     manifest = fetch_ranker(
         RankerKind.bm25, Origin(Source.mini, table, "none", "none"), NO_TRAINING, output
     )

@@ -1,21 +1,18 @@
 """What a card says, and what of a dvc.yaml or of numbers it cannot be made from."""
 
-import json
 from pathlib import Path
 
 import pytest
 import yaml
 
 from genlab.core.program import InputError
+from genlab.report.artifacts import Artifact
 from genlab.report.cards import (
-    Artifact,
     Made,
     eval_results,
     hub_id,
     model_card,
     pipeline_parts,
-    read_artifacts,
-    read_scores,
     tell_origin,
     without_folders,
 )
@@ -53,19 +50,6 @@ def test_a_broken_claims_file_is_named(tmp_path, monkeypatch, text):
         read_claims({"claims": {"a": {}}}, {})
 
 
-@pytest.mark.parametrize("scores", ["answers.sft", None, [1]])
-def test_scores_that_are_no_list_of_names_are_named(tmp_path, scores):
-    path = tmp_path / "dvc.yaml"
-    meta = {"language": "en", "scores": scores}
-    entry = {"path": "data/x", "type": "model", "desc": "It.", "meta": meta}
-    path.write_text(yaml.safe_dump({"artifacts": {"a": entry}}))
-    with pytest.raises(InputError, match=r"dvc.yaml: artifacts.a: meta.scores is .*; give a list"):
-        read_artifacts(path)
-    meta["scores"] = ["answers.sft"]
-    path.write_text(yaml.safe_dump({"artifacts": {"a": entry}}))
-    assert read_artifacts(path)["a"].scores == ("answers.sft",)
-
-
 def test_a_score_that_is_null_is_left_out_of_the_leaderboards():
     artifact = Artifact("a", Path("data/a"), "model", "It.", "en")
     results = eval_results({"a": {"share": 0.5, "perplexity": None}}, artifact, "mine")
@@ -99,17 +83,3 @@ def test_a_public_address_of_a_model_is_whole_and_one_with_a_secret_is_not():
     told = without_folders(params)
     assert told["use"] == params["use"]
     assert told["own"] == told["signed"] == {"hub_id": "https://..."}
-
-
-def test_one_of_several_trainings_has_the_scores_of_that_one(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("{}")
-    Path("metrics").mkdir()
-    one, all_of_them = ({"value": x, "low": x, "high": x} for x in (0.25, 0.5))
-    details = {"arms": {"rl": {"truth": {"prompts": one, "seeds": all_of_them}}}}
-    Path("metrics/score.json").write_text('{"rl": {"truth": 0.5}}')
-    Path("metrics/score_details.json").write_text(json.dumps(details))
-    artifact = Artifact(
-        "a", Path("data/a"), "model", "It.", "en", scores=("arms.rl",), one_of="prompts"
-    )
-    assert read_scores(artifact) == {"rl": {"truth": one}}

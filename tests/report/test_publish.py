@@ -11,7 +11,7 @@ from huggingface_hub import DatasetCard, ModelCard, constants
 from typer.testing import CliRunner
 
 from genlab.core.program import InputError
-from genlab.report.cards import Artifact, read_artifacts
+from genlab.report.artifacts import Artifact, read_artifacts
 from genlab.report.publish import app, write_table_of
 from tests.hub_server import Fault, Hub, serving
 from tests.project_copy import ROOT, commit, dvc, start_git

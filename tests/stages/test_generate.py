@@ -14,6 +14,7 @@ from genlab.models.loading import load_causal_model, load_tokenizer
 from genlab.models.prompts import encode_prompts
 from stages import generate
 from tests.option_words import option_words
+from tests.query_tables import write_queries
 from tests.tiny_models import WORDS, save_base
 
 OPTIONS = {
@@ -40,22 +41,15 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generate")
     for name, seed in (("base", 1), ("tuned", 2)):
         save_base(folder / name, seed=seed, n_embd=16)
-    write_queries(folder / "queries.parquet", ASKED)
+    write_asked(folder / "queries.parquet", ASKED)
     return folder
 
 
-def write_queries(path, queries):
-    rows = [
-        {
-            "query_id": f"{split[0]}{number}",
-            "query": query,
-            "passages": [{"text": "a passage", "is_selected": True}],
-            "split": split,
-        }
-        for number, query in enumerate(queries)
-        for split in ("train", "validation")
-    ]
-    write_table(path, [pl.DataFrame(rows, schema=QUERY_SCHEMA)], QUERY_SCHEMA)
+def write_asked(path, queries):
+    """Write each query in both splits: t0, v0, t1, ..."""
+    asked = [(split, query) for query in queries for split in ("train", "validation")]
+    ids = [f"{split[0]}{number // 2}" for number, (split, _) in enumerate(asked)]
+    write_queries(path, [(*each, [("a passage",)]) for each in asked], ids)
 
 
 @pytest.fixture
@@ -194,7 +188,7 @@ def test_beams_are_written_like_any_text(run):
 
 
 def test_a_query_too_long_for_the_model_is_named_and_nothing_is_written(run, tmp_path):
-    write_queries(tmp_path / "queries.parquet", [*ASKED, "tower " * 120])
+    write_asked(tmp_path / "queries.parquet", [*ASKED, "tower " * 120])
     with pytest.raises(InputError, match=r"prompt v10: its [0-9]+ tokens.*gen\.cap=12"):
         run(tmp_path / "queries.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["queries.parquet"]

@@ -10,6 +10,7 @@ import pytest
 from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
 from genlab.models import loading
 from genlab.passages.corpora import Limits
+from genlab.ranking import summary
 from stages import audit, clean, dedup, fetch, generate, leakage, lengths, probe, report, score
 from stages import tokenize as tokenize_stage
 from tests.handed_on import Arrived, invoke, noted, run_until_there, stopped_at, taken_by_source
@@ -169,8 +170,8 @@ def test_every_option_of_score_arrives(tmp_path, monkeypatch, is_on):
     real = noted(monkeypatch, score, "read_all_candidates", {"kind": pl.DataFrame({"a": [1, 2]})})
     ratings = {"kind": (np.zeros(2), np.zeros(2))}
     rated = noted(monkeypatch, score, "rate_texts", ratings)
-    placed = noted(monkeypatch, score.places, "place", pl.DataFrame({"a": [1]}))
-    summed = stopped_at(monkeypatch, score, "summarize_with_references")
+    placed = noted(monkeypatch, summary.places, "place", pl.DataFrame({"a": [1]}))
+    summed = stopped_at(monkeypatch, summary, "summarize_with_references")
     words = ["texts", tmp_path / "generated.parquet"]
     words += [tmp_path / name for name in ("base", "rankers", "candidates", "out")]
     words += option_words({name: tmp_path / name for name in ("metrics", "details", "histogram")})

@@ -9,10 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from genlab.core.program import InputError
-from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
+from genlab.core.tables import read_table, write_table
 from genlab.passages.leaks import LEAK_SCHEMA
 from stages import leakage
 from tests.project_copy import ROOT
+from tests.query_tables import write_queries
 
 ROWS = [
     ("t0", "How deep is Lake Varn?", ["Forty metres."], "train"),
@@ -25,20 +26,10 @@ OPTIONS = (
 )
 
 
-def write_queries(path, rows):
-    """Write queries whose first passage is selected."""
-    queries = [
-        {
-            "query_id": query_id,
-            "query": query,
-            "passages": [
-                {"text": text, "is_selected": not place} for place, text in enumerate(passages)
-            ],
-            "split": split,
-        }
-        for query_id, query, passages, split in rows
-    ]
-    write_table(path, [pl.DataFrame(queries, schema=QUERY_SCHEMA)], QUERY_SCHEMA)
+def write_rows(path, rows):
+    """Write queries from (id, query, passages, split), whose first passage is selected."""
+    queries = [(split, query, [(first,), *others]) for _, query, (first, *others), split in rows]
+    write_queries(path, queries, ids=(query_id for query_id, *_ in rows))
 
 
 def write_scores(path, query_ids):
@@ -74,7 +65,7 @@ def run(arguments):
 
 
 def test_both_commands_write_and_print_and_a_rerun_gives_the_same_bytes(tmp_path):
-    write_queries(tmp_path / "dedup.parquet", ROWS)
+    write_rows(tmp_path / "dedup.parquet", ROWS)
     write_scores(tmp_path / "score.parquet", ["v1", "v2"])
     written = []
     for _ in range(2):
@@ -105,7 +96,7 @@ def test_both_commands_write_and_print_and_a_rerun_gives_the_same_bytes(tmp_path
 
 
 def test_only_the_evaluated_queries_are_looked_up(tmp_path):
-    write_queries(tmp_path / "dedup.parquet", ROWS)
+    write_rows(tmp_path / "dedup.parquet", ROWS)
     result = CliRunner().invoke(leakage.app, find_arguments(tmp_path, n_queries=1))
     assert result.exit_code == 0
     assert read_table(tmp_path / "leaks.parquet")["query_id"].to_list() == ["v2"]
@@ -119,7 +110,7 @@ def test_only_the_evaluated_queries_are_looked_up(tmp_path):
     ],
 )
 def test_a_missing_split_is_an_error_that_names_the_file_and_leaves_none(tmp_path, rows, message):
-    write_queries(tmp_path / "dedup.parquet", rows)
+    write_rows(tmp_path / "dedup.parquet", rows)
     result = CliRunner().invoke(leakage.app, find_arguments(tmp_path))
     assert isinstance(result.exception, InputError)
     assert str(result.exception) == f"{tmp_path / 'dedup.parquet'}: {message}"
@@ -127,7 +118,7 @@ def test_a_missing_split_is_an_error_that_names_the_file_and_leaves_none(tmp_pat
 
 
 def test_scores_of_other_queries_are_an_error_that_says_what_to_run(tmp_path):
-    write_queries(tmp_path / "dedup.parquet", ROWS)
+    write_rows(tmp_path / "dedup.parquet", ROWS)
     write_scores(tmp_path / "score.parquet", ["v1", "v3"])
     CliRunner().invoke(leakage.app, find_arguments(tmp_path))
     result = run(compare_arguments(tmp_path))

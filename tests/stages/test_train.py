@@ -14,15 +14,8 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.core.tables import write_arrow
 from genlab.models import training
-from genlab.models.training import (
-    IGNORED,
-    LengthGroupedOrder,
-    collate,
-    last_whole_checkpoint,
-    row_lengths,
-    token_mean_trainer,
-    training_curve,
-)
+from genlab.models.batches import IGNORED, LengthGroupedOrder, collate, row_lengths
+from genlab.models.training import last_whole_checkpoint, token_mean_trainer, training_curve
 from genlab.passages.documents import ROW_SCHEMA, block_schema
 from stages import train
 from tests.handed_on import adapter_settings, checkpoint_steps, run_until_there, stopped_at

@@ -21,9 +21,11 @@ import pytest
 import typer
 import yaml
 
-from genlab.core.checks import check_params, parse
+from genlab.core.checks import check_params
+from genlab.core.command_lines import parse
 from genlab.core.deps import code_deps, modules_used, top_statements, with_deps
-from genlab.core.pipeline import OUTPUTS, Stage, load_stages, program_of
+from genlab.core.pipeline import Stage, load_stages, program_of, read_entries
+from genlab.core.templating import OUTPUTS
 from genlab.experiments.readme import PAGES, render
 from genlab.experiments.stages_table import stages_table
 from genlab.report.pipeline import names_of_numbers
@@ -228,7 +230,7 @@ def test_an_option_is_filled_by_the_key_of_its_name(pipeline):
 
 
 def test_every_stage_is_given_all_its_options_once_and_no_other(pipeline, stages):
-    params = check_params(pipeline)
+    params = check_params(pipeline, read_entries(pipeline))
     for stage in stages:
         if stage.command.split(" -m ")[-1].startswith("genlab "):
             continue
@@ -251,7 +253,7 @@ def test_every_stage_is_given_all_its_options_once_and_no_other(pipeline, stages
 
 
 def test_every_key_is_used_by_a_stage(pipeline):
-    assert check_params(pipeline).values
+    assert check_params(pipeline, read_entries(pipeline)).values
 
 
 def test_no_value_stands_between_quotes_made_by_hand(pipeline):

@@ -21,10 +21,8 @@ from genlab.mini.bert import ClassifierRecipe
 from genlab.mini.gpt2 import Sizes, check_sizes
 from genlab.preference.reward_folders import RewardOrigin
 from genlab.sources.bundled import check_model_origin
-from genlab.sources.decoding import Encoding
 from genlab.sources.source import ModelOrigin, ModelSource
-from genlab.text.rules import plain_text
-from pipelines.alignment.labelled_texts import CorpusSource
+from pipelines.alignment.labelled_texts import CorpusSource, Reading, fetch_texts
 from pipelines.alignment.schemas import TEXT_SCHEMA, count_texts
 
 app = stage_app()
@@ -40,39 +38,20 @@ Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
 
 
 @app.command()
+@grouped_options
 def corpus(
     output: Path,
     metrics: Metrics,
     source: Annotated[CorpusSource, Option()],
     path: Annotated[Path, Option(help="mini: the vocabulary; file, queries: the user's")],
-    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
-    strip_markup: Annotated[bool, Option(help="hub, file: HTML tags out, entities decoded")],
-    repair_encoding: Annotated[bool, Option(help="hub, file: UTF-8 read as another encoding")],
     hub_id: Annotated[str, Option()],
     revision: Revision,
-    n_texts: Annotated[
-        int, Option(min=0, help="0: all there are; mini: at least 2; not of queries")
-    ],
-    max_words: Annotated[int, Option(min=1, help="a longer text is cut to its first sentences")],
-    validation_share: Annotated[float, Option(min=0.0, max=1.0)],
-    seed: Annotated[int, Option(min=0)],
+    reading: Reading,
 ) -> None:
     """Fetch the texts as one table."""
-    from pipelines.alignment import labelled_texts, mini_films
-
     dropped: Counter[str] = Counter()
     files: Counter[str] = Counter()
-    rules = plain_text(strip_markup=strip_markup, repair_encoding=repair_encoding)
-    limits = (rules, max_words, n_texts, validation_share, seed, dropped)
-    if source is CorpusSource.mini:
-        frames = mini_films.make_reviews(path, n_texts, validation_share, seed)
-    elif source is CorpusSource.hub:
-        frames = labelled_texts.read_hub_texts(hub_id, revision, *limits)
-    elif source is CorpusSource.file:
-        frames = labelled_texts.read_text_files(path, encoding, *limits, files)
-    else:
-        frames = labelled_texts.read_queries(path)
-
+    frames = fetch_texts(source, path, hub_id, revision, reading, dropped, files)
     write_table(output, frames, TEXT_SCHEMA)
     counts = count_texts(pl.read_parquet(output, columns=["split", "is_positive"]))
     read = {"files": dict(files)} if files else {}

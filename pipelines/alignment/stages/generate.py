@@ -18,8 +18,9 @@ from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.progress import tracked
 from genlab.core.tables import write_table
-from genlab.models.decoding import Decoding, check_cap
+from genlab.models.decoding import Decoding
 from genlab.models.loading import load_for_inference
+from genlab.models.positions import check_cap
 from genlab.preference.divergence import check_same_tokenizer, token_divergences
 from pipelines.alignment.arms import BEFORE, find_models, join_curves
 from pipelines.alignment.sampling import SCHEMA, read_prompts, write_texts

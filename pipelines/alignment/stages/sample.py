@@ -13,8 +13,9 @@ from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
-from genlab.models.decoding import Decoding, check_cap
+from genlab.models.decoding import Decoding
 from genlab.models.loading import load_for_inference
+from genlab.models.positions import check_cap
 from genlab.models.prompts import check_unknown, count_unknown
 from pipelines.alignment.sampling import SCHEMA, read_prompts, write_texts
 

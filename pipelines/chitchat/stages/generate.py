@@ -15,7 +15,8 @@ from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.progress import progress
 from genlab.core.tables import read_table, write_table
-from genlab.models.decoding import Decoding, check_cap
+from genlab.models.decoding import Decoding
+from genlab.models.positions import check_cap
 from pipelines.chitchat.asked_replies import choose_replies, texts_of, write_replies
 from pipelines.chitchat.schemas import GENERATE_SCHEMA
 

@@ -44,28 +44,14 @@ def tasks(
     seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch the examples of all tasks as one table, and their templates."""
-    from pipelines.instruct import fetched_tasks, mini_tasks, task_files
-    from pipelines.instruct.mini_world import read_world
+    from pipelines.instruct import fetched_tasks
     from pipelines.instruct.prompt_templates import copy_templates, read_templates
 
     known = read_templates(templates)
     files: Counter[str] = Counter()
-    if source is Source.mini:
-        world = read_world(path)
-        found = mini_tasks.make_tasks(world, n_train, n_test, seed)
-        names = mini_tasks.names_of_labels(world)
-    else:
-        is_file = source is Source.file
-        read = (
-            task_files.read_task_folder(path, files)
-            if is_file
-            else task_files.read_hub_sets(hub_sets)
-        )
-        found = task_files.split_tasks(read, n_train, n_test, seed)
-        names = {}  # a file's labels have none
-    fetched_tasks.check_templates(found, known)
-    fetched_tasks.check_answers(names, known)
-    fetched_tasks.check_sizes(found)
+    found, names = fetched_tasks.fetch_tasks(source, path, hub_sets, n_train, n_test, seed, files)
+    fetched_tasks.check_tasks(found, names, known)
+
     write_table(output, [fetched_tasks.task_rows(found)], TASK_SCHEMA)
     copy_templates(templates, templates_output)
     counts = {"examples": fetched_tasks.count_examples(found)}

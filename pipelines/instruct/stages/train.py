@@ -16,12 +16,11 @@ from genlab.core.options import grouped_options
 from genlab.core.processes import is_first
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import resumable_folder
+from genlab.models.batches import collate_pairs, row_lengths
 from genlab.models.saved import row_batches, save_checked
 from genlab.models.training import (
     Recipe,
     check_rows_fit,
-    collate_pairs,
-    row_lengths,
     train_resumably,
     training_curve,
     validation_loss,

@@ -5,31 +5,23 @@ A collection is queries with their passages, each once, and BM25's counts of its
 No language model is fetched.
 """
 
-import json
-import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
-from genlab.core.tables import QUERY_SCHEMA, write_table
-from genlab.mini.fetched_queries import Reading, empty_counts, fetch_queries
+from genlab.mini.fetched_queries import Reading
 from genlab.mini.ranker_folders import fetch_ranker, numbers_of
 from genlab.mini.rankers import RankerRecipe
-from genlab.passages.corpora import Limits, count_queries, files_read
-from genlab.ranking import bm25
+from genlab.passages.corpora import Limits
 from genlab.ranking.rankers import RankerKind
-from genlab.sources.manifests import describe_files, with_progress, write_manifest
+from genlab.sources.manifests import write_manifest
 from genlab.sources.source import Origin, Source
-from pipelines.rankers.passage_lists import each_passage_once, with_some_to_alter
+from pipelines.rankers.fetched_collections import describe_collection, write_counts, write_queries
 
 app = stage_app()
 
@@ -52,40 +44,11 @@ def collection(
     train_too: Annotated[bool, Option(help="evaluate train queries, too")],
 ) -> None:
     """Fetch queries with their passages as one table, and count their words."""
-    with keys_named(f"collections.{output.stem}"):
-        frames, commit = fetch_queries(origin, reading, limits, Counter(), train_too)
-        if train_too:
-            frames = as_validation(frames)
-        splits, left_out = empty_counts(), Counter[str]()
-        frames = with_some_to_alter(each_passage_once(frames, left_out), output.stem)
-        shown = with_progress(frames, f"fetching the collection {output.stem}", "queries")
-        counted = (count_queries(frame, splits) for frame in shown)
-        n_rows = write_table(output, counted, QUERY_SCHEMA)
-    with written_whole(counts_output) as folder:
-        folder.mkdir()
-        words = bm25.write_collection(output, folder)
-        write_json(folder / "ranker.json", {"name": "bm25", "kind": "bm25"})
+    left_out: Counter[str] = Counter()
+    n_rows, splits, commit = write_queries(output, origin, reading, limits, train_too, left_out)
+    words = write_counts(counts_output, output)
     write_json(metrics, splits | {"words": words} | +left_out)
-    write_manifest(manifest, origin.source, origin.asset, commit, output, rows=n_rows)
-    if origin.source is Source.file:
-        described, read = json.loads(manifest.read_text(encoding="utf-8")), files_read(origin.path)
-        write_json(manifest, described | {"made_from": describe_files(origin.path, read)})
-
-
-@contextmanager
-def keys_named(group: str) -> Iterator[None]:
-    """Let errors of the block name the keys of this group, not of the flagship's `corpus`."""
-    keys = "|".join(field.name for each in (Origin, Reading, Limits) for field in fields(each))
-    try:
-        yield
-    except InputError as error:
-        raise InputError(re.sub(rf"\bcorpus\.({keys})\b", rf"{group}.\1", str(error))) from error
-
-
-def as_validation(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Yield the frames with every query in the validation split, which is evaluated."""
-    for frame in frames:
-        yield frame.with_columns(split=pl.lit("validation"))
+    describe_collection(manifest, origin, commit, output, n_rows)
 
 
 def check_ranker(kind: RankerKind, source: Source, path: Path) -> None:

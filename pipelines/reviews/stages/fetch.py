@@ -21,7 +21,8 @@ from genlab.sources.bad_rows import BadRows, BadRowsAre
 from genlab.sources.bundled import check_model_origin
 from genlab.sources.decoding import Encoding
 from genlab.sources.manifests import with_progress, write_manifest
-from genlab.sources.source import ModelOrigin, ModelSource, Source
+from genlab.sources.source import ModelOrigin, ModelSource, Origin, Source
+from pipelines.reviews.review_files import ReviewCounts, fetch_reviews
 from pipelines.reviews.review_layouts import Columns, ReviewFormat
 from pipelines.reviews.review_prompts import check_template
 from pipelines.reviews.schemas import REVIEW_SCHEMA
@@ -46,12 +47,9 @@ def corpus(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of counts")],
     manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
-    source: Annotated[Source, Option()],
-    path: Annotated[Path, Option(help="mini: the vocabulary; file: a file or folder")],
+    origin: Origin,
     format: Annotated[ReviewFormat, Option(help="file: how it is written; auto recognises it")],
     encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
-    hub_id: Annotated[str, Option()],
-    revision: Annotated[str, Option(help="hub: commit that is downloaded")],
     columns: Columns,
     bad_rows: Annotated[
         BadRowsAre, Option(help="stop at a row that is no review, or drop and count")
@@ -60,28 +58,17 @@ def corpus(
     seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch the reviews as one table."""
-    from pipelines.reviews import mini_reviews, review_files
-
     check_corpus(columns)
     bad = BadRows(are_dropped=bad_rows is BadRowsAre.drop)
-    counts = review_files.ReviewCounts()
-    commit = "none"
-    if source is Source.mini:
-        frames = mini_reviews.make_reviews(path, n_reviews, seed)
-    elif source is Source.hub:
-        frames, commit = review_files.read_hub_reviews(
-            hub_id, revision, columns, n_reviews, seed, bad
-        )
-    else:
-        frames = review_files.read_review_files(
-            path, format, encoding, columns, n_reviews, seed, bad, counts.files
-        )
+    counts = ReviewCounts()
+    frames, commit = fetch_reviews(
+        origin, format, encoding, columns, n_reviews, seed, bad, counts.files
+    )
     shown = with_progress(frames, "fetching the reviews", "reviews")
     n_rows = write_table(output, map(counts.add, shown), REVIEW_SCHEMA)
 
     write_json(metrics, counts.numbers(bad))
-    asset = hub_id if source is Source.hub else str(path)
-    write_manifest(manifest, source, asset, commit, output, rows=n_rows)
+    write_manifest(manifest, origin.source, origin.asset, commit, output, rows=n_rows)
 
 
 @app.command("keyword_model")

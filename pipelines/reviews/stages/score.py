@@ -19,10 +19,11 @@ from genlab.labelling.label_files import read_labels
 from genlab.labelling.questionnaire import read_questionnaire
 from genlab.models.token_texts import MaxBlankShare, check_blanks, check_lengths
 from genlab.text.classifier import load_classifier
-from pipelines.reviews.fluency_model import read_fluency
+from pipelines.reviews.fluency_model import read_each_once
 from pipelines.reviews.generated_reviews import (
     REFERENCES,
     add_references,
+    check_written,
     cut_generated,
     read_generated,
     with_organisations,
@@ -87,20 +88,16 @@ def main(
     real = read_table(reviews)
     texts = cut_generated(read_generated(generated, real), base, max_len)
     check_blanks(texts["text"].to_list(), max_blank_share)
-    for key, value in (("arm", arm), ("decoding", decoding)):
-        if value not in texts[key]:
-            known = ", ".join(texts[key].unique().sort())
-            raise InputError(f"score.{key}={value}: no text was written so; there is {known}")
+    check_written(texts, arm, decoding)
 
     rows = with_organisations(add_references(texts, real, seed), real)
-    # References are the same under every decoding: nothing is read twice.
-    different = rows["text"].unique(maintain_order=True).to_list()
-    losses = dict(zip(different, read_fluency(classifiers, different, batch_size), strict=True))
+    # References are the same under every decoding.
+    losses = read_each_once(classifiers, rows["text"].to_list(), batch_size)
     scored = score_texts(
         rows,
         real.filter(pl.col("split") == "train")["text"],
         {name: load_classifier(classifiers, name) for name in ("rating", "rubric")},
-        [losses[text] for text in rows["text"]],
+        losses,
         repetition_words,
     )
     summary = summarize(scored, distinct_sample, seed)

@@ -18,16 +18,11 @@ from genlab.core.options import grouped_options
 from genlab.core.processes import is_first
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
+from genlab.models.batches import collate_pairs
 from genlab.models.dropout import ModelDropout, set_dropout
 from genlab.models.lora import Lora, Method
 from genlab.models.saved import row_batches, save_checked
-from genlab.models.training import (
-    Recipe,
-    check_rows_fit,
-    collate_pairs,
-    train_resumably,
-    training_curve,
-)
+from genlab.models.training import Recipe, check_rows_fit, train_resumably, training_curve
 from pipelines.reviews.adapters import (
     optimizer_of,
     prepare_model,

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
@@ -23,7 +22,14 @@ from genlab.sources.decoding import Encoding
 from genlab.sources.source import ModelSource, Source
 from pipelines.rlhf import foreign_rankings, mini_world
 from pipelines.rlhf.purposes import Wanted, assign_purposes
-from pipelines.rlhf.schemas import PROMPT_SCHEMA, PURPOSES, TEXT_SCHEMA, BaseSource, text_table
+from pipelines.rlhf.schemas import (
+    PROMPT_SCHEMA,
+    TEXT_SCHEMA,
+    BaseSource,
+    count_purposes,
+    prompt_table,
+    text_table,
+)
 
 app = stage_app()
 
@@ -62,18 +68,15 @@ def corpus(
         else:
             rows = foreign_rankings.read_hub_rows(hub_id, hub_name, revision, dropped)
         texts = foreign_rankings.read_plain_texts(texts_path, encoding, files)
-    names = [name for name in PROMPT_SCHEMA if name != "purpose"]
-    kinds = {name: PROMPT_SCHEMA[name] for name in names}
-    prompts = assign_purposes(pl.DataFrame(rows, kinds, orient="row"), wanted, seed, dropped)
+    prompts = assign_purposes(prompt_table(rows), wanted, seed, dropped)
+    kept_texts = text_table(texts, validation_share)
 
     write_table(output, [prompts.select(PROMPT_SCHEMA.names())], PROMPT_SCHEMA)
-    kept_texts = text_table(texts, validation_share)
     write_table(texts_output, [kept_texts], TEXT_SCHEMA)
-    counts = {purpose: int((prompts["purpose"] == purpose).sum()) for purpose in PURPOSES}
     left_out = {"total": dropped.total(), **dropped}
     of_texts = {"texts": len(texts), "validation_texts_in_train": len(texts) - kept_texts.height}
-    read = {"files": dict(files)} if files else {}
-    write_json(metrics, {"rows": len(rows), **counts, **of_texts, "left_out": left_out} | read)
+    counts = {"rows": len(rows), **count_purposes(prompts), **of_texts, "left_out": left_out}
+    write_json(metrics, counts | ({"files": dict(files)} if files else {}))
 
 
 def check_base(source: ModelSource, path: Path, sizes: Sizes) -> None:

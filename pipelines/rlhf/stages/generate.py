@@ -6,30 +6,22 @@ the exact KL from the start of RL; the loss on plain text; many answers of the s
 best-of-n; and the training curves as one table.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import numpy as np
 import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
-from genlab.core.progress import tracked
 from genlab.core.tables import read_table, write_table
-from genlab.preference.divergence import token_divergences
-from pipelines.rlhf.answers import full_answers, sampling, world_of, write_answers
+from pipelines.rlhf.answers import sampling, world_of, write_answers
 from pipelines.rlhf.arms import START, find_models, join_curves
+from pipelines.rlhf.model_answers import CAP, answers_of_models
 from pipelines.rlhf.prompt_lengths import check_answers_fit
 from pipelines.rlhf.schemas import BEST_SCHEMA, GENERATED_SCHEMA, plain_texts
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
 app = stage_app()
-
-CAP = "gen.cap"
 
 
 def check(
@@ -69,7 +61,6 @@ def main(
     seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Write the answers of every model."""
-    from genlab.models.likelihood import text_losses
     from genlab.models.loading import load_for_inference
 
     models = find_models(base, supervised, dpo, rl, arms)
@@ -79,55 +70,13 @@ def main(
     plain = plain_texts(texts, "validation")
     decoding = sampling(cap, seed)
 
-    def written() -> Iterator[pl.DataFrame]:
-        for each in tracked(models, "generating", "models", len(models)):
-            _, model = load_for_inference(each.folder)
-            rows = write_answers(model, tokenizer, asked, 1, decoding, batch_size, rules, CAP)
-            of_texts = text_losses(model, tokenizer, plain, batch_size)
-            kl = divergence(model, start, rows, tokenizer.eos_token_id, max(1, batch_size // 8))
-            yield rows.with_columns(
-                arm=pl.lit(each.arm),
-                seed=pl.lit(each.seed),
-                step=pl.lit(each.step, pl.Int32),
-                purpose=asked["purpose"],
-                kl=pl.Series(kl),
-                language_loss=beside_prompts(asked["purpose"], of_texts),
-            ).select(GENERATED_SCHEMA.names())
-
-    n_rows = write_table(output, written(), GENERATED_SCHEMA)
+    rows = answers_of_models(models, start, tokenizer, asked, plain, decoding, batch_size, rules)
+    n_rows = write_table(output, rows, GENERATED_SCHEMA)
     few = asked.filter(pl.col("purpose") == "held_out").head(n_best_prompts)
     drawn = write_answers(start, tokenizer, few, n_best, decoding, batch_size, rules, CAP)
     write_table(best_output, [drawn], BEST_SCHEMA)
     write_json(curves, join_curves(rl, arms))
     write_json(metrics, {"answers": n_rows, "models": len(models), "best_of_n": drawn.height})
-
-
-def beside_prompts(purposes: pl.Series, losses: list[np.ndarray]) -> pl.Series:
-    """Return for the i-th held-out prompt the mean loss of the i-th text; null where there is none.
-
-    The two have nothing to do with each other; a claim's units are prompts, and so each brings one
-    text along.
-    """
-    of_texts = iter(losses)
-    found = []
-    for purpose in purposes:
-        each = next(of_texts, None) if purpose == "held_out" else None
-        found.append(None if each is None or not len(each) else float(each.mean()))
-    return pl.Series(found, dtype=pl.Float64)
-
-
-def divergence(
-    model: "PreTrainedModel",
-    start: "PreTrainedModel",
-    rows: pl.DataFrame,
-    end: int,
-    batch_size: int,
-) -> np.ndarray:
-    """Return [n]: KL(model || start) of each answer, summed over its tokens, in nats."""
-    asked = rows["prompt_tokens"].to_list()
-    read = [[*a, *b] for a, b in zip(asked, full_answers(rows, end), strict=True)]
-    of_tokens, _ = token_divergences(model, start, read, list(map(len, asked)), batch_size)
-    return np.array([float(each.astype(np.float64).sum()) for each in of_tokens])
 
 
 if __name__ == "__main__":

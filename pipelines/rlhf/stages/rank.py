@@ -10,7 +10,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import polars as pl
 from typer import Option
 
@@ -21,12 +20,18 @@ from pipelines.rlhf.answers import sampling, world_of, write_answers
 from pipelines.rlhf.labeller import check_grid, rank_by_rule
 from pipelines.rlhf.people import DESK_SCHEMA, desk_table, people_ranks
 from pipelines.rlhf.prompt_lengths import check_answers_fit
-from pipelines.rlhf.rankings import By, check_by, given_answers, pair_table
+from pipelines.rlhf.rankings import (
+    RANKED,
+    By,
+    check_by,
+    count_rankings,
+    drop_repeated,
+    given_answers,
+    pair_table,
+)
 from pipelines.rlhf.schemas import RANK_SCHEMA
 
 app = stage_app()
-
-RANKED = ("reward", "held_out")
 
 
 def check(
@@ -92,36 +97,7 @@ def main(
     write_table(desk_output, [desk_table(rows)], DESK_SCHEMA)
     pairs = pair_table(rows, noise if by is By.rule else None, step)
     counts = {f"dropped_{reason}": n for reason, n in dropped.items()}
-    write_json(metrics, measure(rows, pairs) | counts)
-
-
-def drop_repeated(drawn: pl.DataFrame, asked: pl.DataFrame, dropped: Counter) -> pl.DataFrame:
-    """Return the answers with id and purpose, equal ones once; prompts of one answer go."""
-    once = drawn.unique(["prompt_id", "text"], keep="first", maintain_order=True)
-    dropped["repeated_answer"] += drawn.height - once.height
-    kept = once.filter(pl.len().over("prompt_id") > 1)
-    dropped["only_answer"] += once.height - kept.height
-    return kept.with_columns(
-        answer_id=pl.format("{}-{}", "prompt_id", "draw"), rank=pl.lit(None, pl.Int32)
-    ).join(asked.select("prompt_id", "purpose"), on="prompt_id", maintain_order="left")
-
-
-def measure(rows: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, float]:
-    """Return what the rankings hold: prompts, answers, pairs and ties of each purpose."""
-    found: dict[str, float] = {}
-    for purpose in RANKED:
-        mine, of_pairs = (each.filter(pl.col("purpose") == purpose) for each in (rows, pairs))
-        found |= {
-            f"{purpose}_prompts": mine["prompt_id"].n_unique(),
-            f"{purpose}_answers": mine.height,
-            f"{purpose}_pairs": of_pairs.height,
-            f"{purpose}_ties": int(of_pairs["is_tied"].sum()),
-        }
-        ceiling = of_pairs.filter(~pl.col("is_tied"))["ceiling"].drop_nulls()
-        if len(ceiling):
-            found[f"{purpose}_ceiling"] = float(np.mean(ceiling.to_numpy()))
-    found["unranked_answers"] = rows["rank"].null_count()
-    return found
+    write_json(metrics, count_rankings(rows, pairs) | counts)
 
 
 if __name__ == "__main__":

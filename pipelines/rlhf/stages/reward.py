@@ -5,7 +5,6 @@ of the reward model. Writes a folder with a model per seed. A killed run resumes
 kept in .scratch/rlhf-reward, and the one in progress goes on from its last checkpoint.
 """
 
-import json
 import shutil
 import sys
 from collections import Counter
@@ -22,17 +21,11 @@ from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
 from genlab.models.prompts import encode_bodies, encode_prompts
+from pipelines.rlhf.arms import read_curves
 from pipelines.rlhf.rankings import Ties, reward_rows
 from pipelines.rlhf.rated_answers import check_accuracy
-from pipelines.rlhf.reward_model import (
-    check_n_layer,
-    check_reads_as,
-    check_saved,
-    load_reward_model,
-    rate,
-    save_reward_model,
-)
-from pipelines.rlhf.reward_training import RewardRecipe, reward_curve, train_reward_model
+from pipelines.rlhf.reward_model import check_n_layer, check_reads_as
+from pipelines.rlhf.reward_training import RewardRecipe, train_once
 
 app = stage_app()
 
@@ -80,30 +73,19 @@ def main(
     asked = encode_prompts(tokenizer, shown["prompt"].to_list())
     demonstrations = encode_bodies(tokenizer, shown["demonstration"].to_list())
 
-    points: list[dict] = []
-    seeds = range(recipe.seed, recipe.seed + n_seeds)
+    recipes = [replace(recipe, seed=recipe.seed + number) for number in range(n_seeds)]
     with resumable_folder("rlhf-reward", sys.argv[1:], [ranked, prompts, base]) as scratch:
-        for seed in seeds:
-            finished = scratch / f"finished-{seed}"
-            if not finished.is_dir():
-                of_seed = replace(recipe, seed=seed)
-                model, log = train_reward_model(scratch / f"{seed}", base, tokenizer, rows, of_seed)
-                save_reward_model(model, tokenizer, 0.0, scratch / f"raw-{seed}")
-                raw = load_reward_model(scratch / f"raw-{seed}")
-                # InstructGPT, section 3.5: a bias, so that demonstrations score 0 on average.
-                offset = float(rate(raw, asked, demonstrations).mean())
-                with written_whole(finished) as folder:
-                    save_reward_model(model, tokenizer, offset, folder / "model")
-                    saved = load_reward_model(folder / "model")
-                    check_saved(model, saved, asked, demonstrations)
-                    write_json(folder / "curve.json", reward_curve(log, seed))
-            points += json.loads((finished / "curve.json").read_text(encoding="utf-8"))
-        models = {f"{seed}": scratch / f"finished-{seed}" / "model" for seed in seeds}
+        finished = {
+            f"{each.seed}": train_once(scratch, base, tokenizer, rows, asked, demonstrations, each)
+            for each in recipes
+        }
         held_out = answers.filter(pl.col("purpose") == "held_out")
+        models = {seed: folder / "model" for seed, folder in finished.items()}
         check_accuracy(models, held_out, tokenizer.eos_token_id, min_accuracy)
+        points = read_curves(finished.values())
         with written_whole(output) as folder:
-            for seed in seeds:
-                shutil.copytree(scratch / f"finished-{seed}" / "model", folder / f"{seed}")
+            for seed, model in models.items():
+                shutil.copytree(model, folder / seed)
     write_json(curves, points)
     last = {point["seed"]: point for point in points}
     counts = {f"dropped_{reason}": n for reason, n in dropped.items()}

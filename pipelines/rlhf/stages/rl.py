@@ -6,39 +6,25 @@ Writes a folder with a policy per seed and snapshot. A killed run resumes: finis
 in .scratch/rlhf-rl, and the one in progress goes on from its last checkpoint.
 """
 
-import json
-import shutil
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 from typer import Option
 
-from genlab.core.files import write_json, written_whole
+from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
 from genlab.models.prompts import encode_prompts
-from pipelines.rlhf.arms import RESERVED
+from pipelines.rlhf.arms import RESERVED, read_curves
 from pipelines.rlhf.prompt_lengths import check_answers_fit
-from pipelines.rlhf.reinforcement import (
-    RlRecipe,
-    check_prompts_fit,
-    last_means,
-    save_snapshots,
-    train_policy,
-)
-from pipelines.rlhf.reward_model import (
-    check_n_seeds,
-    check_reads_as,
-    load_reward_model,
-    rate,
-    reward_models,
-)
+from pipelines.rlhf.reinforcement import RlRecipe
+from pipelines.rlhf.reward_model import check_n_seeds, reward_models
+from pipelines.rlhf.rl_trainings import last_means, train_once, write_arm
 from pipelines.rlhf.schemas import plain_texts
 from pipelines.rlhf.supervised import text_rows
 
@@ -112,29 +98,14 @@ def main(
     ptx = [row["input_ids"] for row in text_rows(tokenizer, plain, longest)]
     models = reward_models(rewards, n_seeds, output.name)
 
-    points: list[dict] = []
+    recipes = [replace(recipe, seed=recipe.seed + number) for number in range(n_seeds)]
     with resumable_folder("rlhf-rl", sys.argv[1:], [prompts, texts, start, rewards]) as scratch:
-        for number in range(n_seeds):
-            seed = recipe.seed + number
-            finished = scratch / f"finished-{seed}"
-            if not finished.is_dir():
-                check_reads_as(models[number], start)
-                reward = load_reward_model(models[number])
-                check_prompts_fit(ids, reward.model, models[number], recipe)
-                rates = partial(rate, reward)
-                of_seed = replace(recipe, seed=seed)
-                log = train_policy(
-                    scratch / f"{seed}", start, tokenizer, ids, ptx, rates, of_seed, snapshots
-                )
-                kept = scratch / f"{seed}/snapshots"
-                save_snapshots(kept, finished, snapshots, tokenizer, log, seed)
-            points += json.loads((finished / "curve.json").read_text(encoding="utf-8"))
-        with written_whole(output) as folder:
-            for number in range(n_seeds):
-                seed = recipe.seed + number
-                shutil.copytree(scratch / f"finished-{seed}", folder / f"{seed}")
-                (folder / f"{seed}" / "curve.json").unlink()
-            write_json(folder / "curve.json", points)
+        finished = {
+            f"{each.seed}": train_once(scratch, start, tokenizer, ids, ptx, model, each, snapshots)
+            for each, model in zip(recipes, models, strict=False)  # there may be more models
+        }
+        points = read_curves(finished.values())
+        write_arm(output, finished, points)
     means = last_means(points, recipe.steps)
     write_json(metrics, {"trainings": n_seeds, "steps": recipe.steps, **means})
 

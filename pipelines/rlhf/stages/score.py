@@ -16,7 +16,16 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table, write_table
 from pipelines.rlhf import metrics as measures
-from pipelines.rlhf.arms import BASE, DPO, SFT, START, numbered
+from pipelines.rlhf.arms import (
+    BASE,
+    DPO,
+    SFT,
+    START,
+    arms_of_rl,
+    check_arm,
+    check_training,
+    numbered,
+)
 from pipelines.rlhf.arms_measured import measure_arms
 from pipelines.rlhf.pictures import best_of_n_points, draw_optimisation, optimisation_points
 from pipelines.rlhf.policies_compared import (
@@ -88,8 +97,7 @@ def main(
     models = {folder.name: load_reward_model(folder, batch_size) for folder in folders}
     check_training(training, list(models))
     rows = rated(read_table(generated), models, end)
-    known = known_arms(rows, arm)
-    arms = [name for name in known if name not in (BASE, SFT, START, DPO)]
+    arms = arms_of_rl(rows, arm)
 
     tables, summaries = measure_arms(rows, arms, arm, seed)
     chosen = next(name for name in (f"{arm}_{at}", arm) if name in tables)
@@ -119,28 +127,6 @@ def main(
     write_json(calibration, reliability)
     print(measures.table_of(summaries))
     print(said_of(quality))
-
-
-def known_arms(rows: pl.DataFrame, arm: str) -> list[str]:
-    """Return all arms that wrote answers; InputError if `arm` is not among them."""
-    known = rows["arm"].unique(maintain_order=True).to_list()
-    check_arm(arm, known)
-    return known
-
-
-def check_arm(arm: str, known: list[str]) -> None:
-    """Raise InputError if `arm` is not among the models that write answers."""
-    if arm not in known:
-        raise InputError(f"score.arm={arm} wrote no answers; there are {', '.join(known)}")
-
-
-def check_training(training: int, known: list[str]) -> None:
-    """Raise InputError for a training that has no reward model; they are called by its seed."""
-    if f"{training}" not in known:
-        raise InputError(
-            f"score.training={training}: the trainings are {', '.join(known)}; take one of them, "
-            "or raise reward.n_seeds"
-        )
 
 
 if __name__ == "__main__":

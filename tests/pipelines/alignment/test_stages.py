@@ -12,7 +12,6 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
-from typer.testing import CliRunner
 
 from genlab.core.chosen import is_wanted, write_chosen
 from genlab.core.files import write_json
@@ -24,24 +23,13 @@ from genlab.text.classifier import Classifier, Features, save_classifier
 from pipelines.alignment.sampling import SCHEMA, prompt_ids, read_prompts, write_texts
 from pipelines.alignment.schemas import TEXT_SCHEMA
 from pipelines.alignment.stages import choose, generate, pairs, reward, sample, score
+from tests.option_words import invoke
 from tests.project_copy import ROOT
 from tests.tiny_models import TEXTS, save_base
 
 PIPELINE = ROOT / "pipelines/alignment"
 DECODING = {"cap": 12, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "num_beams": 1,
             "repetition_penalty": 1.0, "batch_size": 16, "seed": 1}  # fmt: skip
-
-
-def invoke(app, *positional, **options):
-    """Run a program and raise what it raises."""
-    words = [str(each) for each in positional]
-    for name, value in options.items():
-        for each in value if isinstance(value, list) else [value]:
-            words += [f"--{name}", str(each)]
-    result = CliRunner().invoke(app, words)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
 
 
 def chosen(folder, wanted):

@@ -9,7 +9,7 @@ import pytest
 
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.ranking.rankers import RankerKind
-from pipelines.rankers import named_assets, probing, summary
+from pipelines.rankers import fetched_collections, named_assets, probing, summary
 from pipelines.rankers.stages import alter, fetch, probe, score, score_candidates
 from tests.handed_on import invoke, noted, run_until_there, stopped_at
 from tests.option_words import option_words
@@ -39,8 +39,8 @@ LIMITS = {"n_train": 31, "n_validation": 32, "seed": 23}
 
 @pytest.mark.parametrize("train_too", [False, True])
 def test_every_option_of_a_collection_arrives(made, monkeypatch, train_too):
-    fetched = noted(monkeypatch, fetch, "fetch_queries", ([table(*ROWS)], "c0ffee"))
-    counted = stopped_at(monkeypatch, fetch.bm25, "write_collection")
+    fetched = noted(monkeypatch, fetched_collections, "fetch_queries", ([table(*ROWS)], "c0ffee"))
+    counted = stopped_at(monkeypatch, fetched_collections.bm25, "write_collection")
     words = ["collection", "out", "counts", "--metrics", "m", "--manifest", "n"]
     words += option_words(ORIGIN | READING | LIMITS | {"train_too": train_too})
     run_until_there(lambda: invoke(fetch.app, words))

@@ -19,6 +19,7 @@ from genlab.statistics.intervals import wilson_interval
 from genlab.statistics.shares import macro_share
 from genlab.text.classifier import Features, train_classifier
 from genlab.text.normal_form import words
+from pipelines.reviews import fluency_model
 from pipelines.reviews.generated_reviews import (
     add_references,
     cut_generated,
@@ -560,7 +561,7 @@ def test_every_option_of_score_arrives_and_copies_are_looked_for_in_the_train_sp
     lengths = noted(monkeypatch, score, "check_lengths")
     blanks = noted(monkeypatch, score, "check_blanks")
     references = noted(monkeypatch, score, "add_references")
-    read = noted(monkeypatch, score, "read_fluency")
+    read = noted(monkeypatch, fluency_model, "read_fluency")
     scored = noted(monkeypatch, score, "score_texts")
     summed = noted(monkeypatch, score, "summarize")
     summaries, summarize_noted = [], score.summarize

@@ -12,8 +12,9 @@ from genlab.core.chosen import write_chosen
 from genlab.core.program import InputError
 from genlab.core.tables import write_arrow
 from genlab.models import training
+from genlab.models.batches import collate_pairs
 from genlab.models.lora import Lora, add_lora
-from genlab.models.training import check_rows_fit, collate_pairs
+from genlab.models.training import check_rows_fit
 from pipelines.reviews.adapters import optimizer_of
 from pipelines.reviews.stages import train
 from pipelines.reviews.stages.choose import with_starts

@@ -14,7 +14,14 @@ from genlab.models import likelihood, loading
 from genlab.models.prompts import encode_bodies
 from genlab.preference import trainer
 from genlab.sources.decoding import Encoding
-from pipelines.rlhf import base_models, foreign_rankings, mini_world, reward_training
+from pipelines.rlhf import (
+    base_models,
+    foreign_rankings,
+    mini_world,
+    model_answers,
+    reward_training,
+    rl_trainings,
+)
 from pipelines.rlhf.arms import Model
 from pipelines.rlhf.reinforcement import Algorithm, RlRecipe
 from pipelines.rlhf.reinforcement import trl_settings as rl_settings
@@ -143,7 +150,7 @@ def test_every_option_of_reward_arrives_with_rankings_that_can_be_learnt_from(
 ):
     monkeypatch.setattr(reward, "check_reads_as", lambda folder, policy: None)
     chosen = noted(monkeypatch, reward, "reward_rows")
-    trained = stopped_at(monkeypatch, reward, "train_reward_model")
+    trained = stopped_at(monkeypatch, reward_training, "train_reward_model")
     words = ["ranked", "p", "base", "base", "out", "--metrics", "m", "--curves", "c"]
     words += ["--ties", "refuse", "--n_prompts", 1, "--n_seeds", 2, "--min_accuracy", 0.6]
     words += option_words(REWARD)
@@ -201,11 +208,13 @@ RECIPE = RlRecipe(**(RL | {"algorithm": Algorithm.grpo}))
 
 
 def test_every_option_of_rl_arrives_with_its_prompts_and_texts_of_train(made, monkeypatch):
-    monkeypatch.setattr(rl, "check_reads_as", lambda folder, start: None)
-    monkeypatch.setattr(rl, "load_reward_model", lambda folder: SimpleNamespace(model=folder))
-    fit = noted(monkeypatch, rl, "check_prompts_fit", True)
+    monkeypatch.setattr(rl_trainings, "check_reads_as", lambda folder, start: None)
+    monkeypatch.setattr(
+        rl_trainings, "load_reward_model", lambda folder: SimpleNamespace(model=folder)
+    )
+    fit = noted(monkeypatch, rl_trainings, "check_prompts_fit", True)
     models = noted(monkeypatch, rl, "reward_models", [Path("22"), Path("23")])
-    trained = stopped_at(monkeypatch, rl, "train_policy")
+    trained = stopped_at(monkeypatch, rl_trainings, "train_policy")
     words = ["p", "t", "base", "base", "rl/main", "--metrics", "m", "--n_seeds", 2]
     words += ["--snapshots", 4, "--snapshots", 9, *option_words(RL)]
     run_until_there(lambda: invoke(rl.app, words))
@@ -235,21 +244,23 @@ def test_every_option_of_generate_arrives_with_prompts_and_texts_nothing_was_tra
     monkeypatch.setattr(loading, "load_for_inference", lambda folder: (make_tokenizer(), folder))
     models = noted(monkeypatch, generate, "find_models", [Model("main", "22", 9, Path("main"))])
     worlds = noted(monkeypatch, generate, "world_of", "world")
-    monkeypatch.setattr(generate, "write_answers", write_answers)
-    written = noted(monkeypatch, generate, "write_answers")
+    written = []
+    for owner in (model_answers, generate):  # of all models, and for best-of-n
+        monkeypatch.setattr(owner, "write_answers", write_answers)
+        written.append(noted(monkeypatch, owner, "write_answers"))
     read = noted(monkeypatch, likelihood, "text_losses", [np.array([0.5])])
-    apart = noted(monkeypatch, generate, "divergence", np.zeros(6))
+    apart = noted(monkeypatch, model_answers, "divergence", np.zeros(6))
     monkeypatch.setattr(generate, "join_curves", lambda rl, arms: arms)
     words = ["p", "t", "base", "sft", "dpo", "rl", "out", "best", "--metrics", "m", "--curves", "c"]
     words += ["--corpus_path", "here", "--arms", "main", "--arms", "ptx", *option_words(GEN)]
     invoke(generate.app, words)
     assert models[0]["arms"] == ["main", "ptx"] and worlds[0]["path"] == Path("here")
-    scored, best = written
+    (scored,), (best,) = written
     assert scored["prompts"]["prompt"].to_list() == shown("held_out") + shown("validation")
     assert best["prompts"]["prompt"].to_list() == shown("held_out")[:2]
     assert (scored["n"], best["n"]) == (1, 4)
-    assert {(each["decoding"].cap, each["decoding"].seed) for each in written} == {(9, 28)}
-    assert {each["batch_size"] for each in written} == {40}
+    assert {(each["decoding"].cap, each["decoding"].seed) for each in (scored, best)} == {(9, 28)}
+    assert {each["batch_size"] for each in (scored, best)} == {40}
     assert read[0]["texts"] == PLAIN["validation"] and read[0]["batch_size"] == 40
     assert apart[0]["batch_size"] == 5  # 40 / 8: the scores of two models are held
 

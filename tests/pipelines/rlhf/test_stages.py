@@ -28,6 +28,7 @@ from pipelines.rlhf.schemas import GENERATED_SCHEMA, RANK_SCHEMA, plain_texts, t
 from pipelines.rlhf.stages import dpo, fetch, generate, rank, reward, rl, score, sft
 from pipelines.rlhf.supervised import check_known
 from tests.broken_saves import save_zeroed
+from tests.option_words import invoke
 from tests.project_copy import ROOT
 
 PIPELINE = ROOT / "pipelines/rlhf"
@@ -51,19 +52,6 @@ REWARD = {"ties": "drop", "n_prompts": 0, "n_seeds": 2, "n_layer": 0, "epochs": 
 
 SCORE = {"arm": "main", "at": "end", "by": "rule", "training": 3, "noise": 0.4, "step": 0.25,
          "prompts_per_step": 2, "num_generations": 2, "batch_size": 16, "seed": 1}  # fmt: skip
-
-
-def invoke(app, *positional, **options):
-    """Run a program and raise what it raises."""
-    words = [str(each) for each in positional]
-    for name, value in options.items():
-        for each in value if isinstance(value, list) else [value]:
-            words += [f"--{name}", str(each)]
-    result = CliRunner().invoke(app, words)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 def fetch_corpus(folder, **options):
