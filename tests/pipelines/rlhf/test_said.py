@@ -24,7 +24,7 @@ PARAMS = RLHF.params()
             lambda: PARAMS["base"]["n_embd"] / PARAMS["base"]["n_head"],
         ),
         (
-            r"ours: ([\d,]+) answers; intervals are over trainings",
+            r"ours: ([\d,]+) answers; the first of the held-out prompts",
             lambda: PARAMS["gen"]["n_best"] * PARAMS["gen"]["n_best_prompts"],
         ),
     ],
@@ -56,11 +56,15 @@ def test_truth_turns_at_the_step_that_the_results_name_while_the_proxy_goes_on_r
     )
     best = mean_truth.index(max(mean_truth))
     below = sum(gains[-1] < 0 for gains in truth)
-    pattern = r"Truth rises to step (\d+) and falls from there, below its start in (\w+) of five"
+    pattern = (
+        r"Truth rises to step (\d+), is lower at every step after it and lowest at the last, below "
+        r"its start in (\w+) of five"
+    )
     words = ["none", "one", "two", "three", "four", "five"]
     step = RLHF.params()["rl"]["snapshots"][best - 1]
     check_said(RLHF.folder / "RESULTS.md", pattern, [str(step), words[below]])
-    assert mean_truth[best:] == sorted(mean_truth[best:], reverse=True)
+    assert max(mean_truth[best + 1 :]) < mean_truth[best]
+    assert mean_truth[-1] == min(mean_truth)
     assert mean_proxy[best:] == sorted(mean_proxy[best:])
     arms = RLHF.metrics("score_details")["arms"]
     peaks = [
