@@ -5,6 +5,9 @@ clone: cold, with nothing to do, and two experiments that must be cheap; peak me
 the largest single process. What takes less than a minute is the median of five runs. Then the other
 benchmarks at a small size, each beside what one would write instead. A pipeline's own, benchmark.py
 in its folder, needs `dvc repro` there first.
+
+python -m benchmarks.run                           # all
+python -m benchmarks.run default speed             # these, what the page says of others stays
 """
 
 import importlib
@@ -135,35 +138,73 @@ def benchmark_of(pipeline: str) -> str:
         return f"Not run: {error}"
 
 
+def all_sections(folder: Path) -> dict[str, tuple[str, Callable[[], str]]]:
+    """Return the title and the measurement of every section, by the word that asks for it.
+
+    A pipeline whose benchmark.py has no measure() writes a page of its own (its BENCHMARK.md).
+    """
+    own = [
+        path.parent.name
+        for path in sorted(PIPELINES.glob("*/benchmark.py"))
+        if "def measure(" in path.read_text(encoding="utf-8")
+    ]
+    return {
+        "default": ("The default pipeline", lambda: pipeline_table(folder)),
+        "speed": (
+            "Training, generation and scoring (benchmarks/speed.py)",
+            lambda: speed_table(folder),
+        ),
+        **{
+            name: (f"The pipeline {name} (its benchmark.py)", partial(benchmark_of, name))
+            for name in own
+        },
+        "preference": ("Preference training (benchmarks/preference.py)", preference_table),
+        "scale": (
+            "The data stages, 8,087 queries (benchmarks/scale.py)",
+            lambda: scale_tables(folder),
+        ),
+    }
+
+
+def read_sections() -> dict[str, str]:
+    """Return what the page says now, by title."""
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    return dict(part.split("\n\n", 1) for part in text.split("\n## ")[1:])
+
+
+def write_sections(found: dict[str, str]) -> None:
+    """Write the page."""
+    text = (
+        "# What genlab costs, beside what one would write otherwise\n\nBy `make bench`; ratios are "
+        "of ways timed in turns, on one thread where nothing else is said.\n"
+    )
+    text += "".join(f"\n## {title}\n\n{said.strip()}\n" for title, said in found.items())
+    RESULTS.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
-    """Measure everything, print and write it."""
+    """Measure every section, or those that are named; each is written when it is measured."""
     show_help(__doc__)
     stood_on = machine("torch", "transformers", "sentence-transformers", "trl", "polars", "dvc")
-    start = time.perf_counter()
-    sections = {}
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "clone"
-        for title, measure in (
-            ("The default pipeline", lambda: pipeline_table(folder)),
-            ("Training, generation and scoring (benchmarks/speed.py)", lambda: speed_table(folder)),
-            *(
-                (f"The pipeline {name} (its benchmark.py)", partial(benchmark_of, name))
-                for name in sorted(path.parent.name for path in PIPELINES.glob("*/benchmark.py"))
-            ),
-            ("Preference training (benchmarks/preference.py)", preference_table),
-            ("The data stages, 8,087 queries (benchmarks/scale.py)", lambda: scale_tables(folder)),
-        ):
-            sections[title] = measure()
-            print(f"{title}\n{sections[title]}", flush=True)
-    minutes = (time.perf_counter() - start) / 60
-    text = (
-        f"# What genlab costs, beside what one would write otherwise\n\n{stood_on} `make bench`"
-        f", one run of {minutes:.0f} minutes; ratios are of ways timed in turns, on one "
-        "thread where nothing else is said.\n"
-    )
-    text += "".join(f"\n## {title}\n\n{table}\n" for title, table in sections.items())
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
+        sections = all_sections(Path(scratch) / "clone")
+        names = sys.argv[1:] or list(sections)
+        if unknown := set(names) - set(sections):
+            raise SystemExit(f"error: no section {', '.join(unknown)}; {', '.join(sections)}")
+        if "default" not in names and {"speed", "scale"} & set(names):
+            raise SystemExit("error: speed and scale read what default makes; name it, too")
+        for name, (title, measure) in sections.items():
+            if name not in names:
+                continue
+            start = time.perf_counter()
+            table = measure()
+            said = (
+                f"{stood_on} It took {(time.perf_counter() - start) / 60:.0f} minutes.\n\n{table}"
+            )
+            print(f"{title}\n{said}", flush=True)
+            found = read_sections() | {title: said}
+            order = [title for title, _ in sections.values()]
+            write_sections({each: found[each] for each in order if each in found})
 
 
 if __name__ == "__main__":
