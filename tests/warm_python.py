@@ -105,7 +105,8 @@ def serve(address: str) -> list:
         asked += client.recv(1 << 16)
     if stage := os.fork():
         status = os.waitstatus_to_exitcode(os.waitpid(stage, 0)[1])
-        client.sendall(str(status).encode())
+        with suppress(ConnectionError):  # who asked has been killed
+            client.sendall(str(status).encode())
         os._exit(0)
     client.close()
     for number, stream in enumerate(streams):
