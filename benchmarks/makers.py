@@ -1,6 +1,6 @@
 """Does a processor of another maker multiply alike? Natively, and in emulated processors.
 
-    python -m benchmarks.makers                        # needs qemu-x86_64 (Debian's qemu-user)
+    python -m benchmarks.makers    # needs qemu-x86_64, of Debian's qemu-user
 
 Matrix products, functions and a few steps of training a small GPT-2 are hashed in this processor
 and in emulated ones of Intel and AMD, once with torch's own kernels and once with those of

@@ -29,24 +29,22 @@ settings.register_profile("any", deadline=None, suppress_health_check=[HealthChe
 settings.load_profile("any")
 
 
-# The files of tests that take longest: else one of them would run alone at the end.
+# Files of tests that take longest, by name: else one of them would run alone at the end.
 LONGEST = (
-    "whole/test_hard_to_kill.py",
-    "pipelines/reviews/test_end_to_end.py",
-    "skeleton/test_new.py",
-    "whole/test_end_to_end.py",
-    "pipelines/chitchat/test_end_to_end.py",
-    "whole/test_remotes.py",
-    "whole/test_pipelines.py",
-    "whole/test_processes.py",
-    "whole/test_house.py",
-    "experiments/test_verify.py",
-    "sources/test_hub.py",
-    "core/test_numerics.py",
-    "stages/test_train.py",
-    "ranking/test_rankers.py",
-    "pipelines/rlhf/test_stages.py",
-    "playground/test_play.py",
+    "test_hard_to_kill",
+    "test_end_to_end",
+    "test_new",
+    "test_remotes",
+    "test_pipelines",
+    "test_processes",
+    "test_house",
+    "test_verify",
+    "test_hub",
+    "test_numerics",
+    "test_train",
+    "test_rankers",
+    "test_stages",
+    "test_play",
 )
 
 
@@ -58,8 +56,8 @@ def pytest_configure(config) -> None:
 
 def pytest_collection_modifyitems(items) -> None:
     """Begin with the files that take longest."""
-    ranks = {f"tests/{name}": rank for rank, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (ranks.get(item.path.stem, len(ranks)), str(item.path)))
 
 
 def pytest_collection_finish(session) -> None:

@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 
-from genlab.core.numerics import KERNELS, PRODUCTS
+from genlab.core.instructions import KERNELS, PRODUCTS
 
 NUMPY, C_LIBRARY = "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES"
 NO_AVX512 = "-AVX512F,-AVX512VL,-AVX512BW"

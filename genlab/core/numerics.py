@@ -13,31 +13,13 @@ cost). A large model's products are left to the widest vectors: in AVX2's they w
 
 import os
 
-SMALL = 5_000_000  # weights
-SMALL_THREADS = 1  # that a small model takes, on any number of cores
+from genlab.core.instructions import PRODUCTS, SMALL_THREADS, has_avx2
 
-KERNELS = "ATEN_CPU_CAPABILITY"  # torch's: default | avx2 | avx512
-PRODUCTS = "MKL_CBWR"  # MKL's conditional numerical reproducibility
+SMALL = 5_000_000  # weights
 AVX2_STRICT = 10 | 0x10000  # MKL_CBWR_AVX2 and MKL_CBWR_STRICT of mkl_types.h
-SETTINGS = (KERNELS, PRODUCTS, "ONEDNN_MAX_CPU_ISA")  # of the environment; the last is oneDNN's
 
 # n: how many torch began with; needed: by a large model; held: products are a small model's
 all_threads: dict[str, int] = {}
-
-
-def hold_kernels() -> None:
-    """Have torch, which is not imported yet, use AVX2's kernels, unless the user has said which."""
-    if has_avx2():
-        os.environ.setdefault(KERNELS, "avx2")
-
-
-def has_avx2() -> bool:
-    """Say whether this is a processor with AVX2; False where the system does not say so."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return " avx2 " in file.read()
-    except OSError:
-        return False
 
 
 def hold_arithmetic(n_weights: int) -> None:

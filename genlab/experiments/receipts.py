@@ -33,7 +33,7 @@ from pathlib import Path
 import yaml
 
 from genlab.core.files import as_json, sha256_of
-from genlab.core.numerics import SETTINGS, SMALL_THREADS
+from genlab.core.instructions import SETTINGS, SMALL_THREADS
 from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.core.yaml_text import load_yaml

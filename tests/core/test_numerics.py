@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from genlab.core import numerics
+from genlab.core import instructions, numerics
 from tests.project_copy import ROOT
 
 # Trains as the mini models are, and draws tokens; prints a hash of both.
@@ -42,7 +42,7 @@ LEVELS = {
 }
 
 
-@pytest.mark.skipif(not numerics.has_avx2(), reason="a processor without AVX2 has other sums")
+@pytest.mark.skipif(not instructions.has_avx2(), reason="a processor without AVX2 has other sums")
 def test_weights_and_tokens_are_the_same_bytes_at_every_level_of_instructions():
     kept = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     processes = {
@@ -61,29 +61,29 @@ def test_weights_and_tokens_are_the_same_bytes_at_every_level_of_instructions():
     assert len({out for out, _ in said.values()}) == 1, said
 
 
-SETTINGS = {numerics.KERNELS, numerics.PRODUCTS, "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
+SETTINGS = {instructions.KERNELS, instructions.PRODUCTS, "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
 
 
 def test_a_users_own_settings_stand(monkeypatch):
     import torch  # its import loads libraries
 
-    assert torch.backends.mkl.is_available() or not numerics.has_avx2()
-    monkeypatch.setenv(numerics.KERNELS, "default")
-    numerics.hold_kernels()
-    assert os.environ[numerics.KERNELS] == "default"
-    monkeypatch.setenv(numerics.PRODUCTS, "COMPATIBLE")
+    assert torch.backends.mkl.is_available() or not instructions.has_avx2()
+    monkeypatch.setenv(instructions.KERNELS, "default")
+    instructions.hold_kernels()
+    assert os.environ[instructions.KERNELS] == "default"
+    monkeypatch.setenv(instructions.PRODUCTS, "COMPATIBLE")
     monkeypatch.setattr("ctypes.CDLL", lambda path: pytest.fail("asked MKL for another mode"))
     numerics.hold_products()
 
 
 def test_kernels_are_held_where_the_processor_has_them(monkeypatch):
-    monkeypatch.delenv(numerics.KERNELS, raising=False)
-    monkeypatch.setattr(numerics, "has_avx2", lambda: False)
-    numerics.hold_kernels()
-    assert numerics.KERNELS not in os.environ
-    monkeypatch.setattr(numerics, "has_avx2", lambda: True)
-    numerics.hold_kernels()
-    assert os.environ[numerics.KERNELS] == "avx2"
+    monkeypatch.delenv(instructions.KERNELS, raising=False)
+    monkeypatch.setattr(instructions, "has_avx2", lambda: False)
+    instructions.hold_kernels()
+    assert instructions.KERNELS not in os.environ
+    monkeypatch.setattr(instructions, "has_avx2", lambda: True)
+    instructions.hold_kernels()
+    assert os.environ[instructions.KERNELS] == "avx2"
 
 
 def test_a_large_model_keeps_the_widest_vectors_and_all_threads(monkeypatch):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from genlab.core import numerics
+from genlab.core import instructions
 from genlab.core.program import InputError
 from genlab.experiments import receipts
 from genlab.experiments.receipts import (
@@ -181,9 +181,9 @@ def test_vector_instructions_are_the_best_level_whose_flags_are_all_there(cpuinf
 
 @pytest.mark.skipif(not receipts.CPUINFO.is_file(), reason="no /proc/cpuinfo")
 def test_the_level_is_the_one_that_torch_takes():
-    """Where nothing holds torch to less (genlab/core/numerics.py), as in a process of its own."""
+    """Where nothing holds torch to less (core/instructions.py), as in a process of its own."""
     words = "from torch.backends.cpu import get_cpu_capability as level; print(level())"
-    kept = {name: value for name, value in os.environ.items() if name != numerics.KERNELS}
+    kept = {name: value for name, value in os.environ.items() if name != instructions.KERNELS}
     taken = subprocess.check_output([sys.executable, "-c", words], env=kept, text=True)
     level = vector_instructions(receipts.CPUINFO.read_text())
     assert {"none": "DEFAULT", "NEON": "DEFAULT"}.get(level, level) in taken

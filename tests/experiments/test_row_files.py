@@ -103,7 +103,7 @@ def test_two_sample_logs_are_compared_without_any_repository(tmp_path, monkeypat
 
 def test_several_files_of_a_side_are_trainings_without_seeds(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("eval.yaml").write_text(LAYOUT)
+    Path("eval.yaml").write_text(LAYOUT.replace("cluster: doc.group", ""))
     for name, every in (("a1", 2), ("a2", 4), ("b1", 5), ("b2", 10)):
         Path(f"{name}.jsonl").write_bytes(lines(samples(every)))
     words = ["a1.jsonl,a2.jsonl", "b1.jsonl,b2.jsonl", "--layout=eval.yaml"]

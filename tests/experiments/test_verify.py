@@ -318,9 +318,10 @@ def test_what_cannot_be_verified_is_refused(tiny, tmp_path):
     code, output = verify(tiny.parent, told)
     assert (code, output.splitlines()[-1]) == (
         1,
-        f"error: {tiny.parent}/dvc.yaml: not in HEAD, so there is nothing to verify",
+        f"error: no dvc.yaml in {tiny.parent}; run this in the folder of a pipeline",
     )
     assert verify(tiny / "nowhere", told) == (1, f"error: {tiny}/nowhere: no such folder\n")
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     code, output = verify(tmp_path, told)
     assert code == 1
     assert "not a git repository" in output

@@ -69,7 +69,14 @@ artifacts:
     meta: {language: ru, queries: data/queries.parquet}
 """
 PARAMS = {"corpus": {"source": "hub", "hub_id": "user/data"}, "base": {"source": "mini"}}
-CLAIMS = {"claims": {"more": {"claim": "It knows more."}}}
+CLAIMS = {
+    "rows": {
+        "path": "data/texts.parquet",
+        "unit": "text",
+        "metrics": {"place": {"column": "place", "better": "lower"}},
+    },
+    "claims": {"more": {"claim": "It knows more."}},
+}
 SETTLED = {
     "claims": {"more": {"": {"verdict": "supported", "difference": 0.5, "low": 0.25, "high": 0.75}}}
 }

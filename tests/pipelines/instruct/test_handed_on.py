@@ -71,7 +71,7 @@ def test_every_option_of_the_crawl_arrives_at_its_source(tmp_path, monkeypatch):
     workers = {"mini": (mini_crawl, "make_crawl"), "file": (page_files, "read_pages")}
     found = taken_by_source(monkeypatch, fetch.app, words, workers)
     assert found["mini"][1:] == [33, 0.4, 25]
-    assert found["file"] == [WORLD, 33, 25, "koi8-r"]
+    assert found["file"] == [WORLD, 33, 25, "koi8-r", Counter()]
 
 
 SIZES = {"vocab_size": 401, "d_model": 24, "num_layers": 3, "num_heads": 6, "epochs": 4}

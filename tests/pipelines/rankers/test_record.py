@@ -3,7 +3,7 @@
 import json
 import re
 
-from genlab.report.cards import read_artifacts
+from genlab.report.artifacts import read_artifacts
 from genlab.report.record_cards import copy_record, record_card
 from tests.project_copy import ROOT
 

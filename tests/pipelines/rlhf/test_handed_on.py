@@ -330,8 +330,9 @@ def test_every_option_of_the_corpus_arrives_at_its_source(monkeypatch):
     assert [(asdict(each["wanted"]), each["seed"]) for each in sorted_out] == [(WANTED, 30)] * 3
     assert {each["validation_share"] for each in divided} == {0.3}
     koi8 = {"encoding": Encoding.koi8_r}
-    assert read == [{"path": Path("here"), "dropped": Counter()} | koi8]
-    assert plain == [{"path": Path("texts")} | koi8] * 2
+    counted = {"counts": Counter()}
+    assert read == [{"path": Path("here"), "dropped": Counter()} | koi8 | counted]
+    assert plain == [{"path": Path("texts")} | koi8 | counted] * 2
     asked = {"hub_id": "some/rankings", "hub_name": "axis", "revision": "c0ffee"}
     assert loaded == [asked | {"dropped": Counter()}]
 
