@@ -75,7 +75,15 @@ CLAIMS = {
         "unit": "text",
         "metrics": {"place": {"column": "place", "better": "lower"}},
     },
-    "claims": {"more": {"claim": "It knows more."}},
+    "claims": {
+        "more": {
+            "claim": "It knows more.",
+            "metric": "place",
+            "a": "x",
+            "b": "y",
+            "expect": "lower",
+        }
+    },
 }
 SETTLED = {
     "claims": {"more": {"": {"verdict": "supported", "difference": 0.5, "low": 0.25, "high": 0.75}}}
