@@ -1,4 +1,4 @@
-"""Kernels that reckon alike on every maker's processors with AVX2, in the place of four of torch's.
+"""Kernels that reckon alike on every maker's processors with AVX2, in the place of torch's own.
 
 MKL, which torch calls on a CPU, has kernels of its own for Intel's processors and others for all
 others. Held to AVX2 (genlab.core.numerics), most of its matrix products come out the same; what
@@ -12,7 +12,7 @@ processor and in an emulated Intel one (LOG.md):
   attention is made of products and a softmax.
 - GELU by the error function, for which oneDNN takes the widest vectors: torch's own kernel does it.
 
-Where products are large, this costs nothing that can be measured.
+Most products are large enough to be torch's own; LOG.md has what the rest costs.
 """
 
 import warnings

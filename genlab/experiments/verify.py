@@ -13,7 +13,7 @@ small (genlab.core.numerics). Elsewhere sums are rounded differently, and from t
 may take another turn; hence the tolerance, t + t * |committed|, by default with t = 0.02. A mean
 place of 3.4 may then move by 0.09 and a share of 0.35 by 0.03: less than half the width of their
 95 % intervals, so a reader's conclusion stays. Between makers whose sums differed, the flagship's
-numbers moved by 0.004 at most, and those of several epochs or of reinforcement by up to 0.4
+numbers moved by 0.004 at most, and those of several epochs or of reinforcement by up to 0.5
 (LOG.md): such a run is called different, and its receipt says why.
 """
 
