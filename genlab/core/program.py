@@ -6,6 +6,7 @@ ends the program with one line on stderr and exit code 1 (2 for a wrong option),
 so does a disk that cannot be read or written.
 """
 
+import atexit
 import errno
 import gc
 import os
@@ -65,6 +66,7 @@ def run(app: typer.Typer, name: str | None = None, task: str = "") -> None:
     # Importing torch and transformers makes half a million objects that stay. The collector would
     # walk through them again and again: a fifth of the import's time. Cycles it gets to later.
     gc.set_threshold(1_000_000)
+    atexit.register(gc.freeze)  # nor does it at the end: another second of each stage
     # What transformers has to warn of, a loss it does not know by name or a head it ties itself, is
     # no news here; and what makes a model unfit is checked by ours.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
