@@ -124,6 +124,8 @@ def decode_batch(
     """
     import torch
 
+    from genlab.models.key_cache import give_room
+
     processors = score_processors(decoding)
     with torch.inference_mode():
         ids, mask = pad_left(prompts, model.device)
@@ -140,7 +142,8 @@ def decode_batch(
             given = {name: options[name] for name in accepted}
             given |= {"token_type_ids": kinds[:, -step.shape[1] :]} if types else {}
             output = model(input_ids=step, attention_mask=mask, **given)
-            cache = output.past_key_values if "past_key_values" in accepted else None
+            if "past_key_values" in accepted:
+                cache = give_room(output.past_key_values)
             token = pick(
                 processors(ids, last_scores(model, output)),
                 uniforms[rows, t] if decoding.temperature else None,
