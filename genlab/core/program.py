@@ -63,10 +63,7 @@ def run(app: typer.Typer, name: str | None = None, task: str = "") -> None:
     `name` is what --help calls it, where that is not how Python was started. After three seconds a
     program says that it works on its `task`, if it has one; every stage does.
     """
-    # Importing torch and transformers makes half a million objects that stay. The collector would
-    # walk through them again and again: a fifth of the import's time. Cycles it gets to later.
-    gc.set_threshold(1_000_000)
-    atexit.register(gc.freeze)  # nor does it at the end: another second of each stage
+    collect_seldom()
     # What transformers has to warn of, a loss it does not know by name or a head it ties itself, is
     # no news here; and what makes a model unfit is checked by ours.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -90,6 +87,17 @@ def run(app: typer.Typer, name: str | None = None, task: str = "") -> None:
                 explain(error)
     print("interrupted", file=sys.stderr)
     sys.exit(INTERRUPTED)
+
+
+def collect_seldom() -> None:
+    """Keep the collector of garbage from walking through what the libraries have made.
+
+    Importing torch and transformers makes half a million objects that stay. The collector would
+    walk through them again and again, a fifth of the import's time, and once more at the end: a
+    second of each stage. Cycles it gets to later.
+    """
+    gc.set_threshold(1_000_000)
+    atexit.register(gc.freeze)
 
 
 def explain(error: Exception) -> None:

@@ -22,7 +22,7 @@ from typer import Option
 from genlab.core.interrupts import interrupts_held
 from genlab.core.params_file import AS, read_params
 from genlab.core.processes import rank_and_size
-from genlab.core.program import InputError
+from genlab.core.program import InputError, collect_seldom
 from genlab.core.progress import count, counted_by, listener, listeners, progress
 from genlab.ranking.rankers import load_ranker
 
@@ -153,6 +153,7 @@ def join_panel(n_threads: int, n_done: "Synchronized") -> None:
     """Prepare this process: its share of the cores, and an end together with its parent's."""
     # PyTorch's threads wait spinning: more of them than cores are ten times slower.
     os.environ.setdefault("OMP_NUM_THREADS", str(n_threads))
+    collect_seldom()
 
     def count_for_all(n: int) -> None:
         with n_done.get_lock():
