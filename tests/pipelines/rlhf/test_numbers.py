@@ -13,7 +13,6 @@ from pipelines.rlhf.metrics import (
     COLUMNS,
     linear_root,
     peak_step,
-    spread,
     spread_of_sets,
     summarize,
     summarize_gains,
@@ -36,7 +35,13 @@ from pipelines.rlhf.policies_compared import (
     rl_points,
 )
 from pipelines.rlhf.readme_tables import make_tables
-from pipelines.rlhf.reward_quality import clustered, measure_calibration, pair_scores
+from pipelines.rlhf.reward_quality import (
+    clustered,
+    measure_calibration,
+    measure_trainings,
+    over_both,
+    pair_scores,
+)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 6])
@@ -199,13 +204,6 @@ def test_a_peak_is_the_step_of_the_highest_mean_over_trainings():
     assert peak_step(rows.with_columns(truth=pl.lit(None, pl.Float64))) == 2
 
 
-def test_the_spread_over_trainings_is_students():
-    found = spread(np.array([1.0, 2.0, 3.0]))["seeds"]
-    assert found["value"] == 2 and found["high"] == pytest.approx(2 + 4.3026527 / np.sqrt(3))
-    assert spread(np.array([1.0])) == {}
-    assert spread(np.full(5, 1.87373)) == {}  # one model in the place of five
-
-
 def trainings_of(n_trainings, n=200, shift=0.0):
     """Return rows of trainings that share their prompts: truth, KL, and a win that is certain."""
     rng = np.random.default_rng(7)
@@ -331,11 +329,47 @@ def test_an_accuracy_stays_between_0_and_1_and_is_not_certain():
     assert 0 <= found["low"] < found["value"] < found["high"] <= 1
 
 
+def test_an_accuracy_over_trainings_is_for_other_prompts_and_other_trainings():
+    rng = np.random.default_rng(5)
+    prompts = [f"{i // 3}" for i in range(120)]
+    first, second = (scored(rng.normal(0.3, 1, 120), prompts) for _ in range(2))
+    # One and the same training three times: nothing but the prompts varies.
+    same = measure_trainings([first] * 3, seed=1)
+    alone = clustered(first, "right", seed=1)
+    assert same["accuracy"]["all"] == pytest.approx(alone | {"ceiling": 0.8})
+    calibration, _ = measure_calibration(first, seed=1)
+    assert same["brier"] == pytest.approx(calibration["brier"])
+    assert same["calibration_error"] == pytest.approx(calibration["calibration_error"])
+    # Trainings that differ by more than prompts explain widen it beyond that of the mean.
+    worse = first.with_columns(right=pl.col("right") * 0, margin=-pl.col("margin").abs())
+    apart = measure_trainings([first, worse], seed=1)["accuracy"]["all"]
+    assert apart["value"] == pytest.approx(alone["value"] / 2)
+    assert apart["high"] - apart["low"] > 0.9  # Student's t of two trainings
+    both = measure_trainings([first, second], seed=1)["accuracy"]["all"]
+    shares = [clustered(each, "right", 1)["value"] for each in (first, second)]
+    assert both["value"] == pytest.approx(np.mean(shares)) and both["prompts"] == 40
+    assert measure_trainings([first], seed=1) == {}
+
+
+def test_a_part_with_other_prompts_in_each_training_is_a_mean_of_its_ratios():
+    first = scored([1.0, -1.0, 2.0, 1.0], list("aabc"))
+    second = scored([1.0, 1.0], list("cd"))
+    found = over_both([first, second], "right", seed=1)
+    assert found["value"] == pytest.approx((0.75 + 1) / 2) and found["prompts"] == 4
+    assert 0 <= found["low"] < found["value"] < found["high"] <= 1
+    few = over_both([first.head(2), second.head(0).vstack(first.head(2))], "right", seed=1)
+    assert few == {"value": 0.5, "pairs": 2, "prompts": 1}  # of one prompt nothing varies
+
+
 def test_calibration_is_brier_and_error_by_hand():
     margin = np.log(3)  # says 0.75
     pairs = scored([margin, margin, margin, -margin], list("abcd"))
-    numbers, points = measure_calibration(pairs)
-    assert numbers["brier"] == pytest.approx((3 * 0.0625 + 0.5625) / 4)
+    numbers, points = measure_calibration(pairs, seed=1)
+    brier, error = numbers["brier"], numbers["calibration_error"]
+    assert brier["value"] == pytest.approx((3 * 0.0625 + 0.5625) / 4)
+    # Of four pairs, each its own bin: three are 0.25 better than said, one is 0.75 worse.
+    assert error["value"] == pytest.approx((3 * 0.25 + 0.75) / 4)
+    assert brier["low"] < brier["value"] < brier["high"] and brier["prompts"] == 4
     assert sum(point["pairs"] for point in points) == 4
     assert all(point["said"] == pytest.approx(0.75) for point in points)
 
@@ -350,7 +384,8 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
         "best_of": {"a": 2.0, "b": 0.25, "turning_point": {"trainings": 5, "turn": 0}},
         "main": {"peak_step": 12, "fit": fit, "at_equal_kl": equal | {"rl_minus_best_of": ends}},
     }
-    quality = {"trainings": {"17": {"accuracy": {"all": ends | {"pairs": 1200, "ceiling": 0.8}}}}}
+    accuracy = {"all": ends | {"pairs": 1200, "ceiling": 0.8}}
+    alone = {"trainings": {"17": {"accuracy": accuracy, "calibration": {}}}, "over_trainings": {}}
     names = ("truth", "proxy", "kl", "wrong", "win", "language_loss")
     wide = {"value": 0.5, "low": 0.0, "high": 1.0}
     summaries = {"main_end": {name: {"prompts": ends, "seeds": wide} for name in names}}
@@ -361,7 +396,7 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
     }  # fmt: skip
     points = [Point("start", "1", 0, 0.0, 0.5, 1.0), Point("start", "2", 0, 0.0, 0.5, 1.0)]
     points += [Point("main", "1", 4, 1.0, 1.5, 2.0), Point("main", "2", 4, 3.0, 1.5, 0.5)]
-    tables = make_tables(points, "main", summaries, compared, quality)
+    tables = make_tables(points, "main", summaries, compared, alone)
     in_ends, in_wide = "0.500 (0.250 to 0.750)", "0.500 (0.000 to 1.000)"
     assert tables["answers"][1:] == [
         ["main end", *[in_wide] * 6],
@@ -384,7 +419,10 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
     assert row == ["main", "distance, d = 2.00", "1.500", "", "", "1.750", "1.250",
                    "0.500 (0.250 to 0.750)"]  # fmt: skip
     (row,) = tables["reward_model"][1:]
-    assert row == ["all", "1,200", "0.500", "0.500 (0.250 to 0.750)", "0.800"]
+    assert row == ["all", "1,200", "0.500", in_ends, "0.800"]
+    several = alone | {"over_trainings": {"accuracy": {"all": accuracy["all"] | wide}}}
+    (row,) = make_tables([], "main", {}, {}, several)["reward_model"][1:]
+    assert row == ["all", "1,200", "0.500", in_wide, "0.800"]
     assert (
         make_tables([], "main", {}, {}, {"note": "nothing"})["reward_model"]
         == tables["reward_model"][:1]
