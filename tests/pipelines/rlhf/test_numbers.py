@@ -20,6 +20,7 @@ from pipelines.rlhf.metrics import (
 from pipelines.rlhf.overoptimisation import (
     fit_gain,
     gain_at,
+    linear_turn,
     read_at,
     residual_deviation,
     turning_interval,
@@ -78,28 +79,60 @@ def test_a_fit_finds_the_curve_its_points_were_drawn_from(form, turn):
 
 
 def test_the_turning_point_has_an_interval_of_those_trainings_that_turn():
-    found = turning_interval([1.0, 2.0, 4.0, np.inf, 9.0], [5.0] * 5)
+    turns = [1.0, 2.0, 4.0, np.inf, 9.0]
+    alike = [np.full(5, np.log(min(turn, 99.0))) for turn in turns]
+    found = turning_interval(turns, [5.0] * 5, alike, 7)
     # Student's t on log 1, 2, 4: mean log 2, deviation log 2, 4.303 for two degrees of freedom.
     half = 4.3026527 * np.log(2) / np.sqrt(3)
     assert found["trainings"] == 5 and found["turn"] == 3
     assert found["value"] == pytest.approx(2.0)
     assert (found["low"], found["high"]) == pytest.approx((2 * np.exp(-half), 2 * np.exp(half)))
-    assert "low" not in turning_interval([1.0, 2.0], [5.0, 5.0])
+    assert "low" not in turning_interval([1.0, 2.0], [5.0, 5.0], alike[:2], 7)
+    without = [np.where(np.arange(5) == 3, np.nan, each) for each in alike]
+    assert "low" not in turning_interval(turns, [5.0] * 5, without, 7)  # one more prompt, no turn
+
+
+def test_the_turning_point_is_for_other_prompts_too():
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, 0.5, 100)
+    of_prompts = np.log(2) + noise - noise.mean()
+    found = turning_interval([2.0] * 3, [5.0] * 3, [of_prompts] * 3, 7)
+    low, high = bootstrap_interval(of_prompts, seed=7)
+    assert (found["low"], found["high"]) == pytest.approx((np.exp(low), np.exp(high)))
+    apart = [of_prompts + shift for shift in (-0.3, 0.0, 0.3)]
+    wider = turning_interval([2.0] * 3, [5.0] * 3, apart, 7)
+    half = 4.3026527 * 0.3 / np.sqrt(3)  # of the trainings, joined to the prompts' as squares
+    assert np.log(wider["high"] / 2) == pytest.approx(np.hypot(half, high - np.log(2)))
+
+
+def test_what_a_prompt_does_to_the_turning_point_is_found_by_leaving_it_out():
+    rng = np.random.default_rng(1)
+    d = np.repeat(np.linspace(0.5, 3, 4)[:, None], 6, axis=1)
+    gains = gain_at(d, 2.0, 1.5, "rl") + rng.normal(0, 0.05, d.shape)
+    values = linear_turn(d, gains, "rl")
+    a, b = fit_gain(d.mean(axis=1), gains.mean(axis=1), "rl")
+    assert values.mean() == pytest.approx(a / b - 1)
+    kept = np.arange(6) != 2
+    a, b = fit_gain(d[:, kept].mean(axis=1), gains[:, kept].mean(axis=1), "rl")
+    others = np.array(
+        [np.log(turning_point(*fit_gain(d[:, 0], np.delete(gains, i, 1).mean(axis=1), "rl"), "rl"))
+         for i in range(6)]
+    )  # fmt: skip
+    assert values[2] == pytest.approx(values.mean() + 5 * (others.mean() - (a / b - 1)))
+    flat = linear_turn(d, d * 1.0, "rl")  # the gain goes on rising
+    assert np.isnan(flat).all() and np.isnan(linear_turn(d[:, :2], gains[:, :2], "rl")).all()
 
 
 def test_a_training_turns_within_the_distances_of_its_own_and_not_of_the_shortest():
-    found = turning_interval([1.0, 3.0, 3.0], [2.0, 4.0, 2.0])
+    found = turning_interval([1.0, 3.0, 3.0], [2.0, 4.0, 2.0], [np.zeros(3)] * 3, 7)
     assert found["turn"] == 2 and found["value"] == pytest.approx(np.sqrt(3))
     points = []
     for seed, end in (("1", 2.0), ("2", 4.0)):  # d (2 - log d) turns at e = 2.72
         d = np.linspace(0.5, end, 4)
         truths = gain_at(d, 2.0, 1.0, "rl")
-        points += [
-            Point("main", seed, i, float(x), 0, float(y))
-            for i, (x, y) in enumerate(zip(d, truths, strict=True))
-        ]
-    starts = {seed: Point("start", seed, 0, 0.0, 0, 0.0) for seed in ("1", "2")}
-    turn = fit_trainings(points, starts, "rl")["turning_point"]
+        points += [point("main", seed, i, d[i], truths[i]) for i in range(4)]
+    starts = {seed: point("start", seed, 0, 0.0, 0.0) for seed in ("1", "2")}
+    turn = fit_trainings(points, starts, "rl", 7)["turning_point"]
     assert (turn["trainings"], turn["turn"]) == (2, 1)
     assert turn["value"] == pytest.approx(np.e)
 
@@ -108,9 +141,10 @@ def test_a_fit_says_how_far_its_points_lie_from_it():
     d, gain = np.array([1.0, 1.0, 2.0, 2.0]), np.array([0.9, 1.1, 0.4, 0.6])
     a, b = fit_gain(d, gain, "best_of_n")  # through the means, 0.1 from each: sqrt(0.04 / 2)
     assert residual_deviation(d, gain, a, b, "best_of_n") == pytest.approx(np.sqrt(0.02))
-    points = [Point("best_of", "1", i, d[i], 0, gain[i]) for i in range(4)]
-    starts = {"1": Point("best_of", "1", 1, 0.0, 0, 0.0)}
-    assert fit_trainings(points, starts, "best_of_n")["residual_sd"] == pytest.approx(np.sqrt(0.02))
+    points = [point("best_of", "1", i, d[i], gain[i]) for i in range(4)]
+    starts = {"1": point("best_of", "1", 1, 0.0, 0.0)}
+    fitted = fit_trainings(points, starts, "best_of_n", 7)
+    assert fitted["residual_sd"] == pytest.approx(np.sqrt(0.02))
 
 
 def test_a_value_between_two_points_is_on_the_line_and_none_outside():
