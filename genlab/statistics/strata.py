@@ -30,21 +30,21 @@ def macro_interval(
     values: float64[n, m]; NaN does not count, and a stratum in which none counts is left out.
     strata: of each of the n units; clusters: int[n], from 0, drawn whole. NaN where none counts.
     """
+    counted = ~np.isnan(values)
     departures = np.zeros(values.shape)
     means = []
     for stratum in np.unique(strata):
-        own = values[strata == stratum]
-        counted = ~np.isnan(own)
+        own, there = values[strata == stratum], counted[strata == stratum]
         with np.errstate(invalid="ignore"):  # 0 / 0: none counts
-            means.append(np.where(counted, own, 0.0).sum(axis=0) / counted.sum(axis=0))
-            share = (own - means[-1]) / counted.sum(axis=0)
-        departures[strata == stratum] = np.where(counted, share, 0.0)
+            means.append(np.where(there, own, 0.0).sum(axis=0) / there.sum(axis=0))
+            share = (own - means[-1]) / there.sum(axis=0)
+        lost = for_own_mean(there.sum(axis=0), counted.sum(axis=0))
+        departures[strata == stratum] = np.where(there, share * lost, 0.0)
     n_strata = (~np.isnan(means)).sum(axis=0)
     with np.errstate(invalid="ignore"):
         macro = np.nansum(means, axis=0) / n_strata
         departures = departures / n_strata
-    of_units = ~np.isnan(values)
-    return macro, *ends_of(macro, departures, of_units, clusters, seed=seed, bounds=bounds)
+    return macro, *ends_of(macro, departures, counted, clusters, seed=seed, bounds=bounds)
 
 
 def stratified_ratio(
@@ -57,11 +57,23 @@ def stratified_ratio(
     ratio = float(top.sum() / bottom.sum())
     departures = (top - ratio * bottom) / bottom.sum()
     for stratum in np.unique(strata):
-        departures[strata == stratum] -= departures[strata == stratum].mean()
+        own = departures[strata == stratum]
+        lost = for_own_mean(np.array(len(own)), np.array(len(top)))
+        departures[strata == stratum] = (own - own.mean()) * lost
     column = departures[:, None]
     counted = np.ones(column.shape, dtype=bool)
     low, high = ends_of(np.array([ratio]), column, counted, clusters, seed=seed, bounds=[None])
     return ratio, float(low[0]), float(high[0])
+
+
+def for_own_mean(n_own: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Return by how much departures from a stratum's own mean are too small, beside those of all.
+
+    n_own of the n units are in the stratum. The bootstrap has n / (n - 1) for the variance of all;
+    within a stratum it is n_own / (n_own - 1).
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(n_own > 1, np.sqrt(n_own * (n - 1) / ((n_own - 1) * n)), 1.0)
 
 
 def ends_of(

@@ -65,3 +65,12 @@ def test_a_ratio_of_one_stratum_is_the_plain_one_and_what_strata_differ_by_is_no
     assert ratio == pytest.approx(apart.sum() / tokens.sum())
     free = ratio_interval(apart, tokens, np.arange(60), seed=4)
     assert high - low < 0.5 * (free[2] - free[1])
+
+
+def test_within_small_strata_the_variance_is_that_of_their_own_mean():
+    rng = np.random.default_rng(8)
+    values, strata = rng.normal(size=(400, 1)), np.arange(400) % 200  # two of each
+    _, low, high = macro_interval(values, strata, np.arange(400), seed=1, bounds=[None])
+    pairs = np.array([values[strata == k, 0] for k in range(200)])
+    error = np.sqrt((pairs.var(axis=1, ddof=1) / 2).sum()) / 200
+    assert float(high[0] - low[0]) == pytest.approx(2 * 1.96 * error, rel=0.05)
