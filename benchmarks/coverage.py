@@ -34,6 +34,7 @@ from genlab.statistics.intervals import (
 from genlab.statistics.prediction_powered import powered_share
 from genlab.statistics.shares import score_ends
 from genlab.statistics.significance import adjust_by_holm, bootstrap_p, is_significant
+from genlab.statistics.strata import macro_interval
 from genlab.statistics.trainings import difference_part, training_part, widen
 
 RESULTS = Path("benchmarks/COVERAGE.md")
@@ -288,6 +289,35 @@ def clustered_ratios(n: int, n_worlds: int, rng: np.random.Generator) -> Iterato
     yield f"loss of texts, {n_worlds} worlds", (low, high), 1.0
 
 
+def clustered_strata(n: int, n_worlds: int, rng: np.random.Generator) -> Iterator[tuple]:
+    """Yield name, interval and truth of means over five strata that n / 2 clusters cross.
+
+    Some clusters are four times as frequent as others. A share of 0.1 or 0.03 of what a unit of any
+    cluster succeeds in; a skewed value whose mean differs by stratum.
+    """
+    n_worlds = min(n_worlds, 500)  # each is resampled by itself
+    strata = np.arange(n) % 5
+    weights = np.arange(1, n // 2 + 1) ** -0.5
+    for name in ("share of 0.1", "share of 0.03", "skewed"):
+        share = {"share of 0.1": 0.1, "share of 0.03": 0.03}.get(name)
+        truth = 3.0 if share is None else share
+        ends = []
+        for _ in range(n_worlds):
+            drawn = rng.choice(n // 2, n, p=weights / weights.sum())
+            if share is None:
+                of_cluster = rng.exponential(size=n // 2)[drawn]
+                values = (strata + 1) * (of_cluster + rng.exponential(size=n)) / 2
+            else:  # correlated by 0.1 within a cluster
+                chances = rng.beta(9 * share, 9 * (1 - share), n // 2)
+                values = (rng.random(n) < chances[drawn]).astype(float)
+            clusters = np.unique(drawn, return_inverse=True)[1]
+            bounds = [None if share is None else SHARE]
+            found = macro_interval(values[:, None], strata, clusters, seed=17, bounds=bounds)
+            ends.append([float(end[0]) for end in found[1:]])
+        low, high = np.array(ends).T
+        yield f"{name}, {n_worlds} worlds", (low, high), truth
+
+
 N_TOPICS = 20  # about as many as the default corpus has
 
 
@@ -382,6 +412,7 @@ KINDS: dict[str, Callable] = {
     "clustered difference": clustered_differences,
     "clustered rank correlation": clustered_correlations,
     "two levels, two trainings": two_trainings,
+    "clustered macro": clustered_strata,
 }
 
 

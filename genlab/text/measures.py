@@ -44,7 +44,12 @@ def repeated_share(tokens: Sequence[Hashable], n: int) -> float | None:
 
 
 def distinct_n_of_sample(
-    token_lists: Sequence[Sequence[Hashable]], n: int, n_sample: int, level: float = 0.95
+    token_lists: Sequence[Sequence[Hashable]],
+    n: int,
+    n_sample: int,
+    level: float = 0.95,
+    *,
+    clusters: np.ndarray | None = None,
 ) -> tuple[float, float, float] | None:
     """Return the expected distinct-n of a sample of whole texts with n_sample n-grams, with ends.
 
@@ -54,10 +59,11 @@ def distinct_n_of_sample(
     2004, Ecology 85(10), section "Sample-based rarefaction"); m is n_sample over the texts' mean
     number of n-grams, between whole numbers by a straight line.
 
-    The interval is a jackknife's, +-z standard errors, each text left out once: a bootstrap draws
-    texts twice, and a second copy adds no n-gram, so all its values are too low. None if the
-    texts hold fewer than 2 n_sample n-grams: with no text to spare there is no telling how another
-    sample would differ.
+    The interval is a jackknife's, +-z standard errors, each text left out once, or each cluster
+    (int[texts], from 0) of texts that are not independent: a bootstrap draws texts twice, and a
+    second copy adds no n-gram, so all its values are too low. None if the texts hold fewer than
+    2 n_sample n-grams, or too few without one of them or one cluster: with no text to spare there
+    is no telling how another sample would differ.
     """
     held = [Counter(n_grams(tokens, n)) for tokens in token_lists]
     sizes = np.array([grams.total() for grams in held], dtype=float)
@@ -67,15 +73,21 @@ def distinct_n_of_sample(
     n_holding = Counter(gram for grams in held for gram in grams)
     n_held = np.bincount(list(n_holding.values()), minlength=t + 1)
     value = expected_distinct(n_held, t, sizes.mean(), n_sample)
-    without = np.empty(t)
-    for place, grams in enumerate(held):
+    left_out = np.arange(t) if clusters is None else clusters
+    g = int(left_out.max()) + 1
+    without = np.empty(g)
+    for cluster in range(g):
+        own = np.flatnonzero(left_out == cluster)
+        n_left = t - len(own)
+        mean_size = (sizes.sum() - sizes[own].sum()) / max(n_left, 1)
+        if n_sample > mean_size * (n_left - 1):  # a whole sample and one text more
+            return None
         changed = n_held.copy()
-        for holding, number in Counter(n_holding[gram] for gram in grams).items():
-            changed[holding] -= number
-            changed[holding - 1] += number
-        mean_size = (sizes.sum() - sizes[place]) / (t - 1)
-        without[place] = expected_distinct(changed, t - 1, mean_size, n_sample)
-    error = np.sqrt((t - 1) / t * ((without - without.mean()) ** 2).sum())
+        for gram, n_own in Counter(gram for place in own for gram in held[place]).items():
+            changed[n_holding[gram]] -= 1
+            changed[n_holding[gram] - n_own] += 1
+        without[cluster] = expected_distinct(changed, n_left, mean_size, n_sample)
+    error = np.sqrt((g - 1) / g * ((without - without.mean()) ** 2).sum())
     half = NormalDist().inv_cdf((1 + level) / 2) * error
     return float(value), float(max(0.0, value - half)), float(min(1.0, value + half))
 

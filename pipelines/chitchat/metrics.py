@@ -117,12 +117,18 @@ def corpus_bleu(texts: list[str], references: list[str]) -> float:
     return float(BLEU().corpus_score(texts, [references]).score)
 
 
-def distinct_numbers(texts: list[str], n_sample: int) -> dict[str, dict[str, float]]:
-    """Return distinct-1 and distinct-2 at `n_sample` n-grams, with ends; {} with too few."""
+def distinct_numbers(
+    texts: list[str], n_sample: int, dialogues: pl.Series
+) -> dict[str, dict[str, float]]:
+    """Return distinct-1 and distinct-2 at `n_sample` n-grams, with ends; {} with too few.
+
+    dialogues: of each text. Replies of one share its words, so the ends leave out whole dialogues.
+    """
+    clusters = cluster_numbers(dialogues)
     tokens: list[Any] = [words(text) for text in texts]
     found = {}
     for n in (1, 2):
-        if ends := distinct_n_of_sample(tokens, n, n_sample):
+        if ends := distinct_n_of_sample(tokens, n, n_sample, clusters=clusters):
             found[f"distinct_{n}"] = dict(zip(("value", "low", "high"), ends, strict=True))
     return found
 

@@ -34,7 +34,7 @@ def summarize(
         if said.height:
             numbers |= reply_numbers(said, seed)
             texts = said["text"].to_list()
-            numbers |= distinct_numbers(texts, n_sample)
+            numbers |= distinct_numbers(texts, n_sample, said["dialogue_id"])
             numbers["corpus_bleu"] = {
                 "value": corpus_bleu(texts, [references[name] for name in said["reply_id"]])
             }

@@ -3,11 +3,14 @@
 import numpy as np
 import polars as pl
 
+from genlab.core.tables import CLUSTERS
 from genlab.core.terminal import table, with_ends
 from genlab.ranking import places, quality
 from genlab.ranking.doses import dose_response
+from genlab.statistics.clusters import columns_of_clusters, find_clusters
 from genlab.statistics.intervals import bootstrap_interval, interval
 from pipelines.rankers.altered_texts import BASELINES
+from pipelines.rankers.drawn_units import drawn
 
 ROW_SCHEMA = pl.Schema(
     {
@@ -15,6 +18,7 @@ ROW_SCHEMA = pl.Schema(
         "judge": pl.String,
         "collection": pl.String,
         "ranker": pl.String,
+        **dict.fromkeys(CLUSTERS, pl.String),
         **dict.fromkeys(quality.MEASURES.values(), pl.Float64),
         # of one copy of the query before a random passage; null for a query that was not altered
         "n_candidates": pl.Int64,
@@ -23,14 +27,20 @@ ROW_SCHEMA = pl.Schema(
 )
 
 
-def headline_rows(judge: str, candidates: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
-    """Return ROW_SCHEMA rows of one judge: every query's quality, and its place after one copy."""
+def headline_rows(
+    judge: str, candidates: pl.DataFrame, placed: pl.DataFrame, queries: pl.DataFrame
+) -> pl.DataFrame:
+    """Return ROW_SCHEMA rows of one judge: every query's quality, and its place after one copy.
+
+    queries: query_id and the columns of CLUSTERS.
+    """
     collection, ranker = judge.split(" ")
     once = placed.filter(pl.col("probe") == "query_repeated_1").drop(
-        "judge", "collection", "ranker", "probe", "slot", "text", "score"
+        "judge", "collection", "ranker", "probe", "slot", "text", "score", *CLUSTERS, strict=False
     )
     return (
         quality.judge(candidates)
+        .join(queries, on="query_id", how="left", maintain_order="left")
         .join(once, on="query_id", how="left", maintain_order="left")
         .with_columns(judge=pl.lit(judge), collection=pl.lit(collection), ranker=pl.lit(ranker))
         .match_to_schema(ROW_SCHEMA)
@@ -49,16 +59,24 @@ def measure(placed: pl.DataFrame, seed: int) -> tuple[dict, dict[str, dict]]:
     """Return one judge's dose response, and each probe's mean place and places gained.
 
     Gains are query by query against the slot's baseline, over the queries that have the text.
+    Intervals are over queries, or over their clusters if the rows have columns of CLUSTERS.
     """
-    wide = placed.pivot(on="probe", index="query_id", values="location", maintain_order=True)
+    index = ["query_id", *columns_of_clusters(placed)]
+    wide = placed.pivot(on="probe", index=index, values="location", maintain_order=True)
+    clusters = find_clusters(wide).numbers
     slots = dict(placed.select("probe", "slot").unique(maintain_order=True).iter_rows())
     columns = {(probe, "average_loc"): wide[probe].to_numpy() for probe in slots}
     for probe, slot in slots.items():
         if probe not in BASELINES.values():
             baseline = columns[BASELINES[slot], "average_loc"]
             columns[probe, "gain"] = baseline - columns[probe, "average_loc"]
+    place = dict(zip(places.METRICS, places.bounds_of(placed), strict=True))["average_loc"]
+    bounds = {"average_loc": place, "gain": (place[0] - place[1], place[1] - place[0])}
     low, high = bootstrap_interval(
-        np.stack([column.astype(np.float64) for column in columns.values()], axis=1), seed=seed
+        np.stack([column.astype(np.float64) for column in columns.values()], axis=1),
+        seed=seed,
+        bounds=[bounds[name] for _, name in columns],
+        clusters=clusters,
     )
     probes: dict[str, dict] = {probe: {} for probe in slots}
     for i, ((probe, name), column) in enumerate(columns.items()):
@@ -67,7 +85,16 @@ def measure(placed: pl.DataFrame, seed: int) -> tuple[dict, dict[str, dict]]:
         probes[probe]["n_queries"] = int((~np.isnan(columns[probe, "average_loc"])).sum())
     doses = {dose: probe for probe in slots if (dose := dose_of(probe)) is not None}
     place_at = np.stack([columns[doses[dose], "average_loc"] for dose in sorted(doses)])
-    return dose_response(sorted(doses), place_at, seed), probes
+    response = dose_response(
+        sorted(doses), place_at, seed, bounds=bounds["gain"], clusters=clusters
+    )
+    return response, probes
+
+
+def count_drawn(placed: pl.DataFrame) -> dict[str, int]:
+    """Return how many queries one judge's intervals are over, and how many clusters of them."""
+    queries = placed.unique("query_id", maintain_order=True)
+    return {"n_queries": queries.height, **find_clusters(queries).counted}
 
 
 def headline(qualities: dict, doses: dict, probes: dict) -> dict[str, float]:
@@ -121,7 +148,10 @@ def dose_points(judge: str, probes: dict) -> list[dict]:
 
 
 def table_of(details: dict[str, dict]) -> str:
-    """Return every probe's mean place by judge as lines to read in a terminal."""
+    """Return every probe's mean place by judge as lines to read in a terminal.
+
+    The last says what the judge's intervals draw.
+    """
     probes = dict.fromkeys(probe for found in details.values() for probe in found["probes"])
     rows = [
         [
@@ -135,4 +165,5 @@ def table_of(details: dict[str, dict]) -> str:
         ]
         for probe in probes
     ]
+    rows.append(["intervals draw", *(drawn(found["counts"]) for found in details.values())])
     return table(rows, ["mean place", *details])

@@ -12,9 +12,11 @@ import numpy as np
 import polars as pl
 
 from genlab.core.program import InputError
-from genlab.statistics.intervals import interval, wilson_interval
+from genlab.statistics.intervals import SHARE, bootstrap_interval, interval, wilson_interval
 from genlab.statistics.shares import macro_share
+from genlab.statistics.strata import macro_interval
 from genlab.text.classifier import Classifier
+from pipelines.reviews.organisations import organisations_of
 from pipelines.reviews.schemas import STARS
 
 # What is read off a review, where it has several: its first rubric, which says what it is most.
@@ -27,11 +29,12 @@ def common_rubrics(train: pl.DataFrame, min_reviews: int) -> list[str]:
     return sorted(rubric for rubric, n in counts.items() if n >= min_reviews)
 
 
-def measure_on_reviews(classifier: Classifier, kind: str, reviews: pl.DataFrame) -> dict:
+def measure_on_reviews(classifier: Classifier, kind: str, reviews: pl.DataFrame, seed: int) -> dict:
     """Return how often a classifier of "rating" or "rubric" is right about real reviews.
 
     A rubric is right if it is any of the review's. Reviews of a class that the classifier never met
-    (`n_unknown`) are left out.
+    (`n_unknown`) are left out. Intervals draw organisations, which n_organisations counts, or
+    single reviews where none is known; seed: of the bootstrap.
     """
     known = reviews.filter(OWN_CLASS[kind].is_in(classifier.classes))
     own = known.select(OWN_CLASS[kind]).to_series().to_list()
@@ -40,7 +43,11 @@ def measure_on_reviews(classifier: Classifier, kind: str, reviews: pl.DataFrame)
         return numbers
     accepted = known["rubrics"].to_list() if kind == "rubric" else [[each] for each in own]
     predicted = classifier.predict(known["text"].to_list())
-    return numbers | measure_classifier(predicted, accepted, own, known["rating"].to_list())
+    organisations = organisations_of(known)
+    found = measure_classifier(
+        predicted, accepted, own, known["rating"].to_list(), organisations.numbers, seed
+    )
+    return numbers | organisations.counted | found
 
 
 def check_gain(kind: str, numbers: dict, min_gain: float) -> None:
@@ -62,27 +69,53 @@ def check_gain(kind: str, numbers: dict, min_gain: float) -> None:
 
 
 def measure_classifier(
-    predicted: Sequence, accepted: Sequence[Sequence], strata: Sequence, ratings: Sequence[int]
+    predicted: Sequence,
+    accepted: Sequence[Sequence],
+    strata: Sequence,
+    ratings: Sequence[int],
+    clusters: np.ndarray | None = None,
+    seed: int = 0,
 ) -> dict:
     """Return n, the accuracy and the balanced accuracy, and that of each rating, with ends.
 
     Text i is right if predicted[i] is among accepted[i]. The balanced accuracy is the mean over
     the different `strata` (the text's own class) of the share that is right; `constant` is what
-    the best classifier that always says the same would have. Intervals: Wilson's, of the mean over
-    strata its stratified form (`genlab.statistics.shares`).
+    the best classifier that always says the same would have. clusters: int[n], from 0, of texts
+    that are not independent: intervals draw them whole. Without, intervals are Wilson's, of the
+    mean over strata its stratified form (`genlab.statistics.shares`).
     """
     hits = np.array([p in among for p, among in zip(predicted, accepted, strict=True)])
     n = len(hits)
     named = Counter(each for among in accepted for each in set(among))
     numbers: dict = {"n": n, "constant": max(named.values()) / n}
-    numbers["accuracy"] = interval(hits.mean(), *wilson_interval(int(hits.sum()), n))
-    columns = {value: np.array([each == value for each in strata]) for value in sorted(set(strata))}
-    sizes = [int(column.sum()) for column in columns.values()]
-    right = [int(hits[column].sum()) for column in columns.values()]
-    numbers["balanced"] = interval(*macro_share(right, sizes))
+    numbers["accuracy"] = share_of(hits, clusters, seed)
+    numbers["balanced"] = balanced_share(hits, strata, clusters, seed)
     for stars in STARS:
-        own = hits[np.array(ratings) == stars]
-        if len(own):
-            ends = wilson_interval(int(own.sum()), len(own))
-            numbers[f"stars_{stars}"] = interval(own.mean(), *ends)
+        own = np.array(ratings) == stars
+        if own.any():
+            of_own = None if clusters is None else np.unique(clusters[own], return_inverse=True)[1]
+            numbers[f"stars_{stars}"] = share_of(hits[own], of_own, seed)
     return numbers
+
+
+def share_of(hits: np.ndarray, clusters: np.ndarray | None, seed: int) -> dict[str, float]:
+    """Return the share of bool[n] that is true, and its interval; clusters as above."""
+    if clusters is None:
+        return interval(hits.mean(), *wilson_interval(int(hits.sum()), len(hits)))
+    return interval(
+        hits.mean(), *bootstrap_interval(hits, seed=seed, bounds=SHARE, clusters=clusters)
+    )
+
+
+def balanced_share(
+    hits: np.ndarray, strata: Sequence, clusters: np.ndarray | None, seed: int
+) -> dict[str, float]:
+    """Return the mean over strata of the share of bool[n] that is true, and its interval."""
+    classes = sorted(set(strata))
+    number = np.array([classes.index(each) for each in strata])
+    if clusters is None:
+        own = [hits[number == k] for k in range(len(classes))]
+        return interval(*macro_share([int(each.sum()) for each in own], list(map(len, own))))
+    column = hits[:, None].astype(np.float64)
+    found = macro_interval(column, number, clusters, seed=seed, bounds=[SHARE])
+    return interval(*(each[0] for each in found))

@@ -1,9 +1,10 @@
 """What the arms are worth: means over their texts with intervals, to read and to plot.
 
 SCORE_SCHEMA rows become each arm's means, by rating and over ratings; what only a set of texts has
-(perplexity, distinct-n); lines to read and points to plot. Shares have Wilson's interval, their
-mean over ratings its form for several groups. For other means texts are resampled within each
-rating, and MOVER joins the ratings' intervals.
+(perplexity, distinct-n); lines to read and points to plot. Intervals draw whole organisations
+(organisations.py), which cross the ratings (genlab.statistics.strata). Where none is known, shares
+have Wilson's interval, their mean over ratings its form for several groups; for other means texts
+are resampled within each rating, and MOVER joins the ratings' intervals.
 """
 
 import json
@@ -14,11 +15,13 @@ import polars as pl
 
 from genlab.core.terminal import table, with_ends
 from genlab.statistics.bootstrap import percentile_ends, resample_strata
-from genlab.statistics.intervals import bootstrap_interval, interval, mover
+from genlab.statistics.intervals import Bounds, bootstrap_interval, interval, mover
 from genlab.statistics.shares import macro_share
+from genlab.statistics.strata import macro_interval, stratified_ratio
 from genlab.text.measures import distinct_n_of_sample
 from genlab.text.normal_form import words
 from pipelines.reviews.generated_reviews import GROUP, REAL, REAL_OTHER, REFERENCES
+from pipelines.reviews.organisations import organisations_of, tell_drawn
 from pipelines.reviews.schemas import MEANS, SHARES, STARS, bounds_of
 
 # What metrics/score.json has of each arm.
@@ -39,48 +42,77 @@ def summarize(scored: pl.DataFrame, distinct_sample: int, seed: int) -> dict[str
     """Return decoding -> arm -> `macro`, every rating and `corpus` -> numbers with their ends.
 
     The macro average is the mean of the ratings' means, over the ratings in which any text
-    counts. `corpus`: perplexity and bits per byte of all texts together (sums over sums, whose
-    resamples are the ratings' own), and the distinct-n of a sample of `distinct_sample` n-grams.
+    counts. `corpus`: perplexity and bits per byte of all texts together (sums over sums), the
+    distinct-n of a sample of `distinct_sample` n-grams, and how many texts and organisations.
     """
     groups = scored.partition_by(GROUP, as_dict=True, maintain_order=True)
+    first = next(iter(groups.values()))
     names = [*SHARES, *MEANS, "loss", "n_read_tokens", "n_bytes"]
     # All arms in one draw: a row a review, the arms' columns side by side.
     values = np.hstack(
         [frame.select(names).cast(pl.Float64).to_numpy() for frame in groups.values()]
     )
     values = np.asarray(values, dtype=np.float64)
-    ratings = next(iter(groups.values()))["rating"].to_numpy()
+    ratings = first["rating"].to_numpy()
+    organisations = organisations_of(first)
+    clusters = organisations.numbers
     bounds = [bounds_of(name) for name in names] * len(groups)
-    # Of each rating the lower and upper ends, float64[ratings, 2, columns].
-    ends = np.array(
-        [
-            bootstrap_interval(values[ratings == stars], seed=[seed, place], bounds=bounds)
-            for place, stars in enumerate(np.unique(ratings))
-        ]
-    )
-    drawn = resample_strata(values, ratings, seed=seed)
+    ends = ends_by_rating(values, ratings, clusters, bounds, seed)
+    drawn, macro = None, None
+    if clusters is None:
+        drawn = resample_strata(values, ratings, seed=seed)
+    else:
+        macro = np.stack(macro_interval(values, ratings, clusters, seed=seed, bounds=bounds))
     summary: dict[str, dict] = {}
     for place, ((decoding, arm), frame) in enumerate(groups.items()):
         own = slice(place * len(names), (place + 1) * len(names))
-        numbers = summarize_arm(values[:, own], ends[:, :, own], ratings, names)
-        sizes = np.unique(ratings, return_counts=True)[1]
-        sums = drawn[:, :, own].transpose(1, 2, 0) @ sizes
-        corpus: dict = corpus_fluency(values[:, own], sums, names)
+        of_arm = None if macro is None else macro[:, own]
+        numbers = summarize_arm(values[:, own], ends[:, :, own], of_arm, ratings, names)
+        corpus: dict = corpus_fluency(
+            values[:, own], None if drawn is None else drawn[:, :, own], ratings, clusters, seed
+        )
         corpus |= {"n": frame.height, "n_empty": int((frame["n_words"] == 0).sum())}
+        corpus |= organisations.counted
         token_lists = [words(text) for text in frame["text"]]
         for n in (1, 2):
-            found = distinct_n_of_sample(token_lists, n, distinct_sample)
+            found = distinct_n_of_sample(token_lists, n, distinct_sample, clusters=clusters)
             corpus |= {f"corpus_distinct_{n}": interval(*found)} if found else {}
         summary.setdefault(decoding, {})[arm] = numbers | {"corpus": corpus}
     return summary
 
 
+def ends_by_rating(
+    values: np.ndarray,
+    ratings: np.ndarray,
+    clusters: np.ndarray | None,
+    bounds: list[Bounds],
+    seed: int,
+) -> np.ndarray:
+    """Return the ends of each rating's means, float64[ratings, 2, columns], ratings sorted.
+
+    values: float64[texts, columns]; clusters: int[texts], drawn whole, or None.
+    """
+    ends = []
+    for place, stars in enumerate(np.unique(ratings)):
+        own = ratings == stars
+        of_own = None if clusters is None else np.unique(clusters[own], return_inverse=True)[1]
+        ends.append(
+            bootstrap_interval(values[own], seed=[seed, place], bounds=bounds, clusters=of_own)
+        )
+    return np.array(ends)
+
+
 def summarize_arm(
-    values: np.ndarray, ends: np.ndarray, ratings: np.ndarray, names: list[str]
+    values: np.ndarray,
+    ends: np.ndarray,
+    macro: np.ndarray | None,
+    ratings: np.ndarray,
+    names: list[str],
 ) -> dict[str, dict]:
     """Return the means of one arm, by rating and over ratings.
 
-    values: float64[texts, names]; ends: float64[ratings, 2, names], the low and high ends.
+    values: float64[texts, names]; ends: float64[ratings, 2, names], the low and high ends; macro:
+    float64[3, names], the mean over ratings and its ends, or None where texts are independent.
     """
     strata, sizes = np.unique(ratings, return_counts=True)
     numbers: dict[str, dict] = {"macro": {}}
@@ -97,7 +129,9 @@ def summarize_arm(
         lows, highs = ends[there, 0, column], ends[there, 1, column]
         for place, own, low, high in zip(there, columns, lows, highs, strict=True):
             numbers[f"stars_{strata[place]}"][name] = interval(own.mean(), low, high)
-        if name in SHARES:
+        if macro is not None:
+            found = tuple(map(float, macro[:, column]))
+        elif name in SHARES:
             found = macro_share([int(own.sum()) for own in columns], list(map(len, columns)))
         else:
             means = [own.mean() for own in columns]
@@ -113,23 +147,35 @@ def ends_of(means: np.ndarray) -> tuple[float, float]:
     return float(low[0]), float(high[0])
 
 
-def corpus_fluency(values: np.ndarray, sums: np.ndarray, names: list[str]) -> dict[str, dict]:
+def corpus_fluency(
+    values: np.ndarray,
+    drawn: np.ndarray | None,
+    ratings: np.ndarray,
+    clusters: np.ndarray | None,
+    seed: int,
+) -> dict[str, dict]:
     """Return perplexity and bits per byte of all texts together; nothing without a token.
 
-    values: float64[texts, names]; sums: float64[resamples, names], the sums over resampled texts.
+    values: float64[texts, names], of which the last three are loss, tokens and bytes; drawn:
+    float64[ratings, resamples, names], means of resampled texts, where there are no clusters.
     """
-    loss, tokens, n_bytes = map(names.index, ("loss", "n_read_tokens", "n_bytes"))
-    total = values.sum(axis=0)
-    if not total[tokens]:
+    loss, tokens, n_bytes = values[:, -3:].T
+    if not tokens.sum():
         return {}
-    sums = sums[sums[:, tokens] > 0]
-    perplexity = np.exp(total[loss] / total[tokens])
-    bits_per_byte = total[loss] / np.log(2) / total[n_bytes]
-    drawn_perplexity = np.exp(sums[:, loss] / sums[:, tokens])
-    drawn_bits = sums[:, loss] / np.log(2) / sums[:, n_bytes]
+    nats, bits = {}, {}
+    if drawn is None:
+        assert clusters is not None
+        nats = interval(*stratified_ratio(loss, tokens, ratings, clusters, seed=seed))
+        bits = interval(*stratified_ratio(loss, n_bytes, ratings, clusters, seed=seed))
+    else:
+        sizes = np.unique(ratings, return_counts=True)[1]
+        sums = drawn[:, :, -3:].transpose(1, 2, 0) @ sizes
+        sums = sums[sums[:, 1] > 0]
+        nats = interval(loss.sum() / tokens.sum(), *ends_of(sums[:, 0] / sums[:, 1]))
+        bits = interval(loss.sum() / n_bytes.sum(), *ends_of(sums[:, 0] / sums[:, 2]))
     return {
-        "perplexity": interval(perplexity, *ends_of(drawn_perplexity)),
-        "corpus_bits_per_byte": interval(bits_per_byte, *ends_of(drawn_bits)),
+        "perplexity": {name: float(np.exp(each)) for name, each in nats.items()},
+        "corpus_bits_per_byte": {name: each / float(np.log(2)) for name, each in bits.items()},
     }
 
 
@@ -177,9 +223,11 @@ def plot_by_rating(scored: pl.DataFrame, decoding: str, column: str, seed: int) 
     points = []
     for (asked, arm), rows in counted.group_by("rating", "arm", maintain_order=True):
         values = rows[column].cast(pl.Float64).to_numpy()
-        low, high = map(float, bootstrap_interval(values, seed=seed, bounds=bounds_of(column)))
+        low, high = bootstrap_interval(
+            values, seed=seed, bounds=bounds_of(column), clusters=organisations_of(rows).numbers
+        )
         point = {"arm": arm, "asked": asked, column: float(values.mean())}
-        points.append(point | {"low": low, "high": high})
+        points.append(point | {"low": float(low), "high": float(high)})
     return sorted(points, key=lambda point: point["asked"])
 
 
@@ -194,7 +242,10 @@ def curves_of(files: dict[str, Path]) -> list[dict]:
 
 
 def table_of(arms: dict[str, dict]) -> str:
-    """Return each arm's headline metrics with their interval and both references, as lines."""
+    """Return each arm's headline metrics with their interval and both references, as lines.
+
+    The last line says what the intervals draw.
+    """
     merged = merge(arms)
     rows = []
     for metric in HEADLINE:
@@ -207,4 +258,6 @@ def table_of(arms: dict[str, dict]) -> str:
             for arm, numbers in merged.items()
             if arm not in REFERENCES and metric in numbers
         ]
-    return table(rows, ["metric", "arm", "value [95 % interval]", REAL_OTHER, REAL])
+    counted = next(iter(arms.values()))["corpus"]
+    drawn = tell_drawn({name: n for name, n in counted.items() if name == "n_organisations"})
+    return table(rows, ["metric", "arm", "value [95 % interval]", REAL_OTHER, REAL]) + f"\n{drawn}"

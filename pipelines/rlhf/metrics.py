@@ -10,7 +10,6 @@ from genlab.statistics.intervals import SHARE, Bounds, bootstrap_interval, inter
 from genlab.statistics.trainings import (
     TrainingPart,
     interval_of_trainings,
-    students_interval,
     widen,
 )
 from genlab.text.measures import distinct_n_of_sample
@@ -146,16 +145,6 @@ def spread_of_sets(found: np.ndarray) -> dict[str, dict[str, float]]:
     part = TrainingPart(found[:, :1].var(axis=0, ddof=1) / k, np.array([k - 1.0]))
     low, high = widen(mean, (low, high), part, [SHARE])
     return {"seeds": interval(mean[0], low[0], high[0])}
-
-
-def spread(values: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return {seeds: the mean over trainings with Student's t interval}, which omits the prompts.
-
-    {} for one training, and for one model that stands in every training's place.
-    """
-    if not is_spread(values):
-        return {}
-    return {"seeds": interval(values.mean(), *students_interval(values))}
 
 
 def best_value(numbers: dict[str, dict[str, float]]) -> float:

@@ -2,15 +2,17 @@
 
 With d the root of the KL from the start, the truth gained is d (a - b d) for best-of-n and
 d (a - b log d) for RL. The gain turns at d* = a / (2 b), or exp(a / b - 1), if b is above 0; the
-proxy goes on rising. What varies between trainings is the turning point, so its interval is over
-trainings: Student's t on log d*, of those that turn.
+proxy goes on rising. The interval of d* is on its logarithm, for other trainings, of those that
+turn, and for other prompts: what each prompt does to it is found by leaving the prompt out.
 """
 
 from itertools import pairwise
-from math import exp, inf, sqrt
+from math import exp, inf, log
 from typing import Literal
 
 import numpy as np
+
+from genlab.statistics.trainings import interval_of_trainings
 
 Form = Literal["best_of_n", "rl"]
 
@@ -40,22 +42,51 @@ def turning_point(a: float, b: float, form: Form) -> float:
     return a / (2 * b) if form == "best_of_n" else exp(min(a / b - 1, 700.0))
 
 
-def turning_interval(points: list[float], ends: list[float]) -> dict[str, float]:
+def linear_turn(d: np.ndarray, gains: np.ndarray, form: Form) -> np.ndarray:
+    """Return float64[prompts] whose mean is log d*, and whose error is that of log d*.
+
+    d, gains: float64[points, prompts], whose means over prompts are fitted. A prompt departs from
+    the mean as log d* does when it is left out, times one less than there are (the jackknife: Efron
+    and Tibshirani 1993, An Introduction to the Bootstrap, chapter 11). NaN of two prompts, or where
+    some fit without one never turns.
+    """
+
+    def log_turn(d: np.ndarray, gain: np.ndarray) -> float:
+        turn = turning_point(*fit_gain(d, gain, form), form)
+        return log(turn) if 0 < turn < inf else float("nan")
+
+    n = d.shape[1]
+    if n < 3:
+        return np.full(n, np.nan)
+    d_without = (d.sum(axis=1, keepdims=True) - d) / (n - 1)
+    gain_without = (gains.sum(axis=1, keepdims=True) - gains) / (n - 1)
+    without = np.array([log_turn(d_without[:, i], gain_without[:, i]) for i in range(n)])
+    return log_turn(d.mean(axis=1), gains.mean(axis=1)) + (n - 1) * (without.mean() - without)
+
+
+def turning_interval(
+    points: list[float], ends: list[float], of_prompts: list[np.ndarray], seed: int
+) -> dict[str, float]:
     """Return the turning point of trainings: how many turn, their geometric mean, its interval.
 
     A training turns if its d* lies within the distances that were measured in it, up to its end of
-    `ends`: one beyond is not seen. An interval needs three that turn.
+    `ends`: one beyond is not seen. of_prompts: each training's `linear_turn`, of the same prompts.
+    An interval needs three trainings that turn, whichever prompt is left out.
     """
-    from scipy.stats import t
-
     seen = [each for each, end in zip(points, ends, strict=True) if 0 < each <= end]
     found: dict[str, float] = {"trainings": len(points), "turn": len(seen)}
-    if seen:
-        logs = np.log(seen)
-        found["value"] = exp(logs.mean())
-        if len(seen) >= 3:
-            half = t.ppf(0.975, len(seen) - 1) * logs.std(ddof=1) / sqrt(len(seen))
-            found |= {"low": exp(logs.mean() - half), "high": exp(logs.mean() + half)}
+    if not seen:
+        return found
+    found["value"] = exp(np.log(seen).mean())
+    told = [
+        values
+        for each, end, values in zip(points, ends, of_prompts, strict=True)
+        if 0 < each <= end
+    ]
+    if len(seen) >= 3 and not np.isnan(told).any():
+        values = np.stack(told)[:, :, None]
+        _, low, high = interval_of_trainings(values, [None], seed=seed)
+        found |= {"low": exp(low[0]), "high": exp(high[0])}
     return found
 
 

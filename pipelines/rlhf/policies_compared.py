@@ -19,6 +19,7 @@ from pipelines.rlhf.metrics import linear_root, peak_step
 from pipelines.rlhf.overoptimisation import (
     Form,
     fit_gain,
+    linear_turn,
     read_at,
     residual_deviation,
     turning_interval,
@@ -89,14 +90,16 @@ def best_points(drawn: pl.DataFrame, seed: str) -> list[Point]:
     return points
 
 
-def fit_trainings(points: list[Point], starts: dict[str, Point], form: Form) -> dict:
+def fit_trainings(
+    points: list[Point], starts: dict[str, Point], form: Form, bootstrap_seed: int
+) -> dict:
     """Return the fit of the truth gained against d for every training, and the turning point d*.
 
     starts: seed -> the point of the start (n = 1) under that training's reward model. residual_sd
     is how far the points lie from their fit, over all trainings the root of the mean square.
     """
     fits: dict[str, dict] = {}
-    turns, ends, deviations = [], [], []
+    turns, ends, deviations, of_prompts = [], [], [], []
     for seed in dict.fromkeys(point.seed for point in points):
         mine = [point for point in points if point.seed == seed and point.d > 0]
         if len({point.d for point in mine}) < 2:
@@ -110,12 +113,17 @@ def fit_trainings(points: list[Point], starts: dict[str, Point], form: Form) -> 
             deviations.append(fits[seed]["residual_sd"])
         turns.append(turning_point(a, b, form))
         ends.append(float(d.max()))
+        gains = np.stack([point.truths - starts[seed].truths for point in mine])
+        roots = [
+            point.roots if len(point.roots) else np.full(gains.shape[1], point.d) for point in mine
+        ]
+        of_prompts.append(linear_turn(np.stack(roots), gains, form))
     if not fits:
         return {}
     means = {name: float(np.mean([fit[name] for fit in fits.values()])) for name in ("a", "b")}
     if deviations:
         means["residual_sd"] = float(np.sqrt(np.mean(np.square(deviations))))
-    turn = turning_interval(turns, ends)
+    turn = turning_interval(turns, ends, of_prompts, bootstrap_seed)
     return {**means, "turning_point": turn, "trainings": fits}
 
 
@@ -214,14 +222,14 @@ def compare_policies(
     if any(np.isnan(p.truth) for p in starts.values()):
         return {}  # no hidden rule, so there is no truth to lose
     served = rows.filter(pl.col("purpose") == "held_out")["prompt_id"].n_unique()
-    found: dict[str, dict] = {BEST: fit_trainings(drawn, firsts, "best_of_n")}
+    found: dict[str, dict] = {BEST: fit_trainings(drawn, firsts, "best_of_n", bootstrap_seed)}
     for arm in arms:
         mine = [p for p in points if p.arm == arm]
         validation = rows.filter((pl.col("arm") == arm) & (pl.col("purpose") == "validation"))
         peak = peak_step(validation)
         found[arm] = {
             "peak_step": peak,
-            "fit": fit_trainings(mine, starts, "rl"),
+            "fit": fit_trainings(mine, starts, "rl", bootstrap_seed),
             "at_equal_kl": at_equal_kl(points, beside, arm, bootstrap_seed),
             "at_equal_samples": at_equal_samples(
                 beside, arm, peak, per_step, served, bootstrap_seed

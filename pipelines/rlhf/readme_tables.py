@@ -3,6 +3,7 @@
 from pipelines.rlhf.arms import START
 from pipelines.rlhf.metrics import GAINED
 from pipelines.rlhf.policies_compared import Point
+from pipelines.rlhf.reward_quality import best_numbers
 
 Rows = list[list[str]]
 
@@ -90,11 +91,14 @@ def equal_table(compared: dict) -> Rows:
 
 
 def reward_model_table(quality: dict) -> Rows:
-    """Return the first reward model's accuracy on held-out pairs by part, between its bounds."""
+    """Return the reward models' accuracy on held-out pairs by part, between its bounds.
+
+    The mean over trainings, for other prompts and other trainings, or that of the only one.
+    """
     rows = [["held-out pairs", "pairs", "chance", "accuracy", "noise ceiling"]]
     if "trainings" not in quality:
         return rows
-    accuracy = next(iter(quality["trainings"].values()))["accuracy"]
+    accuracy = best_numbers(quality)["accuracy"]
     for part in PARTS:
         if found := accuracy.get(part):
             ceiling = f"{found['ceiling']:.3f}" if "ceiling" in found else "not known"

@@ -1,8 +1,8 @@
 """How good a reward model is on rankings it has not seen: accuracy, calibration, what it follows.
 
-Pairs of one prompt share answers, so every interval resamples whole prompts. Accuracy stands
-between chance and the noise ceiling: the most that can be expected where the labeller's noise is
-known.
+Pairs of one prompt share answers, so every interval is for other prompts, drawn whole, and that of
+the mean over several trainings for other trainings, too. Accuracy stands between chance and the
+noise ceiling: the most that can be expected where the labeller's noise is known.
 """
 
 from functools import partial
@@ -13,12 +13,13 @@ import polars as pl
 
 from genlab.core.tables import read_table
 from genlab.statistics.intervals import SHARE, interval, ratio_interval
-from pipelines.rlhf.metrics import spread
+from genlab.statistics.trainings import interval_of_trainings
 from pipelines.rlhf.rankings import pair_table
 from pipelines.rlhf.rated_answers import margins_of, rate_once, right_of
 from pipelines.rlhf.reward_model import RewardModel
 
-N_BINS = 10  # ours: of equal count, of sigmoid(better - worse) folded to above one half
+# ours: of equal count, of sigmoid(better - worse) folded to above one half
+N_BINS = 10
 
 
 def pair_scores(pairs: pl.DataFrame, rewards: np.ndarray, rows: pl.DataFrame) -> pl.DataFrame:
@@ -60,44 +61,111 @@ def clustered(pairs: pl.DataFrame, column: str, seed: int) -> dict[str, float]:
     return found | {"pairs": pairs.height, "prompts": len(groups)}
 
 
-def measure_accuracy(pairs: pl.DataFrame, seed: int) -> dict[str, dict[str, float]]:
-    """Return the accuracy: of all pairs, of the sure and the unsure half, at equal length."""
+def over_both(trainings: list[pl.DataFrame], column: str, seed: int) -> dict[str, float]:
+    """Return the mean of a column over pairs and trainings, in [0, 1], with a two-level interval.
+
+    trainings: each one's pairs, of the same prompts; several. In each the mean is a ratio of two
+    sums over prompts, linearised there, so a prompt without a pair brings nothing to it.
+    """
+    prompts = pl.concat([pairs.select("prompt_id") for pairs in trainings]).unique(
+        maintain_order=True
+    )
+    values = []
+    for pairs in trainings:
+        groups = pairs.group_by("prompt_id").agg(total=pl.col(column).sum(), n=pl.len())
+        own = prompts.join(groups, on="prompt_id", how="left", maintain_order="left").fill_null(0)
+        total, n = own["total"].to_numpy(), own["n"].to_numpy()
+        ratio = total.sum() / n.sum()
+        values.append(ratio + (total - ratio * n) / n.mean())
+    counts = {"pairs": trainings[0].height, "prompts": prompts.height}
+    means = np.stack(values)[:, :, None]
+    if prompts.height < 3:
+        return {"value": float(means.mean()), **counts}
+    mean, low, high = (float(end[0]) for end in interval_of_trainings(means, [SHARE], seed=seed))
+    return interval(mean, max(low, 0.0), min(high, 1.0)) | counts
+
+
+def parts_of(pairs: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return all pairs, the sure and the unsure half, those of equal length and of each kind."""
     size = pairs["margin"].abs()
-    found = {"all": clustered(pairs, "right", seed)}
     parts = {
+        "all": pairs,
         "small margin": pairs.filter(size <= size.median()),
         "large margin": pairs.filter(size > size.median()),
         "equal length": pairs.filter(pl.col("is_same_length")),
     }
     common = pairs["pair_of"].value_counts(sort=True).head(6)["pair_of"].to_list()
     parts |= {name: pairs.filter(pl.col("pair_of") == name) for name in common if name}
-    for name, part in parts.items():
-        if part.height:
-            found[name] = clustered(part, "right", seed)
-            ceiling = part["ceiling"].drop_nulls()
-            if len(ceiling):
-                found[name]["ceiling"] = float(ceiling.mean())  # type: ignore[arg-type]
-    ceiling = pairs["ceiling"].drop_nulls()
-    if len(ceiling):
-        found["all"]["ceiling"] = float(ceiling.mean())  # type: ignore[arg-type]
-    return found
+    return {name: part for name, part in parts.items() if part.height}
 
 
-def measure_calibration(pairs: pl.DataFrame) -> tuple[dict[str, float], list[dict]]:
-    """Return Brier score and expected calibration error, and the points of the reliability curve.
+def measure_accuracy(pairs: pl.DataFrame, seed: int) -> dict[str, dict[str, float]]:
+    """Return one training's accuracy in each of its parts, with the ceiling where it is known."""
+    return {
+        name: clustered(part, "right", seed) | ceiling_of([part])
+        for name, part in parts_of(pairs).items()
+    }
 
-    Of each pair the model says sigmoid(|margin|) that the one it likes better won; right or not.
+
+def ceiling_of(trainings: list[pl.DataFrame]) -> dict[str, float]:
+    """Return the mean ceiling of each training's pairs, averaged; {} where it is not known."""
+    known = [pairs["ceiling"].drop_nulls() for pairs in trainings]
+    return (
+        {"ceiling": float(np.mean([each.mean() for each in known]))} if all(map(len, known)) else {}
+    )
+
+
+def measure_trainings(trainings: list[pl.DataFrame], seed: int) -> dict[str, dict]:
+    """Return accuracy by part, brier and calibration_error over trainings; {} for one training.
+
+    trainings: each one's scored pairs. A part counts that every training has. The calibration error
+    is linearised: its bins, and on which side of them they are, are taken as they are.
     """
-    margin = pairs["margin"].to_numpy()
-    said = 1 / (1 + np.exp(-np.abs(margin)))
-    was = pairs["right"].to_numpy().astype(float)
+    if len(trainings) < 2:
+        return {}
+    parts = [parts_of(pairs) for pairs in trainings]
+    accuracy = {
+        name: over_both([each[name] for each in parts], "right", seed)
+        | ceiling_of([each[name] for each in parts])
+        for name in parts[0]
+        if all(name in each for each in parts)
+    }
+    told = [pairs.with_columns(**calibration_of_pairs(pairs)) for pairs in trainings]
+    numbers = {name: over_both(told, name, seed) for name in ("brier", "calibration_error")}
+    return {"accuracy": accuracy, **numbers}
+
+
+def said_and_was(pairs: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Return what the model says and what was of each pair, float64[n], and the bins' places.
+
+    Of each pair it says sigmoid(|margin|) that the one it likes better won; right or not.
+    """
+    said = 1 / (1 + np.exp(-np.abs(pairs["margin"].to_numpy())))
     order = np.argsort(said, kind="stable")
     bins = [each for each in np.array_split(order, N_BINS) if len(each)]
+    return said, pairs["right"].to_numpy().astype(float), bins
+
+
+def calibration_of_pairs(pairs: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Return float64[n] whose means are the Brier score and the expected calibration error."""
+    said, was, bins = said_and_was(pairs)
+    gap = was - said
+    for own in bins:
+        gap[own] *= np.sign(gap[own].mean())
+    return {"brier": (said - was) ** 2, "calibration_error": gap}
+
+
+def measure_calibration(
+    pairs: pl.DataFrame, seed: int
+) -> tuple[dict[str, dict[str, float]], list[dict]]:
+    """Return the Brier score and calibration error, and the points of the reliability curve."""
+    said, was, bins = said_and_was(pairs)
     points = [
         {"said": float(said[b].mean()), "was": float(was[b].mean()), "pairs": len(b)} for b in bins
     ]
-    error = sum(p["pairs"] * abs(p["said"] - p["was"]) for p in points) / len(said)
-    return {"brier": float(((said - was) ** 2).mean()), "calibration_error": error}, points
+    columns = calibration_of_pairs(pairs)
+    told = pairs.with_columns(**columns)
+    return {name: clustered(told, name, seed) for name in columns}, points
 
 
 def measure_reward(
@@ -119,31 +187,25 @@ def measure_reward(
     of_models: dict[str, dict] = {}
     reliability: list[dict] = []
     score_pairs = partial(pair_scores, pairs, rows=rows)
+    trainings = []
     for name, model in models.items():
         rewards = rate_once(model, rows, end)
-        scored = score_pairs(rewards)
-        numbers, curve = measure_calibration(scored)
+        trainings.append(score_pairs(rewards))
+        numbers, curve = measure_calibration(trainings[-1], seed)
         lengths = rows["tokens"].list.len().to_numpy()
         of_models[name] = {
-            "accuracy": measure_accuracy(scored, seed),
+            "accuracy": measure_accuracy(trainings[-1], seed),
             "calibration": numbers,
             **length_correlation(rewards, lengths),
         }
         reliability += [{"arm": "reward model", "seed": name, **point} for point in curve]
     first = next(iter(of_models.values()))
-    over = {
-        "accuracy": [each["accuracy"]["all"]["value"] for each in of_models.values()],
-        "brier": [each["calibration"]["brier"] for each in of_models.values()],
-        "calibration_error": [
-            each["calibration"]["calibration_error"] for each in of_models.values()
-        ],
-    }
-    seeds = {name: spread(np.array(each)) for name, each in over.items()}
+    over = measure_trainings(trainings, seed)
     length_alone = score_pairs(-rows["tokens"].list.len().to_numpy().astype(np.float64))
     baselines = {"chance": 0.5, "shorter_wins": clustered(length_alone, "right", seed)["value"]}
     if "ceiling" in first["accuracy"]["all"]:
         baselines["ceiling"] = first["accuracy"]["all"]["ceiling"]
-    return {"trainings": of_models, "over_trainings": seeds, "baselines": baselines}, reliability
+    return {"trainings": of_models, "over_trainings": over, "baselines": baselines}, reliability
 
 
 def length_correlation(rewards: np.ndarray, lengths: np.ndarray) -> dict[str, float]:
@@ -151,6 +213,12 @@ def length_correlation(rewards: np.ndarray, lengths: np.ndarray) -> dict[str, fl
     if np.ptp(rewards) == 0 or np.ptp(lengths) == 0:
         return {}
     return {"length_correlation": float(np.corrcoef(rewards, lengths)[0, 1])}
+
+
+def best_numbers(quality: dict) -> dict:
+    """Return accuracy by part, brier and calibration_error: over trainings, or of the only one."""
+    first = next(iter(quality["trainings"].values()))
+    return quality["over_trainings"] or {"accuracy": first["accuracy"], **first["calibration"]}
 
 
 def said_of(quality: dict) -> str:
@@ -165,12 +233,10 @@ def said_of(quality: dict) -> str:
 
 
 def headline_of(quality: dict) -> dict[str, float]:
-    """Return the reward model's main numbers alone."""
+    """Return the reward model's main numbers alone, over trainings if there are several."""
     if "trainings" not in quality:
         return {}
-    first = next(iter(quality["trainings"].values()))
-    found = {"accuracy": first["accuracy"]["all"]["value"], **first["calibration"]}
-    for name, each in quality["over_trainings"].items():
-        if each:
-            found[name] = each["seeds"]["value"]
+    best = best_numbers(quality)
+    found = {"accuracy": best["accuracy"]["all"]["value"]}
+    found |= {name: best[name]["value"] for name in ("brier", "calibration_error")}
     return {**found, **quality["baselines"]}

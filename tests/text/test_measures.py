@@ -147,6 +147,34 @@ def test_a_set_of_too_few_n_grams_has_no_distinct_n_of_a_sample():
     assert distinct_n_of_sample([["a"] * 50], 1, 2) is None
 
 
+def test_the_jackknife_leaves_out_whole_clusters_of_texts():
+    of_texts = distinct_n_of_sample(TEXTS, 1, 8)
+    assert distinct_n_of_sample(TEXTS, 1, 8, clusters=np.arange(6)) == of_texts
+    clusters = np.array([0, 1, 2, 1, 0, 1])  # the two that are alike, three in one, one alone
+    value, low, high = distinct_n_of_sample(TEXTS, 1, 8, clusters=clusters)
+    assert value == of_texts[0]
+    without = [
+        mean_over_all_samples(
+            [text for text, own in zip(TEXTS, clusters, strict=True) if own != left_out], 1, 2
+        )
+        / 8
+        for left_out in range(3)
+    ]
+    # Of g clusters it is (g - 1) / sqrt(g) times their deviation.
+    error = stdev(without) * 2 / math.sqrt(3)
+    assert (high, low) == pytest.approx(
+        (min(1.0, value + 1.96 * error), value - 1.96 * error), abs=1e-4
+    )
+
+
+def test_without_a_large_cluster_there_must_be_a_sample_and_one_text_more():
+    assert distinct_n_of_sample(TEXTS, 1, 8, clusters=np.array([0, 0, 0, 1, 2, 3])) is not None
+    assert distinct_n_of_sample(TEXTS, 1, 8, clusters=np.array([0, 0, 0, 0, 1, 2])) is None
+    assert distinct_n_of_sample(TEXTS, 1, 4, clusters=np.zeros(6, dtype=int)) is None
+    # Without the long text the other has not six words.
+    assert distinct_n_of_sample(["abcdefghij", "kl"], 1, 6) is None
+
+
 def test_more_or_longer_texts_of_the_same_kind_have_the_same_distinct_n_of_a_sample():
     rng = random.Random(4)
     few, many = ([[rng.randrange(50) for _ in range(20)] for _ in range(t)] for t in (60, 240))

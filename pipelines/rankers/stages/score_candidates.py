@@ -15,10 +15,11 @@ from typer import Option
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import run, stage_app
 from genlab.core.progress import progress
-from genlab.core.tables import write_table
+from genlab.core.tables import CLUSTERS, write_table
 from genlab.core.terminal import table, with_ends
 from genlab.ranking import quality
 from genlab.ranking.candidates import SCHEMA, evaluated_queries, score_candidates
+from pipelines.rankers.drawn_units import drawn
 from pipelines.rankers.named_assets import check_all_made, ranker_of, tables_in
 
 app = stage_app()
@@ -52,9 +53,10 @@ def main(
                 scored = score_candidates(queries, loaded.relevance, seed)
                 seconds = time.perf_counter() - start
             write_table(folder / f"{name}.parquet", [scored], SCHEMA)
-            rows = quality.judge(scored)
-            counted = rows["ndcg_10"].count()
-            measured[name] = quality.summarize(rows, seed) | {"n_queries": counted}
+            rows = quality.judge(scored).join(
+                queries.select("query_id", *CLUSTERS), on="query_id", maintain_order="left"
+            )
+            measured[name] = quality.summarize(rows, seed) | quality.count_queries(rows)
             speeds[name] = speed_of(queries, seconds)
     write_json(metrics, measured)
     write_json(speed, speeds)
@@ -83,11 +85,12 @@ def table_of(measured: dict, speeds: dict) -> str:
         [
             name,
             *(with_ends(found[m]) if m in found else "-" for m in quality.MEASURES),
+            drawn({key: n for key, n in found.items() if key.startswith("n_")}),
             f"{speeds[name]['pairs_per_second']:,.0f}",
         ]
         for name, found in measured.items()
     ]
-    return table(rows, ["collection", *quality.MEASURES, "pairs a second"])
+    return table(rows, ["collection", *quality.MEASURES, "intervals draw", "pairs a second"])
 
 
 if __name__ == "__main__":

@@ -85,8 +85,8 @@ def main(
                 key="classify.min_texts",
             )
             save_classifier(classifier, folder, kind)
-            on_train = measure_on_reviews(classifier, kind, rows)
-            numbers[kind] = measure_on_reviews(classifier, kind, test) | {
+            on_train = measure_on_reviews(classifier, kind, rows, seed)
+            numbers[kind] = measure_on_reviews(classifier, kind, test, seed) | {
                 f"train_{name}": on_train[name]["value"] for name in ("accuracy", "balanced")
             }
             check_gain(kind, numbers[kind], min_gain)

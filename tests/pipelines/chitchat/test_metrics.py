@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.chitchat.metrics import (
     WordTokenizer,
+    distinct_numbers,
     generic_share,
     join_rows,
     measure_texts,
@@ -67,6 +68,18 @@ def test_an_interval_over_dialogues_is_wider_than_one_over_turns_that_say_the_sa
     # Standard errors of a share of 100 and of 500 differ by the root of five.
     assert widths[0] / widths[1] == pytest.approx(5**0.5, rel=0.1)
     assert widths[0] == pytest.approx(2 * 1.96 * by_dialogue.std() / 10, rel=0.1)
+
+
+def test_distinct_n_leaves_out_whole_dialogues():
+    rng = np.random.default_rng(3)
+    of_dialogue = [[f"word{n}" for n in rng.integers(0, 40, 12)] for _ in range(30)]
+    # The four replies of a dialogue are alike: as unsure as one of each.
+    texts = [" ".join(words) for words in of_dialogue for _ in range(4)]
+    whole = distinct_numbers(texts, 50, pl.Series([f"d{n // 4}" for n in range(120)]))["distinct_1"]
+    apart = distinct_numbers(texts, 50, pl.Series([f"d{n}" for n in range(120)]))["distinct_1"]
+    assert whole["value"] == apart["value"]
+    widths = [each["high"] - each["low"] for each in (whole, apart)]
+    assert widths[0] == pytest.approx(2 * widths[1], rel=0.1)  # the root of four
 
 
 def test_an_echo_that_never_was_heard_may_still_come():

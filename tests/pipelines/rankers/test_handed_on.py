@@ -97,7 +97,8 @@ def test_every_option_of_score_candidates_arrives_for_each_collection(made, monk
     loaded = noted(monkeypatch, score_candidates, "ranker_of", ranker)
     monkeypatch.setattr(score_candidates, "write_table", lambda *arguments: None)
     scored = noted(monkeypatch, score_candidates, "score_candidates", pl.DataFrame())
-    rows = pl.DataFrame({"ndcg_10": [1.0]})
+    measures = {name: [1.0] for name in score_candidates.quality.MEASURES.values()}
+    rows = pl.DataFrame({"query_id": ["1"]} | measures)
     monkeypatch.setattr(score_candidates.quality, "judge", lambda scored: rows)
     summed = noted(monkeypatch, score_candidates.quality, "summarize", {"mrr": {}})
     monkeypatch.setattr(score_candidates, "table_of", lambda measured, speeds: "")
@@ -106,7 +107,8 @@ def test_every_option_of_score_candidates_arrives_for_each_collection(made, monk
     assert [(each["counts"].name, each["batch_size"]) for each in loaded] == [("a", 9), ("b", 9)]
     assert [each["seed"] for each in scored] == [27, 27]
     assert [each["queries"].height for each in scored] == [2, 2]  # the training query is not judged
-    assert [list(each.values()) for each in summed] == [[rows, 27]] * 2
+    assert [list(each.values())[1] for each in summed] == [27, 27]
+    assert all({"entity", "topic"} < set(each["rows"].columns) for each in summed)
 
 
 def test_the_batch_size_of_probe_arrives_at_the_ranker_and_at_its_memory(made, monkeypatch):
@@ -127,13 +129,13 @@ def test_the_batch_size_of_probe_arrives_at_the_ranker_and_at_its_memory(made, m
 def test_the_seed_of_score_arrives_at_every_bootstrap(made, monkeypatch):
     for folder in ("candidates/r", "probe"):
         Path(folder).mkdir(parents=True)
-    placed = pl.DataFrame({"judge": ["a r"]})
+    placed = pl.DataFrame({"judge": ["a r"], "collection": ["a"], "query_id": ["1"]})
     placed.write_parquet("probe/r.parquet")
     placed.write_parquet("candidates/r/a.parquet")
-    monkeypatch.setattr(summary, "headline_rows", lambda judge, candidates, own: own)
+    monkeypatch.setattr(summary, "headline_rows", lambda judge, candidates, own, queries: own)
     judged = noted(monkeypatch, score.quality, "summarize", {})
     measured = stopped_at(monkeypatch, summary, "measure")
-    words = ["candidates", "probe", "out", "probes", "--seed", 28]
+    words = ["c", "candidates", "probe", "out", "probes", "--seed", 28]
     words += option_words(dict.fromkeys(("metrics", "details", "ladder", "doses"), "m"))
     run_until_there(lambda: invoke(score.app, words))
     assert [list(each.values())[1] for each in (judged[0], measured[0])] == [28, 28]

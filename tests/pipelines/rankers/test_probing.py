@@ -10,9 +10,10 @@ from genlab.ranking.candidates import passages_of_others, score_candidates
 from pipelines.rankers import remembered
 from pipelines.rankers.altered_texts import SCHEMA as SCHEMA_OF_TEXTS
 from pipelines.rankers.altered_texts import Alterations, alter, check_alterations, sizes
+from pipelines.rankers.drawn_units import drawn
 from pipelines.rankers.examples import find_examples
 from pipelines.rankers.probing import SCHEMA, Kind, find_kind, place_texts, score_texts
-from pipelines.rankers.summary import headline_rows, ladder, measure
+from pipelines.rankers.summary import count_drawn, headline_rows, ladder, measure
 
 HOW = Alterations(n_queries=0, repeats=[1, 2, 8], cut_words=[3, 50], seed=4)
 
@@ -233,9 +234,32 @@ def test_gains_and_ladders_are_made_of_these_places(placed):
     }
 
 
+def test_intervals_draw_the_topics_of_queries_that_have_some(placed):
+    # Two queries of a topic that are alike tell no more than one.
+    twins = placed.with_columns(pl.format("{} again", "query_id").alias("query_id"))
+    both = pl.concat([placed, twins]).with_columns(topic=pl.col("query_id").str.head(2))
+    assert count_drawn(placed) == {"n_queries": 7}
+    assert count_drawn(both) == {"n_queries": 14, "n_topics": 7}
+    of_single, of_topics = measure(placed, seed=1), measure(both, seed=1)
+    for found, expected in zip(ends_in(of_topics), ends_in(of_single), strict=True):
+        assert found == pytest.approx(expected)
+    without = measure(placed.with_columns(topic=pl.lit(None, pl.String)), seed=1)
+    assert without == of_single
+    assert drawn(count_drawn(both)) == "7 topics" and drawn(count_drawn(placed)) == "7 queries"
+
+
+def ends_in(measured: tuple[dict, dict[str, dict]]) -> list[dict]:
+    """Return every number of `measure` that has an interval."""
+    doses, probes = measured
+    numbers = [each for found in probes.values() for each in found.values()]
+    return [*doses.values(), *(each for each in numbers if isinstance(each, dict))]
+
+
 def test_rows_hold_the_quality_of_all_queries_and_the_place_of_those_altered(placed):
     candidates = score_candidates(queries_of(), shared_words, 5)
-    rows = headline_rows("lakes words", candidates, placed)
+    topics = queries_of().select("query_id", "entity", topic=pl.lit("lakes"))
+    rows = headline_rows("lakes words", candidates, placed, topics)
+    assert rows["topic"].to_list() == ["lakes"] * 8 and rows["entity"].null_count() == 8
     assert rows["query_id"].to_list() == [f"q{i}" for i in range(8)]
     assert rows["reciprocal_rank"].null_count() == 1 == rows["location"].null_count()
     assert rows["reciprocal_rank"][3] == 0.5

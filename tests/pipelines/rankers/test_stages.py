@@ -83,9 +83,9 @@ def folder(tmp_path_factory):
             "--metrics", "metrics/probe/words.json", "--batch_size", 8,
         )  # fmt: skip
         run(
-            score.app, "data/candidates", "data/probe", "data/score.parquet",
-            "data/probes.parquet", "--metrics", "metrics/score.json", "--details",
-            "metrics/score_details.json", "--ladder", "metrics/ladder.json", "--doses",
+            score.app, "data/fetch/collections", "data/candidates", "data/probe",
+            "data/score.parquet", "data/probes.parquet", "--metrics", "metrics/score.json",
+            "--details", "metrics/score_details.json", "--ladder", "metrics/ladder.json", "--doses",
             "metrics/doses.json", "--seed", 1,
         )  # fmt: skip
         run(

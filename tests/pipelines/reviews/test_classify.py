@@ -66,12 +66,46 @@ def test_any_of_a_reviews_rubrics_is_right_and_those_never_met_are_left_out():
         ["суп суп", "номер номер"], ["Кафе", "Гостиница"], FEATURES, 1.0, True, "reviews", "a.b"
     )
     columns = {"rubrics": [["Кафе", "Гостиница"], ["Кафе"], ["Гостиница"], ["Аптека", "Кафе"]]}
-    table = pl.DataFrame(columns | {"text": ["номер"] * 4, "rating": [1, 1, 2, 3]})
-    found = measure_on_reviews(made, "rubric", table)
+    columns |= {"text": ["номер"] * 4, "organisation": ["", "а", "б", "а"]}
+    table = pl.DataFrame(columns | {"rating": [1, 1, 2, 3]})
+    found = measure_on_reviews(made, "rubric", table, seed=1)
     assert (found["classes"], found["n"], found["n_unknown"]) == (2, 3, 1)
     assert found["accuracy"]["value"] == pytest.approx(2 / 3)
     assert found["constant"] == pytest.approx(2 / 3)  # always Кафе, or always Гостиница
     assert found["balanced"]["value"] == pytest.approx((0.5 + 1) / 2)  # by the first rubric
+
+
+def test_intervals_of_accuracy_draw_organisations():
+    """Two reviews of an organisation that are both right, or both wrong, tell no more than one."""
+    own = [1, 5] * 20
+    predicted = [stars if place % 3 else 3 for place, stars in enumerate(own)]
+    twice, places = predicted * 2, np.tile(np.arange(40), 2)
+    accepted = [[each] for each in own * 2]
+    found = measure_classifier(twice, accepted, own * 2, own * 2, places, seed=1)
+    single = measure_classifier(predicted, accepted[:40], own, own, np.arange(40), seed=1)
+    independent = measure_classifier(twice, accepted, own * 2, own * 2)
+    for name in ("accuracy", "balanced", "stars_1", "stars_5"):
+        assert found[name] == pytest.approx(single[name], rel=0.01)
+        assert found[name]["value"] == pytest.approx(independent[name]["value"])
+        widths = [each[name]["high"] - each[name]["low"] for each in (found, independent)]
+        assert 1.3 < widths[0] / widths[1] < 1.8  # the root of 2, and a longer t of 20
+
+
+def test_organisations_are_counted_where_they_bring_reviews_together():
+    made = train_classifier(
+        ["суп суп", "номер номер"], ["Кафе", "Гостиница"], FEATURES, 1.0, True, "reviews", "a.b"
+    )
+    table = pl.DataFrame(
+        {"rubrics": [["Кафе"], ["Гостиница"]] * 4, "text": ["номер"] * 8, "rating": [1] * 8}
+    )
+    for names, counted in (
+        (["а", "а", "б", "б", "в", "в", "", ""], 5),  # two that are not known: one each
+        (["а"] * 8, None),
+        ([""] * 8, None),
+        (list("абвгдежз"), None),
+    ):
+        rows = table.with_columns(organisation=pl.Series(names))
+        assert measure_on_reviews(made, "rubric", rows, 1).get("n_organisations") == counted
 
 
 def test_rubrics_are_counted_by_the_first_of_a_review():

@@ -30,7 +30,7 @@ from pipelines.reviews.keywords import Rules, weigh_keywords
 from pipelines.reviews.metrics import keyword_recall, score_texts
 from pipelines.reviews.schemas import GENERATE_SCHEMA, KEYWORD_SCHEMA, SCORE_SCHEMA
 from pipelines.reviews.stages import score
-from pipelines.reviews.summary import five_and_others, plot_by_rating, summarize
+from pipelines.reviews.summary import five_and_others, plot_by_rating, summarize, table_of
 from tests.handed_on import noted
 from tests.pipelines.reviews.tiny_reviews import make_table, run_classify
 from tests.project_copy import ROOT
@@ -205,6 +205,43 @@ def test_intervals_are_of_units_within_ratings():
     ends = macro["keyword_recall"]["low"], macro["keyword_recall"]["high"]
     room = wilson_interval(0, 5)[1] / 2
     assert ends == (pytest.approx(0.5 - room), pytest.approx(0.5 + room))
+
+
+def test_intervals_draw_organisations_with_their_texts_of_all_ratings():
+    """Two texts of an organisation that fare alike tell no more than one."""
+    ratings = [1] * 20 + [5] * 20
+    numbers = np.random.default_rng(3).random(40)
+    values = {"keyword_recall": numbers, "rating_recovered": (numbers > 0.4).astype(float)}
+    values |= {"loss": 5 + numbers, "n_read_tokens": [4] * 40, "n_bytes": [8] * 40}
+    alone = scored_arm("full", ratings, **values)
+    twins = pl.concat([alone, alone]).with_columns(
+        organisation=pl.Series([f"place {row}" for row in range(40)] * 2)
+    )
+    of_texts, of_places = (
+        summarize(frame, 10, seed=1)["study"]["full"] for frame in (alone, twins)
+    )
+    assert of_places["corpus"]["n_organisations"] == 40
+    assert "n_organisations" not in of_texts["corpus"]
+    for part, name in (
+        *(("macro", name) for name in ("keyword_recall", "rating_recovered")),
+        *(("stars_5", name) for name in ("keyword_recall", "rating_recovered")),
+        *(("corpus", name) for name in ("perplexity", "corpus_bits_per_byte")),
+    ):
+        found, expected = of_places[part][name], of_texts[part][name]
+        assert found["value"] == pytest.approx(expected["value"])
+        assert width(found) == pytest.approx(width(expected), rel=0.15), name
+    distinct = [each["corpus"]["corpus_distinct_1"] for each in (of_texts, of_places)]
+    assert width(distinct[0]) == pytest.approx(width(distinct[1]), rel=0.15)
+    told = table_of({"full": of_places})
+    assert "Intervals draw the 40 organisations anew, with all texts of each." in told
+    assert "no two are known to be of one organisation" in table_of({"full": of_texts})
+    points = [plot_by_rating(frame, "study", "keyword_recall", 1) for frame in (alone, twins)]
+    for one, other in zip(*points, strict=True):
+        assert width(other) == pytest.approx(width(one), rel=0.15)
+
+
+def width(numbers: dict) -> float:
+    return numbers["high"] - numbers["low"]
 
 
 def test_perplexity_is_of_all_tokens_together():

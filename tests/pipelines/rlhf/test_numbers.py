@@ -13,7 +13,6 @@ from pipelines.rlhf.metrics import (
     COLUMNS,
     linear_root,
     peak_step,
-    spread,
     spread_of_sets,
     summarize,
     summarize_gains,
@@ -21,6 +20,7 @@ from pipelines.rlhf.metrics import (
 from pipelines.rlhf.overoptimisation import (
     fit_gain,
     gain_at,
+    linear_turn,
     read_at,
     residual_deviation,
     turning_interval,
@@ -36,7 +36,13 @@ from pipelines.rlhf.policies_compared import (
     rl_points,
 )
 from pipelines.rlhf.readme_tables import make_tables
-from pipelines.rlhf.reward_quality import clustered, measure_calibration, pair_scores
+from pipelines.rlhf.reward_quality import (
+    clustered,
+    measure_calibration,
+    measure_trainings,
+    over_both,
+    pair_scores,
+)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 6])
@@ -73,28 +79,60 @@ def test_a_fit_finds_the_curve_its_points_were_drawn_from(form, turn):
 
 
 def test_the_turning_point_has_an_interval_of_those_trainings_that_turn():
-    found = turning_interval([1.0, 2.0, 4.0, np.inf, 9.0], [5.0] * 5)
+    turns = [1.0, 2.0, 4.0, np.inf, 9.0]
+    alike = [np.full(5, np.log(min(turn, 99.0))) for turn in turns]
+    found = turning_interval(turns, [5.0] * 5, alike, 7)
     # Student's t on log 1, 2, 4: mean log 2, deviation log 2, 4.303 for two degrees of freedom.
     half = 4.3026527 * np.log(2) / np.sqrt(3)
     assert found["trainings"] == 5 and found["turn"] == 3
     assert found["value"] == pytest.approx(2.0)
     assert (found["low"], found["high"]) == pytest.approx((2 * np.exp(-half), 2 * np.exp(half)))
-    assert "low" not in turning_interval([1.0, 2.0], [5.0, 5.0])
+    assert "low" not in turning_interval([1.0, 2.0], [5.0, 5.0], alike[:2], 7)
+    without = [np.where(np.arange(5) == 3, np.nan, each) for each in alike]
+    assert "low" not in turning_interval(turns, [5.0] * 5, without, 7)  # one more prompt, no turn
+
+
+def test_the_turning_point_is_for_other_prompts_too():
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, 0.5, 100)
+    of_prompts = np.log(2) + noise - noise.mean()
+    found = turning_interval([2.0] * 3, [5.0] * 3, [of_prompts] * 3, 7)
+    low, high = bootstrap_interval(of_prompts, seed=7)
+    assert (found["low"], found["high"]) == pytest.approx((np.exp(low), np.exp(high)))
+    apart = [of_prompts + shift for shift in (-0.3, 0.0, 0.3)]
+    wider = turning_interval([2.0] * 3, [5.0] * 3, apart, 7)
+    half = 4.3026527 * 0.3 / np.sqrt(3)  # of the trainings, joined to the prompts' as squares
+    assert np.log(wider["high"] / 2) == pytest.approx(np.hypot(half, high - np.log(2)))
+
+
+def test_what_a_prompt_does_to_the_turning_point_is_found_by_leaving_it_out():
+    rng = np.random.default_rng(1)
+    d = np.repeat(np.linspace(0.5, 3, 4)[:, None], 6, axis=1)
+    gains = gain_at(d, 2.0, 1.5, "rl") + rng.normal(0, 0.05, d.shape)
+    values = linear_turn(d, gains, "rl")
+    a, b = fit_gain(d.mean(axis=1), gains.mean(axis=1), "rl")
+    assert values.mean() == pytest.approx(a / b - 1)
+    kept = np.arange(6) != 2
+    a, b = fit_gain(d[:, kept].mean(axis=1), gains[:, kept].mean(axis=1), "rl")
+    others = np.array(
+        [np.log(turning_point(*fit_gain(d[:, 0], np.delete(gains, i, 1).mean(axis=1), "rl"), "rl"))
+         for i in range(6)]
+    )  # fmt: skip
+    assert values[2] == pytest.approx(values.mean() + 5 * (others.mean() - (a / b - 1)))
+    flat = linear_turn(d, d * 1.0, "rl")  # the gain goes on rising
+    assert np.isnan(flat).all() and np.isnan(linear_turn(d[:, :2], gains[:, :2], "rl")).all()
 
 
 def test_a_training_turns_within_the_distances_of_its_own_and_not_of_the_shortest():
-    found = turning_interval([1.0, 3.0, 3.0], [2.0, 4.0, 2.0])
+    found = turning_interval([1.0, 3.0, 3.0], [2.0, 4.0, 2.0], [np.zeros(3)] * 3, 7)
     assert found["turn"] == 2 and found["value"] == pytest.approx(np.sqrt(3))
     points = []
     for seed, end in (("1", 2.0), ("2", 4.0)):  # d (2 - log d) turns at e = 2.72
         d = np.linspace(0.5, end, 4)
         truths = gain_at(d, 2.0, 1.0, "rl")
-        points += [
-            Point("main", seed, i, float(x), 0, float(y))
-            for i, (x, y) in enumerate(zip(d, truths, strict=True))
-        ]
-    starts = {seed: Point("start", seed, 0, 0.0, 0, 0.0) for seed in ("1", "2")}
-    turn = fit_trainings(points, starts, "rl")["turning_point"]
+        points += [point("main", seed, i, d[i], truths[i]) for i in range(4)]
+    starts = {seed: point("start", seed, 0, 0.0, 0.0) for seed in ("1", "2")}
+    turn = fit_trainings(points, starts, "rl", 7)["turning_point"]
     assert (turn["trainings"], turn["turn"]) == (2, 1)
     assert turn["value"] == pytest.approx(np.e)
 
@@ -103,9 +141,10 @@ def test_a_fit_says_how_far_its_points_lie_from_it():
     d, gain = np.array([1.0, 1.0, 2.0, 2.0]), np.array([0.9, 1.1, 0.4, 0.6])
     a, b = fit_gain(d, gain, "best_of_n")  # through the means, 0.1 from each: sqrt(0.04 / 2)
     assert residual_deviation(d, gain, a, b, "best_of_n") == pytest.approx(np.sqrt(0.02))
-    points = [Point("best_of", "1", i, d[i], 0, gain[i]) for i in range(4)]
-    starts = {"1": Point("best_of", "1", 1, 0.0, 0, 0.0)}
-    assert fit_trainings(points, starts, "best_of_n")["residual_sd"] == pytest.approx(np.sqrt(0.02))
+    points = [point("best_of", "1", i, d[i], gain[i]) for i in range(4)]
+    starts = {"1": point("best_of", "1", 1, 0.0, 0.0)}
+    fitted = fit_trainings(points, starts, "best_of_n", 7)
+    assert fitted["residual_sd"] == pytest.approx(np.sqrt(0.02))
 
 
 def test_a_value_between_two_points_is_on_the_line_and_none_outside():
@@ -197,13 +236,6 @@ def test_a_peak_is_the_step_of_the_highest_mean_over_trainings():
     rows = pl.DataFrame({"step": [1, 1, 2, 2], "truth": [0.0, 3.0, 1.0, 1.0]})
     assert peak_step(rows) == 1
     assert peak_step(rows.with_columns(truth=pl.lit(None, pl.Float64))) == 2
-
-
-def test_the_spread_over_trainings_is_students():
-    found = spread(np.array([1.0, 2.0, 3.0]))["seeds"]
-    assert found["value"] == 2 and found["high"] == pytest.approx(2 + 4.3026527 / np.sqrt(3))
-    assert spread(np.array([1.0])) == {}
-    assert spread(np.full(5, 1.87373)) == {}  # one model in the place of five
 
 
 def trainings_of(n_trainings, n=200, shift=0.0):
@@ -331,11 +363,47 @@ def test_an_accuracy_stays_between_0_and_1_and_is_not_certain():
     assert 0 <= found["low"] < found["value"] < found["high"] <= 1
 
 
+def test_an_accuracy_over_trainings_is_for_other_prompts_and_other_trainings():
+    rng = np.random.default_rng(5)
+    prompts = [f"{i // 3}" for i in range(120)]
+    first, second = (scored(rng.normal(0.3, 1, 120), prompts) for _ in range(2))
+    # One and the same training three times: nothing but the prompts varies.
+    same = measure_trainings([first] * 3, seed=1)
+    alone = clustered(first, "right", seed=1)
+    assert same["accuracy"]["all"] == pytest.approx(alone | {"ceiling": 0.8})
+    calibration, _ = measure_calibration(first, seed=1)
+    assert same["brier"] == pytest.approx(calibration["brier"])
+    assert same["calibration_error"] == pytest.approx(calibration["calibration_error"])
+    # Trainings that differ by more than prompts explain widen it beyond that of the mean.
+    worse = first.with_columns(right=pl.col("right") * 0, margin=-pl.col("margin").abs())
+    apart = measure_trainings([first, worse], seed=1)["accuracy"]["all"]
+    assert apart["value"] == pytest.approx(alone["value"] / 2)
+    assert apart["high"] - apart["low"] > 0.9  # Student's t of two trainings
+    both = measure_trainings([first, second], seed=1)["accuracy"]["all"]
+    shares = [clustered(each, "right", 1)["value"] for each in (first, second)]
+    assert both["value"] == pytest.approx(np.mean(shares)) and both["prompts"] == 40
+    assert measure_trainings([first], seed=1) == {}
+
+
+def test_a_part_with_other_prompts_in_each_training_is_a_mean_of_its_ratios():
+    first = scored([1.0, -1.0, 2.0, 1.0], list("aabc"))
+    second = scored([1.0, 1.0], list("cd"))
+    found = over_both([first, second], "right", seed=1)
+    assert found["value"] == pytest.approx((0.75 + 1) / 2) and found["prompts"] == 4
+    assert 0 <= found["low"] < found["value"] < found["high"] <= 1
+    few = over_both([first.head(2), second.head(0).vstack(first.head(2))], "right", seed=1)
+    assert few == {"value": 0.5, "pairs": 2, "prompts": 1}  # of one prompt nothing varies
+
+
 def test_calibration_is_brier_and_error_by_hand():
     margin = np.log(3)  # says 0.75
     pairs = scored([margin, margin, margin, -margin], list("abcd"))
-    numbers, points = measure_calibration(pairs)
-    assert numbers["brier"] == pytest.approx((3 * 0.0625 + 0.5625) / 4)
+    numbers, points = measure_calibration(pairs, seed=1)
+    brier, error = numbers["brier"], numbers["calibration_error"]
+    assert brier["value"] == pytest.approx((3 * 0.0625 + 0.5625) / 4)
+    # Of four pairs, each its own bin: three are 0.25 better than said, one is 0.75 worse.
+    assert error["value"] == pytest.approx((3 * 0.25 + 0.75) / 4)
+    assert brier["low"] < brier["value"] < brier["high"] and brier["prompts"] == 4
     assert sum(point["pairs"] for point in points) == 4
     assert all(point["said"] == pytest.approx(0.75) for point in points)
 
@@ -350,7 +418,8 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
         "best_of": {"a": 2.0, "b": 0.25, "turning_point": {"trainings": 5, "turn": 0}},
         "main": {"peak_step": 12, "fit": fit, "at_equal_kl": equal | {"rl_minus_best_of": ends}},
     }
-    quality = {"trainings": {"17": {"accuracy": {"all": ends | {"pairs": 1200, "ceiling": 0.8}}}}}
+    accuracy = {"all": ends | {"pairs": 1200, "ceiling": 0.8}}
+    alone = {"trainings": {"17": {"accuracy": accuracy, "calibration": {}}}, "over_trainings": {}}
     names = ("truth", "proxy", "kl", "wrong", "win", "language_loss")
     wide = {"value": 0.5, "low": 0.0, "high": 1.0}
     summaries = {"main_end": {name: {"prompts": ends, "seeds": wide} for name in names}}
@@ -361,7 +430,7 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
     }  # fmt: skip
     points = [Point("start", "1", 0, 0.0, 0.5, 1.0), Point("start", "2", 0, 0.0, 0.5, 1.0)]
     points += [Point("main", "1", 4, 1.0, 1.5, 2.0), Point("main", "2", 4, 3.0, 1.5, 0.5)]
-    tables = make_tables(points, "main", summaries, compared, quality)
+    tables = make_tables(points, "main", summaries, compared, alone)
     in_ends, in_wide = "0.500 (0.250 to 0.750)", "0.500 (0.000 to 1.000)"
     assert tables["answers"][1:] == [
         ["main end", *[in_wide] * 6],
@@ -384,7 +453,10 @@ def test_readmes_tables_say_where_the_truth_turns_and_what_equal_distance_gives(
     assert row == ["main", "distance, d = 2.00", "1.500", "", "", "1.750", "1.250",
                    "0.500 (0.250 to 0.750)"]  # fmt: skip
     (row,) = tables["reward_model"][1:]
-    assert row == ["all", "1,200", "0.500", "0.500 (0.250 to 0.750)", "0.800"]
+    assert row == ["all", "1,200", "0.500", in_ends, "0.800"]
+    several = alone | {"over_trainings": {"accuracy": {"all": accuracy["all"] | wide}}}
+    (row,) = make_tables([], "main", {}, {}, several)["reward_model"][1:]
+    assert row == ["all", "1,200", "0.500", in_wide, "0.800"]
     assert (
         make_tables([], "main", {}, {}, {"note": "nothing"})["reward_model"]
         == tables["reward_model"][:1]
