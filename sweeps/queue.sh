@@ -1,7 +1,8 @@
 # Sourced by the sweeps: queue NAME -S KEY=A,B runs one experiment per value, named NAME-1, NAME-2
 # ... (kept under .git as revisions, nothing in the workspace changes), and shows what they changed.
-# METRIC names the metric that is shown. Exits non-zero if one failed; the others are kept. Put
-# further `-S KEY=VALUE` after the script's name to set them in every experiment.
+# METRIC names the metric or group that is shown; none: of a sweep that scores nothing. Exits
+# non-zero if one failed; the others are kept. Put further `-S KEY=VALUE` after the script's name to
+# set them in every experiment.
 
 # --help prints what the sweep asks; nothing is queued.
 if [[ " $* " == *" --help "* ]]; then
@@ -25,7 +26,9 @@ queue() {
     { grep -x "$name\(-[0-9]*\)\?" || true; } | sort -u | xargs -r dvc exp remove
   PYTHONPATH=$root python -m genlab queue -- --name "$name" "$@" "${EXTRA[@]}"
   dvc exp run --run-all
-  PYTHONPATH=$root python -m genlab show ${METRIC:+--metric "$METRIC"}
+  if [[ ${METRIC:-} != none ]]; then
+    PYTHONPATH=$root python -m genlab show ${METRIC:+--metric "$METRIC"}
+  fi
   if dvc queue status | grep -w "$name\(-[0-9]*\)\?" | grep -w Failed; then
     echo "error: the experiments above failed; see why with: dvc queue logs THEIR-NAME" >&2
     return 1

@@ -32,14 +32,22 @@ app = stage_app()
 def scores_of(content: dict, metric: str) -> dict[str, object]:
     """Return group -> the metric's value, "" for one outside any group; {} if it is not there.
 
-    A value may stand alone or, with its interval, under `value`.
+    A value may stand alone or, with its interval, under `value`. What is no metric's name may be a
+    group's, alone or after those it stands in: then its metrics are returned, or that one metric.
     """
-    found = {}
-    for key, value in flatten(content).items():
-        group, _, name = f".{key}".removesuffix(".value").rpartition(".")
-        if name == metric:
-            found[group.removeprefix(".")] = value
-    return found
+    values = {key.removesuffix(".value"): value for key, value in flatten(content).items()}
+    named = {key.rpartition(".")[0]: v for key, v in values.items() if is_last(metric, key)}
+    inside = {
+        key.removeprefix(metric).removeprefix("."): value
+        for key, value in values.items()
+        if f"{key}.".startswith(f"{metric}.")
+    }
+    return named or inside
+
+
+def is_last(name: str, key: str) -> bool:
+    """Say whether a dotted key ends with a name."""
+    return key.rpartition(".")[2] == name
 
 
 def names_of_metrics(content: dict) -> list[str]:
@@ -122,8 +130,8 @@ def workspace_doubt() -> str:
 def main(
     metric: str | None = typer.Option(
         None,
-        help="a name in metrics/score.json, shown for each of its groups; if not given, the "
-        "first of rows.shown in claims.yaml",
+        help="a name in metrics/score.json, shown for each of its groups; or a group (GROUP, or "
+        "GROUP.NAME for one metric of it); if not given, the first of rows.shown in claims.yaml",
     ),
 ) -> None:
     """Print the experiments with one metric and the params they changed."""

@@ -9,7 +9,6 @@ small, and how many there are of these is said.
 
 import json
 import math
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,14 @@ import numpy as np
 from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import table
+from genlab.experiments.revisions import experiments_of_head, read_bytes
 from genlab.report.charts import CONFIG, GRAMMAR
 
 app = stage_app()
 
 OUTPUT = Path("metrics/overfitting.json")
 TABLE = Path("metrics/readme/overfitting.json")
+TRAINING = Path("metrics/train/dialogue.json")
 NAME = "chitchat-sizes"
 N_RESAMPLES = 10_000
 
@@ -50,14 +51,11 @@ def fit_slope(points: list[dict], seed: int = 17) -> dict[str, float]:
 
 def read_points() -> list[dict]:
     """Return a point of every experiment of the sweep: its numbers of training."""
-    command = ["dvc", "exp", "list", "--name-only"]
-    names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     points = []
-    for name in sorted(each for each in names if each.startswith(NAME)):
-        path = "./metrics/train/dialogue.json"
-        shown = subprocess.run(["git", "show", f"{name}:{path}"], capture_output=True, text=True)
-        if shown.returncode == 0:
-            points.append({"experiment": name, **json.loads(shown.stdout)["training"]})
+    for name, commit in sorted(experiments_of_head().items()):
+        if name.startswith(f"{NAME}-"):
+            numbers = json.loads(read_bytes(TRAINING, commit))["training"]
+            points.append({"experiment": name, **numbers})
     return points
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from genlab.experiments.show import (
     shortened,
     workspace_doubt,
 )
-from tests.project_copy import change_params, commit, start_git
+from tests.project_copy import ROOT, change_params, commit, start_git
 from tests.tiny_pipeline import enter, make_repository
 
 SCORES = {"labse": {"average_loc": 3.35612, "top_1": 0.35}, "texts": {"n": 7}}
@@ -42,6 +43,26 @@ def test_a_metric_may_have_an_interval_and_no_group():
     content = {"recall": {"value": 0.5, "low": 0.4}, "a": {"recall": {"value": 0.75, "low": 0.1}}}
     assert scores_of(content, "recall") == {"": 0.5, "a": 0.75}
     assert scores_of(content, "low") == {"recall": 0.4, "a.recall": 0.1}
+
+
+def test_a_group_shows_its_metrics_and_a_path_one_of_them():
+    content = {"arms": {"one": {"truth": {"value": 0.5, "low": 0.4}, "kl": 2.0}}, "kl": 1.0}
+    assert scores_of(content, "arms.one.truth") == {"": 0.5, "low": 0.4}
+    assert scores_of(content, "arms.one.kl") == {"": 2.0}
+    assert scores_of(content, "arms") == {"one.truth": 0.5, "one.truth.low": 0.4, "one.kl": 2.0}
+    assert scores_of(content, "arm") == scores_of(content, "arms.on") == {}
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [path.relative_to(ROOT) for path in sorted(ROOT.glob("sweeps/*.sh"))]
+    + [path.relative_to(ROOT) for path in sorted(ROOT.glob("pipelines/*/sweeps/*.sh"))],
+    ids=str,
+)
+def test_a_sweep_shows_what_the_committed_run_has(sweep):
+    content = json.loads((ROOT / sweep.parents[1] / show.SCORES).read_text())
+    for metric in re.findall(r"^METRIC=(\S+)", (ROOT / sweep).read_text(), re.M):
+        assert metric == "none" or scores_of(content, metric)
 
 
 def test_an_unknown_metric_is_an_error_that_names_those_there_are():

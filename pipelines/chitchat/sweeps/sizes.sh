@@ -6,7 +6,7 @@
 set -euo pipefail
 . "$(dirname "$0")/../../../sweeps/queue.sh"
 cd "$(dirname "$0")/.."
-METRIC=training queue chitchat-sizes -S 'compared.arms=[dialogue]' \
+METRIC=none queue chitchat-sizes -S 'compared.arms=[dialogue]' \
   -S train.epochs=12 -S train.early_stopping_patience=1 -S train.warmup_steps=0 \
   -S train.n_dialogues=38,75,150,300,600 -S train.seed=17,18,19 \
   train@dialogue

@@ -1,11 +1,13 @@
 """The slope of the overfitting epoch against the size of the data."""
 
+import json
 import re
 
 import pytest
 
 from genlab.core.program import InputError
-from pipelines.chitchat.overfitting import draw_points, fit_slope, table_of
+from pipelines.chitchat import overfitting
+from pipelines.chitchat.overfitting import draw_points, fit_slope, read_points, table_of
 
 
 def points(*pairs: tuple[int, int]) -> list[dict]:
@@ -39,6 +41,17 @@ def test_the_table_and_the_picture_show_every_training_and_what_did_not_overfit(
     picture = draw_points(found, slope)
     assert picture.startswith("<svg") and "replies learnt from" in picture
     assert len(re.findall(r'<path[^>]* d="M[^"]*A', picture)) == 4  # a circle a training
+
+
+def test_the_points_are_the_experiments_of_the_sweep(monkeypatch):
+    held = {f"commit {n}": {"training": {"replies": 100 * n}} for n in (1, 2, 3)}
+    made = {"chitchat-sizes-1": "commit 1", "chitchat-sizes-10": "commit 2", "other-1": "commit 3"}
+    monkeypatch.setattr(overfitting, "experiments_of_head", lambda: made)
+    monkeypatch.setattr(overfitting, "read_bytes", lambda _, commit: json.dumps(held[commit]))
+    assert read_points() == [
+        {"experiment": "chitchat-sizes-1", "replies": 100},
+        {"experiment": "chitchat-sizes-10", "replies": 200},
+    ]
 
 
 def test_one_size_has_no_slope():
