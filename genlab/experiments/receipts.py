@@ -27,6 +27,7 @@ import platform
 import re
 import subprocess
 import tomllib
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -56,15 +57,20 @@ ASK_FOR_ACCELERATORS = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader
 PATIENCE_SECONDS = 20  # a GPU that was asleep takes some
 
 
-def make_receipt(params: Path, data: list[Path]) -> dict:
+def make_receipt(params: Path, data: list[Path], left_over: Collection[Path] = ()) -> dict:
     """Return the receipt of a run: params, data by path, Python, packages, hardware.
 
-    Data are files or folders below the folder of `params`, and are named relative to it. Raises
-    InputError for one that is not there or elsewhere, and if `params` is no YAML mapping.
+    Data are files or folders below the folder of `params`, and are named relative to it; left_over:
+    what lies in them and is not of this run. Raises InputError for one that is not there or
+    elsewhere, and if `params` is no YAML mapping.
     """
     return {
         "params": describe_params(params),
-        "data": {name_below(params.parent, path): hash_of(path) for path in sorted(data)},
+        "data": {
+            name_below(params.parent, path): hash_of(path, left_over)
+            for path in sorted(data)
+            if path not in left_over
+        },
         "python": platform.python_version(),
         "packages": versions_of(required_packages(PYPROJECT.read_text(encoding="utf-8"))),
         "hardware": describe_hardware(),
@@ -109,13 +115,18 @@ def name_below(folder: Path, path: Path) -> str:
     return Path(name).as_posix()
 
 
-def hash_of(path: Path) -> str:
-    """Return the sha256 of a file's bytes, or of a folder's sorted file names and their sha256."""
+def hash_of(path: Path, left_over: Collection[Path] = ()) -> str:
+    """Return the sha256 of a file's bytes, or of a folder's sorted file names and their sha256.
+
+    left_over: what in the folder does not count.
+    """
     if path.is_file():
         return sha256_of(path)
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; `dvc repro` makes it")
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    for name in [name for name, file in files.items() if {file, *file.parents} & {*left_over}]:
+        del files[name]
     lines = [f"{hash_of(file)}  {name}\n" for name, file in sorted(files.items())]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

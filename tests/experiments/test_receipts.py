@@ -62,6 +62,18 @@ def test_data_are_hashed_by_their_bytes_and_a_folder_by_names_and_hashes(run):
     assert receipt_of(run)["data"] == {"data/model": folder, "data/rows.parquet": sha256(b"rows")}
 
 
+def test_what_is_left_of_another_run_does_not_count(run):
+    before = receipt_of(run)["data"]
+    (run / "data/model/old").mkdir()
+    (run / "data/model/old/weights").touch()
+    (run / "data/old.parquet").touch()
+    old = [run / "data/model/old", run / "data/old.parquet"]
+    data = [run / "data/rows.parquet", run / "data/model", run / "data/old.parquet"]
+    assert make_receipt(run / "params.yaml", data, old)["data"] == before
+    assert make_receipt(run / "params.yaml", data)["data"].keys() > before.keys()
+    assert receipt_of(run)["data"] != before
+
+
 def test_a_folder_is_hashed_as_sha256sum_would(run):
     command = "find * -type f | LC_ALL=C sort | xargs sha256sum | sha256sum"
     printed = subprocess.check_output(command, shell=True, cwd=run / "data/model", text=True)
