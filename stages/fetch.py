@@ -89,8 +89,7 @@ def base(
         loss = make_base(origin.made_from, tokenizer_folder, output, n_passages, sizes)
         commit, counts = "none", {"pretraining_loss": loss}
     else:
-        where = (origin.source, origin.path, origin.hub_id, origin.revision)
-        commit, counts = fetch_folder(*where, output, tokenizer_folder)
+        commit, counts = fetch_folder(*origin.where, output, tokenizer_folder)
     counts["parameters"] = load_causal_model(output).num_parameters()
     write_json(metrics, counts)
     write_manifest(manifest, origin.source, origin.asset, commit, output)
