@@ -19,11 +19,10 @@ from genlab.core.tables import write_table
 from genlab.mini.t5 import Sizes, check_sizes
 from genlab.sources.bad_rows import BadRows, BadRowsAre
 from genlab.sources.bundled import check_model_origin
-from genlab.sources.decoding import Encoding
 from genlab.sources.manifests import with_progress, write_manifest
 from genlab.sources.source import ModelOrigin, ModelSource, Origin, Source
-from pipelines.reviews.review_files import ReviewCounts, fetch_reviews
-from pipelines.reviews.review_layouts import Columns, ReviewFormat
+from pipelines.reviews.review_files import Reading, ReviewCounts, fetch_reviews
+from pipelines.reviews.review_layouts import Columns
 from pipelines.reviews.review_prompts import check_template
 from pipelines.reviews.schemas import REVIEW_SCHEMA
 
@@ -48,22 +47,17 @@ def corpus(
     metrics: Annotated[Path, Option(help="JSON of counts")],
     manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
     origin: Origin,
-    format: Annotated[ReviewFormat, Option(help="file: how it is written; auto recognises it")],
-    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
+    reading: Reading,
     columns: Columns,
     bad_rows: Annotated[
         BadRowsAre, Option(help="stop at a row that is no review, or drop and count")
     ],
-    n_reviews: Annotated[int, Option(min=0, help="0: all there are; mini: at least 1")],
-    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch the reviews as one table."""
     check_corpus(columns)
     bad = BadRows(are_dropped=bad_rows is BadRowsAre.drop)
     counts = ReviewCounts()
-    frames, commit = fetch_reviews(
-        origin, format, encoding, columns, n_reviews, seed, bad, counts.files
-    )
+    frames, commit = fetch_reviews(origin, reading, columns, bad, counts.files)
     shown = with_progress(frames, "fetching the reviews", "reviews")
     n_rows = write_table(output, map(counts.add, shown), REVIEW_SCHEMA)
 
