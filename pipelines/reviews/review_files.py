@@ -20,6 +20,7 @@ from genlab.sources.bad_rows import BadRow, BadRows
 from genlab.sources.corpus_frames import frames_of, hub_rows, names_of
 from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import with_files
 from genlab.sources.source import Origin, Source
 from genlab.sources.text_files import all_of, check_text, shown
 from pipelines.reviews import mini_reviews
@@ -54,13 +55,13 @@ class ReviewCounts:
         if empty := [str(stars) for stars in STARS if not self.ratings[stars]]:
             print(f"warning: no review has {', '.join(empty)} stars", file=sys.stderr)
         bad = {"total": bad_rows.counts.total(), **dict(sorted(bad_rows.counts.items()))}
-        return {
+        numbers = {
             "reviews": self.ratings.total(),
             "bad_rows": bad,
             "organisations": len(self.organisations - {""}),
             "ratings": {f"stars_{stars}": self.ratings[stars] for stars in STARS},
-            **({"files": dict(self.files)} if self.files else {}),
         }
+        return with_files(numbers, self.files)
 
 
 @dataclass(frozen=True)

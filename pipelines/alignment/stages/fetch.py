@@ -21,6 +21,7 @@ from genlab.mini.bert import ClassifierRecipe
 from genlab.mini.gpt2 import Sizes, check_sizes
 from genlab.preference.reward_folders import RewardOrigin
 from genlab.sources.bundled import check_model_origin
+from genlab.sources.file_text import with_files
 from genlab.sources.source import ModelOrigin, ModelSource
 from pipelines.alignment.labelled_texts import CorpusSource, Reading, fetch_texts
 from pipelines.alignment.schemas import TEXT_SCHEMA, count_texts
@@ -54,8 +55,8 @@ def corpus(
     frames = fetch_texts(source, path, hub_id, revision, reading, dropped, files)
     write_table(output, frames, TEXT_SCHEMA)
     counts = count_texts(pl.read_parquet(output, columns=["split", "is_positive"]))
-    read = {"files": dict(files)} if files else {}
-    write_json(metrics, counts | {"left_out": {"total": dropped.total(), **dropped}} | read)
+    left_out = {"total": dropped.total(), **dropped}
+    write_json(metrics, with_files(counts | {"left_out": left_out}, files))
 
 
 def check_base(origin: ModelOrigin, sizes: Sizes) -> None:

@@ -19,7 +19,8 @@ from genlab.core.tables import write_table
 from genlab.mini.gpt2 import Sizes, check_sizes
 from genlab.sources.bad_rows import BadRows, BadRowsAre
 from genlab.sources.bundled import check_model_origin
-from genlab.sources.manifests import with_progress, write_manifest
+from genlab.sources.file_text import with_files
+from genlab.sources.manifests import Manifest, with_progress, write_manifest
 from genlab.sources.source import ModelOrigin, ModelSource, Origin
 from pipelines.chitchat.dialogue_files import Reading, fetch_dialogues
 from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
@@ -34,7 +35,7 @@ SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
 def corpus(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of counts")],
-    manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
+    manifest: Manifest,
     origin: Origin,
     reading: Reading,
     bad_rows: Annotated[
@@ -57,7 +58,7 @@ def corpus(
     n_rows = write_table(output, shown, DIALOGUE_SCHEMA)
 
     counts = {"dialogues": n_rows, "turns": n_turns, "bad_rows": bad.counts.total()}
-    write_json(metrics, counts | ({"files": dict(files)} if files else {}))
+    write_json(metrics, with_files(counts, files))
     write_manifest(manifest, origin.source, origin.asset, commit, output, rows=n_rows)
 
 
@@ -73,7 +74,7 @@ def check_base(origin: ModelOrigin, n_dialogues: int, sizes: Sizes) -> None:
 def base(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of its size, and of its training")],
-    manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
+    manifest: Manifest,
     origin: ModelOrigin,
     n_dialogues: Annotated[int, Option(min=100, help="mini: dialogues to pretrain on")],
     sizes: Sizes,

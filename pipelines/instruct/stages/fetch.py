@@ -17,6 +17,7 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.t5 import Sizes, check_sizes
 from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import with_files
 from genlab.sources.source import Source
 from pipelines.instruct.pretraining import Pretraining, check_spans
 from pipelines.instruct.schemas import PAGE_SCHEMA, TASK_SCHEMA
@@ -55,7 +56,7 @@ def tasks(
     write_table(output, [fetched_tasks.task_rows(found)], TASK_SCHEMA)
     copy_templates(templates, templates_output)
     counts = {"examples": fetched_tasks.count_examples(found)}
-    write_json(metrics, counts | ({"files": dict(files)} if files else {}))
+    write_json(metrics, with_files(counts, files))
 
 
 @app.command()
@@ -83,7 +84,7 @@ def crawl(
     write_table(output, [pl.DataFrame(pages, PAGE_SCHEMA, orient="row")], PAGE_SCHEMA)
     n_characters = sum(len(text) for _, text in pages)
     counts = {"pages": len(pages), "characters": n_characters}
-    write_json(metrics, counts | ({"files": dict(files)} if files else {}))
+    write_json(metrics, with_files(counts, files))
 
 
 def check_crawl(source: Source) -> None:

@@ -19,8 +19,8 @@ from genlab.core.tables import write_table
 from genlab.mini.t5 import Sizes, check_sizes
 from genlab.sources.bad_rows import BadRows, BadRowsAre
 from genlab.sources.bundled import check_model_origin
-from genlab.sources.manifests import with_progress, write_manifest
-from genlab.sources.source import ModelOrigin, ModelSource, Origin, Source
+from genlab.sources.manifests import Manifest, with_progress, write_manifest
+from genlab.sources.source import ModelOrigin, ModelSource, Origin
 from pipelines.reviews.review_files import Reading, ReviewCounts, fetch_reviews
 from pipelines.reviews.review_layouts import Columns
 from pipelines.reviews.review_prompts import check_template
@@ -45,7 +45,7 @@ def check_corpus(columns: Columns) -> None:
 def corpus(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of counts")],
-    manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
+    manifest: Manifest,
     origin: Origin,
     reading: Reading,
     columns: Columns,
@@ -91,7 +91,7 @@ def check_base(origin: ModelOrigin, n_pages: int, sizes: Sizes, template: str) -
 def base(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of its size, and of its training")],
-    manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
+    manifest: Manifest,
     origin: ModelOrigin,
     n_pages: Annotated[int, Option(min=100, help="mini: texts to pretrain on")],
     sizes: Sizes,
@@ -109,17 +109,15 @@ def base(
 
 
 @app.command("fluency_model")
-def fluency_model(
-    output: Path,
-    source: Annotated[Source, Option(help="mini: classify trains one on the train split")],
-    path: Annotated[Path, Option(help="file: the folder of a causal language model; else unused")],
-    hub_id: Annotated[str, Option(help="hub: a causal language model")],
-    revision: Annotated[str, Option(help="hub: commit that is downloaded")],
-) -> None:
-    """Fetch the language model that rates fluency; a folder without one if it is made later."""
+@grouped_options
+def fluency_model(output: Path, origin: Origin) -> None:
+    """Fetch the causal language model that rates fluency.
+
+    Of source mini a folder without one is written: classify trains one on the train split.
+    """
     from pipelines.reviews.fluency_model import fetch_fluency_model
 
-    fetch_fluency_model(source, path, hub_id, revision, output)
+    fetch_fluency_model(origin, output)
 
 
 if __name__ == "__main__":

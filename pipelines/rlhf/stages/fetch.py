@@ -18,6 +18,7 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.gpt2 import Sizes, check_sizes
 from genlab.sources.bundled import check_bundled
+from genlab.sources.file_text import with_files
 from genlab.sources.source import ModelSource
 from pipelines.rlhf.fetched_prompts import fetch_prompts
 from pipelines.rlhf.origins import BaseOrigin, PromptOrigin, RewardBaseOrigin, RewardBaseSource
@@ -61,7 +62,7 @@ def corpus(
     left_out = {"total": dropped.total(), **dropped}
     of_texts = {"texts": len(texts), "validation_texts_in_train": len(texts) - kept_texts.height}
     counts = {"rows": len(rows), **count_purposes(prompts), **of_texts, "left_out": left_out}
-    write_json(metrics, counts | ({"files": dict(files)} if files else {}))
+    write_json(metrics, with_files(counts, files))
 
 
 def check_base(origin: BaseOrigin, sizes: Sizes) -> None:
