@@ -34,13 +34,12 @@ from pathlib import Path
 import yaml
 
 from genlab.core.files import as_json, sha256_of
-from genlab.core.instructions import SETTINGS, SMALL_THREADS
+from genlab.core.instructions import SETTINGS, SMALL_THREADS, processor_flags, read_cpuinfo
 from genlab.core.params import flatten
 from genlab.core.program import InputError
 from genlab.core.yaml_text import load_yaml
 
 PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
-CPUINFO = Path("/proc/cpuinfo")
 
 # torch takes a level's kernels where all of its flags are there; best first.
 VECTOR_LEVELS = {
@@ -150,7 +149,7 @@ def versions_of(packages: list[str]) -> dict[str, str]:
 
 def describe_hardware() -> dict[str, object]:
     """Return what of this machine changes numbers; see above."""
-    cpuinfo = CPUINFO.read_text(encoding="utf-8") if CPUINFO.is_file() else ""
+    cpuinfo = read_cpuinfo()
     return {
         "system": platform.system(),
         "machine": platform.machine(),
@@ -189,12 +188,6 @@ def vector_instructions(cpuinfo: str) -> str:
     if not flags:
         return "unknown"
     return next((level for level, needed in VECTOR_LEVELS.items() if needed <= flags), "none")
-
-
-def processor_flags(cpuinfo: str) -> set[str]:
-    """Return the flags of the text of /proc/cpuinfo, none if it has no line of them."""
-    found = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
-    return set(found[1].split()) if found else set()
 
 
 def accelerators() -> str:
