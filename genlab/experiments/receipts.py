@@ -31,13 +31,11 @@ from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import yaml
-
 from genlab.core.files import as_json, sha256_of
 from genlab.core.instructions import SETTINGS, SMALL_THREADS, processor_flags, read_cpuinfo
 from genlab.core.params import flatten
 from genlab.core.program import InputError
-from genlab.core.yaml_text import load_yaml
+from genlab.core.yaml_text import read_yaml_file
 
 PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
@@ -88,10 +86,7 @@ def name_in_git(receipt: dict) -> str:
 
 def describe_params(path: Path) -> dict:
     """Return the hash of the parsed values, and every value whose key ends in "seed"."""
-    try:
-        params = load_yaml(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: no YAML ({error})") from error
+    params = read_yaml_file(path, "run this in a pipeline's folder")
     if not isinstance(params, dict):
         raise InputError(f"{path}: must hold groups of values")
     canonical = json.dumps(params, sort_keys=True, default=str)  # str: dates, which YAML knows

@@ -158,7 +158,7 @@ def test_missing_data_are_named(run):
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("a: [1", "no YAML"), ("- 1\n", "must hold groups"), ("", "must hold")]
+    ("text", "reason"), [("a: [1", "not YAML"), ("- 1\n", "must hold groups"), ("", "must hold")]
 )
 def test_params_that_are_no_mapping_are_named(run, text, reason):
     (run / "params.yaml").write_text(text)
