@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genlab.core.program import InputError
+from genlab.mini.ranker_folders import fetch_ranker
 from genlab.mini.rankers import RankerRecipe
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.ranking import bm25
@@ -20,7 +21,6 @@ from genlab.ranking.rankers import (
     load_ranker,
 )
 from genlab.sources.source import Origin, Source
-from stages.fetch import fetch_ranker
 from tests.query_tables import write_queries
 
 EMBEDDINGS = {"[UNK]": [0, 0], "red": [1, 0], "blue": [0, 1], "dark": [3, 4], "inverse": [-2, 0]}
