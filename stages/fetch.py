@@ -23,7 +23,8 @@ from genlab.mini.rankers import RankerRecipe
 from genlab.passages.corpora import Limits, count_queries, said_of_splits
 from genlab.ranking.rankers import RankerKind
 from genlab.sources.bundled import check_model_origin
-from genlab.sources.manifests import with_progress, write_manifest
+from genlab.sources.file_text import with_files
+from genlab.sources.manifests import Manifest, with_progress, write_manifest
 from genlab.sources.source import ModelOrigin, ModelSource, Origin, Source
 
 app = stage_app()
@@ -32,7 +33,6 @@ SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
 
 Output = Annotated[Path, Argument(help="where the asset is written")]
 Metrics = Annotated[Path, Option(help="JSON of counts")]
-Manifest = Annotated[Path, Option(help="JSON of source, revision and checksums")]
 
 
 @app.command()
@@ -51,7 +51,7 @@ def corpus(
     counts = empty_counts()
     shown = with_progress(frames, "fetching the corpus", "queries")
     n_rows = write_table(output, (count_queries(frame, counts) for frame in shown), QUERY_SCHEMA)
-    write_json(metrics, {"splits": counts} | ({"files": dict(files)} if files else {}))
+    write_json(metrics, with_files({"splits": counts}, files))
     asset = origin.asset
     if origin.source is Source.hub:
         asset = f"{asset} {reading.hub_name}".strip()
@@ -89,8 +89,7 @@ def base(
         loss = make_base(origin.made_from, tokenizer_folder, output, n_passages, sizes)
         commit, counts = "none", {"pretraining_loss": loss}
     else:
-        where = (origin.source, origin.path, origin.hub_id, origin.revision)
-        commit, counts = fetch_folder(*where, output, tokenizer_folder)
+        commit, counts = fetch_folder(*origin.where, output, tokenizer_folder)
     counts["parameters"] = load_causal_model(output).num_parameters()
     write_json(metrics, counts)
     write_manifest(manifest, origin.source, origin.asset, commit, output)

@@ -12,6 +12,7 @@ from typing import Annotated
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.pipeline import left_over
 from genlab.core.program import run, stage_app
 from genlab.core.stand_ins import rankers_of, with_shown_names
 from genlab.core.tables import read_table
@@ -72,7 +73,8 @@ def main(
     payload = make_payload(placed, queries, candidates, scores, details, n_queries)
     recorded = [path for name in RECORDED if (path := queries.parent / name).exists()]
 
-    stood_on, charts = make_receipt(params, recorded), draw_charts(PIPELINE)
+    stood_on = make_receipt(params, recorded, left_over(PIPELINE))
+    charts = draw_charts(PIPELINE)
     opening, picked = read_opening(OPENING), pick_examples(payload)
     values = found | {"params": parse_params(words, None), "fetch": read_fetched(metrics)}
     rankers = rankers_of(values["params"])

@@ -26,8 +26,16 @@ def is_wanted(chosen: Path) -> bool:
     return wanted
 
 
-def write_left_out(output: Path) -> None:
-    """Write a folder that says why nothing else is in it."""
+def is_left_out(chosen: Path, output: Path, instead: dict[Path, object]) -> bool:
+    """Say whether an entry is not wanted; if so, write what stands in place of what it makes.
+
+    output: a folder that says why nothing else is in it. instead: the content of its JSON files.
+    """
+    if is_wanted(chosen):
+        return False
     with written_whole(output) as folder:
         folder.mkdir()
         write_json(folder / "left_out.json", {"wanted": False})
+    for path, content in instead.items():
+        write_json(path, content)
+    return True

@@ -6,6 +6,7 @@ why, and does the rest).
 
 import os
 
+CPUINFO = "/proc/cpuinfo"
 KERNELS = "ATEN_CPU_CAPABILITY"  # torch's: default | avx2 | avx512
 PRODUCTS = "MKL_CBWR"  # MKL's conditional numerical reproducibility
 SETTINGS = (KERNELS, PRODUCTS, "ONEDNN_MAX_CPU_ISA")  # of the environment; the last is oneDNN's
@@ -20,8 +21,22 @@ def hold_kernels() -> None:
 
 def has_avx2() -> bool:
     """Say whether this is a processor with AVX2; False where the system does not say so."""
+    return "avx2" in processor_flags(read_cpuinfo())
+
+
+def read_cpuinfo() -> str:
+    """Return what the system says of its processors, "" where it has no such file."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return " avx2 " in file.read()
+        with open(CPUINFO, encoding="utf-8") as file:
+            return file.read()
     except OSError:
-        return False
+        return ""
+
+
+def processor_flags(cpuinfo: str) -> set[str]:
+    """Return the flags of the text of /proc/cpuinfo, none if it has no line of them."""
+    for line in cpuinfo.splitlines():
+        name, _, flags = line.partition(":")
+        if name.strip() in ("flags", "Features"):  # the second is ARM's
+            return set(flags.split())
+    return set()

@@ -9,7 +9,7 @@ import yaml
 
 from genlab.core.params_file import read_params
 from genlab.core.program import InputError
-from genlab.core.templating import OUTPUTS, instance_of, keys_of_options
+from genlab.core.templating import OUTPUTS, all_entries, filled, instance_of, keys_of_options
 from genlab.core.yaml_text import load_yaml
 
 PIPELINE = Path("dvc.yaml")  # of the folder that dvc runs in
@@ -69,6 +69,27 @@ def load_stages(pipeline: Path, entries: dict[str, dict] | None = None) -> list[
         )
         for stage in loaded
     ]
+
+
+def left_over(pipeline: Path) -> list[Path]:
+    """Return what lies beside the outputs of a foreach and is written by no stage.
+
+    An arm or a ranker had this name in params.yaml before. DVC leaves its output there.
+    """
+    path = pipeline.parent / "params.yaml"
+    if not path.is_file():
+        return []
+    params = read_params(path.read_text(encoding="utf-8"))
+    made: set[Path] = set()
+    folders: set[Path] = set()
+    for entry in all_entries(read_pipeline(pipeline).get("stages") or {}, params):
+        written = {pipeline.parent / filled(out, params, entry.name) for out in entry.outputs}
+        made |= written
+        if "@" in entry.name:
+            folders |= {out.parent for out in written}
+    kept = made.union(*(out.parents for out in made))
+    there = (path for folder in folders if folder.is_dir() for path in folder.iterdir())
+    return sorted(path for path in there if path not in kept and not path.name.startswith("."))
 
 
 def loaded_params(pipeline: Path) -> dict:

@@ -44,7 +44,7 @@ def instance_of(name: str, entry: dict) -> Entry:
     instance = name.partition("@")[2]
     group = f"{str(entry.get('foreach', '')).strip('${}')}.{instance}"
 
-    def filled(text: str) -> str:
+    def named(text: str) -> str:
         if "foreach" not in entry:
             return text
         text = text.replace("${key}", instance)
@@ -54,9 +54,9 @@ def instance_of(name: str, entry: dict) -> Entry:
     paths = [next(iter(each)) if isinstance(each, dict) else each for each in outputs]
     return Entry(
         name,
-        filled(body["cmd"]),
-        [filled(str(path)) for path in body.get("deps", [])],
-        [filled(path) for path in paths],
+        named(body["cmd"]),
+        [named(str(path)) for path in body.get("deps", [])],
+        [named(path) for path in paths],
     )
 
 
@@ -101,6 +101,11 @@ def value_of(key: str, params: Params, stage: str) -> object:
             raise InputError(f"{missing} is missing; stage {stage} needs it{hint}")
         value = value[part]
     return value
+
+
+def filled(text: str, params: Params, stage: str) -> str:
+    """Return what an entry writes with the values of its keys; InputError as `value_of`."""
+    return re.sub(KEY, lambda key: str(value_of(key[1], params, stage)), text)
 
 
 def group_of(key: str, params: Params, stage: str) -> dict:

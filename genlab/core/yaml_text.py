@@ -4,11 +4,32 @@ It is read with an end: aliases of aliases may stand for billions of values.
 """
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from genlab.core.program import InputError
+
 MOST_VALUES = 100_000  # ours: fifty times what any file here holds
+
+
+def read_yaml_file(path: Path, instead: str) -> Any:
+    """Return what a file of YAML says.
+
+    Raises InputError if it cannot be read, which ends in `instead`: what to do then.
+    """
+    try:
+        return load_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {instead}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {instead}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path}: not YAML in UTF-8 ({reason}); mend it; what starts with {{ or [ needs quotes"
+        ) from None
 
 
 def load_yaml(text: str) -> Any:

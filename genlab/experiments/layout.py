@@ -3,11 +3,9 @@
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import yaml
-
 from genlab.core.params import did_you_mean, is_number
 from genlab.core.program import InputError
-from genlab.core.yaml_text import load_yaml
+from genlab.core.yaml_text import read_yaml_file
 from genlab.statistics.intervals import SHARE, Bounds
 
 METRICS_FORM = "{top_1: {column: top_1, better: higher}}"
@@ -122,12 +120,7 @@ def read_metric(where: str, entry: dict) -> Metric:
 
 def read_yaml(path: Path) -> dict:
     """Return a claims.yaml; raise InputError if it cannot be read or has no keys."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; run this in a pipeline's folder")
-    try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
+    content = read_yaml_file(path, "run this in a pipeline's folder")
     if not isinstance(content, dict):
         raise InputError(f"{path}: must have keys like rows: at its top level")
     return content

@@ -27,19 +27,17 @@ import platform
 import re
 import subprocess
 import tomllib
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import yaml
-
 from genlab.core.files import as_json, sha256_of
-from genlab.core.instructions import SETTINGS, SMALL_THREADS
+from genlab.core.instructions import SETTINGS, SMALL_THREADS, processor_flags, read_cpuinfo
 from genlab.core.params import flatten
 from genlab.core.program import InputError
-from genlab.core.yaml_text import load_yaml
+from genlab.core.yaml_text import read_yaml_file
 
 PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
-CPUINFO = Path("/proc/cpuinfo")
 
 # torch takes a level's kernels where all of its flags are there; best first.
 VECTOR_LEVELS = {
@@ -56,15 +54,20 @@ ASK_FOR_ACCELERATORS = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader
 PATIENCE_SECONDS = 20  # a GPU that was asleep takes some
 
 
-def make_receipt(params: Path, data: list[Path]) -> dict:
+def make_receipt(params: Path, data: list[Path], left_over: Collection[Path] = ()) -> dict:
     """Return the receipt of a run: params, data by path, Python, packages, hardware.
 
-    Data are files or folders below the folder of `params`, and are named relative to it. Raises
-    InputError for one that is not there or elsewhere, and if `params` is no YAML mapping.
+    Data are files or folders below the folder of `params`, and are named relative to it; left_over:
+    what lies in them and is not of this run. Raises InputError for one that is not there or
+    elsewhere, and if `params` is no YAML mapping.
     """
     return {
         "params": describe_params(params),
-        "data": {name_below(params.parent, path): hash_of(path) for path in sorted(data)},
+        "data": {
+            name_below(params.parent, path): hash_of(path, left_over)
+            for path in sorted(data)
+            if path not in left_over
+        },
         "python": platform.python_version(),
         "packages": versions_of(required_packages(PYPROJECT.read_text(encoding="utf-8"))),
         "hardware": describe_hardware(),
@@ -83,10 +86,7 @@ def name_in_git(receipt: dict) -> str:
 
 def describe_params(path: Path) -> dict:
     """Return the hash of the parsed values, and every value whose key ends in "seed"."""
-    try:
-        params = load_yaml(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: no YAML ({error})") from error
+    params = read_yaml_file(path, "run this in a pipeline's folder")
     if not isinstance(params, dict):
         raise InputError(f"{path}: must hold groups of values")
     canonical = json.dumps(params, sort_keys=True, default=str)  # str: dates, which YAML knows
@@ -109,13 +109,18 @@ def name_below(folder: Path, path: Path) -> str:
     return Path(name).as_posix()
 
 
-def hash_of(path: Path) -> str:
-    """Return the sha256 of a file's bytes, or of a folder's sorted file names and their sha256."""
+def hash_of(path: Path, left_over: Collection[Path] = ()) -> str:
+    """Return the sha256 of a file's bytes, or of a folder's sorted file names and their sha256.
+
+    left_over: what in the folder does not count.
+    """
     if path.is_file():
         return sha256_of(path)
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; `dvc repro` makes it")
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    for name in [name for name, file in files.items() if {file, *file.parents} & {*left_over}]:
+        del files[name]
     lines = [f"{hash_of(file)}  {name}\n" for name, file in sorted(files.items())]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -139,7 +144,7 @@ def versions_of(packages: list[str]) -> dict[str, str]:
 
 def describe_hardware() -> dict[str, object]:
     """Return what of this machine changes numbers; see above."""
-    cpuinfo = CPUINFO.read_text(encoding="utf-8") if CPUINFO.is_file() else ""
+    cpuinfo = read_cpuinfo()
     return {
         "system": platform.system(),
         "machine": platform.machine(),
@@ -178,12 +183,6 @@ def vector_instructions(cpuinfo: str) -> str:
     if not flags:
         return "unknown"
     return next((level for level, needed in VECTOR_LEVELS.items() if needed <= flags), "none")
-
-
-def processor_flags(cpuinfo: str) -> set[str]:
-    """Return the flags of the text of /proc/cpuinfo, none if it has no line of them."""
-    found = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
-    return set(found[1].split()) if found else set()
 
 
 def accelerators() -> str:

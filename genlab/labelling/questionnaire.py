@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import get_args
 
 import polars as pl
-import yaml
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
-from genlab.core.yaml_text import load_yaml
+from genlab.core.yaml_text import read_yaml_file
 from genlab.labelling.reliability import Scale
 
 ALL = "all"
@@ -62,12 +61,7 @@ class Questionnaire:
 
 def read_questionnaire(path: Path) -> Questionnaire:
     """Return a label.yaml; raise InputError naming the key that is wrong."""
-    try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; it says what is asked of raters") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML in UTF-8 ({error})") from None
+    content = read_yaml_file(path, "name the file that says what is asked of raters")
     keys = set(Questionnaire.__annotations__)
     given = set(content) | {"scale"} if isinstance(content, dict) else set()
     if given != keys:

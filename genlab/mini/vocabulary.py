@@ -8,24 +8,13 @@ from collections.abc import Collection
 from pathlib import Path
 from string import Formatter
 
-import yaml
-
 from genlab.core.program import InputError
-from genlab.core.yaml_text import load_yaml
+from genlab.core.yaml_text import read_yaml_file
 
 
 def read_vocabulary(path: Path) -> dict:
     """Return a vocabulary's parts by name; raise InputError for a file that is no YAML mapping."""
-    try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: not YAML in UTF-8 ({reason}); mend it; what starts with {{ or [ needs quotes"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); name a file") from None
-    return check_parts(content, f"{path}: top level")
+    return check_parts(read_yaml_file(path, "name a file"), f"{path}: top level")
 
 
 def check_parts(

@@ -17,7 +17,7 @@ from genlab.core.progress import counted_by, progress
 from genlab.core.stand_ins import shown_name
 from genlab.core.tables import read_table
 from genlab.models.decoding import Decoding
-from genlab.playground.playable import Judge, check_outputs, check_scored
+from genlab.playground.playable import KEPT, Judge, check_outputs, check_scored
 from genlab.ranking.candidates import evaluated_queries, read_all_candidates
 from genlab.ranking.probes import Vocabulary, count_vocabulary
 from genlab.sources.ranker_folders import read_json
@@ -119,7 +119,7 @@ def load_rankers(folders: dict[str, Path], batch_size: int) -> dict[str, tuple[s
     return {
         name: (
             shown_name(name, read_json(folder / "ranker.json")),
-            load_ranker(folder, batch_size),
+            load_ranker(folder, batch_size, KEPT),
         )
         for name, folder in folders.items()
     }

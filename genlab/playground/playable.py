@@ -18,6 +18,7 @@ from genlab.web.streams import Say
 if TYPE_CHECKING:
     from genlab.ranking.rankers import Ranker
 
+KEPT = 64  # queries and texts that a ranker remembers: a key typed changes one text, and no query
 REPEATED = "query_repeated_"  # begins the names of buttons that put the query in front, so often
 
 

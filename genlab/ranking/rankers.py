@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,12 @@ class Ranker:
     n_unread: Callable[[list[str]], np.ndarray]
 
 
-def load_ranker(folder: Path, batch_size: int) -> Ranker:
+def load_ranker(folder: Path, batch_size: int, n_kept: int = 0) -> Ranker:
     """Return the ranker in `folder`, tried out; it encodes `batch_size` texts at a time.
 
-    Raises InputError if it does not work; so does its `relevance` if a score is NaN or infinite.
+    n_kept: how many queries, texts or pairs it remembers, for a page that asks the same again (see
+    `keep_last`); BM25 encodes none. Raises InputError if it does not work; so does its `relevance`
+    if a score is NaN or infinite.
     """
     path = folder / "ranker.json"
     try:
@@ -76,7 +78,7 @@ def load_ranker(folder: Path, batch_size: int) -> Ranker:
             f"{path}: no ranker's manifest ({first_line(error)}); run `dvc repro` to fetch it"
         ) from None
     try:
-        model, n_unread = open_model(kind, folder, batch_size)
+        model, n_unread = open_model(kind, folder, batch_size, n_kept)
         relevance = partial(finite_relevance, name, model)
         relevance(["a query"] * 3, ["a text", "", LONG_TEXT])
     except InputError:
@@ -108,20 +110,20 @@ def try_ranker(ranker: Ranker, shown: str) -> None:
 
 
 def open_model(
-    kind: RankerKind, folder: Path, batch_size: int
+    kind: RankerKind, folder: Path, batch_size: int, n_kept: int
 ) -> tuple[Relevance, Callable[[list[str]], np.ndarray]]:
     """Return the unchecked relevance function and n_unread of a ranker of `kind`."""
     if kind is RankerKind.sentence_transformer:
-        return open_sentence_transformer(folder / "model", batch_size)
+        return open_sentence_transformer(folder / "model", batch_size, n_kept)
     if kind is RankerKind.tensorflow_hub:
-        return open_tensorflow_hub(folder / "model", batch_size), none_unread
+        return open_tensorflow_hub(folder / "model", batch_size, n_kept), none_unread
     if kind is RankerKind.cross_encoder:
-        return open_cross_encoder(folder / "model", batch_size)
+        return open_cross_encoder(folder / "model", batch_size, n_kept)
     return partial(bm25.score_pairs, bm25.read_collection(folder)), none_unread
 
 
 def open_sentence_transformer(
-    folder: Path, batch_size: int
+    folder: Path, batch_size: int, n_kept: int = 0
 ) -> tuple[Relevance, Callable[[list[str]], np.ndarray]]:
     """Return cosine relevance and n_unread of a sentence-transformers model.
 
@@ -139,16 +141,16 @@ def open_sentence_transformer(
         check_weights(inner, where, "sentence transformer")
     limit_input(model, inner, folder)
     options = {"batch_size": batch_size, "show_progress_bar": False}
-    relevance = partial(
-        cosine_relevance,
-        partial(in_calls, partial(model.encode_query, **options), batch_size, len),
-        partial(in_calls, partial(model.encode_document, **options), batch_size, len),
+    embed_queries, embed_texts = (
+        keep_last(partial(in_calls, partial(encode, **options), batch_size, len), n_kept)
+        for encode in (model.encode_query, model.encode_document)
     )
+    relevance = partial(cosine_relevance, embed_queries, embed_texts)
     return relevance, partial(count_unread, model.tokenizer, model.get_max_seq_length())
 
 
 def open_cross_encoder(
-    folder: Path, batch_size: int
+    folder: Path, batch_size: int, n_kept: int
 ) -> tuple[Relevance, Callable[[list[str]], np.ndarray]]:
     """Return relevance and n_unread of a cross-encoder: its logit, query and text read together.
 
@@ -164,17 +166,20 @@ def open_cross_encoder(
     if model.num_labels != 1:
         raise ValueError(f"it has {model.num_labels} labels; a ranker has one")
 
+    predict = partial(
+        model.predict,
+        batch_size=batch_size,
+        show_progress_bar=False,
+        activation_fn=torch.nn.Identity(),
+    )
+    of_pairs = partial(in_calls, predict, batch_size, lambda pair: len(pair[0]) + len(pair[1]))
+    score = keep_last(of_pairs, n_kept)
+
     def relevance(queries: list[str], texts: list[str]) -> np.ndarray:
         unique, positions = number_unique(list(zip(queries, texts, strict=True)))
         if not unique:
             return np.zeros(0, np.float32)
-        score = partial(
-            model.predict,
-            batch_size=batch_size,
-            show_progress_bar=False,
-            activation_fn=torch.nn.Identity(),
-        )
-        scores = in_calls(score, batch_size, lambda pair: len(pair[0]) + len(pair[1]), unique)
+        scores = score(unique)
         return np.asarray(scores, dtype=np.float32).reshape(-1)[positions]
 
     return relevance, partial(count_unread, model.tokenizer, model.max_seq_length)
@@ -211,7 +216,7 @@ def limit_input(model: Any, inner: Any, folder: Path) -> None:
         model.max_seq_length = min(limit, model.max_seq_length or limit)
 
 
-def open_tensorflow_hub(folder: Path, batch_size: int) -> Relevance:
+def open_tensorflow_hub(folder: Path, batch_size: int, n_kept: int) -> Relevance:
     """Return cosine relevance of a SavedModel that maps strings [n] to embeddings [n, dim]."""
     tf, hub = import_tensorflow()
     model = hub.load(str(folder))
@@ -221,8 +226,20 @@ def open_tensorflow_hub(folder: Path, batch_size: int) -> Relevance:
     def embed(texts: list[str]) -> np.ndarray:
         return model(tf.constant(texts)).numpy()  # [n, dim]
 
-    embed_all = partial(in_parts, embed, batch_size, len)
+    embed_all = keep_last(partial(in_parts, embed, batch_size, len), n_kept)
     return partial(cosine_relevance, embed_all, embed_all)
+
+
+def keep_last(compute: Callable[[list], np.ndarray], n_kept: int) -> Callable[[list], np.ndarray]:
+    """Return `compute`, which remembers what it gave for the last `n_kept` items; as it is if 0.
+
+    Each item is computed alone then: in a batch with others its last bits would depend on which of
+    them were remembered.
+    """
+    if not n_kept:
+        return compute
+    kept = lru_cache(n_kept)(lambda item: compute([item])[0])
+    return lambda items: np.array([kept(item) for item in items])
 
 
 def in_calls(

@@ -18,11 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
-import yaml
 
 from genlab.core.program import InputError
 from genlab.core.stand_ins import shown_name
-from genlab.core.yaml_text import load_yaml
+from genlab.core.yaml_text import read_yaml_file
 from genlab.experiments.layout import check_keys, check_text
 from genlab.report.sentences import fill, has, listed, look_up
 
@@ -69,10 +68,7 @@ def read_opening(path: Path) -> Opening:
     """Return what report.yaml says, nothing if there is none; InputError names a wrong key."""
     if not path.is_file():
         return Opening()
-    try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML in UTF-8: {error}") from None
+    content = read_yaml_file(path, "see what may read it")
     check_mapping(str(path), content)
     check_keys(str(path), content, Opening, needed=())
     about, examples = content.get("about", {}), content.get("examples")

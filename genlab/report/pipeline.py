@@ -17,7 +17,7 @@ from typing import Annotated
 from typer import Option
 
 from genlab.core.files import md5_of
-from genlab.core.pipeline import check_pipeline_here, read_entries
+from genlab.core.pipeline import check_pipeline_here, left_over, read_entries
 from genlab.core.program import run, stage_app
 from genlab.core.shapes import reading
 from genlab.core.stand_ins import rankers_of
@@ -86,7 +86,8 @@ def main(
 
 def read_run() -> Run:
     """Return what this folder's page is made from."""
-    receipt = make_receipt(PARAMS, [path for path in DATA.iterdir() if path.name != "check.txt"])
+    data = [path for path in DATA.iterdir() if path.name != "check.txt"]
+    receipt = make_receipt(PARAMS, data, left_over(PIPELINE))
     values = {"params": parse_params(PARAMS.read_text(encoding="utf-8"), None)}
     values |= read_metrics(METRICS, [*names_of_numbers(PIPELINE), "score_details"])
     values["fetch"] = read_fetched(METRICS)

@@ -98,6 +98,11 @@ def count_files(counts: Counter, there: Iterable[Path], read: Collection[Path]) 
         counts[kind] += 1
 
 
+def with_files(numbers: dict, counts: Counter) -> dict:
+    """Return the metrics of a corpus with its counts of files, of which one made here has none."""
+    return numbers | ({"files": dict(counts)} if counts else {})
+
+
 @contextmanager
 def opened(file: Path) -> Iterator[BinaryIO]:
     """Open `file` for reading bytes, unpacked as `unpacked` does."""

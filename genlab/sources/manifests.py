@@ -6,11 +6,15 @@ that is not cached.
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
+from typer import Option
 
 from genlab.core.files import sha256_of, write_json
 from genlab.core.progress import progress
+
+Manifest = Annotated[Path, Option(help="JSON of source, revision and checksums")]
 
 
 def write_manifest(path: Path, source: str, asset: str, revision: str, output: Path, **counts):

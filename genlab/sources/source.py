@@ -56,3 +56,8 @@ class ModelOrigin:
         if self.source is ModelSource.hub:
             return self.hub_id
         return str(self.made_from if self.source is ModelSource.mini else self.path)
+
+    @property
+    def where(self) -> tuple[ModelSource, Path, str, str]:
+        """What `fetch_folder` takes first."""
+        return self.source, self.path, self.hub_id, self.revision

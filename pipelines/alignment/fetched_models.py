@@ -33,8 +33,7 @@ def fetch_base(origin: ModelOrigin, sizes: Sizes, output: Path) -> dict[str, flo
         model, counts["pretraining_loss"] = pretrain(started, tokenizer, sizes)
         save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
     else:
-        where = (origin.source, origin.path, origin.hub_id, origin.revision)
-        _, counts = fetch_folder(*where, output)
+        _, counts = fetch_folder(*origin.where, output)
     return counts | {"parameters": load_causal_model(output).num_parameters()}
 
 

@@ -35,12 +35,22 @@ from pipelines.alignment.schemas import TEXT_SCHEMA, divide, frames_of
 
 
 class CorpusSource(StrEnum):
-    """Where the texts come from."""
+    """The source of the texts."""
 
     mini = "mini"
     hub = "hub"
     file = "file"
     queries = "queries"  # the flagship's
+
+
+@dataclass(frozen=True)
+class CorpusOrigin:
+    """Where the texts come from; the fields are params of `corpus`."""
+
+    source: Annotated[CorpusSource, Option()]
+    path: Annotated[Path, Option(help="mini: the vocabulary; file, queries: the user's")]
+    hub_id: Annotated[str, Option()]
+    revision: Annotated[str, Option(help="hub: commit that is downloaded")]
 
 
 @dataclass(frozen=True)
@@ -57,57 +67,40 @@ class Reading:
     validation_share: Annotated[float, Option(min=0.0, max=1.0)]
     seed: Annotated[int, Option(min=0)]
 
+    @property
+    def rules(self) -> TextRules:
+        """How a text is made plain."""
+        return plain_text(strip_markup=self.strip_markup, repair_encoding=self.repair_encoding)
+
 
 def fetch_texts(
-    source: CorpusSource,
-    path: Path,
-    hub_id: str,
-    revision: str,
-    reading: Reading,
-    dropped: Counter,
-    files: Counter,
+    origin: CorpusOrigin, reading: Reading, dropped: Counter, files: Counter
 ) -> Iterator[pl.DataFrame]:
     """Return frames of TEXT_SCHEMA, not read yet; count drops by reason, and files.
 
-    path: the vocabulary of `mini`, or the user's. Raises InputError for whatever the user can mend.
+    Raises InputError for whatever the user can mend.
     """
-    if source is CorpusSource.mini:
+    if origin.source is CorpusSource.mini:
         share, seed = reading.validation_share, reading.seed
-        return mini_films.make_reviews(path, reading.n_texts, share, seed)
-    if source is CorpusSource.queries:
-        return read_queries(path)
-    limits = (
-        plain_text(strip_markup=reading.strip_markup, repair_encoding=reading.repair_encoding),
-        reading.max_words,
-        reading.n_texts,
-        reading.validation_share,
-        reading.seed,
-        dropped,
-    )
-    if source is CorpusSource.hub:
-        return read_hub_texts(hub_id, revision, *limits)
-    return read_text_files(path, reading.encoding, *limits, files)
+        return mini_films.make_reviews(origin.path, reading.n_texts, share, seed)
+    if origin.source is CorpusSource.queries:
+        return read_queries(origin.path)
+    if origin.source is CorpusSource.hub:
+        return read_hub_texts(origin.hub_id, origin.revision, reading, dropped)
+    return read_text_files(origin.path, reading, dropped, files)
 
 
 def read_text_files(
-    path: Path,
-    encoding: Encoding,
-    rules: TextRules,
-    max_words: int,
-    n_texts: int,
-    validation_share: float,
-    seed: int,
-    dropped: Counter,
-    files: Counter,
+    path: Path, reading: Reading, dropped: Counter, files: Counter
 ) -> Iterator[pl.DataFrame]:
     """Yield the texts of a file, a zip archive or a folder of both; count drops and files."""
-    check_n_texts(n_texts)
-    by_mood = take_texts(find_texts(path, encoding, files), rules, max_words, dropped)
+    check_n_texts(reading.n_texts)
+    by_mood = take_texts(find_texts(path, reading.encoding, files), reading, dropped)
     if (n_long := dropped["first_sentence_too_long"]) and not (by_mood[True] and by_mood[False]):
         raise InputError(
             f"{path}: {len(by_mood[True])} positive and {len(by_mood[False])} negative texts are "
             f"left, and some of both are needed: {n_long} have a first sentence of more than "
-            f"corpus.max_words={max_words} words; set it higher"
+            f"corpus.max_words={reading.max_words} words; set it higher"
         )
     if not by_mood[True] or not by_mood[False]:
         raise InputError(
@@ -115,7 +108,7 @@ def read_text_files(
             "some of both are needed; expected folders pos and neg, or files *.pos and *.neg, "
             "also in zip archives; or columns text and label"
         )
-    yield from frames_of(drawn(by_mood, n_texts, validation_share, seed, dropped))
+    yield from frames_of(drawn(by_mood, reading, dropped))
 
 
 def check_n_texts(n_texts: int) -> None:
@@ -125,19 +118,20 @@ def check_n_texts(n_texts: int) -> None:
 
 
 def take_texts(
-    found: Iterator[FoundText], rules: TextRules, max_words: int, dropped: Counter
+    found: Iterator[FoundText], reading: Reading, dropped: Counter
 ) -> dict[bool, list[tuple[str, str]]]:
     """Return {is positive: [(id, text)]}, each text once and plain; count the others by reason.
 
-    A text of more than `max_words` is cut to its first whole sentences, so that the policy can
-    learn where texts end.
+    A text of more than max_words is cut to its first whole sentences, so that the policy can learn
+    where texts end.
     """
     by_mood: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
     seen: set[str] = set()
+    rules = reading.rules
     while batch := list(islice(found, BATCH_ROWS)):
         texts = clean_texts(pl.Series("text", [text for _, text, _ in batch]), rules)
         for (text_id, _, is_positive), plain in zip(batch, texts, strict=True):
-            text = first_sentences(plain, max_words)
+            text = first_sentences(plain, reading.max_words)
             reason = "empty" if not plain else "first_sentence_too_long" if not text else None
             if is_positive is None:
                 reason = "no_label"
@@ -152,19 +146,15 @@ def take_texts(
 
 
 def drawn(
-    by_mood: dict[bool, list[tuple[str, str]]],
-    n_texts: int,
-    validation_share: float,
-    seed: int,
-    dropped: Counter,
+    by_mood: dict[bool, list[tuple[str, str]]], reading: Reading, dropped: Counter
 ) -> list[tuple]:
-    """Return rows of TEXT_SCHEMA: half of `n_texts` of either mood (0: all), drawn by seed."""
-    wanted = n_texts // 2 if n_texts else max(map(len, by_mood.values()))
+    """Return rows of TEXT_SCHEMA: half of n_texts of either mood (0: all), drawn by seed."""
+    wanted = reading.n_texts // 2 if reading.n_texts else max(map(len, by_mood.values()))
     dropped["beyond_n_texts"] += sum(max(0, len(texts) - wanted) for texts in by_mood.values())
     return [
-        (text_id, "", text, is_positive, *divide(text_id, validation_share))
+        (text_id, "", text, is_positive, *divide(text_id, reading.validation_share))
         for is_positive, texts in by_mood.items()
-        for text_id, text in draw(texts, wanted, seed)
+        for text_id, text in draw(texts, wanted, reading.seed)
     ]
 
 
@@ -183,20 +173,13 @@ def first_sentences(text: str, max_words: int) -> str:
 
 
 def read_hub_texts(
-    hub_id: str,
-    revision: str,
-    rules: TextRules,
-    max_words: int,
-    n_texts: int,
-    validation_share: float,
-    seed: int,
-    dropped: Counter,
+    hub_id: str, revision: str, reading: Reading, dropped: Counter
 ) -> Iterator[pl.DataFrame]:
     """Yield the labelled texts of a Hub data set with columns text and label (0 negative, 1).
 
     Raises InputError for a label that is neither, nor -1 for none.
     """
-    check_n_texts(n_texts)
+    check_n_texts(reading.n_texts)
     dataset, _ = load_dataset(
         hub_id,
         "",
@@ -214,10 +197,10 @@ def read_hub_texts(
         (f"hub-{number:06}", row["text"] or "", hub_label(f"{hub_id}, row {number}", row["label"]))
         for number, row in enumerate(rows)
     )
-    by_mood = take_texts(found, rules, max_words, dropped)
+    by_mood = take_texts(found, reading, dropped)
     if not by_mood[True] or not by_mood[False]:
         raise InputError(f"corpus.hub_id={hub_id}: it has no texts of both labels, 0 and 1")
-    yield from frames_of(drawn(by_mood, n_texts, validation_share, seed, dropped))
+    yield from frames_of(drawn(by_mood, reading, dropped))
 
 
 def hub_label(place: str, label: object) -> bool | None:

@@ -32,8 +32,7 @@ def fetch_base(
         if origin.source is ModelSource.mini:
             numbers["pretraining_loss"] = make_base(origin.made_from, n_dialogues, folder, sizes)
         else:
-            where = (origin.source, origin.path, origin.hub_id, origin.revision)
-            commit, numbers = fetch_folder(*where, folder)
+            commit, numbers = fetch_folder(*origin.where, folder)
         numbers["parameters"] = add_speakers(folder, sizes.seed)
     return commit, numbers
 

@@ -21,7 +21,7 @@ from typer import Option
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import scratch_root
 from genlab.core.terminal import read_line
-from genlab.core.yaml_text import load_yaml
+from genlab.core.yaml_text import read_yaml_file
 from genlab.web.shown_page import Port, show_page
 
 if TYPE_CHECKING:
@@ -47,20 +47,18 @@ def load_responder(model: Path, params: Path) -> "Responder":
 
     if not model.is_dir():
         raise InputError(f"{model}: no such model; run `dvc repro`, or name one with --model")
-    if not params.is_file():
-        raise InputError(f"{params}: no such file; run this in the pipeline's folder")
-    values = load_yaml(params.read_text(encoding="utf-8"))
-    decoding = Decoding(**chosen(values, "gen", Decoding, {"ignore_eos"}, params))
-    rules = Rules(**chosen(values, "clean", Rules, set(), params))
-    most = values.get("tokenize", {}).get("max_turn_tokens")
+    values = read_yaml_file(params, "run this in the pipeline's folder")
+    of_decoding = [field.name for field in fields(Decoding) if field.name != "ignore_eos"]
+    decoding = Decoding(**chosen(values, "gen", of_decoding, params))
+    rules = Rules(**chosen(values, "clean", [field.name for field in fields(Rules)], params))
+    most = chosen(values, "tokenize", ["max_turn_tokens"], params)["max_turn_tokens"]
     if not isinstance(most, int):
         raise InputError(f"{params}: tokenize.max_turn_tokens is {most}, not a number")
     return Responder(model, decoding, rules, most)
 
 
-def chosen(values: Any, group: str, kind: type, but: set[str], path: Path) -> dict[str, Any]:
-    """Return the params of a group that are fields of a dataclass."""
-    names = [field.name for field in fields(kind) if field.name not in but]
+def chosen(values: Any, group: str, names: list[str], path: Path) -> dict[str, Any]:
+    """Return params of a group; raise InputError if one of these names is missing."""
     found = values.get(group) if isinstance(values, dict) else None
     found = found if isinstance(found, dict) else {}
     if missing := [name for name in names if name not in found]:

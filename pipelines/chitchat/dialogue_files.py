@@ -12,29 +12,24 @@ dialogue is named with its place and its fault; it stops the stage, or is left o
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import polars as pl
+from typer import Option
 
 from genlab.core.program import InputError
-from genlab.core.seeds import draw
-from genlab.core.tables import BATCH_ROWS
 from genlab.sources.bad_rows import BadRows
+from genlab.sources.corpus_frames import frames_of, hub_rows, names_of
 from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import opened, recognise_start, text_lines
-from genlab.sources.hub import load_dataset
 from genlab.sources.json_text import json_rows
-from genlab.sources.text_files import (
-    all_of,
-    check_text,
-    data_stem,
-    dataset_rows,
-    shown,
-)
+from genlab.sources.source import Origin, Source
+from genlab.sources.text_files import all_of, check_text, shown
+from pipelines.chitchat import mini_dialogues
 from pipelines.chitchat.dialogue_pickles import pickled_rows
 from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
 
@@ -52,56 +47,54 @@ class DialogueFormat(StrEnum):
     dashes = "dashes"
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How dialogues are read from files or the Hub, and how many."""
+
+    format: Annotated[DialogueFormat, Option(help="file: how it is written; auto recognises it")]
+    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")]
+    column: Annotated[str, Option(help="of the list of turns, in JSON objects and on the hub")]
+    max_text_bytes: Annotated[int, Option(min=1, help="of a turn; more is a bad row")]
+    n_dialogues: Annotated[int, Option(min=0, help="0: all there are; mini: at least 1")]
+    seed: Annotated[int, Option(min=0)]
+
+
+def fetch_dialogues(
+    origin: Origin, reading: Reading, bad_rows: BadRows, files: Counter
+) -> tuple[Iterator[pl.DataFrame], str]:
+    """Return frames of DIALOGUE_SCHEMA, not read yet, and the Hub's commit, "none" without one.
+
+    files: counts those read, hidden and unread of a folder of the user's.
+    """
+    if origin.source is Source.mini:
+        made = mini_dialogues.make_dialogues(origin.path, reading.n_dialogues, reading.seed)
+        return made, "none"
+    if origin.source is Source.hub:
+        return read_hub_dialogues(origin.hub_id, origin.revision, reading, bad_rows)
+    return read_dialogue_files(origin.path, reading, bad_rows, files), "none"
+
+
 def read_dialogue_files(
-    path: Path,
-    layout: DialogueFormat,
-    encoding: Encoding,
-    column: str,
-    max_text_bytes: int,
-    n_dialogues: int,
-    seed: int,
-    bad_rows: BadRows,
-    counts: Counter | None = None,
+    path: Path, reading: Reading, bad_rows: BadRows, counts: Counter | None = None
 ) -> Iterator[pl.DataFrame]:
-    """Yield the dialogues of a file, or of all data files of a folder or zip; n drawn (0: all).
+    """Yield the dialogues of a file, or of all data files of a folder or zip.
 
     Counts files read, hidden and unread.
     """
     found = found_files(path, EXTENSIONS, Counter() if counts is None else counts)
     with found as (place, files):
         bad = bad_rows.read_at(place, path)
-        stems = Counter(data_stem(file, EXTENSIONS) for file in files)
-        parts = (
-            (
-                stem if stems[stem := data_stem(file, EXTENSIONS)] == 1 else file.name,
-                read_rows(file, layout, encoding, bad),
-            )
-            for file in files
-        )
-        yield from collect_frames(str(path), parts, column, max_text_bytes, n_dialogues, seed, bad)
+        rows = (read_rows(file, reading.format, reading.encoding, bad) for file in files)
+        parts = zip(names_of(files, EXTENSIONS), rows, strict=True)
+        yield from collect_frames(str(path), parts, reading, bad)
 
 
 def read_hub_dialogues(
-    hub_id: str,
-    revision: str,
-    column: str,
-    max_text_bytes: int,
-    n_dialogues: int,
-    seed: int,
-    bad_rows: BadRows,
+    hub_id: str, revision: str, reading: Reading, bad_rows: BadRows
 ) -> tuple[Iterator[pl.DataFrame], str]:
     """Return the dialogues of a Hub dataset's split train at `revision`, and the commit."""
-    dataset, commit = load_dataset(
-        hub_id,
-        "",
-        revision,
-        ["train"],
-        asked=f"{hub_id} at revision {revision}",
-        instead="download the file and set corpus.source: file",
-    )
-    rows = dataset_rows(f"{hub_id}, train", dataset["train"], all_of([column]))
-    parts = [("hub", rows)]
-    frames = collect_frames(hub_id, parts, column, max_text_bytes, n_dialogues, seed, bad_rows)
+    rows, commit = hub_rows(hub_id, revision, all_of([reading.column]))
+    frames = collect_frames(hub_id, [("hub", rows)], reading, bad_rows)
     return frames, commit
 
 
@@ -173,10 +166,7 @@ def dashed_rows(
 def collect_frames(
     corpus: str,
     parts: Iterable[tuple[str, Iterator[tuple[str, Any]]]],
-    column: str,
-    max_text_bytes: int,
-    n_dialogues: int,
-    seed: int,
+    reading: Reading,
     bad_rows: BadRows,
 ) -> Iterator[pl.DataFrame]:
     """Yield frames from parts (name, rows); an id is "<name>-<number>"."""
@@ -185,20 +175,16 @@ def collect_frames(
         for name, placed in parts:
             for number, (place, row) in enumerate(placed):
                 try:
-                    turns = check_turns(place, row, column, max_text_bytes)
+                    turns = check_turns(place, row, reading.column, reading.max_text_bytes)
                 except InputError as error:
                     bad_rows.add(error)
                     continue
                 yield {"dialogue_id": f"{name}-{number}", "turns": turns}
 
-    dialogues = draw(checked(), n_dialogues, seed) if n_dialogues else checked()
-    any_there = False
-    while rows := list(islice(dialogues, BATCH_ROWS)):
-        any_there = True
-        yield pl.DataFrame(rows, schema=DIALOGUE_SCHEMA)
-    if not any_there:
-        why = f" ({bad_rows.counts.total()} rows are bad)" if bad_rows.counts else ""
-        raise InputError(f"{corpus}: there are no dialogues in it{why}; correct corpus.path")
+    none_there = f"{corpus}: there are no dialogues"
+    yield from frames_of(
+        checked(), DIALOGUE_SCHEMA, reading.n_dialogues, reading.seed, none_there, bad_rows
+    )
 
 
 def check_turns(place: str, row: Any, column: str, max_text_bytes: int) -> list[str]:

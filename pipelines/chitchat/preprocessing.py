@@ -12,7 +12,7 @@ from genlab.core.tables import read_batches, write_arrow
 from genlab.models.prompts import count_dropped, encode
 from genlab.sources.bad_rows import BadRows
 from genlab.sources.decoding import Encoding
-from pipelines.chitchat.dialogue_files import DialogueFormat, read_dialogue_files
+from pipelines.chitchat.dialogue_files import DialogueFormat, Reading, read_dialogue_files
 from pipelines.chitchat.dialogue_pickles import write_pickle
 
 if TYPE_CHECKING:
@@ -79,10 +79,8 @@ def read_dialogues(src: Path, split: str) -> Iterator[pl.DataFrame]:
         for batch in read_batches(src, BATCH_DIALOGUES):
             yield batch.filter(pl.col("split") == split) if split else batch
         return
-    frames = read_dialogue_files(
-        src, DialogueFormat.auto, Encoding.auto, "dialogue", MAX_TEXT_BYTES, 0, 0, BadRows(False)
-    )
-    for frame in frames:
+    reading = Reading(DialogueFormat.auto, Encoding.auto, "dialogue", MAX_TEXT_BYTES, 0, 0)
+    for frame in read_dialogue_files(src, reading, BadRows(False)):
         for batch in frame.iter_slices(BATCH_DIALOGUES):
             marks = [[i > 0 for i in range(len(turns))] for turns in batch["turns"]]
             yield batch.with_columns(is_reply=pl.Series(marks, dtype=pl.List(pl.Boolean)))

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
 
 BASE = "pretrained_only"  # the base, asked as the others are
@@ -11,11 +10,10 @@ SENTINEL = "<extra_id_0>"  # how a T5 that only filled gaps is asked for what co
 
 def model_folders(base: Path, trained: Path, arms: list[str]) -> dict[str, Path]:
     """Return the folder of the base and of each arm; raise InputError for one not trained."""
-    there = sorted(path.name for path in trained.iterdir() if (path / "config.json").is_file())
     for arm in arms:
-        if arm not in there:
+        if not (trained / arm / "config.json").is_file():
             raise InputError(
-                f"compared.arms: {arm} was not trained{did_you_mean(arm, there)}; there are "
-                f"{', '.join(there)}"
+                f"compared.arms: {arm} was not trained, as {trained / arm} holds no model; "
+                "run `dvc repro` to train it"
             )
     return {BASE: base} | {arm: trained / arm for arm in arms}

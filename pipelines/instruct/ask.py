@@ -6,9 +6,10 @@ In this pipeline's folder, after `dvc repro`:
     python -m ask "where does anna live?"                    # without choices: in its own words
     python -m ask --page                                     # on a page of this machine
 
-Each arm prints its most likely choice, and of every choice the log probability (nats, summed over
-its tokens with the end-of-text) and its share among the choices. A task is cut to as many tokens as
-those of the training (tokenize.max_input_tokens in params.yaml), and it is said if it is.
+The base is asked, and the arms of compared.arms. Each prints its most likely choice, and of every
+choice the log probability (nats, summed over its tokens with the end-of-text) and its share among
+the choices. A task is cut to as many tokens as those of the training (tokenize.max_input_tokens in
+params.yaml), and it is said if it is.
 """
 
 import json
@@ -19,9 +20,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+from genlab.core.commands import chosen_folders, stage_options
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import in_one_line, table
-from genlab.core.yaml_text import load_yaml
 from genlab.web.bodies import writable
 from genlab.web.shown_page import OnlyArms, Port, show_page
 
@@ -44,7 +45,6 @@ class Limits:
     max_new_tokens: int
 
 
-HERE = Path(__file__).parent
 EXAMPLES = ["the ship was huge near the sea. is it big or small? | big | small"]
 
 
@@ -68,16 +68,11 @@ def main(
         raise InputError("--page: the task is typed there; leave it out here")
     if not page and not text.strip():
         raise InputError("nothing is asked; give a text")
-    base, trained = HERE / "data/fetch/base", HERE / "data/train"
-    if not base.is_dir() or not trained.is_dir():
-        raise InputError(f"{base}: no models yet; run `dvc repro` in {HERE}")
-    there = sorted(path.name for path in trained.iterdir() if (path / "config.json").is_file())
-    folders = model_folders(base, trained, there)
-    for arm in arms or []:
-        if arm not in folders:
-            raise InputError(f"--arm {arm}: there are {', '.join(folders)}")
-    folders = {arm: folder for arm, folder in folders.items() if not arms or arm in arms}
-    limits = Limits(read_max_input_tokens(HERE / "params.yaml"), max_new_tokens)
+    options = stage_options(("tokenize", "generate"))
+    generate = options["generate"]
+    folders = model_folders(generate["base"], generate["trained"], generate["arms"])
+    folders = chosen_folders(folders, arms or [])
+    limits = Limits(options["tokenize"]["max_input_tokens"], max_new_tokens)
     if page:
         show_arms(folders, limits, port)
         return
@@ -93,17 +88,6 @@ def check_choices(choices: list[str]) -> list[str]:
     if not all(choices) or len(set(choices)) < len(choices) or len(choices) == 1:
         raise InputError("choices must be two or more, none empty, none twice")
     return choices
-
-
-def read_max_input_tokens(params: Path) -> int:
-    """Return to how many tokens an input is cut in training; InputError if that is not said."""
-    if not params.is_file():
-        raise InputError(f"{params}: no such file; run this in the pipeline's folder")
-    values = load_yaml(params.read_text(encoding="utf-8"))
-    most = values.get("tokenize", {}).get("max_input_tokens")
-    if not isinstance(most, int):
-        raise InputError(f"{params}: tokenize.max_input_tokens is {most}, not a number")
-    return most
 
 
 def load_arm(folder: Path) -> "Arm":

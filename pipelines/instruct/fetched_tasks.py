@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Collection
-from pathlib import Path
 
 import polars as pl
 
@@ -12,34 +11,27 @@ from genlab.core.program import InputError
 from genlab.sources.source import Source
 from pipelines.instruct import mini_tasks, task_files
 from pipelines.instruct.mini_world import read_world
+from pipelines.instruct.origins import TaskOrigin
 from pipelines.instruct.prompt_templates import SEPARATOR, PromptTemplate
 from pipelines.instruct.schemas import TASK_SCHEMA
 
 Tasks = dict[str, dict[str, list[dict]]]  # by task and split
 
 
-def fetch_tasks(
-    source: Source,
-    path: Path,
-    hub_sets: list[str],
-    n_train: int,
-    n_test: int,
-    seed: int,
-    files: Counter,
-) -> tuple[Tasks, dict[str, list[str]]]:
+def fetch_tasks(origin: TaskOrigin, files: Counter) -> tuple[Tasks, dict[str, list[str]]]:
     """Return the tasks' examples, and of tasks made here what their labels stand for, by task.
 
-    path: the words of the mini world, or a folder of data sets, whose files are counted.
+    files: counts those of a folder of data sets.
     """
-    if source is Source.mini:
-        world = read_world(path)
-        made = mini_tasks.make_tasks(world, n_train, n_test, seed)
-        return made, mini_tasks.names_of_labels(world)
-    is_file = source is Source.file
-    read = (
-        task_files.read_task_folder(path, files) if is_file else task_files.read_hub_sets(hub_sets)
-    )
-    return task_files.split_tasks(read, n_train, n_test, seed), {}
+    limits = (origin.n_train, origin.n_test, origin.seed)
+    if origin.source is Source.mini:
+        world = read_world(origin.path)
+        return mini_tasks.make_tasks(world, *limits), mini_tasks.names_of_labels(world)
+    if origin.source is Source.file:
+        read = task_files.read_task_folder(origin.path, files)
+    else:
+        read = task_files.read_hub_sets(origin.hub_sets)
+    return task_files.split_tasks(read, *limits), {}
 
 
 def check_tasks(

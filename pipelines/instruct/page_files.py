@@ -1,4 +1,4 @@
-"""Pages from outside, for the base to be pretrained on: JSON Lines of url and text."""
+"""Pages for the base to be pretrained on: made here, or JSON Lines of url and text."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,9 +8,21 @@ from genlab.core.program import InputError
 from genlab.core.seeds import draw
 from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
+from genlab.sources.source import Source
+from pipelines.instruct import mini_crawl
+from pipelines.instruct.mini_world import read_world
+from pipelines.instruct.origins import PageOrigin
 from pipelines.instruct.task_files import object_rows
 
 EXTENSIONS = (".jsonl", ".ndjson", ".json")
+
+
+def fetch_pages(origin: PageOrigin, files: Counter) -> list[tuple[str, str]]:
+    """Return (url, text) of the pages; files: counts those read, hidden and unread."""
+    if origin.source is not Source.mini:
+        return read_pages(origin.path, origin.n_pages, origin.seed, origin.encoding, files)
+    world = read_world(origin.path)
+    return list(mini_crawl.make_crawl(world, origin.n_pages, origin.bad_share, origin.seed))
 
 
 def read_pages(

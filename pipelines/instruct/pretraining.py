@@ -15,7 +15,7 @@ from genlab.mini.t5 import N_SENTINELS, Sizes, new_model, sentinel, train_tokeni
 from genlab.models.loading import load_text_to_text_model
 from genlab.models.trial import save_tried
 from genlab.sources import model_folders
-from genlab.sources.source import Source
+from genlab.sources.source import Origin, Source
 from pipelines.instruct.prompt_templates import read_templates
 from pipelines.instruct.span_corruption import Corruption, Objective, count_noise, make_pair
 
@@ -137,12 +137,11 @@ def make_base(
     return found | {"parameters": model.num_parameters(), "tokens": len(tokenizer)}
 
 
-def copy_base(
-    source: Source, path: Path, hub_id: str, revision: str, output: Path
-) -> dict[str, float]:
+def copy_base(origin: Origin, output: Path) -> dict[str, float]:
     """Write a T5 of the Hub or the user's into the folder `output`; return its size."""
-    if source is Source.hub:
-        model_folders.download_base(hub_id, revision, None, output, load=load_text_to_text_model)
+    load = load_text_to_text_model
+    if origin.source is Source.hub:
+        model_folders.download_base(origin.hub_id, origin.revision, None, output, load=load)
     else:
-        model_folders.copy_base(path, None, output, load_text_to_text_model)
-    return {"parameters": load_text_to_text_model(output).num_parameters()}
+        model_folders.copy_base(origin.path, None, output, load)
+    return {"parameters": load(output).num_parameters()}

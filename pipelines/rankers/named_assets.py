@@ -36,14 +36,16 @@ def visible_in(folder: Path) -> list[Path]:
     return [path for path in there if not path.name.startswith(".")]
 
 
-def ranker_of(ranker: Path, counts: Path, batch_size: int, loaded: Ranker | None) -> Ranker:
-    """Return the ranker of a folder, for one collection.
+def ranker_of(
+    ranker: Path, counts: Path, batch_size: int, loaded: Ranker | None, n_kept: int = 0
+) -> Ranker:
+    """Return the ranker of a folder, for one collection; n_kept: as `load_ranker` says.
 
     counts: BM25's of that collection. Any other ranker is the same for all: `loaded`, if it is.
     """
     if kind_of(ranker) is RankerKind.bm25:
         return load_ranker(counts, batch_size)
-    return loaded or load_ranker(ranker, batch_size)
+    return loaded or load_ranker(ranker, batch_size, n_kept)
 
 
 def kind_of(ranker: Path) -> RankerKind:

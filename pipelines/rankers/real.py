@@ -18,6 +18,8 @@ from typing import Annotated
 from typer import Argument
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.params_file import read_params
+from genlab.core.pipeline import left_over
 from genlab.core.program import InputError, run, stage_app
 
 HERE = Path(__file__).resolve().parent
@@ -105,22 +107,29 @@ def environment() -> dict[str, str]:
 
 
 def keep(folder: Path, data: str) -> None:
-    """Write record/ from a finished run: its metrics, without the machine's own paths."""
+    """Write record/ from a finished run: its metrics, without the machine's own paths.
+
+    What a stopped run of other rankers or collections has left in the copy is not kept.
+    """
     params = (RECORD / "params.yaml").read_text(encoding="utf-8")
+    left = left_over(folder / "dvc.yaml")
+    names = sorted(read_params(params).content["rankers"])
+    speeds = [folder / f"report/speed/{name}.json" for name in names]
     with written_whole(RECORD) as partial:
         partial.mkdir()
         (partial / "params.yaml").write_text(params, encoding="utf-8")
         for path in sorted((folder / "metrics").rglob("*")):
-            if path.is_file() and path.name not in UNKEPT:
+            if path.is_file() and path.name not in UNKEPT and path not in left:
                 target = partial / path.relative_to(folder / "metrics")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 text = path.read_text(encoding="utf-8").replace(data, PLACEHOLDER)
                 target.write_text(text, encoding="utf-8")
-        speeds = sorted((folder / "report/speed").glob("*.json"))
-        write_json(
-            partial / "speed.json",
-            {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in speeds},
-        )
+        found = {
+            path.stem: json.loads(path.read_text(encoding="utf-8"))
+            for path in speeds
+            if path.is_file()
+        }
+        write_json(partial / "speed.json", found)
 
 
 if __name__ == "__main__":

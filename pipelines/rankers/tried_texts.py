@@ -16,6 +16,7 @@ from genlab.core.commands import group_from, stage_options
 from genlab.core.progress import counted_by, progress
 from genlab.core.stand_ins import shown_name
 from genlab.playground.playable import (
+    KEPT,
     REPEATED,
     Judge,
     Playable,
@@ -133,7 +134,7 @@ def load_judges(
     judges = []
     for name, options in probe.items():
         folder, counts = options["ranker"], options["counts"] / collection
-        loaded[name] = ranker_of(folder, counts, options["batch_size"], loaded.get(name))
+        loaded[name] = ranker_of(folder, counts, options["batch_size"], loaded.get(name), KEPT)
         label = shown_name(name, read_json(folder / "ranker.json"))
         judges.append(Judge(label, loaded[name], real[name]))
     return judges

@@ -16,7 +16,7 @@ from genlab.mini.gpt2 import Sizes
 from genlab.models.likelihood import bits_per_byte, mean_loss, perplexity, text_losses
 from genlab.models.loading import load_causal_model, load_for_inference
 from genlab.models.trial import save_tried
-from genlab.sources.source import Source
+from genlab.sources.source import Origin, Source
 from pipelines.reviews.keyword_model import write_without_model
 
 FOLDER = "fluency"  # in the folder of classifiers
@@ -43,18 +43,16 @@ class FluencySizes:
         return Sizes(**names, max_offset=0, seed=seed)
 
 
-def fetch_fluency_model(
-    source: Source, path: Path, hub_id: str, revision: str, output: Path
-) -> None:
+def fetch_fluency_model(origin: Origin, output: Path) -> None:
     """Write the folder of a fluency model; one that says so if classify is to train it."""
     from genlab.sources.model_folders import copy_base, download_base
 
-    if source is Source.mini:
-        write_without_model(output, {"source": source.value})
-    elif source is Source.hub:
-        download_base(hub_id, revision, None, output, "fluency_model")
+    if origin.source is Source.mini:
+        write_without_model(output, {"source": origin.source.value})
+    elif origin.source is Source.hub:
+        download_base(origin.hub_id, origin.revision, None, output, "fluency_model")
     else:
-        copy_base(path, None, output)
+        copy_base(origin.path, None, output)
 
 
 def copy_or_make_model(

@@ -68,6 +68,5 @@ def fetch_base(
         loss = make_base(origin.made_from, n_pages, template, output, sizes)
         counts["pretraining_loss"] = loss
     else:
-        where = (origin.source, origin.path, origin.hub_id, origin.revision)
-        commit, counts = fetch_folder(*where, output, load=load_text_to_text_model)
+        commit, counts = fetch_folder(*origin.where, output, load=load_text_to_text_model)
     return commit, counts | {"parameters": load_text_to_text_model(output).num_parameters()}

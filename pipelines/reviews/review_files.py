@@ -9,21 +9,20 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import polars as pl
+from typer import Option
 
 from genlab.core.program import InputError
-from genlab.core.seeds import draw
-from genlab.core.tables import BATCH_ROWS
 from genlab.sources.bad_rows import BadRow, BadRows
+from genlab.sources.corpus_frames import frames_of, hub_rows, names_of
 from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
-from genlab.sources.hub import load_dataset
+from genlab.sources.file_text import with_files
 from genlab.sources.source import Origin, Source
-from genlab.sources.text_files import all_of, check_text, data_stem, dataset_rows, shown
+from genlab.sources.text_files import all_of, check_text, shown
 from pipelines.reviews import mini_reviews
 from pipelines.reviews.review_layouts import (
     EXTENSIONS,
@@ -56,50 +55,44 @@ class ReviewCounts:
         if empty := [str(stars) for stars in STARS if not self.ratings[stars]]:
             print(f"warning: no review has {', '.join(empty)} stars", file=sys.stderr)
         bad = {"total": bad_rows.counts.total(), **dict(sorted(bad_rows.counts.items()))}
-        return {
+        numbers = {
             "reviews": self.ratings.total(),
             "bad_rows": bad,
             "organisations": len(self.organisations - {""}),
             "ratings": {f"stars_{stars}": self.ratings[stars] for stars in STARS},
-            **({"files": dict(self.files)} if self.files else {}),
         }
+        return with_files(numbers, self.files)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How reviews are read from files or the Hub, and how many."""
+
+    format: Annotated[ReviewFormat, Option(help="file: how it is written; auto recognises it")]
+    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")]
+    n_reviews: Annotated[int, Option(min=0, help="0: all there are; mini: at least 1")]
+    seed: Annotated[int, Option(min=0)]
 
 
 def fetch_reviews(
-    origin: Origin,
-    layout: ReviewFormat,
-    encoding: Encoding,
-    columns: Columns,
-    n_reviews: int,
-    seed: int,
-    bad_rows: BadRows,
-    files: Counter,
+    origin: Origin, reading: Reading, columns: Columns, bad_rows: BadRows, files: Counter
 ) -> tuple[Iterator[pl.DataFrame], str]:
     """Return frames of REVIEW_SCHEMA, not read yet, and the Hub's commit, "none" without one.
 
     files: counts those read, hidden and unread of a folder of the user's.
     """
     if origin.source is Source.mini:
-        return mini_reviews.make_reviews(origin.path, n_reviews, seed), "none"
+        made = mini_reviews.make_reviews(origin.path, reading.n_reviews, reading.seed)
+        return made, "none"
     if origin.source is Source.hub:
-        return read_hub_reviews(origin.hub_id, origin.revision, columns, n_reviews, seed, bad_rows)
-    found = read_review_files(
-        origin.path, layout, encoding, columns, n_reviews, seed, bad_rows, files
-    )
-    return found, "none"
+        return read_hub_reviews(origin.hub_id, origin.revision, reading, columns, bad_rows)
+    return read_review_files(origin.path, reading, columns, bad_rows, files), "none"
 
 
 def read_review_files(
-    path: Path,
-    layout: ReviewFormat,
-    encoding: Encoding,
-    columns: Columns,
-    n_reviews: int,
-    seed: int,
-    bad_rows: BadRows,
-    counts: Counter | None = None,
+    path: Path, reading: Reading, columns: Columns, bad_rows: BadRows, counts: Counter | None = None
 ) -> Iterator[pl.DataFrame]:
-    """Yield the reviews of a file, or of all files of a folder or zip; n_reviews drawn (0: all).
+    """Yield the reviews of a file, or of all files of a folder or zip.
 
     Counts files read, hidden and unread. Raises InputError for what cannot be read, and if there is
     no review at all.
@@ -107,58 +100,30 @@ def read_review_files(
     found = found_files(path, EXTENSIONS, Counter() if counts is None else counts)
     with found as (place, files):
         bad = bad_rows.read_at(place, path)
-        stems = Counter(data_stem(file, EXTENSIONS) for file in files)
-        parts = (
-            (name_of(file, stems), read_rows(file, layout, columns, encoding, bad.add))
-            for file in files
-        )
-        yield from collect_frames(str(path), parts, columns, n_reviews, seed, bad)
-
-
-def name_of(file: Path, stems: Counter) -> str:
-    """Return what the ids of a file's reviews begin with: its stem, if no other file has it."""
-    stem = data_stem(file, EXTENSIONS)
-    return stem if stems[stem] == 1 else file.name
+        how = (reading.format, columns, reading.encoding, bad.add)
+        rows = (read_rows(file, *how) for file in files)
+        parts = zip(names_of(files, EXTENSIONS), rows, strict=True)
+        yield from collect_frames(str(path), parts, reading, columns, bad)
 
 
 def read_hub_reviews(
-    hub_id: str, revision: str, columns: Columns, n_reviews: int, seed: int, bad_rows: BadRows
+    hub_id: str, revision: str, reading: Reading, columns: Columns, bad_rows: BadRows
 ) -> tuple[Iterator[pl.DataFrame], str]:
-    """Return the reviews of a Hub dataset's split train at `revision`, and the commit.
-
-    `hub_id` may be a folder in the Hub's layout. Whatever fails on the way is one InputError.
-    """
-    dataset, commit = load_dataset(
-        hub_id,
-        "",
-        revision,
-        ["train"],
-        asked=f"{hub_id} at revision {revision}",
-        instead="download the file and set corpus.source: file",
-    )
-    name = f"{hub_id}, train"
+    """Return the reviews of a Hub dataset's split train at `revision`, and the commit."""
     choose = all_of(needed_columns(columns), check_column_names)
-    rows = dataset_rows(name, dataset["train"], choose)
-    return collect_frames(hub_id, [("hub", rows)], columns, n_reviews, seed, bad_rows), commit
+    rows, commit = hub_rows(hub_id, revision, choose)
+    return collect_frames(hub_id, [("hub", rows)], reading, columns, bad_rows), commit
 
 
 def collect_frames(
-    corpus: str, parts: Any, columns: Columns, n_reviews: int, seed: int, bad_rows: BadRows
+    corpus: str, parts: Any, reading: Reading, columns: Columns, bad_rows: BadRows
 ) -> Iterator[pl.DataFrame]:
-    """Yield frames from parts (name, rows); an id is the row's own, or "<name>-<number>".
-
-    If n_reviews is not 0, so many are drawn of all: a file may be sorted by rating.
-    """
+    """Yield frames from parts (name, rows); an id is the row's own, or "<name>-<number>"."""
     reviews = checked_reviews(parts, columns, bad_rows)
-    if n_reviews:
-        reviews = draw(reviews, n_reviews, seed)
-    any_there = False
-    while rows := list(islice(reviews, BATCH_ROWS)):
-        any_there = True
-        yield pl.DataFrame(rows, schema=REVIEW_SCHEMA)
-    if not any_there:
-        why = f" ({bad_rows.counts.total()} rows are bad)" if bad_rows.counts else ""
-        raise InputError(f"{corpus}: there are no reviews in it{why}; correct corpus.path")
+    none_there = f"{corpus}: there are no reviews"
+    yield from frames_of(
+        reviews, REVIEW_SCHEMA, reading.n_reviews, reading.seed, none_there, bad_rows
+    )
 
 
 def checked_reviews(parts: Any, columns: Columns, bad_rows: BadRows) -> Iterator[dict[str, Any]]:

@@ -10,22 +10,16 @@ from genlab.models.loading import load_causal_model, load_tokenizer
 from genlab.models.trial import save_tried
 from genlab.sources.model_folders import fetch_folder
 from genlab.sources.source import ModelSource
+from pipelines.rlhf.origins import BaseOrigin, RewardBaseOrigin, RewardBaseSource
 from pipelines.rlhf.schemas import plain_texts
 
 
 def fetch_model(
-    texts: Path,
-    tokenizer_folder: Path | None,
-    output: Path,
-    source: ModelSource,
-    path: Path,
-    hub_id: str,
-    revision: str,
-    sizes: Sizes,
+    texts: Path, tokenizer_folder: Path | None, output: Path, origin: BaseOrigin, sizes: Sizes
 ) -> dict[str, float]:
     """Make, download or copy a language model; return its size and, of a made one, its loss."""
     numbers: dict[str, float] = {}
-    if source is ModelSource.mini:
+    if origin.source is ModelSource.mini:
         train = plain_texts(texts, "train")
         if not train:
             raise InputError("base.source=mini learns from plain text, and there is none")
@@ -37,8 +31,28 @@ def fetch_model(
         model, numbers["pretraining_loss"] = pretrain(train, tokenizer, sizes)
         save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
     else:
-        _, numbers = fetch_folder(source, path, hub_id, revision, output)
+        _, numbers = fetch_folder(*origin.where, output)
     return numbers | {"parameters": float(load_causal_model(output).num_parameters())}
+
+
+def fetch_reward_base(
+    texts: Path, policy: Path, output: Path, origin: RewardBaseOrigin, sizes: Sizes
+) -> dict[str, float]:
+    """Copy the policy's folder, or do as `fetch_model` with the policy's tokenizer.
+
+    Raises InputError for a model that reads other tokens.
+    """
+    if origin.source is RewardBaseSource.policy:
+        return copy_policy(policy, output)
+    from pipelines.rlhf.reward_model import check_reads_as
+
+    numbers = fetch_model(texts, policy, output, origin.model, sizes)
+    try:
+        check_reads_as(output, policy)
+    except InputError:
+        remove(output)
+        raise
+    return numbers
 
 
 def copy_policy(policy: Path, output: Path) -> dict[str, float]:
@@ -46,25 +60,3 @@ def copy_policy(policy: Path, output: Path) -> dict[str, float]:
     with written_whole(output) as folder:
         shutil.copytree(policy, folder)
     return {"parameters": float(load_causal_model(output).num_parameters())}
-
-
-def fetch_reward_base(
-    texts: Path,
-    policy: Path,
-    output: Path,
-    source: ModelSource,
-    path: Path,
-    hub_id: str,
-    revision: str,
-    sizes: Sizes,
-) -> dict[str, float]:
-    """Do as `fetch_model`, with the policy's tokenizer; InputError for one that reads others."""
-    from pipelines.rlhf.reward_model import check_reads_as
-
-    numbers = fetch_model(texts, policy, output, source, path, hub_id, revision, sizes)
-    try:
-        check_reads_as(output, policy)
-    except InputError:
-        remove(output)
-        raise
-    return numbers

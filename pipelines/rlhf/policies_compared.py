@@ -13,7 +13,7 @@ import polars as pl
 
 from genlab.statistics.intervals import interval
 from genlab.statistics.trainings import interval_of_trainings
-from pipelines.rlhf.arms import BEST, DPO, START
+from pipelines.rlhf.arms import BASE, BEST, DPO, SFT, START
 from pipelines.rlhf.best_of_n import expected_best, kl_bound
 from pipelines.rlhf.metrics import linear_root, peak_step
 from pipelines.rlhf.overoptimisation import (
@@ -245,3 +245,24 @@ def points_of_best(drawn: pl.DataFrame, models: dict[str, RewardModel], end: int
         proxy = pl.Series(rate_once(model, drawn, end))
         found += best_points(drawn.with_columns(proxy=proxy), name)
     return found
+
+
+def measure_policies(
+    rows: pl.DataFrame,
+    drawn: pl.DataFrame,
+    models: dict[str, RewardModel],
+    end: int,
+    arms: list[str],
+    per_step: int,
+    seed: int,
+) -> tuple[list[Point], dict[str, dict]]:
+    """Return the points of RL, DPO and best-of-n, and their comparisons.
+
+    rows: answers of all models, with proxy; drawn: the start's many answers, for best-of-n; end:
+    the end-of-text; per_step: answers that a step of RL asks for; seed: of the bootstrap.
+    """
+    is_scored = (pl.col("purpose") == "held_out") & ~pl.col("arm").is_in([BASE, SFT])
+    scored, of_best = rows.filter(is_scored), points_of_best(drawn, models, end)
+    points = rl_points(scored) + of_best
+    beside = rl_points(on_prompts_of(scored, drawn)) + of_best
+    return points, compare_policies(points, beside, arms, rows, per_step, seed)

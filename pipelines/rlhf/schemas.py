@@ -1,6 +1,5 @@
 """The tables between this pipeline's stages."""
 
-from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
@@ -56,15 +55,6 @@ GENERATED_SCHEMA = pl.Schema(
     }
 )
 BEST_SCHEMA = pl.Schema({"draw": pl.Int32, **ANSWER})  # of the start: many answers a prompt
-
-
-class BaseSource(StrEnum):
-    """Where the reward model starts from."""
-
-    policy = "policy"  # the policy's own base
-    mini = "mini"
-    hub = "hub"
-    file = "file"
 
 
 def prompt_table(rows: list[tuple]) -> pl.DataFrame:

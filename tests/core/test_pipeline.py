@@ -3,7 +3,7 @@
 import pytest
 
 from genlab.core.deps import write_deps
-from genlab.core.pipeline import load_stages, read_entries
+from genlab.core.pipeline import left_over, load_stages, read_entries
 from genlab.core.program import InputError
 from genlab.report.charts import read_plots
 
@@ -44,3 +44,18 @@ def test_a_broken_pipeline_is_named_for_its_plots_too(tmp_path, text, expected):
 def test_a_pipeline_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_entries(tmp_path / "dvc.yaml")
+
+
+def test_what_a_renamed_arm_has_left_is_told_from_what_stages_write(tmp_path):
+    (tmp_path / "params.yaml").write_text("arms: {new: {}}\nfile: own\n")
+    (tmp_path / "dvc.yaml").write_text(
+        "stages: {a: {foreach: '${arms}', do: {cmd: c, outs: ['data/train/${key}']}}, "
+        "b: {cmd: c, outs: ['data/train/${file}.json', data/train/sub/x, data/y]}}"
+    )
+    for name in ("train/new", "train/old", "train/sub"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for name in ("own.json", "old.json", ".gitignore"):
+        (tmp_path / "data/train" / name).touch()
+    (tmp_path / "data/mine").touch()  # beside no output of a foreach
+    found = [path.relative_to(tmp_path).as_posix() for path in left_over(tmp_path / "dvc.yaml")]
+    assert found == ["data/train/old", "data/train/old.json"]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from genlab.core import yaml_text
 from genlab.core.program import InputError
 from genlab.experiments import layout
 from genlab.experiments.claims_file import read_claims
@@ -117,7 +118,7 @@ def test_a_claims_yaml_of_any_wrong_shape_is_one_line_that_names_it(folder, monk
 
     JSON is YAML, and is read a hundred times faster.
     """
-    monkeypatch.setattr(layout, "load_yaml", json.loads)
+    monkeypatch.setattr(yaml_text, "load_yaml", json.loads)
     path = folder / "claims.yaml"
     read_claims(path, read_layout(path), PARAMS)
     n_refused = 0
@@ -142,7 +143,7 @@ def test_a_claims_yaml_of_any_wrong_shape_is_one_line_that_names_it(folder, monk
 def test_a_file_of_the_record_of_any_wrong_shape_is_one_line_that_names_it(
     folder, monkeypatch, name
 ):
-    monkeypatch.setattr(layout, "load_yaml", json.loads)
+    monkeypatch.setattr(yaml_text, "load_yaml", json.loads)
     n_refused = 0
     for words, content in misshapen(RECORD[name]):
         write(folder / "metrics" / name, content)

@@ -62,6 +62,18 @@ def test_data_are_hashed_by_their_bytes_and_a_folder_by_names_and_hashes(run):
     assert receipt_of(run)["data"] == {"data/model": folder, "data/rows.parquet": sha256(b"rows")}
 
 
+def test_what_is_left_of_another_run_does_not_count(run):
+    before = receipt_of(run)["data"]
+    (run / "data/model/old").mkdir()
+    (run / "data/model/old/weights").touch()
+    (run / "data/old.parquet").touch()
+    old = [run / "data/model/old", run / "data/old.parquet"]
+    data = [run / "data/rows.parquet", run / "data/model", run / "data/old.parquet"]
+    assert make_receipt(run / "params.yaml", data, old)["data"] == before
+    assert make_receipt(run / "params.yaml", data)["data"].keys() > before.keys()
+    assert receipt_of(run)["data"] != before
+
+
 def test_a_folder_is_hashed_as_sha256sum_would(run):
     command = "find * -type f | LC_ALL=C sort | xargs sha256sum | sha256sum"
     printed = subprocess.check_output(command, shell=True, cwd=run / "data/model", text=True)
@@ -113,7 +125,7 @@ def test_a_receipt_names_no_path_of_this_machine_no_host_no_user_and_no_time(run
 def test_a_receipt_names_the_flags_and_settings_that_change_products(tmp_path, monkeypatch):
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("vendor_id\t: GenuineIntel\nflags\t\t: fpu amx_bf16 avx2 sse fma avx512f\n")
-    monkeypatch.setattr(receipts, "CPUINFO", cpuinfo)
+    monkeypatch.setattr(instructions, "CPUINFO", str(cpuinfo))
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
     monkeypatch.setenv("MKL_CBWR", "AVX2,STRICT")
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
@@ -146,7 +158,7 @@ def test_missing_data_are_named(run):
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("a: [1", "no YAML"), ("- 1\n", "must hold groups"), ("", "must hold")]
+    ("text", "reason"), [("a: [1", "not YAML"), ("- 1\n", "must hold groups"), ("", "must hold")]
 )
 def test_params_that_are_no_mapping_are_named(run, text, reason):
     (run / "params.yaml").write_text(text)
@@ -179,13 +191,13 @@ def test_vector_instructions_are_the_best_level_whose_flags_are_all_there(cpuinf
     assert vector_instructions(cpuinfo) == level
 
 
-@pytest.mark.skipif(not receipts.CPUINFO.is_file(), reason="no /proc/cpuinfo")
+@pytest.mark.skipif(not instructions.read_cpuinfo(), reason="no /proc/cpuinfo")
 def test_the_level_is_the_one_that_torch_takes():
     """Where nothing holds torch to less (core/instructions.py), as in a process of its own."""
     words = "from torch.backends.cpu import get_cpu_capability as level; print(level())"
     kept = {name: value for name, value in os.environ.items() if name != instructions.KERNELS}
     taken = subprocess.check_output([sys.executable, "-c", words], env=kept, text=True)
-    level = vector_instructions(receipts.CPUINFO.read_text())
+    level = vector_instructions(instructions.read_cpuinfo())
     assert {"none": "DEFAULT", "NEON": "DEFAULT"}.get(level, level) in taken
 
 

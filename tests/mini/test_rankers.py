@@ -6,6 +6,7 @@ import pytest
 
 from genlab.core.program import InputError
 from genlab.core.tables import write_table
+from genlab.mini.ranker_folders import fetch_ranker
 from genlab.mini.rankers import (
     BUCKETS,
     RankerRecipe,
@@ -19,7 +20,6 @@ from genlab.mini.rankers import (
 )
 from genlab.ranking.rankers import RankerKind, load_ranker
 from genlab.sources.source import Origin, Source
-from stages.fetch import fetch_ranker
 from tests.broken_saves import save_zeroed
 from tests.query_tables import write_queries
 

@@ -23,8 +23,10 @@ def test_a_file_that_is_no_mapping_of_texts_is_refused(tmp_path, text, expected)
 
 
 def test_a_vocabulary_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"words\.yaml: cannot be read"):
+    with pytest.raises(InputError, match=r"words\.yaml: no such file; name a file"):
         read_vocabulary(tmp_path / "words.yaml")
+    with pytest.raises(InputError, match=r": cannot be read \(Is a directory\); name a file"):
+        read_vocabulary(tmp_path)
 
 
 @pytest.mark.parametrize("spec", ["one two", 5, None, {"one": "two"}, ["one", 2], ["one", " "], []])

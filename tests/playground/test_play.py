@@ -18,7 +18,7 @@ from genlab.core.stand_ins import shown_name
 from genlab.core.tables import read_table
 from genlab.playground import loaded_run
 from genlab.playground.flagship import as_playable
-from genlab.playground.loaded_run import LoadedRun, load_run
+from genlab.playground.loaded_run import LoadedRun, load_rankers, load_run
 from genlab.playground.placed_texts import placed
 from genlab.playground.play import PAGE
 from genlab.playground.playable import Judge, check_scored
@@ -26,13 +26,15 @@ from genlab.playground.routes import play_routes
 from genlab.ranking import places
 from genlab.ranking.candidates import passages_of_others
 from genlab.ranking.probes import make_texts
-from genlab.ranking.rankers import Ranker, RankerKind
+from genlab.ranking.rankers import Ranker, RankerKind, load_ranker
 from genlab.sources.ranker_folders import read_json
 from genlab.web.server import TOKEN_HEADER, page_app
 from genlab.web.streams import Streams
 from tests.browser import chromium  # noqa: F401
 from tests.playground.tiny_play import HOSTILE, make_run, playing
 from tests.project_copy import ROOT
+from tests.query_tables import table
+from tests.ranking.test_rankers import describe, save_static_model
 
 TOKEN = "token-of-the-page"
 
@@ -118,6 +120,47 @@ def test_a_stand_in_is_named_as_one_and_a_ranker_that_counts_words_is_none(tmp_p
     ):
         (tmp_path / "ranker.json").write_text(json.dumps({"source": source, "kind": kind}))
         assert shown_name("use", read_json(tmp_path / "ranker.json")) == label
+
+
+def test_what_was_asked_before_is_not_encoded_again_and_the_score_is_the_same(
+    tmp_path, monkeypatch
+):
+    from sentence_transformers import SentenceTransformer
+
+    folder = describe(tmp_path / "hand", "sentence_transformer")
+    save_static_model(folder / "model")
+    queries = table(
+        ("validation", "red", ["dark", ("red",)]), ("validation", "blue", ["dark", ("blue",)])
+    )
+    scores = [[0.6, 1.0], [0.8, 1.0]]
+    candidates = queries.select("query_id").with_columns(
+        candidate_scores=pl.Series(scores, dtype=pl.List(pl.Float32)),
+        candidate_selected=pl.Series([[False, True]] * 2),
+    )
+    without = load_ranker(folder, batch_size=2)
+    encoded: list[tuple[str, list[str]]] = []
+    for name in ("encode_query", "encode_document"):
+
+        def note(self, texts, *, name=name, encode=getattr(SentenceTransformer, name), **options):
+            encoded.append((name, texts))
+            return encode(self, texts, **options)
+
+        monkeypatch.setattr(SentenceTransformer, name, note)
+    [(label, ranker)] = load_rankers({"hand": folder}, 2).values()
+    judge = Judge(label, ranker, candidates)
+    encoded.clear()
+    typed = [(0, "blue"), (0, "blue dark"), (0, "blue"), (1, "blue"), (1, "red"), (0, "red")]
+    for number, text in typed:
+        query = queries["query"][number]
+        found = dict(placed(judge, query, number, text)["list"])[None]
+        assert found == without.relevance([query], [text])[0]
+    assert encoded == [
+        ("encode_query", ["red"]),
+        ("encode_document", ["blue"]),
+        ("encode_document", ["blue dark"]),
+        ("encode_query", ["blue"]),
+        ("encode_document", ["red"]),
+    ]
 
 
 # ---- what the buttons do

@@ -248,10 +248,10 @@ def test_a_folder_that_is_no_ranker_is_refused(tmp_path):
 
 def test_a_ranker_rates_a_text_for_its_prompt(tmp_path):
     from genlab.core.tables import QUERY_SCHEMA, write_table
+    from genlab.mini.ranker_folders import fetch_ranker
     from genlab.mini.rankers import RankerRecipe
     from genlab.ranking.rankers import RankerKind
     from genlab.sources.source import Origin, Source
-    from stages.fetch import fetch_ranker
 
     passages = [
         {"text": "the river is long", "is_selected": True},

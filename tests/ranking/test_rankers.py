@@ -9,12 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genlab.core.program import InputError
+from genlab.mini.ranker_folders import fetch_ranker
 from genlab.mini.rankers import RankerRecipe
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.ranking import bm25
-from genlab.ranking.rankers import RankerKind, cosine_relevance, count_unread, load_ranker
+from genlab.ranking.rankers import (
+    RankerKind,
+    cosine_relevance,
+    count_unread,
+    keep_last,
+    load_ranker,
+)
 from genlab.sources.source import Origin, Source
-from stages.fetch import fetch_ranker
 from tests.query_tables import write_queries
 
 EMBEDDINGS = {"[UNK]": [0, 0], "red": [1, 0], "blue": [0, 1], "dark": [3, 4], "inverse": [-2, 0]}
@@ -100,6 +106,20 @@ def test_a_zero_embedding_scores_zero_and_not_nan(static):
     assert scores.tolist() == [0, 0, 0, 0]
 
 
+def test_what_is_kept_are_the_last_items_each_computed_alone():
+    computed = []
+
+    def compute(items):
+        computed.append(items)
+        return np.array([[len(item), 1] for item in items])
+
+    kept = keep_last(compute, 2)
+    assert kept(["a", "bb", "a"]).tolist() == [[1, 1], [2, 1], [1, 1]]
+    assert kept(["bb", "ccc", "a"]).tolist() == [[2, 1], [3, 1], [1, 1]]  # ccc put a out
+    assert computed == [["a"], ["bb"], ["ccc"], ["a"]]
+    assert keep_last(compute, 0) is compute
+
+
 def test_no_pairs_give_no_scores(static):
     assert static.relevance([], []).shape == (0,)
 
@@ -144,8 +164,9 @@ def test_a_cross_encoder_scores_the_logit_of_query_and_text_read_together(cross_
             model(**tokenizer(query, text, return_tensors="pt")).logits.item()
             for query, text in zip(queries, texts, strict=True)
         ]
-    ranker = load_ranker(cross_encoder_folder, batch_size=2)
-    np.testing.assert_allclose(ranker.relevance(queries, texts), expected, atol=1e-5)
+    for n_kept in (0, 3):
+        ranker = load_ranker(cross_encoder_folder, batch_size=2, n_kept=n_kept)
+        np.testing.assert_allclose(ranker.relevance(queries, texts), expected, atol=1e-5)
     assert ranker.relevance([], []).shape == (0,)
 
 
@@ -227,8 +248,8 @@ def test_a_saved_model_scores_the_cosine_whatever_the_batches(tmp_path):
     queries, texts = ["aaa", "a", "aaa", "aaa"], ["a", "aaa", "", "aaaa"]
     # [3, 1] with [1, 1], [0, 1] and [4, 1]
     expected = [4 / math.sqrt(20), 4 / math.sqrt(20), 1 / math.sqrt(10), 13 / math.sqrt(170)]
-    for batch_size in (1, 2, 64):
-        ranker = load_ranker(folder, batch_size)
+    for batch_size, n_kept in ((1, 0), (2, 0), (64, 0), (64, 2)):
+        ranker = load_ranker(folder, batch_size, n_kept)
         np.testing.assert_allclose(ranker.relevance(queries, texts), expected, atol=1e-6)
     assert ranker.n_unread(texts).tolist() == [0, 0, 0, 0]
 

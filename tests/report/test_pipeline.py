@@ -96,6 +96,21 @@ def test_the_receipt_names_the_data_and_the_plots_library_lies_beside(page):
     assert Path("report/vega.js").stat().st_size > 100_000
 
 
+def test_what_an_arm_of_another_name_has_left_is_not_in_the_receipt(make_page):
+    content = yaml.safe_load(DVC_YAML)
+    train = {"foreach": "${arms}", "do": {"cmd": "true", "outs": ["data/train/${key}"]}}
+    content["stages"]["train"] = train
+    Path("dvc.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    Path("params.yaml").write_text("arms: {main: {}}", encoding="utf-8")
+    Path("data/train").mkdir()
+    Path("data/train/main").touch()
+    make_page()
+    before = Path("metrics/receipt.json").read_bytes()
+    Path("data/train/renamed_since").touch()
+    make_page()
+    assert Path("metrics/receipt.json").read_bytes() == before
+
+
 def test_a_plot_added_to_dvc_yaml_is_on_the_page_without_any_code(page, make_page):
     assert page.count("<svg") == 1
     plot = {"x": "words", "y": {"metrics/novel.json": "hue"}, "template": "by_arm"}

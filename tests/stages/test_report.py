@@ -49,6 +49,16 @@ def test_the_page_shows_the_run_with_its_charts_and_its_receipt(run):
     assert receipt["params"]["sha256"] in page
 
 
+def test_what_a_ranker_of_another_name_has_left_is_not_in_the_receipt(run):
+    do = "{cmd: 'true', outs: ['data/candidates/${key}.parquet']}"
+    stages = f"stages: {{score_candidates: {{foreach: '${{rankers}}', do: {do}}}}}\n"
+    Path("dvc.yaml").write_text(PIPELINE + stages, encoding="utf-8")
+    Path("params.yaml").write_text("rankers: {labse: {}, bm25: {}}\n", encoding="utf-8")
+    before = run()["metrics/receipt.json"]
+    Path("data/candidates/renamed_since.parquet").touch()
+    assert run()["metrics/receipt.json"] == before
+
+
 def test_the_page_says_first_what_it_is_about_then_the_result_texts_claims_and_numbers(run):
     said = """
 about: {corpus: "{params.corpus}, {params.corpus.n} queries"}

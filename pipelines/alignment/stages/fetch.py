@@ -21,8 +21,9 @@ from genlab.mini.bert import ClassifierRecipe
 from genlab.mini.gpt2 import Sizes, check_sizes
 from genlab.preference.reward_folders import RewardOrigin
 from genlab.sources.bundled import check_model_origin
+from genlab.sources.file_text import with_files
 from genlab.sources.source import ModelOrigin, ModelSource
-from pipelines.alignment.labelled_texts import CorpusSource, Reading, fetch_texts
+from pipelines.alignment.labelled_texts import CorpusOrigin, Reading, fetch_texts
 from pipelines.alignment.schemas import TEXT_SCHEMA, count_texts
 
 app = stage_app()
@@ -34,7 +35,6 @@ MinAccuracy = Annotated[
     float,
     Option(min=0.0, max=1.0, help="of pairs of two moods ranked right; below: refused"),
 ]
-Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
 
 
 @app.command()
@@ -42,20 +42,17 @@ Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
 def corpus(
     output: Path,
     metrics: Metrics,
-    source: Annotated[CorpusSource, Option()],
-    path: Annotated[Path, Option(help="mini: the vocabulary; file, queries: the user's")],
-    hub_id: Annotated[str, Option()],
-    revision: Revision,
+    origin: CorpusOrigin,
     reading: Reading,
 ) -> None:
     """Fetch the texts as one table."""
     dropped: Counter[str] = Counter()
     files: Counter[str] = Counter()
-    frames = fetch_texts(source, path, hub_id, revision, reading, dropped, files)
+    frames = fetch_texts(origin, reading, dropped, files)
     write_table(output, frames, TEXT_SCHEMA)
     counts = count_texts(pl.read_parquet(output, columns=["split", "is_positive"]))
-    read = {"files": dict(files)} if files else {}
-    write_json(metrics, counts | {"left_out": {"total": dropped.total(), **dropped}} | read)
+    left_out = {"total": dropped.total(), **dropped}
+    write_json(metrics, with_files(counts | {"left_out": left_out}, files))
 
 
 def check_base(origin: ModelOrigin, sizes: Sizes) -> None:

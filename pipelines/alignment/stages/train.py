@@ -12,7 +12,7 @@ from typing import Annotated
 import polars as pl
 from typer import Option
 
-from genlab.core.chosen import is_wanted, write_left_out
+from genlab.core.chosen import is_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
@@ -65,9 +65,7 @@ def main(
     from genlab.models.loading import load_causal_model, load_tokenizer
 
     check(recipe, output)
-    if not is_wanted(chosen):
-        write_left_out(output)
-        write_json(metrics, {"trainings": 0})
+    if is_left_out(chosen, output, {metrics: {"trainings": 0}}):
         return
     check_same_tokenizer(policy, reference)
     tokenizer, table = load_tokenizer(policy), read_table(pairs)

@@ -19,10 +19,10 @@ from genlab.core.tables import write_table
 from genlab.mini.gpt2 import Sizes, check_sizes
 from genlab.sources.bad_rows import BadRows, BadRowsAre
 from genlab.sources.bundled import check_model_origin
-from genlab.sources.decoding import Encoding
-from genlab.sources.manifests import with_progress, write_manifest
-from genlab.sources.source import ModelOrigin, ModelSource, Origin, Source
-from pipelines.chitchat.dialogue_files import DialogueFormat
+from genlab.sources.file_text import with_files
+from genlab.sources.manifests import Manifest, with_progress, write_manifest
+from genlab.sources.source import ModelOrigin, ModelSource, Origin
+from pipelines.chitchat.dialogue_files import Reading, fetch_dialogues
 from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
 
 app = stage_app()
@@ -35,34 +35,18 @@ SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
 def corpus(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of counts")],
-    manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
+    manifest: Manifest,
     origin: Origin,
-    format: Annotated[DialogueFormat, Option(help="file: how it is written; auto recognises it")],
-    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
-    column: Annotated[str, Option(help="of the list of turns, in JSON objects and on the hub")],
+    reading: Reading,
     bad_rows: Annotated[
         BadRowsAre, Option(help="stop at a row that is no dialogue, or drop and count")
     ],
-    max_text_bytes: Annotated[int, Option(min=1, help="of a turn; more is a bad row")],
-    n_dialogues: Annotated[int, Option(min=0, help="0: all there are; mini: at least 1")],
-    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch the dialogues as one table."""
-    from pipelines.chitchat import dialogue_files, mini_dialogues
-
     bad = BadRows(are_dropped=bad_rows is BadRowsAre.drop)
     files: Counter[str] = Counter()
-    commit, n_turns = "none", 0
-    if origin.source is Source.mini:
-        frames = mini_dialogues.make_dialogues(origin.path, n_dialogues, seed)
-    elif origin.source is Source.hub:
-        frames, commit = dialogue_files.read_hub_dialogues(
-            origin.hub_id, origin.revision, column, max_text_bytes, n_dialogues, seed, bad
-        )
-    else:
-        frames = dialogue_files.read_dialogue_files(
-            origin.path, format, encoding, column, max_text_bytes, n_dialogues, seed, bad, files
-        )
+    frames, commit = fetch_dialogues(origin, reading, bad, files)
+    n_turns = 0
 
     def counted():
         nonlocal n_turns
@@ -74,7 +58,7 @@ def corpus(
     n_rows = write_table(output, shown, DIALOGUE_SCHEMA)
 
     counts = {"dialogues": n_rows, "turns": n_turns, "bad_rows": bad.counts.total()}
-    write_json(metrics, counts | ({"files": dict(files)} if files else {}))
+    write_json(metrics, with_files(counts, files))
     write_manifest(manifest, origin.source, origin.asset, commit, output, rows=n_rows)
 
 
@@ -90,7 +74,7 @@ def check_base(origin: ModelOrigin, n_dialogues: int, sizes: Sizes) -> None:
 def base(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of its size, and of its training")],
-    manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
+    manifest: Manifest,
     origin: ModelOrigin,
     n_dialogues: Annotated[int, Option(min=100, help="mini: dialogues to pretrain on")],
     sizes: Sizes,

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from typer import Option
 
-from genlab.core.chosen import is_wanted, write_left_out
+from genlab.core.chosen import is_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.processes import is_first
@@ -64,10 +64,7 @@ def main(
     from genlab.models.loading import load_causal_model, load_tokenizer
 
     check(layout, tokenize_history_turns)
-    if not is_wanted(chosen):
-        write_left_out(output)
-        write_json(curve, [])
-        write_json(metrics, {"training": {"epochs": 0}})
+    if is_left_out(chosen, output, {curve: [], metrics: {"training": {"epochs": 0}}}):
         return
     set_seed(recipe.seed)
     tokenizer, model = load_tokenizer(base), load_causal_model(base)

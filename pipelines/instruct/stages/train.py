@@ -10,7 +10,7 @@ from typing import Annotated
 
 from typer import Option
 
-from genlab.core.chosen import is_wanted, write_left_out
+from genlab.core.chosen import is_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.processes import is_first
@@ -67,10 +67,7 @@ def main(
     from genlab.models.loading import load_text_to_text_model, load_tokenizer
 
     check(tasks, ask)
-    if not is_wanted(chosen):
-        write_left_out(output)
-        write_json(curve, [])
-        write_json(metrics, {"training": {"steps": 0}})
+    if is_left_out(chosen, output, {curve: [], metrics: {"training": {"steps": 0}}}):
         return
     tokenizer = load_tokenizer(base)
     data, rates = read_mixture(tokens, tasks, ask, mixture, n_tokens, recipe.seed)

@@ -19,14 +19,13 @@ from genlab.mini.ranker_folders import fetch_ranker, numbers_of
 from genlab.mini.rankers import RankerRecipe
 from genlab.passages.corpora import Limits
 from genlab.ranking.rankers import RankerKind
-from genlab.sources.manifests import write_manifest
+from genlab.sources.manifests import Manifest, write_manifest
 from genlab.sources.source import Origin, Source
 from pipelines.rankers.fetched_collections import describe_collection, write_counts, write_queries
 
 app = stage_app()
 
 Metrics = Annotated[Path, Option(help="JSON of counts")]
-Manifest = Annotated[Path, Option(help="JSON of source, revision and checksums")]
 
 SOURCES_WITHOUT_PATH = {"ranker": frozenset({"hub", "mini"})}
 

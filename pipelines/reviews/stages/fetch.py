@@ -19,11 +19,10 @@ from genlab.core.tables import write_table
 from genlab.mini.t5 import Sizes, check_sizes
 from genlab.sources.bad_rows import BadRows, BadRowsAre
 from genlab.sources.bundled import check_model_origin
-from genlab.sources.decoding import Encoding
-from genlab.sources.manifests import with_progress, write_manifest
-from genlab.sources.source import ModelOrigin, ModelSource, Origin, Source
-from pipelines.reviews.review_files import ReviewCounts, fetch_reviews
-from pipelines.reviews.review_layouts import Columns, ReviewFormat
+from genlab.sources.manifests import Manifest, with_progress, write_manifest
+from genlab.sources.source import ModelOrigin, ModelSource, Origin
+from pipelines.reviews.review_files import Reading, ReviewCounts, fetch_reviews
+from pipelines.reviews.review_layouts import Columns
 from pipelines.reviews.review_prompts import check_template
 from pipelines.reviews.schemas import REVIEW_SCHEMA
 
@@ -46,24 +45,19 @@ def check_corpus(columns: Columns) -> None:
 def corpus(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of counts")],
-    manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
+    manifest: Manifest,
     origin: Origin,
-    format: Annotated[ReviewFormat, Option(help="file: how it is written; auto recognises it")],
-    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
+    reading: Reading,
     columns: Columns,
     bad_rows: Annotated[
         BadRowsAre, Option(help="stop at a row that is no review, or drop and count")
     ],
-    n_reviews: Annotated[int, Option(min=0, help="0: all there are; mini: at least 1")],
-    seed: Annotated[int, Option(min=0)],
 ) -> None:
     """Fetch the reviews as one table."""
     check_corpus(columns)
     bad = BadRows(are_dropped=bad_rows is BadRowsAre.drop)
     counts = ReviewCounts()
-    frames, commit = fetch_reviews(
-        origin, format, encoding, columns, n_reviews, seed, bad, counts.files
-    )
+    frames, commit = fetch_reviews(origin, reading, columns, bad, counts.files)
     shown = with_progress(frames, "fetching the reviews", "reviews")
     n_rows = write_table(output, map(counts.add, shown), REVIEW_SCHEMA)
 
@@ -97,7 +91,7 @@ def check_base(origin: ModelOrigin, n_pages: int, sizes: Sizes, template: str) -
 def base(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of its size, and of its training")],
-    manifest: Annotated[Path, Option(help="JSON of source, revision and checksums")],
+    manifest: Manifest,
     origin: ModelOrigin,
     n_pages: Annotated[int, Option(min=100, help="mini: texts to pretrain on")],
     sizes: Sizes,
@@ -115,17 +109,15 @@ def base(
 
 
 @app.command("fluency_model")
-def fluency_model(
-    output: Path,
-    source: Annotated[Source, Option(help="mini: classify trains one on the train split")],
-    path: Annotated[Path, Option(help="file: the folder of a causal language model; else unused")],
-    hub_id: Annotated[str, Option(help="hub: a causal language model")],
-    revision: Annotated[str, Option(help="hub: commit that is downloaded")],
-) -> None:
-    """Fetch the language model that rates fluency; a folder without one if it is made later."""
+@grouped_options
+def fluency_model(output: Path, origin: Origin) -> None:
+    """Fetch the causal language model that rates fluency.
+
+    Of source mini a folder without one is written: classify trains one on the train split.
+    """
     from pipelines.reviews.fluency_model import fetch_fluency_model
 
-    fetch_fluency_model(source, path, hub_id, revision, output)
+    fetch_fluency_model(origin, output)
 
 
 if __name__ == "__main__":

@@ -18,14 +18,14 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import write_table
 from genlab.mini.gpt2 import Sizes, check_sizes
 from genlab.sources.bundled import check_bundled
-from genlab.sources.decoding import Encoding
-from genlab.sources.source import ModelSource, Source
-from pipelines.rlhf import foreign_rankings, mini_world
+from genlab.sources.file_text import with_files
+from genlab.sources.source import ModelSource
+from pipelines.rlhf.fetched_prompts import fetch_prompts
+from pipelines.rlhf.origins import BaseOrigin, PromptOrigin, RewardBaseOrigin, RewardBaseSource
 from pipelines.rlhf.purposes import Wanted, assign_purposes
 from pipelines.rlhf.schemas import (
     PROMPT_SCHEMA,
     TEXT_SCHEMA,
-    BaseSource,
     count_purposes,
     prompt_table,
     text_table,
@@ -36,7 +36,6 @@ app = stage_app()
 SOURCES_WITHOUT_PATH = {"base": frozenset({"mini", "hub"})}  # for genlab check
 
 Metrics = Annotated[Path, Option(help="JSON of counts")]
-Revision = Annotated[str, Option(help="hub: commit that is downloaded")]
 
 
 @app.command()
@@ -45,13 +44,7 @@ def corpus(
     output: Path,
     texts_output: Path,
     metrics: Metrics,
-    source: Annotated[Source, Option()],
-    path: Annotated[Path, Option(help="mini: the vocabulary; file: rankings, JSON, or zip")],
-    texts_path: Annotated[Path, Option(help="hub, file: plain text, a document a line; or none")],
-    encoding: Annotated[Encoding, Option(help="file: of its characters; auto recognises it")],
-    hub_id: Annotated[str, Option()],
-    hub_name: Annotated[str, Option(help="hub: configuration of the data set; none: its only one")],
-    revision: Revision,
+    origin: PromptOrigin,
     wanted: Wanted,
     n_texts: Annotated[int, Option(min=10, help="mini: plain texts for the base and ptx")],
     validation_share: Annotated[float, Option(min=0.01, max=0.5, help="of the plain texts")],
@@ -60,14 +53,7 @@ def corpus(
     """Fetch the prompts and the plain text."""
     dropped: Counter[str] = Counter()
     files: Counter[str] = Counter()
-    if source is Source.mini:
-        rows, texts = mini_world.make_mini(path, wanted, n_texts, seed)
-    else:
-        if source is Source.file:
-            rows = foreign_rankings.read_file_rows(path, dropped, encoding, files)
-        else:
-            rows = foreign_rankings.read_hub_rows(hub_id, hub_name, revision, dropped)
-        texts = foreign_rankings.read_plain_texts(texts_path, encoding, files)
+    rows, texts = fetch_prompts(origin, wanted, n_texts, seed, dropped, files)
     prompts = assign_purposes(prompt_table(rows), wanted, seed, dropped)
     kept_texts = text_table(texts, validation_share)
 
@@ -76,39 +62,30 @@ def corpus(
     left_out = {"total": dropped.total(), **dropped}
     of_texts = {"texts": len(texts), "validation_texts_in_train": len(texts) - kept_texts.height}
     counts = {"rows": len(rows), **count_purposes(prompts), **of_texts, "left_out": left_out}
-    write_json(metrics, counts | ({"files": dict(files)} if files else {}))
+    write_json(metrics, with_files(counts, files))
 
 
-def check_base(source: ModelSource, path: Path, sizes: Sizes) -> None:
+def check_base(origin: BaseOrigin, sizes: Sizes) -> None:
     """Raise InputError for sizes of the mini model that make none, or not the bundled one."""
-    check_bundled(source, path, asdict(sizes))
-    if source is ModelSource.mini:
+    check_bundled(origin.source, origin.path, asdict(sizes))
+    if origin.source is ModelSource.mini:
         check_sizes(sizes)
-
-
-def check_reward_base(source: BaseSource, sizes: Sizes) -> None:
-    """Raise InputError for sizes of the mini model that make none."""
-    if source is BaseSource.mini:
-        check_sizes(sizes, "reward_base")
 
 
 @app.command()
 @grouped_options
-def base(
-    texts: Path,
-    output: Path,
-    metrics: Metrics,
-    source: Annotated[ModelSource, Option(help="bundled, file: from path; mini: made here; hub")],
-    path: Annotated[Path, Option(help="bundled, file: the model's folder; else not read")],
-    hub_id: Annotated[str, Option()],
-    revision: Revision,
-    sizes: Sizes,
-) -> None:
+def base(texts: Path, output: Path, metrics: Metrics, origin: BaseOrigin, sizes: Sizes) -> None:
     """Fetch the language model that everything starts from."""
     from pipelines.rlhf.base_models import fetch_model
 
-    check_base(source, path, sizes)
-    write_json(metrics, fetch_model(texts, None, output, source, path, hub_id, revision, sizes))
+    check_base(origin, sizes)
+    write_json(metrics, fetch_model(texts, None, output, origin, sizes))
+
+
+def check_reward_base(origin: RewardBaseOrigin, sizes: Sizes) -> None:
+    """Raise InputError for sizes of the mini model that make none."""
+    if origin.source is RewardBaseSource.mini:
+        check_sizes(sizes, "reward_base")
 
 
 @app.command("reward_base")
@@ -118,22 +95,14 @@ def reward_base(
     policy: Path,
     output: Path,
     metrics: Metrics,
-    source: Annotated[BaseSource, Option()],
-    path: Annotated[Path, Option(help="file: a model folder")],
-    hub_id: Annotated[str, Option()],
-    revision: Revision,
+    origin: RewardBaseOrigin,
     sizes: Sizes,
 ) -> None:
     """Fetch the language model that the reward model starts from; it reads the policy's tokens."""
-    from pipelines.rlhf.base_models import copy_policy, fetch_reward_base
+    from pipelines.rlhf.base_models import fetch_reward_base
 
-    check_reward_base(source, sizes)
-    if source is BaseSource.policy:
-        numbers = copy_policy(policy, output)
-    else:
-        where = ModelSource(source.value)
-        numbers = fetch_reward_base(texts, policy, output, where, path, hub_id, revision, sizes)
-    write_json(metrics, numbers)
+    check_reward_base(origin, sizes)
+    write_json(metrics, fetch_reward_base(texts, policy, output, origin, sizes))
 
 
 if __name__ == "__main__":

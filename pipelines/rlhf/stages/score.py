@@ -28,12 +28,7 @@ from pipelines.rlhf.arms import (
 )
 from pipelines.rlhf.arms_measured import measure_arms
 from pipelines.rlhf.pictures import best_of_n_points, draw_optimisation, optimisation_points
-from pipelines.rlhf.policies_compared import (
-    compare_policies,
-    on_prompts_of,
-    points_of_best,
-    rl_points,
-)
+from pipelines.rlhf.policies_compared import measure_policies
 from pipelines.rlhf.rankings import By
 from pipelines.rlhf.rated_answers import rated
 from pipelines.rlhf.readme_tables import make_tables
@@ -101,14 +96,9 @@ def main(
 
     tables, summaries = measure_arms(rows, arms, arm, seed)
     chosen = next(name for name in (f"{arm}_{at}", arm) if name in tables)
-    held_out = rows.filter(pl.col("purpose") == "held_out")
-    drawn = read_table(best_of)
-    scored = held_out.filter(~pl.col("arm").is_in([BASE, SFT]))
-    best_points = points_of_best(drawn, models, end)
-    points = rl_points(scored) + best_points
-    beside = rl_points(on_prompts_of(scored, drawn)) + best_points
-    compared = compare_policies(
-        points, beside, arms, rows, prompts_per_step * num_generations, seed
+    per_step = prompts_per_step * num_generations
+    points, compared = measure_policies(
+        rows, read_table(best_of), models, end, arms, per_step, seed
     )
     known_noise = noise if by is By.rule else None
     quality, reliability = measure_reward(ranked, models, end, known_noise, step, seed)

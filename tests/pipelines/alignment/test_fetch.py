@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
 from genlab.sources.decoding import Encoding
-from genlab.text.rules import plain_text
 from pipelines.alignment import labelled_texts, mini_films
 from pipelines.alignment.found_texts import mood_of
 from pipelines.alignment.labelled_texts import (
+    Reading,
     first_sentences,
     read_queries,
     read_text_files,
@@ -36,14 +36,13 @@ def mini():
     return pl.concat(make_reviews(WORLD, 2000, 0.1, seed=17))
 
 
-PLAIN = plain_text(strip_markup=True, repair_encoding=True)
+NINE_WORDS = Reading(Encoding.auto, True, True, 0, 9, 0.1, 1)
 
 
 def read(path, max_words=20, n_texts=0, encoding=Encoding.auto, files=None):
     dropped, files = Counter(), Counter() if files is None else files
-    frames = list(
-        read_text_files(path, encoding, PLAIN, max_words, n_texts, 0.2, 1, dropped, files)
-    )
+    reading = Reading(encoding, True, True, n_texts, max_words, 0.2, 1)
+    frames = list(read_text_files(path, reading, dropped, files))
     rows = pl.concat(frames).sort("text_id")
     return dict(rows.select("text", "is_positive").iter_rows()), +dropped
 
@@ -463,18 +462,14 @@ def test_a_hub_that_cannot_be_reached_is_one_error_line(tmp_path, monkeypatch):
         socket, "getaddrinfo", lambda *a, **k: (_ for _ in ()).throw(OSError("off"))
     )
     with pytest.raises(InputError, match="stanfordnlp/nosuch"):
-        list(
-            labelled_texts.read_hub_texts(
-                "stanfordnlp/nosuch", "0" * 40, PLAIN, 9, 0, 0.1, 1, Counter()
-            )
-        )
+        list(labelled_texts.read_hub_texts("stanfordnlp/nosuch", "0" * 40, NINE_WORDS, Counter()))
 
 
 def test_a_data_set_of_texts_and_labels_is_read_and_its_breaks_are_lines(tmp_path):
     rows = {"text": ["Fine.<br /><br />Good.", "Bad.", "x", "Poor."], "label": [1, 0, -1, 0]}
     pl.DataFrame(rows).write_parquet(tmp_path / "train.parquet")
     dropped = Counter()
-    frames = labelled_texts.read_hub_texts(str(tmp_path), "main", PLAIN, 9, 0, 0.1, 1, dropped)
+    frames = labelled_texts.read_hub_texts(str(tmp_path), "main", NINE_WORDS, dropped)
     found = pl.concat(frames).select("text", "is_positive").rows()
     assert found == [("Fine. Good.", True), ("Bad.", False), ("Poor.", False)]
     assert dropped == {"no_label": 1, "beyond_n_texts": 0}
@@ -484,7 +479,7 @@ def test_a_label_of_the_hub_beyond_0_and_1_is_refused_by_its_row(tmp_path):
     rows = {"text": ["Good.", "Bad.", "Fair."], "label": [1, 0, 2]}
     pl.DataFrame(rows).write_parquet(tmp_path / "train.parquet")
     with pytest.raises(InputError, match=r", row 2: label 2 is none of 0, 1, pos, neg"):
-        list(labelled_texts.read_hub_texts(str(tmp_path), "main", PLAIN, 9, 0, 0.1, 1, Counter()))
+        list(labelled_texts.read_hub_texts(str(tmp_path), "main", NINE_WORDS, Counter()))
 
 
 def test_a_query_is_a_prompt_and_its_first_answer_the_text(tmp_path):

@@ -1,6 +1,6 @@
 """Each option of a stage arrives where it acts. Training's are in test_train.py."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -163,10 +163,12 @@ def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch)
         "queries": (labelled_texts, "read_queries"),
     }
     found = taken_by_source(monkeypatch, fetch.app, words, workers)
-    plain = plain_text(strip_markup=True, repair_encoding=False)
+    names = [each.name for each in fields(labelled_texts.Reading)]
+    reading = labelled_texts.Reading(**{name: CORPUS[name] for name in names})
+    assert reading.rules == plain_text(strip_markup=True, repair_encoding=False)
     assert found["mini"] == [Path("here"), 31, 0.3, 26]
-    assert found["hub"][:7] == ["some/films", "c0ffee", plain, 32, 31, 0.3, 26]
-    assert found["file"][:7] == [Path("here"), "windows-1251", plain, 32, 31, 0.3, 26]
+    assert found["hub"][:3] == ["some/films", "c0ffee", reading]
+    assert found["file"][:2] == [Path("here"), reading]
     assert found["queries"] == [Path("here")]
 
 

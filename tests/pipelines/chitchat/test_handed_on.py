@@ -47,9 +47,10 @@ def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch)
     found = taken_by_source(monkeypatch, fetch.app, words + option_words(CORPUS), workers)
     assert found["mini"] == [Path("here"), 31, 24]
     *hub, bad = found["hub"]
-    assert hub == ["some/talk", "c0ffee", "said", 999, 31, 24] and bad.are_dropped
+    reading = dialogue_files.Reading("dashes", "windows-1251", "said", 999, 31, 24)
+    assert hub == ["some/talk", "c0ffee", reading] and bad.are_dropped
     *file, bad, counts = found["file"]
-    assert file == [Path("here"), "dashes", "windows-1251", "said", 999, 31, 24]
+    assert file == [Path("here"), reading]
     assert bad.are_dropped and counts == {}
 
 

@@ -21,7 +21,7 @@ from genlab.core.program import InputError
 from genlab.sources.bad_rows import BadRows
 from genlab.sources.decoding import Encoding
 from pipelines.chitchat import mini_dialogues
-from pipelines.chitchat.dialogue_files import DialogueFormat, read_dialogue_files
+from pipelines.chitchat.dialogue_files import DialogueFormat, Reading, read_dialogue_files
 from pipelines.chitchat.dialogue_pickles import ListUnpickler, pickled_rows
 from pipelines.chitchat.dialogue_rules import Rules as CleanRules
 from pipelines.chitchat.dialogue_rules import check_any_left, clean_batch, clean_turns
@@ -32,6 +32,7 @@ from tests.project_copy import ROOT
 
 WORLD = ROOT / "pipelines/chitchat/mini_dialogues.yaml"
 RULES = Rules(True, True, True, 0.8, 0.9, 0.2, 0.2, 5, True, 64, 17)
+AUTO = Reading(DialogueFormat.auto, Encoding.auto, "dialogue", 1_000, 0, 17)
 CLEAN = CleanRules(
     strip_markup=True,
     repair_encoding=True,
@@ -46,14 +47,14 @@ def read(path: Path, bad: BadRows | None = None, n: int = 0, **options) -> list[
     bad = bad or BadRows(False)
     layout = options.get("layout", DialogueFormat.auto)
     encoding = options.get("encoding", Encoding.auto)
-    frames = read_dialogue_files(path, layout, encoding, "dialogue", 1_000, n, 17, bad)
+    reading = Reading(layout, encoding, "dialogue", 1_000, n, 17)
+    frames = read_dialogue_files(path, reading, bad)
     return pl.concat(frames)["turns"].to_list()
 
 
 def counted(path: Path) -> Counter:
     files: Counter = Counter()
-    auto = DialogueFormat.auto, Encoding.auto
-    list(read_dialogue_files(path, *auto, "dialogue", 1_000, 0, 17, BadRows(False), files))
+    list(read_dialogue_files(path, AUTO, BadRows(False), files))
     return files
 
 
@@ -184,9 +185,7 @@ def test_a_zip_is_read_as_a_folder_and_what_is_left_out_is_named_in_it(tmp_path,
         archive.writestr("__MACOSX/talks/._a.txt", "\0")
     bad = BadRows(are_dropped=True)
     files = Counter()
-    frames = read_dialogue_files(
-        path, DialogueFormat.auto, Encoding.auto, "dialogue", 1000, 0, 1, bad, files
-    )
+    frames = read_dialogue_files(path, AUTO, bad, files)
     assert pl.concat(frames)["turns"].to_list() == TURNS
     assert files == {"read": 3, "hidden": 1, "unread": 0} and bad.counts == {"row": 1}
     said = f"left out: {path}/talks/c.jsonl, line 1: turn 1 is 1, not text; correct it\n"

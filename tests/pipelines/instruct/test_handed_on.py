@@ -10,6 +10,7 @@ import pytest
 
 from genlab.core.chosen import write_chosen
 from genlab.core.tables import write_arrow, write_table
+from genlab.sources.source import Origin, Source
 from pipelines.instruct import mixed_rows, pretraining
 from pipelines.instruct.encoded_prompts import SCHEMA, encode_prompts
 from pipelines.instruct.mixed_rows import read_mixture
@@ -92,7 +93,8 @@ def test_every_option_of_the_base_arrives_at_its_source(tmp_path, monkeypatch):
     assert asdict(made[0]["task"]) == PRETRAINING
     copied = stopped_at(monkeypatch, pretraining, "copy_base")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "hub"]))
-    assert list(copied[0].values())[1:] == [Path("pages"), "some/t5", "c0ffee", tmp_path / "out"]
+    given = Origin(Source.hub, Path("pages"), "some/t5", "c0ffee")
+    assert copied == [{"origin": given, "output": tmp_path / "out"}]
 
 
 def test_every_option_of_the_pretraining_acts_and_its_rates_are_not_swapped(monkeypatch):

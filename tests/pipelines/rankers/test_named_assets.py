@@ -32,14 +32,15 @@ def test_what_no_stage_makes_is_named_and_not_read_with_the_rest(tmp_path):
 def test_bm25_is_loaded_for_each_collection_and_others_once(tmp_path, monkeypatch):
     loaded = []
     monkeypatch.setattr(
-        named_assets, "load_ranker", lambda folder, size: loaded.append((folder.name, size))
+        named_assets, "load_ranker", lambda folder, *how: loaded.append((folder.name, *how))
     )
     for name in ("bm25", "cross_encoder"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "ranker.json").write_text(json.dumps({"kind": name}))
     ranker_of(tmp_path / "bm25", tmp_path / "counts", 9, loaded="an earlier one")
     ranker_of(tmp_path / "cross_encoder", tmp_path / "counts", 9, None)
-    assert loaded == [("counts", 9), ("cross_encoder", 9)]
+    ranker_of(tmp_path / "cross_encoder", tmp_path / "counts", 9, None, n_kept=5)
+    assert loaded == [("counts", 9), ("cross_encoder", 9, 0), ("cross_encoder", 9, 5)]
     assert ranker_of(tmp_path / "cross_encoder", tmp_path / "counts", 9, "it") == "it"
 
 

@@ -10,13 +10,14 @@ from starlette.testclient import TestClient
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.playground.play import PAGE
-from genlab.playground.playable import Playable
+from genlab.playground.playable import KEPT, Playable
 from genlab.playground.routes import play_routes
 from genlab.ranking.candidates import passages_of_others
 from genlab.web.server import TOKEN_HEADER, page_app
 from genlab.web.streams import Streams
 from pipelines.rankers import tried_texts
 from pipelines.rankers.altered_texts import BASELINES
+from pipelines.rankers.named_assets import ranker_of
 from pipelines.rankers.tried_texts import LACKING, load_collections
 from tests.browser import chromium  # noqa: F401
 from tests.pipelines.rankers.tiny_run import ANSWERS, HOSTILE, make_run
@@ -61,6 +62,19 @@ def test_the_page_knows_all_collections_with_their_rankers_and_no_model_that_wri
     body = {"collection": "lakes", "query": 0, "model": "tuned", "draw": 0}
     refused = client.post("/write", json=body)
     assert refused.status_code == 400 and refused.json()["error"] == "tuned is no model"
+
+
+def test_the_rankers_remember_what_a_page_asks_again(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    kept = []
+
+    def note(*arguments):
+        kept.append(arguments[4:])
+        return ranker_of(*arguments)
+
+    monkeypatch.setattr(tried_texts, "ranker_of", note)
+    load_collections()
+    assert kept == [(KEPT,)] * 4  # two rankers for two collections
 
 
 def test_at_first_there_stands_the_random_passage_that_the_probes_alter(client, collections):

@@ -36,11 +36,16 @@ def test_the_record_is_the_runs_numbers_without_rows_or_the_machines_paths(tmp_p
     (record / "params.yaml").write_text(PARAMS, encoding="utf-8")
     (record / "old.json").write_text("{}", encoding="utf-8")
     run = tmp_path / "run"
+    outs = "['metrics/fetch/${key}_manifest.json', 'data/${key}']"
     for name, text in {
+        "dvc.yaml": f"stages: {{fetch: {{foreach: '${{rankers}}', do: {{cmd: c, outs: {outs}}}}}}}",
+        "params.yaml": PARAMS,
         "metrics/score.json": '{"mrr": 1}',
         "metrics/fetch/small_manifest.json": '{"asset": "/disk/data/small"}',
+        "metrics/fetch/renamed_since_manifest.json": '{"asset": "/disk/data/large"}',
         "metrics/rows.parquet": "rows",
         "report/speed/small.json": '{"wiki": {"seconds": 2}}',
+        "report/speed/renamed_since.json": '{"wiki": {"seconds": 1}}',
     }.items():
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(text, encoding="utf-8")
@@ -59,6 +64,7 @@ def test_the_page_is_written_again_with_the_claims_and_its_place_is_said(
     for path in (record, folder):
         path.mkdir(parents=True)
     (record / "params.yaml").write_text("rankers: {}\n", encoding="utf-8")
+    (folder / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
     monkeypatch.setattr(real, "RECORD", record)
     monkeypatch.setattr(real, "CLONE", tmp_path / "clone")
     called: list[str] = []

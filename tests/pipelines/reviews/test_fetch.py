@@ -24,7 +24,7 @@ from genlab.sources.decoding import Encoding
 from pipelines.reviews import mini_reviews, review_files
 from pipelines.reviews.mini_pages import make_pages
 from pipelines.reviews.mini_reviews import accusative, fill, make_reviews
-from pipelines.reviews.review_files import read_review_files
+from pipelines.reviews.review_files import Reading, read_review_files
 from pipelines.reviews.review_layouts import Columns, ReviewFormat
 from pipelines.reviews.stages import fetch
 from tests.tiny_t5 import save_t5
@@ -42,6 +42,7 @@ COLUMNS = Columns(
     default_rubric="Место",
     max_text_bytes=100,
 )
+ALL = Reading(ReviewFormat.auto, Encoding.auto, n_reviews=0, seed=1)
 EXPECTED = [
     {
         "review_id": "a-0",
@@ -67,7 +68,7 @@ def write(path: Path, content: str | bytes) -> Path:
 
 def read(path: Path, *, columns=COLUMNS, drop=False, n=0, layout=ReviewFormat.auto, seed=1):
     bad = BadRows(are_dropped=drop)
-    frames = read_review_files(path, layout, Encoding.auto, columns, n, seed, bad)
+    frames = read_review_files(path, Reading(layout, Encoding.auto, n, seed), columns, bad)
     rows = pl.concat(frames).to_dicts()
     return (rows, bad.counts) if drop else rows
 
@@ -468,7 +469,7 @@ def test_a_hub_dataset_gives_its_train_rows(tmp_path, monkeypatch):
     folder = tmp_path / "hub"
     folder.mkdir()
     pl.DataFrame(ROWS, strict=False).write_parquet(folder / "train.parquet")
-    frames, _ = review_files.read_hub_reviews(str(folder), "main", COLUMNS, 0, 1, BadRows(False))
+    frames, _ = review_files.read_hub_reviews(str(folder), "main", ALL, COLUMNS, BadRows(False))
     rows = pl.concat(frames).to_dicts()
     expected = [row | {"review_id": f"hub-{n}"} for n, row in enumerate(EXPECTED)]
     assert rows == expected
@@ -482,7 +483,7 @@ def test_without_a_network_the_hub_is_one_clear_error(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", fail)
     with pytest.raises(InputError, match=r"some/reviews at revision 0{40} .*no network.*: file"):
-        review_files.read_hub_reviews("some/reviews", "0" * 40, COLUMNS, 0, 1, BadRows(False))
+        review_files.read_hub_reviews("some/reviews", "0" * 40, ALL, COLUMNS, BadRows(False))
 
 
 # ---- the command

@@ -204,13 +204,13 @@ def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch)
     }
     found = taken_by_source(monkeypatch, fetch.app, words, workers)
     assert found["mini"] == [Path("here"), 31, 24]
-    hub_id, revision, columns, n_reviews, seed, bad = found["hub"]
-    assert (hub_id, revision, n_reviews, seed) == ("some/reviews", "c0ffee", 31, 24)
+    hub_id, revision, reading, columns, bad = found["hub"]
+    assert (hub_id, revision) == ("some/reviews", "c0ffee")
+    assert reading == review_files.Reading("csv", "windows-1251", 31, 24)
     assert {name: CORPUS[name] for name in asdict(columns)} == asdict(columns)
     assert bad.are_dropped
-    path, format, encoding, *rest, bad, files = found["file"]
-    assert (path, format, encoding) == (Path("here"), "csv", "windows-1251")
-    assert rest == [columns, 31, 24] and bad.are_dropped and files == {}
+    *file, bad, files = found["file"]
+    assert file == [Path("here"), reading, columns] and bad.are_dropped and files == {}
 
 
 BASE = {"vocab_size": 401, "d_model": 24, "num_layers": 3, "num_heads": 6, "epochs": 4}

@@ -16,9 +16,9 @@ from genlab.models.batches import collate_pairs
 from genlab.models.lora import Lora, add_lora
 from genlab.models.training import check_rows_fit
 from pipelines.reviews.adapters import optimizer_of
+from pipelines.reviews.encoded_reviews import SCHEMA
 from pipelines.reviews.stages import train
 from pipelines.reviews.stages.choose import with_starts
-from pipelines.reviews.stages.tokenize import SCHEMA
 from pipelines.reviews.tracking import check_store, tracking_uri
 from tests.handed_on import adapter_settings, checkpoint_steps, run_until_there, stopped_at
 from tests.tiny_t5 import TEXTS, make_t5, make_tokenizer, save_t5

@@ -19,6 +19,7 @@ from pipelines.rlhf import (
     foreign_rankings,
     mini_world,
     model_answers,
+    policies_compared,
     reward_training,
     rl_trainings,
 )
@@ -281,8 +282,8 @@ def test_every_option_of_score_arrives(made, monkeypatch, by, noise):
     monkeypatch.setattr(score, "rated", lambda rows, models, end: rows)
     measured = noted(monkeypatch, score, "measure_arms", ({"main_end": rows}, {}))
     for name in ("rl_points", "points_of_best"):
-        monkeypatch.setattr(score, name, lambda *arguments: [])
-    compared = noted(monkeypatch, score, "compare_policies", {"main": {}})
+        monkeypatch.setattr(policies_compared, name, lambda *arguments: [])
+    compared = noted(monkeypatch, policies_compared, "compare_policies", {"main": {}})
     judged = stopped_at(monkeypatch, score, "measure_reward")
     outputs = ["metrics", "details", "readme_tables", "optimisation", "picture", "best"]
     words = [
