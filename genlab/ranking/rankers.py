@@ -21,7 +21,7 @@ from genlab.core.processes import map_shared
 from genlab.core.program import InputError
 from genlab.core.progress import count
 from genlab.models.classifier_inputs import prepare_inputs
-from genlab.models.loading import check_whole, first_line, quiet_loading
+from genlab.models.loading import check_whole, first_line, quiet_loading, read_tokenizer
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.models.trial import TRIAL_TEXTS, try_rates
 from genlab.ranking import bm25
@@ -129,13 +129,13 @@ def open_sentence_transformer(
     """
     from sentence_transformers import SentenceTransformer
 
+    where = transformer_folder(folder)
+    if (where / "config.json").is_file():  # a static one has none
+        read_tokenizer(where)
     with quiet_loading():
         model = SentenceTransformer(str(folder), **LOADING).float()
     inner = getattr(model[0], "auto_model", None)
     if inner is not None:
-        modules = folder / "modules.json"  # a bare transformer has none, and is pooled by the mean
-        listed = json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else []
-        where = folder / listed[0]["path"] if listed else folder
         check_weights(inner, where, "sentence transformer")
     limit_input(model, inner, folder)
     options = {"batch_size": batch_size, "show_progress_bar": False}
@@ -145,6 +145,13 @@ def open_sentence_transformer(
         partial(in_calls, partial(model.encode_document, **options), batch_size, len),
     )
     return relevance, partial(count_unread, model.tokenizer, model.get_max_seq_length())
+
+
+def transformer_folder(folder: Path) -> Path:
+    """Return where a sentence-transformers model has its first module."""
+    modules = folder / "modules.json"  # a bare transformer has none, and is pooled by the mean
+    listed = json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else []
+    return folder / listed[0]["path"] if listed else folder
 
 
 def open_cross_encoder(
@@ -157,6 +164,7 @@ def open_cross_encoder(
     import torch
     from sentence_transformers import CrossEncoder
 
+    read_tokenizer(folder)
     with quiet_loading():
         model = CrossEncoder(str(folder), **LOADING).float()
     check_weights(model.model, folder, "cross-encoder")

@@ -38,8 +38,8 @@ def copy_model(kind: str, folder: Path, output: Path, shown: str | None = None) 
     shown = shown or str(folder)
     if not folder.is_dir():
         raise InputError(f"{shown}: no such folder; expected {EXPECTED[kind]}")
+    files = files_in(folder, shown, deep=True)  # before any is read: a pipe would never end
     check_kind(kind, folder, shown)
-    files = files_in(folder, shown, deep=True)
     if kind == "tensorflow_hub":
         copy_files(folder, output, shown, deep=True)
         return

@@ -460,6 +460,15 @@ def test_a_cross_encoder_without_its_classifier_is_refused(tmp_path):
         load_ranker(tmp_path / "headless", batch_size=2)
 
 
+@pytest.mark.parametrize("save", [save_sentence_transformer, save_cross_encoder])
+def test_a_ranker_without_its_vocabulary_is_refused(tmp_path, save):
+    model = save(tmp_path / "wordless")
+    for path in [*model.glob("tokenizer*.json"), *model.glob("vocab*")]:
+        path.unlink()
+    with pytest.raises(InputError, match=r"model: no tokenizer can be .*there is no vocabulary"):
+        load_ranker(tmp_path / "wordless", batch_size=2)
+
+
 def test_a_sentence_transformer_needs_no_pooler(tmp_path):
     model = save_sentence_transformer(tmp_path / "pooled")
     pairs = ["a b", "c"], ["a c", "d"]
