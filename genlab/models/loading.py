@@ -45,6 +45,8 @@ HEADS = {
     "text-to-text model": ("ForConditionalGeneration", "LMHeadModel", "Model"),
     "text classifier": ("ForSequenceClassification",),
 }
+# What a config.json may ask a model to return, over which the code that reads it would stumble.
+OUTPUTS = {"return_dict": True, "output_attentions": False, "output_hidden_states": False}
 OTHER_HEADS = {"score", "classifier", "classification_head", "qa_outputs", "summary"}
 
 
@@ -84,6 +86,11 @@ def read_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
             f"{folder}: no tokenizer can be loaded ({why}); expected tokenizer.json, or vocab.json "
             "and merges.txt"
         ) from error
+    if not isinstance(tokenizer.model_max_length, int | float):
+        raise InputError(
+            f"{folder / 'tokenizer_config.json'}: model_max_length is "
+            f"{tokenizer.model_max_length!r}, no number; correct it"
+        )
     return tokenizer
 
 
@@ -163,6 +170,7 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
                 use_safetensors=True,
                 dtype="float32",
                 output_loading_info=True,
+                **OUTPUTS,
             )
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{folder}: {why_not_loaded(error, kind)}") from error
@@ -283,6 +291,10 @@ def check_model_folder(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: not a model folder, config.json is missing")
     check_config(folder / "config.json")
+    if (folder / "generation_config.json").is_file():
+        check_config(folder / "generation_config.json")
+    for path in sorted(folder.glob("*.safetensors.index.json")):
+        check_weight_index(path)
     if all(map(is_adapter, folder.glob("*.safetensors"))):
         pickles = sorted(path.name for path in folder.glob("*.bin"))
         why = (
@@ -294,6 +306,19 @@ def check_model_folder(folder: Path) -> None:
             f"{folder}: no weights (*.safetensors); {why} with "
             "model.save_pretrained(folder, safe_serialization=True)"
         )
+
+
+def check_weight_index(path: Path) -> None:
+    """Raise InputError unless the index of weights in several files names files beside it."""
+    check_config(path)
+    files = json.loads(path.read_text(encoding="utf-8")).get("weight_map")
+    names = files.values() if isinstance(files, dict) else [files]
+    for name in names:
+        if not isinstance(name, str) or Path(name).name != name:
+            raise InputError(
+                f"{path}: broken, its weight_map has {str(name)[:80]!r} where the name of a file "
+                "beside it belongs; get it again"
+            )
 
 
 def check_config(path: Path) -> None:
@@ -309,5 +334,6 @@ def check_config(path: Path) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, for one-line messages."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """Return the first line of an error's text; the second, too, where it ends in a colon."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return " ".join(line.strip() for line in lines[: 1 + lines[0].endswith(":")])

@@ -277,6 +277,12 @@ def test_a_broken_file_of_a_tokenizer_is_named(folder, name, content):
         load_tokenizer(folder)
 
 
+def test_a_limit_of_a_tokenizer_that_is_no_number_is_refused(folder):
+    edit(folder / "tokenizer_config.json", model_max_length="128")
+    with pytest.raises(InputError, match=r"tokenizer_config\.json: model_max_length is '128', no"):
+        load_tokenizer(folder)
+
+
 def test_a_tokenizer_without_end_of_text_is_refused(folder):
     edit(folder / "tokenizer_config.json", eos_token=None)
     with pytest.raises(InputError, match=r"no end-of-text token \(eos_token\)"):
@@ -286,3 +292,4 @@ def test_a_tokenizer_without_end_of_text_is_refused(folder):
 def test_an_error_is_told_in_its_first_line():
     assert first_line(ValueError("\n one\ntwo")) == "one"
     assert first_line(ValueError()) == "ValueError"
+    assert first_line(ValueError("of a field:\n  no number\n  x")) == "of a field: no number"
