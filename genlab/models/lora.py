@@ -108,7 +108,7 @@ def check_not_tied(adapted: "PeftModel", target_modules: str) -> None:
         if isinstance(module, BaseTunerLayer):
             # Of a linear layer the weight; a mixture's experts have several matrices.
             weights = module.get_base_layer().parameters(recurse=False)
-            names = sorted(max((owners[id(weight)] for weight in weights), key=len, default=set()))
+            names = sorted({name for weight in weights for name in owners[id(weight)]})
             if len(names) > 1:
                 raise InputError(
                     f"lora.target_modules={target_modules}: {' and '.join(names)} are one matrix "
