@@ -8,6 +8,7 @@ from genlab.core.program import InputError
 from genlab.mini.gpt2 import Sizes, pretrain, train_tokenizer
 from genlab.models.loading import load_causal_model, load_tokenizer
 from genlab.models.trial import save_tried
+from genlab.sources.foreign_files import named_as
 from genlab.sources.model_folders import fetch_folder
 from genlab.sources.source import ModelSource
 from pipelines.rlhf.schemas import plain_texts
@@ -42,7 +43,10 @@ def fetch_model(
 
 
 def copy_policy(policy: Path, output: Path) -> dict[str, float]:
-    """Copy the policy's folder; return its size."""
+    """Copy the policy's folder; return its size. InputError if it can be no reward model's base."""
+    from pipelines.rlhf.reward_model import try_reward_base
+
+    try_reward_base(policy)
     with written_whole(output) as folder:
         shutil.copytree(policy, folder)
     return {"parameters": float(load_causal_model(output).num_parameters())}
@@ -58,12 +62,18 @@ def fetch_reward_base(
     revision: str,
     sizes: Sizes,
 ) -> dict[str, float]:
-    """Do as `fetch_model`, with the policy's tokenizer; InputError for one that reads others."""
-    from pipelines.rlhf.reward_model import check_reads_as
+    """Do as `fetch_model`, with the policy's tokenizer; InputError for one that reads others.
+
+    So it is for a model of which no reward model can be made.
+    """
+    from pipelines.rlhf.reward_model import check_reads_as, try_reward_base
 
     numbers = fetch_model(texts, policy, output, source, path, hub_id, revision, sizes)
+    asset = {ModelSource.hub: hub_id, ModelSource.file: str(path)}.get(source, str(output))
     try:
-        check_reads_as(output, policy)
+        with named_as(output, asset):
+            check_reads_as(output, policy)
+            try_reward_base(output)
     except InputError:
         remove(output)
         raise
