@@ -58,7 +58,8 @@ def main(
         split: Dataset.from_file(str(tokens / f"{split}.arrow"), in_memory=False)
         for split in ("train", "validation")
     }
-    check_rows_fit(tokens, data["train"], model)
+    for rows in data.values():
+        check_rows_fit(tokens, rows, model)
     if method is Method.lora:
         model = add_lora(model, lora)
     n_trainable = model.num_parameters(only_trainable=True)

@@ -28,7 +28,8 @@ class Dtype(StrEnum):
     bfloat16 = "bfloat16"
 
 
-# A folder without any of these gives transformers an empty tokenizer, not an error.
+# A folder without any of these gives transformers a tokenizer of its special tokens alone and no
+# error, unless its kind needs no vocabulary: ByT5's reads bytes.
 VOCABULARIES = {
     *("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt"),
     *("spiece.model", "sentencepiece.bpe.model", "spm.model", "source.spm"),
@@ -44,11 +45,24 @@ HEADS = {
     "text-to-text model": ("ForConditionalGeneration", "LMHeadModel", "Model"),
     "text classifier": ("ForSequenceClassification",),
 }
+# What a config.json may ask a model to return, over which the code that reads it would stumble.
+OUTPUTS = {"return_dict": True, "output_attentions": False, "output_hidden_states": False}
 OTHER_HEADS = {"score", "classifier", "classification_head", "qa_outputs", "summary"}
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
-    """Return the tokenizer in `folder`; raise InputError if there is none, or it has no EOS.
+    """Return the tokenizer in `folder`; raise InputError if there is none, or it has no EOS."""
+    tokenizer = read_tokenizer(folder)
+    if tokenizer.eos_token_id is None:
+        raise InputError(
+            f"{folder}: the tokenizer has no end-of-text token (eos_token); name one in its "
+            "tokenizer_config.json"
+        )
+    return tokenizer
+
+
+def read_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
+    """Return the tokenizer in `folder`, of a model of any kind; raise InputError if there is none.
 
     A folder of vocab.json and merges.txt alone is read as GPT-2's kind of tokenizer.
     """
@@ -58,29 +72,49 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     says_its_kind = names & {"tokenizer.json", "tokenizer_config.json", "config.json"}
     kind = AutoTokenizer if says_its_kind else GPT2TokenizerFast
     try:
-        if not names & VOCABULARIES:
+        if not names:
             raise FileNotFoundError("there is no vocabulary")
         with quiet_loading():
             tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        check_vocabulary(tokenizer, names)
     except Exception as error:  # tokenizers raises bare Exceptions for broken files
         for path in sorted(folder / name for name in names & JSON_OBJECTS):
             check_config(path)
-        why = why_no_pieces(names) or first_line(error)
+        said = isinstance(error, InputError)
+        why = first_line(error) if said else why_no_pieces(names) or first_line(error)
         raise InputError(
             f"{folder}: no tokenizer can be loaded ({why}); expected tokenizer.json, or vocab.json "
             "and merges.txt"
         ) from error
-    if tokenizer.eos_token_id is None:
+    if not isinstance(tokenizer.model_max_length, int | float):
         raise InputError(
-            f"{folder}: the tokenizer has no end-of-text token (eos_token); name one in its "
-            "tokenizer_config.json"
+            f"{folder / 'tokenizer_config.json'}: model_max_length is "
+            f"{tokenizer.model_max_length!r}, no number; correct it"
         )
     return tokenizer
 
 
+def check_vocabulary(tokenizer: "PreTrainedTokenizerBase", names: set[str]) -> None:
+    """Raise InputError if a tokenizer, loaded from files of these names, knows no words.
+
+    With it every word is unknown, and a classifier tells texts apart by their lengths alone.
+    """
+    special = {str(token) for token in tokenizer.added_tokens_decoder.values()}
+    ordinary = set(tokenizer.get_vocab()) - special - set(tokenizer.all_special_tokens)
+    if len(ordinary) > 1:  # T5's and mBART's know the sign of a word's start
+        return
+    if not names & VOCABULARIES:
+        raise InputError("there is no vocabulary")
+    there = ", ".join(sorted(names & VOCABULARIES))
+    raise InputError(
+        f"a {type(tokenizer).__name__} finds no vocabulary in {there}: name the kind that reads it "
+        "as tokenizer_class in tokenizer_config.json, or give the file the name that this one reads"
+    )
+
+
 def why_no_pieces(names: set[str]) -> str:
     """Return why a folder's only vocabulary, if it is SentencePiece's, cannot be read, else ""."""
-    pieces = sorted(name for name in names & VOCABULARIES if name.endswith(".model"))
+    pieces = sorted(name for name in names & VOCABULARIES if name.endswith((".model", ".spm")))
     if not pieces or names & {"tokenizer.json", "vocab.json", "vocab.txt"}:
         return ""
     if find_spec("sentencepiece") is None:
@@ -136,6 +170,7 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
                 use_safetensors=True,
                 dtype="float32",
                 output_loading_info=True,
+                **OUTPUTS,
             )
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{folder}: {why_not_loaded(error, kind)}") from error
@@ -256,6 +291,10 @@ def check_model_folder(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: not a model folder, config.json is missing")
     check_config(folder / "config.json")
+    if (folder / "generation_config.json").is_file():
+        check_config(folder / "generation_config.json")
+    for path in sorted(folder.glob("*.safetensors.index.json")):
+        check_weight_index(path)
     if all(map(is_adapter, folder.glob("*.safetensors"))):
         pickles = sorted(path.name for path in folder.glob("*.bin"))
         why = (
@@ -267,6 +306,19 @@ def check_model_folder(folder: Path) -> None:
             f"{folder}: no weights (*.safetensors); {why} with "
             "model.save_pretrained(folder, safe_serialization=True)"
         )
+
+
+def check_weight_index(path: Path) -> None:
+    """Raise InputError unless the index of weights in several files names files beside it."""
+    check_config(path)
+    files = json.loads(path.read_text(encoding="utf-8")).get("weight_map")
+    names = files.values() if isinstance(files, dict) else [files]
+    for name in names:
+        if not isinstance(name, str) or Path(name).name != name:
+            raise InputError(
+                f"{path}: broken, its weight_map has {str(name)[:80]!r} where the name of a file "
+                "beside it belongs; get it again"
+            )
 
 
 def check_config(path: Path) -> None:
@@ -282,5 +334,6 @@ def check_config(path: Path) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, for one-line messages."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """Return the first line of an error's text; the second, too, where it ends in a colon."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return " ".join(line.strip() for line in lines[: 1 + lines[0].endswith(":")])

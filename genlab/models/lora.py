@@ -75,7 +75,10 @@ def add_lora(model: "PreTrainedModel", lora: Lora) -> "PeftModel":
     try:
         adapted = get_peft_model(model, lora_config(lora, task_type))
     except ValueError as error:
-        raise InputError(f"lora.target_modules={target_modules}: {error}") from error
+        said = " ".join(str(error).split())  # peft's shows a layer on many lines
+        raise InputError(
+            f"lora.target_modules={target_modules}: {said[:200]}{'...' * (len(said) > 200)}"
+        ) from error
     settings = adapted.peft_config["default"]
     settings.target_modules = sorted(settings.target_modules)  # a set, saved in any order
     if target_modules != "all-linear":  # peft asks for one of several names only
@@ -103,7 +106,9 @@ def check_not_tied(adapted: "PeftModel", target_modules: str) -> None:
                 owners.setdefault(id(weight), set()).add(short)
     for module in adapted.modules():
         if isinstance(module, BaseTunerLayer):
-            names = sorted(owners[id(module.get_base_layer().weight)])
+            # Of a linear layer the weight; a mixture's experts have several matrices.
+            weights = module.get_base_layer().parameters(recurse=False)
+            names = sorted({name for weight in weights for name in owners[id(weight)]})
             if len(names) > 1:
                 raise InputError(
                     f"lora.target_modules={target_modules}: {' and '.join(names)} are one matrix "

@@ -31,6 +31,23 @@ def usable_positions(model: "PreTrainedModel") -> int | None:
     return min((limit for limit in limits if limit and limit > 0), default=None)
 
 
+def check_sides(model: "PreTrainedModel", n_read: int, n_written: int) -> None:
+    """Raise InputError if an encoder-decoder has too few positions for what it reads or writes.
+
+    n_read, n_written: tokens of the longest input and of the longest output.
+    """
+    for n_tokens, side, remedy in (
+        (n_read, model.get_encoder(), "an input has {}; cut inputs shorter"),
+        (n_written, model.get_decoder(), "an output may have {}; lower the cap of new tokens"),
+    ):
+        n_positions = usable_positions(side)
+        if n_positions and n_tokens > n_positions:
+            raise InputError(
+                f"a {type(side).__name__} reads {n_positions} tokens at most, and "
+                f"{remedy.format(n_tokens)}, or take another base"
+            )
+
+
 def describe_positions(model: "PreTrainedModel") -> str:
     """Return for a reader how many tokens the model can read at once."""
     positions = usable_positions(model)

@@ -15,6 +15,7 @@ import numpy as np
 from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
 from genlab.models.decoding import Decoding, score_processors
+from genlab.models.positions import check_sides
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +55,9 @@ def generate_texts(
     With num_beams > 1 beams are searched (temperature 0) or sampled: at every step 2 x num_beams
     candidates are drawn without replacement from the beams' scores so far, and the best go on; the
     text with the highest mean score per token is taken (length penalty 1, transformers' default).
+    Raises InputError for an input or a cap beyond the model's positions.
     """
+    check_sides(model, max(map(len, inputs), default=0), decoding.cap)
     order = sorted(range(len(inputs)), key=lambda i: len(inputs[i]))
     tokens: list[list[int]] = [[]] * len(inputs)
     finished = [False] * len(inputs)

@@ -258,7 +258,7 @@ def check_rows_fit(
     """
     n_positions = usable_positions(model)
     for column, key in keys.items():
-        longest = pc.max(pc.list_value_length(rows.data[column])).as_py()
+        longest = pc.max(pc.list_value_length(rows.data[column])).as_py() or 0  # None of no row
         if n_positions and longest > n_positions:
             raise InputError(
                 f"{tokens}: a row of {longest} tokens exceeds the model's {n_positions} positions; "

@@ -105,7 +105,16 @@ def save_and_try(
     tokenizer.save_pretrained(folder)
     saved = load(folder)
     try_model(saved, load_tokenizer(folder), load, folder / "trial", shown)
-    check_loads_the_same(model, saved, [trial_batch(model, trial_ids(tokenizer, shown))])
+    batches = [trial_batch(model, trial_ids(tokenizer, shown))]
+    try:
+        check_loads_the_same(model, saved, batches)
+    except InputError:
+        raise
+    except Exception as error:  # of a foreign model that was changed here
+        raise InputError(
+            f"{shown}: {kind_of(model)} that cannot be changed here ({type(error).__name__}: "
+            f"{first_line(error)}); take a model of another kind"
+        ) from error
 
 
 def kind_of(model: "PreTrainedModel") -> str:

@@ -26,17 +26,13 @@ from genlab.passages.corpus_rows import CorpusFormat, PlacedQuery, hub_queries, 
 from genlab.passages.judged_folders import find_judged_folder, judged_queries, texts_by_id
 from genlab.sources.archives import is_archive, unpacked_folder
 from genlab.sources.decoding import Encoding
-from genlab.sources.file_text import count_files, is_hidden
-from genlab.sources.foreign_files import files_in
+from genlab.sources.file_text import count_files, is_about_data, is_hidden
+from genlab.sources.foreign_files import check_path, files_in
 from genlab.sources.hub import load_dataset
 from genlab.sources.text_files import EXTENSIONS, data_stem, extension_rank, shown, some_of
 
-# Names, up to the first dot, of what lies beside the data in published folders.
-NOT_DATA = re.compile(
-    r"readme.*|licen[cs]e.*|source|notice|copying|citation|changelog|requirements"
-    r"|dataset_infos?|dataset_dict|state",
-    re.IGNORECASE,
-)
+# Further names, up to the first dot, of what lies beside the data in published folders.
+NOT_DATA = re.compile(r"source|requirements|dataset_infos?|dataset_dict|state", re.IGNORECASE)
 
 
 # A frame of long texts goes out at 268 M characters, before it has BATCH_ROWS rows.
@@ -253,13 +249,10 @@ def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]
     What is left out (`data_files`, `split_files`) is named on stderr and counted. Raises
     InputError, listing what is there, if nothing is left.
     """
+    check_path(path, "corpus.path")
     if path.is_file():
         count_files(counts, [path], [path])
         return [(path, None)]
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder; correct corpus.path")
-    if not path.is_dir():
-        raise InputError(f"{path}: neither a file nor a folder; correct corpus.path")
     if found := with_splits(path, data_files(path), counts):
         return found
     there = sorted(path.iterdir())
@@ -283,6 +276,7 @@ def data_files(path: Path) -> list[Path]:
         if (
             extension_rank(file) < len(EXTENSIONS)
             and not is_hidden(file.name)
+            and not is_about_data(file)
             and not NOT_DATA.fullmatch(file.name.split(".")[0])
         ):
             by_stem.setdefault(data_stem(file), file)

@@ -28,7 +28,7 @@ from genlab.preference.rewards import (
 from genlab.sources.foreign_files import copy_files, named_as
 from genlab.sources.ranker_folders import copy_model, download_model
 
-LONG = 500  # words of a trial's text, a third of them, where a model has no limit
+LONG = 30  # words of a trial's text, a third of them, where a model has no limit to cut at
 
 
 class RewardSource(StrEnum):
@@ -68,11 +68,10 @@ def fetch_reward(
         copy_ranker(origin.path, output)
         return
     with written_whole(output) as folder, named_as(folder / "model", origin.asset):
-        kind = "cross_encoder"  # the rankers' name for a classifier's folder
         if origin.source is RewardSource.hub:
-            download_model(kind, origin.hub_id, origin.revision, folder / "model", group)
+            download_model("classifier", origin.hub_id, origin.revision, folder / "model", group)
         else:
-            copy_model(kind, origin.path, folder / "model")
+            copy_model("classifier", origin.path, folder / "model")
         # Refuses what is no classifier of two labels.
         model, tokenizer = load_classifier(folder / "model")
         logits = classifier_logits(model, tokenizer, batch_size=64)

@@ -22,7 +22,7 @@ from genlab.core.numerics import hold_arithmetic
 from genlab.core.processes import best_device
 from genlab.core.program import InputError
 from genlab.models.classifier_inputs import prepare_inputs
-from genlab.models.loading import first_line, load_whole, quiet_loading
+from genlab.models.loading import first_line, load_whole, read_tokenizer
 from genlab.text import classifier as bag_of_words
 
 if TYPE_CHECKING:
@@ -81,16 +81,10 @@ def load_classifier(folder: Path) -> tuple["PreTrainedModel", "PreTrainedTokeniz
 
     Raises InputError if the folder holds no classifier, or one of one label or three.
     """
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
     model = load_whole(AutoModelForSequenceClassification, folder, "text classifier")
-    try:
-        with quiet_loading():
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-    except Exception as error:  # tokenizers raises bare Exceptions for broken files
-        raise InputError(f"{folder}: not a text classifier ({first_line(error)})") from error
+    tokenizer = read_tokenizer(folder)
     labels = model.config.id2label or {}
     if model.config.num_labels != 2:
         raise InputError(

@@ -20,14 +20,15 @@ import numpy as np
 from genlab.core.processes import map_shared
 from genlab.core.program import InputError
 from genlab.core.progress import count
-from genlab.models.classifier_inputs import prepare_inputs
-from genlab.models.loading import check_whole, first_line, quiet_loading
+from genlab.models.classifier_inputs import UNLIMITED, prepare_inputs
+from genlab.models.loading import check_whole, first_line, quiet_loading, read_tokenizer
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.models.trial import TRIAL_TEXTS, try_rates
 from genlab.ranking import bm25
 
 BATCHES_A_CALL = 8  # a call of encode costs a millisecond, a batch of the static encoder seven
 LONG_TEXT = "word " * 600  # more than the positions of BERT's kind, 512
+UNCUT = 30  # words of a trial's text, a third of them, where nothing is cut
 PAIRS_AT_A_TIME = 10_000  # 2 x 10,000 x 768 x 4 bytes = 61 MB of gathered embeddings
 
 # Safely and offline. .float() follows: in bfloat16 or float16 scores tie and depend on the batch.
@@ -101,7 +102,9 @@ def try_ranker(ranker: Ranker, shown: str) -> None:
     def rates(texts: list[str]) -> np.ndarray:
         return ranker.relevance(["a red stone by the river"] * len(texts), texts)
 
-    try_rates(rates, len(LONG_TEXT.split()), shown)
+    # Of a model without a limit nothing is cut, and a long text would take a minute.
+    is_cut = ranker.n_unread([LONG_TEXT])[0] > 0
+    try_rates(rates, len(LONG_TEXT.split()) if is_cut else UNCUT, shown)
     texts = [*TRIAL_TEXTS, *TRIAL_TEXTS]
     queries = [text for query in TRIAL_TEXTS[:2] for text in [query] * len(TRIAL_TEXTS)]
     one, other = np.split(ranker.relevance(queries, texts), 2)
@@ -131,13 +134,13 @@ def open_sentence_transformer(
     """
     from sentence_transformers import SentenceTransformer
 
+    where = transformer_folder(folder)
+    if (where / "config.json").is_file():  # a static one has none
+        read_tokenizer(where)
     with quiet_loading():
         model = SentenceTransformer(str(folder), **LOADING).float()
     inner = getattr(model[0], "auto_model", None)
     if inner is not None:
-        modules = folder / "modules.json"  # a bare transformer has none, and is pooled by the mean
-        listed = json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else []
-        where = folder / listed[0]["path"] if listed else folder
         check_weights(inner, where, "sentence transformer")
     limit_input(model, inner, folder)
     options = {"batch_size": batch_size, "show_progress_bar": False}
@@ -147,6 +150,13 @@ def open_sentence_transformer(
     )
     relevance = partial(cosine_relevance, embed_queries, embed_texts)
     return relevance, partial(count_unread, model.tokenizer, model.get_max_seq_length())
+
+
+def transformer_folder(folder: Path) -> Path:
+    """Return where a sentence-transformers model has its first module."""
+    modules = folder / "modules.json"  # a bare transformer has none, and is pooled by the mean
+    listed = json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else []
+    return folder / listed[0]["path"] if listed else folder
 
 
 def open_cross_encoder(
@@ -159,6 +169,7 @@ def open_cross_encoder(
     import torch
     from sentence_transformers import CrossEncoder
 
+    read_tokenizer(folder)
     with quiet_loading():
         model = CrossEncoder(str(folder), **LOADING).float()
     check_weights(model.model, folder, "cross-encoder")
@@ -309,8 +320,8 @@ def normalize_rows(vectors: np.ndarray) -> np.ndarray:
 
 
 def count_unread(tokenizer, limit: float | None, texts: list[str]) -> np.ndarray:
-    """Return int32 [n]: how many tokens of each text lie beyond `limit` (None or inf: none)."""
-    if limit is None or np.isinf(limit) or not texts:
+    """Return int32 [n]: how many tokens of each text lie beyond `limit` (None or huge: none)."""
+    if limit is None or limit > UNLIMITED or not texts:
         return none_unread(texts)
     tokens = tokenizer(texts, truncation=False, padding=False, verbose=False)["input_ids"]
     return np.array([max(0, len(ids) - limit) for ids in tokens], dtype=np.int32)

@@ -202,6 +202,12 @@ def member_file(archive: Path, name: str, content: bytes) -> Iterator[Path]:
     """Give a member's content as a file that bears its name; errors name archive and member."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / member_path(name).name
-        file.write_bytes(content)
+        try:
+            file.write_bytes(content)
+        except OSError as error:
+            raise InputError(
+                f"{archive}: {name[:80]!r} in it cannot be unpacked ({error.strerror}); make room "
+                "or unpack it yourself"
+            ) from None
         with named_as(file, f"{archive}, {name}"):
             yield file

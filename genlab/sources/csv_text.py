@@ -2,14 +2,16 @@
 
 A CSV has a header, which tells what separates; Excel's `sep=;` before it is obeyed. A quote inside
 a field is doubled, or has a backslash before it in the whole file, as Spark and pandas can write
-it. In a TSV a tab is a tab and a quote a quote, unless the whole file is quoted as pandas and Excel
-write it. What separates the columns decides, not the file's name.
+it. Blanks may stand before quoted fields, if they do in the whole file. In a TSV a tab is a tab and
+a quote a quote, unless the whole file is quoted as pandas and Excel write it. What separates the
+columns decides, not the file's name.
 """
 
 import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from genlab.core.program import InputError
@@ -28,6 +30,7 @@ from genlab.sources.file_text import (
 )
 from genlab.sources.text_files import check_distinct
 
+N_FIRST = 1_000  # rows by which a file's dialect is suspected
 DELIMITERS = ",;\t|"
 # Stand for an escaped quote and an escaped backslash while a row is divided. Half a surrogate pair
 # is no character, so no text that was decoded holds one.
@@ -54,13 +57,14 @@ def csv_lists(
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield header and rows of a CSV file as lists, with their places."""
     escaped = has_escaped_quotes(file, encoding)
+    spaced = has_spaced_quotes(file, encoding, escaped)
     lines = file_lines(file, encoding, on_bad_row)
     number, delimiter, names = read_header(file, lines)
     yield f"{file}, line {number}", names
     if delimiter == "\t" and not escaped and not is_quoted(file, encoding):
         yield from tabbed_rows(file, lines)
     else:
-        yield from separated_rows(file, lines, delimiter, on_bad_row, escaped)
+        yield from separated_rows(file, lines, delimiter, on_bad_row, escaped, spaced)
 
 
 def tabbed_rows(file: Path, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[str, list[str]]]:
@@ -85,7 +89,25 @@ def has_escaped_quotes(file: Path, encoding: Encoding = Encoding.auto) -> bool:
     return escaped["broken"] < doubled["broken"] and escaped["whole"] >= doubled["whole"]
 
 
-def count_rows(file: Path, encoding: Encoding, escaped: bool) -> Counter[str]:
+def has_spaced_quotes(file: Path, encoding: Encoding, escaped: bool) -> bool:
+    """Tell whether a CSV file puts blanks before its quoted fields: `5, "a, b"`.
+
+    It does if so read at least as many of its rows come out whole, and no more of them broken. Only
+    a file is tried in whose first rows a field begins with a blank and a quote.
+    """
+    lines = file_lines(file, encoding, pass_over)
+    _, delimiter, _ = read_header(file, lines)
+    if delimiter == "\t":
+        return False
+    first = islice(separated_rows(file, lines, delimiter, pass_over, escaped), N_FIRST)
+    if not any(re.match(' +"', field) for _, row in first for field in row):
+        return False
+    plain = count_rows(file, encoding, escaped)
+    spaced = count_rows(file, encoding, escaped, spaced=True)
+    return spaced["broken"] <= plain["broken"] and spaced["whole"] >= plain["whole"]
+
+
+def count_rows(file: Path, encoding: Encoding, escaped: bool, spaced: bool = False) -> Counter[str]:
     """Return how many rows of a CSV are whole, with as many fields as the header, or broken."""
     lines = file_lines(file, encoding, pass_over)
     _, delimiter, names = read_header(file, lines)
@@ -94,7 +116,7 @@ def count_rows(file: Path, encoding: Encoding, escaped: bool) -> Counter[str]:
     def count_broken(error: InputError) -> None:
         counts["broken"] += 1
 
-    for _, row in separated_rows(file, lines, delimiter, count_broken, escaped):
+    for _, row in separated_rows(file, lines, delimiter, count_broken, escaped, spaced):
         counts["whole" if len(row) == len(names) else "broken"] += 1
     return counts
 
@@ -109,7 +131,7 @@ def read_header(file: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, str,
     for number, line in lines:
         if separator := said_separator(line):
             said = separator
-        elif line.strip("\r\n"):
+        elif line.strip():
             delimiter = said or delimiter_of(line)
             names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter))]
             check_distinct(f"{file}, line {number}", filter(None, names))
@@ -155,10 +177,12 @@ def separated_rows(
     delimiter: str,
     on_bad_row: OnBadRow = stop,
     escaped: bool = False,
+    spaced: bool = False,
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield rows of fields, quoted or not, with their places.
 
-    escaped: a quote or a backslash inside a field has a backslash before it.
+    escaped: a quote or a backslash inside a field has a backslash before it. spaced: blanks before
+    a field are none of it.
     """
     first = last = 0
 
@@ -168,7 +192,7 @@ def separated_rows(
             first, last = first or number, number
             yield mask_escapes(line) if escaped else line
 
-    reader = csv.reader(counted(), delimiter=delimiter, strict=True)
+    reader = csv.reader(counted(), delimiter=delimiter, strict=True, skipinitialspace=spaced)
     while True:
         first = 0
         try:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from genlab.core.program import InputError
 from genlab.sources.archives import is_archive, unpacked_folder
-from genlab.sources.file_text import count_files, is_hidden
-from genlab.sources.foreign_files import files_in
+from genlab.sources.file_text import count_files, is_about_data, is_hidden
+from genlab.sources.foreign_files import check_path, files_in
 from genlab.sources.text_files import data_extension, some_of
 
 
@@ -33,16 +33,15 @@ def found_files(
 
 def files_at(path: Path, extensions: Sequence[str], counts: Counter, key: str) -> list[Path]:
     """Return the file at `path`, or the data files of the folder there in order of name."""
+    check_path(path, key)
     if path.is_file():
         count_files(counts, [path], [path])
         return [path]
-    if not path.is_dir():
-        raise InputError(f"{path}: no such file or folder; correct {key}")
     there = sorted(path.iterdir())
     files = [
         path / name
         for name in files_in(path, str(path), deep=False)
-        if data_extension(name) in extensions and not is_hidden(name)
+        if data_extension(name) in extensions and not is_hidden(name) and not is_about_data(name)
     ]
     name_unread(there, files)
     count_files(counts, there, files)

@@ -92,6 +92,7 @@ class Encoding(StrEnum):
     iso_2022_kr = "iso-2022-kr"
 
 
+END_OF_FILE = "\x1a"  # CP/M's and DOS's, which old programs write behind the last line
 UTF_8 = "utf-8-sig"  # takes away a byte-order mark
 # Some readers' params have no encoding.
 DECLARE = (
@@ -179,7 +180,7 @@ def codec_of(sample: bytes, encoding: Encoding = Encoding.auto) -> str | None:
     is_utf_8 = may_be_utf_8(sample)
     if is_utf_8 and not sample.isascii():
         return UTF_8
-    n_controls = len(CONTROL.findall(sample))
+    n_controls = len(CONTROL.findall(sample.rstrip(END_OF_FILE.encode())))
     if n_controls > CONTROL_SHARE * len(sample) or SEVEN_BIT.search(sample):
         return None
     if is_utf_8:
@@ -308,7 +309,7 @@ def decode(name: str, content: bytes, encoding: Encoding = Encoding.auto) -> str
         raise InputError(
             f"{name}: byte {error.start} is no {codec or 'UTF-8'} ({error.reason}); {DECLARE}"
         ) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.rstrip(END_OF_FILE).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def doubtful(name: str) -> InputError:

@@ -21,6 +21,7 @@ from genlab.core.program import InputError
 from genlab.sources.decoding import (
     DECLARE,
     EITHER,
+    END_OF_FILE,
     UTF_8,
     WINDOWS,
     Encoding,
@@ -57,7 +58,12 @@ FOREIGN_CONTENT = (
     (b"version https://git-lfs", "a Git LFS pointer, not the data; run `git lfs pull`"),
     (b"<!doctype html", "a web page, not the data; download the file itself"),
     (b"<html", "a web page, not the data; download the file itself"),
+    (b"<?xml", "an XML file; export its rows as CSV or JSON Lines"),
+    (b"/annex/objects/", "a git-annex pointer, not the data; run `git annex get`"),
 )
+
+# Names, up to the first dot, of what lies beside published data.
+ABOUT_DATA = re.compile(r"readme.*|licen[cs]e.*|notice|copying|citation|changelog", re.IGNORECASE)
 
 HEAD_BYTES = 1 << 16  # looked at to recognise a format
 PIECE_BYTES = 1 << 20  # read at a time
@@ -84,10 +90,18 @@ def one_line(error: Exception) -> str:
 
 
 def is_hidden(name: str | PurePath) -> bool:
-    """Tell whether a name below a corpus's folder is hidden or the system's: .DS_Store, ._a.txt."""
+    """Tell whether a name below a corpus's folder is hidden, the system's or an open document's.
+
+    Such as .DS_Store, ._a.txt, and ~$a.csv beside a table that Excel has open.
+    """
     parts = PurePath(str(name).replace("\\", "/")).parts
     system = {"__macosx", "thumbs.db", "desktop.ini"}
-    return any(part.startswith(".") or part.lower() in system for part in parts)
+    return any(part.startswith((".", "~$")) or part.lower() in system for part in parts)
+
+
+def is_about_data(name: str | PurePath) -> bool:
+    """Tell whether a file says something about the data beside it: README.txt, LICENSE.txt."""
+    return ABOUT_DATA.fullmatch(PurePath(name).name.split(".")[0]) is not None
 
 
 def count_files(counts: Counter, there: Iterable[Path], read: Collection[Path]) -> None:
@@ -250,7 +264,10 @@ def decoded(stream: BinaryIO, codec: str, newline: str | None) -> io.TextIOWrapp
 
 
 def next_line(lines: io.TextIOWrapper, place: str, codec: str) -> str:
-    """Return the next line, "" at the end; raise InputError for one without end or damaged."""
+    """Return the next line, "" at the end; raise InputError for one without end or damaged.
+
+    DOS's mark behind the last line is none of it.
+    """
     try:
         line = lines.readline(MAX_ROW_BYTES + 1)
     except UnicodeDecodeError as error:
@@ -259,7 +276,7 @@ def next_line(lines: io.TextIOWrapper, place: str, codec: str) -> str:
         ) from None
     if len(line) > MAX_ROW_BYTES:
         raise InputError(f"{place}: longer than {MAX_ROW_BYTES} bytes; one row is one line")
-    return line
+    return line.rstrip(END_OF_FILE)  # only the last line has no line's end behind it
 
 
 def undecoded(place: str, line: str, codec: str) -> InputError | None:

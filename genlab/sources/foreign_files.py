@@ -18,12 +18,34 @@ from genlab.core.program import InputError
 IN_DVC_CACHE = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$")
 
 
+def check_path(path: Path, key: str) -> None:
+    """Raise InputError unless there is a file or folder at `path`, which params.yaml calls `key`.
+
+    Its name must be UTF-8: neither DVC nor a table of ours can hold another.
+    """
+    check_name(path, key)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; correct {key}")
+    if not path.is_file() and not path.is_dir():
+        raise InputError(f"{path}: neither a file nor a folder; correct {key}")
+
+
+def check_name(name: Path, shown: str) -> None:
+    """Raise InputError for a name that is not UTF-8, as of a file unpacked from an old archive."""
+    try:
+        str(name).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{shown}: the name {os.fsencode(name)!r} is not UTF-8; rename it"
+        ) from None
+
+
 def files_in(folder: Path, shown: str, *, deep: bool) -> list[Path]:
     """Return the files in `folder`, `deep`: of its subfolders too, relative to it and sorted.
 
     Links within the folder are files, and so are those of the Hub's and of DVC's cache into their
-    own store. Raises InputError for a link that leads elsewhere or nowhere, and for what is neither
-    file nor folder.
+    own store. Raises InputError for a link that leads elsewhere or nowhere, for what is neither
+    file nor folder, and for a name that is not UTF-8.
     """
     found = []
     roots = [folder.resolve()]
@@ -31,6 +53,7 @@ def files_in(folder: Path, shown: str, *, deep: bool) -> list[Path]:
         roots.append(folder.resolve().parent.parent / "blobs")
     for path in sorted(folder.rglob("*") if deep else folder.iterdir()):
         name = path.relative_to(folder)
+        check_name(name, shown)
         if path.is_symlink():
             target = Path(os.path.realpath(path))
             is_inside = any(target.is_relative_to(root) for root in roots)

@@ -106,6 +106,7 @@ def copy_base(
         if tokenizer_folder is not None:  # the ids that the model knows are the other tokenizer's
             settings = {"bos_token_id": tokenizer.bos_token_id}
             change_settings(model, partial, settings | {"eos_token_id": tokenizer.eos_token_id})
+        check_end_ids(model, shown)
         if model.config.is_encoder_decoder:
             complete_text_to_text(model, tokenizer, partial, shown)
         try_model(model, tokenizer, load, partial / "trial", shown)
@@ -127,6 +128,18 @@ def change_settings(model: "PreTrainedModel", folder: Path, values: dict) -> Non
             settings.save_pretrained(folder)
 
 
+def check_end_ids(model: "PreTrainedModel", shown: str) -> None:
+    """Raise InputError for an end-of-text in the settings that is no token's number."""
+    for name in ("config", "generation_config"):
+        ids = getattr(getattr(model, name), "eos_token_id", None)
+        for each in ids if isinstance(ids, list) else [ids]:
+            if each is not None and type(each) is not int:
+                raise InputError(
+                    f"{shown}: {name}.json gives {each!r} as eos_token_id, which is no token's "
+                    "number; correct it"
+                )
+
+
 def complete_text_to_text(
     model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", folder: Path, shown: str
 ) -> None:
@@ -145,8 +158,15 @@ def complete_text_to_text(
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(config.pad_token_id)
         tokenizer.save_pretrained(folder)
     values = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
-    values["decoder_start_token_id"] = config.decoder_start_token_id
-    if config.decoder_start_token_id is None:
+    start = getattr(config, "decoder_start_token_id", None)
+    n_rows = model.get_input_embeddings().num_embeddings
+    if start is not None and not (type(start) is int and 0 <= start < n_rows):
+        raise InputError(
+            f"{shown}: its decoder starts with {start!r} (config.json, decoder_start_token_id), "
+            f"and the model has tokens 0 to {n_rows - 1}; correct it"
+        )
+    values["decoder_start_token_id"] = start
+    if start is None:
         if config.model_type not in START_IS_PAD:
             raise InputError(
                 f"{shown}: config.json does not say what the decoder starts with; add "

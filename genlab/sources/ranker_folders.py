@@ -25,6 +25,8 @@ PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 EXPECTED = {
     "sentence_transformer": "a SentenceTransformer's folder: modules.json, model.safetensors, ...",
     "cross_encoder": "a CrossEncoder's folder: config.json, model.safetensors, ...",
+    "classifier": "a text classifier's folder: config.json (...ForSequenceClassification), "
+    "model.safetensors, ...",
     "tensorflow_hub": "a SavedModel's folder: saved_model.pb, variables/",
 }
 
@@ -38,8 +40,8 @@ def copy_model(kind: str, folder: Path, output: Path, shown: str | None = None) 
     shown = shown or str(folder)
     if not folder.is_dir():
         raise InputError(f"{shown}: no such folder; expected {EXPECTED[kind]}")
+    files = files_in(folder, shown, deep=True)  # before any is read: a pipe would never end
     check_kind(kind, folder, shown)
-    files = files_in(folder, shown, deep=True)
     if kind == "tensorflow_hub":
         copy_files(folder, output, shown, deep=True)
         return
@@ -55,13 +57,20 @@ def is_read(file: Path) -> bool:
 def check_kind(kind: str, folder: Path, shown: str) -> None:
     """Raise InputError if what lies in `folder` is not a model of `kind`."""
     found = recognise_kind(folder)
+    if kind == "classifier" and found == "cross_encoder":  # a folder of either looks alike
+        return
     if found is None:
         raise InputError(f"{shown}: no {kind} model; expected {EXPECTED[kind]}")
-    if found != kind:
+    if found == kind:
+        return
+    if kind == "classifier":
         raise InputError(
-            f"{shown}: this looks like a {found} model, but kind is {kind}, which is "
-            f"{EXPECTED[kind]}; change the kind, or take another model"
+            f"{shown}: this looks like a {found} model; expected {EXPECTED[kind]}; take another"
         )
+    raise InputError(
+        f"{shown}: this looks like a {found} model, but kind is {kind}, which is "
+        f"{EXPECTED[kind]}; change the kind, or take another model"
+    )
 
 
 def recognise_kind(folder: Path) -> str | None:

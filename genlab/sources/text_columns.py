@@ -3,6 +3,7 @@
 What people call that column is known here, so that a table among plain texts is not taken for one.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
@@ -24,9 +25,18 @@ TEXT_NAMES = ("text", "review", "sentence")
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 
 
+# How a JSON object begins, alone or in an array: {"text":
+OBJECT = re.compile(r'\[?\s*\{\s*"(?:[^"\\\n]|\\.)*"\s*:')
+
+
 def is_table(name: PurePath) -> bool:
     """Tell whether a file's name is that of a table, packed or not."""
     return data_extension(name) in TABLES
+
+
+def holds_objects(start: str) -> bool:
+    """Tell whether a file that begins so has JSON objects, whatever its name says."""
+    return OBJECT.match(start) is not None
 
 
 def table_texts(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, object]]:

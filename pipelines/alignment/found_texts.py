@@ -32,7 +32,7 @@ from genlab.sources.csv_text import (
 )
 from genlab.sources.decoding import Encoding, decode
 from genlab.sources.file_text import is_hidden, recognise_start, stop, text_lines, unpacked
-from genlab.sources.foreign_files import files_in
+from genlab.sources.foreign_files import check_path, files_in
 from genlab.sources.json_text import array_rows
 from genlab.sources.text_columns import TEXT_NAMES, is_table, table_texts
 from genlab.sources.text_files import (
@@ -56,7 +56,7 @@ MINUS_ONES = ("-1", "-1.0")
 LABEL_NAMES = ("label", "sentiment")
 LABEL_LINE = re.compile(rf"({'|'.join(LABELS)})[\t ,;:]\s*(.*)", re.IGNORECASE)
 # A label, quoted or not, and what separates it from a text that is quoted as in CSV.
-QUOTED_LINE = re.compile(rf"(\"?)(?:{'|'.join(LABELS)})\1([,;])\"", re.IGNORECASE)
+QUOTED_LINE = re.compile(rf"(\"?)(?:{'|'.join(LABELS)})\1([,;]) *\"", re.IGNORECASE)
 MAX_TEXT_BYTES = 1 << 20  # ours: a novel has as many; guards against rubbish
 
 # (id, text, is it positive; None: not labelled)
@@ -69,8 +69,7 @@ def find_texts(path: Path, encoding: Encoding, files: Counter) -> Iterator[Found
     Only the path below `path` tells a mood. Raises InputError for what cannot be read, for a link
     that leads out of a folder, and for what is neither file nor folder.
     """
-    if not path.is_dir() and not path.is_file():
-        raise InputError(f"{path}: no such file or folder; correct corpus.path")
+    check_path(path, "corpus.path")
     is_folder = path.is_dir()
     there = [path / n for n in files_in(path, str(path), deep=True)] if is_folder else [path]
     unread: list[str] = []
@@ -214,11 +213,12 @@ def delimiter_of_quoted_lines(file: Path, encoding: Encoding) -> str | None:
 
     One text must begin with a quote, and every row come out as a label and a text.
     """
-    lines = (line for _, line in text_lines(file, encoding))
-    found = next(filter(None, map(QUOTED_LINE.match, lines)), None)
+    bare = (line for _, line in text_lines(file, encoding))
+    found = next(filter(None, map(QUOTED_LINE.match, bare)), None)
     if found is None:
         return None
-    rows = (row for _, row in separated_rows(file, file_lines(file, encoding, stop), found[2]))
+    lines = file_lines(file, encoding, stop)
+    rows = (row for _, row in separated_rows(file, lines, found[2], spaced=True))
     try:
         is_whole = all(len(row) == 2 and row[0].strip().lower() in LABELS for row in rows)
     except InputError:  # a quote that is text
@@ -228,7 +228,8 @@ def delimiter_of_quoted_lines(file: Path, encoding: Encoding) -> str | None:
 
 def quoted_lines(file: Path, encoding: Encoding, delimiter: str) -> Iterator[tuple[str, Any]]:
     """Yield label and text of each row of lines that are quoted as CSV, with its place."""
-    for place, row in separated_rows(file, file_lines(file, encoding, stop), delimiter):
+    lines = file_lines(file, encoding, stop)
+    for place, row in separated_rows(file, lines, delimiter, spaced=True):
         yield place, {"label": row[0], "text": row[1]}
 
 

@@ -9,6 +9,7 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.seeds import order_of
 from genlab.mini.training import is_matrix
+from genlab.models.token_types import reads_token_types
 from pipelines.chitchat.chat_inputs import Layout, Separator, Special, build_row
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ def read_rows(
         return build_row(layout, special, row["history"], row["input"], row["reply"])
 
     return rows.map(build, remove_columns=rows.column_names, keep_in_memory=True)
+
+
+def check_token_types(model: "PreTrainedModel", layout: Layout, special: Special) -> None:
+    """Raise InputError for an arm with token types whose model does not read them."""
+    if layout.token_types and not reads_token_types(model, *special.speakers):
+        raise InputError(
+            f"a {type(model).__name__} does not read token types as GPT-2 does, so this arm would "
+            "be one without them; set arms.NAME.token_types=false in every arm, or take a base of "
+            "GPT-2's kind"
+        )
 
 
 def optimizer_of(

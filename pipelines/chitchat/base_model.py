@@ -6,7 +6,9 @@ from genlab.core.files import written_whole
 from genlab.core.program import InputError
 from genlab.mini.gpt2 import Sizes, pretrain, train_tokenizer
 from genlab.models.loading import load_causal_model, load_tokenizer
+from genlab.models.token_types import reads_token_types
 from genlab.models.trial import save_and_try
+from genlab.sources.foreign_files import named_as
 from genlab.sources.model_folders import fetch_folder
 from genlab.sources.source import ModelOrigin, ModelSource
 from pipelines.chitchat.chat_inputs import SPEAKERS
@@ -28,7 +30,7 @@ def fetch_base(
     """Write the base model's folder; return the commit that was downloaded, and its numbers."""
     commit: str = "none"
     numbers: dict[str, float] = {}
-    with written_whole(output) as folder:
+    with written_whole(output) as folder, named_as(folder, origin.asset):
         if origin.source is ModelSource.mini:
             numbers["pretraining_loss"] = make_base(origin.made_from, n_dialogues, folder, sizes)
         else:
@@ -64,6 +66,12 @@ def add_speakers(folder: Path, seed: int) -> int:
             output = model.get_output_embeddings().weight
             if output.data_ptr() != table.data_ptr():
                 output[ids] = output[: len(table) - len(new)].mean(0)
-        shown = "the base with tokens for two speakers"
+        shown = f"{folder}, with tokens for two speakers"
         save_and_try(model, tokenizer, folder, load_causal_model, shown)
+    speakers = tokenizer.convert_tokens_to_ids(list(SPEAKERS))
+    if not reads_token_types(model, *speakers):
+        print(
+            f"a {type(model).__name__} does not read token types as GPT-2 does: set "
+            "arms.NAME.token_types=false in every arm"
+        )
     return model.num_parameters()

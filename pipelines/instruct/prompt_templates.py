@@ -13,7 +13,10 @@ import yaml
 from genlab.core.files import written_whole
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from genlab.sources.file_text import is_hidden
+from genlab.sources.foreign_files import files_in
 
+NAME = "templates.yaml"
 PREFIX = "T5 prefix"  # the name of the template that is T5's way of asking
 SEPARATOR = "|||"  # between input and target, and between answer choices
 KEYS = {"id", "name", "jinja", "reference", "metadata", "answer_choices"}
@@ -53,23 +56,31 @@ for tag in ("!Template", "!TemplateMetadata"):
 def read_templates(folder: Path) -> dict[str, list[PromptTemplate]]:
     """Return the templates of a folder by data set, in their files' order.
 
-    Raises InputError if there are none, or for a file that is not promptsource's.
+    Raises InputError if there are none, for a file that is not promptsource's, and for a link that
+    leads out of the folder or a pipe in it.
     """
-    files = [folder] if folder.is_file() else sorted(folder.rglob("templates.yaml"))
     found: dict[str, list[PromptTemplate]] = {}
-    for file in files:
+    for file in template_files(folder):
         for template in read_template_file(file):
             found.setdefault(template.dataset, []).append(template)
     if not found:
-        raise InputError(f"{folder}: no templates.yaml with templates in it")
+        raise InputError(f"{folder}: no {NAME} with templates in it")
     return found
+
+
+def template_files(folder: Path) -> list[Path]:
+    """Return the templates.yaml files in a folder, hidden ones aside, or the one file given."""
+    if folder.is_file():
+        return [folder]
+    names = files_in(folder, f"tasks.templates={folder}", deep=True)
+    return [folder / name for name in names if name.name == NAME and not is_hidden(name)]
 
 
 def copy_templates(folder: Path, output: Path) -> None:
     """Copy a folder's templates.yaml files, and nothing else of it, to `output`."""
     with written_whole(output) as partial:
-        for file in sorted(folder.rglob("templates.yaml")):
-            copied = partial / file.relative_to(folder)
+        for file in template_files(folder):
+            copied = partial / (NAME if file == folder else file.relative_to(folder))
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copied)
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genlab.models.positions import check_sides
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -33,7 +35,10 @@ def choice_scores(
 
     choices: of each input one or more lists of ids that end in the end-of-text. Inputs are read
     `batch_size` at a time, those of similar length together; every different input is encoded once.
+    Raises InputError for one that is longer than the model's positions.
     """
+    longest = max((len(choice) for each in choices for choice in each), default=0)
+    check_sides(model, max(map(len, inputs), default=0), longest)
     scores: list[np.ndarray] = [np.zeros(0)] * len(inputs)
     order = sorted(range(len(inputs)), key=lambda i: (len(inputs[i]), inputs[i]))
     for start in range(0, len(order), batch_size):

@@ -145,8 +145,8 @@ def checked_reviews(parts: Any, columns: Columns, bad_rows: BadRows) -> Iterator
 def check_row(place: str, row: Any, columns: Columns, new_id: str) -> dict[str, Any]:
     """Return a raw row as a review; raise BadRow naming the column that is wrong."""
     if not isinstance(row, dict):
-        fields = f" (in a CSV: {len(row)} fields, not as many as in its header)"
-        fields *= isinstance(row, list)
+        in_csv = "in a CSV: {} fields, not as many as in its header"
+        fields = f" ({in_csv.format(len(row))})" if isinstance(row, list) else ""
         raise BadRow("row", f"{place}: {shown(row)} where an object belongs{fields}")
     review_id = new_id if columns.id_column == NONE else row.get(columns.id_column)
     if isinstance(review_id, bool) or not isinstance(review_id, int | str) or review_id == "":

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from typer import Option
 
 from genlab.core.program import InputError
-from genlab.sources.csv_text import csv_rows
+from genlab.sources.csv_text import csv_lists, csv_rows
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import (
     OnBadRow,
@@ -99,6 +99,9 @@ def read_rows(
             check_column_names(place, row, needed)
         is_first = False
         yield place, row
+    if is_first and kind is ReviewFormat.csv:  # a header alone
+        place, names = next(csv_lists(file, encoding))
+        check_column_names(place, names, needed)
 
 
 def check_column_names(place: str, there: Iterable[str], needed: Iterable[str]) -> None:
@@ -123,7 +126,7 @@ def recognise(file: Path, encoding: Encoding = Encoding.auto) -> ReviewFormat:
         return ReviewFormat.json
     fields = re.split("[\r\n]", start)[0].removeprefix("tskv\t").split("\t")
     # Not all of them: a raw tab in a text is tskv, too, and a bad row.
-    is_tskv = bool(re.match(r"(?!sep=.?$)[A-Za-z_]\w*=", fields[0]))
+    is_tskv = bool(re.match(r"(?!(?i:sep)=.?$)[A-Za-z_]\w*=", fields[0]))
     return ReviewFormat.tskv if is_tskv else ReviewFormat.csv
 
 

@@ -8,6 +8,7 @@ from genlab.core.program import InputError
 from genlab.mini.gpt2 import Sizes, pretrain, train_tokenizer
 from genlab.models.loading import load_causal_model, load_tokenizer
 from genlab.models.trial import save_tried
+from genlab.sources.foreign_files import named_as
 from genlab.sources.model_folders import fetch_folder
 from genlab.sources.source import ModelSource
 from pipelines.rlhf.origins import BaseOrigin, RewardBaseOrigin, RewardBaseSource
@@ -40,15 +41,18 @@ def fetch_reward_base(
 ) -> dict[str, float]:
     """Copy the policy's folder, or do as `fetch_model` with the policy's tokenizer.
 
-    Raises InputError for a model that reads other tokens.
+    Raises InputError for a model that reads other tokens, or that can be no reward model's base.
     """
     if origin.source is RewardBaseSource.policy:
         return copy_policy(policy, output)
-    from pipelines.rlhf.reward_model import check_reads_as
+    from pipelines.rlhf.reward_model import check_reads_as, try_reward_base
 
     numbers = fetch_model(texts, policy, output, origin.model, sizes)
+    asset = {RewardBaseSource.hub: origin.hub_id, RewardBaseSource.file: str(origin.path)}
     try:
-        check_reads_as(output, policy)
+        with named_as(output, asset.get(origin.source, str(output))):
+            check_reads_as(output, policy)
+            try_reward_base(output)
     except InputError:
         remove(output)
         raise
@@ -56,7 +60,10 @@ def fetch_reward_base(
 
 
 def copy_policy(policy: Path, output: Path) -> dict[str, float]:
-    """Copy the policy's folder; return its size."""
+    """Copy the policy's folder; return its size. InputError if it can be no reward model's base."""
+    from pipelines.rlhf.reward_model import try_reward_base
+
+    try_reward_base(policy)
     with written_whole(output) as folder:
         shutil.copytree(policy, folder)
     return {"parameters": float(load_causal_model(output).num_parameters())}

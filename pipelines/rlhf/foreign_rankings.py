@@ -23,7 +23,7 @@ from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import recognise_start, text_lines
 from genlab.sources.hub import load_dataset
 from genlab.sources.json_text import json_rows
-from genlab.sources.text_columns import TABLES, is_table, table_texts
+from genlab.sources.text_columns import TABLES, holds_objects, is_table, table_texts
 from genlab.sources.text_files import check_text, shown
 
 LONGEST = 100_000  # bytes of a prompt or an answer
@@ -111,9 +111,9 @@ def read_plain_texts(
 
 def texts_of_file(file: Path, encoding: Encoding) -> Iterator[str]:
     """Yield the lines of a file, or the texts of a table, without blanks around them."""
-    is_parquet, _ = recognise_start(file, "a text a line", encoding)
-    rows = table_texts if is_parquet or is_table(file) else text_lines
-    for place, text in rows(file, encoding):
+    is_parquet, start = recognise_start(file, "a text a line", encoding)
+    in_rows = is_parquet or is_table(file) or holds_objects(start)
+    for place, text in (table_texts if in_rows else text_lines)(file, encoding):
         check_text(place, "text", text, sys.maxsize)
         yield str(text).strip()
 

@@ -10,14 +10,23 @@ in any batch.
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genlab.core.files import write_json
 from genlab.core.program import InputError
-from genlab.models.loading import check_model_folder, first_line, load_tokenizer, quiet_loading
+from genlab.core.scratch import scratch_root
+from genlab.models.loading import (
+    OUTPUTS,
+    check_model_folder,
+    first_line,
+    load_tokenizer,
+    quiet_loading,
+)
 from genlab.models.saved import N_SCORED, check_same_scores
+from genlab.models.trial import trial_ids
 from pipelines.rlhf.arms import numbered
 
 if TYPE_CHECKING:
@@ -57,6 +66,7 @@ def new_reward_model(base: Path, seed: int) -> "PreTrainedModel":
                 trust_remote_code=False,
                 use_safetensors=True,
                 dtype="float32",
+                **OUTPUTS,
             )
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{base}: no base of a reward model ({first_line(error)})") from error
@@ -74,11 +84,27 @@ def keep_layers(model: "PreTrainedModel", n_layer: int, base: Path) -> "PreTrain
     """Return the model with its first `n_layer` blocks alone; 0 keeps all."""
     blocks = getattr(model.base_model, "h", None)
     blocks = getattr(model.base_model, "layers", None) if blocks is None else blocks
-    n_blocks = 0 if blocks is None else len(blocks)
+    if not n_layer:
+        return model
+    if blocks is None:
+        raise InputError(
+            f"reward.n_layer={n_layer}: a {type(model).__name__} has its layers where they are not "
+            "found here; 0 keeps all"
+        )
+    n_blocks = len(blocks)
     check_n_layer(n_layer, n_blocks, base)
-    if n_layer and blocks is not None:
-        del blocks[n_layer:]
-        model.config.num_hidden_layers = n_layer
+    del blocks[n_layer:]
+    for name, value in vars(model.config).items():  # of each layer its kind, as Qwen's and Gemma's
+        if isinstance(value, list) and len(value) == n_blocks and name.startswith("layer"):
+            setattr(model.config, name, value[:n_layer])
+    model.config.num_hidden_layers = n_layer
+    try:
+        model.config.validate()
+    except Exception as error:  # each kind has its own
+        raise InputError(
+            f"reward.n_layer={n_layer}: a {type(model).__name__} cannot be cut ({first_line(error)}"
+            "); 0 keeps all"
+        ) from error
     return model
 
 
@@ -185,6 +211,7 @@ def load_reward_model(folder: Path, batch_size: int = 64) -> RewardModel:
                 use_safetensors=True,
                 dtype="float64",
                 output_loading_info=True,
+                **OUTPUTS,
             )
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{folder}: no reward model ({first_line(error)})") from error
@@ -197,6 +224,52 @@ def load_reward_model(folder: Path, batch_size: int = 64) -> RewardModel:
         )
     hold_arithmetic(model.num_parameters())
     return RewardModel(model.eval().to(best_device()), offset, folder, batch_size)
+
+
+def try_reward_base(base: Path) -> None:
+    """Raise InputError if no reward model can be made of the language model in `base`.
+
+    One is trained a step, saved, loaded and asked, as the stage `reward` does it after others.
+    """
+    tokenizer = load_tokenizer(base)
+    ids = trial_ids(tokenizer, str(base))
+    scratch_root().mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="trial-", dir=scratch_root()) as name:
+        try:
+            alone, together = trial_scores(base, tokenizer, [ids[:4], ids], Path(name))
+        except InputError as error:
+            raise InputError(str(error).replace(name, str(base))) from error
+        except Exception as error:  # a foreign model's code raises anything
+            raise InputError(
+                f"{base}: no reward model can be made of it ({type(error).__name__}: "
+                f"{first_line(error)}); take a base of another kind"
+            ) from error
+    if not np.allclose(together[:1], alone, rtol=1e-4, atol=1e-5):
+        raise InputError(
+            f"{base}: a reward model made of it rates an answer otherwise when a longer one is "
+            "beside it; take a base of another kind"
+        )
+
+
+def trial_scores(
+    base: Path, tokenizer: "PreTrainedTokenizerBase", rows: list[list[int]], folder: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores of the first row alone [1] and of all [n], by a model saved to `folder`.
+
+    Raises InputError if the model scores them otherwise in memory.
+    """
+    import torch
+
+    model = new_reward_model(base, 0).train()
+    torch.nn.init.normal_(model.score.weight)
+    scores(model, rows).sum().backward()
+    save_reward_model(model.eval(), tokenizer, 0.0, folder)
+    saved = load_reward_model(folder).model
+    with torch.inference_mode():
+        one, alone = scores(model, rows[:1]).numpy(), scores(saved, rows[:1]).cpu().numpy()
+        together = scores(saved, rows).cpu().numpy()
+    check_same_scores(one, alone, f"a reward model made of {base}")
+    return alone, together
 
 
 def check_reads_as(folder: Path, policy: Path) -> None:

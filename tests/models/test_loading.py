@@ -14,6 +14,7 @@ from genlab.models.loading import (
     load_text_to_text_model,
     load_tokenizer,
     quiet_loading,
+    read_tokenizer,
 )
 from tests.tiny_models import make_gpt2, make_tokenizer, save_base
 
@@ -238,6 +239,25 @@ def test_no_vocabulary_is_an_error_and_not_an_empty_tokenizer(folder, beside):
         load_tokenizer(folder)
 
 
+@pytest.mark.parametrize(
+    ("model_type", "name"), [("bert", "sentencepiece.bpe.model"), ("t5", "source.spm")]
+)
+def test_a_vocabulary_that_its_kind_of_tokenizer_does_not_read_is_named(tmp_path, model_type, name):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    (tmp_path / name).write_bytes(b"pieces")
+    with pytest.raises(InputError, match=rf"Tokenizer finds no vocabulary in {name}: name the kin"):
+        read_tokenizer(tmp_path)
+
+
+def test_a_tokenizer_of_bytes_needs_no_vocabulary(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5"}))
+    (tmp_path / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "ByT5Tokenizer"})
+    )
+    # Bytes begin after padding, end and unknown; a is byte 97, the end 1.
+    assert load_tokenizer(tmp_path)("a")["input_ids"] == [100, 1]
+
+
 def test_no_tokenizer_folder_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: no tokenizer can be loaded"):
         load_tokenizer(tmp_path / "nowhere")
@@ -257,6 +277,12 @@ def test_a_broken_file_of_a_tokenizer_is_named(folder, name, content):
         load_tokenizer(folder)
 
 
+def test_a_limit_of_a_tokenizer_that_is_no_number_is_refused(folder):
+    edit(folder / "tokenizer_config.json", model_max_length="128")
+    with pytest.raises(InputError, match=r"tokenizer_config\.json: model_max_length is '128', no"):
+        load_tokenizer(folder)
+
+
 def test_a_tokenizer_without_end_of_text_is_refused(folder):
     edit(folder / "tokenizer_config.json", eos_token=None)
     with pytest.raises(InputError, match=r"no end-of-text token \(eos_token\)"):
@@ -266,3 +292,4 @@ def test_a_tokenizer_without_end_of_text_is_refused(folder):
 def test_an_error_is_told_in_its_first_line():
     assert first_line(ValueError("\n one\ntwo")) == "one"
     assert first_line(ValueError()) == "ValueError"
+    assert first_line(ValueError("of a field:\n  no number\n  x")) == "of a field: no number"

@@ -63,6 +63,31 @@ def test_merged_adapters_have_the_loss_that_they_had_apart(tmp_path):
     assert abs(after[0] - mean_losses(make_gpt2(), list(batches()))[0]) > 0.01
 
 
+def test_adapters_of_a_mixtures_experts_are_saved_as_they_were_trained(tmp_path):
+    import torch
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    torch.manual_seed(1)
+    config = MixtralConfig(
+        vocab_size=60, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2, num_key_value_heads=2, num_local_experts=2,
+    )  # fmt: skip
+    model = add_lora(MixtralForCausalLM(config).eval(), Lora(2, 4, 0.0, "all-linear"))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_" in name:
+                weight.normal_(std=0.3)
+    before = mean_losses(model, list(batches()))
+    save_checked(model, make_tokenizer(), tmp_path, batches(), load_causal_model)
+    after = mean_losses(load_causal_model(tmp_path), list(batches()))
+    assert after == pytest.approx(before, rel=1e-5)
+
+
+def test_a_layer_that_takes_no_adapter_is_named_on_one_line():
+    with pytest.raises(InputError, match=r"=attn: Target module GPT2Attention\([^\n]*\.\.\.$"):
+        add_lora(make_gpt2(), Lora(2, 4, 0.0, "attn"))
+
+
 @pytest.mark.parametrize("name", ["lm_head", "wte"])
 def test_an_adapter_of_a_tied_matrix_is_not_what_is_saved_and_ends_in_an_error(tmp_path, name):
     model = adapted(make_gpt2(tie_word_embeddings=True), [name])

@@ -201,3 +201,31 @@ def test_broken_weights_are_an_error_and_no_text(num_beams):
         model.lm_head.weight.fill_(float("nan"))
     with pytest.raises(InputError, match="NaN, its weights are broken"):
         generate_texts(model, INPUTS[:1], IDS[:1], settings(num_beams=num_beams), 1)
+
+
+@pytest.mark.parametrize(
+    ("n_input", "cap", "message"),
+    [
+        (13, 5, "a BartEncoder reads 12 tokens at most, and an input has 13; cut inputs shorter"),
+        (5, 13, "a BartDecoder reads 12 tokens at most, and an output may have 13; lower the cap"),
+        (12, 12, None),
+    ],
+)
+def test_what_a_side_has_no_positions_for_is_refused_before_it_is_read(n_input, cap, message):
+    import torch
+    from transformers import BartConfig, BartForConditionalGeneration
+
+    torch.manual_seed(1)
+    config = BartConfig(
+        vocab_size=40, d_model=16, encoder_layers=1, decoder_layers=1, encoder_ffn_dim=16,
+        decoder_ffn_dim=16, encoder_attention_heads=2, decoder_attention_heads=2,
+        max_position_embeddings=12, pad_token_id=0, eos_token_id=1, decoder_start_token_id=1,
+    )  # fmt: skip
+    model = BartForConditionalGeneration(config).eval()
+    inputs = [[5] * n_input, [7]]
+    if message is None:
+        tokens, _ = generate_texts(model, inputs, IDS[:2], settings(cap=cap), batch_size=2)
+        assert max(map(len, tokens)) <= cap
+    else:
+        with pytest.raises(InputError, match=message):
+            generate_texts(model, inputs, IDS[:2], settings(cap=cap), batch_size=2)

@@ -11,7 +11,7 @@ from genlab.core.program import InputError
 from genlab.models.loading import load_causal_model, load_text_to_text_model, load_tokenizer
 from genlab.models.positions import describe_positions, usable_positions
 from genlab.models.trial import save_tried, try_model, try_rates
-from genlab.ranking.rankers import Ranker, RankerKind, try_ranker
+from genlab.ranking.rankers import Ranker, RankerKind, none_unread, try_ranker
 from genlab.sources.model_folders import copy_base
 from tests.broken_saves import save_zeroed
 from tests.tiny_models import make_gpt2, make_llama, make_tokenizer, save_base
@@ -173,6 +173,77 @@ def test_padding_is_taken_from_config_json_and_refused_where_nothing_says_it(tmp
         change_json(folder / name, pad_token_id=None)
     with pytest.raises(InputError, match=f"^{folder}: neither its tokenizer nor config.json says"):
         copy_base(folder, None, tmp_path / "other", load_text_to_text_model)
+
+
+@pytest.mark.parametrize("start", [9999, -1, "0"])
+def test_a_decoders_start_that_is_no_token_is_refused(tmp_path, start):
+    folder = save_t5(tmp_path / "t5")
+    change_json(folder / "config.json", decoder_start_token_id=start)
+    (folder / "generation_config.json").unlink()
+    with pytest.raises(
+        InputError, match=rf"t5: its decoder starts with {start!r} \(config\.json, d"
+    ):
+        copy_base(folder, None, tmp_path / "base", load_text_to_text_model)
+
+
+def test_a_kind_whose_settings_have_no_start_at_all_is_told_in_one_line(tmp_path):
+    from transformers import (
+        SwitchTransformersConfig,
+        SwitchTransformersForConditionalGeneration,
+    )
+
+    tokenizer = make_t5_tokenizer()
+    config = SwitchTransformersConfig(
+        vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=16, num_layers=2, num_heads=2,
+        num_decoder_layers=2, num_experts=2, num_sparse_encoder_layers=1,
+        num_sparse_decoder_layers=1,
+    )  # fmt: skip
+    model = SwitchTransformersForConditionalGeneration(config)
+    save(model, tmp_path / "switch", tokenizer)
+    with pytest.raises(InputError, match=r"switch: a SwitchTr.* that cannot generate here"):
+        copy_base(tmp_path / "switch", None, tmp_path / "base", load_text_to_text_model)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("config.json", r"no tokenizer can .* field 'eos_token_id': \w+: .*'0'"),
+        ("generation_config.json", r"generation_config\.json gives '0' as eos_token_id"),
+    ],
+)
+def test_an_end_of_text_that_is_no_number_is_refused(tmp_path, name, message):
+    folder = save_base(tmp_path / "gpt2", n_embd=16)
+    change_json(folder / name, eos_token_id="0")
+    with pytest.raises(InputError, match=f"gpt2: {message}"):
+        copy_base(folder, None, tmp_path / "base")
+
+
+@pytest.mark.parametrize("name", ["generation_config.json", "model.safetensors.index.json"])
+def test_broken_settings_are_named_where_the_model_is_fetched(tmp_path, name):
+    folder = save_base(tmp_path / "gpt2", n_embd=16)
+    (folder / name).write_text("{")
+    with pytest.raises(InputError, match=f"gpt2/{name}: broken, no JSON object"):
+        copy_base(folder, None, tmp_path / "base")
+
+
+def test_an_index_that_leads_out_of_the_folder_is_refused(tmp_path):
+    folder = save_base(tmp_path / "gpt2", n_embd=16)
+    weights = {"weight_map": {"lm_head.weight": "../other/model.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(weights))
+    with pytest.raises(InputError, match=r"weight_map has '\.\./other/model\.safetensors' where"):
+        copy_base(folder, None, tmp_path / "base")
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "t5"])
+def test_settings_that_ask_for_other_outputs_change_nothing(tmp_path, kind):
+    t5 = kind == "t5"
+    folder = (save_t5 if t5 else save_base)(tmp_path / kind)
+    change_json(
+        folder / "config.json", return_dict=False, output_attentions=True, output_hidden_states=True
+    )
+    load = load_text_to_text_model if t5 else load_causal_model
+    copy_base(folder, None, tmp_path / "base", load)
+    assert load(tmp_path / "base").config.return_dict
 
 
 def test_the_ends_of_texts_in_the_settings_are_the_tokenizers(tmp_path):
@@ -377,6 +448,8 @@ def test_what_rates_texts_must_do_so_each_by_itself_and_always_alike(rates, mess
 
 
 def test_a_ranker_that_does_not_read_its_query_is_refused():
-    ranker = Ranker("r", RankerKind.cross_encoder, lambda queries, texts: lengths_of(texts), len)
+    ranker = Ranker(
+        "r", RankerKind.cross_encoder, lambda queries, texts: lengths_of(texts), none_unread
+    )
     with pytest.raises(InputError, match=r"^theirs: it rates texts alike for any query"):
         try_ranker(ranker, "theirs")

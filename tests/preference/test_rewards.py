@@ -193,6 +193,17 @@ def test_a_classifier_without_padding_or_with_fewer_positions_reads_long_and_sho
             assert model(input_ids=ids).logits[0, 1].item() == pytest.approx(value, abs=1e-5)
 
 
+def test_a_classifier_without_its_vocabulary_is_refused(tmp_path):
+    make_foreign("Bert", tmp_path / "theirs")
+    (tmp_path / "theirs/tokenizer.json").unlink()
+    (tmp_path / "theirs/tokenizer_config.json").unlink()
+    origin = RewardOrigin(RewardSource.file, tmp_path / "theirs", "x", "x", "auto")
+    # BERT's kind would read every word as unknown, and rate texts by their lengths.
+    with pytest.raises(InputError, match=rf"^{tmp_path}/theirs: no tokenizer .*no vocabulary"):
+        fetch_reward(origin, tmp_path / "reward", "reward_model", [], np.zeros(0, bool))
+    assert not (tmp_path / "reward").exists()
+
+
 def test_a_classifier_whose_padding_is_read_is_refused_naming_the_users_folder(tmp_path):
     make_foreign("Bert", tmp_path / "theirs")
     path = tmp_path / "theirs/tokenizer_config.json"

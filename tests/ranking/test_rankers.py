@@ -310,7 +310,7 @@ def test_many_pairs_are_scored_as_few_are(monkeypatch):
     assert (cosine_relevance(letter_counts, letter_counts, queries, texts) == at_once).all()
 
 
-@pytest.mark.parametrize("limit", [None, math.inf])
+@pytest.mark.parametrize("limit", [None, math.inf, 10**30])  # the last as transformers writes it
 def test_no_limit_means_nothing_is_unread(limit):
     assert count_unread(None, limit, ["a", "b"]).tolist() == [0, 0]
 
@@ -479,6 +479,15 @@ def test_a_cross_encoder_without_its_classifier_is_refused(tmp_path):
         InputError, match=r"cross-encoder, 2 weights are missing \(classifier\.bias"
     ):
         load_ranker(tmp_path / "headless", batch_size=2)
+
+
+@pytest.mark.parametrize("save", [save_sentence_transformer, save_cross_encoder])
+def test_a_ranker_without_its_vocabulary_is_refused(tmp_path, save):
+    model = save(tmp_path / "wordless")
+    for path in [*model.glob("tokenizer*.json"), *model.glob("vocab*")]:
+        path.unlink()
+    with pytest.raises(InputError, match=r"model: no tokenizer can be .*there is no vocabulary"):
+        load_ranker(tmp_path / "wordless", batch_size=2)
 
 
 def test_a_sentence_transformer_needs_no_pooler(tmp_path):

@@ -81,6 +81,26 @@ def test_a_bad_row_is_handed_over_and_the_rest_read_but_an_open_quote_ends_it(tm
     assert "swallows all up to line 4" in str(bad[3])
 
 
+def test_blanks_before_quoted_fields_are_none_of_them(tmp_path):
+    path = write(tmp_path, 'rating, text\n5, "good, hot"\n1, "so ""cold"""\n')
+    texts = [row["text"] for _, row in csv_rows(path)]
+    assert texts == ["good, hot", 'so "cold"']
+    path = write(tmp_path, 'rating;text\n5; "good"\n1; cold\n')
+    assert [row["text"] for _, row in csv_rows(path)] == ["good", "cold"]
+
+
+@pytest.mark.parametrize("text", [' "good" soup', ' "good', "  good"])
+def test_a_blank_before_a_quoted_word_is_text(tmp_path, text):
+    path = write(tmp_path, f"rating,text\n5,{text}\n1,cold\n")
+    assert [row["text"] for _, row in csv_rows(path)] == [text, "cold"]
+
+
+@pytest.mark.parametrize("blank", ["  \n", "\t\r\n", "\n \n"])
+def test_a_header_may_stand_below_lines_of_blanks(tmp_path, blank):
+    path = write(tmp_path, f"{blank}rating,text\n5,good\n")
+    assert [row for _, row in csv_rows(path)] == [{"rating": "5", "text": "good"}]
+
+
 def test_quotes_with_a_backslash_are_read_where_the_whole_file_has_them(tmp_path):
     values = ['say "hi", \\o/', "C:\\", 'x"', "plain", "two\nlines"]
     written = pandas.DataFrame({"a": values, "b": 1})
@@ -157,6 +177,8 @@ def test_lines_end_in_cr_lf_and_both_and_in_nothing_else(tmp_path):
         ("__MACOSX/pos/1.txt", True),
         ("Thumbs.db", True),
         ("neg/desktop.ini", True),
+        ("~$reviews.csv", True),
+        ("reviews~$.csv", False),
         ("pos/1.txt", False),
         ("macosx/1.txt", False),
     ],

@@ -1,5 +1,6 @@
 """data_files: of a file, a folder or a zip every file is read, or counted and named."""
 
+import os
 import tempfile
 import zipfile
 from collections import Counter
@@ -86,6 +87,27 @@ def test_a_file_that_is_no_zip_is_given_as_it_is(tmp_path):
     assert contents(tmp_path / "a.zip") == ({"a.zip": "one"}, {"read": 1, "hidden": 0, "unread": 0})
     with pytest.raises(InputError, match=r"none: no such file or folder; correct corpus.path"):
         contents(tmp_path / "none")
+
+
+def test_what_is_about_the_data_is_no_data(tmp_path, capsys):
+    for name in ("a.txt", "README.txt", "LICENSE.txt", "~$a.txt"):
+        (tmp_path / name).write_text(name)
+    assert contents(tmp_path) == ({"a.txt": "a.txt"}, {"read": 1, "hidden": 1, "unread": 2})
+    assert "no data file: 3 (LICENSE.txt, README.txt, ~$a.txt)" in capsys.readouterr().err
+
+
+def test_a_name_that_is_not_utf_8_is_named(tmp_path):
+    name = os.fsdecode(b"\xe9t\xe9.txt")  # as unpacked from an old archive
+    (tmp_path / name).write_text("one")
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(InputError, match=r"the name b'.*\\xe9t\\xe9\.txt' is not UTF-8"):
+            contents(path)
+
+
+def test_a_pipe_is_said_to_be_none_of_what_is_read(tmp_path):
+    os.mkfifo(tmp_path / "a.txt")
+    with pytest.raises(InputError, match=r"a\.txt: neither a file nor a folder; correct corpus"):
+        contents(tmp_path / "a.txt")
 
 
 def test_names_that_no_folder_can_hold_are_one_line(tmp_path):

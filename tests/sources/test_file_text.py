@@ -3,8 +3,8 @@
 import pytest
 
 from genlab.core.program import InputError
-from genlab.sources.decoding import UTF_8
-from genlab.sources.file_text import find_codec, recognise_start, text_lines
+from genlab.sources.decoding import UTF_8, decode
+from genlab.sources.file_text import find_codec, is_about_data, recognise_start, text_lines
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,8 @@ from genlab.sources.file_text import find_codec, recognise_start, text_lines
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word file"),
         (b"\x89PNG\r\n\x1a\n", "a picture"),
         (b"\x04\x22\x4d\x18dp", "compressed with lz4"),
+        (b'\n<?xml version="1.0"?><rows/>', "an XML file"),
+        (b"/annex/objects/SHA256E-s1--ab.csv", "a git-annex pointer"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -37,6 +39,33 @@ def test_a_text_that_begins_with_orc_is_a_text(tmp_path):
 def test_utf_32_is_read_line_by_line(tmp_path):
     (tmp_path / "a.csv").write_bytes("да,label\nх,1\n".encode("utf-32"))
     assert [line for _, line in text_lines(tmp_path / "a.csv")] == ["да,label", "х,1"]
+
+
+def test_the_mark_that_ends_a_file_of_dos_is_no_text(tmp_path):
+    path = tmp_path / "a.txt"
+    for content in ("one\r\ntwo\r\n\x1a", "one\r\ntwo\x1a\x1a"):
+        path.write_bytes(content.encode())
+        assert [line for _, line in text_lines(path)] == ["one", "two"]
+        assert decode("a.txt", content.encode()).rstrip("\n") == "one\ntwo"
+    text = "a line of some length " * 9 + "\x1a"  # elsewhere it is a control character as any
+    path.write_text(f"{text}\ntwo")
+    assert [line for _, line in text_lines(path)] == [text, "two"]
+
+
+@pytest.mark.parametrize(
+    ("name", "about"),
+    [
+        ("README.txt", True),
+        ("readme.en.md", True),
+        ("sub/LICENSE.txt", True),
+        ("licence.txt", True),
+        ("CITATION.bib", True),
+        ("unread me.txt", False),
+        ("notices.txt", False),
+    ],
+)
+def test_files_about_the_data_are_known_by_their_names(name, about):
+    assert is_about_data(name) == about
 
 
 DASHES = "The soup – and the bread — were “fine”, it’s true\n" * 3000  # 150 KB: beyond the head

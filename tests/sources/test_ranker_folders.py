@@ -92,6 +92,23 @@ def test_a_folder_that_is_not_of_its_kind_is_refused(tmp_path, kind, files, mess
     assert not (tmp_path / "copy").exists()
 
 
+@pytest.mark.parametrize("name", ["config.json", "config_sentence_transformers.json"])
+def test_a_pipe_in_the_place_of_a_description_is_not_waited_for(tmp_path, name):
+    folder = write_files(tmp_path / "mine", DUAL_ENCODER)
+    os.mkfifo(folder / name)
+    with pytest.raises(InputError, match=rf"mine: {name} is neither a file nor a folder"):
+        copy_model("sentence_transformer", folder, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_text_classifier_is_asked_for_in_its_own_words(tmp_path):
+    folder = write_files(tmp_path / "mine", CLASSIFIER)
+    copy_model("classifier", folder, tmp_path / "copy")
+    (folder / "config.json").write_text(json.dumps({"architectures": ["BertForMaskedLM"]}))
+    with pytest.raises(InputError, match=r"mine: this looks .* a text classifier's .*; take anoth"):
+        copy_model("classifier", folder, tmp_path / "other")
+
+
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(InputError, match=r"mine: no such folder; expected a SavedModel"):
         copy_model("tensorflow_hub", tmp_path / "mine", tmp_path / "copy")

@@ -273,6 +273,20 @@ def test_two_runs_give_the_same_weights_and_another_seed_others(tmp_path, run):
     assert not same_weights(tmp_path / "one", tmp_path / "other")
 
 
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_row_of_either_split_beyond_the_models_positions_is_refused_first(
+    tmp_path, monkeypatch, run, split
+):
+    monkeypatch.setattr(train, "train_resumably", None)  # not come to
+    (tmp_path / "tokens").mkdir()
+    for name in ("train", "validation"):
+        long = [([3] * 129, 1)] * (name == split)  # the base has 128 positions
+        write_arrow(tmp_path / f"tokens/{name}.arrow", [([3, 4, 0], 1), *long], ROW_SCHEMA)
+    with pytest.raises(InputError, match=r"a row of 129 tokens exceeds the model's 128 positions"):
+        run(tmp_path, tokens=tmp_path / "tokens")
+    assert not (tmp_path / "output").exists()
+
+
 def test_packed_blocks_are_trained_on(tmp_path, run):
     blocks = [([(7 * number + i) % 50 for i in range(16)], 0) for number in range(12)]
     for split in ("train", "validation"):

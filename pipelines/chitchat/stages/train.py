@@ -27,7 +27,13 @@ from genlab.models.training import (
     training_curve,
     validation_loss,
 )
-from pipelines.chitchat.arm_training import find_overfitting, optimizer_of, read_rows, save_layout
+from pipelines.chitchat.arm_training import (
+    check_token_types,
+    find_overfitting,
+    optimizer_of,
+    read_rows,
+    save_layout,
+)
 from pipelines.chitchat.chat_inputs import Layout, collate_rows, special_of
 
 app = stage_app()
@@ -70,6 +76,7 @@ def main(
     tokenizer, model = load_tokenizer(base), load_causal_model(base)
     set_dropout(model, model_dropout)
     special = special_of(tokenizer)
+    check_token_types(model, layout, special)
     train = read_rows(tokens, "train", layout, special, n_dialogues)
     data = {"train": train, "validation": read_rows(tokens, "validation", layout, special)}
     for rows in data.values():

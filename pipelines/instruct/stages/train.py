@@ -74,7 +74,8 @@ def main(
     set_seed(recipe.seed)
     model = load_text_to_text_model(base)
     limits = {"input_ids": "tokenize.max_input_tokens", "labels": "tokenize.max_target_tokens"}
-    check_rows_fit(tokens, data["train"], model, limits)
+    for rows in data.values():
+        check_rows_fit(tokens, rows, model, limits)
     optimizer = joint_optimizer(model, recipe.learning_rate, embedding_learning_rate)
 
     def collate_rows(rows: list[dict]) -> dict:

@@ -74,7 +74,8 @@ def main(
     set_dropout(model, model_dropout)
     data = {split: read_rows(tokens, split, ratings) for split in ("train", "validation")}
     limits = {"input_ids": "tokenize.max_prompt_tokens", "labels": "tokenize.max_text_tokens"}
-    check_rows_fit(tokens, data["train"], model, limits)
+    for rows in data.values():
+        check_rows_fit(tokens, rows, model, limits)
     model = prepare_model(model, method, lora)
     optimizer = optimizer_of(
         model, recipe.learning_rate, embedding_learning_rate, recipe.weight_decay

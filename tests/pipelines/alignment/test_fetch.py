@@ -272,6 +272,12 @@ def test_hidden_and_system_files_are_passed_over_and_counted_also_in_archives(tm
     assert "nothing tells a mood: 1 (README)" in capsys.readouterr().err
 
 
+def test_a_member_whose_name_no_folder_can_hold_is_named(tmp_path):
+    path = pack(tmp_path / "a.zip", {"x" * 300 + ".jsonl": b'{"text": "A joy.", "label": 1}\n'})
+    with pytest.raises(InputError, match=r"a\.zip: 'x+' in it cannot be unpacked \(File name too"):
+        read(path)
+
+
 def test_packed_files_are_unpacked_and_empty_ones_without_a_mood_are_named(tmp_path):
     (tmp_path / "neg").mkdir()
     (tmp_path / "rt.pos.gz").write_bytes(gzip.compress(b"A joy.\nFun.\n"))
@@ -385,6 +391,8 @@ def test_a_quoted_line_may_hold_the_separator_and_quotes_and_a_raw_quote_is_text
     path = tmp_path / "a.txt"
     path.write_text('1,"Good, one"\n0,"Bad ""x"", one"\n')
     assert read(path)[0] == {"Good, one": True, 'Bad "x", one': False}
+    path.write_text('1, "Good, one"\n0, "Bad"\n')
+    assert read(path)[0] == {"Good, one": True, "Bad": False}
     path.write_text('1,"Good," he said\n0,Bad, bad\n')
     assert read(path)[0] == {'"Good," he said': True, "Bad, bad": False}
 

@@ -224,7 +224,7 @@ def test_every_option_of_train_arrives_and_its_rates_are_not_swapped(tmp_path, m
     torch.manual_seed(0)
     data = {"train": "rows", "validation": "others"}
     drawn = noted(monkeypatch, train, "read_mixture", (data, {}))
-    noted(monkeypatch, train, "check_rows_fit", True)
+    fitted = noted(monkeypatch, train, "check_rows_fit", True)
     rates = noted(monkeypatch, train, "joint_optimizer", "optimizer")
     trained = stopped_at(monkeypatch, train, "train_resumably")
     write_chosen(tmp_path / "choose", {"arms": {"main": True}})
@@ -245,6 +245,7 @@ def test_every_option_of_train_arrives_and_its_rates_are_not_swapped(tmp_path, m
     assert torch.initial_seed() == 27
     assert asdict(trained[0]["recipe"]) == RECIPE
     assert (trained[0]["data"], trained[0]["optimizer"]) == (data, "optimizer")
+    assert [call["rows"] for call in fitted] == ["rows", "others"]
 
 
 def test_the_two_rates_of_train_reach_the_matrices_and_the_rest(monkeypatch):

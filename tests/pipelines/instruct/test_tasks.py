@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import os
 import random
 import re
+import shutil
 import zipfile
 from collections import Counter
 from dataclasses import replace
@@ -25,7 +27,7 @@ from pipelines.instruct.mini_world import (
     value_of_fact,
 )
 from pipelines.instruct.page_files import read_pages
-from pipelines.instruct.prompt_templates import read_templates
+from pipelines.instruct.prompt_templates import copy_templates, read_templates
 from pipelines.instruct.task_files import count, read_hub_sets, read_task_folder, split_examples
 from pipelines.instruct.web_rules import Counts, RuleSet, clean_pages
 from tests.project_copy import ROOT
@@ -149,6 +151,38 @@ def test_a_mistake_in_the_words_of_the_world_is_named(tmp_path, place, value, ex
 def write_lines(path, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+TEMPLATES = ROOT / "pipelines/instruct/templates/facts/templates.yaml"
+
+
+@pytest.mark.parametrize("place", [".", "facts", "deep/facts"])
+def test_templates_are_copied_from_any_depth_and_hidden_files_are_left(tmp_path, place):
+    (tmp_path / "in/__MACOSX").mkdir(parents=True)
+    (tmp_path / "in/__MACOSX/templates.yaml").write_bytes(b"\0\5")
+    (tmp_path / "in" / place).mkdir(parents=True, exist_ok=True)
+    shutil.copy(TEMPLATES, tmp_path / "in" / place)
+    copy_templates(tmp_path / "in", tmp_path / "out")
+    assert read_templates(tmp_path / "out") == read_templates(TEMPLATES)
+    assert (tmp_path / "out" / place / "templates.yaml").read_text() == TEMPLATES.read_text()
+
+
+def test_a_file_of_templates_may_be_given_alone(tmp_path):
+    copy_templates(TEMPLATES, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["templates.yaml"]
+    assert read_templates(tmp_path / "out") == read_templates(TEMPLATES)
+
+
+def test_templates_that_are_a_pipe_or_a_link_out_of_their_folder_are_refused(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/templates.yaml").symlink_to(TEMPLATES)
+    with pytest.raises(InputError, match=r"a: templates\.yaml is a link that leads out of the fol"):
+        copy_templates(tmp_path / "a", tmp_path / "out")
+    (tmp_path / "b").mkdir()
+    os.mkfifo(tmp_path / "b/templates.yaml")
+    with pytest.raises(InputError, match=r"b: templates\.yaml is neither a file nor a folder"):
+        read_templates(tmp_path / "b")
+    assert not (tmp_path / "out").exists()
 
 
 def test_fewglue_and_nltk_get_the_fields_that_their_templates_read(tmp_path):

@@ -584,3 +584,22 @@ def test_a_folder_is_taken_as_base_as_it_is_and_one_that_is_no_t5_refused(tmp_pa
     assert result.exit_code and isinstance(result.exception, InputError)
     assert str(tmp_path / "gpt2") in str(result.exception)
     assert (tmp_path / "base" / weights).read_bytes() == (source / weights).read_bytes()
+
+
+@pytest.mark.parametrize("value", ["5", "null", "true", '"x"'])
+def test_a_value_that_is_no_row_is_named_or_dropped(tmp_path, value):
+    good = '{"rating": 5, "text": "good"}'
+    columns = replace(
+        COLUMNS, organisation_column="none", address_column="none", rubrics_column="none"
+    )
+    path = write(tmp_path / "a.jsonl", f"{good}\n{value}\n")
+    with pytest.raises(InputError, match=r"a\.jsonl, line 2: .* where an object belongs; or leave"):
+        read(path, columns=columns)
+    rows, counts = read(path, columns=columns, drop=True)
+    assert ([row["text"] for row in rows], counts) == (["good"], {"row": 1})
+
+
+def test_a_header_alone_is_told_which_columns_it_lacks(tmp_path):
+    path = write(tmp_path / "a.csv", "404: Not Found\n")
+    with pytest.raises(InputError, match=r"a\.csv, line 1: columns .* \(there: '404: Not Found'\)"):
+        read(path)

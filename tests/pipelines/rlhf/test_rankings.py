@@ -156,6 +156,8 @@ def test_rankings_and_texts_of_a_folder_or_a_zip_are_those_of_its_files(tmp_path
         ("a.jsonl", '{"text": "abc"}\n{"text": " "}\n{"text": "d, e"}\n'),
         ("a.csv", 'id,Text\n1,abc\n2,"d, e"\n'),
         ("a.txt", "abc\n\nd, e\n"),
+        ("b.txt", '{"text": "abc"}\n{"text": "d, e"}\n'),
+        ("c.txt", '[\n {"text": "abc"}, {"text": "d, e"}]\n'),
     ],
 )
 def test_plain_texts_are_lines_or_the_texts_of_a_table(tmp_path, name, content):

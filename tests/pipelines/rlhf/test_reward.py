@@ -5,6 +5,9 @@ import pytest
 import torch
 
 from genlab.core.program import InputError
+from genlab.mini.gpt2 import Sizes
+from genlab.sources.source import ModelSource
+from pipelines.rlhf.base_models import copy_policy, fetch_reward_base
 from pipelines.rlhf.reward_model import (
     RewardModel,
     check_reads_as,
@@ -13,9 +16,10 @@ from pipelines.rlhf.reward_model import (
     new_reward_model,
     rate,
     save_reward_model,
+    scores,
 )
 from pipelines.rlhf.reward_training import GroupCollator, RewardRecipe, group_loss, ranked_pairs
-from tests.tiny_models import make_gpt2, save_base
+from tests.tiny_models import make_gpt2, make_tokenizer, save_base
 
 PAD = 59  # no token of the rows below: TRL tells the last token by the id of padding
 
@@ -173,6 +177,77 @@ def test_a_smaller_reward_model_has_the_first_layers_of_its_base(base):
     assert len(model.transformer.h) == 1
     with pytest.raises(InputError, match=r"reward\.n_layer=3: .* has 2 layers"):
         keep_layers(new_reward_model(base, 1), 3, base)
+
+
+def save_kind(folder, name, **options):
+    """Write a tiny causal model of another kind with the tiny tokenizer."""
+    import transformers
+
+    torch.manual_seed(1)
+    tokenizer = make_tokenizer()
+    config = getattr(transformers, f"{name}Config")(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=64, max_position_embeddings=64, **options,
+    )  # fmt: skip
+    head = "LMHeadModel" if name == "Bert" else "ForCausalLM"
+    getattr(transformers, name + head)(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_reward_model_of_fewer_layers_whose_kinds_are_listed_is_saved_and_rates_alike(tmp_path):
+    base = save_kind(tmp_path / "base", "Qwen2", num_key_value_heads=2)
+    model = keep_layers(new_reward_model(base, 1), 1, base).eval()
+    torch.nn.init.normal_(model.score.weight)
+    save_reward_model(model, make_tokenizer(), 0.0, tmp_path / "reward")
+    saved = load_reward_model(tmp_path / "reward")
+    assert len(saved.model.base_model.layers) == 1
+    with torch.inference_mode():
+        expected = scores(model, [[5, 6, 7]]).numpy()
+    assert rate(saved, [[5, 6]], [[7]]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_model_whose_layers_are_not_found_is_not_said_to_have_none(tmp_path):
+    base = save_kind(tmp_path / "base", "Qwen2", num_key_value_heads=2)
+    model = new_reward_model(base, 1)
+    model.base_model.blocks = model.base_model.layers  # as MPT's
+    del model.base_model.layers
+    with pytest.raises(InputError, match=r"n_layer=1: a Qwen2.* layers where they are not found"):
+        keep_layers(model, 1, base)
+    assert keep_layers(model, 0, base) is model
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("Bert", {"is_decoder": True}, "a bert has no score of its last token"),
+        (
+            "Mixtral",
+            {"num_key_value_heads": 2, "num_local_experts": 2},
+            "no reward model can be made of it",
+        ),
+    ],
+)
+def test_what_can_be_no_reward_model_is_refused_where_it_is_fetched(
+    tmp_path, name, options, message
+):
+    """Not hours later; a mixture of experts does not compute in float64 on a CPU."""
+    base = save_kind(tmp_path / "base", name, **options)
+    with pytest.raises(InputError, match=f"^{base}: {message}"):
+        copy_policy(base, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    sizes = Sizes(300, 1, 16, 2, 64, 1, 4, 0.01, 0.01, 0, 17)
+    where = (ModelSource.file, base, "none", "none", sizes)
+    with pytest.raises(InputError, match=f"^{base}: {message}"):
+        fetch_reward_base(tmp_path, base, tmp_path / "fetched", *where)
+    assert not (tmp_path / "fetched").exists()
+
+
+def test_a_reward_model_can_be_made_of_what_gpt2_is(base, tmp_path):
+    copy_policy(base, tmp_path / "copy")
+    assert (tmp_path / "copy/model.safetensors").read_bytes() == (
+        base / "model.safetensors"
+    ).read_bytes()
 
 
 def test_an_answer_beyond_the_positions_of_the_base_is_refused_before_training(base, tmp_path):
