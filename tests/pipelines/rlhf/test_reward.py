@@ -6,8 +6,8 @@ import torch
 
 from genlab.core.program import InputError
 from genlab.mini.gpt2 import Sizes
-from genlab.sources.source import ModelSource
 from pipelines.rlhf.base_models import copy_policy, fetch_reward_base
+from pipelines.rlhf.origins import RewardBaseOrigin, RewardBaseSource
 from pipelines.rlhf.reward_model import (
     RewardModel,
     check_reads_as,
@@ -237,9 +237,9 @@ def test_what_can_be_no_reward_model_is_refused_where_it_is_fetched(
         copy_policy(base, tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
     sizes = Sizes(300, 1, 16, 2, 64, 1, 4, 0.01, 0.01, 0, 17)
-    where = (ModelSource.file, base, "none", "none", sizes)
+    origin = RewardBaseOrigin(RewardBaseSource.file, base, "none", "none")
     with pytest.raises(InputError, match=f"^{base}: {message}"):
-        fetch_reward_base(tmp_path, base, tmp_path / "fetched", *where)
+        fetch_reward_base(tmp_path, base, tmp_path / "fetched", origin, sizes)
     assert not (tmp_path / "fetched").exists()
 
 
