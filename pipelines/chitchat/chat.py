@@ -137,4 +137,4 @@ def telegram(
 
 
 if __name__ == "__main__":
-    run(app)
+    run(app, "python -m chat")

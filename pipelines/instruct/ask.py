@@ -67,7 +67,10 @@ def main(
     if page and text:
         raise InputError("--page: the task is typed there; leave it out here")
     if not page and not text.strip():
-        raise InputError("nothing is asked; give a text")
+        raise InputError(
+            "nothing is asked; type a task, and answers to choose from if there are any, as in "
+            'python -m ask "is a ship big or small?" big small, or --page to ask in a browser'
+        )
     base, trained = HERE / "data/fetch/base", HERE / "data/train"
     if not base.is_dir() or not trained.is_dir():
         raise InputError(f"{base}: no models yet; run `dvc repro` in {HERE}")
