@@ -30,7 +30,7 @@ from genlab.core.files import written_whole
 from genlab.core.names import check_inputs, check_names, check_outputs, instances_of
 from genlab.core.options import arguments_of
 from genlab.core.params import did_you_mean
-from genlab.core.params_file import Params, check_params_file, read_params
+from genlab.core.params_file import Params, check_params_file, read_params, text_of
 from genlab.core.pipeline import (
     PIPELINE,
     Stage,
@@ -53,12 +53,7 @@ def check_params(pipeline: Path, entries: Mapping[str, dict]) -> Params:
     like ../../tests leads to.
     """
     path = pipeline.parent / "params.yaml"
-    try:
-        params = read_params(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; `git checkout params.yaml` brings it back") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not in UTF-8 ({error.reason}); save it so") from None
+    params = read_params(text_of(path))
     check_params_file(params)
     check_all_used(pipeline, params)
     for entry in all_entries(entries, params):

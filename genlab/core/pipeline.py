@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from genlab.core.params_file import read_params
+from genlab.core.params_file import read_params, text_of
 from genlab.core.program import InputError
 from genlab.core.templating import OUTPUTS, instance_of, keys_of_options
 from genlab.core.yaml_text import load_yaml
@@ -74,7 +74,7 @@ def load_stages(pipeline: Path, entries: dict[str, dict] | None = None) -> list[
 def loaded_params(pipeline: Path) -> dict:
     """Return the values of the pipeline's params.yaml, {} if it has none."""
     path = pipeline.parent / "params.yaml"
-    return read_params(path.read_text(encoding="utf-8")).content if path.is_file() else {}
+    return read_params(text_of(path)).content if path.is_file() else {}
 
 
 def read_pipeline(pipeline: Path) -> dict:

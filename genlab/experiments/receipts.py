@@ -35,6 +35,7 @@ import yaml
 from genlab.core.files import as_json, sha256_of
 from genlab.core.instructions import SETTINGS, SMALL_THREADS
 from genlab.core.params import flatten
+from genlab.core.params_file import text_of
 from genlab.core.program import InputError
 from genlab.core.yaml_text import load_yaml
 
@@ -84,7 +85,7 @@ def name_in_git(receipt: dict) -> str:
 def describe_params(path: Path) -> dict:
     """Return the hash of the parsed values, and every value whose key ends in "seed"."""
     try:
-        params = load_yaml(path.read_text(encoding="utf-8"))
+        params = load_yaml(text_of(path))
     except yaml.YAMLError as error:
         raise InputError(f"{path}: no YAML ({error})") from error
     if not isinstance(params, dict):

@@ -17,6 +17,7 @@ from typing import Annotated
 from typer import Option
 
 from genlab.core.files import md5_of
+from genlab.core.params_file import text_of
 from genlab.core.pipeline import check_pipeline_here, read_entries
 from genlab.core.program import run, stage_app
 from genlab.core.shapes import reading
@@ -87,7 +88,7 @@ def main(
 def read_run() -> Run:
     """Return what this folder's page is made from."""
     receipt = make_receipt(PARAMS, [path for path in DATA.iterdir() if path.name != "check.txt"])
-    values = {"params": parse_params(PARAMS.read_text(encoding="utf-8"), None)}
+    values = {"params": parse_params(text_of(PARAMS), None)}
     values |= read_metrics(METRICS, [*names_of_numbers(PIPELINE), "score_details"])
     values["fetch"] = read_fetched(METRICS)
     return Run(read_opening(OPENING), values, receipt)
@@ -134,7 +135,7 @@ def render_run(
         title=name,
         question=read_question(PIPELINE),
         about=[("name", name), *say_about(opening, values), tell_written(made.receipt)],
-        params=PARAMS.read_text(encoding="utf-8"),
+        params=text_of(PARAMS),
         links=[TITLES[name] for name, part in parts.items() if part],
         examples_note=note,
         notes=opening.numbers,

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+from genlab.core.params_file import read_params, text_of
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import in_one_line, table
-from genlab.core.yaml_text import load_yaml
 from genlab.web.bodies import writable
 from genlab.web.shown_page import OnlyArms, Port, show_page
 
@@ -102,8 +102,8 @@ def read_max_input_tokens(params: Path) -> int:
     """Return to how many tokens an input is cut in training; InputError if that is not said."""
     if not params.is_file():
         raise InputError(f"{params}: no such file; run this in the pipeline's folder")
-    values = load_yaml(params.read_text(encoding="utf-8"))
-    most = values.get("tokenize", {}).get("max_input_tokens")
+    values = read_params(text_of(params), str(params)).values
+    most = values.get("tokenize.max_input_tokens")
     if not isinstance(most, int):
         raise InputError(f"{params}: tokenize.max_input_tokens is {most}, not a number")
     return most

@@ -18,6 +18,7 @@ from typing import Annotated
 from typer import Argument
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.params_file import text_of
 from genlab.core.program import InputError, run, stage_app
 
 HERE = Path(__file__).resolve().parent
@@ -36,7 +37,7 @@ def main(
     data: Annotated[Path, Argument(help="folder of the models and data in record/params.yaml")],
 ) -> None:
     """Run everything in record/params.yaml, settle the claims, and write record/."""
-    params = fill_params((RECORD / "params.yaml").read_text(encoding="utf-8"), data)
+    params = fill_params(text_of(RECORD / "params.yaml"), data)
     copy_head()
     folder = CLONE / FOLDER
     call(folder, "git", "rm", "-rq", "--ignore-unmatch", "metrics", "dvc.lock")
@@ -106,7 +107,7 @@ def environment() -> dict[str, str]:
 
 def keep(folder: Path, data: str) -> None:
     """Write record/ from a finished run: its metrics, without the machine's own paths."""
-    params = (RECORD / "params.yaml").read_text(encoding="utf-8")
+    params = text_of(RECORD / "params.yaml")
     with written_whole(RECORD) as partial:
         partial.mkdir()
         (partial / "params.yaml").write_text(params, encoding="utf-8")

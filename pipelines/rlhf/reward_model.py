@@ -7,7 +7,6 @@ change in the last bits is then rounded away, and the reward of an answer is the
 in any batch.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import numpy as np
 
 from genlab.core.files import write_json
 from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
 from genlab.models.loading import check_model_folder, first_line, load_tokenizer, quiet_loading
 from genlab.models.saved import N_SCORED, check_same_scores
 from pipelines.rlhf.arms import numbered
@@ -176,7 +176,7 @@ def load_reward_model(folder: Path, batch_size: int = 64) -> RewardModel:
 
     check_model_folder(folder)
     try:
-        offset = float(json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["offset"])
+        offset = float(parse_json((folder / SETTINGS).read_text(encoding="utf-8"))["offset"])
         with quiet_loading():
             model, found = AutoModelForSequenceClassification.from_pretrained(
                 folder,

@@ -82,6 +82,22 @@ def test_what_cannot_be_asked_is_named(folder, monkeypatch):
             asked(*words)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"\xff", "is not in UTF-8"),
+        (b"tokenize: [", "is not readable as YAML"),
+        (b"- tokenize", "must be keys with values"),
+        (b"tokenize: 3", "tokenize.max_input_tokens is None, not a number"),
+        (b"tokenize: {max_input_tokens: x}", "tokenize.max_input_tokens is x, not a number"),
+    ],
+)
+def test_params_that_cannot_be_read_are_named(tmp_path, text, words):
+    (tmp_path / "params.yaml").write_bytes(text)
+    with pytest.raises(InputError, match=rf"params.yaml:? {words}"):
+        ask.read_max_input_tokens(tmp_path / "params.yaml")
+
+
 def test_a_task_is_cut_as_in_training_and_that_is_said(folder, monkeypatch):
     monkeypatch.setattr(ask, "HERE", folder)
     whole = json.loads(asked("--json", "--arm", "main", TASK, "зал", "врач"))["main"]
