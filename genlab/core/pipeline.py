@@ -113,16 +113,26 @@ def parse_stages(content: bytes | str, where: str, mend: str) -> dict[str, dict]
 
 
 def parse_lock(content: bytes | str, where: str, mend: str) -> dict[str, dict]:
-    """Return the stages of a dvc.lock by name; InputError as `parse_stages`, and for a bad path."""
+    """Return the stages of a dvc.lock by name.
+
+    Raises InputError as `parse_stages`, and for an entry without a path or with a wrong hash.
+    """
     stages = parse_stages(content, where, mend)
     for name, stage in stages.items():
         for kind in ("deps", "outs"):
             listed = stage.get(kind, [])
-            if not isinstance(listed, list) or not all(
-                isinstance(each, dict) and isinstance(each.get("path"), str) for each in listed
-            ):
-                raise InputError(f"{where}: stage {name}: {kind} must each have a path; {mend}")
+            if not isinstance(listed, list) or not all(map(is_locked, listed)):
+                raise InputError(
+                    f"{where}: stage {name}: {kind} must each have a path, and md5 as text; {mend}"
+                )
     return stages
+
+
+def is_locked(entry: object) -> bool:
+    """Tell whether an entry of a dvc.lock has a path, and a hash that is text if any."""
+    return isinstance(entry, dict) and all(
+        isinstance(value, str) for value in (entry.get("path"), entry.get("md5", ""))
+    )
 
 
 def read_entries(pipeline: Path) -> dict[str, dict]:

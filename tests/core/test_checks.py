@@ -135,6 +135,8 @@ def test_no_plot_or_template_names_a_ranker():
         ({"train.learning_rate": "1e-x"}, "train.learning_rate=1e-x: should be a valid number"),
         ({"clean.strip_markup": "yes"}, "clean.strip_markup=yes: must be true or false"),
         ({"score.legacy": 0}, "score.legacy=0: must be true or false"),
+        ({"score.legacy": "-x"}, "score.legacy=-x: must be true or false"),
+        ({"score.legacy": "--help"}, "score.legacy=--help: must be true or false"),
         ({"train.lora": 8}, "train.lora: stage train has no such option; did you mean lora.r?"),
         ({"dedup": 5}, "dedup=5: must be a group of keys, not a value"),
         ({"dedup": None}, "dedup is empty; give a value"),
