@@ -100,8 +100,23 @@ def check_stages(stages: list[Stage], foreaches: dict[str, str], params: Params)
         for group, entry in foreaches.items():
             check_names(stage, options, group, instances_of(entry, parsed), params)
         if own_check:
-            own_check(**arguments_of(own_check, options | {"made_by": made_by}))
+            with made_by_a_stage(stage):
+                own_check(**arguments_of(own_check, options | {"made_by": made_by}))
         check_hub_id(stage, options)
+
+
+@contextmanager
+def made_by_a_stage(stage: Stage) -> Iterator[None]:
+    """Raise InputError where the block asks by what an input is made, and no stage makes it."""
+    try:
+        yield
+    except KeyError as error:
+        if error.args[0] not in stage.inputs:
+            raise
+        raise InputError(
+            f"{PIPELINE}: stage {stage.name} reads {error.args[0]}, which is no stage's output; "
+            "list it among the outs of the stage that makes it"
+        ) from None
 
 
 def check_writable(folders: Iterable[Path]) -> None:

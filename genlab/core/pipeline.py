@@ -9,6 +9,7 @@ import yaml
 
 from genlab.core.params_file import read_params, text_of
 from genlab.core.program import InputError
+from genlab.core.shapes import STUMBLES
 from genlab.core.templating import OUTPUTS, instance_of, keys_of_options
 from genlab.core.yaml_text import load_yaml
 
@@ -53,6 +54,8 @@ def load_stages(pipeline: Path, entries: dict[str, dict] | None = None) -> list[
     except DvcException as error:
         cause = f": {error.__cause__}" if error.__cause__ else ""
         raise InputError(f"{error}{cause}") from error
+    except STUMBLES as error:  # what DVC's own check of the file lets through
+        raise InputError(f"{pipeline}: DVC cannot read it ({error}); mend it") from error
     templates = {
         stage.name: instance_of(stage.name, entries[stage.name.partition("@")[0]]).command
         for stage in loaded

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from genlab.core.pipeline import load_stages
+from genlab.core.checks import made_by_a_stage
+from genlab.core.pipeline import Stage, load_stages
+from genlab.core.program import InputError
 from tests.checked_pipeline import be_in_pipeline, message, run_check
 from tests.project_copy import ROOT, change_params, commit, environment, start_git
 
@@ -388,6 +390,26 @@ def test_a_broken_pipeline_is_named_and_not_called_one_that_uses_no_key(
 ):
     Path("dvc.yaml").write_text(text)
     assert message(capsys).startswith(expected)
+
+
+def test_what_dvc_stumbles_over_in_its_file_is_one_line(folder, capsys):
+    pipeline = Path("dvc.yaml")
+    pipeline.write_text(
+        pipeline.read_text().replace("- params.yaml:\n", "- params.yaml: .inf\n", 1)
+    )
+    assert message(capsys).startswith("dvc.yaml: DVC cannot read it (Expected list of params")
+
+
+def test_an_input_that_no_stage_makes_any_more_is_named_where_its_maker_is_asked_for():
+    stage = Stage("rl", "", "", frozenset(), frozenset({"data/reward"}))
+    with pytest.raises(InputError) as error, made_by_a_stage(stage):
+        {}["data/reward"]
+    assert str(error.value) == (
+        "dvc.yaml: stage rl reads data/reward, which is no stage's output; list it among the outs "
+        "of the stage that makes it"
+    )
+    with pytest.raises(KeyError, match="other"), made_by_a_stage(stage):
+        {}["other"]  # a fault of ours
 
 
 @pytest.mark.parametrize("name", ["data", "metrics", ".scratch"])
