@@ -12,8 +12,10 @@ from typing import Annotated
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.params_file import text_of
 from genlab.core.pipeline import left_over
 from genlab.core.program import run, stage_app
+from genlab.core.shapes import reading
 from genlab.core.stand_ins import rankers_of, with_shown_names
 from genlab.core.tables import read_table
 from genlab.experiments.receipts import make_receipt
@@ -69,8 +71,9 @@ def main(
     """Write the page, the examples, the picture, the receipt and the plots library."""
     found = read_metrics(metrics, ["score", "score_details", "claims", *NUMBERS])
     scores, details = found.get("score", {}), found.get("score_details", {})
-    placed, words = read_table(rows), params.read_text(encoding="utf-8")
-    payload = make_payload(placed, queries, candidates, scores, details, n_queries)
+    placed, words = read_table(rows), text_of(params)
+    with reading([metrics / "score.json", metrics / "score_details.json"]):
+        payload = make_payload(placed, queries, candidates, scores, details, n_queries)
     recorded = [path for name in RECORDED if (path := queries.parent / name).exists()]
 
     stood_on = make_receipt(params, recorded, left_over(PIPELINE))
@@ -78,8 +81,13 @@ def main(
     opening, picked = read_opening(OPENING), pick_examples(payload)
     values = found | {"params": parse_params(words, None), "fetch": read_fetched(metrics)}
     rankers = rankers_of(values["params"])
-    values["placed"] = tell_placed(placed, payload, rankers)
-    tables = {name: tables_of(name, found[name], rankers) for name in NUMBERS if name in found}
+    with reading([metrics / "score.json", metrics / "score_details.json"]):
+        values["placed"] = tell_placed(placed, payload, rankers)
+        references = references_table(with_shown_names(details, rankers))
+    tables = {}
+    for name in (name for name in NUMBERS if name in found):
+        with reading([metrics / f"{name}.json"]):
+            tables[name] = tables_of(name, found[name], rankers)
     titles = {"ceiling": CEILING} | NUMBERS
     page = render_texts(
         payload,
@@ -89,8 +97,7 @@ def main(
         examples=show_picked(picked, tell_label(opening.examples, values)),
         examples_note=f"{opening.examples.note} {TENTHS}" if opening.examples else TENTHS,
         claims=read_claims(found.get("claims", {}), values["params"]),
-        numbers={CEILING: [references_table(with_shown_names(details, rankers))]}
-        | {NUMBERS[name]: shown for name, shown in tables.items()},
+        numbers={CEILING: [references]} | {NUMBERS[name]: shown for name, shown in tables.items()},
         notes={titles.get(name, name): note for name, note in opening.numbers.items()},
         charts=charts,
         findings=find_findings(PIPELINE),

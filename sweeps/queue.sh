@@ -20,7 +20,8 @@ queue() {
   fi
   local root
   root=$(git rev-parse --show-toplevel)
-  PYTHONPATH=$root python -m genlab queue || return 1 # not beside a stage: queueing takes its files
+  # Not beside a stage, as queueing takes its files, and not with a key that there is none of.
+  PYTHONPATH=$root python -m genlab queue --ask -- "$@" "${EXTRA[@]}" >/dev/null || return 1
   # An earlier run of this sweep makes room, its failures too; --force would run every stage again.
   { dvc exp list --name-only; dvc queue status | awk '$3 != "Running" {print $2}'; } |
     { grep -x "$name\(-[0-9]*\)\?" || true; } | sort -u | xargs -r dvc exp remove

@@ -30,7 +30,7 @@ from genlab.core.files import written_whole
 from genlab.core.names import check_inputs, check_names, check_outputs, instances_of
 from genlab.core.options import arguments_of
 from genlab.core.params import did_you_mean
-from genlab.core.params_file import Params, check_params_file, read_params
+from genlab.core.params_file import Params, check_params_file, read_params, text_of
 from genlab.core.pipeline import (
     PIPELINE,
     Stage,
@@ -53,12 +53,7 @@ def check_params(pipeline: Path, entries: Mapping[str, dict]) -> Params:
     like ../../tests leads to.
     """
     path = pipeline.parent / "params.yaml"
-    try:
-        params = read_params(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; `git checkout params.yaml` brings it back") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not in UTF-8 ({error.reason}); save it so") from None
+    params = read_params(text_of(path))
     check_params_file(params)
     check_all_used(pipeline, params)
     for entry in all_entries(entries, params):
@@ -105,8 +100,23 @@ def check_stages(stages: list[Stage], foreaches: dict[str, str], params: Params)
         for group, entry in foreaches.items():
             check_names(stage, options, group, instances_of(entry, parsed), params)
         if own_check:
-            own_check(**arguments_of(own_check, options | {"made_by": made_by}))
+            with made_by_a_stage(stage):
+                own_check(**arguments_of(own_check, options | {"made_by": made_by}))
         check_hub_id(stage, options)
+
+
+@contextmanager
+def made_by_a_stage(stage: Stage) -> Iterator[None]:
+    """Raise InputError where the block asks by what an input is made, and no stage makes it."""
+    try:
+        yield
+    except KeyError as error:
+        if error.args[0] not in stage.inputs:
+            raise
+        raise InputError(
+            f"{PIPELINE}: stage {stage.name} reads {error.args[0]}, which is no stage's output; "
+            "list it among the outs of the stage that makes it"
+        ) from None
 
 
 def check_writable(folders: Iterable[Path]) -> None:

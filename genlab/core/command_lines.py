@@ -54,6 +54,8 @@ def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | N
     module = importlib.import_module(name)
     command = typer.main.get_command(module.app)
     check = "check"
+    named = getattr(command, "commands", {}).get(rest[0] if rest else "", command)
+    check_true_or_false(stage, named.params, params)
     try:
         context = command.make_context(name, list(rest))
         while hasattr(command, "resolve_command"):
@@ -106,6 +108,18 @@ def check_switches(stage: Stage, options: list) -> None:
             if name in stage.keys:
                 switch = key_of(stage, option.opts[0])
                 raise InputError(f"{stage.keys[name]}: no parameter; write {switch}=false")
+
+
+def check_true_or_false(stage: Stage, options: list, params: Params) -> None:
+    """Raise InputError for what fills a switch and is neither true nor false.
+
+    On a command line -x would be taken for an option of that name, and --help ends the program.
+    """
+    for option in (each for each in options if getattr(each, "is_flag", False)):
+        key = stage.keys.get(option.opts[0].strip("-").replace("-", "_"))
+        value = params.values.get(key, True) if key else True
+        if not isinstance(value, bool):
+            raise InputError(f"{key}={value}: must be true or false")
 
 
 def check_values_as_written(stage: Stage, options: list, params: Params) -> None:

@@ -7,6 +7,7 @@ line by line. What would not arrive as it is written is refused here, by its key
 import re
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 
 import yaml
 
@@ -32,6 +33,16 @@ class Params:
     content: dict
     values: dict[str, object]  # by dotted key; a list is one value
     written: dict[str, str]  # how a value without quotes was written, by dotted key
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a params.yaml; InputError if it is missing or not in UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; `git checkout params.yaml` brings it back") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not in UTF-8 ({error.reason}); save it so") from None
 
 
 def read_params(text: str, where: str = "params.yaml") -> Params:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import yaml
 
-from genlab.core.params_file import read_params
+from genlab.core.params_file import read_params, text_of
 from genlab.core.program import InputError
+from genlab.core.shapes import STUMBLES
 from genlab.core.templating import OUTPUTS, all_entries, filled, instance_of, keys_of_options
 from genlab.core.yaml_text import load_yaml
 
@@ -53,6 +54,8 @@ def load_stages(pipeline: Path, entries: dict[str, dict] | None = None) -> list[
     except DvcException as error:
         cause = f": {error.__cause__}" if error.__cause__ else ""
         raise InputError(f"{error}{cause}") from error
+    except STUMBLES as error:  # what DVC's own check of the file lets through
+        raise InputError(f"{pipeline}: DVC cannot read it ({error}); mend it") from error
     templates = {
         stage.name: instance_of(stage.name, entries[stage.name.partition("@")[0]]).command
         for stage in loaded
@@ -95,7 +98,7 @@ def left_over(pipeline: Path) -> list[Path]:
 def loaded_params(pipeline: Path) -> dict:
     """Return the values of the pipeline's params.yaml, {} if it has none."""
     path = pipeline.parent / "params.yaml"
-    return read_params(path.read_text(encoding="utf-8")).content if path.is_file() else {}
+    return read_params(text_of(path)).content if path.is_file() else {}
 
 
 def read_pipeline(pipeline: Path) -> dict:
@@ -134,16 +137,26 @@ def parse_stages(content: bytes | str, where: str, mend: str) -> dict[str, dict]
 
 
 def parse_lock(content: bytes | str, where: str, mend: str) -> dict[str, dict]:
-    """Return the stages of a dvc.lock by name; InputError as `parse_stages`, and for a bad path."""
+    """Return the stages of a dvc.lock by name.
+
+    Raises InputError as `parse_stages`, and for an entry without a path or with a wrong hash.
+    """
     stages = parse_stages(content, where, mend)
     for name, stage in stages.items():
         for kind in ("deps", "outs"):
             listed = stage.get(kind, [])
-            if not isinstance(listed, list) or not all(
-                isinstance(each, dict) and isinstance(each.get("path"), str) for each in listed
-            ):
-                raise InputError(f"{where}: stage {name}: {kind} must each have a path; {mend}")
+            if not isinstance(listed, list) or not all(map(is_locked, listed)):
+                raise InputError(
+                    f"{where}: stage {name}: {kind} must each have a path, and md5 as text; {mend}"
+                )
     return stages
+
+
+def is_locked(entry: object) -> bool:
+    """Tell whether an entry of a dvc.lock has a path, and a hash that is text if any."""
+    return isinstance(entry, dict) and all(
+        isinstance(value, str) for value in (entry.get("path"), entry.get("md5", ""))
+    )
 
 
 def read_entries(pipeline: Path) -> dict[str, dict]:

@@ -104,6 +104,7 @@ def explain(error: Exception) -> None:
     """Exit with one line about a user's mistake or a disk's trouble; raise any other error."""
     if isinstance(error, TyperException):
         message = with_choices(error.format_message(), getattr(error, "param", None))
+        message = with_what_to_type(message, error)
         message = re.sub(r"--[a-z][\w.-]*", lambda found: spelled(found[0]), message)
         fail(f"{message} (see --help)", exit_code=2)
     if isinstance(error, InputError | Busy):
@@ -125,6 +126,24 @@ def with_choices(message: str, option: object) -> str:
         for value in (str(each.value) for each in choices):
             message = message.replace(repr(value.replace("_", "-")), repr(value))
     return message
+
+
+def with_what_to_type(message: str, error: TyperException) -> str:
+    """Return a message that something is missing with what one can type in its place."""
+    context = getattr(error, "ctx", None)
+    if message == "Missing command." and context is not None:
+        helps = {name: each.help for name, each in context.command.commands.items()}
+        told = ", ".join(f"{name} ({first_words(text)})" for name, text in helps.items())
+        return f"{context.command_path} needs a command: {told}"
+    help_text = getattr(getattr(error, "param", None), "help", None)
+    if type(error).__name__ == "MissingParameter" and help_text:
+        return f"{message.removesuffix('.')}: {help_text}"
+    return message
+
+
+def first_words(text: str | None) -> str:
+    """Return what a help text begins with, up to the end of its first clause."""
+    return re.split(r"[:;.,]", text or "", maxsplit=1)[0]
 
 
 def spelled(option: str) -> str:

@@ -5,8 +5,11 @@ write. It is read as it should be, and what that stumbles over becomes one line.
 people write every key is checked where they are read.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from genlab.core.program import InputError
 
@@ -26,3 +29,24 @@ def reading(files: Iterable[object], mend: str = AGAIN) -> Iterator[None]:
         said = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         what = ", ".join(dict.fromkeys(map(str, files)))
         raise InputError(f"{what}: not of the shape that genlab writes ({said}); {mend}") from error
+
+
+def parse_json(content: str | bytes) -> Any:
+    """Return what a text of JSON says; raise ValueError for all that is none, however deep it is.
+
+    json.loads ends with a RecursionError where lists stand in lists a thousand times.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def read_json(path: Path, mend: str = AGAIN) -> Any:
+    """Return what a JSON file says; InputError, which ends in `mend`, if it cannot be read."""
+    try:
+        return parse_json(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {mend}") from None
+    except ValueError as error:  # UnicodeDecodeError is one, too
+        raise InputError(f"{path}: no JSON ({error}); {mend}") from None

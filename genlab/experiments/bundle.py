@@ -7,7 +7,6 @@ losses, the seconds, commit and day, packages and hardware, and the sha256 of ev
 own receipt has no time and no commit, as it must come out the same again; this is made once.
 """
 
-import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typer import Option
 
 from genlab.core.files import sha256_of, write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
+from genlab.core.shapes import parse_json
 from genlab.core.yaml_text import load_yaml
 from genlab.experiments.receipts import (
     PYPROJECT,
@@ -46,7 +46,7 @@ def main(
 ) -> None:
     """Copy a model's folder to `output`, and write its receipt there."""
     group = read_as(lambda text: dict(load_yaml(text)["base"]), params)
-    numbers = read_as(lambda text: dict(json.loads(text)), metrics)
+    numbers = read_as(lambda text: dict(parse_json(text)), metrics)
     seconds = read_as(seconds_between, times)
     command = read_as(lambda text: str(load_yaml(text)["stages"]["base"]["cmd"]), lock)
     if not folder.is_dir():

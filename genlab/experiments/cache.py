@@ -15,7 +15,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import typer
 
@@ -85,8 +85,15 @@ def outputs(root: Path, cache: Path) -> Iterator[tuple[Path, set[str]]]:
         mend = f"`git checkout HEAD -- {name}` brings the committed one back; nothing was deleted"
         stages = parse_lock(lock.read_bytes(), str(name), mend)
         for out in (out for stage in stages.values() for out in stage.get("outs", [])):
+            if is_outside(out["path"]):
+                raise InputError(f"{name}: {out['path']} leads out of this folder; {mend}")
             if "md5" in out:  # else it is of a remote file system
                 yield lock.parent / out["path"], {out["md5"], *members(cache, out["md5"])}
+
+
+def is_outside(path: str) -> bool:
+    """Tell whether an output's path is not below the folder of its dvc.lock."""
+    return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
 
 
 def members(cache: Path, name: str) -> set[str]:

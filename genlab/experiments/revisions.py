@@ -5,7 +5,6 @@ the workspace. Its content comes from git or from DVC's cache; nothing is checke
 apart what git and what DVC cannot find, because each is mended in another way.
 """
 
-import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import yaml
 
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
 from genlab.core.yaml_text import load_yaml
 from genlab.experiments.row_files import parse_rows
 
@@ -194,7 +194,7 @@ def parse_metrics(path: Path, content: bytes | str, revision: str | None) -> dic
     of_run = "" if revision is None else f" of {revision}"
     mend = "run `dvc repro`" if revision is None else "remove that run, or commit after `dvc repro`"
     try:
-        found = json.loads(content)
+        found = parse_json(content)
     except ValueError as error:  # UnicodeDecodeError is one, too
         said = "it is empty" if not content.strip() else f"no JSON ({error})"
         raise InputError(f"{path}{of_run}: {said}; {mend}") from None

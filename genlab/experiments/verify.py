@@ -17,7 +17,6 @@ numbers moved by 0.004 at most, and those of several epochs or of reinforcement 
 (LOG.md): such a run is called different, and its receipt says why.
 """
 
-import json
 import os
 import re
 import signal
@@ -36,6 +35,7 @@ from genlab.core.files import remove
 from genlab.core.params import flatten, is_number
 from genlab.core.pipeline import check_pipeline_here, load_stages
 from genlab.core.program import InputError, run, stage_app
+from genlab.core.shapes import parse_json
 from genlab.experiments.revisions import parse_metrics
 from genlab.experiments.verified import VERIFIED, hash_record, write_verified
 
@@ -139,7 +139,7 @@ def read_values(files: dict[str, bytes]) -> dict[str, object]:
         if not name.endswith(".json"):
             continue
         try:
-            parsed = json.loads(content)
+            parsed = parse_json(content)
         except ValueError as error:
             raise InputError(f"{name}: no JSON ({error})") from error
         flat = flatten(parsed, lists=True) or {"": parsed}

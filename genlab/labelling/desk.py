@@ -10,7 +10,6 @@ disk.
 
 import hashlib
 import html
-import json
 import os
 import re
 from collections import Counter
@@ -30,6 +29,7 @@ from starlette.types import ASGIApp
 from genlab.core.files import remove, write_json
 from genlab.core.program import InputError
 from genlab.core.scratch import scratch_root
+from genlab.core.shapes import parse_json
 from genlab.labelling.label_files import LabelFile, is_duration
 from genlab.labelling.questionnaire import Questionnaire
 from genlab.web.bodies import Refused, read_object
@@ -172,7 +172,7 @@ def open_desk(desk: Desk, port: int) -> OpenDesk:
     """
     path = scratch_file(desk.file.path, "json")
     try:
-        last_port = int(json.loads(path.read_text(encoding="utf-8"))["port"])
+        last_port = int(parse_json(path.read_text(encoding="utf-8"))["port"])
     except (OSError, ValueError, KeyError, TypeError):
         last_port = 0
     bound = None

@@ -22,6 +22,7 @@ from filelock import lock_descriptor
 
 from genlab.core.params import is_number
 from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
 from genlab.labelling.questionnaire import BOTH, MAJORITY, Questionnaire
 
 LINE_START = b'{"text_id": "'
@@ -102,7 +103,7 @@ def parse_line(
     """Return one line; raise InputError saying what is wrong with it."""
     where = f"{path} line {number}"
     try:
-        record = json.loads(content.decode("utf-8-sig"))
+        record = parse_json(content.decode("utf-8-sig"))
     except ValueError as error:
         raise InputError(f"{where}: not JSON ({error}); mend the line or delete it") from None
     if not isinstance(record, dict):

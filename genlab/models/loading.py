@@ -3,7 +3,6 @@
 Safely: weights as safetensors only, never a pickle; no code from the folder is run.
 """
 
-import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from genlab.core.numerics import hold_arithmetic
 from genlab.core.processes import best_device
 from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -311,7 +311,7 @@ def check_model_folder(folder: Path) -> None:
 def check_weight_index(path: Path) -> None:
     """Raise InputError unless the index of weights in several files names files beside it."""
     check_config(path)
-    files = json.loads(path.read_text(encoding="utf-8")).get("weight_map")
+    files = parse_json(path.read_text(encoding="utf-8")).get("weight_map")
     names = files.values() if isinstance(files, dict) else [files]
     for name in names:
         if not isinstance(name, str) or Path(name).name != name:
@@ -324,7 +324,7 @@ def check_weight_index(path: Path) -> None:
 def check_config(path: Path) -> None:
     """Raise InputError unless a config.json, or another file of a model, holds a JSON object."""
     try:
-        if not isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
+        if not isinstance(parse_json(path.read_text(encoding="utf-8")), dict):
             raise ValueError("no {...}")
     except ValueError as error:
         raise InputError(

@@ -4,11 +4,11 @@ The two differ. RoBERTa's table begins after the number of its padding token, so
 reads 512 tokens; others say nothing in their config, and some, as T5, have no table and no limit.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -78,7 +78,7 @@ def check_cap(key: str, cap: int, base: Path, made_by: dict[str, dict]) -> None:
 def said_positions(folder: Path) -> int | None:
     """Return how many positions config.json in a model folder gives; None if it does not say."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = parse_json((folder / "config.json").read_text(encoding="utf-8"))
         said = [config.get(name) for name in ("max_position_embeddings", "n_positions")]
     except (OSError, ValueError, AttributeError):  # what is wrong with it, fetch says
         return None

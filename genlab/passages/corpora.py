@@ -24,16 +24,19 @@ from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS, QUERY_SCHEMA
 from genlab.passages.corpus_rows import CorpusFormat, PlacedQuery, hub_queries, read_queries
 from genlab.passages.judged_folders import find_judged_folder, judged_queries, texts_by_id
-from genlab.sources.archives import is_archive, unpacked_folder
 from genlab.sources.decoding import Encoding
-from genlab.sources.file_text import count_files, is_about_data, is_hidden
+from genlab.sources.file_text import count_files
 from genlab.sources.foreign_files import check_path, files_in
 from genlab.sources.hub import load_dataset
-from genlab.sources.text_files import EXTENSIONS, data_stem, extension_rank, shown, some_of
-
-# Further names, up to the first dot, of what lies beside the data in published folders.
-NOT_DATA = re.compile(r"source|requirements|dataset_infos?|dataset_dict|state", re.IGNORECASE)
-
+from genlab.sources.text_files import (
+    EXTENSIONS,
+    data_stem,
+    extension_rank,
+    is_data_file,
+    shown,
+    some_of,
+)
+from genlab.sources.unpacked import hint_at, packed_at, unpacked_folder
 
 # A frame of long texts goes out at 268 M characters, before it has BATCH_ROWS rows.
 MAX_FRAME_CHARS = 1 << 28
@@ -82,7 +85,7 @@ def read_file_corpus(
     folder, or a pipe in it, is refused.
     """
     counts: Counter = Counter() if files is None else files
-    with unpacked_folder(path, counts) as (place, _):
+    with unpacked_folder(path, counts, is_data_file) as (place, _):
         parts = file_parts(
             place, CorpusFormat(format), max_text_bytes, encoding, counts, n_negatives
         )
@@ -119,7 +122,7 @@ def read_pool(
     path: Path, max_text_bytes: int, encoding: Encoding = Encoding.auto
 ) -> list[str] | None:
     """Return all texts of a folder or zip of judgements, judged or not; None if `path` is none."""
-    with unpacked_folder(path, Counter()) as (place, _):
+    with unpacked_folder(path, Counter(), is_data_file) as (place, _):
         found = find_judged_folder(place)
         if found is None:
             return None
@@ -257,10 +260,9 @@ def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]
         return found
     there = sorted(path.iterdir())
     names = [file.name + "/" * file.is_dir() for file in there]
-    alone = "; a zip is read if corpus.path names it" * any(map(is_archive, there))
     raise InputError(
         f"{path}: no data files in it; it holds {some_of(names) or 'nothing'}; give files ending "
-        f"in {' '.join(EXTENSIONS)} (or .gz, .zst of these), named train, dev or validation{alone}"
+        f"in {' '.join(EXTENSIONS)} (or .gz, .zst of these), named train, dev or validation"
     )
 
 
@@ -273,12 +275,7 @@ def data_files(path: Path) -> list[Path]:
     by_stem: dict[str, Path] = {}
     files = [path / name for name in files_in(path, str(path), deep=False)]
     for file in sorted(files, key=lambda file: (extension_rank(file), file.name)):
-        if (
-            extension_rank(file) < len(EXTENSIONS)
-            and not is_hidden(file.name)
-            and not is_about_data(file)
-            and not NOT_DATA.fullmatch(file.name.split(".")[0])
-        ):
+        if is_data_file(file):
             by_stem.setdefault(data_stem(file), file)
     return sorted(by_stem.values())
 
@@ -289,7 +286,7 @@ def files_read(path: Path) -> list[Path]:
         return [path]
     judged = find_judged_folder(path)
     files, beside = (judged.qrels, judged.beside) if judged else (data_files(path), [])
-    return [*beside, *(file for file, _ in split_files(files))]
+    return [*beside, *(file for file, _ in split_files(files))] or packed_at(path, is_data_file)
 
 
 def split_files(files: list[Path]) -> list[tuple[Path, str | None]]:
@@ -338,10 +335,12 @@ def name_tests(files: list[Path]) -> None:
 
 def name_unread(there: list[Path], files: list[Path]) -> None:
     """Name on stderr what lies in a corpus's folder and is not read."""
-    if unread := [file.name + "/" * file.is_dir() for file in there if file not in files]:
+    unread = [file for file in there if file not in files]
+    if names := [file.name + "/" * file.is_dir() for file in unread]:
         print(
-            f"not read: {len(unread)} ({some_of(unread)}); a data file beside others needs train, "
-            "dev or validation in its name, and one name counts once",
+            f"not read: {len(names)} ({some_of(names)}); a data file beside others needs train, "
+            f"dev or validation in its name, and one name counts once"
+            f"{hint_at(unread, 'corpus.path')}",
             file=sys.stderr,
         )
 

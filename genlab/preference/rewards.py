@@ -9,7 +9,6 @@ in training texts and in build, so that a policy which exploits the first model'
 not exploit the second's.
 """
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from genlab.core.files import write_json, written_whole
 from genlab.core.numerics import hold_arithmetic
 from genlab.core.processes import best_device
 from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
 from genlab.models.classifier_inputs import prepare_inputs
 from genlab.models.loading import first_line, load_whole, read_tokenizer
 from genlab.text import classifier as bag_of_words
@@ -57,7 +57,7 @@ def load_reward(folder: Path, batch_size: int) -> Rates:
     """Return the rates function of a reward model's folder; raise InputError if there is none."""
     path = folder / "reward.json"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = parse_json(path.read_text(encoding="utf-8"))
         kind = manifest["kind"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

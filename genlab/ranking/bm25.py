@@ -7,7 +7,6 @@ query look common. The formula is Lucene's. The counts are stored as Parquet and
 pickle.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import polars as pl
 
 from genlab.core.files import write_json
 from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
 from genlab.core.tables import read_batches, read_table, write_table
 
 K1 = 1.5  # saturation of repeated words; k1 and b are bm25s's defaults (Lucene itself: 1.2, 0.75)
@@ -94,7 +94,7 @@ def read_collection(folder: Path) -> Collection:
     """Return the statistics that `write_collection` wrote; InputError if they are not whole."""
     path = folder / "collection.json"
     try:
-        statistics = json.loads(path.read_text(encoding="utf-8"))
+        statistics = parse_json(path.read_text(encoding="utf-8"))
         n_documents, mean_length = statistics["n_documents"], statistics["mean_length"]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(

@@ -20,7 +20,7 @@ import numpy as np
 from typer import Option
 
 from genlab.core.interrupts import interrupts_held
-from genlab.core.params_file import AS, read_params
+from genlab.core.params_file import AS, read_params, text_of
 from genlab.core.processes import rank_and_size
 from genlab.core.program import InputError, collect_seldom
 from genlab.core.progress import count, counted_by, listener, listeners, progress
@@ -49,7 +49,7 @@ class Panel:
         stage = self.rankers[0].removeprefix(AS) if self.rankers else ""
         if len(self.rankers) != 1 or not self.rankers[0].startswith(AS):
             return self
-        content = read_params(params.read_text(encoding="utf-8"), str(params)).content
+        content = read_params(text_of(params), str(params)).content
         group = content.get(stage)
         if not isinstance(group, dict) or not isinstance(group.get("rankers"), list):
             raise InputError(f"{self.rankers[0]}: {params} has no list {stage}.rankers")

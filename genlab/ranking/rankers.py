@@ -7,7 +7,6 @@ is a graph of TensorFlow's operations, which can read and write files: take it f
 trust.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +19,7 @@ import numpy as np
 from genlab.core.processes import map_shared
 from genlab.core.program import InputError
 from genlab.core.progress import count
+from genlab.core.shapes import parse_json
 from genlab.models.classifier_inputs import UNLIMITED, prepare_inputs
 from genlab.models.loading import check_whole, first_line, quiet_loading, read_tokenizer
 from genlab.models.quiet_tensorflow import import_tensorflow
@@ -72,7 +72,7 @@ def load_ranker(folder: Path, batch_size: int, n_kept: int = 0) -> Ranker:
     """
     path = folder / "ranker.json"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = parse_json(path.read_text(encoding="utf-8"))
         name, kind = manifest["name"], RankerKind(manifest["kind"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -155,7 +155,7 @@ def open_sentence_transformer(
 def transformer_folder(folder: Path) -> Path:
     """Return where a sentence-transformers model has its first module."""
     modules = folder / "modules.json"  # a bare transformer has none, and is pooled by the mean
-    listed = json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else []
+    listed = parse_json(modules.read_text(encoding="utf-8")) if modules.is_file() else []
     return folder / listed[0]["path"] if listed else folder
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from genlab.core.markdown import markdown_table
+from genlab.core.shapes import reading
 from genlab.core.stand_ins import rankers_of
 from genlab.experiments.claims_file import read_asked
 from genlab.experiments.layout import read_layout
@@ -42,6 +43,7 @@ tokenizer = AutoTokenizer.from_pretrained("{place}")
 model = {loader}.from_pretrained("{place}")
 ```
 """
+SCORES = (METRICS / "score.json", METRICS / "score_details.json")
 QUERIES_LEFT_OUT = " Its queries are left out: its licence need not let them be published."
 TASKS = "harness_tasks"  # the folder of a model's tasks
 HARNESS = f"""\
@@ -73,8 +75,11 @@ def model_card(artifact: Artifact, pipeline: str, made: Made, place: str) -> str
     from huggingface_hub import ModelCardData
 
     params = read_params(None)
-    scores, base_group, group = read_scores(artifact), group_in(params, "base"), data_group(params)
+    base_group, group = group_in(params, "base"), data_group(params)
     base, data = hub_id(base_group), hub_id(group)
+    with reading(SCORES):
+        scores, others = read_scores(artifact), shown_scores(artifact)
+        results = eval_results(scores, artifact, data or f"{pipeline} ({tell_origin(group)})")
     metadata = ModelCardData(
         language=artifact.language,
         license="apache-2.0" if is_made_here(base_group) and is_made_here(group) else "other",
@@ -84,7 +89,7 @@ def model_card(artifact: Artifact, pipeline: str, made: Made, place: str) -> str
         pipeline_tag=artifact.task,
         tags=["genlab"],
         model_name=f"{pipeline}-{artifact.name}",
-        eval_results=eval_results(scores, artifact, data or f"{pipeline} ({tell_origin(group)})"),
+        eval_results=results,
     )
     told = (
         STAND_IN
@@ -98,7 +103,7 @@ def model_card(artifact: Artifact, pipeline: str, made: Made, place: str) -> str
         f"{artifact.description}. {told}",
         USE.format(loader=loader, place=place).rstrip(),
         *([HARNESS] if artifact.harness else []),
-        *pipeline_parts(params, shown_scores(artifact) | scores, made),
+        *pipeline_parts(params, others | scores, made),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -119,6 +124,8 @@ def dataset_card(artifact: Artifact, pipeline: str, made: Made, table: Path) -> 
         configs=[{"config_name": "default", "data_files": artifact.path.name}],
     )
     columns = pl.read_parquet_schema(table)
+    with reading(SCORES):
+        scores = read_scores(artifact)
     told = "Texts of a small world of the project's own."
     if not is_made_here(group):
         told = f"From {tell_origin(group)}." + QUERIES_LEFT_OUT * (artifact.queries is not None)
@@ -128,21 +135,25 @@ def dataset_card(artifact: Artifact, pipeline: str, made: Made, table: Path) -> 
         f"{artifact.description}. {told}",
         f"{pl.scan_parquet(table).select(pl.len()).collect().item():,} rows of",
         markdown_table([["column", "type"], *([name, kind] for name, kind in columns.items())]),
-        *pipeline_parts(params, read_scores(artifact), made),
+        *pipeline_parts(params, scores, made),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def pipeline_parts(params: dict, scores: dict, made: Made) -> list[str]:
     """Return what every card of a pipeline says: the question, scores, claims, how to make it."""
-    claims = read_metrics(METRICS, ["claims"]).get("claims", {}).get("claims", {})
     asked = read_asked(CLAIMS, read_layout(CLAIMS)) if CLAIMS.is_file() else {}
+    with reading(SCORES):
+        tables = [markdown_table(each) for each in number_tables(scores)]
+    with reading([METRICS / "claims.json"], "run `python -m genlab claims`"):
+        claims = read_metrics(METRICS, ["claims"]).get("claims", {}).get("claims", {})
+        verdicts = markdown_table(claims_table(claims, asked, rankers_of(params)))
     parts = ["## What was asked", read_question(PIPELINE)]
     if scores:
         parts += [
             "## What came out",
             "With 95 % intervals where there are any; they hold for other texts of the same kind.",
-            *map(markdown_table, number_tables(scores)),
+            *tables,
         ]
     if claims:
         parts += [
@@ -151,7 +162,7 @@ def pipeline_parts(params: dict, scores: dict, made: Made) -> list[str]:
             "after Holm's correction for all tests of the table; *within M*: the interval lies "
             "within the margin M, so the difference is of no size that matters; *not settled* is "
             "no evidence of absence.",
-            markdown_table(claims_table(claims, asked, rankers_of(params))),
+            verdicts,
         ]
     return [
         *parts,

@@ -6,7 +6,6 @@ and no network. Text and axes take the page's colour (currentColor) and nothing 
 them, so one picture suits a light and a dark page.
 """
 
-import json
 import re
 import sys
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from genlab.core.files import written_whole
 from genlab.core.params import did_you_mean
 from genlab.core.pipeline import read_pipeline
 from genlab.core.program import InputError
+from genlab.core.shapes import read_json
 
 # Each at least three to one in contrast on white and on the page's dark ground.
 COLORS = [
@@ -133,10 +133,7 @@ def read_rows(plot: Plot, folder: Path) -> list[dict]:
             missing = f"{path}: no such file, so plot {plot.title} lacks it; run `dvc repro`"
             print(missing, file=sys.stderr)
             continue
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}: no JSON ({error}); run `dvc repro`") from None
+        content = read_json(path, "run `dvc repro`")
         check_rows(f"{path}: plot {plot.title}", content, [plot.x, plot.column])
         added = {"filename": Path(name).name, "field": plot.column, "rev": "workspace"}
         rows += [row | added for row in content]
@@ -157,7 +154,7 @@ def find_template(folder: Path, name: str) -> dict:
     for above in [folder.absolute(), *folder.absolute().parents]:
         known = {path.stem: path for path in (above / TEMPLATES).glob("*.json")}
         if name in known:
-            return json.loads(known[name].read_text(encoding="utf-8"))
+            return read_json(known[name])
         if known:
             hint = did_you_mean(name, known)
             raise InputError(f"{folder / 'dvc.yaml'}: there is no plot template {name}{hint}")

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from genlab.core.params import is_number
-from genlab.core.params_file import read_params
+from genlab.core.params_file import read_params, text_of
 from genlab.core.stand_ins import rankers_of, shown_name
 from genlab.report.charts import Plot, find_template, read_plots, read_rows
 
@@ -36,7 +36,7 @@ def read_rankers(params: Path) -> dict[str, dict]:
     """Return the rankers of a params.yaml; none if there is no such file or group."""
     if not params.is_file():
         return {}
-    return rankers_of(read_params(params.read_text(encoding="utf-8")).content)
+    return rankers_of(read_params(text_of(params)).content)
 
 
 def named(row: dict, rankers: dict[str, dict]) -> dict:

@@ -113,6 +113,9 @@ def read_asked(where: str, entry: object) -> TextsAsked:
         check_text(f"{where}: {key}", entry.get(key, ""))
     for key in ("where", "joined"):
         check_mapping(f"{where}: {key}", entry.get(key, {}))
+    for column, value in entry.get("where", {}).items():
+        if isinstance(value, list | dict):
+            raise InputError(f"{where}: where: {column} must be one value, not {value}")
     check_texts(f"{where}: asked", entry.get("asked", {}))
     joined = entry.get("joined", {})
     if joined and not (

@@ -17,6 +17,7 @@ from typing import Annotated
 from typer import Option
 
 from genlab.core.files import md5_of
+from genlab.core.params_file import text_of
 from genlab.core.pipeline import check_pipeline_here, left_over, read_entries
 from genlab.core.program import run, stage_app
 from genlab.core.shapes import reading
@@ -88,7 +89,7 @@ def read_run() -> Run:
     """Return what this folder's page is made from."""
     data = [path for path in DATA.iterdir() if path.name != "check.txt"]
     receipt = make_receipt(PARAMS, data, left_over(PIPELINE))
-    values = {"params": parse_params(PARAMS.read_text(encoding="utf-8"), None)}
+    values = {"params": parse_params(text_of(PARAMS), None)}
     values |= read_metrics(METRICS, [*names_of_numbers(PIPELINE), "score_details"])
     values["fetch"] = read_fetched(METRICS)
     return Run(read_opening(OPENING), values, receipt)
@@ -135,7 +136,7 @@ def render_run(
         title=name,
         question=read_question(PIPELINE),
         about=[("name", name), *say_about(opening, values), tell_written(made.receipt)],
-        params=PARAMS.read_text(encoding="utf-8"),
+        params=text_of(PARAMS),
         links=[TITLES[name] for name, part in parts.items() if part],
         examples_note=note,
         notes=opening.numbers,

@@ -5,23 +5,26 @@ for collections and models by their names, sizes and checksums. As in cards.py n
 hand: every number of the card is one of the record's.
 """
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from genlab.core.markdown import markdown_table
+from genlab.core.params_file import text_of
 from genlab.core.program import InputError
-from genlab.experiments.layout import read_layout, read_yaml
+from genlab.core.shapes import read_json, reading
+from genlab.experiments.claims_file import read_asked
+from genlab.experiments.layout import read_layout
 from genlab.experiments.over_collections import verdicts_table
-from genlab.experiments.revisions import parse_metrics, parse_params
+from genlab.experiments.revisions import parse_params
 from genlab.report.artifacts import Artifact
 from genlab.report.cards import Made, as_yaml, without_folders
 from genlab.report.page import number_tables, with_intervals
 from genlab.report.pipeline import CLAIMS, PIPELINE, read_question
 
 RECORD = Path("record")  # an artifact of this path is a record
+MEND = "`git checkout HEAD -- record` brings the committed one back"
 KEPT = (".json", ".yaml")  # of numbers, and the params
 MOST_WORDS = 25  # in a string of a record: a verdict has its reason in one sentence
 NUMBERS_ONLY = (
@@ -38,7 +41,7 @@ def copy_record(output: Path) -> None:
         if path.suffix not in KEPT:
             raise InputError(f"{path}: a record is JSON of numbers and params.yaml; remove it")
         if path.suffix == ".json":
-            refuse_texts(path, json.loads(path.read_text(encoding="utf-8")))
+            refuse_texts(path, read_json(path, MEND))
     shutil.copytree(RECORD, output)
 
 
@@ -95,44 +98,51 @@ def record_card(artifact: Artifact, pipeline: str) -> str:
 
 def is_list(path: Path) -> bool:
     """Say whether a file is a JSON list of rows, which the Hub shows as a table."""
-    return path.suffix == ".json" and isinstance(json.loads(path.read_text("utf-8")), list)
+    return path.suffix == ".json" and isinstance(read_json(path, MEND), list)
 
 
 def read_record(name: str) -> dict:
     """Return a file of the record; {} if it has none of this name."""
     path = RECORD / name
-    return parse_metrics(path, path.read_bytes(), None) if path.is_file() else {}
+    content = read_json(path, MEND) if path.is_file() else {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: a {type(content).__name__}, not numbers by name; {MEND}")
+    return content
 
 
 def assets_table(fetched: Path) -> list[list[str]]:
     """Return a row for each file that was read: of which asset, its size, and its checksum."""
     rows = [["asset", "from", "file", "bytes", "sha256"]]
     for path in sorted(fetched.rglob("*_manifest.json")):
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = read_json(path, MEND)
         name = f"{path.parent.name}/{path.name.removesuffix('_manifest.json')}"
-        origin = told["asset"] if told["source"] == "hub" else Path(told["asset"]).name
-        origin += f" at {told['revision']}" * (told.get("revision") not in (None, "none"))
-        # A collection was made from files of the user's, whose checksums anybody can compare.
-        for file, facts in (told.get("made_from") or told["files"]).items():
-            rows.append([name, origin, file, f"{facts['bytes']:,}", facts["sha256"]])
+        with reading([path], MEND):
+            origin = told["asset"] if told["source"] == "hub" else Path(told["asset"]).name
+            origin += f" at {told['revision']}" * (told.get("revision") not in (None, "none"))
+            # A collection was made from files of the user's, whose checksums anybody can compare.
+            for file, facts in (told.get("made_from") or told["files"]).items():
+                rows.append([name, origin, file, f"{facts['bytes']:,}", facts["sha256"]])
     return rows
 
 
 def what_came_out() -> list[str]:
     """Return the scores with their intervals, and the claims with their verdicts."""
     parts = []
-    if scores := with_intervals(read_record("score.json"), read_record("score_details.json")):
-        parts += [
-            "## What came out",
-            "With 95 % intervals where there are any.",
-            *map(markdown_table, number_tables(scores)),
-        ]
+    with reading([RECORD / "score.json", RECORD / "score_details.json"], MEND):
+        scores = with_intervals(read_record("score.json"), read_record("score_details.json"))
+        if scores:
+            tables = map(markdown_table, number_tables(scores))
+            parts += ["## What came out", "With 95 % intervals where there are any.", *tables]
     if settled := read_record("claims.json"):
+        layout = read_layout(CLAIMS)
+        claims = read_asked(CLAIMS, layout)["claims"]
+        with reading([RECORD / "claims.json", CLAIMS], MEND):
+            table = verdicts_table(settled, claims, layout)
         parts += [
             "## What was claimed, and on how many collections it holds",
             "B - A with its 95 % interval, for each collection. Verdicts are told from chance "
             "after Holm's correction for all tests; *not settled* is no evidence of absence.",
-            verdicts_table(settled, read_yaml(CLAIMS)["claims"], read_layout(CLAIMS)),
+            table,
         ]
     return parts
 
@@ -142,8 +152,10 @@ def files_table(record: Path) -> list[list[str]]:
     rows = [["file", "content"]]
     for path in files_of_record(record):
         if path.suffix == ".json":
-            content = json.loads(path.read_text(encoding="utf-8"))
-            told = f"by {', '.join(content)}" if isinstance(content, dict) else tell_rows(content)
+            content = read_json(path, MEND)
+            with reading([path], MEND):
+                is_table = isinstance(content, list)
+                told = tell_rows(content) if is_table else f"by {', '.join(content)}"
         else:
             told = "all values of the run, each with where it comes from"
         rows.append([path.relative_to(record).as_posix(), told])
@@ -151,14 +163,16 @@ def files_table(record: Path) -> list[list[str]]:
 
 
 def tell_rows(rows: list[dict]) -> str:
-    """Return how many rows there are, and their columns."""
+    """Return how many rows there are, and their columns; TypeError for what is no row."""
+    if not all(isinstance(row, dict) for row in rows):
+        raise TypeError("a list of what are no rows")
     return f"a list of {len(rows):,} rows: {', '.join(rows[0]) if rows else 'none'}"
 
 
 def how_it_was_made() -> list[str]:
     """Return the commit that the record is of, and the params."""
     made = last_commit(RECORD)
-    params = parse_params((RECORD / "params.yaml").read_text(encoding="utf-8"), None)
+    params = parse_params(text_of(RECORD / "params.yaml"), None)
     return [
         "## How it was made",
         f"By `make real` in the pipeline's folder; commit {made.commit} ({made.date}) holds it. "

@@ -15,7 +15,7 @@ from genlab.core.params import did_you_mean, is_number
 from genlab.core.program import InputError
 
 INNERMOST = re.compile(r"\{([^{}]*)\}")
-FORM = re.compile(r"(\d*)(%?)")
+FORM = re.compile(r"(\d{0,2})(%?)")
 # Braces of what was put in, so that they are not filled in turn; of Unicode's private use.
 HIDDEN = str.maketrans("{}", "\ue000\ue001")
 SHOWN = str.maketrans("\ue000\ue001", "{}")

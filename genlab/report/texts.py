@@ -4,7 +4,6 @@ The payload is JSON in a script element of a type that no browser runs; page.js 
 from it with textContent. A second payload beside it makes a page of two runs.
 """
 
-import json
 import re
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import polars as pl
 
 from genlab.core.program import InputError
 from genlab.core.seeds import order_of
+from genlab.core.shapes import parse_json
 from genlab.core.tables import read_batches
 from genlab.core.terminal import with_ends
 from genlab.ranking.candidates import read_candidates
@@ -196,8 +196,8 @@ def read_payload(content: str, name: str) -> dict:
     if not found:
         raise InputError(f"{name}: no report (it has no payload); name one that `dvc repro` made")
     try:
-        payload = json.loads(found[1])
-    except json.JSONDecodeError as error:
+        payload = parse_json(found[1])
+    except ValueError as error:
         raise InputError(f"{name}: its payload is no JSON ({error}); run `dvc repro`") from None
     if not isinstance(payload, dict) or payload.get("format") != FORMAT:
         raise InputError(f"{name}: a report of another version; run `dvc repro` there again")

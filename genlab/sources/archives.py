@@ -1,27 +1,21 @@
-"""Zip archives: members are read where they lie, one by one, or all unpacked while they are read.
+"""Zip archives: their members, read where they lie, one by one.
 
 An archive is hostile until it is checked: names that lead elsewhere, links, and members that grow
 beyond all measure are refused by name.
 """
 
 import lzma
-import shutil
 import stat
-import sys
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO
 
 from genlab.core.program import InputError
-from genlab.core.scratch import scratch_root
-from genlab.sources.file_text import is_hidden
 from genlab.sources.foreign_files import named_as
-from genlab.sources.text_files import some_of
 
 MAX_MEMBER_BYTES = 1 << 28  # 256 MiB, as a row may have
 MAX_ARCHIVE_BYTES = 1 << 33  # 8 GiB unpacked; the Large Movie Review Dataset has 0.2
@@ -47,7 +41,12 @@ def is_archive(path: Path) -> bool:
 
 
 def member_names(file: Path, max_member_bytes: int = MAX_MEMBER_BYTES) -> list[str]:
-    """Return the names of the files in a zip archive, in order.
+    """Return the names of the files in a zip archive, in order; InputError as `member_sizes`."""
+    return list(member_sizes(file, max_member_bytes))
+
+
+def member_sizes(file: Path, max_member_bytes: int = MAX_MEMBER_BYTES) -> dict[str, int]:
+    """Return name -> bytes, unpacked, of the files in a zip archive, in order of name.
 
     Raises InputError for a damaged archive, a bomb, a name that leads out of it, or one met twice.
     """
@@ -63,10 +62,10 @@ def member_names(file: Path, max_member_bytes: int = MAX_MEMBER_BYTES) -> list[s
     for member in members:
         check_member(file, member, max_member_bytes)
         if member_path(member.filename) in seen:
-            raise InputError(f"{file}: {shown_name(member)} is in it twice; pack it again")
+            raise InputError(f"{file}: {shown_name(member.filename)} is in it twice; pack it again")
         seen.add(member_path(member.filename))
-    check_total(file, sum(member.file_size for member in members))
-    return sorted(member.filename for member in members)
+    check_total(file, file.stat().st_size, sum(member.file_size for member in members))
+    return dict(sorted((member.filename, member.file_size) for member in members))
 
 
 def check_format(file: Path, names: list[str]) -> None:
@@ -79,7 +78,7 @@ def check_format(file: Path, names: list[str]) -> None:
         raise InputError(f"{file}: this is {found}")
 
 
-def check_total(file: Path, total: int) -> None:
+def check_total(file: Path, packed: int, total: int) -> None:
     """Raise InputError if all members have too many bytes, or more than such an archive can hold.
 
     Members may overlap, so that each alone is in measure.
@@ -89,7 +88,6 @@ def check_total(file: Path, total: int) -> None:
             f"{file}: unpacked it would have {total} bytes, {MAX_ARCHIVE_BYTES} are allowed; "
             "give its parts, unpacked"
         )
-    packed = file.stat().st_size
     if total > max(SMALL_BYTES, MAX_RATIO * packed):
         raise InputError(
             f"{file}: it would grow from {packed} to {total} bytes, and at most {MAX_RATIO} times "
@@ -97,27 +95,36 @@ def check_total(file: Path, total: int) -> None:
         )
 
 
-def shown_name(member: zipfile.ZipInfo) -> str:
+def shown_name(name: str) -> str:
     """Return a member's name as a message can show it."""
-    return repr(member.filename[:80])
+    return repr(name[:80])
 
 
 def check_member(file: Path, member: zipfile.ZipInfo, max_bytes: int) -> None:
     """Raise InputError for a member that leads elsewhere or is a bomb."""
-    path = member_path(member.filename)
-    mode = member.external_attr >> 16
-    leads_out = path.is_absolute() or ".." in path.parts or not path.parts
-    if leads_out or path.parts[0].endswith(":"):
-        raise InputError(f"{file}: the name {shown_name(member)} leads out of it; pack it again")
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        raise InputError(f"{file}: {shown_name(member)} is a link or no file; pack it again")
+    check_name(file, member.filename)
+    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+        raise no_file(file, member.filename)
     is_bomb = member.file_size > max(SMALL_BYTES, MAX_RATIO * member.compress_size)
     if is_bomb or member.file_size > max_bytes:
         raise InputError(
-            f"{file}: {shown_name(member)} would grow from {member.compress_size} to "
+            f"{file}: {shown_name(member.filename)} would grow from {member.compress_size} to "
             f"{member.file_size} bytes; at most {MAX_RATIO} times and {max_bytes} bytes are "
             "allowed: a zip bomb, or give it unpacked"
         )
+
+
+def check_name(file: Path, name: str) -> None:
+    """Raise InputError for a member's name that leads out of the folder it is unpacked to."""
+    path = member_path(name)
+    leads_out = path.is_absolute() or ".." in path.parts or not path.parts
+    if leads_out or path.parts[0].endswith(":"):
+        raise InputError(f"{file}: the name {shown_name(name)} leads out of it; pack it again")
+
+
+def no_file(file: Path, name: str) -> InputError:
+    """Return the error for a member that is a link or the like."""
+    return InputError(f"{file}: {shown_name(name)} is a link or no file; pack it again")
 
 
 def member_path(name: str) -> PurePosixPath:
@@ -147,54 +154,6 @@ def opened_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
             f"{archive.filename}: {name[:80]!r} in it is damaged or packed as nothing here reads "
             f"({error}); get the archive again, or unpack it"
         ) from None
-
-
-@contextmanager
-def unpacked_folder(path: Path, counts: Counter) -> Iterator[tuple[Path, Path]]:
-    """Give the folder of a zip archive's files while the block reads them; `path` if it is none.
-
-    Hidden and system files are left out, counted and named. Folders above that hold nothing but
-    one other are passed over: the second path is the topmost, which messages call the archive.
-    Errors of the block do so by themselves. Its files lie on disk, not in memory, beside the
-    checkpoints. Raises InputError as `member_names`.
-    """
-    if not is_archive(path):
-        yield path, path
-        return
-    names = member_names(path, MAX_ARCHIVE_BYTES)
-    hidden = [name for name in names if is_hidden(name)]
-    counts["hidden"] += len(hidden)
-    if hidden:
-        print(f"not read, as hidden: {len(hidden)} ({some_of(hidden)})", file=sys.stderr)
-    scratch_root().mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="unpacked-", dir=scratch_root()) as name:
-        folder = Path(name)
-        with named_as(folder, str(path)):
-            unpack(path, [name for name in names if name not in hidden], folder)
-            yield below_single_folders(folder), folder
-
-
-def below_single_folders(folder: Path) -> Path:
-    """Return `folder`, or the first one below it that holds something else than one folder."""
-    inside = list(folder.iterdir())
-    is_single = len(inside) == 1 and inside[0].is_dir()
-    return below_single_folders(inside[0]) if is_single else folder
-
-
-def unpack(file: Path, names: Collection[str], folder: Path) -> None:
-    """Write these members of a zip archive to `folder`, piece by piece; InputError if one fails."""
-    with zipfile.ZipFile(file) as archive:
-        for name in names:
-            output = folder / member_path(name)
-            try:
-                output.parent.mkdir(parents=True, exist_ok=True)
-                with opened_member(archive, name) as member, open(output, "xb") as stream:
-                    shutil.copyfileobj(member, stream, SMALL_BYTES)
-            except OSError as error:
-                raise InputError(
-                    f"{file}: {name[:80]!r} in it cannot be unpacked to {folder.parent} "
-                    f"({error.strerror}); make room or unpack it yourself"
-                ) from None
 
 
 @contextmanager

@@ -4,11 +4,11 @@ They were made by minis/recipe beside them, with the programs and values that `m
 only of more text. `python -m genlab bundle` wrote the receipt.
 """
 
-import json
 from pathlib import Path
 
 from genlab.core.files import sha256_of
 from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
 from genlab.sources.source import ModelOrigin, ModelSource
 
 RECEIPT = "receipt.json"
@@ -26,7 +26,7 @@ def read_bundled(folder: Path, group: str = "base") -> dict:
             f"{group}.path=minis/base, or {group}.source=file for a model of your own"
         )
     try:
-        receipt = json.loads(path.read_text(encoding="utf-8"))
+        receipt = parse_json(path.read_text(encoding="utf-8"))
         files = dict(receipt["files"])
         receipt["values"].items(), float(receipt["metrics"]["pretraining_loss"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""The data files of a corpus: a file, those of a folder, or those of a zip archive.
+"""The data files of a corpus: a file, those of a folder, or those of an archive.
 
 Every file that lies there is read, or counted and named.
 """
@@ -7,13 +7,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from genlab.core.program import InputError
-from genlab.sources.archives import is_archive, unpacked_folder
 from genlab.sources.file_text import count_files, is_about_data, is_hidden
 from genlab.sources.foreign_files import check_path, files_in
-from genlab.sources.text_files import data_extension, some_of
+from genlab.sources.text_files import data_extension, is_data_file, some_of
+from genlab.sources.unpacked import hint_at, unpacked_folder
 
 
 @contextmanager
@@ -22,12 +23,13 @@ def found_files(
 ) -> Iterator[tuple[Path, list[Path]]]:
     """Give what messages call `path` while the block reads its data files, and these by name.
 
-    That is `path` itself, or where a zip archive is unpacked. Of a folder those files are data that
-    end in one of `extensions`, maybe with .gz or .zst. Counts files read, hidden and unread, and
-    names those not read on stderr. `key` is what params.yaml calls `path`. Raises InputError if
-    there is no data file.
+    That is `path` itself, or where an archive, or those of a folder without data, are unpacked. Of
+    a folder those files are data that end in one of `extensions`, maybe with .gz or .zst. Counts
+    files read, hidden and unread, and names those not read on stderr. `key` is what params.yaml
+    calls `path`. Raises InputError if there is no data file.
     """
-    with unpacked_folder(path, counts) as (place, top):
+    is_data = partial(is_data_file, extensions=extensions)
+    with unpacked_folder(path, counts, is_data) as (place, top):
         yield top, files_at(place, extensions, counts, key)
 
 
@@ -43,22 +45,23 @@ def files_at(path: Path, extensions: Sequence[str], counts: Counter, key: str) -
         for name in files_in(path, str(path), deep=False)
         if data_extension(name) in extensions and not is_hidden(name) and not is_about_data(name)
     ]
-    name_unread(there, files)
+    name_unread(there, files, key)
     count_files(counts, there, files)
     if not files:
         names = some_of([file.name for file in there]) or "nothing"
-        alone = f"; a zip is read if {key} names it" * any(map(is_archive, there))
         raise InputError(
             f"{path}: no data file in it (there: {names}); give files ending in "
-            f"{' '.join(extensions)} (or .gz, .zst of these){alone}"
+            f"{' '.join(extensions)} (or .gz, .zst of these), maybe in a zip or tar"
         )
     return files
 
 
-def name_unread(there: Iterable[Path], files: Iterable[Path]) -> None:
-    """Name on stderr what lies in a corpus's folder and is not read."""
-    if unread := [file.name + "/" * file.is_dir() for file in there if file not in files]:
+def name_unread(there: Iterable[Path], files: Iterable[Path], key: str) -> None:
+    """Name on stderr what lies in a corpus's folder and is not read; `key` is the folder's."""
+    unread = [file for file in there if file not in files]
+    if names := [file.name + "/" * file.is_dir() for file in unread]:
         print(
-            f"not read, as hidden or no data file: {len(unread)} ({some_of(unread)})",
+            f"not read, as hidden or no data file: {len(names)} ({some_of(names)})"
+            f"{hint_at(unread, key)}",
             file=sys.stderr,
         )

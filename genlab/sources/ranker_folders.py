@@ -4,7 +4,6 @@ The copy can be loaded offline. Nothing is loaded here: only the kind is recogni
 must be safetensors, because a pickle can run code.
 """
 
-import json
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
 from genlab.models.loading import is_adapter
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.sources.foreign_files import copy_files, files_in
@@ -91,7 +91,7 @@ def recognise_kind(folder: Path) -> str | None:
 def read_json(path: Path) -> dict:
     """Return the JSON object in a file, {} if there is no such file or no object in it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

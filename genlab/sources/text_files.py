@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from genlab.core.program import InputError
 from genlab.sources.decoding import Encoding
-from genlab.sources.file_text import OnBadRow, one_line, stop, text_lines
+from genlab.sources.file_text import OnBadRow, is_about_data, is_hidden, one_line, stop, text_lines
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -207,6 +207,15 @@ def dataset_rows(name: str, rows: "Dataset", choose: ChooseColumns) -> Iterator[
 PACKED_ENDING = re.compile(r"\.(?:gz|zst)$", re.IGNORECASE)
 # In order of preference, for a name that comes with several.
 EXTENSIONS = (".parquet", ".jsonl", ".ndjson", ".json", ".tsv", ".csv", ".txt")
+# Further names, up to the first dot, of what lies beside the data in published folders.
+NOT_DATA = re.compile(r"source|requirements|dataset_infos?|dataset_dict|state", re.IGNORECASE)
+
+
+def is_data_file(file: Path, extensions: Sequence[str] = EXTENSIONS) -> bool:
+    """Tell whether a file may hold data, by its name: no licence, and not hidden."""
+    if data_extension(file) not in extensions or is_hidden(file.name) or is_about_data(file):
+        return False
+    return not NOT_DATA.fullmatch(file.name.split(".")[0])
 
 
 def data_stem(file: Path, extensions: Sequence[str] = EXTENSIONS) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from typer import Option
 
 from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
 from genlab.text.normal_form import words
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def load_classifier(folder: Path, name: str) -> Classifier | None:
     if not path.is_file():
         return None
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = parse_json(path.read_text(encoding="utf-8"))
         numbers = load_file(folder / f"{name}.safetensors")
         classifier = Classifier(
             Features(**known["features"]),

@@ -1,4 +1,4 @@
-"""Texts and their moods in a file, a folder or zip archives, as they are found.
+"""Texts and their moods in a file, a folder or archives, as they are found.
 
 A mood is in the path, as in the data sets of NLTK, of Pang and Lee, and in the Large Movie Review
 Dataset: a folder `pos` or `neg` has one text per file, a file that ends in `.pos` or `.neg` one
@@ -45,6 +45,7 @@ from genlab.sources.text_files import (
     shown,
     some_of,
 )
+from genlab.sources.unpacked import PACKED, is_tar, unpacked_folder
 
 MOODS = {"pos": True, "neg": False}
 # A table's labels, in small letters.
@@ -66,10 +67,15 @@ FoundText = tuple[str, str, bool | None]
 def find_texts(path: Path, encoding: Encoding, files: Counter) -> Iterator[FoundText]:
     """Yield the texts of all files under `path` that tell a mood; count and name the other files.
 
-    Only the path below `path` tells a mood. Raises InputError for what cannot be read, for a link
-    that leads out of a folder, and for what is neither file nor folder.
+    Only the path below `path` tells a mood. Zips in a folder are read as its subfolders are; a text
+    that lies beside its zip, too, counts once, as any text does. Raises InputError for what cannot
+    be read, for a link that leads out of a folder, and for what is neither file nor folder.
     """
     check_path(path, "corpus.path")
+    if is_tar(path):
+        with unpacked_folder(path, files, lambda _: True) as (_, top):
+            yield from find_texts(top, encoding, files)
+        return
     is_folder = path.is_dir()
     there = [path / n for n in files_in(path, str(path), deep=True)] if is_folder else [path]
     unread: list[str] = []
@@ -92,8 +98,11 @@ def find_texts(path: Path, encoding: Encoding, files: Counter) -> Iterator[Found
             unread.append(name)
     files["unread"] += len(unread)
     if unread:
+        packed = [name for name in unread if name.lower().endswith(PACKED)]
         print(
-            f"not read, as nothing tells a mood: {len(unread)} ({some_of(unread)})", file=sys.stderr
+            f"not read, as nothing tells a mood: {len(unread)} ({some_of(unread)})"
+            + f"; unpack what is packed: {some_of(packed)}" * bool(packed),
+            file=sys.stderr,
         )
 
 

@@ -1,6 +1,5 @@
 """Rows of an arm, its optimizer, and what its training curve says of overfitting."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.seeds import order_of
+from genlab.core.shapes import parse_json
 from genlab.mini.training import is_matrix
 from genlab.models.token_types import reads_token_types
 from pipelines.chitchat.chat_inputs import Layout, Separator, Special, build_row
@@ -84,7 +84,7 @@ def save_layout(layout: Layout, folder: Path) -> None:
 def load_layout(folder: Path) -> Layout:
     """Return the layout beside a trained model; raise InputError if there is none."""
     try:
-        values = json.loads((folder / LAYOUT_FILE).read_text(encoding="utf-8"))
+        values = parse_json((folder / LAYOUT_FILE).read_text(encoding="utf-8"))
         return Layout(**values | {"separator": Separator(values["separator"])})
     except (OSError, ValueError, TypeError, KeyError):
         raise InputError(

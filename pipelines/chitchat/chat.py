@@ -12,23 +12,25 @@ import asyncio
 import os
 import re
 import sys
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from typer import Option
 
+from genlab.core.params import is_number
+from genlab.core.params_file import read_params, text_of
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import scratch_root
 from genlab.core.terminal import read_line
-from genlab.core.yaml_text import read_yaml_file
 from genlab.web.shown_page import Port, show_page
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
+    from genlab.models.decoding import Decoding
     from genlab.web.streams import Streams
     from pipelines.chitchat.conversation import Responder
+    from pipelines.chitchat.dialogue_rules import Rules
 
 app = stage_app()
 
@@ -41,29 +43,54 @@ MODEL, PARAMS = Path("data/train/dialogue"), Path("params.yaml")
 
 def load_responder(model: Path, params: Path) -> "Responder":
     """Return the model in memory, with the values of params.yaml; InputError naming what is not."""
-    from genlab.models.decoding import Decoding
     from pipelines.chitchat.conversation import Responder
-    from pipelines.chitchat.dialogue_rules import Rules
 
     if not model.is_dir():
         raise InputError(f"{model}: no such model; run `dvc repro`, or name one with --model")
-    values = read_yaml_file(params, "run this in the pipeline's folder")
-    of_decoding = [field.name for field in fields(Decoding) if field.name != "ignore_eos"]
-    decoding = Decoding(**chosen(values, "gen", of_decoding, params))
-    rules = Rules(**chosen(values, "clean", [field.name for field in fields(Rules)], params))
-    most = chosen(values, "tokenize", ["max_turn_tokens"], params)["max_turn_tokens"]
+    return Responder(model, *read_values(params))
+
+
+def read_values(params: Path) -> "tuple[Decoding, Rules, int]":
+    """Return how params.yaml has texts decoded and cleaned, and the most tokens of a turn.
+
+    Raises InputError for a value that is missing or of another kind.
+    """
+    from genlab.models.decoding import Decoding
+    from pipelines.chitchat.dialogue_rules import Rules
+
+    if not params.is_file():
+        raise InputError(f"{params}: no such file; run this in the pipeline's folder")
+    values = read_params(text_of(params), str(params)).values
+    decoding = Decoding(**chosen(values, "gen", Decoding, {"ignore_eos"}, params))
+    rules = Rules(**chosen(values, "clean", Rules, set(), params))
+    most = values.get("tokenize.max_turn_tokens")
     if not isinstance(most, int):
         raise InputError(f"{params}: tokenize.max_turn_tokens is {most}, not a number")
-    return Responder(model, decoding, rules, most)
+    return decoding, rules, most
 
 
-def chosen(values: Any, group: str, names: list[str], path: Path) -> dict[str, Any]:
-    """Return params of a group; raise InputError if one of these names is missing."""
-    found = values.get(group) if isinstance(values, dict) else None
-    found = found if isinstance(found, dict) else {}
-    if missing := [name for name in names if name not in found]:
-        raise InputError(f"{path}: {group}.{missing[0]} is missing; see the committed file")
-    return {name: found[name] for name in names}
+def chosen(
+    values: dict[str, object], group: str, kind: type, but: set[str], path: Path
+) -> dict[str, Any]:
+    """Return the params of a group that are fields of a dataclass: numbers, true or false.
+
+    values: by dotted key. Raises InputError for one that is missing or of another kind.
+    """
+    found = {}
+    for name, wanted in get_type_hints(kind).items():
+        key = f"{group}.{name}"
+        if name in but:
+            continue
+        if key not in values:
+            raise InputError(f"{path}: {key} is missing; see the committed file")
+        value = values[key]
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        fits = {bool: isinstance(value, bool), int: is_whole, float: is_number(value)}
+        if not fits[wanted]:
+            said = {bool: "true or false", int: "a whole number", float: "a number"}[wanted]
+            raise InputError(f"{path}: {key} is {value}, not {said}")
+        found[name] = value
+    return found
 
 
 @app.command()
@@ -135,4 +162,4 @@ def telegram(
 
 
 if __name__ == "__main__":
-    run(app)
+    run(app, "python -m chat")

@@ -67,7 +67,10 @@ def main(
     if page and text:
         raise InputError("--page: the task is typed there; leave it out here")
     if not page and not text.strip():
-        raise InputError("nothing is asked; give a text")
+        raise InputError(
+            "nothing is asked; type a task, and answers to choose from if there are any, as in "
+            'python -m ask "is a ship big or small?" big small, or --page to ask in a browser'
+        )
     options = stage_options(("tokenize", "generate"))
     generate = options["generate"]
     folders = model_folders(generate["base"], generate["trained"], generate["arms"])

@@ -17,12 +17,13 @@ from xml.etree import ElementTree
 
 from genlab.core.params import check_commit
 from genlab.core.program import InputError
-from genlab.sources.archives import member_names, read_members, unpacked_folder
+from genlab.sources.archives import member_names, read_members
 from genlab.sources.decoding import Encoding, decode
 from genlab.sources.file_text import is_hidden
 from genlab.sources.foreign_files import files_in
 from genlab.sources.json_text import json_rows
 from genlab.sources.text_files import PACKED_ENDING, check_text, shown, some_of
+from genlab.sources.unpacked import unpacked_folder
 
 Splits = dict[str, list[dict]]
 
@@ -204,22 +205,27 @@ NLTK: dict[str, tuple[str, Callable[[Path], Splits]]] = {
 def read_task_folder(path: Path, counts: Counter) -> dict[str, Splits]:
     """Return the examples of the data sets in a folder, by promptsource's name.
 
-    `path` may be a zip of such a folder, or one of NLTK's archives. Of two data sets that have the
-    same name the larger one is kept, and the other named. Counts files read, hidden and unread.
-    Raises InputError if nothing there is known, for a link that leads out of the folder, and for
-    what is neither file nor folder.
+    `path` may be an archive of such a folder, or hold nothing but archives, or be one of NLTK's.
+    Of two data sets that have the same name the larger one is kept, and the other named. Counts
+    files read, hidden and unread. Raises InputError if nothing there is known, for a link that
+    leads out of the folder, and for what is neither file nor folder.
     """
     if path.is_file() and path.name in NLTK:
         return read_data_sets(path.parent, [Path(path.name)], counts)
-    with unpacked_folder(path, counts) as (folder, _):
+    with unpacked_folder(path, counts, is_data_set) as (_, folder):
         if not folder.is_dir():
-            raise InputError(f"tasks.path={path}: no such folder, and no zip of one")
+            raise InputError(f"tasks.path={path}: no such folder, and no archive of one")
         there = files_in(folder, f"tasks.path={path}", deep=True)
         found = read_data_sets(folder, there, counts)
     if not found:
         known = ", ".join([*FEWGLUE, *NLTK])
         raise InputError(f"tasks.path={path}: no data set that is known here ({known})")
     return found
+
+
+def is_data_set(path: Path) -> bool:
+    """Tell whether a file or folder may be a data set as it is: one of NLTK's archives is."""
+    return path.is_dir() or path.name in NLTK or PACKED_ENDING.sub("", path.name) == "train.jsonl"
 
 
 def read_data_sets(folder: Path, there: list[Path], counts: Counter) -> dict[str, Splits]:

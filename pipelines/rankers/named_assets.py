@@ -1,10 +1,10 @@
 """The collections and rankers of a run, by the names that params.yaml gives them."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 
 from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
 from genlab.ranking.rankers import Ranker, RankerKind, load_ranker
 
 
@@ -52,6 +52,6 @@ def kind_of(ranker: Path) -> RankerKind:
     """Return what kind of ranker lies in a folder."""
     path = ranker / "ranker.json"
     try:
-        return RankerKind(json.loads(path.read_text(encoding="utf-8"))["kind"])
+        return RankerKind(parse_json(path.read_text(encoding="utf-8"))["kind"])
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{path}: no ranker's manifest; run `dvc repro` to fetch it") from None

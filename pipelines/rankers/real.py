@@ -18,7 +18,7 @@ from typing import Annotated
 from typer import Argument
 
 from genlab.core.files import write_json, written_whole
-from genlab.core.params_file import read_params
+from genlab.core.params_file import read_params, text_of
 from genlab.core.pipeline import left_over
 from genlab.core.program import InputError, run, stage_app
 
@@ -38,7 +38,7 @@ def main(
     data: Annotated[Path, Argument(help="folder of the models and data in record/params.yaml")],
 ) -> None:
     """Run everything in record/params.yaml, settle the claims, and write record/."""
-    params = fill_params((RECORD / "params.yaml").read_text(encoding="utf-8"), data)
+    params = fill_params(text_of(RECORD / "params.yaml"), data)
     copy_head()
     folder = CLONE / FOLDER
     call(folder, "git", "rm", "-rq", "--ignore-unmatch", "metrics", "dvc.lock")
@@ -111,7 +111,7 @@ def keep(folder: Path, data: str) -> None:
 
     What a stopped run of other rankers or collections has left in the copy is not kept.
     """
-    params = (RECORD / "params.yaml").read_text(encoding="utf-8")
+    params = text_of(RECORD / "params.yaml")
     left = left_over(folder / "dvc.yaml")
     names = sorted(read_params(params).content["rankers"])
     speeds = [folder / f"report/speed/{name}.json" for name in names]

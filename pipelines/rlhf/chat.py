@@ -141,4 +141,4 @@ def show_steps(steps: "Steps", prompts: Path, port: int, seed: str, first: int) 
 
 
 if __name__ == "__main__":
-    run(app)
+    run(app, "python -m chat")

@@ -7,7 +7,6 @@ change in the last bits is then rounded away, and the reward of an answer is the
 in any batch.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +17,7 @@ import numpy as np
 from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.scratch import scratch_root
+from genlab.core.shapes import parse_json
 from genlab.models.loading import (
     OUTPUTS,
     check_model_folder,
@@ -202,7 +202,7 @@ def load_reward_model(folder: Path, batch_size: int = 64) -> RewardModel:
 
     check_model_folder(folder)
     try:
-        offset = float(json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["offset"])
+        offset = float(parse_json((folder / SETTINGS).read_text(encoding="utf-8"))["offset"])
         with quiet_loading():
             model, found = AutoModelForSequenceClassification.from_pretrained(
                 folder,

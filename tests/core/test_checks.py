@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from genlab.core.pipeline import load_stages
+from genlab.core.checks import made_by_a_stage
+from genlab.core.pipeline import Stage, load_stages
+from genlab.core.program import InputError
 from tests.checked_pipeline import be_in_pipeline, message, run_check
 from tests.project_copy import ROOT, change_params, commit, environment, start_git
 
@@ -135,6 +137,8 @@ def test_no_plot_or_template_names_a_ranker():
         ({"train.learning_rate": "1e-x"}, "train.learning_rate=1e-x: should be a valid number"),
         ({"clean.strip_markup": "yes"}, "clean.strip_markup=yes: must be true or false"),
         ({"score.legacy": 0}, "score.legacy=0: must be true or false"),
+        ({"score.legacy": "-x"}, "score.legacy=-x: must be true or false"),
+        ({"score.legacy": "--help"}, "score.legacy=--help: must be true or false"),
         ({"train.lora": 8}, "train.lora: stage train has no such option; did you mean lora.r?"),
         ({"dedup": 5}, "dedup=5: must be a group of keys, not a value"),
         ({"dedup": None}, "dedup is empty; give a value"),
@@ -154,6 +158,16 @@ def test_no_plot_or_template_names_a_ranker():
         ({"gen.num_beams": 1001}, "gen.num_beams=1001 is too large; at most 1000"),
         ({"train.lora.r": 10**5}, "train.lora.r=100000 is too large; at most 10000"),
         ({"gen.cap": 2**31}, "gen.cap=2147483648 is too large; at most 10000000"),
+        ({"train.lora.alpha": 10**12}, "train.lora.alpha=1000000000000 is too large; at most"),
+        ({"train.weight_decay": 1e12}, "train.weight_decay=1000000000000.0 is too large; at most"),
+        ({"train.save_steps": 10**12}, "train.save_steps=1000000000000 is too large; at most"),
+        ({"rankers.labse.dim": 10**12}, "rankers.labse.dim=1000000000000 is too large; at most"),
+        ({"base.source": "mini", "base.n_embd": 192 * 10**9}, "base.n_embd=192000000000 is too"),
+        ({"base.source": "mini", "base.n_layer": 10**9}, "base.n_layer=1000000000 is too large"),
+        ({"base.source": "mini", "base.vocab_size": 10**9}, "base.vocab_size=1000000000 is too"),
+        ({"base.source": "mini", "base.n_positions": 10**9}, "base.n_positions=1000000000 is too"),
+        ({"base.source": "mini", "base.n_passages": 10**9}, "base.n_passages=1000000000 is too"),
+        ({"corpus.n_train": 10**12}, "corpus.n_train=1000000000000 is too large; at most"),
         (
             {"train.lora.target_modules": "-x"},
             "train.lora.target_modules=-x: '-x' names no module; give all-linear, or names like",
@@ -376,6 +390,26 @@ def test_a_broken_pipeline_is_named_and_not_called_one_that_uses_no_key(
 ):
     Path("dvc.yaml").write_text(text)
     assert message(capsys).startswith(expected)
+
+
+def test_what_dvc_stumbles_over_in_its_file_is_one_line(folder, capsys):
+    pipeline = Path("dvc.yaml")
+    pipeline.write_text(
+        pipeline.read_text().replace("- params.yaml:\n", "- params.yaml: .inf\n", 1)
+    )
+    assert message(capsys).startswith("dvc.yaml: DVC cannot read it (Expected list of params")
+
+
+def test_an_input_that_no_stage_makes_any_more_is_named_where_its_maker_is_asked_for():
+    stage = Stage("rl", "", "", frozenset(), frozenset({"data/reward"}))
+    with pytest.raises(InputError) as error, made_by_a_stage(stage):
+        {}["data/reward"]
+    assert str(error.value) == (
+        "dvc.yaml: stage rl reads data/reward, which is no stage's output; list it among the outs "
+        "of the stage that makes it"
+    )
+    with pytest.raises(KeyError, match="other"), made_by_a_stage(stage):
+        {}["other"]  # a fault of ours
 
 
 @pytest.mark.parametrize("name", ["data", "metrics", ".scratch"])

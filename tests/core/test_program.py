@@ -87,6 +87,47 @@ def test_a_wrong_option_is_one_line_and_exit_code_2(monkeypatch, capsys, words, 
     assert output.err.count("\n") == 1
 
 
+def test_a_program_without_its_command_says_which_it_has_and_what_each_does(monkeypatch, capsys):
+    app = stage_app()
+
+    @app.command()
+    def console() -> None:
+        """Talk in the terminal: a line is a turn."""
+
+    @app.command("page")
+    def show() -> None:
+        """Talk on a page."""
+
+    monkeypatch.setattr(sys, "argv", ["program"])
+    with pytest.raises(SystemExit) as exit:
+        run(app, "python -m chat")
+    assert exit.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: python -m chat needs a command: console (Talk in the terminal), "
+        "page (Talk on a page) (see --help)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--to x", "Missing argument 'base': a commit or a branch"),
+        ("HEAD", "Missing option '--to': a folder that is not there yet"),
+    ],
+)
+def test_a_missing_word_is_told_with_what_it_is(monkeypatch, capsys, words, told):
+    app = stage_app()
+
+    @app.command()
+    def main(
+        base: str = typer.Argument(help="a commit or a branch"),
+        to: str = typer.Option(..., help="a folder that is not there yet"),
+    ) -> None: ...
+
+    assert run_with(app, words, monkeypatch) == 2
+    assert capsys.readouterr().err == f"error: {told} (see --help)\n"
+
+
 def raising(error: BaseException):
     def body(**options):
         raise error

@@ -61,6 +61,10 @@ def test_a_broken_object_of_a_cache_elsewhere_is_found_with_its_output(repositor
         (b"[1]", "must have a mapping `stages:` of mappings"),
         (b"stages: [1]", "must have a mapping `stages:` of mappings"),
         (b"stages: {a: {outs: [5]}}", "stage a: outs must each have a path"),
+        (b"stages: {a: {outs: [{path: x, md5: 5}]}}", "stage a: outs must each have a path, and"),
+        (b"stages: {a: {outs: [{path: x, md5: [a]}]}}", "stage a: outs must each have a path, and"),
+        (b"stages: {a: {outs: [{path: ../x, md5: a}]}}", "../x leads out of this folder"),
+        (b"stages: {a: {outs: [{path: /x, md5: a}]}}", "/x leads out of this folder"),
     ],
 )
 def test_a_broken_lock_is_named_before_anything_is_deleted(tmp_path, content, reason):

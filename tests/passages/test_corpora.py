@@ -981,6 +981,23 @@ def test_a_zip_is_read_as_the_folder_of_its_files(tmp_path, name):
     assert len(read(alone, n_validation=1)) == 1 + sum(r["split"] == "train" for r in read(alone))
 
 
+def test_zips_of_a_folder_without_data_are_read_and_beside_data_they_are_named(tmp_path, capsys):
+    folder = tmp_path / "mine"
+    (folder / "notes").mkdir(parents=True)
+    train = zipped(folder / "train.csv.zip", {"train.jsonl": lines_text(ROWS)})
+    dev = zipped(folder / "dev.zip", {"x/dev.jsonl": lines_text([hub_row(1000)]), "x/a.md": "x"})
+    files = Counter()
+    rows = read(folder, n_train=0, files=files)
+    assert rows == [*(expected_row(n, "train") for n in (0, 1)), expected_row(1000, "validation")]
+    assert files == {"read": 2, "hidden": 0, "unread": 2}  # notes/, and the rest of dev.zip
+    assert corpora.files_read(folder) == [dev, train]
+    (folder / "train.jsonl").write_text(lines_text(ROWS))
+    assert "no query for split validation" in error_of(folder)
+    assert "train.csv.zip: not read where data files lie beside; unpack it, or give it alone" in (
+        capsys.readouterr().err
+    )
+
+
 def test_a_zip_of_judgements_is_read_with_its_pool(tmp_path):
     texts = [{"_id": f"d{n}", "title": "", "text": f"text {n}"} for n in range(3)]
     members = {
@@ -995,6 +1012,8 @@ def test_a_zip_of_judgements_is_read_with_its_pool(tmp_path):
         {"text": "text 0", "is_selected": False},
     ]
     assert corpora.read_pool(path, 1000) == ["text 0", "text 1", "text 2"]
+    assert corpora.read_pool(tmp_path, 1000) == ["text 0", "text 1", "text 2"]
+    assert read(tmp_path, validation_share=1.0) == [row]
     members["beir/qrels/test.tsv"] += "q\td9\t1\n"
     zipped(path, members)
     assert f"{path}/beir/qrels/test.tsv, line 4: passage 'd9' is not in {path}/beir/corpus" in (

@@ -1,5 +1,6 @@
 """What a card says, and what of a dvc.yaml or of numbers it cannot be made from."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from genlab.report.cards import (
     without_folders,
 )
 from genlab.report.pipeline import read_claims
+from tests.wrong_shapes import misshapen
 
 
 def test_a_card_tells_a_path_of_the_users_by_its_last_part(tmp_path, monkeypatch):
@@ -48,6 +50,38 @@ def test_a_broken_claims_file_is_named(tmp_path, monkeypatch, text):
         pipeline_parts({}, {}, Made("abc1234", "2024-05-01"))
     with pytest.raises(InputError, match=r"^claims.yaml: "):
         read_claims({"claims": {"a": {}}}, {})
+
+
+NUMBERS = {"value": 0.5, "low": 0.25, "high": 0.75}
+FOUND = {"verdict": "supported", "difference": 0.5, "low": 0.25, "high": 0.75}
+MISSHAPEN = {
+    "score": {"tuned": {"share": 0.5, "n": 4}, "real": {"share": 0.75}},
+    "score_details": {"tuned": {"share": NUMBERS}},
+    "claims": {"claims": {"more": {"": FOUND, "b": FOUND | {"why": "A word."}}}},
+}
+
+
+@pytest.mark.parametrize("name", MISSHAPEN)
+def test_metrics_of_any_wrong_shape_are_one_line_that_names_the_file(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").write_text("# Is it so?\n")
+    (tmp_path / "params.yaml").write_text("base: {source: mini}\n")
+    (tmp_path / "metrics").mkdir()
+    for each, content in MISSHAPEN.items():
+        (tmp_path / f"metrics/{each}.json").write_text(json.dumps(content))
+    artifact = Artifact("a", Path("data/a"), "model", "It.", "en", scores=("tuned",))
+    made, path, n_refused = Made("abc1234", "2024-05-01"), Path(f"metrics/{name}.json"), 0
+    assert "supported" in model_card(artifact, "small", made, "a")
+    for words, content in misshapen(MISSHAPEN[name]):
+        path.write_text(json.dumps(content))
+        try:
+            model_card(artifact, "small", made, "a")
+        except InputError as error:
+            n_refused += 1
+            assert path.stem in str(error) and "\n" not in str(error), words
+        except Exception as error:
+            pytest.fail(f"{words}: {error!r}")
+    assert n_refused > 10
 
 
 def test_a_score_that_is_null_is_left_out_of_the_leaderboards():

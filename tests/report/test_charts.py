@@ -122,9 +122,10 @@ def test_a_hostile_name_stays_text(draw):
 
 def test_a_plot_without_its_file_is_left_out_and_a_broken_one_is_named(draw, tmp_path):
     draw(ROWS)
-    (tmp_path / "metrics/rows.json").write_text("[", encoding="utf-8")
-    with pytest.raises(InputError, match=r"metrics/rows.json: no JSON"):
-        draw_charts(tmp_path / "dvc.yaml")
+    for content in (b"[", b'["\xe9"]', b"[" * 100_000):
+        (tmp_path / "metrics/rows.json").write_bytes(content)
+        with pytest.raises(InputError, match=r"metrics/rows.json: no JSON"):
+            draw_charts(tmp_path / "dvc.yaml")
     (tmp_path / "metrics/rows.json").unlink()
     assert draw_charts(tmp_path / "dvc.yaml") == []
 

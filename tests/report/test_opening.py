@@ -77,6 +77,7 @@ headline: ["{ours.win:1}", {when: theirs, say: "{theirs.win}"}]
         ("examples: {metrc: a}", "examples: no key metrc; did you mean metric"),
         ("examples: {joined: {table: a}}", "examples: joined: must be like"),
         ("examples: {asked: {a: [b]}}", "examples: asked: a: .* must be text"),
+        ("examples: {where: {a: [b]}}", "examples: where: a must be one value, not"),
     ],
 )
 def test_a_mistake_is_named_with_its_key(read, text, reason):

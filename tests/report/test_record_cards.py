@@ -13,6 +13,7 @@ from genlab.report.publish import VALUES
 from genlab.report.record_cards import MOST_WORDS, RECORD, copy_record, record_card, refuse_texts
 from tests.project_copy import call, commit, start_git
 from tests.report.test_publish import publish
+from tests.wrong_shapes import misshapen
 
 DVC_YAML = """\
 # Which judge is fooled? It is asked of real ones.
@@ -33,7 +34,10 @@ CLAIMS = {
         "group": "judge",
         "metrics": {"mrr": {"column": "mrr", "better": "higher", "margin": 0.01}},
     },
-    "claims": {"fooled": {"claim": "It is fooled.", "metric": "mrr", "a": "x", "b": "y"}},
+    "claims": {
+        "fooled": {"claim": "It is fooled.", "metric": "mrr", "a": "x", "b": "y"}
+        | {"expect": "higher"}
+    },
 }
 ENDS = {"value": 0.5, "low": 0.25, "high": 0.75}
 FOUND = {"verdict": "supported", "difference": 0.5, "low": 0.25, "high": 0.75, "n": 9}
@@ -131,6 +135,24 @@ def test_a_record_with_a_text_in_it_is_refused(pipeline, tmp_path, name, content
     with pytest.raises(InputError, match=message):
         copy_record(tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_a_record_of_any_wrong_shape_is_one_line_that_names_it(pipeline, name, tmp_path):
+    artifact, path = Artifact("record", RECORD, "dataset", "It", "en"), pipeline / "record" / name
+    n_refused = 0
+    for words, content in [*misshapen(FILES[name]), ("nested too deeply", None)]:
+        text = json.dumps(content) if content is not None else "[" * 100_000
+        path.write_text(text)
+        try:
+            record_card(artifact, "small")
+        except InputError as error:
+            n_refused += 1
+            assert name.rpartition("/")[2] in str(error) and "\n" not in str(error), words
+            assert "`git checkout HEAD -- record`" in str(error)
+        except Exception as error:
+            pytest.fail(f"{words}: {error!r}")
+    assert n_refused > 5
 
 
 def test_a_pipeline_without_a_record_says_so(tmp_path, monkeypatch):

@@ -69,6 +69,7 @@ def test_a_text_that_is_a_name_keeps_the_underscores_of_what_is_put_in():
         ("{score.labse}", "is dict; name one value"),
         ("{score.labse.n:x}", "after the colon digits or %"),
         ("{score.labse.n:}", "after the colon digits or %"),
+        ("{score.labse.n:10000000000}", "after the colon digits or %"),
     ],
 )
 def test_a_name_that_has_no_value_is_an_error_that_says_where(text, reason):

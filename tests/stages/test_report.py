@@ -16,6 +16,7 @@ from stages import report
 from tests.browser import chromium, opened  # noqa: F401
 from tests.project_copy import ROOT, dvc
 from tests.tiny_report import PIPELINE, write_run
+from tests.wrong_shapes import misshapen
 
 WRITTEN = ["report/index.html", "report/vega.js", "metrics/receipt.json"]
 WRITTEN += ["metrics/examples.json", "metrics/places.svg"]
@@ -98,6 +99,40 @@ def test_a_sentence_whose_number_is_missing_stops_the_stage(run):
     with pytest.raises(InputError, match=r"report.yaml: headline: .*did you mean average_loc"):
         run()
     assert not Path("report/index.html").exists()
+
+
+NUMBERS = {"value": 2.5, "low": 2.0, "high": 3.0, "chance": 2.5, "floor": 4.0, "ceiling": 1.0}
+MISSHAPEN = {
+    "score_details": {"labse": {"average_loc": NUMBERS}},
+    "score": {"labse": {"average_loc": 2.5}, "texts": {"finished_rate": 1.0}},
+    "probe": {"labse": {"best_dose": 2, "of": {"n": 3}}},
+    "leakage": {"query": {"labse": {"n_near": 60, "n_other": 60, "difference": NUMBERS}}},
+    "claims": {"claims": {"longer": {"labse": {"difference": 0.5, "verdict": "supported"}}}},
+}
+
+
+@pytest.mark.parametrize("name", MISSHAPEN)
+def test_metrics_of_any_wrong_shape_are_one_line_that_names_the_file(run, monkeypatch, name):
+    """Nothing is written then; drawing and hashing, which they do not reach, are left out."""
+    for function, value in (("draw_charts", []), ("make_receipt", {}), ("render_texts", "")):
+        monkeypatch.setattr(report, function, lambda *_, value=value, **__: value)
+    monkeypatch.setattr(report, "tell_written", lambda _: ("made", "now"))
+    monkeypatch.setattr(report, "stand_alone", lambda _: "")
+    path, n_refused = Path(f"metrics/{name}.json"), 0
+    deep = ("nested too deeply", None)
+    for words, content in [*misshapen(MISSHAPEN[name]), deep]:
+        path.write_text("[" * 100_000 if content is None else json.dumps(content))
+        for written in map(Path, WRITTEN):
+            written.unlink(missing_ok=True)
+        try:
+            run()
+        except InputError as error:
+            n_refused += 1
+            assert str(path) in str(error) and "\n" not in str(error), words
+            assert not any(Path(written).exists() for written in WRITTEN), words
+        except Exception as error:
+            pytest.fail(f"{words}: {error!r}")
+    assert n_refused > 5
 
 
 def test_the_same_run_gives_the_same_bytes(run):

@@ -7,7 +7,7 @@ is not wanted costs a second there.
 from pathlib import Path
 
 from genlab.core.chosen import write_chosen
-from genlab.core.params_file import read_params
+from genlab.core.params_file import read_params, text_of
 from genlab.core.program import run, stage_app
 
 app = stage_app()
@@ -16,7 +16,7 @@ app = stage_app()
 @app.command()
 def main(params: Path, output: Path) -> None:
     """Say which arms and which pairs are wanted."""
-    content = read_params(params.read_text(encoding="utf-8"), str(params)).content
+    content = read_params(text_of(params), str(params)).content
     arms, compared = content["arms"], content["compared"]["arms"]
     needed = {arm["pairs"] for name, arm in arms.items() if name in compared}
     write_chosen(

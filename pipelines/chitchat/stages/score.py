@@ -5,7 +5,6 @@ for each reply, arm and history; every arm's numbers with intervals over dialogu
 the README, a sample of conversations among them.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from typer import Option
 
 from genlab.core.files import write_json
 from genlab.core.program import InputError, run, stage_app
+from genlab.core.shapes import read_json
 from genlab.core.tables import read_table, write_table
 from genlab.models.token_texts import MaxBlankShare, check_blanks, check_lengths, decode_texts
 from pipelines.chitchat.arm_training import find_overfitting
@@ -93,10 +93,7 @@ def main(
 
 def read_curve(path: Path) -> list[dict]:
     """Return a training's curve; raise InputError if it is not there."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such curve; run `dvc repro`") from None
+    return read_json(path, "run `dvc repro`")
 
 
 def overfitting_of(curve: list[dict]) -> float:

@@ -7,7 +7,7 @@ costs a second there, so a run that compares one arm trains one.
 from pathlib import Path
 
 from genlab.core.chosen import write_chosen
-from genlab.core.params_file import read_params
+from genlab.core.params_file import read_params, text_of
 from genlab.core.program import run, stage_app
 
 app = stage_app()
@@ -16,7 +16,7 @@ app = stage_app()
 @app.command()
 def main(params: Path, output: Path) -> None:
     """Say which arms are wanted."""
-    content = read_params(params.read_text(encoding="utf-8"), str(params)).content
+    content = read_params(text_of(params), str(params)).content
     compared = content["compared"]["arms"]
     write_chosen(output, {"arms": {name: name in compared for name in content["arms"]}})
 

@@ -7,7 +7,7 @@ costs a second there.
 from pathlib import Path, PurePath
 
 from genlab.core.chosen import write_chosen
-from genlab.core.params_file import read_params
+from genlab.core.params_file import read_params, text_of
 from genlab.core.program import run, stage_app
 
 app = stage_app()
@@ -18,7 +18,7 @@ TRAINED = PurePath("data/train")  # an arm's model is a folder in it
 @app.command()
 def main(params: Path, output: Path) -> None:
     """Say which arms are wanted."""
-    content = read_params(params.read_text(encoding="utf-8"), str(params)).content
+    content = read_params(text_of(params), str(params)).content
     wanted = with_starts(content["arms"], content["compared"]["arms"])
     write_chosen(output, {"arms": {name: name in wanted for name in content["arms"]}})
 

@@ -3,6 +3,7 @@
 import gzip
 import os
 import socket
+import tarfile
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -162,6 +163,21 @@ def test_a_zip_is_read_where_it_lies_a_text_a_line_and_windows_1252_too(tmp_path
         {"duplicate": 1},
     )
     assert read(tmp_path) == read(tmp_path / "lines.zip")
+
+
+def test_a_tar_is_read_as_the_folder_of_its_files_as_the_large_movie_review_dataset_is(tmp_path):
+    folder = write_folder(tmp_path / "reviews")
+    with tarfile.open(tmp_path / "reviews.tar.gz", "w:gz") as archive:
+        archive.add(folder, "reviews")
+    assert read(tmp_path / "reviews.tar.gz", max_words=12) == read(folder, max_words=12)
+
+
+def test_an_archive_in_an_archive_is_named_with_what_to_do(tmp_path, capsys):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, text in {"pos/a.txt": "good", "neg/b.txt": "bad", "more.zip": "PK"}.items():
+            archive.writestr(name, text)
+    assert read(tmp_path / "a.zip") == ({"bad": False, "good": True}, {})
+    assert "1 (a.zip/more.zip); unpack what is packed: a.zip/more.zip" in capsys.readouterr().err
 
 
 def test_as_many_of_either_mood_are_taken(tmp_path):

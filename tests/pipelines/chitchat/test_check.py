@@ -1,12 +1,16 @@
 """Mistakes in this pipeline's params.yaml: one line naming the key, before anything is fetched."""
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
+from genlab.core.params import flatten
+from genlab.core.program import InputError
 from tests.checked_pipeline import arms_without_claim, be_in_pipeline, message, run_check
 from tests.project_copy import ROOT, change_params
+from tests.wrong_shapes import misshapen
 
 PIPELINE = ROOT / "pipelines/chitchat"
 
@@ -56,4 +60,36 @@ def test_what_the_chat_reads_of_params_yaml_is_what_the_stages_are_given():
     from pipelines.chitchat.dialogue_rules import Rules
 
     values = yaml.safe_load((PIPELINE / PARAMS).read_text(encoding="utf-8"))
-    assert chosen(values, "clean", Rules, set(), PARAMS) == values["clean"]
+    found = chosen(flatten(values), "clean", Rules, set(), PARAMS)
+    assert found == values["clean"]
+
+
+def test_params_of_any_wrong_shape_that_the_chat_reads_are_one_line_that_names_them(tmp_path):
+    from pipelines.chitchat.chat import read_values
+
+    path = tmp_path / "params.yaml"
+    for text, words in (
+        (b"\xff\xfe", "is not in UTF-8"),
+        (b"gen: [", "is not readable as YAML"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"a: 1\na: 2", "a occurs twice"),
+        (b"- gen", "must be keys with values"),
+        (b"gen: 3", "gen.cap is missing"),
+    ):
+        path.write_bytes(text)
+        with pytest.raises(InputError, match=rf"^{path}.* {words}"):
+            read_values(path)
+    values = yaml.safe_load((PIPELINE / "params.yaml").read_text(encoding="utf-8"))
+    needed = {group: values[group] for group in ("gen", "clean")}
+    needed["tokenize"] = {"max_turn_tokens": values["tokenize"]["max_turn_tokens"]}
+    n_refused = 0
+    for words, content in misshapen(needed):
+        path.write_text(json.dumps(content).replace("Infinity", ".inf"))
+        try:
+            read_values(path)
+        except InputError as error:
+            n_refused += 1
+            assert str(path) in str(error) and "\n" not in str(error), words
+        except Exception as error:
+            pytest.fail(f"{words}: {error!r}")
+    assert n_refused > 100

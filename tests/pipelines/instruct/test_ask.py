@@ -84,7 +84,7 @@ def test_every_arm_answers_and_the_page_says_the_same(monkeypatch):
 
 def test_what_cannot_be_asked_is_named():
     for words, message in (
-        ([" "], "nothing is asked"),
+        ([" "], "big small, or --page"),
         (["a", "b", "b"], "choices must be two or more"),
         (["a", "--arm", "other"], "--arm other: there are pretrained_only, multitask"),
         (["\udcff hello"], "bytes that are no text in UTF-8"),

@@ -335,6 +335,14 @@ def test_pages_and_data_sets_are_read_out_of_a_zip(tmp_path):
     counts = Counter()
     assert read_task_folder(path, counts) == {"super_glue/rte": {"all": [row | {"label": 0}]}}
     assert counts == {"read": 1, "hidden": 1, "unread": 1}
+    only = tmp_path / "only"
+    only.mkdir()
+    path.rename(only / "few.zip")
+    assert list(read_task_folder(only, Counter())) == ["super_glue/rte"]
+    pack(only / "qc.zip", {"qc/train.txt": "HUM:ind Who ?\n", "qc/test.txt": "ABBR:exp What ?\n"})
+    assert list(read_task_folder(only, Counter())) == ["trec"]  # few.zip is named
+    alone = pack(tmp_path / "RTE.zip", {"RTE/train.jsonl": json.dumps(row)})
+    assert list(read_task_folder(alone, Counter())) == ["super_glue/rte"]
     pack(path, members | {"few/RTE/train.jsonl": "{}"})
     with pytest.raises(InputError, match=rf"^{path}/few/RTE/train.jsonl, line 1: 'label' does not"):
         read_task_folder(path, Counter())
@@ -349,7 +357,7 @@ def test_one_of_nltks_archives_may_be_given_alone(tmp_path):
     assert counts == {"read": 1, "hidden": 0, "unread": 0}
     with pytest.raises(InputError, match=r"no data set that is known here"):
         read_task_folder(pack(tmp_path / "mine.zip", {"a.txt": "x"}), Counter())
-    with pytest.raises(InputError, match=r"other\.txt: no such folder, and no zip of one"):
+    with pytest.raises(InputError, match=r"other\.txt: no such folder, and no archive of one"):
         read_task_folder(tmp_path / "other.txt", Counter())
 
 
