@@ -61,26 +61,25 @@ def read_values(params: Path) -> "tuple[Decoding, Rules, int]":
     if not params.is_file():
         raise InputError(f"{params}: no such file; run this in the pipeline's folder")
     values = read_params(text_of(params), str(params)).values
-    decoding = Decoding(**chosen(values, "gen", Decoding, {"ignore_eos"}, params))
-    rules = Rules(**chosen(values, "clean", Rules, set(), params))
-    most = values.get("tokenize.max_turn_tokens")
-    if not isinstance(most, int):
-        raise InputError(f"{params}: tokenize.max_turn_tokens is {most}, not a number")
-    return decoding, rules, most
+    of_decoding = {
+        name: kind for name, kind in get_type_hints(Decoding).items() if name != "ignore_eos"
+    }
+    decoding = Decoding(**chosen(values, "gen", of_decoding, params))
+    rules = Rules(**chosen(values, "clean", get_type_hints(Rules), params))
+    of_turns = chosen(values, "tokenize", {"max_turn_tokens": int}, params)
+    return decoding, rules, of_turns["max_turn_tokens"]
 
 
 def chosen(
-    values: dict[str, object], group: str, kind: type, but: set[str], path: Path
+    values: dict[str, object], group: str, kinds: dict[str, type], path: Path
 ) -> dict[str, Any]:
-    """Return the params of a group that are fields of a dataclass: numbers, true or false.
+    """Return params of a group, each of its kind: whole numbers, numbers, or true or false.
 
     values: by dotted key. Raises InputError for one that is missing or of another kind.
     """
     found = {}
-    for name, wanted in get_type_hints(kind).items():
+    for name, wanted in kinds.items():
         key = f"{group}.{name}"
-        if name in but:
-            continue
         if key not in values:
             raise InputError(f"{path}: {key} is missing; see the committed file")
         value = values[key]

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import yaml
@@ -60,7 +61,7 @@ def test_what_the_chat_reads_of_params_yaml_is_what_the_stages_are_given():
     from pipelines.chitchat.dialogue_rules import Rules
 
     values = yaml.safe_load((PIPELINE / PARAMS).read_text(encoding="utf-8"))
-    found = chosen(flatten(values), "clean", Rules, set(), PARAMS)
+    found = chosen(flatten(values), "clean", get_type_hints(Rules), PARAMS)
     assert found == values["clean"]
 
 
