@@ -150,7 +150,8 @@ def test_prompts_are_used_in_turn_each_once_and_fewer_are_the_first_of_all(tmp_p
 def test_tokens_that_the_policy_does_not_know_are_counted_and_too_many_refused(tmp_path, made):
     counts = json.loads((made / "sample.json").read_text())
     assert counts["corpus_tokens"] > 100 and counts["corpus_tokens_unknown"] == 0
-    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "[END]": 1, "red": 2}, unk_token="[UNK]"))
+    known = {"[UNK]": 0, "[END]": 1, "red": 2, "green": 3}
+    tokenizer = Tokenizer(WordLevel(known, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     words = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, unk_token="[UNK]", eos_token="[END]", bos_token="[END]"

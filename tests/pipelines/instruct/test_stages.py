@@ -222,10 +222,16 @@ def test_a_task_with_one_example_is_refused(tmp_path):
     templates.parent.mkdir()
     text = (PIPELINE / "templates/size/templates.yaml").read_text()
     templates.write_text(text.replace("dataset: size", "dataset: super_glue\nsubset: copa"))
+    where = {"source": Source.file, "path": tmp_path / "few", "hub_sets": []}
     with pytest.raises(InputError, match=r"task super_glue/copa: . example\(s\) in split"):
         tasks(
-            tmp_path / "out.parquet", tmp_path / "kept", tmp_path / "m.json", source=Source.file,
-            path=tmp_path / "few", templates=templates.parent, hub_sets=[], n_train=5, n_test=5,
+            output=tmp_path / "out.parquet",
+            templates_output=tmp_path / "kept",
+            metrics=tmp_path / "m.json",
+            **where,
+            n_train=5,
+            n_test=5,
             seed=17,
-        )  # fmt: skip
+            templates=templates.parent,
+        )
     assert not (tmp_path / "out.parquet").exists()

@@ -263,7 +263,8 @@ def test_held_out_answers_that_nobody_ranked_apart_tell_no_accuracy(made, capsys
 
 
 def test_a_base_that_knows_too_few_tokens_of_prompts_or_texts_is_refused(made, tmp_path):
-    words = Tokenizer(WordLevel({"[UNK]": 0, "[END]": 1, "name": 2}, unk_token="[UNK]"))
+    known = {"[UNK]": 0, "[END]": 1, "name": 2, "kiln": 3}
+    words = Tokenizer(WordLevel(known, unk_token="[UNK]"))
     words.pre_tokenizer = Whitespace()
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=words, unk_token="[UNK]", eos_token="[END]", bos_token="[END]"
