@@ -3,9 +3,10 @@
     python -m genlab back       # in the pipeline's folder; `make back` in the root
 
 First it looks whether DVC's cache has every output of HEAD. On a machine that never made them it
-has not, and then nothing is touched. What git would overwrite is kept with `git stash`. So is what
-only another run has and DVC does not cache, like the metrics of an added ranker; what the cache has
-of such a run is removed, as a stage may read the whole folder it lies in.
+has not, and then nothing is touched. Those of a stage that no other reads, like the report, whose
+page names the machine, are made again. What git would overwrite is kept with `git stash`. So is
+what only another run has and DVC does not cache, like the metrics of an added ranker; what the
+cache has of such a run is removed, as a stage may read the whole folder it lies in.
 """
 
 import json
@@ -14,6 +15,7 @@ import sys
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from genlab.core.files import remove
 from genlab.core.params import flatten
@@ -30,18 +32,37 @@ NAME = "before genlab back"
 app = stage_app()
 
 
-def missing_outputs(revision: str) -> tuple[list[str], set[str], int]:
-    """Return the outputs of this folder's pipeline that no cache here has whole, the paths of all
-    outputs, and how many of them are to be in a cache."""
+class Outputs(NamedTuple):
+    """The outputs of this folder's pipeline in a revision."""
+
+    paths: set[str]
+    n_cached: int  # how many of them are to be in a cache
+    missing: list[str]  # those that no cache here has whole
+    made_again: list[str]  # last stages, whose missing outputs are not listed
+
+
+def outputs_of(revision: str) -> Outputs:
+    """Return the outputs of this folder's pipeline; InputError if the revision has none."""
     with opened(revision) as repo:
         folder = path_in(repo, Path())
         file = "dvc.yaml" if folder == "." else f"{folder}/dvc.yaml"
         stages = [each for each in repo.index.stages if each.path_in_repo == file]
         paths = {out.def_path for stage in stages for out in stage.outs}
-        outs = [out for stage in stages for out in stage.outs if out.use_cache]
-        if not outs:
+        n_cached = sum(out.use_cache for stage in stages for out in stage.outs)
+        if not n_cached:
             raise InputError(f"dvc.yaml: {revision} has no pipeline in this folder")
-        return [out.def_path for out in outs if out.changed_cache()], paths, len(outs)
+        graph = repo.index.graph
+        missing: list[str] = []
+        made_again: list[str] = []
+        for stage in stages:
+            lost = [out.def_path for out in stage.outs if out.use_cache and out.changed_cache()]
+            # An edge leads from a stage to each that it reads.
+            is_last = graph.in_degree(stage) == 0 and graph.out_degree(stage) > 0
+            if lost and is_last:
+                made_again.append(stage.addressing.rpartition(":")[2])
+            else:
+                missing += lost
+        return Outputs(paths, n_cached, missing, made_again)
 
 
 def locked_outputs(content: bytes | str | None) -> dict[str, dict]:
@@ -137,20 +158,31 @@ def git(*words: str) -> str:
     return done.stdout
 
 
+def make_again(stages: list[str]) -> None:
+    """Run stages on what is there, each alone; InputError if one fails."""
+    print(f"made again, as no cache here has what they made: {', '.join(stages)}", flush=True)
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", *stages]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        print(done.stdout, done.stderr, sep="", end="", file=sys.stderr)
+        raise InputError("`dvc repro` failed, as said above; all but these stages' outputs is back")
+
+
 @app.command()
 def main() -> None:
     """Bring HEAD's params, record and outputs back into the workspace, if all are there."""
     check_pipeline_here()
-    missing, outputs, n_outputs = missing_outputs("HEAD")
-    if missing:
-        some = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+    outputs = outputs_of("HEAD")
+    if outputs.missing:
+        n, some = len(outputs.missing), ", ".join(outputs.missing[:SHOWN])
         raise InputError(
-            f"{len(missing)} of the {n_outputs} outputs of HEAD are not in DVC's cache ({some}), "
+            f"{n} of the {outputs.n_cached} outputs of HEAD are not in DVC's cache "
+            f"({some}{', ...' * (n > SHOWN)}), "
             "as on a machine that did not make them; nothing was changed. `dvc pull` them, or make "
             "them here: `git stash push params.yaml && dvc repro`"
         )
     entries = locked_outputs(content_of(Path("dvc.lock")))
-    committed = outputs | set(locked_outputs(in_git(Path("dvc.lock"), "HEAD")))
+    committed = outputs.paths | set(locked_outputs(in_git(Path("dvc.lock"), "HEAD")))
     left = left_over(committed, entries)
     untracked = ["ls-files", "-z", "--others", "--exclude-standard", "--"]
     stashed = listed(git(*untracked, *left)) if left else []
@@ -163,7 +195,8 @@ def main() -> None:
         words = ["--quiet", "--include-untracked", "--message", stash_name()]
         git("stash", "push", *words, "--", *stashed)
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "checkout", "dvc.yaml"], stdin=subprocess.DEVNULL
+        [sys.executable, "-m", "dvc", "checkout", "--allow-missing", "dvc.yaml"],
+        stdin=subprocess.DEVNULL,
     )
     if done.returncode:
         if stashed:
@@ -171,6 +204,8 @@ def main() -> None:
         raise InputError("`dvc checkout` failed, as said above; params and record are as they were")
     for path in removed:
         remove(Path(path))
+    if outputs.made_again:
+        make_again(outputs.made_again)
     if status := not_clean():
         print("params.yaml, dvc.lock, metrics/ and every output of the committed run are back")
         print(f"but `dvc status` is not clean, as by code that was changed: {in_words(status)}")

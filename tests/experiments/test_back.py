@@ -137,3 +137,36 @@ def test_a_stash_is_called_by_what_was_changed_shortened(folder):
     change_params(folder, {f"parts.another_{i}.weight": i for i in range(9)})
     assert back.stash_name().endswith("parts.another_0.weight=0, [...]")
     call(folder, "git", "checkout", "--quiet", "params.yaml")
+
+
+def test_what_only_the_last_stage_made_elsewhere_is_made_again(folder):
+    change_params(folder, {"parts.a.weight": 5})
+    run(folder)
+    stated = yaml.safe_load(call(folder, "git", "show", "HEAD:dvc.lock"))["stages"]
+    md5 = stated["sum"]["outs"][0]["md5"]
+    lost = folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    lost.chmod(0o644)
+    lost.unlink()
+    told = go_back(folder)
+    assert "made again, as no cache here has what they made: sum" in told
+    assert (folder / "data/sum.txt").read_text() == "3"
+    assert (folder / "data/parts/a.txt").read_text() == "1"
+    assert dvc(folder, "status").stdout.strip().endswith("up to date.")
+    call(folder, "git", "stash", "drop")
+
+
+def test_what_other_stages_read_is_not_made_again(folder):
+    change_params(folder, {"parts.a.weight": 6})
+    run(folder)
+    stated = yaml.safe_load(call(folder, "git", "show", "HEAD:dvc.lock"))["stages"]
+    md5 = stated["make@a"]["outs"][0]["md5"]
+    lost = folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    kept = lost.read_bytes()
+    lost.chmod(0o644)
+    lost.unlink()
+    with pytest.raises(AssertionError, match=r"1 of the 3 outputs of HEAD .*data/parts/a.txt"):
+        go_back(folder)
+    assert (folder / "data/parts/a.txt").read_text() == "6"
+    lost.write_bytes(kept)
+    go_back(folder)
+    call(folder, "git", "stash", "drop")
