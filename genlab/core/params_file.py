@@ -40,7 +40,7 @@ def text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path} is missing; `git checkout params.yaml` brings it back") from None
+        raise InputError(f"{path} is missing; `git checkout {path}` brings it back") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not in UTF-8 ({error.reason}); save it so") from None
 

@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import yaml
 
@@ -82,7 +82,7 @@ def left_over(pipeline: Path) -> list[Path]:
     path = pipeline.parent / "params.yaml"
     if not path.is_file():
         return []
-    params = read_params(path.read_text(encoding="utf-8"))
+    params = read_params(text_of(path))
     made: set[Path] = set()
     folders: set[Path] = set()
     for entry in all_entries(read_pipeline(pipeline).get("stages") or {}, params):
@@ -157,6 +157,11 @@ def is_locked(entry: object) -> bool:
     return isinstance(entry, dict) and all(
         isinstance(value, str) for value in (entry.get("path"), entry.get("md5", ""))
     )
+
+
+def leads_out(path: str) -> bool:
+    """Tell whether an entry's path is not below the folder of its dvc.lock."""
+    return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
 
 
 def read_entries(pipeline: Path) -> dict[str, dict]:

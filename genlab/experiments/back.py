@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from genlab.core.files import remove
 from genlab.core.params import flatten
-from genlab.core.pipeline import check_pipeline_here, parse_lock
+from genlab.core.pipeline import check_pipeline_here, leads_out, parse_lock
 from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.revisions import opened, path_in, read_params
 from genlab.experiments.show import changed, in_git
@@ -57,8 +57,7 @@ def outputs_of(revision: str) -> Outputs:
         for stage in stages:
             lost = [out.def_path for out in stage.outs if out.use_cache and out.changed_cache()]
             # An edge leads from a stage to each that it reads.
-            is_last = graph.in_degree(stage) == 0 and graph.out_degree(stage) > 0
-            if lost and is_last:
+            if lost and graph.in_degree(stage) == 0 and graph.out_degree(stage) > 0:
                 made_again.append(stage.addressing.rpartition(":")[2])
             else:
                 missing += lost
@@ -72,11 +71,7 @@ def locked_outputs(content: bytes | str | None) -> dict[str, dict]:
     except InputError:  # the committed one comes back in its place
         return {}
     outs = {out["path"]: out for stage in stages for out in stage.get("outs", [])}
-    return {  # inside this folder alone
-        path: out
-        for path, out in outs.items()
-        if not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
-    }
+    return {path: out for path, out in outs.items() if not leads_out(path)}
 
 
 def left_over(committed: set[str], here: Iterable[str]) -> list[str]:
@@ -174,12 +169,12 @@ def main() -> None:
     check_pipeline_here()
     outputs = outputs_of("HEAD")
     if outputs.missing:
-        n, some = len(outputs.missing), ", ".join(outputs.missing[:SHOWN])
+        n = len(outputs.missing)
+        some = ", ".join(outputs.missing[:SHOWN]) + ", ..." * (n > SHOWN)
         raise InputError(
-            f"{n} of the {outputs.n_cached} outputs of HEAD are not in DVC's cache "
-            f"({some}{', ...' * (n > SHOWN)}), "
-            "as on a machine that did not make them; nothing was changed. `dvc pull` them, or make "
-            "them here: `git stash push params.yaml && dvc repro`"
+            f"{n} of the {outputs.n_cached} outputs of HEAD are not in DVC's cache ({some}), as on "
+            "a machine that did not make them; nothing was changed. `dvc pull` them, or make them "
+            "here: `git stash push params.yaml && dvc repro`"
         )
     entries = locked_outputs(content_of(Path("dvc.lock")))
     committed = outputs.paths | set(locked_outputs(in_git(Path("dvc.lock"), "HEAD")))

@@ -15,12 +15,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import typer
 
 from genlab.core.files import md5_of, remove
-from genlab.core.pipeline import parse_lock
+from genlab.core.pipeline import leads_out, parse_lock
 from genlab.core.program import InputError, run, stage_app
 
 app = stage_app()
@@ -85,15 +85,10 @@ def outputs(root: Path, cache: Path) -> Iterator[tuple[Path, set[str]]]:
         mend = f"`git checkout HEAD -- {name}` brings the committed one back; nothing was deleted"
         stages = parse_lock(lock.read_bytes(), str(name), mend)
         for out in (out for stage in stages.values() for out in stage.get("outs", [])):
-            if is_outside(out["path"]):
+            if leads_out(out["path"]):
                 raise InputError(f"{name}: {out['path']} leads out of this folder; {mend}")
             if "md5" in out:  # else it is of a remote file system
                 yield lock.parent / out["path"], {out["md5"], *members(cache, out["md5"])}
-
-
-def is_outside(path: str) -> bool:
-    """Tell whether an output's path is not below the folder of its dvc.lock."""
-    return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
 
 
 def members(cache: Path, name: str) -> set[str]:

@@ -118,9 +118,12 @@ def hash_of(path: Path, left_over: Collection[Path] = ()) -> str:
         return sha256_of(path)
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; `dvc repro` makes it")
-    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
-    for name in [name for name, file in files.items() if {file, *file.parents} & {*left_over}]:
-        del files[name]
+    left = {*left_over}
+    files = {
+        file.relative_to(path).as_posix(): file
+        for file in path.rglob("*")
+        if file.is_file() and not left & {file, *file.parents}
+    }
     lines = [f"{hash_of(file)}  {name}\n" for name, file in sorted(files.items())]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

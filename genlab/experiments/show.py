@@ -36,18 +36,17 @@ def scores_of(content: dict, metric: str) -> dict[str, object]:
     group's, alone or after those it stands in: then its metrics are returned, or that one metric.
     """
     values = {key.removesuffix(".value"): value for key, value in flatten(content).items()}
-    named = {key.rpartition(".")[0]: v for key, v in values.items() if is_last(metric, key)}
+    named = {
+        key.rpartition(".")[0]: value
+        for key, value in values.items()
+        if key.rpartition(".")[2] == metric
+    }
     inside = {
         key.removeprefix(metric).removeprefix("."): value
         for key, value in values.items()
         if f"{key}.".startswith(f"{metric}.")
     }
     return named or inside
-
-
-def is_last(name: str, key: str) -> bool:
-    """Say whether a dotted key ends with a name."""
-    return key.rpartition(".")[2] == name
 
 
 def names_of_metrics(content: dict) -> list[str]:

@@ -339,7 +339,7 @@ def name_unread(there: list[Path], files: list[Path]) -> None:
     if names := [file.name + "/" * file.is_dir() for file in unread]:
         print(
             f"not read: {len(names)} ({some_of(names)}); a data file beside others needs train, "
-            f"dev or validation in its name, and one name counts once"
+            "dev or validation in its name, and one name counts once"
             f"{hint_at(unread, 'corpus.path')}",
             file=sys.stderr,
         )

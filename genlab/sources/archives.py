@@ -165,8 +165,8 @@ def member_file(archive: Path, name: str, content: bytes) -> Iterator[Path]:
             file.write_bytes(content)
         except OSError as error:
             raise InputError(
-                f"{archive}: {name[:80]!r} in it cannot be unpacked ({error.strerror}); make room "
-                "or unpack it yourself"
+                f"{archive}: {shown_name(name)} in it cannot be unpacked ({error.strerror}); make "
+                "room or unpack it yourself"
             ) from None
         with named_as(file, f"{archive}, {name}"):
             yield file

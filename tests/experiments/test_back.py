@@ -86,6 +86,17 @@ def go_back(folder: Path) -> str:
     return done.stdout
 
 
+def lose_output(folder: Path, stage: str) -> tuple[Path, bytes]:
+    """Take a stage's first output of HEAD out of the cache; return where it was, and its bytes."""
+    lock = yaml.safe_load(call(folder, "git", "show", "HEAD:dvc.lock"))
+    md5 = lock["stages"][stage]["outs"][0]["md5"]
+    lost = folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    content = lost.read_bytes()
+    lost.chmod(0o644)
+    lost.unlink()
+    return lost, content
+
+
 def test_what_an_added_entry_left_goes_and_comes_back_with_the_stash_and_own_files_stay(folder):
     change_params(folder, {"parts.c": {"weight": 39}})
     run(folder)
@@ -142,11 +153,7 @@ def test_a_stash_is_called_by_what_was_changed_shortened(folder):
 def test_what_only_the_last_stage_made_elsewhere_is_made_again(folder):
     change_params(folder, {"parts.a.weight": 5})
     run(folder)
-    stated = yaml.safe_load(call(folder, "git", "show", "HEAD:dvc.lock"))["stages"]
-    md5 = stated["sum"]["outs"][0]["md5"]
-    lost = folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
-    lost.chmod(0o644)
-    lost.unlink()
+    lose_output(folder, "sum")
     told = go_back(folder)
     assert "made again, as no cache here has what they made: sum" in told
     assert (folder / "data/sum.txt").read_text() == "3"
@@ -158,15 +165,10 @@ def test_what_only_the_last_stage_made_elsewhere_is_made_again(folder):
 def test_what_other_stages_read_is_not_made_again(folder):
     change_params(folder, {"parts.a.weight": 6})
     run(folder)
-    stated = yaml.safe_load(call(folder, "git", "show", "HEAD:dvc.lock"))["stages"]
-    md5 = stated["make@a"]["outs"][0]["md5"]
-    lost = folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
-    kept = lost.read_bytes()
-    lost.chmod(0o644)
-    lost.unlink()
+    lost, content = lose_output(folder, "make@a")
     with pytest.raises(AssertionError, match=r"1 of the 3 outputs of HEAD .*data/parts/a.txt"):
         go_back(folder)
     assert (folder / "data/parts/a.txt").read_text() == "6"
-    lost.write_bytes(kept)
+    lost.write_bytes(content)
     go_back(folder)
     call(folder, "git", "stash", "drop")
