@@ -7,6 +7,8 @@ on who else is answered with it: each chat's turn has a random stream of its own
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,7 @@ class Asked:
     history: list[str]  # the turns before, the oldest first
     said: str
     on_text: Callable[[str], object] | None = None  # hears the reply as it grows
+    on_reply: Callable[[str], object] | None = None  # hears it when it has ended, others' going on
 
 
 @dataclass
@@ -77,19 +80,27 @@ class Responder:
         check_positions(self.model, [[0] * longest], ["a chat's longest"], decoding)
 
     def reply(self, asked: list[Asked]) -> list[str]:
-        """Return the replies to turns of different chats, decoded as one batch."""
-        prompts, types = zip(*map(self.prompt_of, asked), strict=True)
+        """Return the replies to turns of different chats, decoded as one batch.
+
+        Who listens hears a reply before the longest of the batch has ended.
+        """
+        prompts, types = zip(*self.prompts_of(asked), strict=True)
         seed, cap = self.decoding.seed, self.decoding.cap
         streams = np.stack([random_stream(seed, f"{a.chat}/{a.number}", cap) for a in asked])
         said: list[list[int]] = [[] for _ in asked]
+        going = set(range(len(asked)))
 
         def on_step(rows: list[int], tokens: list[int]) -> None:
             for row, token in zip(rows, tokens, strict=True):
                 said[row].append(token)
                 if (hears := asked[row].on_text) is not None:
                     hears(self.text_of(said[row]))
+            for row in going.difference(rows):
+                if (hears := asked[row].on_reply) is not None:
+                    hears(self.text_of(said[row]) or SILENCE)
+            going.intersection_update(rows)
 
-        tokens = decode_batch(
+        decode_batch(
             self.model,
             list(prompts),
             streams,
@@ -98,19 +109,23 @@ class Responder:
             list(types) if self.layout.token_types else None,
             on_step,
         )
-        return [
-            self.text_of([token for token in row if token not in self.ends]) or SILENCE
-            for row in tokens
-        ]
+        return [self.text_of(tokens) or SILENCE for tokens in said]
 
-    def prompt_of(self, asked: Asked) -> tuple[list[int], list[int]]:
-        """Return token ids and types of all that stands before a reply."""
+    def prompts_of(self, asked: list[Asked]) -> list[tuple[list[int], list[int]]]:
+        """Return token ids and types of all that stands before each reply.
+
+        The turns of all are cleaned and encoded at once: one by one that takes longer than fifty
+        replies.
+        """
         used = self.layout.history_turns
-        texts = [*(asked.history[-used:] if used else []), asked.said]
-        cleaned = clean_turns(pl.Series("turn", texts), self.rules)
-        ids = encode(self.tokenizer, cleaned.to_list(), read_special_tokens=False)
-        *history, said = (turn[-self.max_turn_tokens :] for turn in ids)
-        return build_prompt(self.layout, self.special, history, said)
+        texts = [[*(each.history[-used:] if used else []), each.said] for each in asked]
+        cleaned = clean_turns(pl.Series("turn", list(chain(*texts))), self.rules)
+        ids = iter(encode(self.tokenizer, cleaned.to_list(), read_special_tokens=False))
+        prompts = []
+        for of_one in texts:
+            *history, said = (turn[-self.max_turn_tokens :] for turn in islice(ids, len(of_one)))
+            prompts.append(build_prompt(self.layout, self.special, history, said))
+        return prompts
 
     def text_of(self, tokens: list[int]) -> str:
         """Return a reply's text in one line, without half a character at its end."""
@@ -119,7 +134,10 @@ class Responder:
 
 
 class Batcher:
-    """Answers all that wait, together: while one batch is decoded the next one gathers."""
+    """Answers all that wait, together: while one batch is decoded the next one gathers.
+
+    A reply is given when it has ended, not when the longest of its batch has.
+    """
 
     def __init__(self, reply: Callable[[list[Asked]], list[str]], batch_size: int) -> None:
         self.decode, self.batch_size = reply, batch_size
@@ -129,13 +147,13 @@ class Batcher:
     async def reply(self, asked: Asked) -> str:
         """Return the reply to one turn; what `on_text` hears, it hears in the event loop."""
         loop = asyncio.get_running_loop()
-        if (hears := asked.on_text) is not None:
-
-            def hear_there(text: str) -> None:
-                loop.call_soon_threadsafe(hears, text)
-
-            asked = replace(asked, on_text=hear_there)
         future: asyncio.Future[str] = loop.create_future()
+
+        def there(hears: Callable[[str], object]) -> Callable[[str], object]:
+            return lambda text: loop.call_soon_threadsafe(hears, text)
+
+        on_text, on_reply = asked.on_text, there(partial(settle, future))
+        asked = replace(asked, on_text=on_text and there(on_text), on_reply=on_reply)
         self.waiting.append((asked, future))
         if self.worker is None or self.worker.done():
             self.worker = asyncio.create_task(self.work())
@@ -155,5 +173,10 @@ class Batcher:
                         future.set_exception(error)
                 continue
             for (_, future), text in zip(batch, replies, strict=True):
-                if not future.done():
-                    future.set_result(text)
+                settle(future, text)
+
+
+def settle(future: "asyncio.Future[str]", text: str) -> None:
+    """Give a reply to who waits for it, if nobody has and it was not given up."""
+    if not future.done():
+        future.set_result(text)

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -139,6 +140,39 @@ def test_a_reply_grows_and_what_was_said_is_cleaned_as_in_training(responder):
     assert responder.reply([same]) == [reply]
     long = Asked("a", 0, ["слово " * 500] * 9, "слово " * 500)
     assert responder.reply([long])  # a turn longer than the context is cut
+
+
+def test_a_short_reply_does_not_wait_for_the_longest_of_its_batch():
+    """The long one ends only when the short one's chat has been answered."""
+    answered = Event()
+
+    def decode(asked: list[Asked]) -> list[str]:
+        asked[0].on_reply("short")
+        assert answered.wait(60)
+        return ["short", "long"]
+
+    async def main() -> tuple[str, str]:
+        batcher = Batcher(decode, 2)
+        short, long = (
+            asyncio.create_task(batcher.reply(Asked(chat, 0, [], "?"))) for chat in ("a", "b")
+        )
+        first = await short
+        assert not long.done()
+        answered.set()
+        return first, await long
+
+    assert asyncio.run(main()) == ("short", "long")
+
+
+def test_a_reply_is_heard_whole_when_it_has_ended(responder):
+    heard: dict[str, str] = {}
+    asked = [
+        Asked(chat, 0, [], words_of(chat, 0), on_reply=partial(heard.setdefault, chat))
+        for chat in map(str, CHATS)
+    ]
+    replies = {each.chat: reply for each, reply in zip(asked, responder.reply(asked), strict=True)}
+    assert heard  # of those that end before the cap
+    assert heard.items() <= replies.items()
 
 
 def test_a_failing_model_fails_those_who_asked_and_the_next_are_answered():
