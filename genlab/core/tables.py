@@ -79,7 +79,7 @@ def read_batches(
                     f"{', '.join(there[:10]) or 'none'}); give a table that has them"
                 )
             for batch in file.iter_batches(batch_rows):
-                yield pl.DataFrame(pa.table(batch))
+                yield pl.DataFrame(pa.Table.from_batches([batch]))  # pa.table imports pandas
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `dvc repro` to make it") from None
     except (pa.ArrowException, OSError) as error:

@@ -38,6 +38,7 @@ JSON_OBJECTS = {  # what is read of a folder, at least, to load its tokenizer
     *("config.json", "tokenizer_config.json", "tokenizer.json", "vocab.json"),
     *("special_tokens_map.json", "added_tokens.json"),
 }
+PLAIN_KINDS = ("gpt2", "t5")  # of models that are made here, as config.json calls them
 # What a model's class may be called in config.json, if it is not the one that is loaded: its body
 # alone, or an old name. Others, as GPT2ForSequenceClassification, are something else.
 HEADS = {
@@ -66,14 +67,11 @@ def read_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
 
     A folder of vocab.json and merges.txt alone is read as GPT-2's kind of tokenizer.
     """
-    from transformers import AutoTokenizer, GPT2TokenizerFast
-
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    says_its_kind = names & {"tokenizer.json", "tokenizer_config.json", "config.json"}
-    kind = AutoTokenizer if says_its_kind else GPT2TokenizerFast
     try:
         if not names:
             raise FileNotFoundError("there is no vocabulary")
+        kind = tokenizer_class(folder, names)
         with quiet_loading():
             tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         check_vocabulary(tokenizer, names)
@@ -92,6 +90,37 @@ def read_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
             f"{tokenizer.model_max_length!r}, no number; correct it"
         )
     return tokenizer
+
+
+def tokenizer_class(folder: Path, names: set[str]) -> Any:
+    """Return the class that reads the tokenizer in `folder`, whose files have these names.
+
+    AutoTokenizer chooses among all, and imports torch to do so: two seconds of every stage.
+    """
+    if "tokenizer.json" in names and is_plain(folder):
+        from transformers import PreTrainedTokenizerFast
+
+        return PreTrainedTokenizerFast
+    from transformers import AutoTokenizer, GPT2TokenizerFast
+
+    says_its_kind = names & {"tokenizer.json", "tokenizer_config.json", "config.json"}
+    return AutoTokenizer if says_its_kind else GPT2TokenizerFast
+
+
+def is_plain(folder: Path) -> bool:
+    """Say whether a tokenizer is its tokenizer.json and no more, as those that are made here are.
+
+    The kinds of model are named, as AutoTokenizer overrules tokenizer_class for some others.
+    """
+    try:
+        said, config = (
+            parse_json((folder / name).read_text(encoding="utf-8"))
+            for name in ("tokenizer_config.json", "config.json")
+        )
+        plain = said["tokenizer_class"] == "TokenizersBackend" and "auto_map" not in said
+        return plain and config["model_type"] in PLAIN_KINDS
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def check_vocabulary(tokenizer: "PreTrainedTokenizerBase", names: set[str]) -> None:

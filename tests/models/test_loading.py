@@ -3,19 +3,24 @@
 import json
 import logging
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 from genlab.core.program import InputError
 from genlab.models.loading import (
+    PLAIN_KINDS,
     check_model_folder,
     first_line,
+    is_plain,
     load_causal_model,
     load_text_to_text_model,
     load_tokenizer,
     quiet_loading,
     read_tokenizer,
 )
+from tests.project_copy import ROOT
 from tests.tiny_models import make_gpt2, make_tokenizer, save_base
 
 TEXT = "The river is near the old tower.\n Anna built it."
@@ -217,6 +222,41 @@ def test_a_saved_tokenizer_is_the_same_tokenizer(folder):
     assert loaded(TEXT)["input_ids"] == tokenizer(TEXT)["input_ids"]
     assert loaded.decode(loaded(TEXT)["input_ids"]) == " " + TEXT
     assert loaded.eos_token_id == tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize("kind", PLAIN_KINDS)
+def test_a_tokenizer_made_here_is_what_transformers_would_choose(folder, kind):
+    from transformers import AutoTokenizer
+
+    edit(folder / "config.json", model_type=kind)
+    assert is_plain(folder)
+    loaded, chosen = read_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
+    assert type(loaded) is type(chosen)
+    assert loaded.backend_tokenizer.to_str() == chosen.backend_tokenizer.to_str()
+    assert loaded.added_tokens_decoder == chosen.added_tokens_decoder
+    assert loaded.special_tokens_map == chosen.special_tokens_map
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("tokenizer_config.json", {"tokenizer_class": "GPT2Tokenizer"}),
+        ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["a.B", None]}}),
+        ("config.json", {"model_type": "qwen2"}),
+    ],
+)
+def test_any_other_tokenizer_is_left_to_transformers(folder, name, change):
+    edit(folder / name, **change)
+    assert not is_plain(folder)
+
+
+def test_a_tokenizer_made_here_is_read_without_torch(folder):
+    asked = (
+        "import sys; from pathlib import Path; from genlab.models.loading import load_tokenizer; "
+        f"load_tokenizer(Path({str(folder)!r})); print('torch' in sys.modules)"
+    )
+    said = subprocess.check_output([sys.executable, "-c", asked], cwd=ROOT, text=True)
+    assert said == "False\n"
 
 
 def test_a_vocabulary_and_merges_alone_are_a_tokenizer_of_gpt2s_kind(tmp_path):

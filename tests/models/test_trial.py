@@ -207,7 +207,7 @@ def test_a_kind_whose_settings_have_no_start_at_all_is_told_in_one_line(tmp_path
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("config.json", r"no tokenizer can .* field 'eos_token_id': \w+: .*'0'"),
+        ("config.json", r"not a causal .* field 'eos_token_id': \w+: .*'0'"),
         ("generation_config.json", r"generation_config\.json gives '0' as eos_token_id"),
     ],
 )
