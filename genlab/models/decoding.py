@@ -181,14 +181,15 @@ def last_scores(model: "PreTrainedModel", output: "CausalLMOutput") -> "torch.Te
 
 
 def accepted_options(model: "PreTrainedModel") -> set[str]:
-    """Return which options of a step a model takes; one that names none is taken to take all.
+    """Return which options of a step a model takes; one that hands all on is taken to take all.
 
     Not every kind takes positions or keeps a cache of keys (GPT-1 has none): without a cache the
     whole text is read again for every token.
     """
     options = {"position_ids", "past_key_values", "use_cache", "logits_to_keep"}
     parameters = signature(getattr(model, "forward", model)).parameters.values()
-    named = {each.name for each in parameters if each.kind is not Parameter.VAR_KEYWORD}
+    handed_on = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    named = {each.name for each in parameters if each.kind not in handed_on}
     return options & named if named else options
 
 

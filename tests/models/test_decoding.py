@@ -56,6 +56,20 @@ def decode_once(name, decoding, prompts, ids, batch_size, ends):
     return dict(zip(ids, zip(tokens, finished, strict=True), strict=True))
 
 
+def test_a_forward_that_hands_all_on_gets_all_options(monkeypatch):
+    model = make_gpt2()
+    expected = generate(model, PROMPTS, IDS, SAMPLED, {END}, 7)
+    whole, seen = model.forward, []
+
+    def forward(*given, **named):
+        seen.append(set(named))
+        return whole(*given, **named)
+
+    monkeypatch.setattr(model, "forward", forward)
+    assert generate(model, PROMPTS, IDS, SAMPLED, {END}, 7) == expected
+    assert all({"position_ids", "past_key_values"} <= names for names in seen)
+
+
 def by_transformers(model, prompt, cap, ends=(END,), **options):
     """Return the new tokens transformers' own generate gives one prompt without any padding."""
     import torch
