@@ -1,6 +1,6 @@
 """How long does scoring candidates take, beside the bare `encode` of their distinct texts?
 
-    python -m pipelines.rankers.benchmark MODEL TABLE       # from the repository's root
+    python -m benchmark MODEL TABLE       # in this folder: BENCHMARK.md
 
 MODEL is a sentence-transformers folder, TABLE a collection of data/fetch/collections. Both ways run
 in turn, three times each, and the median counts, in seconds of the processor too: these do not
@@ -15,14 +15,16 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from genlab.core.files import write_json
+import genlab  # noqa: F401  # in this folder: finds the repository
+from benchmarks.side_by_side import machine
+from genlab.core.markdown import markdown_table
 from genlab.core.program import run, stage_app
-from genlab.core.terminal import table
 from genlab.models.loading import quiet_loading
 from genlab.ranking.candidates import evaluated_queries, score_candidates
 from genlab.ranking.rankers import LOADING, open_sentence_transformer
 
 ROUNDS = 3
+OUTPUT = Path(__file__).with_name("BENCHMARK.md")
 
 app = stage_app()
 
@@ -40,7 +42,7 @@ def main(
     collection: Annotated[Path, Argument(help="a table of data/fetch/collections")],
     n_queries: Annotated[int, Option(min=2, help="queries to score")] = 7000,
     batch_size: Annotated[int, Option(min=1)] = 64,
-    output: Annotated[Path | None, Option(help="JSON of the numbers")] = None,
+    output: Annotated[Path, Option(help="where the table goes")] = OUTPUT,
 ) -> None:
     """Time both ways in turn."""
     from sentence_transformers import SentenceTransformer
@@ -69,14 +71,20 @@ def main(
         for name, found in taken.items()
     }
     first = median["bare encode"]
-    rows = [
+    rows = [["way", "wall, s", "times", "processor, s", "times"]]
+    rows += [
         [name, f"{wall:.1f}", f"{wall / first[0]:.2f}", f"{own:.1f}", f"{own / first[1]:.2f}"]
         for name, (wall, own) in median.items()
     ]
-    print(f"{queries.height} queries, {len(passages)} pairs, {len(distinct)} distinct texts")
-    print(table(rows, ["way", "wall, s", "times", "processor, s", "times"]))
-    if output:
-        write_json(output, {"distinct_texts": len(distinct), "pairs": len(passages), **median})
+    text = (
+        "# Candidates scored, beside the bare `encode` of their distinct texts\n\n"
+        f"`python -m benchmark`, {queries.height:,} queries of {collection.stem}, "
+        f"{len(passages):,} pairs, {len(distinct):,} distinct texts, {model.name}; the median of "
+        f"{ROUNDS} turns. "
+        f"{machine('torch', 'transformers', 'sentence-transformers')}\n\n{markdown_table(rows)}\n"
+    )
+    output.write_text(text, encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":

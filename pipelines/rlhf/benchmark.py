@@ -1,6 +1,6 @@
 """Time a reward model's step: a prompt's answers encoded once, beside TRL's two texts a pair.
 
-    python -m benchmark                 # in this folder, after `dvc repro`
+    python -m benchmark                 # in this folder, after `dvc repro`: BENCHMARK.md
     python -m benchmark --n_embd 256    # a larger model
 
 Both take the same pairs of the default run's rankings and have the same gradient (a test). CPU
@@ -15,13 +15,16 @@ from typing import Annotated, Any
 import polars as pl
 from typer import Option
 
+import genlab  # noqa: F401  # in this folder: finds the repository
+from benchmarks.side_by_side import machine
+from genlab.core.markdown import markdown_table
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import read_table
-from genlab.core.terminal import table
 from pipelines.rlhf.reward_training import GroupCollator, group_loss, ranked_pairs
 
 app = stage_app()
 
+OUTPUT = Path(__file__).with_name("BENCHMARK.md")
 PAD = 1  # TRL tells a text's last token by the id of padding: one that is no end-of-text
 
 
@@ -31,8 +34,9 @@ def main(
     n_prompts: Annotated[int, Option(min=1, help="a step")] = 16,
     n_embd: Annotated[int, Option(min=8, help="width, of four heads")] = 96,
     turns: Annotated[int, Option(min=1)] = 7,
+    output: Annotated[Path, Option(help="where the table goes")] = OUTPUT,
 ) -> None:
-    """Print CPU seconds of both ways."""
+    """Write CPU seconds of both ways."""
     import torch
     from transformers import GPT2Config, GPT2ForSequenceClassification
 
@@ -52,11 +56,19 @@ def main(
     ours = best_of(turns, model, lambda: group_loss(model, GroupCollator(PAD)(shown))[0])
     theirs = best_of(turns, model, lambda: trl_loss(model, shown))
     k, pairs = len(shown[0]["ranks"]), sum(len(ranked_pairs(row["ranks"])) for row in shown)
-    lines = [
-        ["ours, each answer once", k * len(shown), f"{ours:.3f}", "1.0"],
-        ["TRL, two texts a pair", 2 * pairs, f"{theirs:.3f}", f"{theirs / ours:.1f}"],
+    rows_of_table = [
+        [f"K = {k}", "sequences a step", "CPU s a step", "times ours"],
+        ["ours, each answer once", str(k * len(shown)), f"{ours:.3f}", "1.0"],
+        ["TRL, two texts a pair", str(2 * pairs), f"{theirs:.3f}", f"{theirs / ours:.1f}"],
     ]
-    print(table(lines, (f"K = {k}", "sequences a step", "CPU s a step", "times ours")))
+    text = (
+        "# A step of the reward model, side by side\n\n"
+        f"`python -m benchmark`, {len(shown)} prompts, a model of width {n_embd}, one thread, the "
+        f"best of {turns} turns. {machine('torch', 'transformers', 'trl')}\n\n"
+        f"{markdown_table(rows_of_table)}\n"
+    )
+    output.write_text(text, encoding="utf-8")
+    print(text)
 
 
 def first_rankings(path: Path, end: int) -> list[dict]:
