@@ -84,6 +84,8 @@ PAIR_NAMES = {
     "positive": ("positive", "positives", "pos", "answer"),
     "negative": ("negative", "negatives", "neg"),
 }
+# As sentence-transformers numbers the columns of mined negatives.
+NUMBERED = re.compile(r"neg(?:ative)?_\d+")
 # Beside a row's list of texts, their labels.
 LIST_FLAGS = ("is_selected", "labels", "label")
 
@@ -167,7 +169,7 @@ def corpus_columns(place: str, there: Sequence[str]) -> list[str]:
         refuse_missing(place, there, [name for name in COLUMNS[1:] if name not in named])
     known = {*COLUMNS, *CLUSTERS, *LIST_FLAGS}
     known.update(name for names in (*PAIR_NAMES.values(), *ROLES.values()) for name in names)
-    read = [name for name in there if name.strip().lower() in known]
+    read = [n for n in there if n.strip().lower() in known or NUMBERED.fullmatch(n)]
     check_distinct(place, read)
     return read
 
@@ -221,24 +223,43 @@ def as_passages(place: str, row: Any, layout: CorpusFormat) -> dict[str, Any]:
         is_renamed = "passages" in row and "query" not in row and "query" in there
         return row | {"query": row[there["query"]]} if is_renamed else row
     refuse_missing(place, row, [role for role in ("query", "positive") if role not in there])
-    passages = []
-    for role in ("positive", "negative"):
-        texts = row[there[role]] if role in there else []
-        if isinstance(texts, str):
-            texts = [texts]
-        if texts is None and role == "negative":  # a table's row without any
-            texts = []
-        if not isinstance(texts, list):
-            raise InputError(
-                f"{place}: {there[role]} is {shown(texts)}, not a text or a list of texts; "
-                "correct it"
-            )
-        passages += [{"text": text, "is_selected": int(role == "positive")} for text in texts]
     own: dict[str, Any] = {
         name: row[there[name]] for name in ("query_id", "query") if name in there
     }
     own |= {name: row[name] for name in CLUSTERS if name in row}
+    negatives = [there["negative"]] if "negative" in there else []
+    negatives += sorted(filter(NUMBERED.fullmatch, row), key=lambda name: int(name.split("_")[1]))
+    texts = listed_texts(place, row, there["positive"])
+    labels = [name for name in LIST_FLAGS if name in row]
+    if labels and not negatives:  # sentence-transformers' labelled pairs and lists
+        return own | {"passages": labelled_passages(place, texts, labels[0], row[labels[0]])}
+    passages = [{"text": text, "is_selected": 1} for text in texts]
+    for name in negatives:
+        if row[name] is not None:  # a table's row without any
+            texts = listed_texts(place, row, name)
+            passages += [{"text": text, "is_selected": 0} for text in texts]
     return own | {"passages": passages}
+
+
+def listed_texts(place: str, row: dict, name: str) -> list:
+    """Return a column's text, or list of texts, as a list; raise InputError for anything else."""
+    texts = [row[name]] if isinstance(row[name], str) else row[name]
+    if not isinstance(texts, list):
+        raise InputError(
+            f"{place}: {name} is {shown(texts)}, not a text or a list of texts; correct it"
+        )
+    return texts
+
+
+def labelled_passages(place: str, texts: list, name: str, labels: Any) -> list[dict[str, Any]]:
+    """Return texts with the label, or list of labels, that the column `name` has for them."""
+    labels = labels if isinstance(labels, list) else [labels]
+    if len(labels) != len(texts):
+        raise InputError(
+            f"{place}: {len(labels)} {name} but {len(texts)} texts; there must be one for each"
+        )
+    flag = name.removesuffix("s")  # one of FLAG_NAMES
+    return [{"text": text, flag: label} for text, label in zip(texts, labels, strict=True)]
 
 
 def names_of_roles(names: Collection[str]) -> dict[str, str]:

@@ -6,7 +6,10 @@ wherever they stand in the file. A label is a whole number: from 1 on a passage 
 """
 
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +49,42 @@ NO_LABEL = f"not 0, {LEAST_RELEVANT} or a higher grade"
 LabelledRow = tuple[str, str | None, str, str, str, dict[str, Any]]
 
 
-def is_relevant(label: Any) -> bool | None:
-    """Return whether a label makes a passage relevant; None for what is no label.
+def grade_of(label: Any) -> int | None:
+    """Return the whole number that a label says, which may be below 0; None for what is no label.
 
     As pandas writes numbers and booleans, too: 1.0, True.
     """
     text = str(label).strip().lower()
     if text in ("true", "false"):
-        return text == "true"
+        return int(text == "true")
     try:
-        number = float(text)
+        number = float("nan" if "_" in text else text)  # Python reads 1_0 as ten
     except ValueError:
         return None
-    return number >= LEAST_RELEVANT if number.is_integer() and number >= 0 else None
+    return int(number) if number.is_integer() else None
+
+
+def is_relevant(label: Any) -> bool | None:
+    """Return whether a label makes a passage relevant; None for what is no label."""
+    grade = grade_of(label)
+    return None if grade is None or grade < 0 else grade >= LEAST_RELEVANT
+
+
+def tell_grades(name: str, counts: Counter[int]) -> None:
+    """Print how grades are read, given {grade: passages}, if there are others than 0 and 1.
+
+    Some judgements have a 1 for what is near the question and does not answer it (TREC's Deep
+    Learning track).
+    """
+    if counts.keys() - {0, 1}:
+        said = ", ".join(f"{grade} ({n})" for grade, n in sorted(counts.items()))
+        tell_once(f"{name}: graded {said}; from {LEAST_RELEVANT} on a passage is relevant")
+
+
+@cache
+def tell_once(message: str) -> None:
+    """Print a message on stderr, which would come again where a file is read twice."""
+    print(message, file=sys.stderr)
 
 
 def header_columns(names: Iterable[str]) -> dict[str, int]:
@@ -123,12 +149,14 @@ def grouped_queries(
     The id is the table's own, or "<name>-<number>" with the query's number from 0.
     """
     queries: dict[tuple[str | None, str], PlacedQuery] = {}
+    grades: Counter[int] = Counter()
     for place, own_id, question, sentence, label, clusters in rows:
         is_selected = is_relevant(label)
         if is_selected is None:
             header = " (a header must name query, passage and label)"
             header *= place.endswith(" line 1")
             raise InputError(f"{place}: label {shown(label)} is {NO_LABEL}{header}; correct it")
+        grades[grade_of(label) or 0] += 1
         check_text(place, "sentence", sentence, max_text_bytes)
         if (own_id, question) not in queries:
             check_text(place, "question", question, max_text_bytes, may_be_blank=False)
@@ -142,6 +170,7 @@ def grouped_queries(
             queries[own_id, question] = (place, query)
         passage = {"text": sentence, "is_selected": is_selected}
         queries[own_id, question][1]["passages"].append(passage)
+    tell_grades(name, grades)
     yield from queries.values()
 
 

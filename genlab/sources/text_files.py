@@ -7,6 +7,7 @@ number, a file of any size needs little memory, and nothing is ever interpreted 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -182,9 +183,13 @@ def parquet_rows(file: Path, choose: ChooseColumns) -> Iterator[tuple[str, Any]]
 
 
 def python_rows(batch: pa.RecordBatch | pa.Table, place: str) -> list[dict]:
-    """Return the rows of a batch, whose first is at `place`; InputError for what Python has not."""
+    """Return the rows of a batch, whose first is at `place`; InputError for what Python has not.
+
+    Decimals, in which databases export ids and labels, become plain numbers.
+    """
+    decimals = [field.name for field in batch.schema if pa.types.is_decimal(field.type)]
     try:
-        return batch.to_pylist()
+        rows = batch.to_pylist()
     except UnicodeDecodeError:
         raise
     except (OverflowError, ValueError) as error:  # a time beyond the year 9999
@@ -192,6 +197,16 @@ def python_rows(batch: pa.RecordBatch | pa.Table, place: str) -> list[dict]:
             f"{place}, or one of the {PARQUET_ROWS} from there on: a value cannot be read "
             f"({one_line(error)}); correct dates beyond the years 1 to 9999, or write them as text"
         ) from None
+    for row in rows if decimals else ():
+        row |= {name: plain_number(row[name]) for name in decimals}
+    return rows
+
+
+def plain_number(value: Decimal | None) -> int | float | None:
+    """Return a decimal as a whole number, or with a point if it has a fraction."""
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def dataset_rows(name: str, rows: "Dataset", choose: ChooseColumns) -> Iterator[tuple[str, Any]]:

@@ -740,9 +740,55 @@ def test_triplets_of_one_query_with_other_ids_stay_apart(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("name", ROW_FILES)
+def test_numbered_columns_of_negatives_are_all_read_in_their_order(tmp_path, name):
+    """sentence-transformers mines them so: n-tuples, whose last column may be a score."""
+    columns = {f"negative_{i}": f"text {i}" for i in (10, 2, 1)}
+    rows = [{"anchor": "how deep", "positive": "ninety metres", **columns, "score": 0.5}]
+    rows += [{**rows[0], "anchor": "how old", "negative_2": None}]
+    found = read(write_rows(tmp_path / name, rows), validation_share=1.0)
+    assert [[(p["text"], p["is_selected"]) for p in row["passages"]] for row in found] == [
+        [("ninety metres", True), ("text 1", False), ("text 2", False), ("text 10", False)],
+        [("ninety metres", True), ("text 1", False), ("text 10", False)],
+    ]
+
+
+@pytest.mark.parametrize("name", ROW_FILES)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [
+            {"query": "how deep", "positive": "ninety metres", "label": 1},
+            {"query": "how deep", "positive": "shallow", "label": 0},
+        ],
+        [{"query": "how deep", "answer": ["ninety metres", "shallow"], "labels": [1, 0]}],
+    ],
+    ids=["a text and its label", "texts and their labels"],
+)
+def test_labels_beside_positives_alone_are_obeyed(tmp_path, name, rows):
+    (found,) = read(write_rows(tmp_path / name, rows), validation_share=1.0)
+    assert [(p["text"], p["is_selected"]) for p in found["passages"]] == [
+        ("ninety metres", True),
+        ("shallow", False),
+    ]
+
+
+def test_a_label_beside_a_positive_and_its_negative_is_of_the_pair(tmp_path):
+    """As margins are, from which rankers are distilled."""
+    rows = [{"query": "a", "positive": "b", "negative": "c", "label": 7.25}]
+    (found,) = read(write_rows(tmp_path / "a.json", rows), validation_share=1.0)
+    assert [p["is_selected"] for p in found["passages"]] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
+        (
+            {"query": "a", "positive": "b", "label": 0.7},
+            "label 0 (counted from 0) is 0.7, not 0, 1",
+        ),
+        ({"query": "a", "positive": ["b"], "labels": [1, 0]}, "2 labels but 1 texts; there must"),
+        ({"query": "a", "positive": "b", "neg_1": 4}, "neg_1 is 4, not a text or a list of texts"),
         ({"query": "a", "positive": 3}, "row 0 (counted from 0): positive is 3, not a text or a"),
         ({"positive": "b"}, "column 'query' is missing"),
         ({"query": "a", "positive": []}, "the query has no passages"),
