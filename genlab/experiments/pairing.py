@@ -220,12 +220,18 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
                 f"{name}: column {column} holds {kind}, which names no unit, group or cluster; "
                 "see rows: in claims.yaml"
             )
+    if n_without := frame[layout.unit].null_count():
+        row = frame[layout.unit].to_list().index(None) + 1
+        raise InputError(
+            f"{name}: row {row} has no {layout.unit} ({n_without} of {frame.height} have none), so "
+            "it cannot be paired; name its unit, or remove it"
+        )
     for column in measured:
         kind = frame.schema[column]
         if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
             raise InputError(
-                f"{name}: column {column} holds {kind}, not numbers, so it cannot be a metric; "
-                "see rows: in claims.yaml"
+                f"{name}: column {column} holds {kind}, not numbers{such_as(frame[column])}, so it "
+                "cannot be a metric; see rows: in claims.yaml"
             )
         infinite = frame.filter(pl.col(column).cast(pl.Float64).is_infinite())
         if infinite.height:
@@ -238,6 +244,14 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
     if twice.height:
         which = " and ".join(f"{column} {twice[column][0]}" for column in key)
         raise InputError(f"{name}: more than one row for {which}")
+
+
+def such_as(column: pl.Series) -> str:
+    """Say the first text of a column that is no number: 0,5 or NA."""
+    if column.dtype != pl.String:
+        return ""
+    odd = column.filter(column.is_not_null() & column.cast(pl.Float64, strict=False).is_null())
+    return f" (such as {odd[0][:40]!r})" if odd.len() else " (but numbers in quotes)"
 
 
 def count_asked(layout: Layout, pairings: Iterable[Pairing], metrics: Iterable[str]) -> int:

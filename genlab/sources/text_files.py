@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genlab.core.program import InputError
+from genlab.core.shapes import distinct_keys
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import OnBadRow, is_about_data, is_hidden, one_line, stop, text_lines
 
@@ -26,22 +27,12 @@ PARQUET_ROWS = 1_000  # turned into Python objects at a time
 MAX_DIGITS = 1_000
 
 
-def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; raise ValueError for a key met twice, of which one would get lost."""
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {shown(twice)} occurs twice in one object")
-    return values
-
-
 def integer_of(digits: str) -> int | float:
     """Return a JSON integer; one of thousands of digits is infinite, so that checks refuse it."""
     return int(digits) if len(digits) <= MAX_DIGITS else float(digits)
 
 
-JSON = json.JSONDecoder(object_pairs_hook=object_of, parse_int=integer_of)
+JSON = json.JSONDecoder(object_pairs_hook=distinct_keys, parse_int=integer_of)
 
 
 def line_rows(
@@ -60,7 +51,7 @@ def line_rows(
                     "object a line"
                 )
             )
-        except ValueError as error:  # see object_of
+        except ValueError as error:  # see distinct_keys
             on_bad_row(InputError(f"{place}: {error}; remove one"))
         else:
             yield place, row
