@@ -233,6 +233,57 @@ def test_tskv_escapes_are_undone_and_other_backslashes_stay(tmp_path):
     assert read(path)[0]["text"] == "a\\nb\tc=d\\e"
 
 
+@pytest.mark.parametrize(("n", "times", "is_bad"), [(2, 1, True), (400, 3, True), (400, 4, False)])
+def test_a_word_before_an_equals_sign_behind_a_raw_tab_is_no_column(tmp_path, n, times, is_bad):
+    """Of 400 rows 4 are one in a hundred: a column that few rows have."""
+    rows = [f"rating=5.\ttext=Вкусно {i}" for i in range(n)]
+    rows[:times] = [f"rating=4.\ttext=вижу\tцена=3 за {i}" for i in range(times)]
+    path = write(tmp_path / "a.tskv", "\n".join(rows))
+    if not is_bad:
+        assert len(read(path)) == n
+        return
+    message = rf"line 1: the key of 'цена=3 за 0' is in {times} of {n} rows; write a tab in a text"
+    with pytest.raises(InputError, match=message):
+        read(path)
+    found, counts = read(path, drop=True)
+    assert (len(found), counts) == (n - times, {"row": times})
+
+
+def test_a_column_of_the_users_may_be_in_one_row(tmp_path):
+    path = write(tmp_path / "a.tskv", "rating=5.\ttext=Да\tname_ru=Уют\nrating=5.\ttext=Да\n")
+    assert [row["organisation"] for row in read(path)] == ["Уют", ""]
+
+
+def test_blanks_are_none_of_an_id_and_whole_numbers_have_no_point(tmp_path):
+    columns = replace(COLUMNS, id_column="id")
+    rows = [ROWS[0] | {"id": " 7"}, ROWS[1] | {"id": 8.0}]
+    path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert [row["review_id"] for row in read(path, columns=columns)] == ["7", "8"]
+    write(path, "\n".join(json.dumps(ROWS[0] | {"id": each}) for each in ("7 ", 7)))
+    with pytest.raises(InputError, match="line 2: id '7' occurs twice"):
+        read(path, columns=columns)
+
+
+@pytest.mark.parametrize("word", ["nan", "None", "<NA>", "NULL"])
+def test_what_a_program_writes_for_nothing_is_no_name(tmp_path, word):
+    row = ROWS[0] | {"name_ru": word, "rubrics": word, "text": word}
+    (found,) = read(write(tmp_path / "a.jsonl", json.dumps(row)))
+    assert (found["organisation"], found["rubrics"], found["text"]) == ("", ["Место"], word)
+
+
+@pytest.mark.parametrize("listed", ["['Кафе', 'Бар']", '["Кафе", "Бар"]', " [] "])
+def test_rubrics_that_are_a_list_as_text_are_a_bad_row(tmp_path, listed):
+    path = write(tmp_path / "a.jsonl", json.dumps(ROWS[0] | {"rubrics": listed}))
+    with pytest.raises(InputError, match=r"line 1: rubrics is .*, a list as text; write its parts"):
+        read(path)
+
+
+@pytest.mark.parametrize("title", ["Отзывы за май\n", "Отзывы за май,,,,\n"])
+def test_a_title_above_the_header_is_what_is_named(tmp_path, title):
+    with pytest.raises(InputError, match=r"a.csv, line 1: columns .* \(there: 'Отзывы за май'"):
+        read(write(tmp_path / "a.csv", title + CSV), drop=True)
+
+
 def test_reviews_of_texts_and_ratings_alone_get_the_default_rubric(tmp_path):
     path = write(tmp_path / "a.jsonl", '{"id": 7, "stars": "4", "body": "Да"}')
     columns = replace(
