@@ -19,6 +19,7 @@ from genlab.passages.labelled_rows import (
     check_header,
     check_id,
     first_fields,
+    first_line,
     grouped_queries,
     is_labelled,
     is_relevant,
@@ -202,10 +203,11 @@ def check_layout(file: Path, kind: str, layout: CorpusFormat, start: str) -> Non
         check_header(file, start)
         columns = first_fields(start)
         known = "; ".join(f"{role}: {' or '.join(ROLES[role])}" for role in NEEDED)
-        found = f" (columns {', '.join(map(shown, columns))}; known are {known})"
+        found = f"columns {', '.join(map(shown, columns))}; known are {known}"
+        if len(columns) < 2:
+            found = f"its first line is {shown(first_line(start))}"
         raise InputError(
-            f"{file}: not recognised as any format{found * (len(columns) > 1)}; set corpus.format "
-            f"to {FORMATS_HELP}"
+            f"{file}: not recognised as any format ({found}); set corpus.format to {FORMATS_HELP}"
         )
     if layout not in (CorpusFormat.auto, *KINDS[kind][1]):
         raise InputError(

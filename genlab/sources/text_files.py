@@ -45,10 +45,12 @@ def line_rows(
         except RecursionError:
             on_bad_row(InputError(f"{place}: broken JSON: nested too deeply"))
         except json.JSONDecodeError as error:
+            # An object that goes on below, as programs for people's eyes write it.
+            goes_on = error.pos >= len(line.rstrip()) and line.lstrip().startswith(("{", "["))
             on_bad_row(
                 InputError(
                     f"{place}: broken JSON at column {error.colno}: {error.msg}; write one whole "
-                    "object a line"
+                    "object a line" + (", or a list of rows, not below a key" if goes_on else "")
                 )
             )
         except ValueError as error:  # see distinct_keys

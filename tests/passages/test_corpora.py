@@ -941,7 +941,11 @@ def test_a_bad_labelled_line_is_named_with_its_number(tmp_path, content, reason)
         ("train.json", b"[]", "there are no queries in it"),
         ("train.json", b"[ \n", "broken JSON at line 2, column 1"),
         ("train.json", b"nonsense", "broken JSON at line 1, column 1: [ expected"),
-        ("train.txt", b"nonsense", "not recognised as any format; set corpus.format to hub"),
+        (
+            "train.txt",
+            b"nonsense",
+            "not recognised as any format (its first line is 'nonsense'); set",
+        ),
         ("train.jsonl", b"nonsense", "line 1: broken JSON at column 1: Expecting value"),
         ("train.json", b'{\n "query_id": 1\n}', "line 1: broken JSON at column 2"),
         ("train.jsonl", lines_text(ROWS) + '{"query_id": 1,', "line 3: broken JSON at column 16"),
