@@ -436,6 +436,37 @@ def test_columns_of_a_table_that_differ_in_case_alone_are_refused(tmp_path):
         read(tmp_path)
 
 
+def test_two_columns_that_may_be_the_label_are_refused_as_they_may_disagree(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,sentiment,label\nfine,positive,0\npoor,negative,1\n")
+    with pytest.raises(InputError, match="line 2: columns 'sentiment' and 'label' may both be the"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("a.pdf", b"%PDF-1.4\nfine\n", "a PDF"),
+        ("a.txt", b"\x89PNG\r\n\x1a\n fine", "a picture"),
+        ("a.rtf", b"{\\rtf1\\ansi fine}", "an RTF document"),
+        ("a.pkl", b"\x80\x04K\x01.", "a Python pickle"),
+    ],
+)
+def test_what_is_no_text_in_a_folder_of_a_mood_is_named(tmp_path, name, content, what):
+    for mood in ("pos", "neg"):
+        (tmp_path / mood).mkdir()
+        (tmp_path / mood / "a.html").write_text(f"<html><body>{mood}</body></html>")
+    assert read(tmp_path)[0] == {"pos": True, "neg": False}  # a web page is a text with markup
+    (tmp_path / "pos" / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"pos/{name}: this is {what}.*, or remove it"):
+        read(tmp_path)
+    with zipfile.ZipFile(tmp_path / "pos/all.zip", "w") as archive:
+        archive.write(tmp_path / "pos" / name, f"pos/{name}")
+    (tmp_path / "pos" / name).unlink()
+    with pytest.raises(InputError, match=rf"all.zip, pos/{name}: this is {what}"):
+        read(tmp_path)
+
+
 def test_minus_one_beside_one_is_negative_and_what_is_taken_for_what_is_said(tmp_path, capsys):
     (tmp_path / "a.csv").write_text("text,label\na,-1\nb,1\nc,1.0\nd,\n")
     assert read(tmp_path) == ({"a": False, "b": True, "c": True}, {"no_label": 1})
