@@ -243,7 +243,10 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
     twice = frame.filter(frame.select(key).is_duplicated())
     if twice.height:
         which = " and ".join(f"{column} {twice[column][0]}" for column in key)
-        raise InputError(f"{name}: more than one row for {which}")
+        raise InputError(
+            f"{name}: more than one row for {which}; name what tells them apart under group, or "
+            "sample, of rows: in claims.yaml, or leave one"
+        )
 
 
 def such_as(column: pl.Series) -> str:

@@ -146,7 +146,8 @@ def grouped_queries(
 ) -> Iterator[PlacedQuery]:
     """Yield the rows' queries in order of their first rows.
 
-    The id is the table's own, or "<name>-<number>" with the query's number from 0.
+    Blanks alone make no other question. The id is the table's own, or "<name>-<number>" with the
+    query's number from 0.
     """
     queries: dict[tuple[str | None, str], PlacedQuery] = {}
     grades: Counter[int] = Counter()
@@ -158,7 +159,8 @@ def grouped_queries(
             raise InputError(f"{place}: label {shown(label)} is {NO_LABEL}{header}; correct it")
         grades[grade_of(label) or 0] += 1
         check_text(place, "sentence", sentence, max_text_bytes)
-        if (own_id, question) not in queries:
+        key = (own_id, " ".join(question.split()))
+        if key not in queries:
             check_text(place, "question", question, max_text_bytes, may_be_blank=False)
             query_id = (
                 f"{name}-{len(queries)}"
@@ -167,9 +169,9 @@ def grouped_queries(
             )
             query: dict[str, Any] = {"query_id": query_id, "query": question, "passages": []}
             query |= check_clusters(place, clusters, max_text_bytes)
-            queries[own_id, question] = (place, query)
+            queries[key] = (place, query)
         passage = {"text": sentence, "is_selected": is_selected}
-        queries[own_id, question][1]["passages"].append(passage)
+        queries[key][1]["passages"].append(passage)
     tell_grades(name, grades)
     yield from queries.values()
 

@@ -204,6 +204,14 @@ def test_blanks_around_an_id_are_none_of_it_and_zeros_in_front_are(tmp_path, sep
     assert texts == {"007": ["a", "b"], "7": ["c"], "a b": ["d"]}
 
 
+def test_blanks_around_and_within_a_question_make_no_other_query(tmp_path):
+    """As spreadsheets leave them; the first row's question is the query's."""
+    rows = "how  deep,a,1\nhow deep ,b,0\n how\u00a0deep,c,0\n"
+    (row,) = read(write(tmp_path / "a.csv", f"query,passage,label\n{rows}"), validation_share=1.0)
+    assert row["query"] == "how  deep"
+    assert [passage["text"] for passage in row["passages"]] == ["a", "b", "c"]
+
+
 def test_lines_with_one_question_are_one_query_wherever_they_stand(tmp_path):
     folder = tmp_path / "qa"
     write(folder / "QA-train.txt", "a ?\tone\t0\na ?\ttwo\t1\n\nb ?\tthree\t0\r\na ?\tfour\t0\n")
