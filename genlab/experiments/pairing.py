@@ -206,6 +206,8 @@ def check_documents(
 
 def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name: str) -> None:
     """Raise InputError if a column is missing or no finite number, or a unit twice in a group."""
+    if frame.is_empty():
+        raise InputError(f"{name}: it has no rows, so nothing can be compared")
     key = [name for name in (layout.unit, *layout.columns_of_group(), layout.sample) if name]
     measured = [layout.metrics[metric].column for metric in metrics]
     for column in [*key, *([layout.cluster] if layout.cluster else []), *measured]:

@@ -16,8 +16,22 @@ import polars as pl
 from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
 
-SUFFIXES = (".parquet", ".csv", ".tsv", ".json", ".jsonl")
+SUFFIXES = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 DELIMITERS = ",;\t|"
+
+
+def may_hold_rows(run: str) -> bool:
+    """Tell whether a name is that of a table of rows, by its ending.
+
+    Raises InputError for a file of another ending, which would be taken for a revision.
+    """
+    if Path(run).suffix.lower() in SUFFIXES:
+        return True
+    if Path(run).suffix and Path(run).is_file():
+        raise InputError(
+            f"{run}: not a table of rows by its name; they end in {', '.join(SUFFIXES)}"
+        )
+    return False
 
 
 def parse_rows(path: Path, content: bytes, columns: Iterable[str], where: str) -> pl.DataFrame:
@@ -27,11 +41,11 @@ def parse_rows(path: Path, content: bytes, columns: Iterable[str], where: str) -
     where: whose file it is, for messages.
     """
     named = f"{path} of {where}" if where else str(path)
-    match path.suffix:
+    match suffix := path.suffix.lower():
         case ".csv" | ".tsv":
-            return parse_separated(content, path.suffix == ".tsv", named)
-        case ".json" | ".jsonl":
-            return parse_objects(content, path.suffix == ".jsonl", list(columns), named)
+            return parse_separated(content, suffix == ".tsv", named)
+        case ".json" | ".jsonl" | ".ndjson":
+            return parse_objects(content, suffix != ".json", list(columns), named)
         case _:
             try:
                 found = pl.read_parquet(io.BytesIO(content))

@@ -73,6 +73,25 @@ def test_a_csv_is_read_whatever_separates_and_ends_its_lines(content):
     assert rows.rows() == [("x", 1)]
 
 
+@pytest.mark.parametrize("name", ["a.CSV", "a.ndjson", "a.JSONL"])
+def test_an_ending_is_known_in_capitals_and_by_its_other_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    head = "rows: {path: a.csv, unit: id, metrics: {m: {column: m, better: lower}}}"
+    Path("eval.yaml").write_text(head)
+    entries = [{"id": i, "m": i} for i in range(4)]
+    Path(name).write_text("id,m\n0,0\n1,1\n" if "CSV" in name else lines(entries).decode())
+    result = CliRunner().invoke(app, [name, name, "--layout=eval.yaml"], catch_exceptions=False)
+    assert result.exit_code == 0 and "pairs by id; none unpaired" in result.output
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.txt", "a.xlsx"])
+def test_a_file_of_another_ending_is_no_revision(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("id,m\n1,2\n")
+    with pytest.raises(InputError, match=f"^{name}: not a table of rows by its name; they end in"):
+        CliRunner().invoke(app, [name, name], catch_exceptions=False)
+
+
 def test_ids_with_zeros_in_front_stay_texts_and_other_numbers_are_numbers():
     rows = parse_rows(Path("a.csv"), b"id,other,m,n\n007,70,0,0.5\n7,80,3,00.25\n", (), "")
     assert rows.rows() == [("007", 70, 0, 0.5), ("7", 80, 3, 0.25)]
@@ -94,6 +113,7 @@ def test_an_id_with_zeros_is_not_paired_with_one_without(tmp_path, monkeypatch):
     [
         ('a,"0,5"\nb,1\n', r"column m holds String, not numbers \(such as '0,5'\)"),
         ("a,1\nb,NA\n", r"column m holds String, not numbers \(such as 'NA'\)"),
+        ("", r"a.csv: it has no rows, so nothing can be compared"),
         ("a,1\n,2\n", r"row 2 has no id \(1 of 2 have none\), so it cannot be paired"),
     ],
 )
