@@ -24,6 +24,7 @@ from genlab.passages.labelled_rows import (
     check_id,
     grade_of,
     tell_grades,
+    tell_once,
 )
 from genlab.sources.csv_text import tsv_rows
 from genlab.sources.decoding import Encoding
@@ -295,10 +296,22 @@ def read_run(file: Path, encoding: Encoding) -> dict[str, dict[str, str]]:
         score = fields[4] if len(fields) == 6 else "0"
         order = number_in(place, "place", at), -number_in(place, "score", score)
         ranked.setdefault(fields[0], []).append((*order, passage, place))
+    n_other = sum(map(is_ordered_otherwise, ranked.values()))
+    if n_other:
+        tell_once(
+            f"{file}: for {n_other} of {len(ranked)} queries the places are not in the order of "
+            "the scores; the places are taken (trec_eval takes the scores)"
+        )
     return {
         query: {passage: place for *_, passage, place in sorted(rows, key=lambda row: row[:2])}
         for query, rows in ranked.items()
     }
+
+
+def is_ordered_otherwise(rows: list[tuple[float, float, str, str]]) -> bool:
+    """Tell whether a query's rows (place, -score, ...) by their places are not by their scores."""
+    scores = [minus_score for _, minus_score, *_ in sorted(rows, key=lambda row: row[:2])]
+    return scores != sorted(scores)
 
 
 def number_in(place: str, name: str, text: str) -> float:

@@ -145,6 +145,17 @@ def test_where_a_runs_places_are_equal_its_scores_decide(trec):
     assert shown(rows)["10"] == [("text 4", True), ("text 0", False), ("text 3", False)]
 
 
+def test_places_that_contradict_the_scores_are_told(trec, capsys):
+    assert len(read(trec, validation_share=1.0)) == 2
+    assert "order of the scores" not in capsys.readouterr().err
+    scored = [(10, 2, 1, 0.5), (10, 3, 2, 9), (20, 1, 1, 1), (20, 5, 2, 1)]
+    write(trec / "run.txt", "".join(f"{q} Q0 {p} {at} {score} me\n" for q, p, at, score in scored))
+    rows = read(trec, validation_share=1.0)
+    assert shown(rows)["10"] == [("text 4", True), ("text 2", False), ("text 3", False)]
+    said = "run.txt: for 1 of 2 queries the places are not in the order of the scores; the places"
+    assert capsys.readouterr().err.count(said) == 1
+
+
 def test_judged_queries_that_a_run_lacks_are_counted(trec, capsys):
     write(trec / "qrels.txt", "10 0 4 1\n20 0 1 3\n40 0 1 1\n")
     assert len(read(trec, validation_share=1.0)) == 2
