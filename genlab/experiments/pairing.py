@@ -228,6 +228,11 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
             f"{name}: row {row} has no {layout.unit} ({n_without} of {frame.height} have none), so "
             "it cannot be paired; name its unit, or remove it"
         )
+    if frame.schema[layout.unit].is_float() and (frame[layout.unit].abs() >= 2**53).any():
+        raise InputError(
+            f"{name}: {layout.unit} holds numbers with a point of 2**53 and more, which have lost "
+            "their last digits, so units may be mixed up; write them as text"
+        )
     for column in measured:
         kind = frame.schema[column]
         if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):

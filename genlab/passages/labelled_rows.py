@@ -25,6 +25,7 @@ from genlab.sources.text_files import (
     data_stem,
     refuse_missing,
     shown,
+    whole_number,
 )
 
 # Where a query was found ("train.jsonl, line 3"), and QUERY_SCHEMA's columns without `split`.
@@ -235,8 +236,7 @@ def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[Labell
 
 def check_id(place: str, value: Any, max_text_bytes: int) -> str:
     """Return a query_id as text; whole numbers are written without a point."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    value = whole_number(place, "query_id", value)
     if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
         raise InputError(f"{place}: query_id is {shown(value)}, not text or a whole number")
     check_text(place, "query_id", str(value), max_text_bytes)
@@ -247,9 +247,7 @@ def check_clusters(place: str, row: dict, max_text_bytes: int) -> dict[str, str 
     """Return a row's entity and topic, text or whole numbers; null where it says nothing."""
     found: dict[str, str | None] = dict.fromkeys(CLUSTERS)
     for name in CLUSTERS:
-        value = row.get(name)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)  # as in check_id
+        value = whole_number(place, name, row.get(name))
         if value is None or value == "" or value != value:
             continue
         if isinstance(value, bool) or not isinstance(value, int | str):

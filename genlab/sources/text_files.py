@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PARQUET_ROWS = 1_000  # turned into Python objects at a time
 # An integer of more digits is none that anybody counts with; Python refuses to read 4,301.
 MAX_DIGITS = 1_000
+MAX_EXACT = 2**53  # from here on not every whole number is a float
 
 
 def integer_of(digits: str) -> int | float:
@@ -129,6 +130,22 @@ def check_text(
             f"{place}: {name} has {n_bytes} bytes, at most {max_text_bytes} are allowed; shorten "
             "it, or raise max_text_bytes where params.yaml has it"
         )
+
+
+def whole_number(place: str, name: str, value: Any) -> Any:
+    """Return a number with a point that is whole as an integer, anything else as it is.
+
+    pandas writes ids so where one is missing. Raises InputError for one so large that its last
+    digits are lost.
+    """
+    if not isinstance(value, float) or not value.is_integer():
+        return value
+    if abs(value) >= MAX_EXACT:
+        raise InputError(
+            f"{place}: {name} is {value}, a number with a point that has lost its last digits; "
+            "write it as text"
+        )
+    return int(value)
 
 
 # Given a table's place in messages and its columns, those to read; raises InputError without them.

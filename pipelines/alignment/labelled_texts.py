@@ -123,10 +123,11 @@ def take_texts(
     """Return {is positive: [(id, text)]}, each text once and plain; count the others by reason.
 
     A text of more than max_words is cut to its first whole sentences, so that the policy can learn
-    where texts end.
+    where texts end. One that is there with both labels has none that counts.
     """
     by_mood: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
-    seen: set[str] = set()
+    seen: dict[str, bool] = {}
+    both: set[str] = set()
     rules = reading.rules
     while batch := list(islice(found, BATCH_ROWS)):
         texts = clean_texts(pl.Series("text", [text for _, text, _ in batch]), rules)
@@ -136,13 +137,16 @@ def take_texts(
             if is_positive is None:
                 reason = "no_label"
             elif reason is None and text in seen:
-                reason = "duplicate"
+                reason = "duplicate" if seen[text] == is_positive else "both_labels"
+                both |= {text} if reason == "both_labels" else set()
             if reason or is_positive is None:
                 dropped[reason] += 1
                 continue
-            seen.add(text)
+            seen[text] = is_positive
             by_mood[is_positive].append((text_id, text))
-    return by_mood
+    if both:
+        dropped["both_labels"] += len(both)  # those that came first
+    return {mood: [row for row in rows if row[1] not in both] for mood, rows in by_mood.items()}
 
 
 def drawn(

@@ -23,7 +23,7 @@ from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import with_files
 from genlab.sources.source import Origin, Source
-from genlab.sources.text_files import all_of, check_text, shown
+from genlab.sources.text_files import all_of, check_text, shown, whole_number
 from pipelines.reviews import mini_reviews
 from pipelines.reviews.review_layouts import (
     EXTENSIONS,
@@ -153,8 +153,10 @@ def check_row(place: str, row: Any, columns: Columns, new_id: str) -> dict[str, 
         fields = f" ({in_csv.format(len(row))})" if isinstance(row, list) else ""
         raise BadRow("row", f"{place}: {shown(row)} where an object belongs{fields}")
     review_id = new_id if columns.id_column == NONE else row.get(columns.id_column)
-    if isinstance(review_id, float) and review_id.is_integer():
-        review_id = int(review_id)
+    try:
+        review_id = whole_number(place, columns.id_column, review_id)
+    except InputError as error:
+        raise BadRow("id", str(error)) from None
     review_id = review_id.strip() if isinstance(review_id, str) else review_id
     if isinstance(review_id, bool) or not isinstance(review_id, int | str) or review_id == "":
         raise BadRow("id", f"{place}: {columns.id_column} is {shown(review_id)}, not an id")

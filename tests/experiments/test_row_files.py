@@ -113,6 +113,7 @@ def test_an_id_with_zeros_is_not_paired_with_one_without(tmp_path, monkeypatch):
     [
         ('a,"0,5"\nb,1\n', r"column m holds String, not numbers \(such as '0,5'\)"),
         ("a,1\nb,NA\n", r"column m holds String, not numbers \(such as 'NA'\)"),
+        ("1.2e18,1\n1.3e18,2\n", r"a.csv: id holds numbers with a point of 2\*\*53 and more"),
         ("", r"a.csv: it has no rows, so nothing can be compared"),
         ("a,1\n,2\n", r"row 2 has no id \(1 of 2 have none\), so it cannot be paired"),
     ],

@@ -847,6 +847,7 @@ BAD_ROWS = [
     (hub_row(1, query_id=True), "query_id is True, not text"),
     (hub_row(1, query_id=1.5), "query_id is 1.5, not text"),
     (hub_row(1, query_id=float("inf")), "query_id is inf, not text"),
+    (hub_row(1, query_id=1.2e18), "query_id is 1.2e+18, a number with a point that has lost"),
     (hub_row(1, query_id=[]), "query_id is a list, not text"),
     (hub_row(1, query_id=""), "query_id is '', not text"),
     (hub_row(1, query=""), "query is empty"),

@@ -201,6 +201,14 @@ def test_texts_in_are_texts_out_and_dropped(tmp_path):
     }
 
 
+def test_a_text_with_both_labels_counts_for_neither(tmp_path):
+    (tmp_path / "x.pos").write_text("one\nboth\nboth\ntwo")
+    (tmp_path / "x.neg").write_text("three\nboth\nboth")
+    texts, dropped = read(tmp_path)
+    assert texts == {"one": True, "two": True, "three": False}
+    assert dropped == {"both_labels": 3, "duplicate": 1}
+
+
 @pytest.mark.parametrize("content", [{}, {"pos/a.txt": "good"}])
 def test_texts_of_one_mood_or_none_are_refused(tmp_path, content):
     for name, text in content.items():

@@ -327,6 +327,14 @@ def test_a_bad_row_stops_with_file_row_and_reason_or_is_dropped_and_counted(
     assert f"left out: {path}, {message}" in capsys.readouterr().err
 
 
+def test_an_id_that_has_lost_its_last_digits_is_a_bad_row(tmp_path):
+    path = write(tmp_path / "a.jsonl", json.dumps(ROWS[0] | {"id": 1.2e18}))
+    with pytest.raises(
+        InputError, match=r"line 1: id is 1\.2e\+18, a number with a point that has"
+    ):
+        read(path, columns=replace(COLUMNS, id_column="id"))
+
+
 def test_an_id_met_twice_is_a_bad_row(tmp_path):
     path = write(tmp_path / "a.jsonl", "\n".join([json.dumps(ROWS[0] | {"id": 1})] * 2))
     with pytest.raises(InputError, match="line 2: id '1' occurs twice"):
