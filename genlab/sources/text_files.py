@@ -73,12 +73,16 @@ def shown(value: Any) -> str:
 
 
 def check_columns(place: str, there: Iterable[str], needed: Iterable[str]) -> None:
-    """Raise InputError naming all of `needed` that are not there."""
-    there = list(there)
-    refuse_missing(place, there, [column for column in needed if column not in there])
+    """Raise InputError naming all of `needed` that are not there, of a row or of its columns."""
+    row = there if isinstance(there, dict) else dict.fromkeys(there)
+    needed = list(needed)
+    missing = [column for column in needed if column not in row]
+    refuse_missing(place, row, missing, hint_at_rows(row) if missing == needed else "")
 
 
-def refuse_missing(place: str, there: Iterable[str], columns: Iterable[str]) -> None:
+def refuse_missing(
+    place: str, there: Iterable[str], columns: Iterable[str], hint: str = ""
+) -> None:
     """Raise InputError naming these columns, if any, as missing among what is there."""
     there, missing = list(there), [repr(column) for column in columns]
     if missing:
@@ -86,8 +90,16 @@ def refuse_missing(place: str, there: Iterable[str], columns: Iterable[str]) -> 
         are, add = ("is", "it") if len(missing) == 1 else ("are", "them")
         raise InputError(
             f"{place}: column{'s' * (are == 'are')} {' and '.join(missing)} {are} missing (there: "
-            f"{has}); add {add}"
+            f"{has}); add {add}{hint}"
         )
+
+
+def hint_at_rows(row: dict) -> str:
+    """Say that a row seems to hold all others under a key, as of {"data": [{...}, {...}]}."""
+    for name, value in row.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            return f", or give the list under {shown(name)} alone, if the rows are in it"
+    return ""
 
 
 def check_distinct(place: str, names: Iterable[str]) -> None:
@@ -219,14 +231,28 @@ def plain_number(value: Decimal | None) -> int | float | None:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-def dataset_rows(name: str, rows: "Dataset", choose: ChooseColumns) -> Iterator[tuple[str, Any]]:
-    """Yield the chosen columns of one split of a Hub dataset as `parquet_rows` does."""
+def dataset_rows(
+    name: str, rows: "Dataset", choose: ChooseColumns, *, by_name: bool = False
+) -> Iterator[tuple[str, Any]]:
+    """Yield the chosen columns of one split of a Hub dataset as `parquet_rows` does.
+
+    by_name: class labels come as their names. Numbered from 0, "5 stars" is 4.
+    """
     read = list(choose(name, rows.column_names))
+    named = {column: class_names(rows, column) for column in read} if by_name else {}
     number = 0
     for table in rows.select_columns(read).with_format("arrow").iter(PARQUET_ROWS):
         for row in python_rows(table, f"{name}, row {number} (counted from 0)"):
+            for column, names in named.items():
+                if names and row[column] is not None and 0 <= row[column] < len(names):
+                    row[column] = names[row[column]]
             yield f"{name}, row {number} (counted from 0)", row
             number += 1
+
+
+def class_names(rows: "Dataset", column: str) -> list[str]:
+    """Return the names of a column's class labels, in the order of their numbers; [] if none."""
+    return list(getattr(rows.features[column], "names", None) or [])
 
 
 PACKED_ENDING = re.compile(r"\.(?:gz|zst)$", re.IGNORECASE)

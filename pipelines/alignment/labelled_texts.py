@@ -22,9 +22,11 @@ from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS, read_batches
 from genlab.sources.decoding import Encoding
 from genlab.sources.hub import load_dataset
+from genlab.sources.text_files import class_names
 from genlab.text.rules import TextRules, clean_texts, plain_text
 from pipelines.alignment import mini_films
 from pipelines.alignment.found_texts import (
+    LABELS,
     MINUS_ONES,
     FoundText,
     find_texts,
@@ -181,6 +183,7 @@ def read_hub_texts(
 ) -> Iterator[pl.DataFrame]:
     """Yield the labelled texts of a Hub data set with columns text and label (0 negative, 1).
 
+    Where the data set says which of its classes is positive, in words, that counts.
     Raises InputError for a label that is neither, nor -1 for none.
     """
     check_n_texts(reading.n_texts)
@@ -197,8 +200,15 @@ def read_hub_texts(
         raise InputError(
             f"corpus.hub_id={hub_id}: it has no column {' and '.join(sorted(missing))}"
         )
+    names = dict(enumerate(class_names(rows, "label")))
+    if not all(name.isalpha() and word_of(name) in LABELS for name in names.values()):
+        names = {}  # numbers, or other classes: the label's own number counts
     found = (
-        (f"hub-{number:06}", row["text"] or "", hub_label(f"{hub_id}, row {number}", row["label"]))
+        (
+            f"hub-{number:06}",
+            row["text"] or "",
+            hub_label(f"{hub_id}, row {number}", names.get(row["label"], row["label"])),
+        )
         for number, row in enumerate(rows)
     )
     by_mood = take_texts(found, reading, dropped)

@@ -112,7 +112,7 @@ def check_column_names(place: str, there: Iterable[str], needed: Iterable[str]) 
     try:
         check_columns(place, there, needed)
     except InputError as error:
-        message = str(error).replace("; add it", "")
+        message = str(error).replace("; add it", "").replace("; add them", "")
         raise InputError(
             f"{message}; name the columns in corpus.text_column, rating_column, ... (none: without)"
         ) from None

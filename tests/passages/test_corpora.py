@@ -658,6 +658,14 @@ def test_from_1_on_a_graded_label_is_relevant(tmp_path, name):
     assert [passage["is_selected"] for passage in row["passages"]] == [False, True]
 
 
+def test_rows_under_a_key_are_told_where_they_seem_to_be(tmp_path):
+    """As datasets' field=, SQuAD and pandas' orient=table have them."""
+    path = write(tmp_path / "a.json", json.dumps({"version": "1", "data": [hub_row(0)]}))
+    told = error_of(path)
+    assert "columns 'query' and 'passages' are missing (there: 'version', 'data')" in told
+    assert told.endswith("add them, or give the list under 'data' alone, if the rows are in it")
+
+
 def test_columns_that_are_not_known_are_told_beside_those_that_are(tmp_path):
     told = error_of(write(tmp_path / "a.txt", "query,passage,goodness\na,b,1\n"))
     assert "(columns 'query', 'passage', 'goodness'; known are query: query or question; " in told

@@ -538,6 +538,23 @@ def test_a_data_set_of_texts_and_labels_is_read_and_its_breaks_are_lines(tmp_pat
     assert dropped == {"no_label": 1, "beyond_n_texts": 0}
 
 
+@pytest.mark.parametrize(
+    ("names", "first_is_positive"),
+    [(["positive", "negative"], True), (["neg", "pos"], False), (["1", "2"], False)],
+)
+def test_the_names_of_a_data_sets_classes_tell_which_is_positive(
+    tmp_path, names, first_is_positive
+):
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    features = Features({"text": Value("string"), "label": ClassLabel(names=names)})
+    rows = {"text": ["first.", "second."], "label": [0, 1]}
+    Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "train.parquet")
+    frames = labelled_texts.read_hub_texts(str(tmp_path), "main", NINE_WORDS, Counter())
+    found = dict(pl.concat(frames).select("text", "is_positive").rows())
+    assert found == {"first.": first_is_positive, "second.": not first_is_positive}
+
+
 def test_a_label_of_the_hub_beyond_0_and_1_is_refused_by_its_row(tmp_path):
     rows = {"text": ["Good.", "Bad.", "Fair."], "label": [1, 0, 2]}
     pl.DataFrame(rows).write_parquet(tmp_path / "train.parquet")

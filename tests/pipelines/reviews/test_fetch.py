@@ -356,6 +356,11 @@ def test_an_id_met_twice_is_a_bad_row(tmp_path):
         ),
         ("a.csv", CSV + '5,"', "line 5: broken CSV .* one that opens there is not closed"),
         ("a.jsonl", '{"text": ', "line 1: broken JSON"),
+        (
+            "a.json",
+            '{"data": [{"rating": 5, "text": "a"}]}',
+            "there: 'data'.*, or give the list under 'data' alone, if the rows are in it; name the",
+        ),
         ("a.jsonl", "  \n", "the file is empty"),
         ("a.parquet", b"PAR1 and no more", "not a whole Parquet file"),
         ("a.zip", b"PK\x03\x04", "a.zip: not a zip archive that can be read"),
@@ -532,6 +537,37 @@ def test_a_hub_dataset_gives_its_train_rows(tmp_path, monkeypatch):
     rows = pl.concat(frames).to_dicts()
     expected = [row | {"review_id": f"hub-{n}"} for n, row in enumerate(EXPECTED)]
     assert rows == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["1", "2", "3", "4", "5"], None),
+        (["1 star", "2 stars"], "rating is '2 stars', not a whole"),
+    ],
+)
+def test_ratings_that_are_classes_of_the_hub_count_by_their_names(
+    tmp_path, monkeypatch, names, message
+):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    label = datasets.ClassLabel(names=names)
+    features = datasets.Features({"text": datasets.Value("string"), "rating": label})
+    rows = {"text": ["Да", "Нет"], "rating": [1, 0]}
+    (tmp_path / "hub").mkdir()
+    table = datasets.Dataset.from_dict(rows, features=features)
+    table.to_parquet(tmp_path / "hub/train.parquet")
+    columns = replace(
+        COLUMNS, organisation_column="none", address_column="none", rubrics_column="none"
+    )
+    where = (str(tmp_path / "hub"), "main", ALL, columns, BadRows(False))
+    if message:
+        with pytest.raises(InputError, match=rf"row 0 \(counted from 0\): {message}"):
+            pl.concat(review_files.read_hub_reviews(*where)[0])
+    else:
+        found = pl.concat(review_files.read_hub_reviews(*where)[0])
+        assert found["rating"].to_list() == [2, 1]
 
 
 def test_without_a_network_the_hub_is_one_clear_error(monkeypatch):
