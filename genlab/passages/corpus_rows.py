@@ -15,12 +15,14 @@ from genlab.passages.labelled_rows import (
     NO_LABEL,
     ROLES,
     PlacedQuery,
+    check_classes,
     check_clusters,
     check_header,
     check_id,
     first_fields,
     first_line,
     grouped_queries,
+    header_columns,
     is_labelled,
     is_relevant,
     labelled_objects,
@@ -34,10 +36,12 @@ from genlab.sources.text_files import (
     check_columns,
     check_distinct,
     check_text,
+    class_names,
     data_extension,
     data_stem,
     dataset_rows,
     line_rows,
+    parquet_classes,
     parquet_rows,
     refuse_missing,
     shown,
@@ -101,6 +105,8 @@ def read_queries(
     if kind == "labelled":
         yield from labelled_queries(file, start, max_text_bytes, encoding)
         return
+    if is_parquet:
+        check_label_classes(str(file), parquet_classes(file))
     readers: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
         "parquet": partial(parquet_rows, choose=corpus_columns),
         "array": partial(array_rows, encoding=encoding),
@@ -273,10 +279,24 @@ def names_of_roles(names: Collection[str]) -> dict[str, str]:
     }
 
 
+def check_label_classes(place: str, names: dict[str, list[str]]) -> None:
+    """Check the classes that a table's label has, given {column: its classes' names, [] if none}.
+
+    Raises InputError as `check_classes`; a table that does not label passages may have any.
+    """
+    if is_of_passages(names):
+        label = list(names)[header_columns(names)["label"]]
+        if names[label]:
+            check_classes(place, label, names[label])
+
+
 def hub_queries(
     asked: str, split: str, rows: "Dataset", max_text_bytes: int
 ) -> Iterator[PlacedQuery]:
     """Yield the checked queries of one split of a Hub dataset with their places."""
+    check_label_classes(
+        f"{asked}, {split}", {name: class_names(rows, name) for name in rows.column_names}
+    )
     placed = dataset_rows(f"{asked}, {split}", rows, corpus_columns)
     yield from checked_queries(placed, split, CorpusFormat.auto, max_text_bytes)
 

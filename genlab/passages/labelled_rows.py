@@ -8,7 +8,7 @@ wherever they stand in the file. A label is a whole number: from 1 on a passage 
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,10 @@ LEAST_RELEVANT = 1  # of graded labels, as of BEIR's and TREC's: 1, 2, 3
 NO_LABEL = f"not 0, {LEAST_RELEVANT} or a higher grade"
 
 
+# Classes that say no and yes, in small letters.
+NO_WORDS = ("no", "false", "neg", "negative", "irrelevant", "not relevant", "nonrelevant")
+YES_WORDS = ("yes", "true", "pos", "positive", "relevant")
+
 # The place of a row, its own id or None, question, sentence, label and CLUSTERS.
 LabelledRow = tuple[str, str | None, str, str, str, dict[str, Any]]
 
@@ -69,6 +73,22 @@ def is_relevant(label: Any) -> bool | None:
     """Return whether a label makes a passage relevant; None for what is no label."""
     grade = grade_of(label)
     return None if grade is None or grade < 0 else grade >= LEAST_RELEVANT
+
+
+def check_classes(place: str, column: str, names: Sequence[str]) -> None:
+    """Raise InputError for named classes of which 1 is not surely the relevant one.
+
+    Of QNLI's labels, entailment and not_entailment, 0 is. names: in the order of their numbers.
+    """
+    words = [" ".join(re.findall(r"[a-z0-9]+", name.lower())) for name in names]
+    is_numbers = words == [str(number) for number in range(len(words))]
+    is_no_and_yes = len(words) == 2 and words[0] in NO_WORDS and words[1] in YES_WORDS
+    if not is_numbers and not is_no_and_yes:
+        said = ", ".join(f"{number} {shown(name)}" for number, name in enumerate(names[:10]))
+        raise InputError(
+            f"{place}: the classes of {column} are {said}; nobody can tell that 1 is relevant, so "
+            "write it as numbers, 1 for a passage that answers"
+        )
 
 
 def tell_grades(name: str, counts: Counter[int]) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -177,9 +177,15 @@ def all_of(
     return choose
 
 
-def parquet_rows(file: Path, choose: ChooseColumns) -> Iterator[tuple[str, Any]]:
-    """Yield the chosen columns of a Parquet file's rows with their places; rows count from 0."""
+def parquet_rows(
+    file: Path, choose: ChooseColumns, *, by_name: bool = False
+) -> Iterator[tuple[str, Any]]:
+    """Yield the chosen columns of a Parquet file's rows with their places; rows count from 0.
+
+    by_name: class labels come as their names, as in `dataset_rows`.
+    """
     number = 0
+    classes = parquet_classes(file) if by_name else {}
     try:
         with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/core/tables.py
             there = table.schema_arrow.names
@@ -189,9 +195,10 @@ def parquet_rows(file: Path, choose: ChooseColumns) -> Iterator[tuple[str, Any]]
                     f"{file}: the column {shown(twice[0])} is there {there.count(twice[0])} times; "
                     "remove or rename all but one"
                 )
+            named = {column: classes[column] for column in read if column in classes}
             for batch in table.iter_batches(PARQUET_ROWS, columns=read):
                 for row in python_rows(batch, f"{file}, row {number} (counted from 0)"):
-                    yield f"{file}, row {number} (counted from 0)", row
+                    yield f"{file}, row {number} (counted from 0)", with_class_names(row, named)
                     number += 1
     except UnicodeDecodeError as error:
         raise InputError(
@@ -202,6 +209,29 @@ def parquet_rows(file: Path, choose: ChooseColumns) -> Iterator[tuple[str, Any]]
         raise InputError(
             f"{file}: not a whole Parquet file ({one_line(error)}); get it again"
         ) from None
+
+
+def parquet_classes(file: Path) -> dict[str, list[str]]:
+    """Return {column: names of its classes, [] if none} of a Parquet file.
+
+    datasets writes them into the file. One that is not whole has none; `parquet_rows` tells of it.
+    """
+    try:
+        schema = pq.read_schema(file)
+        said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    except (pa.ArrowException, OSError, ValueError, RecursionError):
+        return {}
+    for key in ("info", "features"):
+        said = said.get(key) if isinstance(said, dict) else None
+    features = said if isinstance(said, dict) else {}
+    of_column = {name: features.get(name) for name in schema.names}
+    named = {name: each.get("names") for name, each in of_column.items() if isinstance(each, dict)}
+    return {name: names if is_texts(names := named.get(name)) else [] for name in schema.names}
+
+
+def is_texts(value: Any) -> TypeGuard[list[str]]:
+    """Tell whether a value is a list of texts."""
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def python_rows(batch: pa.RecordBatch | pa.Table, place: str) -> list[dict]:
@@ -243,11 +273,16 @@ def dataset_rows(
     number = 0
     for table in rows.select_columns(read).with_format("arrow").iter(PARQUET_ROWS):
         for row in python_rows(table, f"{name}, row {number} (counted from 0)"):
-            for column, names in named.items():
-                if names and row[column] is not None and 0 <= row[column] < len(names):
-                    row[column] = names[row[column]]
-            yield f"{name}, row {number} (counted from 0)", row
+            yield f"{name}, row {number} (counted from 0)", with_class_names(row, named)
             number += 1
+
+
+def with_class_names(row: dict, classes: dict[str, list[str]]) -> dict:
+    """Return a row with the names of its classes in place of their numbers, which may be -1."""
+    for column, names in classes.items():
+        if names and isinstance(row[column], int) and 0 <= row[column] < len(names):
+            row[column] = names[row[column]]
+    return row
 
 
 def class_names(rows: "Dataset", column: str) -> list[str]:

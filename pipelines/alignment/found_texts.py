@@ -48,6 +48,7 @@ from genlab.sources.text_files import (
     check_text,
     data_extension,
     line_rows,
+    parquet_classes,
     parquet_rows,
     shown,
     some_of,
@@ -207,7 +208,7 @@ def table_rows(file: Path, encoding: Encoding, is_alone: bool) -> Iterator[tuple
         return None
     is_parquet, start = recognise_start(file, "texts and labels", encoding)
     if is_parquet:
-        return parquet_rows(file, text_and_label)
+        return labelled_parquet(file)
     if start.startswith("["):
         return array_rows(file, encoding)
     if start.startswith("{"):
@@ -227,6 +228,21 @@ def table_rows(file: Path, encoding: Encoding, is_alone: bool) -> Iterator[tuple
         "text and label, lines of a label (pos, neg, 1 or 0) and a text, JSON Lines with both, or "
         "folders pos and neg"
     )
+
+
+def labelled_parquet(file: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the rows of a Parquet file, its labels by the names of their classes if it has some."""
+    classes = parquet_classes(file)
+    for place, row in parquet_rows(file, text_and_label):
+        for column, label in row.items():
+            row[column] = named_label(label, classes.get(column, []))
+        yield place, row
+
+
+def named_label(label: Any, names: Sequence[str]) -> Any:
+    """Return the name of a label's class if all classes say pos or neg in words, else the label."""
+    are_words = all(name.isalpha() and word_of(name) in LABELS for name in names)
+    return names[label] if are_words and label in range(len(names)) else label
 
 
 def delimiter_of_quoted_lines(file: Path, encoding: Encoding) -> str | None:

@@ -26,11 +26,11 @@ from genlab.sources.text_files import class_names
 from genlab.text.rules import TextRules, clean_texts, plain_text
 from pipelines.alignment import mini_films
 from pipelines.alignment.found_texts import (
-    LABELS,
     MINUS_ONES,
     FoundText,
     find_texts,
     label_of,
+    named_label,
     word_of,
 )
 from pipelines.alignment.schemas import TEXT_SCHEMA, divide, frames_of
@@ -200,14 +200,12 @@ def read_hub_texts(
         raise InputError(
             f"corpus.hub_id={hub_id}: it has no column {' and '.join(sorted(missing))}"
         )
-    names = dict(enumerate(class_names(rows, "label")))
-    if not all(name.isalpha() and word_of(name) in LABELS for name in names.values()):
-        names = {}  # numbers, or other classes: the label's own number counts
+    names = class_names(rows, "label")
     found = (
         (
             f"hub-{number:06}",
             row["text"] or "",
-            hub_label(f"{hub_id}, row {number}", names.get(row["label"], row["label"])),
+            hub_label(f"{hub_id}, row {number}", named_label(row["label"], names)),
         )
         for number, row in enumerate(rows)
     )

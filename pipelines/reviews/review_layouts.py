@@ -82,7 +82,8 @@ def read_rows(
     """Yield the raw rows of one file with their places; a row of JSON or CSV may be unreadable."""
     kind = recognise(file, encoding) if layout is ReviewFormat.auto else layout
     if kind is ReviewFormat.parquet:
-        yield from parquet_rows(file, all_of(needed_columns(columns), check_column_names))
+        choose = all_of(needed_columns(columns), check_column_names)
+        yield from parquet_rows(file, choose, by_name=True)
         return
     needed = [columns.text_column, columns.rating_column]
     if kind is ReviewFormat.tskv:  # which leaves out what is empty

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import re
 import socket
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from genlab.passages.corpora import (
     said_of_splits,
     split_by_hash,
 )
-from genlab.passages.corpus_rows import CorpusFormat
+from genlab.passages.corpus_rows import CorpusFormat, hub_queries
 from genlab.sources import file_text, json_text
 from tests.project_copy import ROOT
 
@@ -670,6 +671,41 @@ def test_columns_that_are_not_known_are_told_beside_those_that_are(tmp_path):
     told = error_of(write(tmp_path / "a.txt", "query,passage,goodness\na,b,1\n"))
     assert "(columns 'query', 'passage', 'goodness'; known are query: query or question; " in told
     assert "label: label or is_selected or relevance or relevant)" in told
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["0", "1"], None),
+        (["not_relevant", "Relevant"], None),
+        (["entailment", "not_entailment"], "are 0 'entailment', 1 'not_entailment'; nobody can"),
+        (["relevant", "irrelevant"], "the classes of label are 0 'relevant', 1 'irrelevant'"),
+        (["1", "2", "3"], "the classes of label are 0 '1', 1 '2', 2 '3'; nobody can tell"),
+    ],
+)
+@pytest.mark.parametrize("is_hub", [True, False])
+def test_classes_of_a_label_are_obeyed_or_refused_by_their_names(tmp_path, names, message, is_hub):
+    """QNLI calls an answering sentence 0: read as numbers its labels would be turned round."""
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    features = {name: Value("string") for name in ("question", "sentence")}
+    rows = {"question": ["a", "a"], "sentence": ["b", "c"], "label": [1, 0]}
+    table = Dataset.from_dict(
+        rows, features=Features(features | {"label": ClassLabel(names=names)})
+    )
+    path = tmp_path / "a.parquet"
+    table.to_parquet(path)
+
+    def read_it() -> list[dict]:
+        if is_hub:
+            return [row for _, row in hub_queries("us/qnli", "train", table, 1000)]
+        return read(path, validation_share=1.0)
+
+    if message:
+        with pytest.raises(InputError, match=re.escape(message)):
+            read_it()
+    else:
+        assert [p["is_selected"] for p in read_it()[0]["passages"]] == [True, False]
 
 
 def test_a_share_of_1_evaluates_all_and_needs_nothing_to_train_on(tmp_path):

@@ -553,6 +553,7 @@ def test_the_names_of_a_data_sets_classes_tell_which_is_positive(
     frames = labelled_texts.read_hub_texts(str(tmp_path), "main", NINE_WORDS, Counter())
     found = dict(pl.concat(frames).select("text", "is_positive").rows())
     assert found == {"first.": first_is_positive, "second.": not first_is_positive}
+    assert read(tmp_path / "train.parquet")[0] == found  # as a file of the user's, too
 
 
 def test_a_label_of_the_hub_beyond_0_and_1_is_refused_by_its_row(tmp_path):
@@ -560,6 +561,11 @@ def test_a_label_of_the_hub_beyond_0_and_1_is_refused_by_its_row(tmp_path):
     pl.DataFrame(rows).write_parquet(tmp_path / "train.parquet")
     with pytest.raises(InputError, match=r", row 2: label 2 is none of 0, 1, pos, neg"):
         list(labelled_texts.read_hub_texts(str(tmp_path), "main", NINE_WORDS, Counter()))
+    listed = tmp_path / "listed"
+    listed.mkdir()
+    pl.DataFrame({"text": ["Good."], "label": [[1]]}).write_parquet(listed / "train.parquet")
+    with pytest.raises(InputError, match=r", row 0: label a list is none of 0, 1, pos, neg"):
+        list(labelled_texts.read_hub_texts(str(listed), "main", NINE_WORDS, Counter()))
 
 
 def test_a_query_is_a_prompt_and_its_first_answer_the_text(tmp_path):

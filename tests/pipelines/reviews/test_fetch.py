@@ -568,6 +568,8 @@ def test_ratings_that_are_classes_of_the_hub_count_by_their_names(
     else:
         found = pl.concat(review_files.read_hub_reviews(*where)[0])
         assert found["rating"].to_list() == [2, 1]
+        rows = read(tmp_path / "hub/train.parquet", columns=columns)
+        assert [row["rating"] for row in rows] == [2, 1]
 
 
 def test_without_a_network_the_hub_is_one_clear_error(monkeypatch):
