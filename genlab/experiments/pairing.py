@@ -222,17 +222,7 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
                 f"{name}: column {column} holds {kind}, which names no unit, group or cluster; "
                 "see rows: in claims.yaml"
             )
-    if n_without := frame[layout.unit].null_count():
-        row = frame[layout.unit].to_list().index(None) + 1
-        raise InputError(
-            f"{name}: row {row} has no {layout.unit} ({n_without} of {frame.height} have none), so "
-            "it cannot be paired; name its unit, or remove it"
-        )
-    if frame.schema[layout.unit].is_float() and (frame[layout.unit].abs() >= 2**53).any():
-        raise InputError(
-            f"{name}: {layout.unit} holds numbers with a point of 2**53 and more, which have lost "
-            "their last digits, so units may be mixed up; write them as text"
-        )
+    check_units(layout, frame, name)
     for column in measured:
         kind = frame.schema[column]
         if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
@@ -253,6 +243,21 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
         raise InputError(
             f"{name}: more than one row for {which}; name what tells them apart under group, or "
             "sample, of rows: in claims.yaml, or leave one"
+        )
+
+
+def check_units(layout: Layout, frame: pl.DataFrame, name: str) -> None:
+    """Raise InputError for a row without a unit, or units that have lost their last digits."""
+    if n_without := frame[layout.unit].null_count():
+        row = frame[layout.unit].to_list().index(None) + 1
+        raise InputError(
+            f"{name}: row {row} has no {layout.unit} ({n_without} of {frame.height} have none), so "
+            "it cannot be paired; name its unit, or remove it"
+        )
+    if frame.schema[layout.unit].is_float() and (frame[layout.unit].abs() >= 2**53).any():
+        raise InputError(
+            f"{name}: {layout.unit} holds numbers with a point of 2**53 and more, which have lost "
+            "their last digits, so units may be mixed up; write them as text"
         )
 
 
