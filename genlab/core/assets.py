@@ -19,7 +19,10 @@ def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:
                 "a file or folder; name it"
             )
     elif path is not None and not path.exists() and str(path) not in produced:
-        raise InputError(f"{key_of(stage, 'path')}={path}: no such file or folder")
+        short = " (~ and $ are not expanded; write the whole path)" * str(path).startswith(
+            ("~", "$")
+        )
+        raise InputError(f"{key_of(stage, 'path')}={path}: no such file or folder{short}")
     made_from = options.get("made_from")  # of a model that is made here; a dep, too
     if made_from is not None and not made_from.exists() and str(made_from) not in produced:
         raise InputError(f"{key_of(stage, 'made_from')}={made_from}: no such file")

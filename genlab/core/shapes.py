@@ -31,13 +31,25 @@ def reading(files: Iterable[object], mend: str = AGAIN) -> Iterator[None]:
         raise InputError(f"{what}: not of the shape that genlab writes ({said}); {mend}") from error
 
 
-def parse_json(content: str | bytes) -> Any:
+def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; raise ValueError for a key met twice, of which one would get lost."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        short = repr(twice[:40]) + "..." * (len(twice) > 40)
+        raise ValueError(f"the key {short} occurs twice in one object")
+    return values
+
+
+def parse_json(content: str | bytes, *, distinct: bool = False) -> Any:
     """Return what a text of JSON says; raise ValueError for all that is none, however deep it is.
 
-    json.loads ends with a RecursionError where lists stand in lists a thousand times.
+    json.loads ends with a RecursionError where lists stand in lists a thousand times. distinct: a
+    key met twice is an error, too.
     """
     try:
-        return json.loads(content)
+        return json.loads(content, object_pairs_hook=distinct_keys if distinct else None)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

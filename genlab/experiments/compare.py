@@ -33,7 +33,7 @@ from genlab.experiments.revisions import (
     read_bytes,
     read_params,
 )
-from genlab.experiments.row_files import SUFFIXES
+from genlab.experiments.row_files import may_hold_rows
 from genlab.experiments.rows import is_rows_file, read_compared
 from genlab.experiments.training_seeds import check_trainings, expand, matched_order
 from genlab.experiments.verdict_rules import with_verdicts
@@ -262,7 +262,7 @@ def main(
     if md and json:
         raise InputError("--md and --json are two outputs; choose one")
     named_ones = f"{base},{other or WORKSPACE}".split(",")
-    if any(Path(each).suffix not in SUFFIXES for each in named_ones):
+    if not all([may_hold_rows(each) for each in named_ones]):
         check_pipeline_here()
     runs_a, runs_b, matched = read_sides(layout, base, other)
     head = read_layout(layout)

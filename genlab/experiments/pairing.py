@@ -206,6 +206,8 @@ def check_documents(
 
 def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name: str) -> None:
     """Raise InputError if a column is missing or no finite number, or a unit twice in a group."""
+    if frame.is_empty():
+        raise InputError(f"{name}: it has no rows, so nothing can be compared")
     key = [name for name in (layout.unit, *layout.columns_of_group(), layout.sample) if name]
     measured = [layout.metrics[metric].column for metric in metrics]
     for column in [*key, *([layout.cluster] if layout.cluster else []), *measured]:
@@ -220,12 +222,13 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
                 f"{name}: column {column} holds {kind}, which names no unit, group or cluster; "
                 "see rows: in claims.yaml"
             )
+    check_units(layout, frame, name)
     for column in measured:
         kind = frame.schema[column]
         if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
             raise InputError(
-                f"{name}: column {column} holds {kind}, not numbers, so it cannot be a metric; "
-                "see rows: in claims.yaml"
+                f"{name}: column {column} holds {kind}, not numbers{such_as(frame[column])}, so it "
+                "cannot be a metric; see rows: in claims.yaml"
             )
         infinite = frame.filter(pl.col(column).cast(pl.Float64).is_infinite())
         if infinite.height:
@@ -237,7 +240,33 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
     twice = frame.filter(frame.select(key).is_duplicated())
     if twice.height:
         which = " and ".join(f"{column} {twice[column][0]}" for column in key)
-        raise InputError(f"{name}: more than one row for {which}")
+        raise InputError(
+            f"{name}: more than one row for {which}; name what tells them apart under group, or "
+            "sample, of rows: in claims.yaml, or leave one"
+        )
+
+
+def check_units(layout: Layout, frame: pl.DataFrame, name: str) -> None:
+    """Raise InputError for a row without a unit, or units that have lost their last digits."""
+    if n_without := frame[layout.unit].null_count():
+        row = frame[layout.unit].to_list().index(None) + 1
+        raise InputError(
+            f"{name}: row {row} has no {layout.unit} ({n_without} of {frame.height} have none), so "
+            "it cannot be paired; name its unit, or remove it"
+        )
+    if frame.schema[layout.unit].is_float() and (frame[layout.unit].abs() >= 2**53).any():
+        raise InputError(
+            f"{name}: {layout.unit} holds numbers with a point of 2**53 and more, which have lost "
+            "their last digits, so units may be mixed up; write them as text"
+        )
+
+
+def such_as(column: pl.Series) -> str:
+    """Say the first text of a column that is no number: 0,5 or NA."""
+    if column.dtype != pl.String:
+        return ""
+    odd = column.filter(column.is_not_null() & column.cast(pl.Float64, strict=False).is_null())
+    return f" (such as {odd[0][:40]!r})" if odd.len() else " (but numbers in quotes)"
 
 
 def count_asked(layout: Layout, pairings: Iterable[Pairing], metrics: Iterable[str]) -> int:

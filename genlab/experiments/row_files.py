@@ -3,18 +3,35 @@
 Parquet is what genlab's own stages write. The others are for other people's tables: a DVC
 repository's predictions, or the sample log of lm-evaluation-harness, whose lines hold far more than
 numbers. Of those only the columns that claims.yaml names are read; `doc.id` is a value in a value.
+An id that is written with zeros in front stays a text: 007 is not 7.
 """
 
+import csv
 import io
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
 
 from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
 
-SUFFIXES = (".parquet", ".csv", ".tsv", ".json", ".jsonl")
+SUFFIXES = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+DELIMITERS = ",;\t|"
+
+
+def may_hold_rows(run: str) -> bool:
+    """Tell whether a name is that of a table of rows, by its ending.
+
+    Raises InputError for a file of another ending, which would be taken for a revision.
+    """
+    if Path(run).suffix.lower() in SUFFIXES:
+        return True
+    if Path(run).suffix and Path(run).is_file():
+        raise InputError(
+            f"{run}: not a table of rows by its name; they end in {', '.join(SUFFIXES)}"
+        )
+    return False
 
 
 def parse_rows(path: Path, content: bytes, columns: Iterable[str], where: str) -> pl.DataFrame:
@@ -24,36 +41,72 @@ def parse_rows(path: Path, content: bytes, columns: Iterable[str], where: str) -
     where: whose file it is, for messages.
     """
     named = f"{path} of {where}" if where else str(path)
-    match path.suffix:
+    match suffix := path.suffix.lower():
         case ".csv" | ".tsv":
-            separator = "\t" if path.suffix == ".tsv" else ","
-            try:
-                return pl.read_csv(content, separator=separator, infer_schema_length=None)
-            except pl.exceptions.PolarsError as error:
-                raise InputError(f"{named}: no {path.suffix[1:].upper()} ({error})") from None
-        case ".json" | ".jsonl":
-            return parse_json(content, path.suffix == ".jsonl", list(columns), named)
+            return parse_separated(content, suffix == ".tsv", named)
+        case ".json" | ".jsonl" | ".ndjson":
+            return parse_objects(content, suffix != ".json", list(columns), named)
         case _:
             try:
-                return pl.read_parquet(io.BytesIO(content))
+                found = pl.read_parquet(io.BytesIO(content))
             except pl.exceptions.ComputeError as error:
                 raise InputError(f"{named}: not a whole Parquet file ({error})") from None
+            return found.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
 
 
-def parse_json(content: bytes, is_lines: bool, columns: list[str], named: str) -> pl.DataFrame:
-    """Return the wanted values of JSON objects, one per line or in one list."""
+def parse_separated(content: bytes, is_tsv: bool, named: str) -> pl.DataFrame:
+    """Return the rows of a table of separated values; its header tells what separates in a CSV."""
+    text = decoded(content, named)
+    if "\n" not in text:  # lines of old Macs
+        text = text.replace("\r", "\n")
+    header = text.lstrip("\r\n").partition("\n")[0]
+    separator = "\t" if is_tsv else max(DELIMITERS, key=header.count)
+    csv.field_size_limit(len(text) + 1)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    names = [name.strip() for name in next(filter(None, rows), [])]
+    if twice := [name for name in names if name and names.count(name) > 1]:
+        raise InputError(f"{named}: the column {twice[0]} is there twice; rename or remove one")
+    for row in rows:
+        if row and len(row) != len(names):
+            raise InputError(
+                f"{named}: line {rows.line_num}: {len(row)} fields, but {len(names)} in the "
+                "header; correct the line, or what separates inside its text"
+            )
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{named}: not UTF-8") from None
+        found = pl.read_csv(text.encode(), separator=separator, infer_schema_length=None)
+        written = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        kind = "TSV" if is_tsv else "CSV"
+        raise InputError(f"{named}: no {kind} ({' '.join(str(error).split())})") from None
+    zeros = [
+        name
+        for name, kind in found.schema.items()
+        if kind.is_integer() and written[name].str.contains(r"^[+-]?0\d").any()
+    ]
+    return found.with_columns(written.select(zeros)).rename(str.strip)
+
+
+def decoded(content: bytes, named: str) -> str:
+    """Return the text of a file in UTF-8; raise InputError for another encoding."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{named}: not UTF-8 at byte {error.start}; save it as UTF-8, and unpacked"
+        ) from None
+
+
+def parse_objects(content: bytes, is_lines: bool, columns: list[str], named: str) -> pl.DataFrame:
+    """Return the wanted values of JSON objects, one per line or in one list."""
+    text = decoded(content, named)
     entries: list[tuple[int, object]] = []
     pieces = enumerate(text.split("\n"), 1) if is_lines else [(1, text)]
     for number, piece in pieces:
         if not piece.strip():
             continue
         try:
-            found = json.loads(piece)
-        except (ValueError, RecursionError) as error:
+            found = parse_json(piece, distinct=True)
+        except ValueError as error:
             raise InputError(f"{named}: line {number}: no JSON ({error})") from None
         entries += [(number, found)] if is_lines else enumerate(as_list(found, named), 1)
     rows = []

@@ -18,7 +18,7 @@ from genlab.core.program import InputError, run, stage_app
 from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.pairing import SAME_UNIT
 from genlab.experiments.revisions import NotInCache, hash_in_lock, named, read_bytes
-from genlab.experiments.row_files import SUFFIXES, parse_rows
+from genlab.experiments.row_files import may_hold_rows, parse_rows
 
 RECORD = Path("metrics/rows.parquet")
 MADE_FROM = "md5"  # of the whole table: a key in the record's own metadata
@@ -43,7 +43,7 @@ def write_record(layout: Layout, output: Path) -> None:
 
 def is_rows_file(run: str | None) -> bool:
     """Say whether a run is named by a table of its rows, not by a revision."""
-    return run is not None and Path(run).suffix in SUFFIXES and Path(run).is_file()
+    return run is not None and may_hold_rows(run) and Path(run).is_file()
 
 
 def read_compared(layout: Layout, run: str | None) -> pl.DataFrame:
@@ -55,7 +55,7 @@ def read_compared(layout: Layout, run: str | None) -> pl.DataFrame:
     columns = columns_of(layout)
     if run is not None and is_rows_file(run):
         return with_groups(layout, parse_rows(Path(run), Path(run).read_bytes(), columns, ""))
-    if run is not None and Path(run).suffix in SUFFIXES:
+    if run is not None and may_hold_rows(run):
         raise InputError(f"{run}: no such file")
     try:
         found = parse_rows(layout.path, read_bytes(layout.path, run), columns, named(run))

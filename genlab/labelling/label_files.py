@@ -103,7 +103,7 @@ def parse_line(
     """Return one line; raise InputError saying what is wrong with it."""
     where = f"{path} line {number}"
     try:
-        record = parse_json(content.decode("utf-8-sig"))
+        record = parse_json(content.decode("utf-8-sig"), distinct=True)
     except ValueError as error:
         raise InputError(f"{where}: not JSON ({error}); mend the line or delete it") from None
     if not isinstance(record, dict):

@@ -15,11 +15,14 @@ from genlab.passages.labelled_rows import (
     NO_LABEL,
     ROLES,
     PlacedQuery,
+    check_classes,
     check_clusters,
     check_header,
     check_id,
     first_fields,
+    first_line,
     grouped_queries,
+    header_columns,
     is_labelled,
     is_relevant,
     labelled_objects,
@@ -33,10 +36,12 @@ from genlab.sources.text_files import (
     check_columns,
     check_distinct,
     check_text,
+    class_names,
     data_extension,
     data_stem,
     dataset_rows,
     line_rows,
+    parquet_classes,
     parquet_rows,
     refuse_missing,
     shown,
@@ -84,6 +89,8 @@ PAIR_NAMES = {
     "positive": ("positive", "positives", "pos", "answer"),
     "negative": ("negative", "negatives", "neg"),
 }
+# As sentence-transformers numbers the columns of mined negatives.
+NUMBERED = re.compile(r"neg(?:ative)?_\d+")
 # Beside a row's list of texts, their labels.
 LIST_FLAGS = ("is_selected", "labels", "label")
 
@@ -98,6 +105,8 @@ def read_queries(
     if kind == "labelled":
         yield from labelled_queries(file, start, max_text_bytes, encoding)
         return
+    if is_parquet:
+        check_label_classes(str(file), parquet_classes(file))
     readers: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
         "parquet": partial(parquet_rows, choose=corpus_columns),
         "array": partial(array_rows, encoding=encoding),
@@ -167,7 +176,7 @@ def corpus_columns(place: str, there: Sequence[str]) -> list[str]:
         refuse_missing(place, there, [name for name in COLUMNS[1:] if name not in named])
     known = {*COLUMNS, *CLUSTERS, *LIST_FLAGS}
     known.update(name for names in (*PAIR_NAMES.values(), *ROLES.values()) for name in names)
-    read = [name for name in there if name.strip().lower() in known]
+    read = [n for n in there if n.strip().lower() in known or NUMBERED.fullmatch(n)]
     check_distinct(place, read)
     return read
 
@@ -200,10 +209,11 @@ def check_layout(file: Path, kind: str, layout: CorpusFormat, start: str) -> Non
         check_header(file, start)
         columns = first_fields(start)
         known = "; ".join(f"{role}: {' or '.join(ROLES[role])}" for role in NEEDED)
-        found = f" (columns {', '.join(map(shown, columns))}; known are {known})"
+        found = f"columns {', '.join(map(shown, columns))}; known are {known}"
+        if len(columns) < 2:
+            found = f"its first line is {shown(first_line(start))}"
         raise InputError(
-            f"{file}: not recognised as any format{found * (len(columns) > 1)}; set corpus.format "
-            f"to {FORMATS_HELP}"
+            f"{file}: not recognised as any format ({found}); set corpus.format to {FORMATS_HELP}"
         )
     if layout not in (CorpusFormat.auto, *KINDS[kind][1]):
         raise InputError(
@@ -221,24 +231,43 @@ def as_passages(place: str, row: Any, layout: CorpusFormat) -> dict[str, Any]:
         is_renamed = "passages" in row and "query" not in row and "query" in there
         return row | {"query": row[there["query"]]} if is_renamed else row
     refuse_missing(place, row, [role for role in ("query", "positive") if role not in there])
-    passages = []
-    for role in ("positive", "negative"):
-        texts = row[there[role]] if role in there else []
-        if isinstance(texts, str):
-            texts = [texts]
-        if texts is None and role == "negative":  # a table's row without any
-            texts = []
-        if not isinstance(texts, list):
-            raise InputError(
-                f"{place}: {there[role]} is {shown(texts)}, not a text or a list of texts; "
-                "correct it"
-            )
-        passages += [{"text": text, "is_selected": int(role == "positive")} for text in texts]
     own: dict[str, Any] = {
         name: row[there[name]] for name in ("query_id", "query") if name in there
     }
     own |= {name: row[name] for name in CLUSTERS if name in row}
+    negatives = [there["negative"]] if "negative" in there else []
+    negatives += sorted(filter(NUMBERED.fullmatch, row), key=lambda name: int(name.split("_")[1]))
+    texts = listed_texts(place, row, there["positive"])
+    labels = [name for name in LIST_FLAGS if name in row]
+    if labels and not negatives:  # sentence-transformers' labelled pairs and lists
+        return own | {"passages": labelled_passages(place, texts, labels[0], row[labels[0]])}
+    passages = [{"text": text, "is_selected": 1} for text in texts]
+    for name in negatives:
+        if row[name] is not None:  # a table's row without any
+            texts = listed_texts(place, row, name)
+            passages += [{"text": text, "is_selected": 0} for text in texts]
     return own | {"passages": passages}
+
+
+def listed_texts(place: str, row: dict, name: str) -> list:
+    """Return a column's text, or list of texts, as a list; raise InputError for anything else."""
+    texts = [row[name]] if isinstance(row[name], str) else row[name]
+    if not isinstance(texts, list):
+        raise InputError(
+            f"{place}: {name} is {shown(texts)}, not a text or a list of texts; correct it"
+        )
+    return texts
+
+
+def labelled_passages(place: str, texts: list, name: str, labels: Any) -> list[dict[str, Any]]:
+    """Return texts with the label, or list of labels, that the column `name` has for them."""
+    labels = labels if isinstance(labels, list) else [labels]
+    if len(labels) != len(texts):
+        raise InputError(
+            f"{place}: {len(labels)} {name} but {len(texts)} texts; there must be one for each"
+        )
+    flag = name.removesuffix("s")  # one of FLAG_NAMES
+    return [{"text": text, flag: label} for text, label in zip(texts, labels, strict=True)]
 
 
 def names_of_roles(names: Collection[str]) -> dict[str, str]:
@@ -250,10 +279,24 @@ def names_of_roles(names: Collection[str]) -> dict[str, str]:
     }
 
 
+def check_label_classes(place: str, names: dict[str, list[str]]) -> None:
+    """Check the classes that a table's label has, given {column: its classes' names, [] if none}.
+
+    Raises InputError as `check_classes`; a table that does not label passages may have any.
+    """
+    if is_of_passages(names):
+        label = list(names)[header_columns(names)["label"]]
+        if names[label]:
+            check_classes(place, label, names[label])
+
+
 def hub_queries(
     asked: str, split: str, rows: "Dataset", max_text_bytes: int
 ) -> Iterator[PlacedQuery]:
     """Yield the checked queries of one split of a Hub dataset with their places."""
+    check_label_classes(
+        f"{asked}, {split}", {name: class_names(rows, name) for name in rows.column_names}
+    )
     placed = dataset_rows(f"{asked}, {split}", rows, corpus_columns)
     yield from checked_queries(placed, split, CorpusFormat.auto, max_text_bytes)
 

@@ -6,8 +6,10 @@ qrels* (query, 0, passage, relevance) and, if there is one, run* (query, Q0, pas
 name). The corpus is read once, and only the texts that a judgement or the run names are kept.
 """
 
+import re
 import sys
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
@@ -16,7 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from genlab.core.program import InputError
-from genlab.passages.labelled_rows import LEAST_RELEVANT, PlacedQuery, check_id
+from genlab.passages.labelled_rows import (
+    LEAST_RELEVANT,
+    PlacedQuery,
+    check_id,
+    grade_of,
+    tell_grades,
+    tell_once,
+)
 from genlab.sources.csv_text import tsv_rows
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import is_hidden, text_lines
@@ -29,6 +38,9 @@ HEADER = (  # what people call the columns of ids and of texts
     ("id", "_id", "qid", "query_id", "query-id", "pid", "docid", "doc_id", "passage_id"),
     ("text", "query", "question", "title", "passage", "document", "doc", "contents"),
 )
+# Words in what people call the columns of judgements.
+GRADE_NAMES = {"score", "relevance", "label", "rel", "relevant", "grade", "judgment", "judgement"}
+QUERY_NAMES = {"query", "qid", "topic", "question"}
 
 
 @dataclass(frozen=True)
@@ -221,31 +233,49 @@ def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple
     Three columns are BEIR's, four TREC's; a header is passed over.
     """
     judged: dict[str, dict[str, tuple[bool, str]]] = {}
+    grades: Counter[int] = Counter()
+    n_columns = 0
     for number, (place, line) in enumerate(text_lines(file, encoding)):
         fields = columns_of(line)
+        n_columns = n_columns or len(fields)
         if len(fields) not in (3, 4):
             raise InputError(
                 f"{place}: {len(fields)} columns; judgements have 3 (query, passage, score) or 4 "
-                "(query, 0, passage, relevance); correct it"
+                "(query, 0, passage, relevance), separated by tabs or blanks; correct it"
             )
-        try:
-            relevance = float(fields[-1])
-            if isnan(relevance):
-                raise ValueError
-        except ValueError:
-            if number == 0:
-                continue
+        if len(fields) != n_columns:  # an index before the query's id would be taken for it
             raise InputError(
-                f"{place}: relevance {shown(fields[-1])} is no number; correct it"
-            ) from None
-        own, is_selected = judged.setdefault(fields[0], {}), relevance >= LEAST_RELEVANT
+                f"{place}: {len(fields)} columns, but {n_columns} in the first line; correct it"
+            )
+        if number == 0 and is_header_of_judgements(place, fields):
+            continue
+        if (grade := grade_of(fields[-1])) is None:
+            raise InputError(
+                f"{place}: relevance {shown(fields[-1])} is no whole number; correct it"
+            )
+        grades[grade] += 1
+        own, is_selected = judged.setdefault(fields[0], {}), grade >= LEAST_RELEVANT
         if own.get(fields[-2], (is_selected, ""))[0] != is_selected:
             raise InputError(
                 f"{place}: passage {shown(fields[-2])} was judged otherwise at {own[fields[-2]][1]}"
                 "; remove one of the two lines"
             )
         own.setdefault(fields[-2], (is_selected, place))
+    tell_grades(str(file), grades)
     return judged
+
+
+def is_header_of_judgements(place: str, fields: list[str]) -> bool:
+    """Tell whether a line names columns; raise InputError if query or score is not in its place."""
+    words = [set(re.split(r"[\W_]+", field.lower())) for field in fields]
+    if not any(GRADE_NAMES & each for each in words):
+        return False
+    if not GRADE_NAMES & words[-1] or any(QUERY_NAMES & each for each in words[1:]):
+        raise InputError(
+            f"{place}: columns {', '.join(map(shown, fields))}; judgements have query, passage, "
+            "score, or query, 0, passage, relevance, in this order"
+        )
+    return True
 
 
 def read_run(file: Path, encoding: Encoding) -> dict[str, dict[str, str]]:
@@ -266,10 +296,22 @@ def read_run(file: Path, encoding: Encoding) -> dict[str, dict[str, str]]:
         score = fields[4] if len(fields) == 6 else "0"
         order = number_in(place, "place", at), -number_in(place, "score", score)
         ranked.setdefault(fields[0], []).append((*order, passage, place))
+    n_other = sum(map(is_ordered_otherwise, ranked.values()))
+    if n_other:
+        tell_once(
+            f"{file}: for {n_other} of {len(ranked)} queries the places are not in the order of "
+            "the scores; the places are taken (trec_eval takes the scores)"
+        )
     return {
         query: {passage: place for *_, passage, place in sorted(rows, key=lambda row: row[:2])}
         for query, rows in ranked.items()
     }
+
+
+def is_ordered_otherwise(rows: list[tuple[float, float, str, str]]) -> bool:
+    """Tell whether a query's rows (place, -score, ...) by their places are not by their scores."""
+    scores = [minus_score for _, minus_score, *_ in sorted(rows, key=lambda row: row[:2])]
+    return scores != sorted(scores)
 
 
 def number_in(place: str, name: str, text: str) -> float:

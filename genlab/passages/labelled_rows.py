@@ -6,7 +6,10 @@ wherever they stand in the file. A label is a whole number: from 1 on a passage 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from genlab.sources.text_files import (
     data_stem,
     refuse_missing,
     shown,
+    whole_number,
 )
 
 # Where a query was found ("train.jsonl, line 3"), and QUERY_SCHEMA's columns without `split`.
@@ -42,23 +46,66 @@ LEAST_RELEVANT = 1  # of graded labels, as of BEIR's and TREC's: 1, 2, 3
 NO_LABEL = f"not 0, {LEAST_RELEVANT} or a higher grade"
 
 
+# Classes that say no and yes, in small letters.
+NO_WORDS = ("no", "false", "neg", "negative", "irrelevant", "not relevant", "nonrelevant")
+YES_WORDS = ("yes", "true", "pos", "positive", "relevant")
+
 # The place of a row, its own id or None, question, sentence, label and CLUSTERS.
 LabelledRow = tuple[str, str | None, str, str, str, dict[str, Any]]
 
 
-def is_relevant(label: Any) -> bool | None:
-    """Return whether a label makes a passage relevant; None for what is no label.
+def grade_of(label: Any) -> int | None:
+    """Return the whole number that a label says, which may be below 0; None for what is no label.
 
     As pandas writes numbers and booleans, too: 1.0, True.
     """
     text = str(label).strip().lower()
     if text in ("true", "false"):
-        return text == "true"
+        return int(text == "true")
     try:
-        number = float(text)
+        number = float("nan" if "_" in text else text)  # Python reads 1_0 as ten
     except ValueError:
         return None
-    return number >= LEAST_RELEVANT if number.is_integer() and number >= 0 else None
+    return int(number) if number.is_integer() else None
+
+
+def is_relevant(label: Any) -> bool | None:
+    """Return whether a label makes a passage relevant; None for what is no label."""
+    grade = grade_of(label)
+    return None if grade is None or grade < 0 else grade >= LEAST_RELEVANT
+
+
+def check_classes(place: str, column: str, names: Sequence[str]) -> None:
+    """Raise InputError for named classes of which 1 is not surely the relevant one.
+
+    Of QNLI's labels, entailment and not_entailment, 0 is. names: in the order of their numbers.
+    """
+    words = [" ".join(re.findall(r"[a-z0-9]+", name.lower())) for name in names]
+    is_numbers = words == [str(number) for number in range(len(words))]
+    is_no_and_yes = len(words) == 2 and words[0] in NO_WORDS and words[1] in YES_WORDS
+    if not is_numbers and not is_no_and_yes:
+        said = ", ".join(f"{number} {shown(name)}" for number, name in enumerate(names[:10]))
+        raise InputError(
+            f"{place}: the classes of {column} are {said}; nobody can tell that 1 is relevant, so "
+            "write it as numbers, 1 for a passage that answers"
+        )
+
+
+def tell_grades(name: str, counts: Counter[int]) -> None:
+    """Print how grades are read, given {grade: passages}, if there are others than 0 and 1.
+
+    Some judgements have a 1 for what is near the question and does not answer it (TREC's Deep
+    Learning track).
+    """
+    if counts.keys() - {0, 1}:
+        said = ", ".join(f"{grade} ({n})" for grade, n in sorted(counts.items()))
+        tell_once(f"{name}: graded {said}; from {LEAST_RELEVANT} on a passage is relevant")
+
+
+@cache
+def tell_once(message: str) -> None:
+    """Print a message on stderr, which would come again where a file is read twice."""
+    print(message, file=sys.stderr)
 
 
 def header_columns(names: Iterable[str]) -> dict[str, int]:
@@ -120,17 +167,21 @@ def grouped_queries(
 ) -> Iterator[PlacedQuery]:
     """Yield the rows' queries in order of their first rows.
 
-    The id is the table's own, or "<name>-<number>" with the query's number from 0.
+    Blanks alone make no other question. The id is the table's own, or "<name>-<number>" with the
+    query's number from 0.
     """
     queries: dict[tuple[str | None, str], PlacedQuery] = {}
+    grades: Counter[int] = Counter()
     for place, own_id, question, sentence, label, clusters in rows:
         is_selected = is_relevant(label)
         if is_selected is None:
             header = " (a header must name query, passage and label)"
             header *= place.endswith(" line 1")
             raise InputError(f"{place}: label {shown(label)} is {NO_LABEL}{header}; correct it")
+        grades[grade_of(label) or 0] += 1
         check_text(place, "sentence", sentence, max_text_bytes)
-        if (own_id, question) not in queries:
+        key = (own_id, " ".join(question.split()))
+        if key not in queries:
             check_text(place, "question", question, max_text_bytes, may_be_blank=False)
             query_id = (
                 f"{name}-{len(queries)}"
@@ -139,9 +190,10 @@ def grouped_queries(
             )
             query: dict[str, Any] = {"query_id": query_id, "query": question, "passages": []}
             query |= check_clusters(place, clusters, max_text_bytes)
-            queries[own_id, question] = (place, query)
+            queries[key] = (place, query)
         passage = {"text": sentence, "is_selected": is_selected}
-        queries[own_id, question][1]["passages"].append(passage)
+        queries[key][1]["passages"].append(passage)
+    tell_grades(name, grades)
     yield from queries.values()
 
 
@@ -204,8 +256,7 @@ def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[Labell
 
 def check_id(place: str, value: Any, max_text_bytes: int) -> str:
     """Return a query_id as text; whole numbers are written without a point."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    value = whole_number(place, "query_id", value)
     if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
         raise InputError(f"{place}: query_id is {shown(value)}, not text or a whole number")
     check_text(place, "query_id", str(value), max_text_bytes)
@@ -216,9 +267,7 @@ def check_clusters(place: str, row: dict, max_text_bytes: int) -> dict[str, str 
     """Return a row's entity and topic, text or whole numbers; null where it says nothing."""
     found: dict[str, str | None] = dict.fromkeys(CLUSTERS)
     for name in CLUSTERS:
-        value = row.get(name)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)  # as in check_id
+        value = whole_number(place, name, row.get(name))
         if value is None or value == "" or value != value:
             continue
         if isinstance(value, bool) or not isinstance(value, int | str):

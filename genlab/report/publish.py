@@ -9,6 +9,7 @@ Hub the token is taken from HF_TOKEN.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def main(
     private: bool = typer.Option(False, help="of a new repository on the Hub"),
 ) -> None:
     """Write or upload artifacts with their cards."""
+    check_place(to)
     artifacts = chosen_artifacts(names or [])
     made = committed_run()
     for artifact in artifacts:
@@ -58,6 +60,24 @@ def main(
         folder = Path(scratch) / artifacts[0].name
         write(artifacts[0], made, folder, to.removeprefix(HUB))
         upload(folder, artifacts[0].kind, to.removeprefix(HUB), private)
+
+
+def check_place(to: str) -> None:
+    """Raise InputError for an address that is neither a folder nor hub:USER/NAME."""
+    if not to.startswith(HUB):
+        if re.match(r"[a-z]{2,}:", to, re.IGNORECASE):  # a folder of that name would be made
+            raise InputError(f"{to}: neither a folder nor {HUB}USER/NAME; write it so")
+        return
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    repository = to.removeprefix(HUB)
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as error:
+        raise InputError(f"{repository}: no name of the Hub's, like user/name ({error})") from None
+    if "/" not in repository:
+        raise InputError(f"{repository}: no name of the Hub's, like user/name (whose is it?)")
 
 
 def shown(artifacts: list[Artifact]) -> str:
@@ -161,7 +181,7 @@ def write_tasks(program: str, folder: Path) -> None:
 def upload(folder: Path, kind: str, repository: str, private: bool) -> None:
     """Send a folder to a repository of the Hub, which is made if it is not there."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HfHubHTTPError
 
     token = os.environ.get("HF_TOKEN")
     if not token:
@@ -175,8 +195,6 @@ def upload(folder: Path, kind: str, repository: str, private: bool) -> None:
             repo_type=kind,
             commit_message=f"{folder.name}, by genlab",
         )
-    except HFValidationError as error:
-        raise InputError(f"{repository}: no name of the Hub's, like user/name ({error})") from None
     except (HfHubHTTPError, OSError, ValueError) as error:
         said = str(error).replace(token, "...")
         raise InputError(f"{repository}: the Hub did not take it ({said})") from None

@@ -38,7 +38,7 @@ def hub_rows(
         asked=f"{hub_id} at revision {revision}",
         instead="download the file and set corpus.source: file",
     )
-    return dataset_rows(f"{hub_id}, train", dataset["train"], choose), commit
+    return dataset_rows(f"{hub_id}, train", dataset["train"], choose, by_name=True), commit
 
 
 def frames_of(

@@ -8,6 +8,7 @@ columns decides, not the file's name.
 """
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from genlab.sources.text_files import check_distinct
 
 N_FIRST = 1_000  # rows by which a file's dialect is suspected
 DELIMITERS = ",;\t|"
+HEADER_LINES = 20  # ours: of a header whose names go on
 # Stand for an escaped quote and an escaped backslash while a row is divided. Half a surrogate pair
 # is no character, so no text that was decoded holds one.
 QUOTE, BACKSLASH = "\ud800", "\ud801"
@@ -132,11 +134,28 @@ def read_header(file: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, str,
         if separator := said_separator(line):
             said = separator
         elif line.strip():
-            delimiter = said or delimiter_of(line)
-            names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter))]
+            header = whole_header(f"{file}, line {number}", line, lines)
+            delimiter = said or delimiter_of(header)
+            fields = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter))
+            names = [" ".join(name.split()) for name in fields]
             check_distinct(f"{file}, line {number}", filter(None, names))
             return number, delimiter, names
     raise InputError(f"{file}: the file has no header; give the columns' names in its first line")
+
+
+def whole_header(place: str, line: str, lines: Iterator[tuple[int, str]]) -> str:
+    """Return a header with the lines that a quoted name of it goes on in, as of a form's questions.
+
+    Between tabs a quote is text. Raises InputError for a quote that is not closed soon.
+    """
+    header = line
+    if "\t" in line:
+        return header
+    for _ in range(HEADER_LINES):
+        if header.count('"') % 2 == 0:
+            return header
+        header += next(lines, (0, ""))[1]
+    raise InputError(f"{place}: a quote in the header is not closed; correct its quotes")
 
 
 def said_separator(line: str) -> str | None:

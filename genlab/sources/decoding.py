@@ -9,6 +9,7 @@ Polish or Czech of Windows-1250 may have no letter that French has not. Hungaria
 alone, without which Windows-1250 and Windows-1252 say the same.
 """
 
+import base64
 import codecs
 import re
 from enum import StrEnum
@@ -20,6 +21,7 @@ class Encoding(StrEnum):
     """How a file's characters are written; auto: by its bytes."""
 
     auto = "auto"
+    utf_7 = "utf-7"
     utf_8 = "utf-8"
     utf_16 = "utf-16"
     utf_16_le = "utf-16-le"
@@ -107,6 +109,10 @@ CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
 CONTROL_SHARE = 0.02  # ours: of bytes; a text has stray ones, UTF-16 one in every other character
 # ISO-2022 and HZ write Chinese, Japanese and Korean in ASCII between such marks.
 SEVEN_BIT = re.compile(rb"\x1b\$|~\{(?:[!-}]{2})+~\}")
+# UTF-7 writes what is not ASCII as UTF-16 in Base64. What begins with A or B is below U+0800.
+IN_BASE64 = re.compile(rb"\+([AB][A-Za-z0-9+/]{2,})")
+UTF_7_MARKS = (b"+/v8", b"+/v9", b"+/v+", b"+/v/")
+UTF_7_SHARE = 0.01  # ours: of words; English has a curly quote in as many
 
 # What Windows-1251 and Windows-1252 say of a text that has only dashes, quotes and their like.
 EITHER = "cp1252"
@@ -175,13 +181,13 @@ def codec_of(sample: bytes, encoding: Encoding = Encoding.auto) -> str | None:
         return "utf-16"
     if encoding is not Encoding.auto:
         return UTF_8 if encoding is Encoding.utf_8 else encoding.value
-    if wide := utf_16_of(sample):
+    if wide := utf_32_of(sample) or utf_16_of(sample):
         return wide
     is_utf_8 = may_be_utf_8(sample)
     if is_utf_8 and not sample.isascii():
         return UTF_8
     n_controls = len(CONTROL.findall(sample.rstrip(END_OF_FILE.encode())))
-    if n_controls > CONTROL_SHARE * len(sample) or SEVEN_BIT.search(sample):
+    if n_controls > CONTROL_SHARE * len(sample) or is_seven_bit(sample):
         return None
     if is_utf_8:
         return UTF_8
@@ -199,6 +205,44 @@ def may_be_utf_8(sample: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def is_seven_bit(sample: bytes) -> bool:
+    """Tell whether a sample of ASCII stands for other characters, as in ISO-2022, HZ and UTF-7.
+
+    One short piece of Base64 alone may be a word: +BBQ.
+    """
+    if SEVEN_BIT.search(sample) or sample.startswith(UTF_7_MARKS):
+        return True
+    found = [piece for piece in IN_BASE64.findall(sample) if stands_for_letters(piece)]
+    is_shown = len(set(found)) > 1 or any(len(piece) > 3 for piece in found)
+    return is_shown and len(found) >= UTF_7_SHARE * len(sample.split())
+
+
+def stands_for_letters(piece: bytes) -> bool:
+    """Tell whether a piece of Base64 is UTF-16 of letters of Latin to Arabic, as in UTF-7."""
+    n_left = len(piece) * 6 % 16
+    if n_left >= 6:
+        return False
+    content = base64.b64decode(piece + b"A" * (-len(piece) % 4))
+    n_bytes = len(piece) * 6 // 16 * 2
+    text = content[:n_bytes].decode("utf-16-be", "replace")
+    no_rest = not any(content[n_bytes:])
+    return no_rest and all("\xa0" <= letter < "\u0700" and letter.isalpha() for letter in text)
+
+
+def utf_32_of(sample: bytes) -> str | None:
+    """Return the codec of UTF-32 without a byte-order mark; None if the sample is none.
+
+    Of four bytes one is always 0, and the next at most 16.
+    """
+    whole = sample[: len(sample) // 4 * 4]
+    n_zeros = memoryview(whole).cast("I").tolist().count(0)
+    for codec, zero, plane in (("utf-32-le", 3, 2), ("utf-32-be", 0, 1)):
+        is_wide = not any(whole[zero::4]) and max(whole[plane::4], default=17) <= 16
+        if is_wide and len(whole) > 4 and n_zeros < 0.1 * len(whole) / 4:
+            return codec
+    return None
 
 
 def utf_16_of(sample: bytes) -> str | None:
@@ -315,5 +359,6 @@ def decode(name: str, content: bytes, encoding: Encoding = Encoding.auto) -> str
 def doubtful(name: str) -> InputError:
     """Return the error of a file that is ASCII by its bytes, and no text as ASCII."""
     return InputError(
-        f"{name}: its encoding is doubtful: it has control characters that no text has; {DECLARE}"
+        f"{name}: its encoding is doubtful: it has control characters that no text has, or marks "
+        f"of an encoding in ASCII (utf-7, iso-2022-jp, hz); {DECLARE}"
     )

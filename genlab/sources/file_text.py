@@ -43,6 +43,10 @@ FOREIGN_CONTENT = (
     (b"SQLite format 3\x00", "an SQLite database; export its table as CSV"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word file; save it as CSV"),
     (b"\x89PNG", "a picture; give the data file"),
+    (b"\xff\xd8\xff", "a picture; give the data file"),
+    (b"\x89HDF", "an HDF5 file; export its table as CSV"),
+    (b"$FL2", "an SPSS file; export its table as CSV"),
+    (b"{\\rtf", "an RTF document; save it as plain text"),
     (b"\x93NUMPY", "a NumPy array; export it as JSON Lines"),
     (b"Obj\x01", "an Avro file; export it as Parquet"),
     (b"FEA1", "a Feather file; export it as Parquet"),
@@ -54,16 +58,26 @@ FOREIGN_CONTENT = (
     *((b"\x80" + bytes([protocol]), PICKLE) for protocol in range(2, 6)),
     (b"PAR1", "Parquet inside gzip or zstd; unpack it"),
     (b"ARROW1", "an Arrow file; export it as Parquet"),
+    (b"\xff\xff\xff\xff", "an Arrow stream; export it as Parquet"),
     (b"%PDF", "a PDF; give the data file"),
     (b"version https://git-lfs", "a Git LFS pointer, not the data; run `git lfs pull`"),
-    (b"<!doctype html", "a web page, not the data; download the file itself"),
-    (b"<html", "a web page, not the data; download the file itself"),
-    (b"<?xml", "an XML file; export its rows as CSV or JSON Lines"),
     (b"/annex/objects/", "a git-annex pointer, not the data; run `git annex get`"),
+)
+WEB_PAGE = "a web page, not the data; download the file itself"
+# In small letters. A single text may well be one of these: markup is taken out of it.
+MARKUP = (
+    (b"<!doctype html", WEB_PAGE),
+    (b"<html", WEB_PAGE),
+    (b"mime-version:", WEB_PAGE),
+    (b"<table", "a table of a web page, as Excel may write one; save it as CSV"),
+    (b"<?xml", "an XML file; export its rows as CSV or JSON Lines"),
 )
 
 # Names, up to the first dot, of what lies beside published data.
 ABOUT_DATA = re.compile(r"readme.*|licen[cs]e.*|notice|copying|citation|changelog", re.IGNORECASE)
+
+# A frame before the data, which zstd passes over: pzstd and others write one.
+SKIPPED = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 
 HEAD_BYTES = 1 << 16  # looked at to recognise a format
 PIECE_BYTES = 1 << 20  # read at a time
@@ -135,7 +149,7 @@ def unpacked(raw: BinaryIO, place: str) -> Iterator[BinaryIO]:
     stream: Any = raw
     if magic[:2] == b"\x1f\x8b":
         stream = gzip.GzipFile(fileobj=raw)
-    elif magic == b"\x28\xb5\x2f\xfd":
+    elif magic == b"\x28\xb5\x2f\xfd" or SKIPPED.fullmatch(magic):
         stream = io.BufferedReader(pa.CompressedInputStream(raw, "zstd"))
     try:
         yield cast(BinaryIO, stream)
@@ -146,6 +160,10 @@ def unpacked(raw: BinaryIO, place: str) -> Iterator[BinaryIO]:
     except OSError as error:
         if stream is raw or error.errno:
             raise
+        if "too much memory" in str(error):
+            raise InputError(
+                f"{place}: zstd with a window beyond 128 MiB; unpack it, or pack it without --long"
+            ) from None
         raise InputError(
             f"{place}: damaged zstd ({one_line(error)}); download or compress it again"
         ) from None
@@ -166,12 +184,9 @@ def recognise_start(
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not start:
         raise InputError(f"{file}: the file is empty; give one with {content}")
-    foreign = "a tar archive; unpack it" if head[257:262] == b"ustar" else None
-    if head.startswith(b"ORC") and b"\0" in head:  # a text may begin with this word
-        foreign = "an ORC file; export it as Parquet"
-    for magic, what in FOREIGN_CONTENT:
-        if head.startswith(magic) or start[:64].lower().startswith(magic):
-            foreign = what
+    small = start[:64].lower()
+    markup = (what for magic, what in MARKUP if small.startswith(magic))
+    foreign = foreign_kind(head) or next(markup, None)
     if foreign and not is_parquet:
         raise InputError(f"{file}: this is {foreign}")
     if is_parquet:
@@ -180,6 +195,17 @@ def recognise_start(
     if not text:
         raise InputError(f"{file}: the file is empty; give one with {content}")
     return False, text
+
+
+def foreign_kind(head: bytes) -> str | None:
+    """Return what a file that begins so is, and what to do, if it is no text; None if it may be."""
+    if head[257:262] == b"ustar":
+        return "a tar archive; unpack it"
+    if head.startswith(b"ORC") and b"\0" in head:  # a text may begin with this word
+        return "an ORC file; export it as Parquet"
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    found = (what for m, what in FOREIGN_CONTENT if head.startswith(m) or start.startswith(m))
+    return next(found, None)
 
 
 def find_codec(file: Path, encoding: Encoding = Encoding.auto) -> str:

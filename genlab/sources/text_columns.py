@@ -56,9 +56,22 @@ def table_texts(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tupl
 
 def text_column(place: str, there: Sequence[str]) -> str:
     """Return the name of the column of texts; raise InputError if there is none, or two."""
-    check_distinct(place, (name for name in there if name.strip().lower() in TEXT_NAMES))
-    names = {name.strip().lower(): name for name in there}
-    found = next((names[name] for name in TEXT_NAMES if name in names), None)
+    found = only_column(place, there, TEXT_NAMES)
     refuse_missing(place, there, ["text"] * (found is None))
     assert found is not None  # by the line above
     return found
+
+
+def only_column(place: str, there: Sequence[str], known: Sequence[str]) -> str | None:
+    """Return the column that bears one of the known names, None if there is none.
+
+    Raises InputError if there are two: nobody can tell which one is meant.
+    """
+    found = [name for name in there if name.strip().lower() in known]
+    check_distinct(place, found)
+    if len(found) > 1:
+        raise InputError(
+            f"{place}: columns {' and '.join(map(shown, found))} may both be the {known[0]}; "
+            "remove or rename one"
+        )
+    return found[0] if found else None

@@ -7,13 +7,15 @@ number, a file of any size needs little memory, and nothing is ever interpreted 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genlab.core.program import InputError
+from genlab.core.shapes import distinct_keys
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import OnBadRow, is_about_data, is_hidden, one_line, stop, text_lines
 
@@ -23,16 +25,7 @@ if TYPE_CHECKING:
 PARQUET_ROWS = 1_000  # turned into Python objects at a time
 # An integer of more digits is none that anybody counts with; Python refuses to read 4,301.
 MAX_DIGITS = 1_000
-
-
-def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; raise ValueError for a key met twice, of which one would get lost."""
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {shown(twice)} occurs twice in one object")
-    return values
+MAX_EXACT = 2**53  # from here on not every whole number is a float
 
 
 def integer_of(digits: str) -> int | float:
@@ -40,7 +33,7 @@ def integer_of(digits: str) -> int | float:
     return int(digits) if len(digits) <= MAX_DIGITS else float(digits)
 
 
-JSON = json.JSONDecoder(object_pairs_hook=object_of, parse_int=integer_of)
+JSON = json.JSONDecoder(object_pairs_hook=distinct_keys, parse_int=integer_of)
 
 
 def line_rows(
@@ -53,13 +46,15 @@ def line_rows(
         except RecursionError:
             on_bad_row(InputError(f"{place}: broken JSON: nested too deeply"))
         except json.JSONDecodeError as error:
+            # An object that goes on below, as programs for people's eyes write it.
+            goes_on = error.pos >= len(line.rstrip()) and line.lstrip().startswith(("{", "["))
             on_bad_row(
                 InputError(
                     f"{place}: broken JSON at column {error.colno}: {error.msg}; write one whole "
-                    "object a line"
+                    "object a line" + (", or a list of rows, not below a key" if goes_on else "")
                 )
             )
-        except ValueError as error:  # see object_of
+        except ValueError as error:  # see distinct_keys
             on_bad_row(InputError(f"{place}: {error}; remove one"))
         else:
             yield place, row
@@ -78,12 +73,16 @@ def shown(value: Any) -> str:
 
 
 def check_columns(place: str, there: Iterable[str], needed: Iterable[str]) -> None:
-    """Raise InputError naming all of `needed` that are not there."""
-    there = list(there)
-    refuse_missing(place, there, [column for column in needed if column not in there])
+    """Raise InputError naming all of `needed` that are not there, of a row or of its columns."""
+    row = there if isinstance(there, dict) else dict.fromkeys(there)
+    needed = list(needed)
+    missing = [column for column in needed if column not in row]
+    refuse_missing(place, row, missing, hint_at_rows(row) if missing == needed else "")
 
 
-def refuse_missing(place: str, there: Iterable[str], columns: Iterable[str]) -> None:
+def refuse_missing(
+    place: str, there: Iterable[str], columns: Iterable[str], hint: str = ""
+) -> None:
     """Raise InputError naming these columns, if any, as missing among what is there."""
     there, missing = list(there), [repr(column) for column in columns]
     if missing:
@@ -91,8 +90,16 @@ def refuse_missing(place: str, there: Iterable[str], columns: Iterable[str]) -> 
         are, add = ("is", "it") if len(missing) == 1 else ("are", "them")
         raise InputError(
             f"{place}: column{'s' * (are == 'are')} {' and '.join(missing)} {are} missing (there: "
-            f"{has}); add {add}"
+            f"{has}); add {add}{hint}"
         )
+
+
+def hint_at_rows(row: dict) -> str:
+    """Say that a row seems to hold all others under a key, as of {"data": [{...}, {...}]}."""
+    for name, value in row.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            return f", or give the list under {shown(name)} alone, if the rows are in it"
+    return ""
 
 
 def check_distinct(place: str, names: Iterable[str]) -> None:
@@ -137,6 +144,22 @@ def check_text(
         )
 
 
+def whole_number(place: str, name: str, value: Any) -> Any:
+    """Return a number with a point that is whole as an integer, anything else as it is.
+
+    pandas writes ids so where one is missing. Raises InputError for one so large that its last
+    digits are lost.
+    """
+    if not isinstance(value, float) or not value.is_integer():
+        return value
+    if abs(value) >= MAX_EXACT:
+        raise InputError(
+            f"{place}: {name} is {value}, a number with a point that has lost its last digits; "
+            "write it as text"
+        )
+    return int(value)
+
+
 # Given a table's place in messages and its columns, those to read; raises InputError without them.
 ChooseColumns = Callable[[str, Sequence[str]], Sequence[str]]
 
@@ -154,9 +177,15 @@ def all_of(
     return choose
 
 
-def parquet_rows(file: Path, choose: ChooseColumns) -> Iterator[tuple[str, Any]]:
-    """Yield the chosen columns of a Parquet file's rows with their places; rows count from 0."""
+def parquet_rows(
+    file: Path, choose: ChooseColumns, *, by_name: bool = False
+) -> Iterator[tuple[str, Any]]:
+    """Yield the chosen columns of a Parquet file's rows with their places; rows count from 0.
+
+    by_name: class labels come as their names, as in `dataset_rows`.
+    """
     number = 0
+    classes = parquet_classes(file) if by_name else {}
     try:
         with pq.ParquetFile(file, pre_buffer=False) as table:  # see genlab/core/tables.py
             there = table.schema_arrow.names
@@ -166,9 +195,10 @@ def parquet_rows(file: Path, choose: ChooseColumns) -> Iterator[tuple[str, Any]]
                     f"{file}: the column {shown(twice[0])} is there {there.count(twice[0])} times; "
                     "remove or rename all but one"
                 )
+            named = {column: classes[column] for column in read if column in classes}
             for batch in table.iter_batches(PARQUET_ROWS, columns=read):
                 for row in python_rows(batch, f"{file}, row {number} (counted from 0)"):
-                    yield f"{file}, row {number} (counted from 0)", row
+                    yield f"{file}, row {number} (counted from 0)", with_class_names(row, named)
                     number += 1
     except UnicodeDecodeError as error:
         raise InputError(
@@ -181,10 +211,37 @@ def parquet_rows(file: Path, choose: ChooseColumns) -> Iterator[tuple[str, Any]]
         ) from None
 
 
-def python_rows(batch: pa.RecordBatch | pa.Table, place: str) -> list[dict]:
-    """Return the rows of a batch, whose first is at `place`; InputError for what Python has not."""
+def parquet_classes(file: Path) -> dict[str, list[str]]:
+    """Return {column: names of its classes, [] if none} of a Parquet file.
+
+    datasets writes them into the file. One that is not whole has none; `parquet_rows` tells of it.
+    """
     try:
-        return batch.to_pylist()
+        schema = pq.read_schema(file)
+        said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    except (pa.ArrowException, OSError, ValueError, RecursionError):
+        return {}
+    for key in ("info", "features"):
+        said = said.get(key) if isinstance(said, dict) else None
+    features = said if isinstance(said, dict) else {}
+    of_column = {name: features.get(name) for name in schema.names}
+    named = {name: each.get("names") for name, each in of_column.items() if isinstance(each, dict)}
+    return {name: names if is_texts(names := named.get(name)) else [] for name in schema.names}
+
+
+def is_texts(value: Any) -> TypeGuard[list[str]]:
+    """Tell whether a value is a list of texts."""
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def python_rows(batch: pa.RecordBatch | pa.Table, place: str) -> list[dict]:
+    """Return the rows of a batch, whose first is at `place`; InputError for what Python has not.
+
+    Decimals, in which databases export ids and labels, become plain numbers.
+    """
+    decimals = [field.name for field in batch.schema if pa.types.is_decimal(field.type)]
+    try:
+        rows = batch.to_pylist()
     except UnicodeDecodeError:
         raise
     except (OverflowError, ValueError) as error:  # a time beyond the year 9999
@@ -192,16 +249,45 @@ def python_rows(batch: pa.RecordBatch | pa.Table, place: str) -> list[dict]:
             f"{place}, or one of the {PARQUET_ROWS} from there on: a value cannot be read "
             f"({one_line(error)}); correct dates beyond the years 1 to 9999, or write them as text"
         ) from None
+    for row in rows if decimals else ():
+        row |= {name: plain_number(row[name]) for name in decimals}
+    return rows
 
 
-def dataset_rows(name: str, rows: "Dataset", choose: ChooseColumns) -> Iterator[tuple[str, Any]]:
-    """Yield the chosen columns of one split of a Hub dataset as `parquet_rows` does."""
+def plain_number(value: Decimal | None) -> int | float | None:
+    """Return a decimal as a whole number, or with a point if it has a fraction."""
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def dataset_rows(
+    name: str, rows: "Dataset", choose: ChooseColumns, *, by_name: bool = False
+) -> Iterator[tuple[str, Any]]:
+    """Yield the chosen columns of one split of a Hub dataset as `parquet_rows` does.
+
+    by_name: class labels come as their names. Numbered from 0, "5 stars" is 4.
+    """
     read = list(choose(name, rows.column_names))
+    named = {column: class_names(rows, column) for column in read} if by_name else {}
     number = 0
     for table in rows.select_columns(read).with_format("arrow").iter(PARQUET_ROWS):
         for row in python_rows(table, f"{name}, row {number} (counted from 0)"):
-            yield f"{name}, row {number} (counted from 0)", row
+            yield f"{name}, row {number} (counted from 0)", with_class_names(row, named)
             number += 1
+
+
+def with_class_names(row: dict, classes: dict[str, list[str]]) -> dict:
+    """Return a row with the names of its classes in place of their numbers, which may be -1."""
+    for column, names in classes.items():
+        if names and isinstance(row[column], int) and 0 <= row[column] < len(names):
+            row[column] = names[row[column]]
+    return row
+
+
+def class_names(rows: "Dataset", column: str) -> list[str]:
+    """Return the names of a column's class labels, in the order of their numbers; [] if none."""
+    return list(getattr(rows.features[column], "names", None) or [])
 
 
 PACKED_ENDING = re.compile(r"\.(?:gz|zst)$", re.IGNORECASE)

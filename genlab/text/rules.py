@@ -36,9 +36,16 @@ MOJIBAKE = rf"[\u{{C2}}-\u{{F4}}][{FOLLOWS_1252}]|[РСВГ][{FOLLOWS_1251}]|в�
 CAPITAL_TILDE = re.compile("[A-ZÀ-Þ]{2}Ã[\u00a0-\u00bf]")
 # Control and format characters: zero-width spaces and joiners, soft hyphens, byte-order marks.
 INVISIBLE = r"[\p{Cc}\p{Cf}&&[^\n\t]]"
-JOINER = r"\x{200D}"  # makes one emoji of several; it stays between two
-BEHIND_NO_EMOJI = rf"(^|[^\p{{Extended_Pictographic}}\x{{FE0F}}\x{{1F3FB}}-\x{{1F3FF}}]){JOINER}+"
-BEFORE_NO_EMOJI = rf"{JOINER}([^\p{{Extended_Pictographic}}]|$)"
+# Between two emoji a joiner makes one of them. Between letters of these scripts a joiner or
+# non-joiner is spelling: Persian and Hindi write other words without. Elsewhere both are nothing.
+SCRIPTS = "Arabic Bengali Devanagari Gujarati Gurmukhi Kannada Malayalam Oriya Sinhala Tamil Telugu"
+JOINED_SCRIPTS = "".join(rf"\p{{{script}}}" for script in SCRIPTS.split())
+BEFORE_JOINER = rf"\p{{Extended_Pictographic}}\x{{FE0F}}\x{{1F3FB}}-\x{{1F3FF}}{JOINED_SCRIPTS}"
+BEHIND_JOINER = rf"\p{{Extended_Pictographic}}{JOINED_SCRIPTS}"
+JOINERS = {  # each with what it may stand behind, and before
+    r"\x{200C}": (JOINED_SCRIPTS, JOINED_SCRIPTS),
+    r"\x{200D}": (BEFORE_JOINER, BEHIND_JOINER),
+}
 ODD_SPACE = r"[^\S\n ]"
 # A semicolon is required: "AT&T" and "?a=1&copy=2" are no entities.
 ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
@@ -122,8 +129,10 @@ def settle(texts: pl.Series, unicode_form: UnicodeForm) -> pl.Series:
 
 def clean_odd(texts: pl.Series, unicode_form: UnicodeForm) -> pl.Series:
     """Return texts without invisible characters, in a Unicode form, with plain spaces."""
-    text = pl.col(texts.name).str.replace_all(rf"[{INVISIBLE}--{JOINER}]", "")
-    text = text.str.replace_all(BEHIND_NO_EMOJI, "$1").str.replace_all(BEFORE_NO_EMOJI, "$1")
+    text = pl.col(texts.name).str.replace_all(rf"[{INVISIBLE}--{''.join(JOINERS)}]", "")
+    for joiner, (before, behind) in JOINERS.items():
+        text = text.str.replace_all(rf"(^|[^{before}]){joiner}+", "$1")
+        text = text.str.replace_all(rf"{joiner}([^{behind}]|$)", "$1")
     if unicode_form != "none":
         text = normalize_unicode(text, unicode_form)
     return texts.to_frame().select(text.str.replace_all(ODD_SPACE, " ")).to_series()

@@ -31,16 +31,24 @@ from genlab.sources.csv_text import (
     separated_rows,
 )
 from genlab.sources.decoding import Encoding, decode
-from genlab.sources.file_text import is_hidden, recognise_start, stop, text_lines, unpacked
+from genlab.sources.file_text import (
+    HEAD_BYTES,
+    foreign_kind,
+    is_hidden,
+    recognise_start,
+    stop,
+    text_lines,
+    unpacked,
+)
 from genlab.sources.foreign_files import check_path, files_in
 from genlab.sources.json_text import array_rows
-from genlab.sources.text_columns import TEXT_NAMES, is_table, table_texts
+from genlab.sources.text_columns import TEXT_NAMES, is_table, only_column, table_texts
 from genlab.sources.text_files import (
     PACKED_ENDING,
-    check_distinct,
     check_text,
     data_extension,
     line_rows,
+    parquet_classes,
     parquet_rows,
     shown,
     some_of,
@@ -152,7 +160,12 @@ def mood_of(name: str) -> bool | None:
 def texts_in(
     name: str, content: bytes, is_positive: bool, encoding: Encoding, place: str
 ) -> Iterator[FoundText]:
-    """Yield a file's texts: one, or one per line if its ending is the mood."""
+    """Yield a file's texts: one, or one per line if its ending is the mood.
+
+    A web page is a text with markup; a picture, a PDF or the like raises InputError.
+    """
+    if foreign := foreign_kind(content[:HEAD_BYTES]):
+        raise InputError(f"{place}: this is {foreign}, or remove it")
     text = decode(place, content, encoding)
     if member_path(PACKED_ENDING.sub("", name.lower())).suffix.removeprefix(".") in MOODS:
         for number, line in enumerate(text.removesuffix("\n").split("\n")):
@@ -195,7 +208,7 @@ def table_rows(file: Path, encoding: Encoding, is_alone: bool) -> Iterator[tuple
         return None
     is_parquet, start = recognise_start(file, "texts and labels", encoding)
     if is_parquet:
-        return parquet_rows(file, text_and_label)
+        return labelled_parquet(file)
     if start.startswith("["):
         return array_rows(file, encoding)
     if start.startswith("{"):
@@ -215,6 +228,21 @@ def table_rows(file: Path, encoding: Encoding, is_alone: bool) -> Iterator[tuple
         "text and label, lines of a label (pos, neg, 1 or 0) and a text, JSON Lines with both, or "
         "folders pos and neg"
     )
+
+
+def labelled_parquet(file: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the rows of a Parquet file, its labels by the names of their classes if it has some."""
+    classes = parquet_classes(file)
+    for place, row in parquet_rows(file, text_and_label):
+        for column, label in row.items():
+            row[column] = named_label(label, classes.get(column, []))
+        yield place, row
+
+
+def named_label(label: Any, names: Sequence[str]) -> Any:
+    """Return the name of a label's class if all classes say pos or neg in words, else the label."""
+    are_words = all(name.isalpha() and word_of(name) in LABELS for name in names)
+    return names[label] if are_words and label in range(len(names)) else label
 
 
 def delimiter_of_quoted_lines(file: Path, encoding: Encoding) -> str | None:
@@ -255,14 +283,8 @@ def labelled_lines(file: Path, encoding: Encoding) -> Iterator[tuple[str, Any]]:
 
 
 def text_and_label(place: str, there: Sequence[str]) -> tuple[str, str]:
-    """Return the names of the columns of text and label; raise InputError if one is not there."""
-    known = (*TEXT_NAMES, *LABEL_NAMES)
-    check_distinct(place, (name for name in there if name.strip().lower() in known))
-    lower = {name.strip().lower(): name for name in there}
-    found = [
-        next((lower[name] for name in names if name in lower), None)
-        for names in (TEXT_NAMES, LABEL_NAMES)
-    ]
+    """Return the names of the columns of text and label; InputError without either, or for two."""
+    found = [only_column(place, there, names) for names in (TEXT_NAMES, LABEL_NAMES)]
     text, label = found
     if text is None or label is None:
         missing = [

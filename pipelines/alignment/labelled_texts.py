@@ -22,6 +22,7 @@ from genlab.core.seeds import draw
 from genlab.core.tables import BATCH_ROWS, read_batches
 from genlab.sources.decoding import Encoding
 from genlab.sources.hub import load_dataset
+from genlab.sources.text_files import class_names
 from genlab.text.rules import TextRules, clean_texts, plain_text
 from pipelines.alignment import mini_films
 from pipelines.alignment.found_texts import (
@@ -29,6 +30,7 @@ from pipelines.alignment.found_texts import (
     FoundText,
     find_texts,
     label_of,
+    named_label,
     word_of,
 )
 from pipelines.alignment.schemas import TEXT_SCHEMA, divide, frames_of
@@ -123,10 +125,11 @@ def take_texts(
     """Return {is positive: [(id, text)]}, each text once and plain; count the others by reason.
 
     A text of more than max_words is cut to its first whole sentences, so that the policy can learn
-    where texts end.
+    where texts end. One that is there with both labels has none that counts.
     """
     by_mood: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
-    seen: set[str] = set()
+    seen: dict[str, bool] = {}
+    both: set[str] = set()
     rules = reading.rules
     while batch := list(islice(found, BATCH_ROWS)):
         texts = clean_texts(pl.Series("text", [text for _, text, _ in batch]), rules)
@@ -136,13 +139,16 @@ def take_texts(
             if is_positive is None:
                 reason = "no_label"
             elif reason is None and text in seen:
-                reason = "duplicate"
+                reason = "duplicate" if seen[text] == is_positive else "both_labels"
+                both |= {text} if reason == "both_labels" else set()
             if reason or is_positive is None:
                 dropped[reason] += 1
                 continue
-            seen.add(text)
+            seen[text] = is_positive
             by_mood[is_positive].append((text_id, text))
-    return by_mood
+    if both:
+        dropped["both_labels"] += len(both)  # those that came first
+    return {mood: [row for row in rows if row[1] not in both] for mood, rows in by_mood.items()}
 
 
 def drawn(
@@ -177,6 +183,7 @@ def read_hub_texts(
 ) -> Iterator[pl.DataFrame]:
     """Yield the labelled texts of a Hub data set with columns text and label (0 negative, 1).
 
+    Where the data set says which of its classes is positive, in words, that counts.
     Raises InputError for a label that is neither, nor -1 for none.
     """
     check_n_texts(reading.n_texts)
@@ -193,8 +200,13 @@ def read_hub_texts(
         raise InputError(
             f"corpus.hub_id={hub_id}: it has no column {' and '.join(sorted(missing))}"
         )
+    names = class_names(rows, "label")
     found = (
-        (f"hub-{number:06}", row["text"] or "", hub_label(f"{hub_id}, row {number}", row["label"]))
+        (
+            f"hub-{number:06}",
+            row["text"] or "",
+            hub_label(f"{hub_id}, row {number}", named_label(row["label"], names)),
+        )
         for number, row in enumerate(rows)
     )
     by_mood = take_texts(found, reading, dropped)

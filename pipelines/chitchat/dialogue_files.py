@@ -36,6 +36,7 @@ from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
 EXTENSIONS = (".jsonl", ".ndjson", ".json", ".pkl", ".pickle", ".txt")
 MAX_TURNS = 10_000  # ours: more are a file without blank lines, not a dialogue
 DASH = re.compile(r"\s*[-–—]\s*")
+RULE = re.compile(r"\s*([-–—*=_~#])(?:\s*\1){2,}\s*")  # of one sign alone: it divides, too
 
 
 class DialogueFormat(StrEnum):
@@ -136,12 +137,13 @@ def dashed_rows(
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield dialogues of lines "- turn", with a blank line between them; places are first lines.
 
-    A line without a dash goes on with the turn before it.
+    A line of dashes or stars alone stands for a blank one. A line without a dash goes on with the
+    turn before it.
     """
     turns: list[str] = []
     began = ""
     for place, line in text_lines(file, encoding, bad_rows.add, keep_blank=True):
-        if not line.strip():
+        if not line.strip() or RULE.fullmatch(line):
             if turns:
                 yield began, turns
             turns = []

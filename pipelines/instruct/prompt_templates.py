@@ -13,6 +13,7 @@ import yaml
 from genlab.core.files import written_whole
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from genlab.core.yaml_text import compose_yaml
 from genlab.sources.file_text import is_hidden
 from genlab.sources.foreign_files import files_in
 
@@ -88,7 +89,9 @@ def copy_templates(folder: Path, output: Path) -> None:
 def read_template_file(path: Path) -> list[PromptTemplate]:
     """Return the templates of one file; raise InputError naming what is wrong."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=TemplateLoader)
+        text = path.read_text(encoding="utf-8")
+        compose_yaml(text)  # a key that occurs twice would take the other's place
+        content = yaml.load(text, Loader=TemplateLoader)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:  # 2020-99-99 is no date
         raise InputError(
             f"{path}: not promptsource's YAML ({' '.join(str(error).split())})"
@@ -100,7 +103,10 @@ def read_template_file(path: Path) -> list[PromptTemplate]:
     dataset = content.get("dataset")
     if not isinstance(dataset, str) or not dataset:
         raise InputError(f"{path}: dataset must be a name")
-    name = f"{dataset}/{content['subset']}" if content.get("subset") else dataset
+    subset = content.get("subset")
+    if not isinstance(subset, str | None):  # no means false to YAML
+        raise InputError(f"{path}: subset must be a name, in quotes")
+    name = f"{dataset}/{subset}" if subset else dataset
     templates = [
         as_template(f"{path}: {key}", name, each) for key, each in content["templates"].items()
     ]
@@ -127,6 +133,9 @@ def as_template(where: str, dataset: str, entry: object) -> PromptTemplate:
     metrics = metadata.get("metrics") or []
     if not isinstance(metrics, list):
         raise InputError(f"{where}: metadata.metrics must be a list, not {type(metrics).__name__}")
+    for key in ("original_task", "choices_in_prompt"):
+        if not isinstance(metadata.get(key), bool | None):
+            raise InputError(f"{where}: metadata.{key} must be true or false, without quotes")
     if SEPARATOR not in entry["jinja"]:
         raise InputError(f"{where}: jinja has no {SEPARATOR} between input and target")
     is_original = bool(metadata.get("original_task"))

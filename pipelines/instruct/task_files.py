@@ -55,6 +55,24 @@ def object_rows(path: Path, encoding: Encoding = Encoding.auto) -> Iterator[tupl
         raise InputError(f"{path}: cannot be read ({error})") from None
 
 
+def check_finite(place: str, row: dict) -> None:
+    """Raise InputError for a NaN, which would be asked as the word "nan"."""
+    try:
+        json.dumps(row, allow_nan=False)
+    except ValueError:
+        raise InputError(
+            f"{place}: it holds NaN or Infinity, which is no text and no label; write what it is"
+        ) from None
+
+
+def truth_of(label: object) -> int:
+    """Return 1 or 0 for a label that says true or false; raise ValueError for another one."""
+    words = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0}
+    if (word := str(label).strip().lower()) not in words:
+        raise ValueError(f"label {shown(label)}, neither true nor false,")
+    return words[word]
+
+
 def number_of(labels: list[str]) -> Callable[[dict], dict]:
     """Return what turns a row's label from a name into its number."""
 
@@ -67,23 +85,25 @@ def number_of(labels: list[str]) -> Callable[[dict], dict]:
 
 
 def wsc(row: dict) -> dict:
-    return {"text": row["text"], **row["target"], "label": int(row["label"])}
+    return {"text": row["text"], **row["target"], "label": truth_of(row["label"])}
 
 
 def wic(row: dict) -> dict:
-    return row | {"label": int(row["label"])}
+    return row | {"label": truth_of(row["label"])}
 
 
 def multirc(row: dict) -> Iterator[dict]:
     for question in row["passage"]["questions"]:
         for answer in question["answers"]:
             yield {"paragraph": row["passage"]["text"], "question": question["question"],
-                   "answer": answer["text"], "label": int(answer["label"])}  # fmt: skip
+                   "answer": answer["text"], "label": truth_of(answer["label"])}  # fmt: skip
 
 
 def record(row: dict) -> Iterator[dict]:
     passage = row["passage"]
     entities = sorted({passage["text"][e["start"] : e["end"] + 1] for e in passage["entities"]})
+    if "" in entities:
+        raise ValueError("an entity that is nowhere in the passage")
     for query in row["qas"]:
         answers = [each["text"] for each in query["answers"]]
         yield {"passage": passage["text"], "query": query["query"], "entities": entities,
@@ -106,6 +126,7 @@ def read_fewglue(path: Path, change: Callable) -> Splits:
     """Return the examples of one of FewGLUE's files, with their labels as numbers."""
     found: list[dict] = []
     for place, row in object_rows(path):
+        check_finite(place, row)
         try:
             changed = change(row)
             found += [changed] if isinstance(changed, dict) else list(changed)

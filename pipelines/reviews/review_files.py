@@ -5,6 +5,7 @@ fault. It stops the stage, or is left out and counted. A review without an organ
 one without a rubric gets the default one.
 """
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import with_files
 from genlab.sources.source import Origin, Source
-from genlab.sources.text_files import all_of, check_text, shown
+from genlab.sources.text_files import all_of, check_text, shown, whole_number
 from pipelines.reviews import mini_reviews
 from pipelines.reviews.review_layouts import (
     EXTENSIONS,
@@ -34,6 +35,9 @@ from pipelines.reviews.review_layouts import (
     read_rows,
 )
 from pipelines.reviews.schemas import REVIEW_SCHEMA, STARS
+
+# How programs write that nothing is there, where a table of theirs has become texts.
+NO_VALUE = ("nan", "NaN", "None", "<NA>", "null", "NULL", "\\N")
 
 
 @dataclass
@@ -149,6 +153,11 @@ def check_row(place: str, row: Any, columns: Columns, new_id: str) -> dict[str, 
         fields = f" ({in_csv.format(len(row))})" if isinstance(row, list) else ""
         raise BadRow("row", f"{place}: {shown(row)} where an object belongs{fields}")
     review_id = new_id if columns.id_column == NONE else row.get(columns.id_column)
+    try:
+        review_id = whole_number(place, columns.id_column, review_id)
+    except InputError as error:
+        raise BadRow("id", str(error)) from None
+    review_id = review_id.strip() if isinstance(review_id, str) else review_id
     if isinstance(review_id, bool) or not isinstance(review_id, int | str) or review_id == "":
         raise BadRow("id", f"{place}: {columns.id_column} is {shown(review_id)}, not an id")
     check_part("id", place, columns.id_column, str(review_id), columns.max_text_bytes)
@@ -195,16 +204,24 @@ def read_name(place: str, row: dict, column: str, max_bytes: int) -> str:
     if value is not None and not isinstance(value, str):
         raise BadRow("organisation", f"{place}: {column} is {shown(value)}, not text")
     check_part("organisation", place, column, value or "", max_bytes)
-    return " ".join((value or "").split())
+    name = " ".join((value or "").split())
+    return "" if name in NO_VALUE else name
 
 
 def read_rubrics(place: str, row: dict, columns: Columns) -> list[str]:
     """Return a row's rubrics, from a list or a separated text; the default one if there is none."""
     value = row.get(columns.rubrics_column) if columns.rubrics_column != NONE else None
+    if isinstance(value, str) and re.fullmatch(r"\s*\[.*\]\s*", value, re.DOTALL):
+        raise BadRow(
+            "rubrics",
+            f"{place}: {columns.rubrics_column} is {shown(value)}, a list as text; write its parts "
+            f"with {columns.rubric_separator} between",
+        )
     parts = value.split(columns.rubric_separator) if isinstance(value, str) else value or []
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         raise BadRow("rubrics", f"{place}: {columns.rubrics_column} is {shown(value)}, not text")
     for part in parts:
         check_part("rubrics", place, columns.rubrics_column, part, columns.max_text_bytes)
     rubrics = [" ".join(part.split()) for part in parts]
-    return list(dict.fromkeys(filter(None, rubrics))) or [columns.default_rubric]
+    named = [rubric for rubric in rubrics if rubric and rubric not in NO_VALUE]
+    return list(dict.fromkeys(named)) or [columns.default_rubric]

@@ -5,7 +5,8 @@ the names of its columns, which are the user's to give.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 from typer import Option
 
 from genlab.core.program import InputError
-from genlab.sources.csv_text import csv_lists, csv_rows
+from genlab.sources.csv_text import csv_rows, file_lines, pass_over, read_header
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import (
     OnBadRow,
@@ -44,6 +45,8 @@ class ReviewFormat(StrEnum):
 
 EXTENSIONS = (".tskv", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 NONE = "none"  # as a column's name: there is no such column
+
+RARE_SHARE = 0.01  # ours: of rows; a key in fewer is more likely a text's own word before a =
 
 # tskv's escapes; a backslash before anything else is left alone.
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "\\": "\\", "=": "="}
@@ -79,29 +82,30 @@ def read_rows(
     """Yield the raw rows of one file with their places; a row of JSON or CSV may be unreadable."""
     kind = recognise(file, encoding) if layout is ReviewFormat.auto else layout
     if kind is ReviewFormat.parquet:
-        yield from parquet_rows(file, all_of(needed_columns(columns), check_column_names))
+        choose = all_of(needed_columns(columns), check_column_names)
+        yield from parquet_rows(file, choose, by_name=True)
         return
-    if kind is ReviewFormat.json:
-        rows: Iterator[tuple[str, Any]] = array_rows(file, encoding, on_bad_row)
+    needed = [columns.text_column, columns.rating_column]
+    if kind is ReviewFormat.tskv:  # which leaves out what is empty
+        known = (*needed, *columns.optional(), columns.id_column)
+        rows: Iterator[tuple[str, Any]] = tskv_rows(file, encoding, on_bad_row, known)
     else:
+        needed += columns.optional()
+        if kind is ReviewFormat.csv:
+            number, _, names = read_header(file, file_lines(file, encoding, pass_over))
+            check_column_names(f"{file}, line {number}", names, needed)
         readers = {
-            ReviewFormat.tskv: tskv_rows,
             ReviewFormat.csv: csv_rows,
             ReviewFormat.jsonl: line_rows,
+            ReviewFormat.json: array_rows,
         }
         rows = readers[kind](file, encoding, on_bad_row)
-    needed = [columns.text_column, columns.rating_column]
-    if kind is not ReviewFormat.tskv:  # which leaves out what is empty
-        needed += columns.optional()
     is_first = True
     for place, row in rows:
         if is_first and isinstance(row, dict):  # a wrong name, not a bad row
             check_column_names(place, row, needed)
         is_first = False
         yield place, row
-    if is_first and kind is ReviewFormat.csv:  # a header alone
-        place, names = next(csv_lists(file, encoding))
-        check_column_names(place, names, needed)
 
 
 def check_column_names(place: str, there: Iterable[str], needed: Iterable[str]) -> None:
@@ -109,7 +113,7 @@ def check_column_names(place: str, there: Iterable[str], needed: Iterable[str]) 
     try:
         check_columns(place, there, needed)
     except InputError as error:
-        message = str(error).replace("; add it", "")
+        message = str(error).replace("; add it", "").replace("; add them", "")
         raise InputError(
             f"{message}; name the columns in corpus.text_column, rating_column, ... (none: without)"
         ) from None
@@ -131,28 +135,55 @@ def recognise(file: Path, encoding: Encoding = Encoding.auto) -> ReviewFormat:
 
 
 def tskv_rows(
-    file: Path, encoding: Encoding = Encoding.auto, on_bad_row: OnBadRow = stop
+    file: Path,
+    encoding: Encoding = Encoding.auto,
+    on_bad_row: OnBadRow = stop,
+    known: Collection[str] = (),
 ) -> Iterator[tuple[str, dict]]:
     """Yield the rows of a tskv file: lines of key=value fields between tabs.
 
-    A tab inside a value must be written \\t: behind a raw one stands no key, and the row is bad.
+    A tab inside a value must be written \\t: behind a raw one stands no key, and the row is bad. So
+    is one with a key that hardly any row has, and that is not among `known`: a text's own word.
     """
+    counts, n_rows = key_counts(file, encoding)
+    least = max(2, RARE_SHARE * n_rows)
+    rare = {key for key, n in counts.items() if n < least and n_rows > 1} - set(known)
     for place, line in text_lines(file, encoding, on_bad_row):
         row: dict[str, str] = {}
         fault = None
-        for part in line.removeprefix("tskv\t").split("\t"):
-            key, equals, value = part.partition("=")
-            if not part.strip():  # nothing is lost with it
-                continue
-            if not equals or not re.fullmatch(r"\w+", key):
+        for part, key, value in tskv_fields(line):
+            if key is None:
                 fault = f"{part[:40]!r} between tabs is no key=value; write a tab in a text as \\t"
             elif key in row:
                 fault = f"the key {key!r} occurs twice; remove one"
-            row[key] = re.sub(r"\\(.)", lambda match: ESCAPES.get(match[1], match[0]), value)
+            elif key in rare:
+                fault = (
+                    f"the key of {part[:40]!r} is in {counts[key]} of {n_rows} rows; write a tab "
+                    "in a text as \\t, or remove that field"
+                )
+            row[key or part] = re.sub(r"\\(.)", lambda m: ESCAPES.get(m[1], m[0]), value)
         if fault:
             on_bad_row(InputError(f"{place}: {fault}"))
         else:
             yield place, row
+
+
+def tskv_fields(line: str) -> Iterator[tuple[str, str | None, str]]:
+    """Yield each field of a line with its key, None if it has none, and its value."""
+    for part in line.removeprefix("tskv\t").split("\t"):
+        key, equals, value = part.partition("=")
+        if part.strip():  # nothing is lost with a blank one
+            yield part, key if equals and re.fullmatch(r"\w+", key) else None, value
+
+
+def key_counts(file: Path, encoding: Encoding) -> tuple[Counter[str], int]:
+    """Return in how many rows of a tskv file each key is, and how many rows there are."""
+    counts: Counter[str] = Counter()
+    n_rows = 0
+    for _, line in text_lines(file, encoding, pass_over):
+        n_rows += 1
+        counts.update({key for _, key, _ in tskv_fields(line) if key is not None})
+    return counts, n_rows
 
 
 def needed_columns(columns: Columns) -> list[str]:

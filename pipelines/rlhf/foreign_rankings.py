@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from genlab.core.params import did_you_mean
+from genlab.core.params import did_you_mean, is_number
 from genlab.core.program import InputError
 from genlab.sources.bad_rows import BadRow, reason_of
 from genlab.sources.data_files import found_files
@@ -197,8 +197,14 @@ def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
     if "chosen" not in row or "rejected" not in row:
         there = ", ".join(shown(name) for name in list(row)[:10]) + ", ..." * (len(row) > 10)
         raise InputError(f"{place}: it needs answers, or chosen and rejected (there: {there})")
+    check_scores(place, row)
     chosen, rejected, prompt = row["chosen"], row["rejected"], row.get("prompt")
     for name in ("chosen", "rejected"):
+        if isinstance(row[name], list):
+            raise InputError(
+                f"{place}: {name} is a list, as of messages; write the prompt and the answer as "
+                "texts, in prompt, chosen and rejected"
+            )
         check_text(place, name, row[name], LONGEST)
     if prompt is None and TURN in chosen:
         prompt, chosen = split_dialogue(chosen)
@@ -211,6 +217,17 @@ def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
         if OTHER_TURN in answer:
             raise InputError(f"{place}: {name} goes on with a turn of the human's; end it before")
     return prompt, [chosen.strip(), rejected.strip()], [1, 2]
+
+
+def check_scores(place: str, row: dict) -> None:
+    """Raise InputError where a row's own scores say that the rejected answer is the better one."""
+    for names in (("score_chosen", "score_rejected"), ("chosen_score", "rejected_score")):
+        chosen, rejected = (row.get(name) for name in names)
+        if is_number(chosen) and is_number(rejected) and chosen < rejected:
+            raise InputError(
+                f"{place}: {names[0]} {chosen} is below {names[1]} {rejected}; exchange the "
+                "answers, or remove the row"
+            )
 
 
 def check_keys(place: str, row: dict) -> None:

@@ -181,7 +181,7 @@ def test_no_plot_or_template_names_a_ranker():
             "'tensorflow_hub', 'bm25', 'cross_encoder'",
         ),
         (
-            {"corpus.encoding": "utf_7"},
+            {"corpus.encoding": "utf_9"},
             "'utf-16', 'utf-16-le'",  # what has hyphens keeps them
         ),
         ({"corpus.source": "web"}, "corpus.source=web: 'web' is not one of 'mini', 'hub', 'file'"),
@@ -268,6 +268,10 @@ def test_no_plot_or_template_names_a_ranker():
         (
             {"corpus.source": "file", "corpus.path": "my/corpus.json"},
             "corpus.path=my/corpus.json: no such file or folder",
+        ),
+        (
+            {"corpus.source": "file", "corpus.path": "~/corpus.json"},
+            "corpus.path=~/corpus.json: no such file or folder (~ and $ are not expanded; write",
         ),
         (
             {"rankers.use.source": "file", "rankers.use.path": "my/model"},

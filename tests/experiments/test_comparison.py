@@ -168,7 +168,10 @@ def test_nothing_in_common_is_an_error():
 
 def test_a_unit_twice_is_an_error_that_names_it():
     twice = pl.concat([rows({"a": 1}), rows({"a": 2})])
-    with pytest.raises(InputError, match="OTHER: more than one row for unit a and judge j"):
+    with pytest.raises(
+        InputError,
+        match="OTHER: more than one row for unit a and judge j; name what tells them",
+    ):
         pair_rows(LAYOUT, rows({"a": 1}), twice, ["place"])
 
 

@@ -59,6 +59,83 @@ def test_csv_and_tsv_are_read_with_all_their_columns():
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        b"id;ok\nx;1\n",
+        b"\xef\xbb\xbfid , ok\r\nx,1\r\n",
+        b'id|ok\r"x"|1',
+        b"id\tok\nx\t1\n",
+    ],
+)
+def test_a_csv_is_read_whatever_separates_and_ends_its_lines(content):
+    rows = parse_rows(Path("a.csv"), content, (), "")
+    assert rows.columns == ["id", "ok"]
+    assert rows.rows() == [("x", 1)]
+
+
+@pytest.mark.parametrize("name", ["a.CSV", "a.ndjson", "a.JSONL"])
+def test_an_ending_is_known_in_capitals_and_by_its_other_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    head = "rows: {path: a.csv, unit: id, metrics: {m: {column: m, better: lower}}}"
+    Path("eval.yaml").write_text(head)
+    entries = [{"id": i, "m": i} for i in range(4)]
+    Path(name).write_text("id,m\n0,0\n1,1\n" if "CSV" in name else lines(entries).decode())
+    result = CliRunner().invoke(app, [name, name, "--layout=eval.yaml"], catch_exceptions=False)
+    assert result.exit_code == 0 and "pairs by id; none unpaired" in result.output
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.txt", "a.xlsx"])
+def test_a_file_of_another_ending_is_no_revision(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("id,m\n1,2\n")
+    with pytest.raises(InputError, match=f"^{name}: not a table of rows by its name; they end in"):
+        CliRunner().invoke(app, [name, name], catch_exceptions=False)
+
+
+def test_ids_with_zeros_in_front_stay_texts_and_other_numbers_are_numbers():
+    rows = parse_rows(Path("a.csv"), b"id,other,m,n\n007,70,0,0.5\n7,80,3,00.25\n", (), "")
+    assert rows.rows() == [("007", 70, 0, 0.5), ("7", 80, 3, 0.25)]
+
+
+def test_an_id_with_zeros_is_not_paired_with_one_without(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    head = "rows: {path: a.csv, unit: id, metrics: {m: {column: m, better: lower}}}"
+    Path("eval.yaml").write_text(head)
+    Path("a.csv").write_text("id,m\n" + "".join(f"{i:03},{i}\n" for i in range(9)))
+    Path("b.csv").write_text("id,m\n" + "".join(f"{i},{i}\n" for i in range(9)))
+    words = ["a.csv", "b.csv", "--layout=eval.yaml"]
+    with pytest.raises(InputError, match=r"id is String in a.csv but Int64 in b.csv"):
+        CliRunner().invoke(app, words, catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ('a,"0,5"\nb,1\n', r"column m holds String, not numbers \(such as '0,5'\)"),
+        ("a,1\nb,NA\n", r"column m holds String, not numbers \(such as 'NA'\)"),
+        ("1.2e18,1\n1.3e18,2\n", r"a.csv: id holds numbers with a point of 2\*\*53 and more"),
+        ("", r"a.csv: it has no rows, so nothing can be compared"),
+        ("a,1\n,2\n", r"row 2 has no id \(1 of 2 have none\), so it cannot be paired"),
+    ],
+)
+def test_a_value_that_is_no_number_and_a_row_without_id_are_shown(
+    tmp_path, monkeypatch, rows, expected
+):
+    monkeypatch.chdir(tmp_path)
+    head = "rows: {path: a.csv, unit: id, metrics: {m: {column: m, better: lower}}}"
+    Path("eval.yaml").write_text(head)
+    Path("a.csv").write_text("id,m\n" + rows)
+    with pytest.raises(InputError, match=expected):
+        CliRunner().invoke(app, ["a.csv", "a.csv", "--layout=eval.yaml"], catch_exceptions=False)
+
+
+def test_categories_of_parquet_are_texts(tmp_path):
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"id": ["x", "y"]}, schema={"id": pl.Categorical}).write_parquet(path)
+    assert parse_rows(path, path.read_bytes(), (), "").schema["id"] == pl.String
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.jsonl", b'{"a": 1}\n{"a": \n', "a.jsonl of HEAD: line 2: no JSON"),
@@ -72,7 +149,11 @@ def test_csv_and_tsv_are_read_with_all_their_columns():
             "a.jsonl of HEAD: a column holds an integer beyond",
         ),
         ("a.jsonl", b'{"a": %s' % (b"[" * 100_000), "a.jsonl of HEAD: line 1: no JSON"),
-        ("a.csv", b"a,b\n1\n1,2,3\n", "a.csv of HEAD: no CSV"),
+        ("a.jsonl", b'{"a": 1, "a": 2}', "a.jsonl of HEAD: line 1: .*'a' occurs twice in one"),
+        ("a.csv", b"a,b\n1,2\n1\n", "a.csv of HEAD: line 3: 1 fields, but 2 in the header"),
+        ("a.csv", b"a,b\n1,2,\n", "a.csv of HEAD: line 2: 3 fields, but 2 in the header"),
+        ("a.csv", b"a, a\n1,2\n", "a.csv of HEAD: the column a is there twice; rename or remove"),
+        ("a.csv", "a,b\n1,2\n".encode("utf-16"), "a.csv of HEAD: not UTF-8 at byte 0; save it"),
         ("a.parquet", b"PAR1", "a.parquet of HEAD: not a whole Parquet file"),
     ],
 )

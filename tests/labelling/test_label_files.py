@@ -289,6 +289,10 @@ def test_a_line_added_by_hand_without_an_end_is_read_and_ended(path):
     ("content", "said"),
     [
         (line("x") + "{broken}\n", "line 2: not JSON"),
+        (
+            line("x").replace("{", '{"answer": "correct", ', 1),
+            "line 1: not JSON .*'answer' occurs twice",
+        ),
         (line("x") + "broken", "line 2: not JSON"),
         (b"\xff\xfe\n", "line 1: not JSON"),
         ("[1]\n", "line 1: not an object"),

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import re
 import socket
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from genlab.passages.corpora import (
     said_of_splits,
     split_by_hash,
 )
-from genlab.passages.corpus_rows import CorpusFormat
+from genlab.passages.corpus_rows import CorpusFormat, hub_queries
 from genlab.sources import file_text, json_text
 from tests.project_copy import ROOT
 
@@ -202,6 +203,14 @@ def test_blanks_around_an_id_are_none_of_it_and_zeros_in_front_are(tmp_path, sep
     found = read(write(tmp_path / "corpus.csv", content), validation_share=1.0)
     texts = {row["query_id"]: [p["text"] for p in row["passages"]] for row in found}
     assert texts == {"007": ["a", "b"], "7": ["c"], "a b": ["d"]}
+
+
+def test_blanks_around_and_within_a_question_make_no_other_query(tmp_path):
+    """As spreadsheets leave them; the first row's question is the query's."""
+    rows = "how  deep,a,1\nhow deep ,b,0\n how\u00a0deep,c,0\n"
+    (row,) = read(write(tmp_path / "a.csv", f"query,passage,label\n{rows}"), validation_share=1.0)
+    assert row["query"] == "how  deep"
+    assert [passage["text"] for passage in row["passages"]] == ["a", "b", "c"]
 
 
 def test_lines_with_one_question_are_one_query_wherever_they_stand(tmp_path):
@@ -650,10 +659,53 @@ def test_from_1_on_a_graded_label_is_relevant(tmp_path, name):
     assert [passage["is_selected"] for passage in row["passages"]] == [False, True]
 
 
+def test_rows_under_a_key_are_told_where_they_seem_to_be(tmp_path):
+    """As datasets' field=, SQuAD and pandas' orient=table have them."""
+    path = write(tmp_path / "a.json", json.dumps({"version": "1", "data": [hub_row(0)]}))
+    told = error_of(path)
+    assert "columns 'query' and 'passages' are missing (there: 'version', 'data')" in told
+    assert told.endswith("add them, or give the list under 'data' alone, if the rows are in it")
+
+
 def test_columns_that_are_not_known_are_told_beside_those_that_are(tmp_path):
     told = error_of(write(tmp_path / "a.txt", "query,passage,goodness\na,b,1\n"))
     assert "(columns 'query', 'passage', 'goodness'; known are query: query or question; " in told
     assert "label: label or is_selected or relevance or relevant)" in told
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["0", "1"], None),
+        (["not_relevant", "Relevant"], None),
+        (["entailment", "not_entailment"], "are 0 'entailment', 1 'not_entailment'; nobody can"),
+        (["relevant", "irrelevant"], "the classes of label are 0 'relevant', 1 'irrelevant'"),
+        (["1", "2", "3"], "the classes of label are 0 '1', 1 '2', 2 '3'; nobody can tell"),
+    ],
+)
+@pytest.mark.parametrize("is_hub", [True, False])
+def test_classes_of_a_label_are_obeyed_or_refused_by_their_names(tmp_path, names, message, is_hub):
+    """QNLI calls an answering sentence 0: read as numbers its labels would be turned round."""
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    features = {name: Value("string") for name in ("question", "sentence")}
+    rows = {"question": ["a", "a"], "sentence": ["b", "c"], "label": [1, 0]}
+    table = Dataset.from_dict(
+        rows, features=Features(features | {"label": ClassLabel(names=names)})
+    )
+    path = tmp_path / "a.parquet"
+    table.to_parquet(path)
+
+    def read_it() -> list[dict]:
+        if is_hub:
+            return [row for _, row in hub_queries("us/qnli", "train", table, 1000)]
+        return read(path, validation_share=1.0)
+
+    if message:
+        with pytest.raises(InputError, match=re.escape(message)):
+            read_it()
+    else:
+        assert [p["is_selected"] for p in read_it()[0]["passages"]] == [True, False]
 
 
 def test_a_share_of_1_evaluates_all_and_needs_nothing_to_train_on(tmp_path):
@@ -740,9 +792,55 @@ def test_triplets_of_one_query_with_other_ids_stay_apart(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("name", ROW_FILES)
+def test_numbered_columns_of_negatives_are_all_read_in_their_order(tmp_path, name):
+    """sentence-transformers mines them so: n-tuples, whose last column may be a score."""
+    columns = {f"negative_{i}": f"text {i}" for i in (10, 2, 1)}
+    rows = [{"anchor": "how deep", "positive": "ninety metres", **columns, "score": 0.5}]
+    rows += [{**rows[0], "anchor": "how old", "negative_2": None}]
+    found = read(write_rows(tmp_path / name, rows), validation_share=1.0)
+    assert [[(p["text"], p["is_selected"]) for p in row["passages"]] for row in found] == [
+        [("ninety metres", True), ("text 1", False), ("text 2", False), ("text 10", False)],
+        [("ninety metres", True), ("text 1", False), ("text 10", False)],
+    ]
+
+
+@pytest.mark.parametrize("name", ROW_FILES)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [
+            {"query": "how deep", "positive": "ninety metres", "label": 1},
+            {"query": "how deep", "positive": "shallow", "label": 0},
+        ],
+        [{"query": "how deep", "answer": ["ninety metres", "shallow"], "labels": [1, 0]}],
+    ],
+    ids=["a text and its label", "texts and their labels"],
+)
+def test_labels_beside_positives_alone_are_obeyed(tmp_path, name, rows):
+    (found,) = read(write_rows(tmp_path / name, rows), validation_share=1.0)
+    assert [(p["text"], p["is_selected"]) for p in found["passages"]] == [
+        ("ninety metres", True),
+        ("shallow", False),
+    ]
+
+
+def test_a_label_beside_a_positive_and_its_negative_is_of_the_pair(tmp_path):
+    """As margins are, from which rankers are distilled."""
+    rows = [{"query": "a", "positive": "b", "negative": "c", "label": 7.25}]
+    (found,) = read(write_rows(tmp_path / "a.json", rows), validation_share=1.0)
+    assert [p["is_selected"] for p in found["passages"]] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
+        (
+            {"query": "a", "positive": "b", "label": 0.7},
+            "label 0 (counted from 0) is 0.7, not 0, 1",
+        ),
+        ({"query": "a", "positive": ["b"], "labels": [1, 0]}, "2 labels but 1 texts; there must"),
+        ({"query": "a", "positive": "b", "neg_1": 4}, "neg_1 is 4, not a text or a list of texts"),
         ({"query": "a", "positive": 3}, "row 0 (counted from 0): positive is 3, not a text or a"),
         ({"positive": "b"}, "column 'query' is missing"),
         ({"query": "a", "positive": []}, "the query has no passages"),
@@ -793,6 +891,7 @@ BAD_ROWS = [
     (hub_row(1, query_id=True), "query_id is True, not text"),
     (hub_row(1, query_id=1.5), "query_id is 1.5, not text"),
     (hub_row(1, query_id=float("inf")), "query_id is inf, not text"),
+    (hub_row(1, query_id=1.2e18), "query_id is 1.2e+18, a number with a point that has lost"),
     (hub_row(1, query_id=[]), "query_id is a list, not text"),
     (hub_row(1, query_id=""), "query_id is '', not text"),
     (hub_row(1, query=""), "query is empty"),
@@ -895,7 +994,11 @@ def test_a_bad_labelled_line_is_named_with_its_number(tmp_path, content, reason)
         ("train.json", b"[]", "there are no queries in it"),
         ("train.json", b"[ \n", "broken JSON at line 2, column 1"),
         ("train.json", b"nonsense", "broken JSON at line 1, column 1: [ expected"),
-        ("train.txt", b"nonsense", "not recognised as any format; set corpus.format to hub"),
+        (
+            "train.txt",
+            b"nonsense",
+            "not recognised as any format (its first line is 'nonsense'); set",
+        ),
         ("train.jsonl", b"nonsense", "line 1: broken JSON at column 1: Expecting value"),
         ("train.json", b'{\n "query_id": 1\n}', "line 1: broken JSON at column 2"),
         ("train.jsonl", lines_text(ROWS) + '{"query_id": 1,', "line 3: broken JSON at column 16"),

@@ -65,11 +65,46 @@ def test_all_files_of_a_folder_of_judgements_count_as_read(beir, capsys):
     assert "not read: 1 (notes.txt);" in capsys.readouterr().err
 
 
-def test_a_relevance_from_1_on_is_selected(trec):
-    write(trec / "qrels.txt", "10 0 4 1\n10 0 5 0.5\n10 0 3 -2\n")
+def test_a_relevance_from_1_on_is_selected_and_grades_are_told_once(trec, capsys):
+    write(trec / "qrels.txt", "10 0 4 1\n10 0 5 0\n10 0 3 -2\n10 0 2 3.0\n")
     (trec / "run.txt").unlink()
     (passages,) = shown(read(trec, validation_share=1.0)).values()
-    assert passages == [("text 4", True), ("text 5", False), ("text 3", False)]
+    assert passages == [
+        ("text 4", True), ("text 5", False), ("text 3", False), ("text 2", True)
+    ]  # fmt: skip
+    said = "qrels.txt: graded -2 (1), 0 (1), 1 (1), 3 (1); from 1 on a passage is relevant\n"
+    assert (
+        capsys.readouterr().err.count(said) == 1
+    )  # the file is read twice where queries are drawn
+
+
+def test_judgements_of_0_and_1_need_no_word(beir, capsys):
+    write(beir / "qrels/dev.tsv", "b\td3\t1\n")
+    read(beir)
+    assert "graded" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("head", ["query-id\tcorpus-id\tscore", "QID\t0\tdocid\tis_relevant"])
+def test_a_header_of_judgements_is_known_by_its_words(beir, head):
+    write(beir / "qrels/dev.tsv", head + "\n" + ("b\t0" if "0" in head else "b") + "\td3\t1\n")
+    assert shown(read(beir))["b"] == [("text 3", True)]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("b\td3\t1,0\nb\td2\t1\n", "line 1: relevance '1,0' is no whole number"),
+        ("b\td3\tyes\nb\td2\t1\n", "line 1: relevance 'yes' is no whole number"),
+        ("corpus-id\tquery-id\tscore\nd3\tb\t1\n", "line 1: columns 'corpus-id', 'query-id'"),
+        ("score\tquery-id\tcorpus-id\n1\tb\td3\n", "in this order"),
+        ("\tquery-id\tcorpus-id\tscore\n0\tb\td3\t1\n", "line 2: 4 columns, but 3 in the first"),
+        ("query-id,corpus-id,score\nb,d3,1\n", "separated by tabs or blanks"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_first_line_is_no_header_for_its_odd_relevance_alone(beir, content, expected):
+    write(beir / "qrels/dev.tsv", content)
+    assert expected in error_of(beir)
 
 
 def test_where_tabs_separate_ids_may_have_blanks_and_zeros_in_front(beir):
@@ -110,6 +145,17 @@ def test_where_a_runs_places_are_equal_its_scores_decide(trec):
     assert shown(rows)["10"] == [("text 4", True), ("text 0", False), ("text 3", False)]
 
 
+def test_places_that_contradict_the_scores_are_told(trec, capsys):
+    assert len(read(trec, validation_share=1.0)) == 2
+    assert "order of the scores" not in capsys.readouterr().err
+    scored = [(10, 2, 1, 0.5), (10, 3, 2, 9), (20, 1, 1, 1), (20, 5, 2, 1)]
+    write(trec / "run.txt", "".join(f"{q} Q0 {p} {at} {score} me\n" for q, p, at, score in scored))
+    rows = read(trec, validation_share=1.0)
+    assert shown(rows)["10"] == [("text 4", True), ("text 2", False), ("text 3", False)]
+    said = "run.txt: for 1 of 2 queries the places are not in the order of the scores; the places"
+    assert capsys.readouterr().err.count(said) == 1
+
+
 def test_judged_queries_that_a_run_lacks_are_counted(trec, capsys):
     write(trec / "qrels.txt", "10 0 4 1\n20 0 1 3\n40 0 1 1\n")
     assert len(read(trec, validation_share=1.0)) == 2
@@ -137,8 +183,11 @@ def test_a_run_gives_the_first_unselected_passages_beside_all_selected_ones(trec
     ("name", "content", "expected"),
     [
         ("qrels.txt", "10 0 4 1\n10 0 4 0\n", "line 2: passage '4' was judged otherwise at"),
-        ("qrels.txt", "10 0 4 1\n10 0 5 yes\n", "line 2: relevance 'yes' is no number"),
-        ("qrels.txt", "10 0 4 1\n10 0 5 nan\n", "line 2: relevance 'nan' is no number"),
+        ("qrels.txt", "10 0 4 1\n10 0 5 yes\n", "line 2: relevance 'yes' is no whole number"),
+        ("qrels.txt", "10 0 4 1\n10 0 5 nan\n", "line 2: relevance 'nan' is no whole number"),
+        ("qrels.txt", "10 0 4 1\n10 0 5 0.5\n", "line 2: relevance '0.5' is no whole number"),
+        ("qrels.txt", "10 0 4 1\n10 0 5 1_0\n", "line 2: relevance '1_0' is no whole number"),
+        ("qrels.txt", "10 0 4 1\n10 0 5 inf\n", "line 2: relevance 'inf' is no whole number"),
         ("queries.dev.tsv", "10\ta\n20\tb\n10\tc\n", "line 3: the id '10' is that of"),
         ("collection.tsv", "4\ta\n1\tb\n4\ta\n", "line 3: the id '4' is that of"),
         ("collection.tsv", "4\ta\n9\tb\n9\tc\n", "line 3: the id '9' is that of"),  # unjudged

@@ -221,6 +221,10 @@ def test_a_run_that_git_does_not_track_is_not_committed(pipeline, tmp_path, monk
         (["tund", "--to", "x"], "tund: no artifact of dvc.yaml; did you mean tuned?"),
         (["--to", "hub:a/b"], "a repository holds one artifact; name one of tuned, texts"),
         (["tuned", "--to", "hub:a/b"], "HF_TOKEN is not set"),
+        (["tuned", "--to", "hub:b"], "b: no name of the Hub's, like user/name (whose is it?)"),
+        (["tuned", "--to", "hub:a/b c"], "a/b c: no name of the Hub's, like user/name"),
+        (["tuned", "--to", "https://hub/a/b"], "neither a folder nor hub:USER/NAME; write it so"),
+        (["tuned", "--to", "Hub:a/b"], "Hub:a/b: neither a folder nor hub:USER/NAME"),
     ],
     ids=lambda value: "_".join(value) if isinstance(value, list) else "",
 )

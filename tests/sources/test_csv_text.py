@@ -185,3 +185,23 @@ def test_lines_end_in_cr_lf_and_both_and_in_nothing_else(tmp_path):
 )
 def test_hidden_and_system_files_are_known_by_their_names(name, hidden):
     assert is_hidden(name) == hidden
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_name_in_the_header_may_go_on_in_the_next_line(tmp_path, end):
+    """As Google Forms exports a question of two lines."""
+    path = tmp_path / "a.csv"
+    text = 'text,"How do you' + end + 'like it, ""all"" in all?",label' + end + "one,well,1" + end
+    path.write_bytes(text.encode())
+    place, row = next(csv_rows(path))
+    assert row == {"text": "one", 'How do you like it, "all" in all?': "well", "label": "1"}
+    assert place.endswith("line 3")
+
+
+def test_a_quote_that_a_header_never_closes_is_named(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('text,"label\n' + "one,1\n" * 30)
+    with pytest.raises(InputError, match=r"a.csv, line 1: a quote in the header is not closed"):
+        list(csv_rows(path))
+    path.write_text('text\tthe "label\none\t1\n')
+    assert [row for _, row in csv_rows(path)] == [{"text": "one", 'the "label': "1"}]

@@ -97,6 +97,10 @@ def test_what_is_doubtful_is_an_error_that_names_the_file_and_the_parameter(text
         ("この映画はとても良かったです", "iso-2022-jp"),
         ("이 영화는 정말 좋았어요", "iso-2022-kr"),
         ("这部电影非常好看我很喜欢", "hz"),
+        ("Хороший фильм, но длинный", "utf-7"),
+        ("Le café était très bon", "utf-7"),
+        ("plain words\n" * 30 + "Она", "utf-7"),
+        ("\ufeffplain words", "utf-7"),
         ("فيلم جميل", "utf-16-be"),
     ],
 )
@@ -108,6 +112,20 @@ def test_what_is_ascii_by_its_bytes_alone_is_an_error_that_leads_on(tmp_path, te
     with pytest.raises(InputError, match=r"1\.txt: its encoding is doubtful: it has control"):
         find_codec(tmp_path / "1.txt")
     assert decode("1.txt", content, Encoding(encoding)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The chicken +BBQ and the +BMW 5",
+        "C++ and +Ann, +49301234567, a+b=+ABC, 1+AGE-2",
+        "data:image/png;base64,iVBORw0KGgo+BAAAANSUhEUgAAAAUA+AAAFCAYAAACNbyblAAAAHElEQVQI12P4",
+        "plain words\n" * 300 + "UTF-7 writes +BB8EQAQ4-",
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_plus_before_letters_is_no_utf_7(text):
+    assert decode("a", text.encode()) == text
 
 
 def test_utf_16_without_a_mark_is_not_read_byte_by_byte():
@@ -122,6 +140,16 @@ def test_every_encoding_that_can_be_declared_is_one_of_text():
 
 def test_a_stray_control_character_makes_no_text_doubtful():
     assert decode("a", (f"{RUSSIAN}. " * 9 + "\x1a").encode("windows-1251")).startswith(RUSSIAN)
+
+
+@pytest.mark.parametrize("codec", ["utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    "text", [RUSSIAN, "plain, ASCII\n", "とても良かった!", "good \U0001f600", "ab"]
+)
+def test_utf_32_is_told_without_a_mark(tmp_path, codec, text):
+    assert decode("a", text.encode(codec)) == text
+    (tmp_path / "a.txt").write_bytes(text.encode(codec))
+    assert find_codec(tmp_path / "a.txt") == codec
 
 
 @pytest.mark.parametrize("codec", ["utf-32-le", "utf-32-be"])

@@ -1,5 +1,6 @@
 """The text of people's files: what is no text at all is named for what it is."""
 
+import pyarrow as pa
 import pytest
 
 from genlab.core.program import InputError
@@ -19,6 +20,13 @@ from genlab.sources.file_text import find_codec, is_about_data, recognise_start,
         (b"ORC\x0a\x00\x01ORC\x17", "an ORC file"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word file"),
         (b"\x89PNG\r\n\x1a\n", "a picture"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "a picture"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        (b"$FL2@(#) SPSS DATA FILE", "an SPSS file"),
+        (b"\xff\xff\xff\xff\x10\0\0\0", "an Arrow stream"),
+        (b"{\\rtf1\\ansi rating,text}", "an RTF document"),
+        (b"<TABLE><tr><td>query", "a table of a web page"),
+        (b"MIME-Version: 1.0\r\n", "a web page"),
         (b"\x04\x22\x4d\x18dp", "compressed with lz4"),
         (b'\n<?xml version="1.0"?><rows/>', "an XML file"),
         (b"/annex/objects/SHA256E-s1--ab.csv", "a git-annex pointer"),
@@ -34,6 +42,22 @@ def test_a_foreign_file_is_named_whatever_it_is_called(tmp_path, content, what):
 def test_a_text_that_begins_with_orc_is_a_text(tmp_path):
     (tmp_path / "a.csv").write_text("ORC,label\nx,1\n")
     assert recognise_start(tmp_path / "a.csv", "rows") == (False, "ORC,label\nx,1\n")
+
+
+def test_zstd_may_begin_with_a_frame_that_is_skipped(tmp_path):
+    path = tmp_path / "a.jsonl.zst"
+    skipped = b"\x50\x2a\x4d\x18\x04\0\0\0size"
+    packed = pa.compress(b"one\n", codec="zstd", asbytes=True)
+    path.write_bytes(skipped + packed + skipped + packed)
+    assert [line for _, line in text_lines(path)] == ["one", "one"]
+
+
+def test_zstd_of_a_window_that_nothing_here_has_room_for_is_named(tmp_path):
+    """A frame by hand: magic, no flags, a window of 2 GiB, one last raw block of three bytes."""
+    path = tmp_path / "a.jsonl.zst"
+    path.write_bytes(b"\x28\xb5\x2f\xfd" + b"\0" + bytes([21 << 3]) + b"\x19\0\0abc")
+    with pytest.raises(InputError, match=r"a.jsonl.zst: zstd with a window beyond 128 MiB; unpack"):
+        list(text_lines(path))
 
 
 def test_utf_32_is_read_line_by_line(tmp_path):

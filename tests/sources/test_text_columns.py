@@ -26,3 +26,5 @@ def test_no_text_column_and_two_of_them_are_named():
         text_column("here", ["id"])
     with pytest.raises(InputError, match="here: "):
         text_column("here", ["text", "Text"])
+    with pytest.raises(InputError, match="'sentence' and 'text' may both be the text; remove or"):
+        text_column("here", ["sentence", "label", "text"])

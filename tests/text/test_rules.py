@@ -17,3 +17,23 @@ def test_a_family_stays_one_emoji_and_no_other_joiner_is_left():
         pl.Series("t", texts), plain_text(strip_markup=True, repair_encoding=True)
     )
     assert cleaned.to_list() == [f"а{family}, {waving}", "данет 👧\u200d👧 👧", "ef"]
+
+
+def test_joiners_that_are_spelling_stay_and_others_are_nothing():
+    """Of Persian's "I want" and Hindi's half letter; neither joins words of Latin or Cyrillic."""
+    persian, hindi = "می\u200cخواهم", "क्\u200dष क्\u200cष"
+    texts = [
+        f"{persian} \u200c{persian}\u200c.",
+        f"{hindi}\u200d",
+        "ra\u200cting да\u200cнет 1\u200c2 😀\u200c😀",
+        "کتاب\u200c\u200cها",
+    ]
+    cleaned = clean_texts(
+        pl.Series("t", texts), plain_text(strip_markup=True, repair_encoding=True)
+    )
+    assert cleaned.to_list() == [
+        f"{persian} {persian}.",
+        hindi,
+        "rating данет 12 😀😀",
+        "کتاب\u200cها",
+    ]

@@ -201,6 +201,14 @@ def test_texts_in_are_texts_out_and_dropped(tmp_path):
     }
 
 
+def test_a_text_with_both_labels_counts_for_neither(tmp_path):
+    (tmp_path / "x.pos").write_text("one\nboth\nboth\ntwo")
+    (tmp_path / "x.neg").write_text("three\nboth\nboth")
+    texts, dropped = read(tmp_path)
+    assert texts == {"one": True, "two": True, "three": False}
+    assert dropped == {"both_labels": 3, "duplicate": 1}
+
+
 @pytest.mark.parametrize("content", [{}, {"pos/a.txt": "good"}])
 def test_texts_of_one_mood_or_none_are_refused(tmp_path, content):
     for name, text in content.items():
@@ -436,6 +444,37 @@ def test_columns_of_a_table_that_differ_in_case_alone_are_refused(tmp_path):
         read(tmp_path)
 
 
+def test_two_columns_that_may_be_the_label_are_refused_as_they_may_disagree(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,sentiment,label\nfine,positive,0\npoor,negative,1\n")
+    with pytest.raises(InputError, match="line 2: columns 'sentiment' and 'label' may both be the"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("a.pdf", b"%PDF-1.4\nfine\n", "a PDF"),
+        ("a.txt", b"\x89PNG\r\n\x1a\n fine", "a picture"),
+        ("a.rtf", b"{\\rtf1\\ansi fine}", "an RTF document"),
+        ("a.pkl", b"\x80\x04K\x01.", "a Python pickle"),
+    ],
+)
+def test_what_is_no_text_in_a_folder_of_a_mood_is_named(tmp_path, name, content, what):
+    for mood in ("pos", "neg"):
+        (tmp_path / mood).mkdir()
+        (tmp_path / mood / "a.html").write_text(f"<html><body>{mood}</body></html>")
+    assert read(tmp_path)[0] == {"pos": True, "neg": False}  # a web page is a text with markup
+    (tmp_path / "pos" / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"pos/{name}: this is {what}.*, or remove it"):
+        read(tmp_path)
+    with zipfile.ZipFile(tmp_path / "pos/all.zip", "w") as archive:
+        archive.write(tmp_path / "pos" / name, f"pos/{name}")
+    (tmp_path / "pos" / name).unlink()
+    with pytest.raises(InputError, match=rf"all.zip, pos/{name}: this is {what}"):
+        read(tmp_path)
+
+
 def test_minus_one_beside_one_is_negative_and_what_is_taken_for_what_is_said(tmp_path, capsys):
     (tmp_path / "a.csv").write_text("text,label\na,-1\nb,1\nc,1.0\nd,\n")
     assert read(tmp_path) == ({"a": False, "b": True, "c": True}, {"no_label": 1})
@@ -499,11 +538,34 @@ def test_a_data_set_of_texts_and_labels_is_read_and_its_breaks_are_lines(tmp_pat
     assert dropped == {"no_label": 1, "beyond_n_texts": 0}
 
 
+@pytest.mark.parametrize(
+    ("names", "first_is_positive"),
+    [(["positive", "negative"], True), (["neg", "pos"], False), (["1", "2"], False)],
+)
+def test_the_names_of_a_data_sets_classes_tell_which_is_positive(
+    tmp_path, names, first_is_positive
+):
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    features = Features({"text": Value("string"), "label": ClassLabel(names=names)})
+    rows = {"text": ["first.", "second."], "label": [0, 1]}
+    Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "train.parquet")
+    frames = labelled_texts.read_hub_texts(str(tmp_path), "main", NINE_WORDS, Counter())
+    found = dict(pl.concat(frames).select("text", "is_positive").rows())
+    assert found == {"first.": first_is_positive, "second.": not first_is_positive}
+    assert read(tmp_path / "train.parquet")[0] == found  # as a file of the user's, too
+
+
 def test_a_label_of_the_hub_beyond_0_and_1_is_refused_by_its_row(tmp_path):
     rows = {"text": ["Good.", "Bad.", "Fair."], "label": [1, 0, 2]}
     pl.DataFrame(rows).write_parquet(tmp_path / "train.parquet")
     with pytest.raises(InputError, match=r", row 2: label 2 is none of 0, 1, pos, neg"):
         list(labelled_texts.read_hub_texts(str(tmp_path), "main", NINE_WORDS, Counter()))
+    listed = tmp_path / "listed"
+    listed.mkdir()
+    pl.DataFrame({"text": ["Good."], "label": [[1]]}).write_parquet(listed / "train.parquet")
+    with pytest.raises(InputError, match=r", row 0: label a list is none of 0, 1, pos, neg"):
+        list(labelled_texts.read_hub_texts(str(listed), "main", NINE_WORDS, Counter()))
 
 
 def test_a_query_is_a_prompt_and_its_first_answer_the_text(tmp_path):

@@ -68,6 +68,18 @@ def test_dashed_text_is_read_in_every_usual_encoding(tmp_path, encoding):
     assert read(tmp_path) == TURNS
 
 
+@pytest.mark.parametrize("rule", ["---", " - - - ", "***", "* * *", "=====", "———"])
+def test_a_line_of_dashes_or_stars_alone_divides_and_is_no_turn(tmp_path, rule):
+    path = tmp_path / "a.txt"
+    path.write_text(f"- Привет!\n- Здравствуй.\n{rule}\n- Как дела?\n- Всё хорошо.\n- Рад.\n{rule}")
+    assert read(path) == TURNS
+
+
+def test_a_line_with_words_beside_its_dashes_is_a_turn(tmp_path):
+    (tmp_path / "a.txt").write_text("- -- а --\n- **б**\n- -5\n---- в\n")
+    assert read(tmp_path) == [["-- а --", "**б**", "-5", "--- в"]]
+
+
 def test_json_lines_are_lists_or_objects_and_a_pickle_is_lists_of_strings(tmp_path):
     (tmp_path / "a.jsonl").write_text(
         '["Привет!", "Здравствуй."]\n{"dialogue": ["Как дела?", "Всё хорошо.", "Рад."]}\n'

@@ -66,6 +66,13 @@ def test_a_file_of_promptsource_is_read(tmp_path):
         ("metrics: [Accuracy]", "metrics: 5", "one: metadata.metrics must be a list, not int"),
         ("    name: plain\n", "    name: 2020-99-99\n", "not promptsource's YAML (month must"),
         ("templates:", "prompts:", "no templates: in it"),
+        ("    name: plain\n", "    name: plain\n    name: other\n", "name occurs twice"),
+        ("subset: mrpc", "subset: no", "subset must be a name, in quotes"),
+        (
+            "original_task: true",
+            "original_task: 'False'",
+            "original_task must be true or false, wi",
+        ),
     ],
 )
 def test_another_file_is_refused_by_what_is_wrong(tmp_path, old, new, expected):

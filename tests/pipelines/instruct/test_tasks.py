@@ -227,6 +227,37 @@ def test_a_bad_line_is_named(tmp_path, content, expected):
         read_task_folder(tmp_path, Counter())
 
 
+@pytest.mark.parametrize(
+    ("name", "row", "expected"),
+    [
+        ("BoolQ", {"question": "q", "label": 0.9}, "label 0.9, neither true nor false, does not"),
+        ("BoolQ", {"question": "q", "label": -1}, "label -1, neither true nor false, does not fit"),
+        (
+            "WiC",
+            {"word": float("nan"), "label": True},
+            "it holds NaN or Infinity, which is no text",
+        ),
+        (
+            "ReCoRD",
+            {"passage": {"text": "ab", "entities": [{"start": 7, "end": 9}]}, "qas": []},
+            "an entity that is nowhere in the passage does not fit",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_value_that_would_be_asked_wrongly_is_named(tmp_path, name, row, expected):
+    write_lines(tmp_path / name / "train.jsonl", [row])
+    with pytest.raises(InputError, match=f"train.jsonl, line 1: {expected}"):
+        read_task_folder(tmp_path, Counter())
+
+
+def test_true_and_false_may_be_written_as_words_and_numbers(tmp_path):
+    labels = [True, "true", "True", 1, "1", 1.0, False, "false", 0, "0"]
+    write_lines(tmp_path / "BoolQ/train.jsonl", [{"label": label} for label in labels])
+    found = read_task_folder(tmp_path, Counter())["super_glue/boolq"]["all"]
+    assert [row["label"] for row in found] == [1] * 6 + [0] * 4
+
+
 def test_a_line_ends_at_a_line_end_alone_and_a_byte_order_mark_is_none_of_it(tmp_path):
     """JSON may hold what Unicode calls a line's end: U+2028, U+0085."""
     premise = "one\u2028row\x85still"

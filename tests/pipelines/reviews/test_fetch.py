@@ -233,6 +233,57 @@ def test_tskv_escapes_are_undone_and_other_backslashes_stay(tmp_path):
     assert read(path)[0]["text"] == "a\\nb\tc=d\\e"
 
 
+@pytest.mark.parametrize(("n", "times", "is_bad"), [(2, 1, True), (400, 3, True), (400, 4, False)])
+def test_a_word_before_an_equals_sign_behind_a_raw_tab_is_no_column(tmp_path, n, times, is_bad):
+    """Of 400 rows 4 are one in a hundred: a column that few rows have."""
+    rows = [f"rating=5.\ttext=Вкусно {i}" for i in range(n)]
+    rows[:times] = [f"rating=4.\ttext=вижу\tцена=3 за {i}" for i in range(times)]
+    path = write(tmp_path / "a.tskv", "\n".join(rows))
+    if not is_bad:
+        assert len(read(path)) == n
+        return
+    message = rf"line 1: the key of 'цена=3 за 0' is in {times} of {n} rows; write a tab in a text"
+    with pytest.raises(InputError, match=message):
+        read(path)
+    found, counts = read(path, drop=True)
+    assert (len(found), counts) == (n - times, {"row": times})
+
+
+def test_a_column_of_the_users_may_be_in_one_row(tmp_path):
+    path = write(tmp_path / "a.tskv", "rating=5.\ttext=Да\tname_ru=Уют\nrating=5.\ttext=Да\n")
+    assert [row["organisation"] for row in read(path)] == ["Уют", ""]
+
+
+def test_blanks_are_none_of_an_id_and_whole_numbers_have_no_point(tmp_path):
+    columns = replace(COLUMNS, id_column="id")
+    rows = [ROWS[0] | {"id": " 7"}, ROWS[1] | {"id": 8.0}]
+    path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert [row["review_id"] for row in read(path, columns=columns)] == ["7", "8"]
+    write(path, "\n".join(json.dumps(ROWS[0] | {"id": each}) for each in ("7 ", 7)))
+    with pytest.raises(InputError, match="line 2: id '7' occurs twice"):
+        read(path, columns=columns)
+
+
+@pytest.mark.parametrize("word", ["nan", "None", "<NA>", "NULL"])
+def test_what_a_program_writes_for_nothing_is_no_name(tmp_path, word):
+    row = ROWS[0] | {"name_ru": word, "rubrics": word, "text": word}
+    (found,) = read(write(tmp_path / "a.jsonl", json.dumps(row)))
+    assert (found["organisation"], found["rubrics"], found["text"]) == ("", ["Место"], word)
+
+
+@pytest.mark.parametrize("listed", ["['Кафе', 'Бар']", '["Кафе", "Бар"]', " [] "])
+def test_rubrics_that_are_a_list_as_text_are_a_bad_row(tmp_path, listed):
+    path = write(tmp_path / "a.jsonl", json.dumps(ROWS[0] | {"rubrics": listed}))
+    with pytest.raises(InputError, match=r"line 1: rubrics is .*, a list as text; write its parts"):
+        read(path)
+
+
+@pytest.mark.parametrize("title", ["Отзывы за май\n", "Отзывы за май,,,,\n"])
+def test_a_title_above_the_header_is_what_is_named(tmp_path, title):
+    with pytest.raises(InputError, match=r"a.csv, line 1: columns .* \(there: 'Отзывы за май'"):
+        read(write(tmp_path / "a.csv", title + CSV), drop=True)
+
+
 def test_reviews_of_texts_and_ratings_alone_get_the_default_rubric(tmp_path):
     path = write(tmp_path / "a.jsonl", '{"id": 7, "stars": "4", "body": "Да"}')
     columns = replace(
@@ -276,6 +327,14 @@ def test_a_bad_row_stops_with_file_row_and_reason_or_is_dropped_and_counted(
     assert f"left out: {path}, {message}" in capsys.readouterr().err
 
 
+def test_an_id_that_has_lost_its_last_digits_is_a_bad_row(tmp_path):
+    path = write(tmp_path / "a.jsonl", json.dumps(ROWS[0] | {"id": 1.2e18}))
+    with pytest.raises(
+        InputError, match=r"line 1: id is 1\.2e\+18, a number with a point that has"
+    ):
+        read(path, columns=replace(COLUMNS, id_column="id"))
+
+
 def test_an_id_met_twice_is_a_bad_row(tmp_path):
     path = write(tmp_path / "a.jsonl", "\n".join([json.dumps(ROWS[0] | {"id": 1})] * 2))
     with pytest.raises(InputError, match="line 2: id '1' occurs twice"):
@@ -297,6 +356,11 @@ def test_an_id_met_twice_is_a_bad_row(tmp_path):
         ),
         ("a.csv", CSV + '5,"', "line 5: broken CSV .* one that opens there is not closed"),
         ("a.jsonl", '{"text": ', "line 1: broken JSON"),
+        (
+            "a.json",
+            '{"data": [{"rating": 5, "text": "a"}]}',
+            "there: 'data'.*, or give the list under 'data' alone, if the rows are in it; name the",
+        ),
         ("a.jsonl", "  \n", "the file is empty"),
         ("a.parquet", b"PAR1 and no more", "not a whole Parquet file"),
         ("a.zip", b"PK\x03\x04", "a.zip: not a zip archive that can be read"),
@@ -473,6 +537,39 @@ def test_a_hub_dataset_gives_its_train_rows(tmp_path, monkeypatch):
     rows = pl.concat(frames).to_dicts()
     expected = [row | {"review_id": f"hub-{n}"} for n, row in enumerate(EXPECTED)]
     assert rows == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["1", "2", "3", "4", "5"], None),
+        (["1 star", "2 stars"], "rating is '2 stars', not a whole"),
+    ],
+)
+def test_ratings_that_are_classes_of_the_hub_count_by_their_names(
+    tmp_path, monkeypatch, names, message
+):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    label = datasets.ClassLabel(names=names)
+    features = datasets.Features({"text": datasets.Value("string"), "rating": label})
+    rows = {"text": ["Да", "Нет"], "rating": [1, 0]}
+    (tmp_path / "hub").mkdir()
+    table = datasets.Dataset.from_dict(rows, features=features)
+    table.to_parquet(tmp_path / "hub/train.parquet")
+    columns = replace(
+        COLUMNS, organisation_column="none", address_column="none", rubrics_column="none"
+    )
+    where = (str(tmp_path / "hub"), "main", ALL, columns, BadRows(False))
+    if message:
+        with pytest.raises(InputError, match=rf"row 0 \(counted from 0\): {message}"):
+            pl.concat(review_files.read_hub_reviews(*where)[0])
+    else:
+        found = pl.concat(review_files.read_hub_reviews(*where)[0])
+        assert found["rating"].to_list() == [2, 1]
+        rows = read(tmp_path / "hub/train.parquet", columns=columns)
+        assert [row["rating"] for row in rows] == [2, 1]
 
 
 def test_without_a_network_the_hub_is_one_clear_error(monkeypatch):

@@ -95,12 +95,31 @@ def test_ranks_under_another_name_are_refused_and_not_passed_over(tmp_path, name
             {"info": {"post": "p"}, "summaries": [{"text": "a"}, {"text": "b"}], "choice": True},
             "choice is True; it must be",
         ),
+        (
+            {"chosen": [{"role": "user", "content": "a"}], "rejected": []},
+            "chosen is a list, as of messages; write the prompt and the answer as texts",
+        ),
+        (
+            {"prompt": "p", "chosen": "a", "rejected": "b", "score_chosen": 1, "score_rejected": 5},
+            "line 1: score_chosen 1 is below score_rejected 5; exchange the answers",
+        ),
+        (
+            {"prompt": "p", "chosen": "a", "rejected": "b", "chosen_score": 1, "rejected_score": 2},
+            "line 1: chosen_score 1 is below rejected_score 2",
+        ),
         ({f"k{n}": 0 for n in range(20_000)}, r"\(there: 'k0', .*, 'k9', \.\.\.\)$"),
     ],
 )
 def test_a_bad_ranking_in_a_file_stops_with_its_line(tmp_path, row, message):
     with pytest.raises(InputError, match=message):
         read_rows(lines(tmp_path, row))
+
+
+@pytest.mark.parametrize("scores", [(5, 1), (3, 3), (None, 4), ("low", 2)])
+def test_scores_that_agree_or_are_none_leave_the_choice_as_it_is(tmp_path, scores):
+    given = dict(zip(("score_chosen", "score_rejected"), scores, strict=True))
+    row = {"prompt": "p", "chosen": "a", "rejected": "b"} | given
+    assert [a["rank"] for a in read_rows(lines(tmp_path, row))[0][5]] == [1, 2]
 
 
 def test_the_best_answer_stands_for_a_demonstration_that_is_null(tmp_path):
