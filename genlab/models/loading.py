@@ -16,6 +16,8 @@ from genlab.core.numerics import hold_arithmetic
 from genlab.core.processes import best_device
 from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
+from genlab.models.stored_weights import check_left_out, check_own_code, check_stored
+from genlab.models.tokenizer_rules import keeps_rules, read_rules
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -47,6 +49,7 @@ HEADS = {
 }
 # What a config.json may ask a model to return, over which the code that reads it would stumble.
 OUTPUTS = {"return_dict": True, "output_attentions": False, "output_hidden_states": False}
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 OTHER_HEADS = {"score", "classifier", "classification_head", "qa_outputs", "summary"}
 
 
@@ -76,10 +79,13 @@ def read_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
             raise FileNotFoundError("there is no vocabulary")
         with quiet_loading():
             tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            if not keeps_rules(tokenizer, folder):
+                tokenizer = read_rules(folder)
         check_vocabulary(tokenizer, names)
     except Exception as error:  # tokenizers raises bare Exceptions for broken files
         for path in sorted(folder / name for name in names & JSON_OBJECTS):
             check_config(path)
+        check_settings(folder)
         said = isinstance(error, InputError)
         why = first_line(error) if said else why_no_pieces(names) or first_line(error)
         raise InputError(
@@ -92,6 +98,33 @@ def read_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
             f"{tokenizer.model_max_length!r}, no number; correct it"
         )
     return tokenizer
+
+
+def check_settings(folder: Path) -> None:
+    """Raise InputError for a config.json that transformers cannot read: a tokenizer needs it, too.
+
+    A kind of model that is not known at all is left to who loads the model.
+    """
+    from transformers import AutoConfig
+
+    path = folder / "config.json"
+    if not path.is_file() or not known_kind(path):
+        return
+    try:
+        AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # each config checks its own values
+        raise InputError(
+            f"{path}: it cannot be read ({first_line(error)}); correct it, or give the config.json "
+            "that was saved with the weights"
+        ) from None
+
+
+def known_kind(path: Path) -> bool:
+    """Say whether a config.json names a kind of model that transformers knows."""
+    from transformers import CONFIG_MAPPING
+
+    kind = parse_json(path.read_text(encoding="utf-8")).get("model_type")
+    return isinstance(kind, str) and kind in CONFIG_MAPPING
 
 
 def check_vocabulary(tokenizer: "PreTrainedTokenizerBase", names: set[str]) -> None:
@@ -174,10 +207,21 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
             )
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{folder}: {why_not_loaded(error, kind)}") from error
+    check_own_code(folder, kind, model, auto_class.__name__)
     check_head(folder, kind, model, set(found["unexpected_keys"]))
     check_whole(folder, kind, model, found["missing_keys"], found["unexpected_keys"])
+    without_router_loss(model)
     hold_arithmetic(model.num_parameters())
     return model
+
+
+def without_router_loss(model: "PreTrainedModel") -> None:
+    """Let a mixture of experts give the loss of its tokens alone, whatever its config.json asks.
+
+    Its routers' loss would be taken for a part of the texts', and cannot be had for padded batches.
+    """
+    if getattr(model.config, "output_router_logits", False):
+        model.config.output_router_logits = False
 
 
 def check_whole(
@@ -190,12 +234,20 @@ def check_whole(
     """Raise InputError if weights are missing, or are of layers that config.json does not have.
 
     transformers would fill the ones with noise and leave out the others. Further weights, of
-    another head or a buffer, are harmless.
+    another head or a buffer, are harmless; not so those of `check_left_out`. What is stored must be
+    numbers as they are (`check_stored`).
     """
+    unexpected = list(unexpected)
+    check_left_out(folder, kind, unexpected)
     if lacking := sorted(missing):
+        wrapped = next((key for key in unexpected if key.endswith(f".{lacking[0]}")), None)
+        remedy = "give the config.json that was saved with the weights"
+        if wrapped:
+            front = wrapped.removesuffix(lacking[0])
+            remedy = f"there all names begin with {front!r}; save the model that was wrapped so"
         raise InputError(
             f"{folder}: not a whole {kind}, {len(lacking)} weights are missing ({lacking[0]}, "
-            "...); give the config.json that was saved with the weights"
+            f"...); {remedy}"
         )
     own = {without_numbers(key) for key in model.state_dict()}
     prefix = f"{model.base_model_prefix}."  # weights saved without a head may lack it
@@ -208,6 +260,7 @@ def check_whole(
             f"would be left out ({min(left_out)}, ...); give the config.json that was saved with "
             "them"
         )
+    check_stored(folder, kind, model)
 
 
 def without_numbers(key: str) -> str:
@@ -222,11 +275,29 @@ def why_not_loaded(error: Exception, kind: str) -> str:
     why = first_line(error)
     if isinstance(error, SafetensorError):
         return f"its weights (*.safetensors) are damaged or cut off ({why}); get them again"
+    if asks_for_attention(error):
+        return (
+            f"its config.json asks for a kind of attention that this machine does not have ({why})"
+            "; delete attn_implementation and _attn_implementation from it"
+        )
     if isinstance(error, ImportError):
         return f"it needs a package that is not installed ({why})"
     if "ignore_mismatched_sizes" in why:  # it points to a report above
         return f"not a {kind} (its weights have other sizes than config.json says)"
+    if isinstance(error, KeyError | TypeError | AttributeError):  # their texts alone say little
+        return (
+            f"not a {kind} ({type(error).__name__}: {why}); give the config.json that was saved "
+            "with the weights"
+        )
     return f"not a {kind} ({why})"
+
+
+def asks_for_attention(error: BaseException) -> bool:
+    """Say whether transformers refuses the attention that a config.json names, as FlashAttention.
+
+    How attention is computed is a matter of the machine, and no part of a model.
+    """
+    return "attn_implementation" in str(error) or "FlashAttention" in str(error)
 
 
 @contextmanager
@@ -258,13 +329,23 @@ def check_head(folder: Path, kind: str, model: "PreTrainedModel", unexpected: se
     language model that was never trained as one.
     """
     named = model.config.architectures or [type(model).__name__]
-    if type(model).__name__ not in named and not any(name.endswith(HEADS[kind]) for name in named):
+    if type(model).__name__ not in named and not any(is_body_or(kind, name) for name in named):
         raise InputError(
             f"{folder}: not a {kind} but a {', '.join(named)} (config.json, architectures)"
         )
     other = sorted(key for key in unexpected if key.split(".")[0] in OTHER_HEADS)
     if other and kind != "text classifier":
         raise InputError(f"{folder}: not a {kind}: it has a head of another kind ({other[0]})")
+
+
+def is_body_or(kind: str, name: str) -> bool:
+    """Say whether a class in config.json is a model's body alone, or a model of `kind`.
+
+    LlamaForRewardModel ends as LlamaModel does and is neither.
+    """
+    if not name.endswith(HEADS[kind]):
+        return False
+    return not name.endswith("Model") or re.search("For[A-Z]", name) is None
 
 
 def is_adapter(file: Path) -> bool:
@@ -306,6 +387,12 @@ def check_model_folder(folder: Path) -> None:
             f"{folder}: no weights (*.safetensors); {why} with "
             "model.save_pretrained(folder, safe_serialization=True)"
         )
+    if not any((folder / name).is_file() for name in WEIGHTS):
+        found = min(path.name for path in folder.glob("*.safetensors") if not is_adapter(path))
+        raise InputError(
+            f"{folder}: its weights are in {found}, but are looked for in {WEIGHTS[0]}; rename it, "
+            f"or, of several files, add the {WEIGHTS[1]} that lists them"
+        )
 
 
 def check_weight_index(path: Path) -> None:
@@ -318,6 +405,11 @@ def check_weight_index(path: Path) -> None:
             raise InputError(
                 f"{path}: broken, its weight_map has {str(name)[:80]!r} where the name of a file "
                 "beside it belongs; get it again"
+            )
+        if not (path.parent / name).is_file() and not (path.parent / WEIGHTS[0]).is_file():
+            raise InputError(
+                f"{path.parent}: {name} is missing, which {path.name} lists as a file of weights; "
+                "a download may have been cut off: get the missing file"
             )
 
 

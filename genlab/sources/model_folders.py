@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from genlab.core.files import written_whole
 from genlab.core.program import InputError
 from genlab.models.loading import (
+    WEIGHTS,
     check_model_folder,
     is_adapter,
     load_causal_model,
@@ -31,10 +32,11 @@ Loader = Callable[[Path], "PreTrainedModel"]
 
 # No *.bin: a pickle can run code. No model.py: code from a hub is never run. Of *.model are
 # SentencePiece's: tokenizer.model, spiece.model, sentencepiece.bpe.model.
-HUB_FILES = ["*.json", "*.txt", "*.safetensors", "*.model", "*.spm"]
+# A template of chats (*.jinja) is text that transformers reads; bpe.codes are PhoBERT's merges.
+HUB_FILES = ["*.json", "*.txt", "*.safetensors", "*.model", "*.spm", "bpe.codes", "*.jinja"]
 TOKENIZER_FILES = [
     *("token*", "vocab.*", "merges.txt", "special_tokens*", "added_tokens*"),
-    *("*.model", "*.spm"),
+    *("*.model", "*.spm", "bpe.codes", "*.jinja"),
 ]
 # Encoder-decoders whose decoder starts with padding (Raffel et al. 2020).
 START_IS_PAD = {"t5", "mt5", "umt5", "longt5", "switch_transformers"}
@@ -89,6 +91,8 @@ def copy_base(
                 f"{shown}: the adapter beside the weights (adapter_config.json) is left out; to "
                 "use it, merge it (merge_and_unload) and save the model"
             )
+        if all((partial / name).is_file() for name in WEIGHTS):
+            print(f"{shown}: weights are read from {WEIGHTS[0]}, not from what {WEIGHTS[1]} lists")
         if tokenizer_folder is not None:
             for pattern in TOKENIZER_FILES:
                 for file in partial.glob(pattern):

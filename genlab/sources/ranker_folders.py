@@ -18,8 +18,9 @@ from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.sources.foreign_files import copy_files, files_in
 from genlab.sources.hub import TIMEOUT_SECONDS, download_snapshot, failure, retried
 
-# What sentence-transformers reads; no pickles, no *.py: code from a hub is never run.
-DESCRIPTIONS = ["*.json", "*.txt", "*.model"]
+# What sentence-transformers reads; no pickles, no *.py: code from a hub is never run. A ranker made
+# of a language model asks by a template of chats (*.jinja); bpe.codes are PhoBERT's merges.
+DESCRIPTIONS = ["*.json", "*.txt", "*.model", "*.spm", "bpe.codes", "*.jinja"]
 MODEL_FILES = [*DESCRIPTIONS, "*.safetensors"]
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 EXPECTED = {

@@ -293,3 +293,63 @@ def test_an_error_is_told_in_its_first_line():
     assert first_line(ValueError("\n one\ntwo")) == "one"
     assert first_line(ValueError()) == "ValueError"
     assert first_line(ValueError("of a field:\n  no number\n  x")) == "of a field: no number"
+
+
+def test_weights_under_another_name_are_told_what_to_be_called(folder):
+    (folder / "model.safetensors").rename(folder / "consolidated.safetensors")
+    message = r"its weights are in consolidated\.safetensors, but .* in model\.safetensors; rename"
+    with pytest.raises(InputError, match=message):
+        load_causal_model(folder)
+
+
+def test_a_missing_file_of_several_is_named(folder):
+    model = load_causal_model(folder)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="20KB")
+    lost = min(folder.glob("model-*.safetensors"))
+    lost.unlink()
+    with pytest.raises(InputError, match=f"{lost.name} is missing, which .* lists as a file of we"):
+        load_causal_model(folder)
+
+
+@pytest.mark.parametrize("front", ["_orig_mod.", "module."])
+def test_weights_of_a_wrapped_model_are_told_by_their_names(folder, front):
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "model.safetensors"
+    save_file({front + name: each for name, each in load_file(path).items()}, path)
+    with pytest.raises(InputError, match=f"missing .* all names begin with '{front}'; save the mo"):
+        load_causal_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"dtype": "float23"}, r"config\.json: it cannot be read .*'float23'.*; correct it"),
+        ({"layer_norm_epsilon": "1e-5"}, r"config\.json: it cannot be read .* expected float"),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_not_taken_for_a_broken_tokenizer(folder, values, message):
+    edit(folder / "config.json", **values)
+    with pytest.raises(InputError, match=message):
+        read_tokenizer(folder)
+
+
+def test_a_value_of_the_config_that_is_not_known_is_told_with_what_to_do(folder):
+    edit(folder / "config.json", activation_function="gelu_magic")
+    with pytest.raises(InputError, match=r"\(KeyError: 'gelu_magic'\); give the config\.json"):
+        load_causal_model(folder)
+
+
+def test_attention_that_this_machine_does_not_have_is_told_with_what_to_do(folder):
+    edit(folder / "config.json", attn_implementation="my_kernel", _attn_implementation="my_kernel")
+    with pytest.raises(InputError, match=r"a kind of attention that .*; delete attn_implem"):
+        load_causal_model(folder)
+
+
+def test_a_reward_model_is_no_language_model_though_its_name_ends_like_a_bodys(folder):
+    edit(folder / "config.json", architectures=["GPT2ForRewardModel"])
+    with pytest.raises(InputError, match="not a causal language model but a GPT2ForRewardModel"):
+        load_causal_model(folder)
+    edit(folder / "config.json", architectures=["GPT2Model"])
+    load_causal_model(folder)
