@@ -50,6 +50,7 @@ HEADS = {
 # What a config.json may ask a model to return, over which the code that reads it would stumble.
 OUTPUTS = {"return_dict": True, "output_attentions": False, "output_hidden_states": False}
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+ATTENTION_REMEDY = "delete attn_implementation and _attn_implementation from its config.json"
 OTHER_HEADS = {"score", "classifier", "classification_head", "qa_outputs", "summary"}
 
 
@@ -277,8 +278,8 @@ def why_not_loaded(error: Exception, kind: str) -> str:
         return f"its weights (*.safetensors) are damaged or cut off ({why}); get them again"
     if asks_for_attention(error):
         return (
-            f"its config.json asks for a kind of attention that this machine does not have ({why})"
-            "; delete attn_implementation and _attn_implementation from it"
+            f"it asks for a kind of attention that this machine does not have ({why}); "
+            + ATTENTION_REMEDY
         )
     if isinstance(error, ImportError):
         return f"it needs a package that is not installed ({why})"

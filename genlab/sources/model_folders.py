@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from genlab.core.files import written_whole
 from genlab.core.program import InputError
+from genlab.models.classifier_inputs import check_ids
 from genlab.models.loading import (
     WEIGHTS,
     check_model_folder,
@@ -107,6 +108,7 @@ def copy_base(
                 f"{tokenizer_folder or shown}: the tokenizer has {len(tokenizer)} tokens, but the "
                 f"model in {shown} has embeddings for {n_rows}"
             )
+        check_ids(model, tokenizer, str(tokenizer_folder or shown))
         if tokenizer_folder is not None:  # the ids that the model knows are the other tokenizer's
             settings = {"bos_token_id": tokenizer.bos_token_id}
             change_settings(model, partial, settings | {"eos_token_id": tokenizer.eos_token_id})
