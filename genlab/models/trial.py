@@ -164,7 +164,8 @@ def try_rates(rates: Callable[[list[str]], "np.ndarray"], n_words: int, shown: s
     if not np.allclose(alone, together[:2], rtol=1e-3, atol=1e-4):
         raise InputError(
             f"{shown}: it rates a text otherwise when a longer one is beside it; "
-            "set padding_side in its tokenizer_config.json to the other side"
+            "set padding_side in its tokenizer_config.json to the other side, or take a model of "
+            "another kind: not every kind leaves out what pads"
         )
     if np.ptp(together, axis=0).max() == 0:
         raise InputError(f"{shown}: it rates all texts alike, so it says nothing; take another")
