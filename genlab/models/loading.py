@@ -195,9 +195,27 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     A small one will compute on one thread of a CPU (`hold_arithmetic`).
     """
     check_model_folder(folder)
+    model, found = read_model(auto_class, folder, kind)
+    if has_own_head(model):
+        model, found = read_model(auto_class, folder, kind, tie_word_embeddings=False)
+    check_own_code(folder, kind, model, auto_class.__name__)
+    check_head(folder, kind, model, set(found["unexpected_keys"]))
+    check_whole(folder, kind, model, found["missing_keys"], found["unexpected_keys"])
+    without_router_loss(model)
+    hold_arithmetic(model.num_parameters())
+    return model
+
+
+def read_model(
+    auto_class: Any, folder: Path, kind: str, **options: object
+) -> tuple["PreTrainedModel", dict]:
+    """Return the model in `folder` and what transformers says of its weights.
+
+    options: values of its config. Raises InputError where it is no model of `kind`.
+    """
     try:
         with quiet_loading():
-            model, found = auto_class.from_pretrained(
+            return auto_class.from_pretrained(
                 folder,
                 local_files_only=True,
                 trust_remote_code=False,
@@ -205,15 +223,23 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
                 dtype="float32",
                 output_loading_info=True,
                 **OUTPUTS,
+                **options,
             )
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{folder}: {why_not_loaded(error, kind)}") from error
-    check_own_code(folder, kind, model, auto_class.__name__)
-    check_head(folder, kind, model, set(found["unexpected_keys"]))
-    check_whole(folder, kind, model, found["missing_keys"], found["unexpected_keys"])
-    without_router_loss(model)
-    hold_arithmetic(model.num_parameters())
-    return model
+
+
+def has_own_head(model: "PreTrainedModel") -> bool:
+    """Say whether a language model has output weights of its own, though its config says tied.
+
+    Loaded, they are kept; but as soon as tokens are added, they would be those of the embeddings.
+    T5's kind keeps them apart whatever its config says.
+    """
+    if model.config.is_encoder_decoder or not getattr(model.config, "tie_word_embeddings", False):
+        return False
+    head = getattr(model.get_output_embeddings(), "weight", None)
+    table = getattr(model.get_input_embeddings(), "weight", None)
+    return head is not None and table is not None and head.data_ptr() != table.data_ptr()
 
 
 def without_router_loss(model: "PreTrainedModel") -> None:

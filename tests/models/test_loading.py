@@ -353,3 +353,17 @@ def test_a_reward_model_is_no_language_model_though_its_name_ends_like_a_bodys(f
         load_causal_model(folder)
     edit(folder / "config.json", architectures=["GPT2Model"])
     load_causal_model(folder)
+
+
+def test_output_weights_of_its_own_stay_a_models_own_when_tokens_are_added(folder):
+    import torch
+
+    before = load_causal_model(folder)
+    head = before.lm_head.weight.detach().clone()
+    edit(folder / "config.json", tie_word_embeddings=True)
+    model = load_causal_model(folder)
+    assert not model.config.tie_word_embeddings
+    model.resize_token_embeddings(len(head) + 2, mean_resizing=False)
+    assert torch.equal(model.lm_head.weight[: len(head)], head)
+    model.save_pretrained(folder)
+    assert torch.equal(load_causal_model(folder).lm_head.weight[: len(head)], head)
