@@ -15,7 +15,8 @@ from genlab.core.files import remove, written_whole
 from genlab.core.program import InputError
 from genlab.models.batches import collate, collate_pairs
 from genlab.models.decoding import Decoding, generate
-from genlab.models.loading import first_line, load_tokenizer
+from genlab.models.loading import load_tokenizer
+from genlab.models.model_files import first_line
 from genlab.models.positions import usable_positions
 from genlab.models.saved import check_loads_the_same, save_checked
 from genlab.models.seq2seq_decoding import generate_texts

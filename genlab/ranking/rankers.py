@@ -23,10 +23,10 @@ from genlab.core.shapes import parse_json
 from genlab.models.loading import (
     ATTENTION_REMEDY,
     asks_for_attention,
-    first_line,
     quiet_loading,
     read_tokenizer,
 )
+from genlab.models.model_files import first_line
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.models.trial import TRIAL_TEXTS, try_rates
 from genlab.ranking import bm25, encoders

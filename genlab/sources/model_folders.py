@@ -12,13 +12,8 @@ from typing import TYPE_CHECKING
 from genlab.core.files import written_whole
 from genlab.core.program import InputError
 from genlab.models.classifier_inputs import check_ids
-from genlab.models.loading import (
-    WEIGHTS,
-    check_model_folder,
-    is_adapter,
-    load_causal_model,
-    load_tokenizer,
-)
+from genlab.models.loading import load_causal_model, load_tokenizer
+from genlab.models.model_files import WEIGHTS, check_model_folder, is_adapter
 from genlab.models.positions import describe_positions
 from genlab.models.trial import try_model
 from genlab.sources.bundled import read_bundled

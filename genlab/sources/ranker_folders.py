@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 
 from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
-from genlab.models.loading import is_adapter
+from genlab.models.model_files import is_adapter
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.sources.foreign_files import copy_files, files_in
 from genlab.sources.hub import TIMEOUT_SECONDS, download_snapshot, failure, retried

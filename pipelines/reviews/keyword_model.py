@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError
-from genlab.models.loading import first_line, load_text_to_text_model, load_tokenizer
+from genlab.models.loading import load_text_to_text_model, load_tokenizer
+from genlab.models.model_files import first_line
 from genlab.models.positions import check_sides, usable_positions
 from genlab.models.trial import TRIAL_TEXTS
 from genlab.sources.foreign_files import named_as
