@@ -79,9 +79,7 @@ def read_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
         if not names:
             raise FileNotFoundError("there is no vocabulary")
         with quiet_loading():
-            tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            if not keeps_rules(tokenizer, folder):
-                tokenizer = read_rules(folder)
+            tokenizer = read_class_or_rules(kind, folder)
         check_vocabulary(tokenizer, names)
     except Exception as error:  # tokenizers raises bare Exceptions for broken files
         for path in sorted(folder / name for name in names & JSON_OBJECTS):
@@ -100,6 +98,21 @@ def read_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
             f"{limit!r}, no number of tokens; correct it"
         )
     return tokenizer
+
+
+def read_class_or_rules(kind: Any, folder: Path) -> "PreTrainedTokenizerBase":
+    """Return the tokenizer of the class that a folder names, if it reads what tokenizer.json says.
+
+    Else the one that tokenizer.json describes: a class may be made for vocabularies of another
+    kind, or have rules of its own.
+    """
+    try:
+        tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except TypeError:  # a BPE's dictionary where a list of pieces is read
+        if not (folder / "tokenizer.json").is_file():
+            raise
+        return read_rules(folder)
+    return tokenizer if keeps_rules(tokenizer, folder) else read_rules(folder)
 
 
 def check_settings(folder: Path) -> None:

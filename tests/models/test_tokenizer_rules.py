@@ -68,3 +68,9 @@ def test_a_setting_of_the_class_itself_counts(tmp_path):
     tokenizer = read_tokenizer(folder)
     assert type(tokenizer).__name__ == "GPT2Tokenizer"
     assert "".join(tokens_of(tokenizer)) == TEXT
+
+
+@pytest.mark.parametrize("class_name", ["T5Tokenizer", "XLMRobertaTokenizer"])
+def test_a_class_for_vocabularies_of_another_kind_gives_way_to_tokenizer_json(tmp_path, class_name):
+    folder = save_tokenizer(tmp_path, class_name)  # theirs are lists of pieces, this is a BPE
+    assert "".join(tokens_of(read_tokenizer(folder))).strip() == TEXT
