@@ -8,6 +8,7 @@ from pathlib import Path
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError
 from genlab.mini.rankers import RankerRecipe, make_ranker, mean_reciprocal_rank
+from genlab.ranking import encoders
 from genlab.ranking.rankers import RankerKind, load_ranker, try_ranker
 from genlab.sources.foreign_files import named_as
 from genlab.sources.ranker_folders import copy_model, download_model
@@ -47,10 +48,14 @@ def fetch_ranker(
         else:
             copy_model(kind, origin.path, folder / "model")
             manifest |= {"path": str(origin.path)}
+        if not made_here and kind is not RankerKind.tensorflow_hub:
+            encoders.keep_rules(folder / "model")
         write_json(folder / "ranker.json", manifest)
         ranker = load_ranker(folder, batch_size=64)
         if kind is not RankerKind.bm25:  # which knows no word that its table has not
             try_ranker(ranker, f"a mini model for {output}" if made_here else origin.asset)
+        if kind is RankerKind.sentence_transformer:
+            encoders.say_unused_prompts(folder / "model", origin.asset)
         if made_here:
             manifest |= mean_reciprocal_rank(ranker.relevance, origin.path)
             write_json(folder / "ranker.json", manifest)

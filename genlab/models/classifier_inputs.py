@@ -20,7 +20,7 @@ def prepare_inputs(
 ) -> int | None:
     """Let both agree on the token that pads; return the most tokens of a text, None: no limit.
 
-    Raises InputError if nothing can pad.
+    Raises InputError if nothing can pad, or if a token has no embedding (`check_ids`).
     """
     if tokenizer.pad_token_id is None:
         pad_id = model.config.pad_token_id
@@ -31,6 +31,28 @@ def prepare_inputs(
                 "pad_token in tokenizer_config.json"
             )
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad_id)
+    check_ids(model, tokenizer, shown)
     model.config.pad_token_id = tokenizer.pad_token_id
     limits = [usable_positions(model), tokenizer.model_max_length]
     return min((limit for limit in limits if limit and limit < UNLIMITED), default=None)
+
+
+def check_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", shown: str) -> None:
+    """Raise InputError if a token of texts, or a special one, has a number beyond the embeddings.
+
+    How many tokens there are does not tell: numbers may be left out. What was added and is not
+    special stands in no text but by its own name.
+    """
+    try:
+        n_rows = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    except NotImplementedError:  # a kind that reads characters by their hashes
+        return
+    added = set(tokenizer.added_tokens_decoder) - set(tokenizer.all_special_ids)
+    numbers = {each: word for word, each in tokenizer.get_vocab().items() if each not in added}
+    last = max(numbers, default=0)
+    if n_rows is not None and last >= n_rows:
+        raise InputError(
+            f"{shown}: its tokenizer gives {numbers[last]!r} the number {last}, but the model has "
+            f"embeddings for the numbers 0 to {n_rows - 1}; take the tokenizer that was saved with "
+            "the weights"
+        )

@@ -16,6 +16,9 @@ from genlab.core.numerics import hold_arithmetic
 from genlab.core.processes import best_device
 from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
+from genlab.models.model_files import check_config, check_model_folder, first_line
+from genlab.models.stored_weights import check_left_out, check_own_code, check_stored
+from genlab.models.tokenizer_rules import keeps_rules, read_rules
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -48,6 +51,7 @@ HEADS = {
 }
 # What a config.json may ask a model to return, over which the code that reads it would stumble.
 OUTPUTS = {"return_dict": True, "output_attentions": False, "output_hidden_states": False}
+ATTENTION_REMEDY = "delete attn_implementation and _attn_implementation from its config.json"
 OTHER_HEADS = {"score", "classifier", "classification_head", "qa_outputs", "summary"}
 
 
@@ -73,21 +77,23 @@ def read_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
             raise FileNotFoundError("there is no vocabulary")
         kind = tokenizer_class(folder, names)
         with quiet_loading():
-            tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            tokenizer = read_class_or_rules(kind, folder)
         check_vocabulary(tokenizer, names)
     except Exception as error:  # tokenizers raises bare Exceptions for broken files
         for path in sorted(folder / name for name in names & JSON_OBJECTS):
             check_config(path)
+        check_settings(folder)
         said = isinstance(error, InputError)
         why = first_line(error) if said else why_no_pieces(names) or first_line(error)
         raise InputError(
             f"{folder}: no tokenizer can be loaded ({why}); expected tokenizer.json, or vocab.json "
             "and merges.txt"
         ) from error
-    if not isinstance(tokenizer.model_max_length, int | float):
+    limit = tokenizer.model_max_length
+    if not (isinstance(limit, int | float) and limit >= 0):
         raise InputError(
             f"{folder / 'tokenizer_config.json'}: model_max_length is "
-            f"{tokenizer.model_max_length!r}, no number; correct it"
+            f"{limit!r}, no number of tokens; correct it"
         )
     return tokenizer
 
@@ -121,6 +127,48 @@ def is_plain(folder: Path) -> bool:
         return plain and config["model_type"] in PLAIN_KINDS
     except (OSError, ValueError, LookupError, TypeError):
         return False
+
+
+def read_class_or_rules(kind: Any, folder: Path) -> "PreTrainedTokenizerBase":
+    """Return the tokenizer of the class that a folder names, if it reads what tokenizer.json says.
+
+    Else the one that tokenizer.json describes: a class may be made for vocabularies of another
+    kind, or have rules of its own.
+    """
+    try:
+        tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except TypeError:  # a BPE's dictionary where a list of pieces is read
+        if not (folder / "tokenizer.json").is_file():
+            raise
+        return read_rules(folder)
+    return tokenizer if keeps_rules(tokenizer, folder) else read_rules(folder)
+
+
+def check_settings(folder: Path) -> None:
+    """Raise InputError for a config.json that transformers cannot read: a tokenizer needs it, too.
+
+    A kind of model that is not known at all is left to who loads the model.
+    """
+    from transformers import AutoConfig
+
+    path = folder / "config.json"
+    if not path.is_file() or not known_kind(path):
+        return
+    try:
+        AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # each config checks its own values
+        raise InputError(
+            f"{path}: it cannot be read ({first_line(error)}); correct it, or give the config.json "
+            "that was saved with the weights"
+        ) from None
+
+
+def known_kind(path: Path) -> bool:
+    """Say whether a config.json names a kind of model that transformers knows."""
+    from transformers import CONFIG_MAPPING
+
+    kind = parse_json(path.read_text(encoding="utf-8")).get("model_type")
+    return isinstance(kind, str) and kind in CONFIG_MAPPING
 
 
 def check_vocabulary(tokenizer: "PreTrainedTokenizerBase", names: set[str]) -> None:
@@ -190,9 +238,27 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     A small one will compute on one thread of a CPU (`hold_arithmetic`).
     """
     check_model_folder(folder)
+    model, found = read_model(auto_class, folder, kind)
+    if has_own_head(model):
+        model, found = read_model(auto_class, folder, kind, tie_word_embeddings=False)
+    check_own_code(folder, kind, model, auto_class.__name__)
+    check_head(folder, kind, model, set(found["unexpected_keys"]))
+    check_whole(folder, kind, model, found["missing_keys"], found["unexpected_keys"])
+    without_router_loss(model)
+    hold_arithmetic(model.num_parameters())
+    return model
+
+
+def read_model(
+    auto_class: Any, folder: Path, kind: str, **options: object
+) -> tuple["PreTrainedModel", dict]:
+    """Return the model in `folder` and what transformers says of its weights.
+
+    options: values of its config. Raises InputError where it is no model of `kind`.
+    """
     try:
         with quiet_loading():
-            model, found = auto_class.from_pretrained(
+            return auto_class.from_pretrained(
                 folder,
                 local_files_only=True,
                 trust_remote_code=False,
@@ -200,13 +266,33 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
                 dtype="float32",
                 output_loading_info=True,
                 **OUTPUTS,
+                **options,
             )
     except Exception as error:  # safetensors and json raise their own kinds for broken files
+        check_settings(folder)
         raise InputError(f"{folder}: {why_not_loaded(error, kind)}") from error
-    check_head(folder, kind, model, set(found["unexpected_keys"]))
-    check_whole(folder, kind, model, found["missing_keys"], found["unexpected_keys"])
-    hold_arithmetic(model.num_parameters())
-    return model
+
+
+def has_own_head(model: "PreTrainedModel") -> bool:
+    """Say whether a language model has output weights of its own, though its config says tied.
+
+    Loaded, they are kept; but as soon as tokens are added, they would be those of the embeddings.
+    T5's kind keeps them apart whatever its config says.
+    """
+    if model.config.is_encoder_decoder or not getattr(model.config, "tie_word_embeddings", False):
+        return False
+    head = getattr(model.get_output_embeddings(), "weight", None)
+    table = getattr(model.get_input_embeddings(), "weight", None)
+    return head is not None and table is not None and head.data_ptr() != table.data_ptr()
+
+
+def without_router_loss(model: "PreTrainedModel") -> None:
+    """Let a mixture of experts give the loss of its tokens alone, whatever its config.json asks.
+
+    Its routers' loss would be taken for a part of the texts', and cannot be had for padded batches.
+    """
+    if getattr(model.config, "output_router_logits", False):
+        model.config.output_router_logits = False
 
 
 def check_whole(
@@ -219,12 +305,20 @@ def check_whole(
     """Raise InputError if weights are missing, or are of layers that config.json does not have.
 
     transformers would fill the ones with noise and leave out the others. Further weights, of
-    another head or a buffer, are harmless.
+    another head or a buffer, are harmless; not so those of `check_left_out`. What is stored must be
+    numbers as they are (`check_stored`).
     """
+    unexpected = list(unexpected)
+    check_left_out(folder, kind, unexpected)
     if lacking := sorted(missing):
+        wrapped = next((key for key in unexpected if key.endswith(f".{lacking[0]}")), None)
+        remedy = "give the config.json that was saved with the weights"
+        if wrapped:
+            front = wrapped.removesuffix(lacking[0])
+            remedy = f"there all names begin with {front!r}; save the model that was wrapped so"
         raise InputError(
             f"{folder}: not a whole {kind}, {len(lacking)} weights are missing ({lacking[0]}, "
-            "...); give the config.json that was saved with the weights"
+            f"...); {remedy}"
         )
     own = {without_numbers(key) for key in model.state_dict()}
     prefix = f"{model.base_model_prefix}."  # weights saved without a head may lack it
@@ -237,6 +331,7 @@ def check_whole(
             f"would be left out ({min(left_out)}, ...); give the config.json that was saved with "
             "them"
         )
+    check_stored(folder, kind, model)
 
 
 def without_numbers(key: str) -> str:
@@ -251,11 +346,29 @@ def why_not_loaded(error: Exception, kind: str) -> str:
     why = first_line(error)
     if isinstance(error, SafetensorError):
         return f"its weights (*.safetensors) are damaged or cut off ({why}); get them again"
+    if asks_for_attention(error):
+        return (
+            f"it asks for a kind of attention that this machine does not have ({why}); "
+            + ATTENTION_REMEDY
+        )
     if isinstance(error, ImportError):
         return f"it needs a package that is not installed ({why})"
     if "ignore_mismatched_sizes" in why:  # it points to a report above
         return f"not a {kind} (its weights have other sizes than config.json says)"
+    if isinstance(error, KeyError | TypeError | AttributeError):  # their texts alone say little
+        return (
+            f"not a {kind} ({type(error).__name__}: {why}); give the config.json that was saved "
+            "with the weights"
+        )
     return f"not a {kind} ({why})"
+
+
+def asks_for_attention(error: BaseException) -> bool:
+    """Say whether transformers refuses the attention that a config.json names, as FlashAttention.
+
+    How attention is computed is a matter of the machine, and no part of a model.
+    """
+    return "attn_implementation" in str(error) or "FlashAttention" in str(error)
 
 
 @contextmanager
@@ -287,7 +400,7 @@ def check_head(folder: Path, kind: str, model: "PreTrainedModel", unexpected: se
     language model that was never trained as one.
     """
     named = model.config.architectures or [type(model).__name__]
-    if type(model).__name__ not in named and not any(name.endswith(HEADS[kind]) for name in named):
+    if type(model).__name__ not in named and not any(is_body_or(kind, name) for name in named):
         raise InputError(
             f"{folder}: not a {kind} but a {', '.join(named)} (config.json, architectures)"
         )
@@ -296,9 +409,14 @@ def check_head(folder: Path, kind: str, model: "PreTrainedModel", unexpected: se
         raise InputError(f"{folder}: not a {kind}: it has a head of another kind ({other[0]})")
 
 
-def is_adapter(file: Path) -> bool:
-    """Say whether a file is peft's, of an adapter: transformers would put it on the weights."""
-    return file.name.startswith("adapter_")
+def is_body_or(kind: str, name: str) -> bool:
+    """Say whether a class in config.json is a model's body alone, or a model of `kind`.
+
+    LlamaForRewardModel ends as LlamaModel does and is neither.
+    """
+    if not name.endswith(HEADS[kind]):
+        return False
+    return not name.endswith("Model") or re.search("For[A-Z]", name) is None
 
 
 def turn_off_bars() -> None:
@@ -306,63 +424,3 @@ def turn_off_bars() -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-
-
-def check_model_folder(folder: Path) -> None:
-    """Raise InputError unless `folder` holds a readable config.json and safetensors weights."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such model folder")
-    weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin")]
-    if (folder / "adapter_config.json").is_file() and all(map(is_adapter, weights)):
-        raise InputError(
-            f"{folder}: an adapter alone; merge it into its base (merge_and_unload) and save that"
-        )
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: not a model folder, config.json is missing")
-    check_config(folder / "config.json")
-    if (folder / "generation_config.json").is_file():
-        check_config(folder / "generation_config.json")
-    for path in sorted(folder.glob("*.safetensors.index.json")):
-        check_weight_index(path)
-    if all(map(is_adapter, folder.glob("*.safetensors"))):
-        pickles = sorted(path.name for path in folder.glob("*.bin"))
-        why = (
-            f"its weights ({pickles[0]}) are a pickle, which could run code; convert them"
-            if pickles
-            else "save them"
-        )
-        raise InputError(
-            f"{folder}: no weights (*.safetensors); {why} with "
-            "model.save_pretrained(folder, safe_serialization=True)"
-        )
-
-
-def check_weight_index(path: Path) -> None:
-    """Raise InputError unless the index of weights in several files names files beside it."""
-    check_config(path)
-    files = parse_json(path.read_text(encoding="utf-8")).get("weight_map")
-    names = files.values() if isinstance(files, dict) else [files]
-    for name in names:
-        if not isinstance(name, str) or Path(name).name != name:
-            raise InputError(
-                f"{path}: broken, its weight_map has {str(name)[:80]!r} where the name of a file "
-                "beside it belongs; get it again"
-            )
-
-
-def check_config(path: Path) -> None:
-    """Raise InputError unless a config.json, or another file of a model, holds a JSON object."""
-    try:
-        if not isinstance(parse_json(path.read_text(encoding="utf-8")), dict):
-            raise ValueError("no {...}")
-    except ValueError as error:
-        raise InputError(
-            f"{path}: broken, no JSON object ({first_line(error)}); get it again, or save the "
-            "model with model.save_pretrained"
-        ) from None
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text; the second, too, where it ends in a colon."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return " ".join(line.strip() for line in lines[: 1 + lines[0].endswith(":")])

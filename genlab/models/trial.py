@@ -15,7 +15,8 @@ from genlab.core.files import remove, written_whole
 from genlab.core.program import InputError
 from genlab.models.batches import collate, collate_pairs
 from genlab.models.decoding import Decoding, generate
-from genlab.models.loading import first_line, load_tokenizer
+from genlab.models.loading import load_tokenizer
+from genlab.models.model_files import first_line
 from genlab.models.positions import usable_positions
 from genlab.models.saved import check_loads_the_same, save_checked
 from genlab.models.seq2seq_decoding import generate_texts
@@ -164,7 +165,8 @@ def try_rates(rates: Callable[[list[str]], "np.ndarray"], n_words: int, shown: s
     if not np.allclose(alone, together[:2], rtol=1e-3, atol=1e-4):
         raise InputError(
             f"{shown}: it rates a text otherwise when a longer one is beside it; "
-            "set padding_side in its tokenizer_config.json to the other side"
+            "set padding_side in its tokenizer_config.json to the other side, or take a model of "
+            "another kind: not every kind leaves out what pads"
         )
     if np.ptp(together, axis=0).max() == 0:
         raise InputError(f"{shown}: it rates all texts alike, so it says nothing; take another")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genlab.core.program import InputError
-from genlab.models.loading import first_line
+from genlab.models.model_files import first_line
 
 if TYPE_CHECKING:
     from pathlib import Path

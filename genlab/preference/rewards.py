@@ -22,7 +22,8 @@ from genlab.core.processes import best_device
 from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
 from genlab.models.classifier_inputs import prepare_inputs
-from genlab.models.loading import first_line, load_whole, read_tokenizer
+from genlab.models.loading import load_whole, read_tokenizer
+from genlab.models.model_files import first_line
 from genlab.text import classifier as bag_of_words
 
 if TYPE_CHECKING:

@@ -20,26 +20,30 @@ from genlab.core.processes import map_shared
 from genlab.core.program import InputError
 from genlab.core.progress import count
 from genlab.core.shapes import parse_json
-from genlab.models.classifier_inputs import UNLIMITED, prepare_inputs
-from genlab.models.loading import check_whole, first_line, quiet_loading, read_tokenizer
+from genlab.models.loading import (
+    ATTENTION_REMEDY,
+    asks_for_attention,
+    quiet_loading,
+    read_tokenizer,
+)
+from genlab.models.model_files import first_line
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.models.trial import TRIAL_TEXTS, try_rates
-from genlab.ranking import bm25
+from genlab.ranking import bm25, encoders
+from genlab.ranking.similarities import Embed, number_unique, paired_relevance
 
 BATCHES_A_CALL = 8  # a call of encode costs a millisecond, a batch of the static encoder seven
 LONG_TEXT = "word " * 600  # more than the positions of BERT's kind, 512
 UNCUT = 30  # words of a trial's text, a third of them, where nothing is cut
-PAIRS_AT_A_TIME = 10_000  # 2 x 10,000 x 768 x 4 bytes = 61 MB of gathered embeddings
 
 # Safely and offline. .float() follows: in bfloat16 or float16 scores tie and depend on the batch.
 LOADING: dict[str, Any] = {
     "local_files_only": True,
     "trust_remote_code": False,
-    "model_kwargs": {"use_safetensors": True},
+    "model_kwargs": {"use_safetensors": True, "dtype": "float32"},
 }
 
 Relevance = Callable[[list[str], list[str]], np.ndarray]
-Embed = Callable[[list[str]], np.ndarray]
 
 
 class RankerKind(StrEnum):
@@ -87,10 +91,17 @@ def load_ranker(folder: Path, batch_size: int, n_kept: int = 0) -> Ranker:
     except Exception as error:  # TensorFlow and tokenizers raise bare Exceptions for broken files
         origin = manifest.get("path") or manifest.get("hub_id") or folder
         raise InputError(
-            f"ranker {name}: {origin} does not work as a {kind} "
-            f"({type(error).__name__}: {first_line(error)})"
+            f"ranker {name}: {origin} does not work as a {kind} {why_not_working(error)}"
         ) from error
     return Ranker(name, kind, relevance, n_unread)
+
+
+def why_not_working(error: Exception) -> str:
+    """Return why a ranker does not work, in brackets, and what to do where that is known."""
+    if "ignore_mismatched_sizes" in str(error):  # it points to a report above
+        return "(its weights have other sizes than config.json says)"
+    remedy = f"; {ATTENTION_REMEDY}" if asks_for_attention(error) else ""
+    return f"({type(error).__name__}: {first_line(error)}){remedy}"
 
 
 def try_ranker(ranker: Ranker, shown: str) -> None:
@@ -128,35 +139,31 @@ def open_model(
 def open_sentence_transformer(
     folder: Path, batch_size: int, n_kept: int = 0
 ) -> tuple[Relevance, Callable[[list[str]], np.ndarray]]:
-    """Return cosine relevance and n_unread of a sentence-transformers model.
+    """Return relevance and n_unread of a sentence-transformers model.
 
-    A model's own prompts for queries and for documents, if it has any, are put in front.
+    Relevance is what the model itself says: the cosine if it says nothing, else the dot product or
+    a negative distance. Its own prompts for queries and for documents, if it has any, are put in
+    front.
     """
     from sentence_transformers import SentenceTransformer
 
-    where = transformer_folder(folder)
-    if (where / "config.json").is_file():  # a static one has none
+    encoders.check_modules(folder)
+    for where in encoders.transformer_folders(folder):  # a static one has none
         read_tokenizer(where)
     with quiet_loading():
         model = SentenceTransformer(str(folder), **LOADING).float()
-    inner = getattr(model[0], "auto_model", None)
-    if inner is not None:
-        check_weights(inner, where, "sentence transformer")
-    limit_input(model, inner, folder)
-    options = {"batch_size": batch_size, "show_progress_bar": False}
-    embed_queries, embed_texts = (
-        keep_last(partial(in_calls, partial(encode, **options), batch_size, len), n_kept)
-        for encode in (model.encode_query, model.encode_document)
-    )
-    relevance = partial(cosine_relevance, embed_queries, embed_texts)
-    return relevance, partial(count_unread, model.tokenizer, model.get_max_seq_length())
+    encoders.prepare_parts(model, folder, "sentence transformer")
 
+    def embedder(task: str, encode: Callable[..., np.ndarray]) -> Embed:
+        prompt = encoders.prompt_of(model.prompts, task)
+        options = {"prompt": prompt, "batch_size": batch_size, "show_progress_bar": False}
+        return keep_last(partial(in_calls, partial(encode, **options), batch_size, len), n_kept)
 
-def transformer_folder(folder: Path) -> Path:
-    """Return where a sentence-transformers model has its first module."""
-    modules = folder / "modules.json"  # a bare transformer has none, and is pooled by the mean
-    listed = parse_json(modules.read_text(encoding="utf-8")) if modules.is_file() else []
-    return folder / listed[0]["path"] if listed else folder
+    embed_queries = embedder("query", model.encode_query)
+    embed_texts = embedder("document", model.encode_document)
+    similarity = model.similarity_fn_name
+    relevance = partial(paired_relevance, similarity, embed_queries, embed_texts)
+    return relevance, encoders.unread_counter(model)
 
 
 def open_cross_encoder(
@@ -169,11 +176,11 @@ def open_cross_encoder(
     import torch
     from sentence_transformers import CrossEncoder
 
-    read_tokenizer(folder)
+    for where in encoders.transformer_folders(folder):
+        read_tokenizer(where)
     with quiet_loading():
         model = CrossEncoder(str(folder), **LOADING).float()
-    check_weights(model.model, folder, "cross-encoder")
-    limit_input(model, model.model, folder)
+    encoders.prepare_parts(model, folder, "cross-encoder")
     if model.num_labels != 1:
         raise ValueError(f"it has {model.num_labels} labels; a ranker has one")
 
@@ -193,38 +200,8 @@ def open_cross_encoder(
         scores = score(unique)
         return np.asarray(scores, dtype=np.float32).reshape(-1)[positions]
 
-    return relevance, partial(count_unread, model.tokenizer, model.max_seq_length)
-
-
-def check_weights(inner: Any, folder: Path, kind: str) -> None:
-    """Raise InputError unless the weights in `folder` are those of `inner`, loaded from there.
-
-    sentence-transformers does not hand on what transformers found missing; on the meta device it
-    is asked again without reading a weight.
-    """
-    with quiet_loading():
-        _, found = type(inner).from_pretrained(
-            folder,
-            config=inner.config,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            device_map="meta",
-            output_loading_info=True,
-        )
-    # Sentences are pooled from the tokens: BERT's own pooler, not always saved, is not used.
-    unused = ("pooler.",) if kind == "sentence transformer" else ()
-    missing = {key for key in found["missing_keys"] if not key.startswith(unused)}
-    check_whole(folder, kind, inner, missing, found["unexpected_keys"])
-
-
-def limit_input(model: Any, inner: Any, folder: Path) -> None:
-    """Let sentence-transformers cut at the positions that `inner`, a model of transformers, has."""
-    if inner is None:  # a static one reads texts of any length
-        return
-    limit = prepare_inputs(inner, model.tokenizer, str(folder))
-    if limit is not None:
-        model.max_seq_length = min(limit, model.max_seq_length or limit)
+    limit = model.max_seq_length  # a prompt stands in front of the query
+    return relevance, partial(encoders.count_unread, model.tokenizer, limit)
 
 
 def open_tensorflow_hub(folder: Path, batch_size: int, n_kept: int) -> Relevance:
@@ -238,7 +215,7 @@ def open_tensorflow_hub(folder: Path, batch_size: int, n_kept: int) -> Relevance
         return model(tf.constant(texts)).numpy()  # [n, dim]
 
     embed_all = keep_last(partial(in_parts, embed, batch_size, len), n_kept)
-    return partial(cosine_relevance, embed_all, embed_all)
+    return partial(paired_relevance, "cosine", embed_all, embed_all)
 
 
 def keep_last(compute: Callable[[list], np.ndarray], n_kept: int) -> Callable[[list], np.ndarray]:
@@ -281,50 +258,6 @@ def in_parts(
     ]
     computed = map_shared(compute, parts, lambda part: count(len(part)))
     return np.concatenate(computed)[np.argsort(order)]
-
-
-def cosine_relevance(
-    embed_queries: Embed, embed_texts: Embed, queries: list[str], texts: list[str]
-) -> np.ndarray:
-    """Return float32 [n]: the cosine of each query's and its text's embedding.
-
-    Equal strings are embedded once. A zero vector (an empty text's) has the cosine 0 with all.
-    """
-    unique_queries, query_at = number_unique(queries)
-    unique_texts, text_at = number_unique(texts)
-    if not unique_texts:
-        return np.zeros(0, np.float32)
-    query_vectors = normalize_rows(embed_queries(unique_queries))
-    text_vectors = normalize_rows(embed_texts(unique_texts))
-    parts = []
-    for start in range(0, len(texts), PAIRS_AT_A_TIME):
-        pairs = slice(start, start + PAIRS_AT_A_TIME)
-        parts.append(
-            np.einsum("nd,nd->n", query_vectors[query_at[pairs]], text_vectors[text_at[pairs]])
-        )
-    return np.concatenate(parts)
-
-
-def number_unique(items: list) -> tuple[list, np.ndarray]:
-    """Return the different items in order of appearance, and int64 [n]: where each one is."""
-    numbers: dict = {}
-    positions = [numbers.setdefault(item, len(numbers)) for item in items]
-    return list(numbers), np.array(positions, dtype=np.int64)
-
-
-def normalize_rows(vectors: np.ndarray) -> np.ndarray:
-    """Return float32 [n, dim] with rows of length 1; zero rows stay zero."""
-    vectors = np.asarray(vectors, dtype=np.float32)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths == 0, 1, lengths)
-
-
-def count_unread(tokenizer, limit: float | None, texts: list[str]) -> np.ndarray:
-    """Return int32 [n]: how many tokens of each text lie beyond `limit` (None or huge: none)."""
-    if limit is None or limit > UNLIMITED or not texts:
-        return none_unread(texts)
-    tokens = tokenizer(texts, truncation=False, padding=False, verbose=False)["input_ids"]
-    return np.array([max(0, len(ids) - limit) for ids in tokens], dtype=np.int32)
 
 
 def none_unread(texts: list[str]) -> np.ndarray:

@@ -23,7 +23,7 @@ import yaml
 from genlab.core.files import sha256_of
 from genlab.core.params import check_commit
 from genlab.core.program import InputError
-from genlab.models.loading import first_line
+from genlab.models.model_files import first_line
 
 TIMEOUT_SECONDS = 10  # for a hub to answer
 WAITS_SECONDS = (1, 2, 4)  # before trying again; 7 in all, so that nobody believes it hangs

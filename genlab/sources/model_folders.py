@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING
 
 from genlab.core.files import written_whole
 from genlab.core.program import InputError
-from genlab.models.loading import (
-    check_model_folder,
-    is_adapter,
-    load_causal_model,
-    load_tokenizer,
-)
+from genlab.models.classifier_inputs import check_ids
+from genlab.models.loading import load_causal_model, load_tokenizer
+from genlab.models.model_files import WEIGHTS, check_model_folder, is_adapter
 from genlab.models.positions import describe_positions
 from genlab.models.trial import try_model
 from genlab.sources.bundled import read_bundled
@@ -31,10 +28,11 @@ Loader = Callable[[Path], "PreTrainedModel"]
 
 # No *.bin: a pickle can run code. No model.py: code from a hub is never run. Of *.model are
 # SentencePiece's: tokenizer.model, spiece.model, sentencepiece.bpe.model.
-HUB_FILES = ["*.json", "*.txt", "*.safetensors", "*.model", "*.spm"]
+# A template of chats (*.jinja) is text that transformers reads; bpe.codes are PhoBERT's merges.
+HUB_FILES = ["*.json", "*.txt", "*.safetensors", "*.model", "*.spm", "bpe.codes", "*.jinja"]
 TOKENIZER_FILES = [
     *("token*", "vocab.*", "merges.txt", "special_tokens*", "added_tokens*"),
-    *("*.model", "*.spm"),
+    *("*.model", "*.spm", "bpe.codes", "*.jinja"),
 ]
 # Encoder-decoders whose decoder starts with padding (Raffel et al. 2020).
 START_IS_PAD = {"t5", "mt5", "umt5", "longt5", "switch_transformers"}
@@ -89,6 +87,8 @@ def copy_base(
                 f"{shown}: the adapter beside the weights (adapter_config.json) is left out; to "
                 "use it, merge it (merge_and_unload) and save the model"
             )
+        if all((partial / name).is_file() for name in WEIGHTS):
+            print(f"{shown}: weights are read from {WEIGHTS[0]}, not from what {WEIGHTS[1]} lists")
         if tokenizer_folder is not None:
             for pattern in TOKENIZER_FILES:
                 for file in partial.glob(pattern):
@@ -103,6 +103,7 @@ def copy_base(
                 f"{tokenizer_folder or shown}: the tokenizer has {len(tokenizer)} tokens, but the "
                 f"model in {shown} has embeddings for {n_rows}"
             )
+        check_ids(model, tokenizer, str(tokenizer_folder or shown))
         if tokenizer_folder is not None:  # the ids that the model knows are the other tokenizer's
             settings = {"bos_token_id": tokenizer.bos_token_id}
             change_settings(model, partial, settings | {"eos_token_id": tokenizer.eos_token_id})

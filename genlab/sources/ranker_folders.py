@@ -13,15 +13,22 @@ from pathlib import Path, PurePath
 
 from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
-from genlab.models.loading import is_adapter
+from genlab.models.model_files import is_adapter
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.sources.foreign_files import copy_files, files_in
 from genlab.sources.hub import TIMEOUT_SECONDS, download_snapshot, failure, retried
 
-# What sentence-transformers reads; no pickles, no *.py: code from a hub is never run.
-DESCRIPTIONS = ["*.json", "*.txt", "*.model"]
+# What sentence-transformers reads; no pickles, no *.py: code from a hub is never run. A ranker made
+# of a language model asks by a template of chats (*.jinja); bpe.codes are PhoBERT's merges.
+DESCRIPTIONS = ["*.json", "*.txt", "*.model", "*.spm", "bpe.codes", "*.jinja"]
 MODEL_FILES = [*DESCRIPTIONS, "*.safetensors"]
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
+OTHER_ENCODERS = {
+    "sparse_encoder.": "SparseEncoder",
+    "SpladePooling": "SparseEncoder",
+    "multi_vector_encoder.": "MultiVectorEncoder",
+    "pylate.": "MultiVectorEncoder",
+}
 EXPECTED = {
     "sentence_transformer": "a SentenceTransformer's folder: modules.json, model.safetensors, ...",
     "cross_encoder": "a CrossEncoder's folder: config.json, model.safetensors, ...",
@@ -84,8 +91,23 @@ def recognise_kind(folder: Path) -> str | None:
     if described == "CrossEncoder" or first.endswith("ForSequenceClassification"):
         return "cross_encoder"
     if (folder / "modules.json").is_file():
+        described = described or kind_of_modules(folder)
         return "sentence_transformer" if described in (None, "SentenceTransformer") else described
     return "plain transformers" if config else None
+
+
+def kind_of_modules(folder: Path) -> str | None:
+    """Return the kind of model that the modules in modules.json make, None if they do not tell.
+
+    Models saved before their kind was written down name it there alone: a vector of words, or one
+    for each token, would be read as a text's.
+    """
+    try:
+        modules = parse_json((folder / "modules.json").read_text(encoding="utf-8"))
+        types = [str(module["type"]) for module in modules]
+    except (OSError, ValueError, KeyError, TypeError):  # who loads it says what is wrong
+        return None
+    return next((kind for part, kind in OTHER_ENCODERS.items() if part in " ".join(types)), None)
 
 
 def read_json(path: Path) -> dict:

@@ -18,13 +18,8 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.scratch import scratch_root
 from genlab.core.shapes import parse_json
-from genlab.models.loading import (
-    OUTPUTS,
-    check_model_folder,
-    first_line,
-    load_tokenizer,
-    quiet_loading,
-)
+from genlab.models.loading import OUTPUTS, load_tokenizer, quiet_loading
+from genlab.models.model_files import check_model_folder, first_line
 from genlab.models.saved import N_SCORED, check_same_scores
 from genlab.models.trial import trial_ids
 from pipelines.rlhf.arms import numbered

@@ -11,8 +11,6 @@ import pytest
 from genlab.core.program import InputError
 from genlab.models.loading import (
     PLAIN_KINDS,
-    check_model_folder,
-    first_line,
     is_plain,
     load_causal_model,
     load_text_to_text_model,
@@ -20,6 +18,7 @@ from genlab.models.loading import (
     quiet_loading,
     read_tokenizer,
 )
+from genlab.models.model_files import check_model_folder
 from tests.project_copy import ROOT
 from tests.tiny_models import make_gpt2, make_tokenizer, save_base
 
@@ -317,9 +316,11 @@ def test_a_broken_file_of_a_tokenizer_is_named(folder, name, content):
         load_tokenizer(folder)
 
 
-def test_a_limit_of_a_tokenizer_that_is_no_number_is_refused(folder):
-    edit(folder / "tokenizer_config.json", model_max_length="128")
-    with pytest.raises(InputError, match=r"tokenizer_config\.json: model_max_length is '128', no"):
+@pytest.mark.parametrize("limit", ["128", -1])
+def test_a_limit_of_a_tokenizer_that_is_no_number_is_refused(folder, limit):
+    edit(folder / "tokenizer_config.json", model_max_length=limit)
+    message = rf"tokenizer_config\.json: model_max_length is {limit!r}, no number"
+    with pytest.raises(InputError, match=message):
         load_tokenizer(folder)
 
 
@@ -329,7 +330,66 @@ def test_a_tokenizer_without_end_of_text_is_refused(folder):
         load_tokenizer(folder)
 
 
-def test_an_error_is_told_in_its_first_line():
-    assert first_line(ValueError("\n one\ntwo")) == "one"
-    assert first_line(ValueError()) == "ValueError"
-    assert first_line(ValueError("of a field:\n  no number\n  x")) == "of a field: no number"
+@pytest.mark.parametrize("front", ["_orig_mod.", "module."])
+def test_weights_of_a_wrapped_model_are_told_by_their_names(folder, front):
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "model.safetensors"
+    save_file({front + name: each for name, each in load_file(path).items()}, path)
+    with pytest.raises(InputError, match=f"missing .* all names begin with '{front}'; save the mo"):
+        load_causal_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"dtype": "float23"}, r"config\.json: it cannot be read .*'float23'.*; correct it"),
+        ({"layer_norm_epsilon": "1e-5"}, r"config\.json: it cannot be read .* expected float"),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_not_taken_for_a_broken_tokenizer(folder, values, message):
+    edit(folder / "config.json", **values)
+    edit(folder / "tokenizer_config.json", tokenizer_class="GPT2Tokenizer")
+    with pytest.raises(InputError, match=message):
+        read_tokenizer(folder)
+
+
+def test_a_config_that_cannot_be_read_is_named_where_the_model_is_loaded(folder):
+    edit(folder / "config.json", layer_norm_epsilon="1e-5")
+    assert read_tokenizer(folder)  # one that was made here is read without the config
+    with pytest.raises(InputError, match=r"config\.json: it cannot be read .* expected float"):
+        load_causal_model(folder)
+
+
+def test_a_value_of_the_config_that_is_not_known_is_told_with_what_to_do(folder):
+    edit(folder / "config.json", activation_function="gelu_magic")
+    with pytest.raises(InputError, match=r"\(KeyError: 'gelu_magic'\); give the config\.json"):
+        load_causal_model(folder)
+
+
+def test_attention_that_this_machine_does_not_have_is_told_with_what_to_do(folder):
+    edit(folder / "config.json", attn_implementation="my_kernel", _attn_implementation="my_kernel")
+    with pytest.raises(InputError, match=r"a kind of attention that .*; delete attn_implem"):
+        load_causal_model(folder)
+
+
+def test_a_reward_model_is_no_language_model_though_its_name_ends_like_a_bodys(folder):
+    edit(folder / "config.json", architectures=["GPT2ForRewardModel"])
+    with pytest.raises(InputError, match="not a causal language model but a GPT2ForRewardModel"):
+        load_causal_model(folder)
+    edit(folder / "config.json", architectures=["GPT2Model"])
+    load_causal_model(folder)
+
+
+def test_output_weights_of_its_own_stay_a_models_own_when_tokens_are_added(folder):
+    import torch
+
+    before = load_causal_model(folder)
+    head = before.lm_head.weight.detach().clone()
+    edit(folder / "config.json", tie_word_embeddings=True)
+    model = load_causal_model(folder)
+    assert not model.config.tie_word_embeddings
+    model.resize_token_embeddings(len(head) + 2, mean_resizing=False)
+    assert torch.equal(model.lm_head.weight[: len(head)], head)
+    model.save_pretrained(folder)
+    assert torch.equal(load_causal_model(folder).lm_head.weight[: len(head)], head)

@@ -207,14 +207,14 @@ def test_a_kind_whose_settings_have_no_start_at_all_is_told_in_one_line(tmp_path
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("config.json", r"not a causal .* field 'eos_token_id': \w+: .*'0'"),
-        ("generation_config.json", r"generation_config\.json gives '0' as eos_token_id"),
+        ("config.json", r"gpt2/config\.json: .* field 'eos_token_id': \w+: .*'0'.*; correct it"),
+        ("generation_config.json", r"gpt2: generation_config\.json gives '0' as eos_token_id"),
     ],
 )
 def test_an_end_of_text_that_is_no_number_is_refused(tmp_path, name, message):
     folder = save_base(tmp_path / "gpt2", n_embd=16)
     change_json(folder / name, eos_token_id="0")
-    with pytest.raises(InputError, match=f"gpt2: {message}"):
+    with pytest.raises(InputError, match=message):
         copy_base(folder, None, tmp_path / "base")
 
 
@@ -244,6 +244,33 @@ def test_settings_that_ask_for_other_outputs_change_nothing(tmp_path, kind):
     load = load_text_to_text_model if t5 else load_causal_model
     copy_base(folder, None, tmp_path / "base", load)
     assert load(tmp_path / "base").config.return_dict
+
+
+def test_experts_give_the_loss_of_their_tokens_whatever_the_config_asks(tmp_path):
+    import torch
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    config = MixtralConfig(
+        vocab_size=300, hidden_size=16, intermediate_size=16, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, num_local_experts=2, bos_token_id=0,
+        eos_token_id=0, max_position_embeddings=64, initializer_range=0.5,
+        output_router_logits=True, router_aux_loss_coef=0.5,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    folder = save(MixtralForCausalLM(config), tmp_path / "experts")
+    copy_base(folder, None, tmp_path / "base")
+    model = load_causal_model(tmp_path / "base").eval()
+    ids = torch.tensor([[50, 60, 70, 80]])
+    found = model(input_ids=ids, labels=ids)
+    expected = torch.nn.functional.cross_entropy(found.logits[0, :-1], ids[0, 1:])
+    torch.testing.assert_close(found.loss, expected)
+
+
+def test_of_two_sets_of_weights_the_one_that_is_read_is_said(tmp_path, capsys):
+    folder = save_base(tmp_path / "mine", n_embd=16)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {}}))
+    copy_base(folder, None, tmp_path / "base")
+    assert f"{folder}: weights are read from model.safetensors, not from" in capsys.readouterr().out
 
 
 def test_the_ends_of_texts_in_the_settings_are_the_tokenizers(tmp_path):

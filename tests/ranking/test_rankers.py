@@ -13,13 +13,13 @@ from genlab.mini.ranker_folders import fetch_ranker
 from genlab.mini.rankers import RankerRecipe
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.ranking import bm25
+from genlab.ranking.encoders import count_unread
 from genlab.ranking.rankers import (
     RankerKind,
-    cosine_relevance,
-    count_unread,
     keep_last,
     load_ranker,
 )
+from genlab.ranking.similarities import paired_relevance
 from genlab.sources.source import Origin, Source
 from tests.query_tables import write_queries
 
@@ -298,16 +298,22 @@ def test_embedding_each_different_string_once_gives_the_scores_of_embedding_all(
     for x, y in zip(letter_counts(queries), letter_counts(texts), strict=True):
         lengths = math.hypot(*x) * math.hypot(*y)
         expected.append(float(x @ y) / lengths if lengths else 0.0)
-    scores = cosine_relevance(embed, embed, queries, texts)
+    scores = paired_relevance("cosine", embed, embed, queries, texts)
     np.testing.assert_allclose(scores, expected, atol=1e-6)
     assert all(len(strings) == len(set(strings)) for strings in embedded)
 
 
 def test_many_pairs_are_scored_as_few_are(monkeypatch):
     queries, texts = ["a", "ab", "b", "aab", ""], ["ab", "ab", "a", "b", "a"]
-    at_once = cosine_relevance(letter_counts, letter_counts, queries, texts)
-    monkeypatch.setattr("genlab.ranking.rankers.PAIRS_AT_A_TIME", 2)
-    assert (cosine_relevance(letter_counts, letter_counts, queries, texts) == at_once).all()
+
+    def scores():
+        return paired_relevance("cosine", letter_counts, letter_counts, queries, texts)
+
+    at_once = scores()
+    monkeypatch.setattr("genlab.ranking.similarities.PAIRS_AT_A_TIME", 2)
+    assert (
+        paired_relevance("cosine", letter_counts, letter_counts, queries, texts) == at_once
+    ).all()
 
 
 @pytest.mark.parametrize("limit", [None, math.inf, 10**30])  # the last as transformers writes it

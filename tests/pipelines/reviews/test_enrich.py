@@ -115,11 +115,15 @@ def stub_model(monkeypatch, written: list[str]) -> None:
         def batch_decode(self, rows, skip_special_tokens):
             return [written[int(row)] for row in rows]
 
-    class Model:
+    class Model(torch.nn.Module):
         n_read = 0
+        config = SimpleNamespace()
+        generation_config = SimpleNamespace()
 
-        def eval(self):
+        def get_encoder(self):
             return self
+
+        get_decoder = get_encoder
 
         def generate(self, input_ids, **options):
             assert options["max_new_tokens"] == 9 and not options["do_sample"]
@@ -203,3 +207,71 @@ def test_a_model_without_safetensors_is_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no weights"):
         keyword_model.download_model("some/t5", "0" * 40, tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+@pytest.fixture
+def keyword_folder(tmp_path):
+    from tests.tiny_t5 import save_t5
+
+    return save_t5(tmp_path / "keywords")
+
+
+def keywords_of(folder, texts):
+    return list(keyword_model.write_keywords(texts, folder, ",", 2, max_new_tokens=4))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"return_dict_in_generate": True, "output_scores": True},
+        {"num_beams": 4, "num_return_sequences": 4, "num_beam_groups": 2},
+        {"stop_strings": ["."]},
+        {"penalty_alpha": 0.6, "top_k": 4},
+        {"prompt_lookup_num_tokens": 3},
+    ],
+)
+def test_settings_that_ask_for_more_than_a_text_change_no_keyword(keyword_folder, settings):
+    expected = keywords_of(keyword_folder, TEXTS)
+    path = keyword_folder / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    assert keywords_of(keyword_folder, TEXTS) == expected
+
+
+def test_settings_that_shape_a_text_are_the_models_own(keyword_folder):
+    from genlab.models.loading import load_tokenizer
+
+    tokenizer = load_tokenizer(keyword_folder)
+    first = tokenizer("борщ", add_special_tokens=False)["input_ids"][-1]
+    path = keyword_folder / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"forced_bos_token_id": first}))
+    word = tokenizer.decode([first]).strip()
+    assert all(found[0].strip().startswith(word) for found in keywords_of(keyword_folder, TEXTS))
+
+
+def test_texts_are_cut_at_the_positions_of_a_keyword_model(tmp_path):
+    import torch
+    from transformers import BartConfig, BartForConditionalGeneration
+
+    from tests.tiny_t5 import make_tokenizer
+
+    tokenizer = make_tokenizer()
+    torch.manual_seed(0)
+    sizes = dict.fromkeys(["d_model", "encoder_ffn_dim", "decoder_ffn_dim"], 16)
+    sizes |= dict.fromkeys(["encoder_layers", "decoder_layers"], 1)
+    sizes |= dict.fromkeys(["encoder_attention_heads", "decoder_attention_heads"], 2)
+    ids = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2, "decoder_start_token_id": 1}
+    config = BartConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **ids, **sizes)
+    BartForConditionalGeneration(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    keyword_model.try_keywords(tmp_path)
+    long = "борщ " * 300
+    assert keywords_of(tmp_path, [long]) == keywords_of(tmp_path, [long + "зал"])
+    with pytest.raises(InputError, match="reads 64 tokens at most, and an output may have 65"):
+        list(keyword_model.write_keywords(["борщ"], tmp_path, ",", 1, max_new_tokens=65))
+
+
+def test_a_model_whose_settings_allow_no_text_is_refused(keyword_folder):
+    path = keyword_folder / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"repetition_penalty": -1.0}))
+    with pytest.raises(InputError, match=r"keywords: it cannot write keywords \(ValueError: .*pen"):
+        keyword_model.try_keywords(keyword_folder)

@@ -1,0 +1,84 @@
+"""The files of a model's folder in the Hub's layout: what must be there, and be of its kind."""
+
+from pathlib import Path
+
+from genlab.core.program import InputError
+from genlab.core.shapes import parse_json
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+
+
+def check_model_folder(folder: Path) -> None:
+    """Raise InputError unless `folder` holds a readable config.json and safetensors weights."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such model folder")
+    weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin")]
+    if (folder / "adapter_config.json").is_file() and all(map(is_adapter, weights)):
+        raise InputError(
+            f"{folder}: an adapter alone; merge it into its base (merge_and_unload) and save that"
+        )
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder}: not a model folder, config.json is missing")
+    check_config(folder / "config.json")
+    if (folder / "generation_config.json").is_file():
+        check_config(folder / "generation_config.json")
+    for path in sorted(folder.glob("*.safetensors.index.json")):
+        check_weight_index(path)
+    if all(map(is_adapter, folder.glob("*.safetensors"))):
+        pickles = sorted(path.name for path in folder.glob("*.bin"))
+        why = (
+            f"its weights ({pickles[0]}) are a pickle, which could run code; convert them"
+            if pickles
+            else "save them"
+        )
+        raise InputError(
+            f"{folder}: no weights (*.safetensors); {why} with "
+            "model.save_pretrained(folder, safe_serialization=True)"
+        )
+    if not any((folder / name).is_file() for name in WEIGHTS):
+        found = min(path.name for path in folder.glob("*.safetensors") if not is_adapter(path))
+        raise InputError(
+            f"{folder}: its weights are in {found}, but are looked for in {WEIGHTS[0]}; rename it, "
+            f"or, of several files, add the {WEIGHTS[1]} that lists them"
+        )
+
+
+def check_weight_index(path: Path) -> None:
+    """Raise InputError unless the index of weights in several files names files beside it."""
+    check_config(path)
+    files = parse_json(path.read_text(encoding="utf-8")).get("weight_map")
+    names = files.values() if isinstance(files, dict) else [files]
+    for name in names:
+        if not isinstance(name, str) or Path(name).name != name:
+            raise InputError(
+                f"{path}: broken, its weight_map has {str(name)[:80]!r} where the name of a file "
+                "beside it belongs; get it again"
+            )
+        if not (path.parent / name).is_file() and not (path.parent / WEIGHTS[0]).is_file():
+            raise InputError(
+                f"{path.parent}: {name} is missing, which {path.name} lists as a file of weights; "
+                "a download may have been cut off: get the missing file"
+            )
+
+
+def check_config(path: Path) -> None:
+    """Raise InputError unless a config.json, or another file of a model, holds a JSON object."""
+    try:
+        if not isinstance(parse_json(path.read_text(encoding="utf-8")), dict):
+            raise ValueError("no {...}")
+    except ValueError as error:
+        raise InputError(
+            f"{path}: broken, no JSON object ({first_line(error)}); get it again, or save the "
+            "model with model.save_pretrained"
+        ) from None
+
+
+def is_adapter(file: Path) -> bool:
+    """Say whether a file is peft's, of an adapter: transformers would put it on the weights."""
+    return file.name.startswith("adapter_")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text; the second, too, where it ends in a colon."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return " ".join(line.strip() for line in lines[: 1 + lines[0].endswith(":")])

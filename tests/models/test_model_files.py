@@ -1,0 +1,36 @@
+"""The files of a model's folder: a missing or misnamed one is named."""
+
+import pytest
+
+from genlab.core.program import InputError
+from genlab.models.loading import load_causal_model
+from genlab.models.model_files import first_line
+from tests.tiny_models import save_base
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return save_base(tmp_path / "model", n_embd=16)
+
+
+def test_an_error_is_told_in_its_first_line():
+    assert first_line(ValueError("\n one\ntwo")) == "one"
+    assert first_line(ValueError()) == "ValueError"
+    assert first_line(ValueError("of a field:\n  no number\n  x")) == "of a field: no number"
+
+
+def test_weights_under_another_name_are_told_what_to_be_called(folder):
+    (folder / "model.safetensors").rename(folder / "consolidated.safetensors")
+    message = r"its weights are in consolidated\.safetensors, but .* in model\.safetensors; rename"
+    with pytest.raises(InputError, match=message):
+        load_causal_model(folder)
+
+
+def test_a_missing_file_of_several_is_named(folder):
+    model = load_causal_model(folder)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="20KB")
+    lost = min(folder.glob("model-*.safetensors"))
+    lost.unlink()
+    with pytest.raises(InputError, match=f"{lost.name} is missing, which .* lists as a file of we"):
+        load_causal_model(folder)
