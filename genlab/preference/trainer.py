@@ -30,11 +30,17 @@ if TYPE_CHECKING:
 
 
 class Loss(StrEnum):
-    sigmoid = "sigmoid"
-    hinge = "hinge"
-    hinge_sft = "hinge+sft"
-    ipo = "ipo"
-    slic = "slic"
+    """The loss of a pair; margin: log(policy / reference) of the winner, less the loser's.
+
+    All but `slic` are TRL's. Its ipo takes that margin per token, or the same beta would mean
+    something else for longer texts.
+    """
+
+    sigmoid = "sigmoid"  # -log sigmoid(beta * margin): DPO, Rafailov et al. 2023, equation 7
+    hinge = "hinge"  # max(0, 1 - beta * margin): the hinge-norm loss of RSO, Liu et al. 2023
+    hinge_sft = "hinge+sft"  # the same, and the winner's cross-entropy
+    ipo = "ipo"  # (margin - 1 / (2 beta))^2: IPO, Azar et al. 2023, equation 17, with tau = beta
+    slic = "slic"  # SLiC-HF, Zhao et al. 2023: `slic_loss`
 
 
 class Optimizer(StrEnum):
