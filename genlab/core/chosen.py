@@ -6,8 +6,13 @@ So one that nothing compares ends at once, and a change of what is compared runs
 
 import json
 from pathlib import Path
+from typing import Annotated
+
+from typer import Option
 
 from genlab.core.files import write_json, written_whole
+
+Chosen = Annotated[Path, Option(help="JSON that says whether anything compared needs this")]
 
 
 def write_chosen(output: Path, wanted: dict[str, dict[str, bool]]) -> None:
