@@ -22,9 +22,9 @@ from genlab.passages.cleaning import (
     QUERY_REASONS,
     WordBounds,
     check_any_left,
+    check_bounds,
     clean_batch,
 )
-from genlab.passages.cleaning import check_bounds as check  # genlab check asks it, too
 from genlab.text.filtering import Counts, flow, map_ahead, query_flow, split_sizes
 from genlab.text.rules import TextRules
 
@@ -44,6 +44,11 @@ def cleaned_batches(
         counts.add(batch_counts)
         yield frame
     check_any_left(str(corpus), counts)
+
+
+def check(bounds: WordBounds) -> None:
+    """Raise InputError for bounds that drop every row."""
+    check_bounds(bounds)
 
 
 @app.command()
