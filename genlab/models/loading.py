@@ -155,6 +155,24 @@ def load_for_inference(
     return tokenizer, model.to(best_device(), getattr(torch, dtype))
 
 
+def read_weights(
+    model_class: Any, folder: Path, **options: Any
+) -> tuple["PreTrainedModel", dict[str, Any]]:
+    """Return the model in `folder`, and what transformers says of its weights: missing_keys, ...
+
+    options: further ones of `from_pretrained`.
+    """
+    with quiet_loading():
+        return model_class.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
+        )
+
+
 def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     """Return the model in `folder`; raise InputError if it is no whole one of its kind.
 
@@ -162,16 +180,7 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     """
     check_model_folder(folder)
     try:
-        with quiet_loading():
-            model, found = auto_class.from_pretrained(
-                folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype="float32",
-                output_loading_info=True,
-                **OUTPUTS,
-            )
+        model, found = read_weights(auto_class, folder, dtype="float32", **OUTPUTS)
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{folder}: {why_not_loaded(error, kind)}") from error
     check_head(folder, kind, model, set(found["unexpected_keys"]))

@@ -21,7 +21,13 @@ from genlab.core.program import InputError
 from genlab.core.progress import count
 from genlab.core.shapes import parse_json
 from genlab.models.classifier_inputs import UNLIMITED, prepare_inputs
-from genlab.models.loading import check_whole, first_line, quiet_loading, read_tokenizer
+from genlab.models.loading import (
+    check_whole,
+    first_line,
+    quiet_loading,
+    read_tokenizer,
+    read_weights,
+)
 from genlab.models.quiet_tensorflow import import_tensorflow
 from genlab.models.trial import TRIAL_TEXTS, try_rates
 from genlab.ranking import bm25
@@ -202,16 +208,7 @@ def check_weights(inner: Any, folder: Path, kind: str) -> None:
     sentence-transformers does not hand on what transformers found missing; on the meta device it
     is asked again without reading a weight.
     """
-    with quiet_loading():
-        _, found = type(inner).from_pretrained(
-            folder,
-            config=inner.config,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            device_map="meta",
-            output_loading_info=True,
-        )
+    _, found = read_weights(type(inner), folder, config=inner.config, device_map="meta")
     # Sentences are pooled from the tokens: BERT's own pooler, not always saved, is not used.
     unused = ("pooler.",) if kind == "sentence transformer" else ()
     missing = {key for key in found["missing_keys"] if not key.startswith(unused)}

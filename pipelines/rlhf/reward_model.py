@@ -23,7 +23,7 @@ from genlab.models.loading import (
     check_model_folder,
     first_line,
     load_tokenizer,
-    quiet_loading,
+    read_weights,
 )
 from genlab.models.saved import N_SCORED, check_same_scores
 from genlab.models.trial import trial_ids
@@ -58,16 +58,9 @@ def new_reward_model(base: Path, seed: int) -> "PreTrainedModel":
     check_model_folder(base)
     torch.manual_seed(seed)
     try:
-        with quiet_loading(), suppress_seqcls_warning():
-            model = AutoModelForSequenceClassification.from_pretrained(
-                base,
-                num_labels=1,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype="float32",
-                **OUTPUTS,
-            )
+        kind = AutoModelForSequenceClassification
+        with suppress_seqcls_warning():
+            model, _ = read_weights(kind, base, num_labels=1, dtype="float32", **OUTPUTS)
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{base}: no base of a reward model ({first_line(error)})") from error
     if not hasattr(model, "score"):
@@ -203,16 +196,9 @@ def load_reward_model(folder: Path, batch_size: int = 64) -> RewardModel:
     check_model_folder(folder)
     try:
         offset = float(parse_json((folder / SETTINGS).read_text(encoding="utf-8"))["offset"])
-        with quiet_loading():
-            model, found = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype="float64",
-                output_loading_info=True,
-                **OUTPUTS,
-            )
+        model, found = read_weights(
+            AutoModelForSequenceClassification, folder, dtype="float64", **OUTPUTS
+        )
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{folder}: no reward model ({first_line(error)})") from error
     if missing := sorted(found["missing_keys"]):
