@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
-from genlab.models.decoding import Decoding, score_processors
+from genlab.models.decoding import Decoding, last_scores, score_processors
 from genlab.models.positions import check_sides
 
 if TYPE_CHECKING:
@@ -161,13 +160,7 @@ def next_logits(
         past_key_values=cache,
         use_cache=True,
     )
-    logits = output.logits[:, -1].float()
-    if logits.isnan().any():
-        raise InputError(
-            f"{model.name_or_path}: the model's scores are NaN, its weights are broken; "
-            "train it again with a lower learning rate"
-        )
-    return logits, output.past_key_values
+    return last_scores(model, output), output.past_key_values
 
 
 def draw_candidates(

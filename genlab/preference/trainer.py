@@ -44,6 +44,8 @@ class Loss(StrEnum):
 
 
 class Optimizer(StrEnum):
+    """The optimizer, by transformers' names."""
+
     rmsprop = "rmsprop"
     adamw = "adamw_torch"
 

@@ -49,6 +49,8 @@ Embed = Callable[[list[str]], np.ndarray]
 
 
 class RankerKind(StrEnum):
+    """What reads a ranker's folder; bm25 has no model."""
+
     sentence_transformer = "sentence_transformer"
     tensorflow_hub = "tensorflow_hub"
     bm25 = "bm25"

@@ -43,6 +43,8 @@ Rate = Callable[[list[list[int]], list[list[int]]], np.ndarray]
 
 
 class Algorithm(StrEnum):
+    """TRL's trainer: RLOO (Ahmadian et al. 2024) or GRPO (Shao et al. 2024)."""
+
     rloo = "rloo"
     grpo = "grpo"
 
