@@ -8,7 +8,6 @@ record/: numbers and checksums. The workspace's own params, metrics and dvc.lock
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from genlab.core.files import write_json, written_whole
 from genlab.core.params_file import read_params, text_of
 from genlab.core.pipeline import left_over
 from genlab.core.program import InputError, run, stage_app
+from genlab.experiments.verify import environment
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -93,17 +93,6 @@ def call(folder: Path, *words: str) -> None:
     """Run a command in a folder; InputError if it fails, after what it has printed."""
     if subprocess.run(words, cwd=folder, env=environment()).returncode:
         raise InputError(f"{folder}: `{' '.join(words[:4])}` failed; see above")
-
-
-def environment() -> dict[str, str]:
-    """Return an environment whose `python` is this one, and which leads nowhere else."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("GIT_") and name not in ("DVC_ROOT", "PYTHONPATH")
-    }
-    beside = Path(sys.executable).parent  # not resolved: a virtual environment's python is a link
-    return kept | {"PATH": f"{beside}{os.pathsep}{kept.get('PATH', os.defpath)}"}
 
 
 def keep(folder: Path, data: str) -> None:
