@@ -260,8 +260,7 @@ def train_policy(
     if isinstance(trainer.model, PeftModel):
         check_not_tied(trainer.model, lora.target_modules)
     trainer.add_callback(one_point_at_least())
-    checkpoint = last_whole_checkpoint(folder)
-    train_from(trainer, checkpoint, f"training with seed {recipe.seed}")
+    train_from(trainer, last_whole_checkpoint(folder), f"training with seed {recipe.seed}")
     log, model = trainer.state.log_history, trainer.model
     values = [value for entry in log for value in entry.values() if isinstance(value, float)]
     if not all(map(math.isfinite, values)):

@@ -170,8 +170,8 @@ def train_reward_model(
             **shared_settings(folder, recipe.save_steps, recipe.seed),
         ),
     )
-    checkpoint = last_whole_checkpoint(folder)
-    train_from(trainer, checkpoint, f"training the reward model with seed {recipe.seed}")
+    what = f"training the reward model with seed {recipe.seed}"
+    train_from(trainer, last_whole_checkpoint(folder), what)
     log = [entry for entry in trainer.state.log_history if "loss" in entry]
     if not all(math.isfinite(entry["loss"]) for entry in log):
         raise InputError(
