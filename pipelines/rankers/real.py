@@ -7,7 +7,6 @@ this clone's DVC cache, so a run that was stopped goes on where it was. What is 
 record/: numbers and checksums. The workspace's own params, metrics and dvc.lock stay as they are.
 """
 
-import json
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from genlab.core.files import write_json, written_whole
 from genlab.core.params_file import read_params, text_of
 from genlab.core.pipeline import left_over
 from genlab.core.program import InputError, run, stage_app
+from genlab.core.shapes import read_json
 from genlab.experiments.verify import environment
 
 HERE = Path(__file__).resolve().parent
@@ -113,11 +113,7 @@ def keep(folder: Path, data: str) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 text = path.read_text(encoding="utf-8").replace(data, PLACEHOLDER)
                 target.write_text(text, encoding="utf-8")
-        found = {
-            path.stem: json.loads(path.read_text(encoding="utf-8"))
-            for path in speeds
-            if path.is_file()
-        }
+        found = {path.stem: read_json(path) for path in speeds if path.is_file()}
         write_json(partial / "speed.json", found)
 
 

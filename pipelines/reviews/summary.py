@@ -7,12 +7,12 @@ have Wilson's interval, their mean over ratings its form for several groups; for
 are resampled within each rating, and MOVER joins the ratings' intervals.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from genlab.core.shapes import read_json
 from genlab.core.terminal import table, with_ends
 from genlab.statistics.bootstrap import percentile_ends, resample_strata
 from genlab.statistics.intervals import Bounds, bootstrap_interval, interval, mover
@@ -231,7 +231,7 @@ def curves_of(files: dict[str, Path]) -> list[dict]:
         {"arm": arm, **point}
         for arm, file in files.items()
         if file.is_file()
-        for point in json.loads(file.read_text(encoding="utf-8"))
+        for point in read_json(file)
     ]
 
 
