@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genlab.core.seeds import random_stream
+from genlab.models.batches import pad_right
 from genlab.models.decoding import Decoding, last_scores, score_processors
 from genlab.models.positions import check_sides
 
@@ -223,15 +224,3 @@ def keep_unfinished(
     for row, beam in (scores[: len(items)] > -math.inf).nonzero().tolist():
         tokens = written[row * k + beam, 1:].tolist()
         best[int(items[row])].add(float(scores[row, beam]), tokens, ended=False)
-
-
-def pad_right(
-    rows: list[list[int]], pad_id: int, device: "torch.device"
-) -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Return ids and attention mask [b, t] of rows for an encoder."""
-    import torch
-
-    longest = max(map(len, rows))
-    ids = [row + [pad_id] * (longest - len(row)) for row in rows]
-    mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)

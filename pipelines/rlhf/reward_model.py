@@ -18,6 +18,7 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.scratch import scratch_root
 from genlab.core.shapes import parse_json
+from genlab.models.batches import pad_right
 from genlab.models.loading import (
     OUTPUTS,
     check_model_folder,
@@ -107,15 +108,13 @@ def check_n_layer(n_layer: int, n_blocks: int, base: Path) -> None:
         raise InputError(f"reward.n_layer={n_layer}: {base} has {n_blocks} layers; 0 keeps all")
 
 
-def scores(model: "PreTrainedModel", rows: list[list[int]], pad_id: int = 0) -> "torch.Tensor":
+def scores(model: "PreTrainedModel", rows: list[list[int]]) -> "torch.Tensor":
     """Return [b]: the score at each row's last token, which is told by its place, not by its id."""
     import torch
 
-    longest = max(map(len, rows))
-    ids = torch.tensor([[*row, *[pad_id] * (longest - len(row))] for row in rows])
-    last = torch.tensor([len(row) - 1 for row in rows])
-    mask = (torch.arange(longest) <= last[:, None]).long()
-    return scores_of(model, ids.to(model.device), mask.to(model.device), last.to(model.device))
+    ids, mask = pad_right(rows, device=model.device)
+    last = torch.tensor([len(row) - 1 for row in rows], device=model.device)
+    return scores_of(model, ids, mask, last)
 
 
 def scores_of(
