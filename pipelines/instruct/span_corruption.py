@@ -41,12 +41,6 @@ def count_noise(length: int, corruption: Corruption) -> tuple[int, int]:
     return n_noise, min(n_spans, n_noise, length - n_noise)
 
 
-def lengths_after(raw: int, corruption: Corruption) -> tuple[int, int]:
-    """Return the lengths of input and target that `raw` tokens give, the end-of-texts counted."""
-    n_noise, n_spans = count_noise(raw, corruption)
-    return raw - n_noise + n_spans + 1, n_noise + n_spans + 1
-
-
 def random_spans(length: int, corruption: Corruption, rng: random.Random) -> list[tuple[int, int]]:
     """Return the spans (start, end) that are hidden, in order; none starts at 0, the last ends it.
 

@@ -9,7 +9,6 @@ from pipelines.instruct.span_corruption import (
     Objective,
     count_noise,
     hide_spans,
-    lengths_after,
     make_pair,
     random_spans,
     salient_spans,
@@ -31,6 +30,12 @@ def recover(inputs, targets, sentinel_ids):
         else:
             now.append(token)
     return [each for token in inputs[:-1] for each in hidden.get(token, [token])]
+
+
+def lengths_after(raw, corruption):
+    """Return the lengths of input and target that `raw` tokens give, the end-of-texts counted."""
+    n_noise, n_spans = count_noise(raw, corruption)
+    return raw - n_noise + n_spans + 1, n_noise + n_spans + 1
 
 
 def test_512_tokens_come_of_568_with_114_targets():
