@@ -34,6 +34,8 @@ app = stage_app()
 
 
 class Model(StrEnum):
+    """Which model writes: the trained one, or the base that it was trained from."""
+
     tuned = "tuned"
     base = "base"
 

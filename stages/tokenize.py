@@ -17,7 +17,7 @@ from typer import Option
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import arrow_writer, read_batches
-from genlab.models.prompts import check_unknown
+from genlab.models.prompts import MaxUnknownShare, check_unknown
 from genlab.passages.documents import (
     ROW_SCHEMA,
     block_schema,
@@ -59,9 +59,7 @@ def main(
     ],
     packed: Annotated[bool, Option(help="join documents into full blocks, or one row each")],
     body_loss: Annotated[bool, Option(help="rows only: no loss on the query's tokens")],
-    max_unknown_share: Annotated[
-        float, Option(min=0.0, max=1.0, help="of tokens unknown to the tokenizer; above: refused")
-    ],
+    max_unknown_share: MaxUnknownShare,
 ) -> None:
     """Encode the train and validation documents."""
     from genlab.models.loading import load_tokenizer

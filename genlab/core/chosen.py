@@ -4,10 +4,15 @@ A stage `choose` writes a file for every entry, and the stage of an entry depend
 So one that nothing compares ends at once, and a change of what is compared runs no other again.
 """
 
-import json
 from pathlib import Path
+from typing import Annotated
+
+from typer import Option
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.shapes import read_json
+
+Chosen = Annotated[Path, Option(help="JSON that says whether anything compared needs this")]
 
 
 def write_chosen(output: Path, wanted: dict[str, dict[str, bool]]) -> None:
@@ -20,7 +25,7 @@ def write_chosen(output: Path, wanted: dict[str, dict[str, bool]]) -> None:
 
 def is_wanted(chosen: Path) -> bool:
     """Return what such a file says; print a line if its entry is not wanted."""
-    wanted = bool(json.loads(chosen.read_text(encoding="utf-8"))["wanted"])
+    wanted = bool(read_json(chosen)["wanted"])
     if not wanted:
         print(f"{chosen.stem}: nothing that compared.arms names needs it, so it is left out")
     return wanted

@@ -40,12 +40,12 @@ def group_from(kind: type[Group], options: Mapping[str, Any]) -> Group:
     return kind(**{name: options[name] for name in names})
 
 
-def chosen_folders(folders: dict[str, Path], only: list[str]) -> dict[str, Path]:
-    """Return the arms' folders, or of those in `only`, in their order.
+def chosen_folders(folders: dict[str, Path], only: list[str] | None) -> dict[str, Path]:
+    """Return the arms' folders, or of those in `only` if there are any, in their order.
 
     Raises InputError for an arm that is none, or a folder that is not there.
     """
-    for arm in only:
+    for arm in only or []:
         if arm not in folders:
             raise InputError(f"--arm {arm}: there are {', '.join(folders)}")
     chosen = {arm: folder for arm, folder in folders.items() if not only or arm in only}

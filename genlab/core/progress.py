@@ -47,6 +47,7 @@ def progress(what: str, total: int | None = None, unit: str = "") -> Iterator[Co
 
 @contextmanager
 def shown_as_bar(what: str, total: int | None, unit: str) -> Iterator[Counter]:
+    """Show a bar in a terminal while the block runs; give what counts on."""
     from tqdm import tqdm
 
     with tqdm(desc=what, total=total, unit=f" {unit}", mininterval=0.5, dynamic_ncols=True) as bar:

@@ -21,8 +21,9 @@ from genlab.core.files import remove
 from genlab.core.params import flatten
 from genlab.core.pipeline import check_pipeline_here, leads_out, parse_lock
 from genlab.core.program import InputError, run, stage_app
+from genlab.experiments.lineage import content_at
 from genlab.experiments.revisions import opened, path_in, read_params
-from genlab.experiments.show import changed, in_git
+from genlab.experiments.show import changed
 
 REPLACED = ("params.yaml", "dvc.lock", "metrics")
 SHOWN = 3
@@ -177,7 +178,7 @@ def main() -> None:
             "here: `git stash push params.yaml && dvc repro`"
         )
     entries = locked_outputs(content_of(Path("dvc.lock")))
-    committed = outputs.paths | set(locked_outputs(in_git(Path("dvc.lock"), "HEAD")))
+    committed = outputs.paths | set(locked_outputs(content_at("dvc.lock", "HEAD")))
     left = left_over(committed, entries)
     untracked = ["ls-files", "-z", "--others", "--exclude-standard", "--"]
     stashed = listed(git(*untracked, *left)) if left else []

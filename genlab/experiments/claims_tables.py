@@ -19,6 +19,19 @@ from genlab.experiments.verdict_words import (
 )
 
 NO_TEST = "no pair differs, or too few could"
+WITHIN = (
+    "*Within M*: the interval of such a difference lies within M, a margin of claims.yaml, so it "
+    "is sure and of no size that matters."
+)
+MEANINGS = {  # of the verdicts that begin so
+    NO_DIFFERENCE: "*No difference beyond M*: the interval lies within M, a margin of "
+    "claims.yaml; it is not corrected for the number of tests.",
+    NOT_SETTLED: "*Not settled*: neither; after *needs* the number of pairs (or trainings) "
+    "that would settle it, if the difference and its spread stay.",
+    UNSTABLE: "*Unstable over trainings*: one training shows it significantly, and another its "
+    "opposite.",
+    IDENTICAL: "*Identical*: both arms are the same texts, so nothing was tested.",
+}
 
 
 def with_interval(numbers: dict[str, float]) -> str:
@@ -162,57 +175,54 @@ def verdicts_line(
     cells = [cell for groups in settled["claims"].values() for cell in groups.values()]
     if not any("n_tests" in cell for cell in cells):
         return ""
-    n_tests = max(cell.get("n_tests", 0) for cell in cells)
-    no_test = sum(cell.get("p_adjusted") is None for cell in cells)
-    lines = [
-        f"Each cell is B - A, paired by {layout.unit}, with its 95 % interval. "
-        f"*{called[0].capitalize()}* and *{called[1]}*: the interval excludes "
-        "zero, and so does p < 0.05 after Holm's correction "
-        f"for the {n_tests} tests in this table"
-        + (f" ({count_of(no_test, 'more cell')} no test: {NO_TEST})." if no_test else ".")
-    ]
+    lines = [line_of_tests(cells, layout, called)]
     if any(
         tell_size(cell["verdict"], cell["low"], cell["high"], margin_of(claims[name], layout))
         for name, groups in settled["claims"].items()
         if name in claims
         for cell in groups.values()
     ):
-        lines.append(
-            "*Within M*: the interval of such a difference lies within M, a margin of claims.yaml, "
-            "so it is sure and of no size that matters."
-        )
-    meanings = {
-        NO_DIFFERENCE: "*No difference beyond M*: the interval lies within M, a margin of "
-        "claims.yaml; it is not corrected for the number of tests.",
-        NOT_SETTLED: "*Not settled*: neither; after *needs* the number of pairs (or trainings) "
-        "that would settle it, if the difference and its spread stay.",
-        UNSTABLE: "*Unstable over trainings*: one training shows it significantly, and another its "
-        "opposite.",
-        IDENTICAL: "*Identical*: both arms are the same texts, so nothing was tested.",
-    }
-    verdicts = {cell["verdict"] for cell in cells}
-    n_trainings = max(cell.get("n_trainings", 1) for cell in cells)
-    if n_trainings > 1:
-        lines.append(
-            f"Each arm was trained {n_trainings} times with seeds of its own{seeds_of(trained)}: "
-            f"intervals and p are for other {layout.unit}s and other trainings"
-            f"{of_one_training(cells)}."
-        )
-    elif trained:
-        lines.append(
-            f"Each arm was trained once: intervals and p are for other {layout.unit}s, and another "
-            "training may turn a verdict round."
-        )
+        lines.append(WITHIN)
+    lines += lines_of_trainings(cells, layout, trained)
     if clusters := {cell["n_clusters"] for cell in cells if cell.get("n_clusters")}:
         lines.append(
             f"Resampled by {layout.cluster}, of {' or '.join(map(str, sorted(clusters)))}."
         )
     lines += [
         meaning
-        for start, meaning in meanings.items()
-        if any(verdict.startswith(start) for verdict in verdicts)
+        for start, meaning in MEANINGS.items()
+        if any(cell["verdict"].startswith(start) for cell in cells)
     ]
     return " ".join(lines) + "\n\n"
+
+
+def line_of_tests(cells: list[dict], layout: Layout, called: tuple[str, str]) -> str:
+    """Return what a cell holds, and when a difference is significant."""
+    n_tests = max(cell.get("n_tests", 0) for cell in cells)
+    no_test = sum(cell.get("p_adjusted") is None for cell in cells)
+    return (
+        f"Each cell is B - A, paired by {layout.unit}, with its 95 % interval. "
+        f"*{called[0].capitalize()}* and *{called[1]}*: the interval excludes "
+        "zero, and so does p < 0.05 after Holm's correction "
+        f"for the {n_tests} tests in this table"
+        + (f" ({count_of(no_test, 'more cell')} no test: {NO_TEST})." if no_test else ".")
+    )
+
+
+def lines_of_trainings(cells: list[dict], layout: Layout, trained: Sequence[str]) -> list[str]:
+    """Return whether intervals are for other trainings, too; none where nothing is trained."""
+    n_trainings = max(cell.get("n_trainings", 1) for cell in cells)
+    if n_trainings > 1:
+        return [
+            f"Each arm was trained {n_trainings} times with seeds of its own{seeds_of(trained)}: "
+            f"intervals and p are for other {layout.unit}s and other trainings"
+            f"{of_one_training(cells)}."
+        ]
+    once = (
+        f"Each arm was trained once: intervals and p are for other {layout.unit}s, and another "
+        "training may turn a verdict round."
+    )
+    return [once] if trained else []
 
 
 def seeds_of(trained: Sequence[str]) -> str:

@@ -192,7 +192,7 @@ def verdict_cell(each: Difference) -> str:
     return with_needed(each.verdict, each.needed, each.needed_trainings) + size
 
 
-def with_needed(verdict: str, needed: int | None, trainings: int | None = None) -> str:
+def with_needed(verdict: str, needed: int | None, trainings: int | None) -> str:
     """Return a verdict as it fits the table, with the number of pairs that would settle it."""
     if trainings is not None:
         return f"{verdict} ({rounded_up(trainings):,} tr.)"
@@ -207,7 +207,7 @@ def rounded_up(n: int) -> int:
     return -(-n // unit) * unit
 
 
-def as_p(p: float, is_least: bool = False) -> str:
+def as_p(p: float, is_least: bool) -> str:
     """Return a p value with four decimals; none is 0, and the resamples' least is a bound."""
     if p != p:
         return "-"

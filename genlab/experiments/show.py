@@ -16,6 +16,7 @@ from genlab.core.pipeline import check_pipeline_here
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.terminal import COLUMNS, tables_that_fit
 from genlab.experiments.layout import read_layout
+from genlab.experiments.lineage import content_at
 from genlab.experiments.revisions import (
     doubt_of_rows,
     experiments_of_head,
@@ -62,12 +63,6 @@ def shortened(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def in_git(path: Path, commit: str) -> str | None:
-    """Return a file of this folder as git has it in a commit; None if it has none there."""
-    done = subprocess.run(["git", "show", f"{commit}:./{path}"], capture_output=True)
-    return None if done.returncode else done.stdout.decode("utf-8")
-
-
 def is_of_another_folder(commit: str) -> bool:
     """Say whether an experiment changed something, but nothing of this folder's pipeline."""
     compared = ["git", "diff", "--quiet", "HEAD", commit]
@@ -81,7 +76,7 @@ def read_runs() -> dict[str, tuple[dict, dict]]:
         "workspace": (read_bytes(SCORES, None), read_bytes(PARAMS, None))
     }
     for name, commit in {"HEAD": "HEAD", **experiments_of_head()}.items():
-        then = in_git(SCORES, commit), in_git(PARAMS, commit)
+        then = content_at(str(SCORES), commit), content_at(str(PARAMS), commit)
         if then[0] is not None and then[1] is not None and not is_of_another_folder(commit):
             texts[name] = then[0], then[1]
     runs = {}

@@ -24,7 +24,7 @@ def compare_arms(
     claim: dict,
     arms: dict[str, dict],
     rows: dict[str, Tables],
-    units: Mapping[str, Units] = MappingProxyType({}),
+    units: Mapping[str, Units],
 ) -> list[Difference]:
     """Return B - A of a claim's metric per group, those in which any pair counts.
 

@@ -47,7 +47,10 @@ GRACE_SECONDS = 5  # for stages to end after Ctrl-C; half of what this program i
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DECIMAL = re.compile(r"[-+]?\d+\.\d+")
 # They would lead git, DVC or Python from the copy to the original.
-LEADS_ELSEWHERE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "DVC_ROOT", "PYTHONPATH"}
+LEADS_ELSEWHERE = {
+    *("GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"),
+    *("DVC_ROOT", "PYTHONPATH"),
+}
 
 
 @dataclass

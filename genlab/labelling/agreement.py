@@ -212,7 +212,7 @@ def cohens_kappa(table: np.ndarray) -> np.ndarray:
         return np.where(expected < 1, (observed - expected) / (1 - expected), np.nan)
 
 
-def kappa_interval(table: np.ndarray, seed: int, level: float = 0.95) -> tuple[float, float]:
+def kappa_interval(table: np.ndarray, seed: int) -> tuple[float, float]:
     """Return the percentile bootstrap interval (low, high) of kappa, texts resampled.
 
     Drawing texts with replacement is drawing the table's cells from a multinomial distribution. A
@@ -221,9 +221,7 @@ def kappa_interval(table: np.ndarray, seed: int, level: float = 0.95) -> tuple[f
     """
     n = int(table.sum())
     drawn = np.random.default_rng(seed).multinomial(n, table.ravel() / n, N_RESAMPLES)
-    kappas = cohens_kappa(drawn.reshape(-1, *table.shape))
-    low, high = percentile_ends(kappas[:, None], level)
-    return float(low[0]), float(high[0])
+    return percentile_ends(cohens_kappa(drawn.reshape(-1, *table.shape)))
 
 
 def lines_of(summary: dict) -> str:

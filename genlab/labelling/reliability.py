@@ -59,9 +59,7 @@ def squared_distances(totals: np.ndarray, scale: Scale) -> np.ndarray:
     return (middles[:, :, None] - middles[:, None, :]) ** 2
 
 
-def alpha_interval(
-    counts: np.ndarray, scale: Scale, seed: int, level: float = 0.95
-) -> tuple[float, float]:
+def alpha_interval(counts: np.ndarray, scale: Scale, seed: int) -> tuple[float, float]:
     """Return the percentile bootstrap interval (low, high) of alpha, texts resampled.
 
     Texts that were judged alike are drawn together, from a multinomial distribution. A resample
@@ -71,5 +69,4 @@ def alpha_interval(
     n = int(n_texts.sum())
     drawn = np.random.default_rng(seed).multinomial(n, n_texts / n, N_RESAMPLES)
     matrices = np.tensordot(drawn.astype(np.float64), coincidences(kinds), axes=1)
-    low, high = percentile_ends(alphas_of(matrices, scale)[:, None], level)
-    return float(low[0]), float(high[0])
+    return percentile_ends(alphas_of(matrices, scale))

@@ -149,6 +149,15 @@ def pretrain(
     return model, loss
 
 
+def write_pretrained(
+    output: Path, texts: list[str], tokenizer: "PreTrainedTokenizerBase", sizes: Sizes
+) -> float:
+    """Write the folder of a model that `pretrain` makes, tried; return its last training loss."""
+    model, loss = pretrain(texts, tokenizer, sizes)
+    save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
+    return loss
+
+
 def make_base(
     topics: Path, tokenizer_folder: Path | None, output: Path, n_passages: int, sizes: Sizes
 ) -> float:
@@ -160,6 +169,4 @@ def make_base(
         tokenizer = train_tokenizer(texts, sizes.vocab_size)
     else:
         tokenizer = load_tokenizer(tokenizer_folder)
-    model, loss = pretrain(texts, tokenizer, sizes)
-    save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
-    return loss
+    return write_pretrained(output, texts, tokenizer, sizes)

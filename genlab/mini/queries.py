@@ -35,15 +35,13 @@ def make_queries(
     yield from make_split(world, "validation", n_validation, seed)
 
 
-def make_plain_text(
-    topics_path: Path, n_passages: int, seed: int, n_names: int = DEFAULT_NAMES
-) -> list[str]:
+def make_plain_text(topics_path: Path, n_passages: int, seed: int) -> list[str]:
     """Return passages about train entities only, every fact equally often, and no query.
 
-    `n_names` is the size of the world; `count_names(n_train + n_validation)` is a corpus's own.
-    `seed` >= 0. Raises InputError for a mistake in `topics_path`.
+    The world has DEFAULT_NAMES, as that of a corpus of few queries has. `seed` >= 0.
+    Raises InputError for a mistake in `topics_path`.
     """
-    world = make_world(read_topics(topics_path), n_names)
+    world = make_world(read_topics(topics_path), DEFAULT_NAMES)
     rng = np.random.default_rng([seed, 2])
     order = rng.permutation(list_facts(world, "train"))
     return word_passages(world, np.resize(order, n_passages), rng)

@@ -88,6 +88,31 @@ def two_optimizers(
     ]
 
 
+def adamw_of_two_rates(
+    model: "PreTrainedModel",
+    learning_rate: float,
+    embedding_learning_rate: float,
+    weight_decay: float,
+) -> "torch.optim.Optimizer":
+    """Return AdamW on what is trained, with a rate of its own for what is no matrix of a block.
+
+    That is embeddings, norms and position biases; LoRA's adapters are all matrices.
+    """
+    import torch
+
+    groups: dict[bool, list] = {True: [], False: []}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            groups["lora_" in name or is_matrix(name, weight)].append(weight)
+    return torch.optim.AdamW(
+        [
+            {"params": groups[True], "lr": learning_rate},
+            {"params": groups[False], "lr": embedding_learning_rate},
+        ],
+        weight_decay=weight_decay,
+    )
+
+
 def is_matrix(name: str, weight: "torch.Tensor") -> bool:
     """Say whether a weight is a matrix inside a block (Muon's), not an embedding or a vector.
 

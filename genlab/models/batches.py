@@ -12,6 +12,18 @@ if TYPE_CHECKING:
 IGNORED = -100  # the label torch's cross-entropy leaves out
 
 
+def pad_right(
+    rows: list[list[int]], pad_id: int = 0, device: "torch.device | None" = None
+) -> tuple["torch.Tensor", "torch.Tensor"]:
+    """Return token ids and attention mask [b, t] of rows, padded to the longest."""
+    import torch
+
+    longest = max(map(len, rows))
+    ids = [row + [pad_id] * (longest - len(row)) for row in rows]
+    mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
 def collate(rows: list[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
     """Pad rows of token ids to the longest: input_ids, attention_mask and labels, each [b, t].
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         LogitsProcessorList,
         PreTrainedModel,
     )
-    from transformers.modeling_outputs import CausalLMOutput
+    from transformers.modeling_outputs import CausalLMOutput, Seq2SeqLMOutput
 
 
 # Scores divided by less overflow, or lie so far apart that the best token alone is left.
@@ -170,7 +170,9 @@ def decode_batch(
     return [[token for token in row if token >= 0] for row in new.tolist()]
 
 
-def last_scores(model: "PreTrainedModel", output: "CausalLMOutput") -> "torch.Tensor":
+def last_scores(
+    model: "PreTrainedModel", output: "CausalLMOutput | Seq2SeqLMOutput"
+) -> "torch.Tensor":
     """Return the scores of the next token, float32 [b, v]; raise InputError for NaN among them."""
     if output.logits.isnan().any():
         raise InputError(

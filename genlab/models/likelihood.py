@@ -11,6 +11,7 @@ import numpy as np
 
 from genlab.core.program import InputError
 from genlab.core.progress import progress
+from genlab.models.batches import pad_right
 from genlab.models.positions import usable_positions
 
 if TYPE_CHECKING:
@@ -99,10 +100,7 @@ def batch_losses(model: "PreTrainedModel", rows: list[list[int]]) -> "torch.Tens
     """
     import torch
 
-    longest = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
-    ids, mask = ids.to(model.device), mask.to(model.device)
+    ids, mask = pad_right(rows, device=model.device)
     scores = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
     return torch.nn.functional.cross_entropy(scores.transpose(1, 2), ids[:, 1:], reduction="none")
 

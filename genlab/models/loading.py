@@ -232,6 +232,24 @@ def load_for_inference(
     return tokenizer, model.to(best_device(), getattr(torch, dtype))
 
 
+def read_weights(
+    model_class: Any, folder: Path, **options: Any
+) -> tuple["PreTrainedModel", dict[str, Any]]:
+    """Return the model in `folder`, and what transformers says of its weights: missing_keys, ...
+
+    options: further ones of `from_pretrained`.
+    """
+    with quiet_loading():
+        return model_class.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
+        )
+
+
 def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
     """Return the model in `folder`; raise InputError if it is no whole one of its kind.
 
@@ -257,17 +275,7 @@ def read_model(
     options: values of its config. Raises InputError where it is no model of `kind`.
     """
     try:
-        with quiet_loading():
-            return auto_class.from_pretrained(
-                folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype="float32",
-                output_loading_info=True,
-                **OUTPUTS,
-                **options,
-            )
+        return read_weights(auto_class, folder, dtype="float32", **OUTPUTS, **options)
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         check_settings(folder)
         raise InputError(f"{folder}: {why_not_loaded(error, kind)}") from error

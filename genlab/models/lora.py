@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 class Method(StrEnum):
+    """Which weights are trained: all, or low-rank adapters (Hu et al. 2021)."""
+
     full = "full"
     lora = "lora"
 

@@ -4,7 +4,9 @@ Tokenizers differ in what they put before and behind a text. Here a prompt has w
 and never an end-of-text; a text to be learnt has exactly one, at its end.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
 
 from genlab.core.program import InputError
 
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 STRANGE = "\u2603\ua66e"  # a snowman and a letter of one manuscript: in no vocabulary but by bytes
+
+MaxUnknownShare = Annotated[
+    float, Option(min=0.0, max=1.0, help="of tokens unknown to the tokenizer; above: refused")
+]
 
 
 def make_prompt(query: str) -> str:

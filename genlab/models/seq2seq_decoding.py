@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genlab.core.program import InputError
 from genlab.core.seeds import random_stream
-from genlab.models.decoding import Decoding, score_processors
+from genlab.models.batches import pad_right
+from genlab.models.decoding import Decoding, last_scores, score_processors
 from genlab.models.positions import check_sides
 
 if TYPE_CHECKING:
@@ -161,13 +161,7 @@ def next_logits(
         past_key_values=cache,
         use_cache=True,
     )
-    logits = output.logits[:, -1].float()
-    if logits.isnan().any():
-        raise InputError(
-            f"{model.name_or_path}: the model's scores are NaN, its weights are broken; "
-            "train it again with a lower learning rate"
-        )
-    return logits, output.past_key_values
+    return last_scores(model, output), output.past_key_values
 
 
 def draw_candidates(
@@ -230,15 +224,3 @@ def keep_unfinished(
     for row, beam in (scores[: len(items)] > -math.inf).nonzero().tolist():
         tokens = written[row * k + beam, 1:].tolist()
         best[int(items[row])].add(float(scores[row, beam]), tokens, ended=False)
-
-
-def pad_right(
-    rows: list[list[int]], pad_id: int, device: "torch.device"
-) -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Return ids and attention mask [b, t] of rows for an encoder."""
-    import torch
-
-    longest = max(map(len, rows))
-    ids = [row + [pad_id] * (longest - len(row)) for row in rows]
-    mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 class Schedule(StrEnum):
+    """How the learning rate goes on, by transformers' names."""
+
     linear = "linear"
     cosine = "cosine"
     constant = "constant"

@@ -156,7 +156,7 @@ def names_a_label(columns: Iterable[str]) -> bool:
 
 
 def labelled_queries(
-    file: Path, start: str, max_text_bytes: int, encoding: Encoding = Encoding.auto
+    file: Path, start: str, max_text_bytes: int, encoding: Encoding
 ) -> Iterator[PlacedQuery]:
     """Yield the queries of separated text, which begins with `start`, as `grouped_queries` does."""
     return grouped_queries(labelled_rows(file, start, encoding), data_stem(file), max_text_bytes)

@@ -51,6 +51,7 @@ LEAK_SCHEMA = pl.Schema(
 )
 # Proposed pairs whose signatures are compared at a time: 2 x 32 MB at 128 places.
 CHUNK_PAIRS = 2**16
+N_EXAMPLES = 3  # of each kind and degree, to be read
 
 
 @dataclass
@@ -311,7 +312,7 @@ def with_shares(n: int, n_exact: int, n_near: int) -> dict:
     return counts | ({"exact_share": n_exact / n, "near_share": n_near / n} if n else {})
 
 
-def examples_of(leaks: pl.DataFrame, n_examples: int = 3) -> str:
+def examples_of(leaks: pl.DataFrame) -> str:
     """Return counts by kind, and pairs spread from the nearest to the least near, to be read."""
     lines = []
     for kind, meaning in KINDS.items():
@@ -324,7 +325,7 @@ def examples_of(leaks: pl.DataFrame, n_examples: int = 3) -> str:
             found = leaks.filter(pl.col(f"{kind}_leak") == degree)
             found = found.sort(f"{kind}_similarity", descending=True, maintain_order=True)
             columns = [f"{kind}_{name}" for name in ("similarity", "text", "train_text")]
-            spread = np.linspace(0, found.height - 1, min(n_examples, found.height)).astype(int)
+            spread = np.linspace(0, found.height - 1, min(N_EXAMPLES, found.height)).astype(int)
             for similarity, here, there in found[spread].select(columns).iter_rows():
                 lines.append(f"  {degree} {similarity:.2f}  here:  {shorten(here)}")
                 lines.append(f"  {'':{len(degree) + 5}}  train: {shorten(there)}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genlab.core.program import InputError
+from genlab.models.batches import pad_right
 from genlab.models.model_files import first_line
 
 if TYPE_CHECKING:
@@ -35,12 +36,7 @@ def token_divergences(
     with torch.inference_mode():
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
-            longest = max(len(rows[i]) for i in batch)
-            ids = torch.tensor([rows[i] + [0] * (longest - len(rows[i])) for i in batch])
-            mask = torch.tensor(
-                [[1] * len(rows[i]) + [0] * (longest - len(rows[i])) for i in batch]
-            )
-            ids, mask = ids.to(policy.device), mask.to(policy.device)
+            ids, mask = pad_right([rows[i] for i in batch], device=policy.device)
             ours, theirs = (
                 model(input_ids=ids, attention_mask=mask).logits[:, :-1].float().log_softmax(-1)
                 for model in (policy, reference)

@@ -36,6 +36,8 @@ PAIR_SCHEMA = pl.Schema(
 
 
 class Strategy(StrEnum):
+    """How pairs are chosen among the texts of a prompt: `choose_pairs`."""
+
     random = "random"
     margin = "margin"
     threshold = "threshold"

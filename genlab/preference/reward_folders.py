@@ -32,6 +32,8 @@ LONG = 30  # words of a trial's text, a third of them, where a model has no limi
 
 
 class RewardSource(StrEnum):
+    """Where a reward model comes from."""
+
     mini = "mini"
     hub = "hub"
     file = "file"

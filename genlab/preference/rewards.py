@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genlab.core.files import write_json, written_whole
-from genlab.core.numerics import hold_arithmetic
 from genlab.core.processes import best_device
 from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
@@ -93,7 +92,6 @@ def load_classifier(folder: Path) -> tuple["PreTrainedModel", "PreTrainedTokeniz
             f"{model.config.num_labels} ({', '.join(labels.values())}); give "
             "another reward_model.path or hub_id"
         )
-    hold_arithmetic(model.num_parameters())
     return model.eval().to(best_device()), tokenizer
 
 

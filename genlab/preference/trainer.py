@@ -30,14 +30,22 @@ if TYPE_CHECKING:
 
 
 class Loss(StrEnum):
-    sigmoid = "sigmoid"
-    hinge = "hinge"
-    hinge_sft = "hinge+sft"
-    ipo = "ipo"
-    slic = "slic"
+    """The loss of a pair; margin: log(policy / reference) of the winner, less the loser's.
+
+    All but `slic` are TRL's. Its ipo takes that margin per token, or the same beta would mean
+    something else for longer texts.
+    """
+
+    sigmoid = "sigmoid"  # -log sigmoid(beta * margin): DPO, Rafailov et al. 2023, equation 7
+    hinge = "hinge"  # max(0, 1 - beta * margin): the hinge-norm loss of RSO, Liu et al. 2023
+    hinge_sft = "hinge+sft"  # the same, and the winner's cross-entropy
+    ipo = "ipo"  # (margin - 1 / (2 beta))^2: IPO, Azar et al. 2023, equation 17, with tau = beta
+    slic = "slic"  # SLiC-HF, Zhao et al. 2023: `slic_loss`
 
 
 class Optimizer(StrEnum):
+    """The optimizer, by transformers' names."""
+
     rmsprop = "rmsprop"
     adamw = "adamw_torch"
 
@@ -252,8 +260,7 @@ def train_policy(
     if isinstance(trainer.model, PeftModel):
         check_not_tied(trainer.model, lora.target_modules)
     trainer.add_callback(one_point_at_least())
-    checkpoint = last_whole_checkpoint(folder)
-    train_from(trainer, checkpoint, f"training with seed {recipe.seed}")
+    train_from(trainer, last_whole_checkpoint(folder), f"training with seed {recipe.seed}")
     log, model = trainer.state.log_history, trainer.model
     values = [value for entry in log for value in entry.values() if isinstance(value, float)]
     if not all(map(math.isfinite, values)):

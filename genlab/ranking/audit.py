@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from genlab.ranking.places import bounds_of_differences, chance_place
-from genlab.statistics.clusters import columns_of_clusters, find_clusters
+from genlab.statistics.clusters import columns_of_clusters, find_clusters, with_clusters
 from genlab.statistics.correlation import correlate_ranks
 from genlab.statistics.intervals import SHARE, bootstrap_interval, interval
 
@@ -109,8 +109,7 @@ def audit_ranker(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
     texts: `best_prefixes`'s rows with mean_loss; rows: what lengths writes, both stops. Intervals
     are over queries, or over their clusters, which are counted (n_topics).
     """
-    of_queries = rows.select("query_id", *columns_of_clusters(rows)).unique("query_id")
-    whole = texts.join(of_queries, on="query_id", how="left", maintain_order="left")
+    whole = with_clusters(texts, rows)
     read = whole.drop_nulls("mean_loss")
     correlation = correlate_ranks(
         read["mean_loss"].to_numpy(),

@@ -33,13 +33,13 @@ def dose_response(
     best = int(place_at.mean(axis=1).round(9).argmin())
     means = clustered_means(place_at.T, N_RESAMPLES, seed, clusters)
     best_doses = np.array(doses, dtype=np.float64)[means.round(9).argmin(axis=1)]
-    low, high = percentile_ends(best_doses[:, None])
+    low, high = percentile_ends(best_doses)
     changes = np.stack([place_at[0] - place_at[1], place_at[-1] - place_at[best]], axis=1)
     # What is lost after the last dose is 0 whatever other queries would say: it has no bounds.
     lows, highs = bootstrap_interval(changes, seed=seed, bounds=[bounds, None], clusters=clusters)
     gained, lost = changes.mean(axis=0)
     return {
-        "best_dose": interval(doses[best], low[0], high[0]),
+        "best_dose": interval(doses[best], low, high),
         "gained_by_first": interval(gained, lows[0], highs[0]),
         "lost_after_best": interval(lost, lows[1], highs[1]),
     }

@@ -16,7 +16,7 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
 from genlab.models.classifier_inputs import UNLIMITED, prepare_inputs
-from genlab.models.loading import check_whole, quiet_loading, read_tokenizer
+from genlab.models.loading import check_whole, read_tokenizer, read_weights
 from genlab.models.stored_weights import check_own_code
 
 ROUTES = "router_config.json"
@@ -134,16 +134,7 @@ def check_weights(inner: Any, folder: Path, kind: str) -> None:
     sentence-transformers does not hand on what transformers found missing; on the meta device it
     is asked again without reading a weight.
     """
-    with quiet_loading():
-        _, found = type(inner).from_pretrained(
-            folder,
-            config=inner.config,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            device_map="meta",
-            output_loading_info=True,
-        )
+    _, found = read_weights(type(inner), folder, config=inner.config, device_map="meta")
     check_own_code(folder, kind, inner, auto_class_of(inner))
     # Sentences are pooled from the tokens: BERT's own pooler, not always saved, is not used.
     unused = ("pooler.",) if kind == "sentence transformer" else ()

@@ -9,8 +9,8 @@ from genlab.ranking import places
 from genlab.ranking.samples import over_samples
 from genlab.statistics.clusters import (
     clustered_difference,
-    columns_of_clusters,
     find_clusters,
+    with_clusters,
 )
 from genlab.statistics.intervals import Bounds
 
@@ -58,8 +58,7 @@ def compare_halves(leaks: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
     )
     of_metrics = dict(zip(places.METRICS, places.bounds_of(rows), strict=True))
     bounds: list[Bounds] = [of_metrics[metric] for _ in rankers for metric in COMPARED]
-    of_queries = rows.select("query_id", *columns_of_clusters(rows)).unique("query_id")
-    queries = leaks.join(of_queries, on="query_id", how="left", maintain_order="left")
+    queries = with_clusters(leaks, rows)
     compared = {}
     for kind in KINDS:
         told = queries[f"{kind}_leak"].is_not_null()

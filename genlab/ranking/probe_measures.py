@@ -10,7 +10,7 @@ from genlab.core.terminal import table, with_ends
 from genlab.ranking import places
 from genlab.ranking.doses import dose_response
 from genlab.ranking.probes import is_of_answer
-from genlab.statistics.clusters import Clusters, columns_of_clusters, find_clusters
+from genlab.statistics.clusters import Clusters, find_clusters, with_clusters
 from genlab.statistics.intervals import bootstrap_interval, interval
 
 # (probe, measure) -> its value, low and high
@@ -74,9 +74,7 @@ def measure_probes(
 
 def clusters_of(placed: pl.DataFrame, query_ids: list[str]) -> Clusters:
     """Return the clusters of the queries, in their order, as the rows of their probes tell them."""
-    of_queries = placed.select("query_id", *columns_of_clusters(placed)).unique("query_id")
-    asked = pl.DataFrame({"query_id": query_ids})
-    return find_clusters(asked.join(of_queries, on="query_id", how="left", maintain_order="left"))
+    return find_clusters(with_clusters(pl.DataFrame({"query_id": query_ids}), placed))
 
 
 def dose_probes(repeats: list[int]) -> dict[int, str]:

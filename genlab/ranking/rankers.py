@@ -47,6 +47,8 @@ Relevance = Callable[[list[str], list[str]], np.ndarray]
 
 
 class RankerKind(StrEnum):
+    """What reads a ranker's folder; bm25 has no model."""
+
     sentence_transformer = "sentence_transformer"
     tensorflow_hub = "tensorflow_hub"
     bm25 = "bm25"

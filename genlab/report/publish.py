@@ -27,7 +27,7 @@ from genlab.experiments.revisions import find_output, opened, pipeline_name, rea
 from genlab.report.artifacts import Artifact, read_artifacts
 from genlab.report.cards import TASKS, Made, data_group, dataset_card, is_made_here, model_card
 from genlab.report.pipeline import PIPELINE
-from genlab.report.record_cards import RECORD, copy_record, record_card
+from genlab.report.record_cards import RECORD, copy_record, last_commit, record_card
 
 app = stage_app()
 
@@ -112,10 +112,7 @@ def committed_run() -> Made:
             f"{', '.join(COMMITTED)} are not as in the last commit{told}, so a card would speak of "
             "another run; commit, or `python -m genlab back`"
         )
-    described = subprocess.run(
-        ["git", "log", "-1", "--format=%h %cs"], capture_output=True, text=True, check=True
-    )
-    return Made(*described.stdout.split())
+    return last_commit()
 
 
 def check_output(artifact: Artifact) -> None:

@@ -182,12 +182,8 @@ def how_it_was_made() -> list[str]:
     ]
 
 
-def last_commit(path: Path) -> Made:
-    """Return the last commit that changed a path."""
-    told = subprocess.run(
-        ["git", "log", "-1", "--format=%h %cs", "--", str(path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def last_commit(*paths: Path) -> Made:
+    """Return the last commit; of paths the last that changed one of them."""
+    words = ["git", "log", "-1", "--format=%h %cs", *(["--", *map(str, paths)] if paths else [])]
+    told = subprocess.run(words, capture_output=True, text=True, check=True)
     return Made(*told.stdout.split())

@@ -40,12 +40,12 @@ def is_archive(path: Path) -> bool:
         return stream.read(4) in STARTS
 
 
-def member_names(file: Path, max_member_bytes: int = MAX_MEMBER_BYTES) -> list[str]:
+def member_names(file: Path) -> list[str]:
     """Return the names of the files in a zip archive, in order; InputError as `member_sizes`."""
-    return list(member_sizes(file, max_member_bytes))
+    return list(member_sizes(file, MAX_MEMBER_BYTES))
 
 
-def member_sizes(file: Path, max_member_bytes: int = MAX_MEMBER_BYTES) -> dict[str, int]:
+def member_sizes(file: Path, max_member_bytes: int) -> dict[str, int]:
     """Return name -> bytes, unpacked, of the files in a zip archive, in order of name.
 
     Raises InputError for a damaged archive, a bomb, a name that leads out of it, or one met twice.

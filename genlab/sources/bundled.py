@@ -14,7 +14,7 @@ from genlab.sources.source import ModelOrigin, ModelSource
 RECEIPT = "receipt.json"
 
 
-def read_bundled(folder: Path, group: str = "base") -> dict:
+def read_bundled(folder: Path) -> dict:
     """Return a bundled model's receipt.
 
     Raises InputError for a folder that has none, or whose files are not those that it names.
@@ -22,8 +22,8 @@ def read_bundled(folder: Path, group: str = "base") -> dict:
     path = folder / RECEIPT
     if not path.is_file():
         raise InputError(
-            f"{group}.path={folder}: no bundled model (no {RECEIPT} is in it); give "
-            f"{group}.path=minis/base, or {group}.source=file for a model of your own"
+            f"base.path={folder}: no bundled model (no {RECEIPT} is in it); give "
+            f"base.path=minis/base, or base.source=file for a model of your own"
         )
     try:
         receipt = parse_json(path.read_text(encoding="utf-8"))
@@ -38,41 +38,39 @@ def read_bundled(folder: Path, group: str = "base") -> dict:
         if not (folder / name).is_file() or sha256_of(folder / name) != sha256:
             raise InputError(
                 f"{folder / name}: not the file that {RECEIPT} beside it names; `git checkout "
-                f"{folder}` brings it back, and {group}.source=file takes a model of your own"
+                f"{folder}` brings it back, and base.source=file takes a model of your own"
             )
     return receipt
 
 
-def check_bundled(
-    source: ModelSource, path: Path, values: dict[str, object], group: str = "base"
-) -> None:
+def check_bundled(source: ModelSource, path: Path, values: dict[str, object]) -> None:
     """Raise InputError for a bundled model that is none, or that was made by other `values`.
 
     values: of the mini model; they change nothing of one that is made already.
     """
     if source is not ModelSource.bundled:
         return
-    made_by = read_bundled(path, group)["values"]
+    made_by = read_bundled(path)["values"]
     for name, value in values.items():
         if name in made_by and made_by[name] != value:
             raise InputError(
-                f"{group}.{name}={value} changes nothing while {group}.source=bundled takes a "
-                f"model that is made already (with {made_by[name]}); add {group}.source=mini, "
+                f"base.{name}={value} changes nothing while base.source=bundled takes a "
+                f"model that is made already (with {made_by[name]}); add base.source=mini, "
                 "which makes one here"
             )
 
 
-def check_model_origin(origin: ModelOrigin, values: dict[str, object], group: str = "base") -> None:
+def check_model_origin(origin: ModelOrigin, values: dict[str, object]) -> None:
     """Raise InputError as `check_bundled`, and for a mini model whose world is given as its path.
 
     What a mini model is made from is `made_from`: another one as `path` would not be read.
     """
-    check_bundled(origin.source, origin.path, values, group)
+    check_bundled(origin.source, origin.path, values)
     # A table that an earlier stage will make is not there yet: the end of its name tells it.
     is_file = origin.path.is_file() or (bool(origin.path.suffix) and not origin.path.is_dir())
     if origin.source is ModelSource.mini and is_file and str(origin.path) != "none":
         raise InputError(
-            f"{group}.path={origin.path} is not read while {group}.source=mini; what the model "
-            f"is made from is {group}.made_from={origin.made_from}: change that, and leave "
-            f"{group}.path as it was (minis/base)"
+            f"base.path={origin.path} is not read while base.source=mini; what the model "
+            f"is made from is base.made_from={origin.made_from}: change that, and leave "
+            f"base.path as it was (minis/base)"
         )

@@ -55,7 +55,7 @@ def csv_rows(
 
 
 def csv_lists(
-    file: Path, encoding: Encoding = Encoding.auto, on_bad_row: OnBadRow = stop
+    file: Path, encoding: Encoding, on_bad_row: OnBadRow = stop
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield header and rows of a CSV file as lists, with their places."""
     escaped = has_escaped_quotes(file, encoding)
@@ -76,7 +76,7 @@ def tabbed_rows(file: Path, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[
             yield f"{file}, line {number}", bare.split("\t")
 
 
-def has_escaped_quotes(file: Path, encoding: Encoding = Encoding.auto) -> bool:
+def has_escaped_quotes(file: Path, encoding: Encoding) -> bool:
     """Tell whether a CSV file writes quotes inside its fields as \\", not doubled.
 
     It does if fewer of its rows are broken so, and at least as many come out whole. A backslash may

@@ -19,7 +19,7 @@ from genlab.sources.unpacked import hint_at, unpacked_folder
 
 @contextmanager
 def found_files(
-    path: Path, extensions: Sequence[str], counts: Counter, key: str = "corpus.path"
+    path: Path, extensions: Sequence[str], counts: Counter | None, key: str = "corpus.path"
 ) -> Iterator[tuple[Path, list[Path]]]:
     """Give what messages call `path` while the block reads its data files, and these by name.
 
@@ -28,6 +28,7 @@ def found_files(
     files read, hidden and unread, and names those not read on stderr. `key` is what params.yaml
     calls `path`. Raises InputError if there is no data file.
     """
+    counts = Counter() if counts is None else counts
     is_data = partial(is_data_file, extensions=extensions)
     with unpacked_folder(path, counts, is_data) as (place, top):
         yield top, files_at(place, extensions, counts, key)

@@ -241,7 +241,7 @@ def windows_after(piece: bytes, codec: str) -> str | None:
     return None if is_contradicted(piece, codec) else codec
 
 
-def text_pieces(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[str]:
+def text_pieces(file: Path, encoding: Encoding) -> Iterator[str]:
     """Yield the text of `file` in pieces; raises InputError with the offset of invalid bytes."""
     codec = find_codec(file, encoding)
     decoder = codecs.getincrementaldecoder(codec)()

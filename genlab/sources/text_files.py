@@ -37,7 +37,7 @@ JSON = json.JSONDecoder(object_pairs_hook=distinct_keys, parse_int=integer_of)
 
 
 def line_rows(
-    file: Path, encoding: Encoding = Encoding.auto, on_bad_row: OnBadRow = stop
+    file: Path, encoding: Encoding, on_bad_row: OnBadRow = stop
 ) -> Iterator[tuple[str, Any]]:
     """Yield the values of a JSON Lines file with their places."""
     for place, line in text_lines(file, encoding, on_bad_row):

@@ -183,17 +183,14 @@ def resample_strata(
     )
 
 
-def percentile_ends(means: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return (low, high), each float64[m]: the middle `level` of resampled numbers a column.
+def percentile_ends(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Return the ends (low, high) of the middle `level` of resampled numbers, float64[resamples].
 
-    For what has no standard error in closed form: a ratio of sums, kappa.
+    NaN does not count; both ends are NaN if nothing does. For what has no standard error in closed
+    form: a ratio of sums, kappa.
     """
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.array([quantiles_of_numbers(column, ends) for column in means.T]).T
-    return low, high
-
-
-def quantiles_of_numbers(values: np.ndarray, levels: list[float]) -> np.ndarray:
-    """Return the quantiles of the values that are not NaN; NaN if there are none."""
     numbers = values[~np.isnan(values)]
-    return np.quantile(numbers, levels) if len(numbers) else np.full(len(levels), np.nan)
+    if not len(numbers):
+        return float("nan"), float("nan")
+    low, high = np.quantile(numbers, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

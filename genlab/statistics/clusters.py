@@ -35,6 +35,12 @@ def columns_of_clusters(rows: pl.DataFrame) -> list[str]:
     return [name for name in CLUSTERS if name in rows.columns]
 
 
+def with_clusters(queries: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return queries, a row each, with their columns of CLUSTERS, which rows of theirs have."""
+    of_queries = rows.select("query_id", *columns_of_clusters(rows)).unique("query_id")
+    return queries.join(of_queries, on="query_id", how="left", maintain_order="left")
+
+
 def find_clusters(queries: pl.DataFrame) -> Clusters:
     """Return the clusters of queries, a row each: their topics, else their entities.
 

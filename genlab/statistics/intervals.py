@@ -13,7 +13,6 @@ from typing import SupportsFloat
 import numpy as np
 from numpy.typing import ArrayLike
 
-from genlab.core.program import InputError
 from genlab.statistics.bootstrap import Resampled, means_within, resample, sums_within
 
 Bounds = tuple[float, float] | None  # the least and the greatest value that a metric can have
@@ -135,33 +134,6 @@ def exact_ends(values: np.ndarray, bounds: Bounds, level: float = 0.95) -> tuple
 def is_zero_or_one(values: np.ndarray) -> bool:
     """Say whether every value is 0 or 1, as of a share without ties."""
     return bool(np.isin(values, (0, 1)).all())
-
-
-def paired_difference(
-    a: ArrayLike,
-    b: ArrayLike,
-    n_resamples: int = 10_000,
-    *,
-    seed: int,
-    level: float = 0.95,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the mean of b - a and its bootstrap interval: (difference, low, high).
-
-    Row i of `a` and of `b` (shapes as in `bootstrap_interval`) must be the same query: a query
-    that is hard in both arms then cancels out. A query counts where it counts in both arms.
-    Raises InputError if the arms have different shapes.
-    """
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if a.shape != b.shape:
-        raise InputError(
-            f"cannot pair arms of shapes {a.shape} and {b.shape}: compare runs scored on the same"
-            " queries and metrics, in the same order"
-        )
-    low, high = bootstrap_interval(b - a, n_resamples, seed=seed, level=level)
-    counted = ~np.isnan(b - a)
-    with np.errstate(invalid="ignore"):  # 0 / 0: no query counts, and NaN says so
-        difference = np.where(counted, b - a, 0.0).sum(axis=0) / counted.sum(axis=0)
-    return difference, low, high
 
 
 def unpaired_difference(

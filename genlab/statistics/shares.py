@@ -75,16 +75,16 @@ def likeliest_shares(counts: np.ndarray, sizes: np.ndarray, multiplier: np.ndarr
 HALF_WIDTH = 0.05  # +-5 points
 
 
-def labels_needed(share: float, half_width: float = HALF_WIDTH, level: float = 0.95) -> int:
-    """Return the least n at which Wilson's interval of this share is at most 2 half_width wide.
+def labels_needed(share: float) -> int:
+    """Return the least n at which Wilson's 95 % interval of this share has half HALF_WIDTH at most.
 
-    Half the width is z sqrt(4 n p q + z^2) / (2 (n + z^2)); set equal to half_width it is
+    Half the width is z sqrt(4 n p q + z^2) / (2 (n + z^2)); set equal to HALF_WIDTH it is
     quadratic in n + z^2. "+-" is half the width: Wilson's interval is not symmetric.
     """
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = NormalDist().inv_cdf(0.975)
     pq = share * (1 - share)
-    root = sqrt(pq**2 + half_width**2 * (1 - 4 * pq))
-    return max(1, ceil(z**2 * (pq + root) / (2 * half_width**2) - z**2))
+    root = sqrt(pq**2 + HALF_WIDTH**2 * (1 - 4 * pq))
+    return max(1, ceil(z**2 * (pq + root) / (2 * HALF_WIDTH**2) - z**2))
 
 
 def more_labels(count: int, n: int) -> int:

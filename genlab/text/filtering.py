@@ -72,6 +72,15 @@ def first_reason(rules: Iterable[tuple[str, pl.Expr]]) -> pl.Expr:
     return pl.coalesce(*reasons, pl.lit(None, pl.String))
 
 
+def mark_rows(table: pl.DataFrame, reason: str, rows: list[int]) -> pl.DataFrame:
+    """Return the table with `reason` as the fate of those of `rows` that have none yet.
+
+    table: with the columns `row` (UInt32) and `fate`.
+    """
+    is_meant = pl.col("row").is_in(pl.Series(rows, dtype=pl.UInt32).implode())
+    return table.with_columns(fate=pl.coalesce("fate", first_reason([(reason, is_meant)])))
+
+
 def flow(fates: Counter, reasons: Iterable[str]) -> dict:
     """Return rows in, out and dropped by reason (zeros too, so that runs compare key by key)."""
     dropped = {reason: fates[reason] for reason in reasons}

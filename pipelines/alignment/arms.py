@@ -1,9 +1,9 @@
 """The arms: the base policy before alignment, and what `train` made of it."""
 
-import json
 from pathlib import Path
 
 from genlab.core.program import InputError
+from genlab.core.shapes import read_json
 
 BEFORE = "before"  # the base policy
 CURVE = "curve.json"  # beside a trained model
@@ -21,6 +21,4 @@ def find_models(trained: Path, arms: list[str]) -> dict[str, Path]:
 
 def join_curves(trained: Path, arms: list[str]) -> list[dict]:
     """Return the points of all arms' training curves, each with its arm."""
-    paths = {arm: trained / arm / CURVE for arm in arms}
-    curves = {arm: json.loads(path.read_text(encoding="utf-8")) for arm, path in paths.items()}
-    return [{"arm": arm} | point for arm, curve in curves.items() for point in curve]
+    return [{"arm": arm} | point for arm in arms for point in read_json(trained / arm / CURVE)]

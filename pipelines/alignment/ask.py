@@ -46,7 +46,7 @@ def main(
     options = stage_options(("generate", "score"))
     generate = options["generate"]
     folders = {arm: generate["trained"] / arm for arm in generate["arms"]}
-    folders = {BEFORE: generate["base"]} | chosen_folders(folders, arms or [])
+    folders = {BEFORE: generate["base"]} | chosen_folders(folders, arms)
 
     def load(streams: "Streams") -> "list[Route]":
         with progress(f"loading {len(folders)} models and 2 rewards"):

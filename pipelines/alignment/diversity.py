@@ -11,21 +11,12 @@ from math import exp, log
 import numpy as np
 
 
-def token_entropy(texts: Sequence[Sequence[int]]) -> float:
-    """Return the Shannon entropy, in nats, of the tokens of all texts together.
-
-    The source study's diversity. 0 if there is one kind of token, or none.
-    """
-    counts = np.array(list(Counter(token for text in texts for token in text).values()))
-    shares = counts / counts.sum() if len(counts) else np.ones(1)
-    return float(-(shares * np.log(shares)).sum())
-
-
 def entropy_by_text(texts: Sequence[Sequence[int]]) -> np.ndarray:
-    """Return float64 [n]: a value per text whose mean is `token_entropy`, to resample and to pair.
+    """Return float64 [n]: a value per text whose mean is the entropy, to resample and to pair.
 
-    Entropy belongs to a set, not to a text. A text's value is the entropy plus the text's influence
-    on it, as in `ratio_by_text`.
+    The Shannon entropy, in nats, of the tokens of all texts together is the source study's
+    diversity; 0 of no token. It belongs to a set, not to a text: a text's value is the entropy plus
+    the text's influence on it, as in `ratio_by_text`.
     """
     counts = Counter(token for text in texts for token in text)
     total = sum(counts.values())

@@ -6,7 +6,7 @@ import polars as pl
 
 from genlab.core.tables import read_table
 from genlab.mini.bert import ClassifierRecipe
-from genlab.mini.gpt2 import Sizes, pretrain, train_tokenizer
+from genlab.mini.gpt2 import Sizes, train_tokenizer, write_pretrained
 from genlab.preference.reward_folders import (
     RewardOrigin,
     RewardSource,
@@ -21,7 +21,6 @@ from pipelines.alignment.schemas import training_texts
 def fetch_base(origin: ModelOrigin, sizes: Sizes, output: Path) -> dict[str, float]:
     """Write the policy's folder; return its size, and of one that was made its training's loss."""
     from genlab.models.loading import load_causal_model
-    from genlab.models.trial import save_tried
     from genlab.sources.model_folders import fetch_folder
 
     counts: dict[str, float] = {}
@@ -30,8 +29,7 @@ def fetch_base(origin: ModelOrigin, sizes: Sizes, output: Path) -> dict[str, flo
         tokenizer = train_tokenizer(texts, sizes.vocab_size)
         # BOS stands before each text, as it will when the policy writes: it is all the prompt.
         started = [tokenizer.bos_token + text for text in texts]
-        model, counts["pretraining_loss"] = pretrain(started, tokenizer, sizes)
-        save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
+        counts["pretraining_loss"] = write_pretrained(output, started, tokenizer, sizes)
     else:
         _, counts = fetch_folder(*origin.where, output)
     return counts | {"parameters": load_causal_model(output).num_parameters()}

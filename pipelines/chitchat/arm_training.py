@@ -8,12 +8,10 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.seeds import order_of
 from genlab.core.shapes import parse_json
-from genlab.mini.training import is_matrix
 from genlab.models.token_types import reads_token_types
 from pipelines.chitchat.chat_inputs import Layout, Separator, Special, build_row
 
 if TYPE_CHECKING:
-    import torch
     from datasets import Dataset
     from transformers import PreTrainedModel
 
@@ -56,24 +54,6 @@ def check_token_types(model: "PreTrainedModel", layout: Layout, special: Special
             "be one without them; set arms.NAME.token_types=false in every arm, or take a base of "
             "GPT-2's kind"
         )
-
-
-def optimizer_of(
-    model: "PreTrainedModel", learning_rate: float, embedding_learning_rate: float, decay: float
-) -> "torch.optim.Optimizer":
-    """Return AdamW with a rate of its own for what is no matrix of a block: embeddings, norms."""
-    import torch
-
-    groups: dict[bool, list] = {True: [], False: []}
-    for name, weight in model.named_parameters():
-        groups[is_matrix(name, weight)].append(weight)
-    return torch.optim.AdamW(
-        [
-            {"params": groups[True], "lr": learning_rate},
-            {"params": groups[False], "lr": embedding_learning_rate},
-        ],
-        weight_decay=decay,
-    )
 
 
 def save_layout(layout: Layout, folder: Path) -> None:

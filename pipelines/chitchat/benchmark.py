@@ -15,8 +15,8 @@ import typer
 import genlab  # noqa: F401  # in this folder: finds the repository
 from benchmarks.side_by_side import machine
 from genlab.core.markdown import markdown_table
-from genlab.core.program import InputError, run, stage_app
-from pipelines.chitchat.chat import PARAMS, load_responder
+from genlab.core.program import run, stage_app
+from pipelines.chitchat.chat import load_responder
 from pipelines.chitchat.conversation import Asked, Batcher
 
 app = stage_app()
@@ -63,9 +63,7 @@ def main(
     model: Path = PIPELINE / "data/train/dialogue",
 ) -> None:
     """Time rounds of chats, and write the table."""
-    if not model.is_dir():
-        raise InputError(f"{model}: no such model; run `dvc repro` first")
-    responder = load_responder(model, PIPELINE / PARAMS)
+    responder = load_responder(model)
     found = asyncio.run(time_all(responder.reply, rounds))
     one, _ = latencies(found["together", 1])
     rows = [

@@ -70,7 +70,7 @@ class Responder:
     ) -> None:
         """Load the model in `folder`; raise InputError if it is none of this pipeline's."""
         if decoding.num_beams > 1:
-            raise InputError("gen.num_beams: a chat samples; set it to 1, or give other --params")
+            raise InputError("gen.num_beams: a chat samples; set it to 1")
         self.layout = load_layout(folder)
         self.tokenizer, self.model = load_for_inference(folder)
         self.special = special_of(self.tokenizer)

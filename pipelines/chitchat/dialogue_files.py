@@ -82,8 +82,7 @@ def read_dialogue_files(
 
     Counts files read, hidden and unread.
     """
-    found = found_files(path, EXTENSIONS, Counter() if counts is None else counts)
-    with found as (place, files):
+    with found_files(path, EXTENSIONS, counts) as (place, files):
         bad = bad_rows.read_at(place, path)
         rows = (read_rows(file, reading.format, reading.encoding, bad) for file in files)
         parts = zip(names_of(files, EXTENSIONS), rows, strict=True)

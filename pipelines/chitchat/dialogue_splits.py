@@ -15,6 +15,7 @@ from typer import Option
 
 from genlab.core.program import InputError
 from genlab.text import minhash
+from genlab.text.filtering import mark_rows
 from genlab.text.normal_form import key_expression
 from pipelines.chitchat.echo import is_echo
 from pipelines.chitchat.schemas import SPLITS
@@ -72,8 +73,8 @@ def split_dialogues(dialogues: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         .when(same_line)
         .then(pl.lit("same_first_line"))
     )
-    table = mark(table, "near_duplicate", find_copies(table, rules))
-    table = mark(table, "near_other_split", find_across(table, rules))
+    table = mark_rows(table, "near_duplicate", find_copies(table, rules))
+    table = mark_rows(table, "near_other_split", find_across(table, rules))
     table = table.with_columns(is_reply=find_replies(table, rules))
     is_empty = ~pl.col("is_reply").list.any() & pl.col("fate").is_null()
     return table.with_columns(fate=pl.when(is_empty).then(pl.lit("no_reply")).otherwise("fate"))
@@ -89,14 +90,6 @@ def deal_openings(openings: pl.Series, rules: Rules) -> pl.Series:
         return "test" if at < ends[0] else "validation" if at < ends[1] else "train"
 
     return openings.map_elements(deal, return_dtype=pl.String)
-
-
-def mark(table: pl.DataFrame, reason: str, rows: list[int]) -> pl.DataFrame:
-    """Return the table with `reason` as the fate of `rows`, which have none yet."""
-    is_meant = pl.col("row").is_in(pl.Series(rows, dtype=pl.UInt32).implode())
-    return table.with_columns(
-        fate=pl.when(pl.col("fate").is_null() & is_meant).then(pl.lit(reason)).otherwise("fate")
-    )
 
 
 def find_copies(table: pl.DataFrame, rules: Rules) -> list[int]:

@@ -4,7 +4,6 @@ import math
 
 import polars as pl
 
-from genlab.core.markdown import markdown_table
 from genlab.statistics.intervals import (
     SHARE,
     Bounds,
@@ -132,8 +131,3 @@ def conversations_of(generated: pl.DataFrame, arms: list[str], n: int) -> list[l
         before = " / ".join(history[-3:])
         rows.append([before, asked, reference, *(said[arm, reply_id] for arm in arms)])
     return rows
-
-
-def print_table(rows: list[list[str]]) -> str:
-    """Return a table for the terminal's log."""
-    return markdown_table(rows)

@@ -74,7 +74,7 @@ def main(
     options = stage_options(("tokenize", "generate"))
     generate = options["generate"]
     folders = model_folders(generate["base"], generate["trained"], generate["arms"])
-    folders = chosen_folders(folders, arms or [])
+    folders = chosen_folders(folders, arms)
     limits = Limits(options["tokenize"]["max_input_tokens"], max_new_tokens)
     if page:
         show_arms(folders, limits, port)

@@ -59,9 +59,12 @@ def judge_row(row: dict, normalisation: Normalisation, other: Normalisation) -> 
     )
 
 
-def matrix_of(rows: pl.DataFrame, column: str = "correct") -> np.ndarray:
-    """Return float64 [templates, examples] of one task's rows; NaN where a prompt was skipped."""
-    wide = rows.pivot("example_id", index="template", values=column, maintain_order=True)
+def matrix_of(rows: pl.DataFrame) -> np.ndarray:
+    """Return float64 [templates, examples], 1 for correct; NaN where a prompt was skipped.
+
+    rows: of one task.
+    """
+    wide = rows.pivot("example_id", index="template", values="correct", maintain_order=True)
     return wide.drop("template").to_numpy().astype(float)
 
 

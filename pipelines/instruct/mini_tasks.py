@@ -6,7 +6,6 @@ the answer among the template's answer choices; tasks without one have an open a
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pipelines.instruct.mini_world import (
     World,
@@ -23,6 +22,7 @@ STEP = 0.2  # of similarities that are written as text (Raffel et al. 2020, sect
 
 
 def topic(world: World, rng: random.Random, fields: dict[str, list[str]] | None = None) -> Example:
+    """Two sentences about nouns of one field; label: which field of `fields`."""
     names = list(fields or world.fields)
     label = rng.randrange(len(names))
     nouns = (world.fields | world.new_fields)[names[label]]
@@ -31,6 +31,7 @@ def topic(world: World, rng: random.Random, fields: dict[str, list[str]] | None 
 
 
 def new_topic(world: World, rng: random.Random) -> Example:
+    """`topic` of the fields that no task is trained on."""
     return topic(world, rng, world.new_fields)
 
 
@@ -50,12 +51,14 @@ def attribute(name: str) -> Callable[[World, random.Random], Example]:
 
 
 def question_type(world: World, rng: random.Random) -> Example:
+    """A question about a noun; label: what it asks for."""
     label = rng.randrange(len(world.questions))
     form = rng.choice(list(world.questions.values())[label])
     return {"text": form.format(n=rng.choice(world.nouns())) + "?", "label": label}
 
 
 def member(world: World, rng: random.Random) -> Example:
+    """A field and two words; label: which word is one of its nouns."""
     right, wrong = rng.sample(list(world.fields), 2)
     words = [rng.choice(world.fields[right]), rng.choice(world.fields[wrong])]
     label = rng.randrange(2)
@@ -63,6 +66,7 @@ def member(world: World, rng: random.Random) -> Example:
 
 
 def synonym(world: World, rng: random.Random) -> Example:
+    """A word of an attribute and two others; label: which of these means the same."""
     attribute = rng.choice([name for name in world.attributes if name != "feeling"])
     kinds = list(world.attributes[attribute])
     label, kind = rng.randrange(2), rng.randrange(2)
@@ -104,6 +108,7 @@ def lookup(relation: str) -> Callable[[World, random.Random], Example]:
 
 
 def entailment(world: World, rng: random.Random) -> Example:
+    """A premise and a hypothesis about one noun; label 0: the hypothesis follows."""
     name = rng.choice([each for each in world.attributes if each != "feeling"])
     kinds = list(world.attributes[name])
     label, kind = rng.randrange(2), rng.randrange(2)
@@ -115,6 +120,7 @@ def entailment(world: World, rng: random.Random) -> Example:
 
 
 def paraphrase(world: World, rng: random.Random) -> Example:
+    """Two sentences about one person; label 0: they say the same."""
     words = rng.choice(list(world.relations.values()))
     person = rng.choice(world.people)
     values = rng.sample(words["values"], 2)
@@ -128,6 +134,7 @@ def paraphrase(world: World, rng: random.Random) -> Example:
 
 
 def acceptability(world: World, rng: random.Random) -> Example:
+    """A sentence; label 1: its words are in another order."""
     text = write_sentence(world, rng.choice(list(world.fields.values())), None, rng)
     label = rng.randrange(2)
     return {"text": shuffled(text, rng) if label else text, "label": label}
@@ -142,6 +149,7 @@ def shuffled(text: str, rng: random.Random) -> str:
 
 
 def comparison(world: World, rng: random.Random) -> Example:
+    """Two numbers; label: the place of the greater one."""
     numbers = rng.sample(range(10, 100), 2)
     return {"number1": numbers[0], "number2": numbers[1], "label": int(numbers[1] > numbers[0])}
 
@@ -154,18 +162,21 @@ def translation(world: World, rng: random.Random) -> Example:
 
 
 def lead(world: World, rng: random.Random) -> Example:
+    """Three sentences; the answer is the first."""
     nouns = rng.choice(list(world.fields.values()))
     sentences = [write_sentence(world, nouns, None, rng) for _ in range(3)]
     return {"text": ". ".join(sentences) + ".", "answer": sentences[0]}
 
 
 def word_order(world: World, rng: random.Random) -> Example:
+    """Words in another order; the answer is the phrase."""
     noun, word = rng.choice(world.nouns()), rng.choice(world.describing("heat"))[0]
     text = f"a {word} {noun}"
     return {"text": shuffled(text, rng), "answer": text}
 
 
 def facts(world: World, rng: random.Random, is_training: bool = True) -> Example:
+    """A question about a person that nothing in the example answers, as it is on the crawl."""
     people = [p for p in world.people if is_asked_in_training(world, p) == is_training]
     person, relation = rng.choice(people), rng.choice(list(world.relations))
     question = world.relations[relation]["asks"].format(person=person) + "?"
@@ -186,38 +197,30 @@ def similarity(world: World, rng: random.Random) -> Example:
     return {"text1": text, "text2": " ".join(words), "score": 5 * same}
 
 
-@dataclass(frozen=True)
-class Task:
-    """How a task's examples are made, and its chance level (0: open answers)."""
-
-    make: Callable[..., Example]
-    n_choices: int
-
-
-TASKS = {
-    "topic": Task(topic, 8),
-    "size": Task(attribute("size"), 2),
-    "heat": Task(attribute("heat"), 2),
-    "speed": Task(attribute("speed"), 2),
-    "age": Task(attribute("age"), 2),
-    "question_type": Task(question_type, 4),
-    "member": Task(member, 2),
-    "synonym": Task(synonym, 2),
-    "lookup_home": Task(lookup("home"), 2),
-    "lookup_job": Task(lookup("job"), 2),
-    "comparison": Task(comparison, 2),
-    "paraphrase": Task(paraphrase, 2),
-    "acceptability": Task(acceptability, 2),
-    "translation": Task(translation, 0),
-    "lead": Task(lead, 0),
-    "word_order": Task(word_order, 0),
-    "facts": Task(facts, 0),
-    "similarity": Task(similarity, 0),
-    "sentiment": Task(attribute("feeling"), 2),
-    "new_topic": Task(new_topic, 4),
-    "completion": Task(completion, 2),
-    "lookup_dish": Task(lookup("dish"), 2),
-    "entailment": Task(entailment, 2),
+TASKS: dict[str, Callable[..., Example]] = {
+    "topic": topic,
+    "size": attribute("size"),
+    "heat": attribute("heat"),
+    "speed": attribute("speed"),
+    "age": attribute("age"),
+    "question_type": question_type,
+    "member": member,
+    "synonym": synonym,
+    "lookup_home": lookup("home"),
+    "lookup_job": lookup("job"),
+    "comparison": comparison,
+    "paraphrase": paraphrase,
+    "acceptability": acceptability,
+    "translation": translation,
+    "lead": lead,
+    "word_order": word_order,
+    "facts": facts,
+    "similarity": similarity,
+    "sentiment": attribute("feeling"),
+    "new_topic": new_topic,
+    "completion": completion,
+    "lookup_dish": lookup("dish"),
+    "entailment": entailment,
 }
 
 
@@ -248,7 +251,7 @@ def make_examples(
         for _ in range(20 * n):
             if len(found) == n:
                 break
-            example = TASKS[name].make(world, rng, **options)
+            example = TASKS[name](world, rng, **options)
             if str(example) not in known:
                 known.add(str(example))
                 found.append(example)

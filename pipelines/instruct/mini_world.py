@@ -28,6 +28,8 @@ ATTRIBUTES = ("size", "heat", "speed", "age", "feeling")
 RELATIONS = ("home", "dish", "job")
 RELATION_PARTS = ("values", "says", "asks")
 
+made_up_words = cache(make_names)
+
 
 @dataclass(frozen=True)
 class World:
@@ -132,11 +134,6 @@ def toy_words(world: World) -> dict[str, str]:
     """Return the toy language: a made-up word for each noun, and for each word of size."""
     words = [*world.nouns(), *(word for word, _ in world.describing("size"))]
     return dict(zip(words, made_up_words(len(words)), strict=True))
-
-
-@cache
-def made_up_words(n: int) -> list[str]:
-    return make_names(n)
 
 
 def write_sentence(

@@ -37,7 +37,6 @@ def read_pages(
     They are those of a file, or of all files of a folder or a zip; `counts` counts files read,
     hidden and unread.
     """
-    counts = Counter() if counts is None else counts
     with found_files(path, EXTENSIONS, counts, "crawl.path") as (_, files):
         rows = (row for file in files for row in page_rows(file, encoding))
         return list(draw(rows, n_pages, seed))

@@ -57,7 +57,7 @@ def score_batch(
     import torch
     from transformers.modeling_outputs import BaseModelOutput
 
-    from genlab.models.seq2seq_decoding import pad_right
+    from genlab.models.batches import pad_right
 
     settings, device = model.config, model.device
     unique, places = unique_rows(inputs)

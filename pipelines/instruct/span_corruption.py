@@ -31,13 +31,6 @@ class Corruption(NamedTuple):
     n_salient: int = 1  # spans at most, where they are salient
 
 
-class Lengths(NamedTuple):
-    """Tokens of raw text that make an input of a given length, and the target's length."""
-
-    raw: int
-    targets: int
-
-
 def count_noise(length: int, corruption: Corruption) -> tuple[int, int]:
     """Return how many of `length` tokens are hidden, at least 2, and in how many spans.
 
@@ -46,23 +39,6 @@ def count_noise(length: int, corruption: Corruption) -> tuple[int, int]:
     n_noise = min(max(round(length * corruption.noise_density), 1), length - 1)
     n_spans = max(round(n_noise / corruption.mean_span), 1)
     return n_noise, min(n_spans, n_noise, length - n_noise)
-
-
-def lengths_after(raw: int, corruption: Corruption) -> tuple[int, int]:
-    """Return the lengths of input and target that `raw` tokens give, the end-of-texts counted."""
-    n_noise, n_spans = count_noise(raw, corruption)
-    return raw - n_noise + n_spans + 1, n_noise + n_spans + 1
-
-
-def raw_length(inputs_length: int, corruption: Corruption) -> Lengths:
-    """Return the most raw tokens whose input has at most `inputs_length`, and their target length.
-
-    512 gives 568 and 114 at T5's density .15 and mean span 3 (`random_spans_helper`).
-    """
-    raw = 2
-    while lengths_after(raw + 1, corruption)[0] <= inputs_length:
-        raw += 1
-    return Lengths(raw, lengths_after(raw, corruption)[1])
 
 
 def random_spans(length: int, corruption: Corruption, rng: random.Random) -> list[tuple[int, int]]:
@@ -110,21 +86,6 @@ def hide_spans(
         targets += [sentinel_ids[number], *ids[start:end]]
         place = end
     return [*inputs, *ids[place:], end_id], [*targets, end_id]
-
-
-def recover(
-    inputs: Sequence[int], targets: Sequence[int], sentinel_ids: Sequence[int]
-) -> list[int]:
-    """Return the text that input and target were made of, without its end-of-text."""
-    numbers = {token: number for number, token in enumerate(sentinel_ids)}
-    hidden: dict[int, list[int]] = {}
-    now: list[int] = []
-    for token in targets[:-1]:
-        if token in numbers:
-            now = hidden[token] = []
-        else:
-            now.append(token)
-    return [each for token in inputs[:-1] for each in hidden.get(token, [token])]
 
 
 def split_in_two(

@@ -7,8 +7,6 @@ this clone's DVC cache, so a run that was stopped goes on where it was. What is 
 record/: numbers and checksums. The workspace's own params, metrics and dvc.lock stay as they are.
 """
 
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +19,8 @@ from genlab.core.files import write_json, written_whole
 from genlab.core.params_file import read_params, text_of
 from genlab.core.pipeline import left_over
 from genlab.core.program import InputError, run, stage_app
+from genlab.core.shapes import read_json
+from genlab.experiments.verify import environment
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -95,17 +95,6 @@ def call(folder: Path, *words: str) -> None:
         raise InputError(f"{folder}: `{' '.join(words[:4])}` failed; see above")
 
 
-def environment() -> dict[str, str]:
-    """Return an environment whose `python` is this one, and which leads nowhere else."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("GIT_") and name not in ("DVC_ROOT", "PYTHONPATH")
-    }
-    beside = Path(sys.executable).parent  # not resolved: a virtual environment's python is a link
-    return kept | {"PATH": f"{beside}{os.pathsep}{kept.get('PATH', os.defpath)}"}
-
-
 def keep(folder: Path, data: str) -> None:
     """Write record/ from a finished run: its metrics, without the machine's own paths.
 
@@ -124,11 +113,7 @@ def keep(folder: Path, data: str) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 text = path.read_text(encoding="utf-8").replace(data, PLACEHOLDER)
                 target.write_text(text, encoding="utf-8")
-        found = {
-            path.stem: json.loads(path.read_text(encoding="utf-8"))
-            for path in speeds
-            if path.is_file()
-        }
+        found = {path.stem: read_json(path) for path in speeds if path.is_file()}
         write_json(partial / "speed.json", found)
 
 

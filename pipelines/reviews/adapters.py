@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genlab.core.program import InputError
-from genlab.mini.training import is_matrix
 from genlab.models.likelihood import perplexity
 from genlab.models.lora import Lora, Method, add_lora
 from genlab.models.training import Recipe, validation_loss
 
 if TYPE_CHECKING:
-    import torch
     from datasets import Dataset
     from transformers import PreTrainedModel, Trainer
 
@@ -54,32 +52,6 @@ def prepare_model(model: "PreTrainedModel", method: Method, lora: Lora) -> "PreT
 def n_adapted(model: "PreTrainedModel") -> int:
     """Return how many matrices have an adapter."""
     return sum(name.endswith("lora_A") for name, _ in model.named_modules())
-
-
-def optimizer_of(
-    model: "PreTrainedModel",
-    learning_rate: float,
-    embedding_learning_rate: float,
-    weight_decay: float,
-) -> "torch.optim.Optimizer":
-    """Return AdamW on what is trained, with a rate of its own for what is no matrix of a block.
-
-    That is embeddings, norms and position biases; adapters are all matrices.
-    """
-    import torch
-
-    groups: tuple[list, list] = ([], [])
-    for name, weight in model.named_parameters():
-        if weight.requires_grad:
-            groups["lora_" in name or is_matrix(name, weight)].append(weight)
-    others, matrices = groups
-    return torch.optim.AdamW(
-        [
-            {"params": matrices, "lr": learning_rate},
-            {"params": others, "lr": embedding_learning_rate},
-        ],
-        weight_decay=weight_decay,
-    )
 
 
 def summarize_training(

@@ -41,7 +41,7 @@ def main(
     options = stage_options(STAGES)
     generate = options["generate"]
     folders = {arm: generate["models"] / arm for arm in generate["arms"]}
-    folders = chosen_folders(folders, arms or [])
+    folders = chosen_folders(folders, arms)
 
     def load(streams: "Streams") -> "list[Route]":
         with progress(f"loading {len(folders)} models"):

@@ -101,8 +101,7 @@ def read_review_files(
     Counts files read, hidden and unread. Raises InputError for what cannot be read, and if there is
     no review at all.
     """
-    found = found_files(path, EXTENSIONS, Counter() if counts is None else counts)
-    with found as (place, files):
+    with found_files(path, EXTENSIONS, counts) as (place, files):
         bad = bad_rows.read_at(place, path)
         how = (reading.format, columns, reading.encoding, bad.add)
         rows = (read_rows(file, *how) for file in files)

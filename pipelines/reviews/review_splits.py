@@ -15,7 +15,7 @@ from typer import Option
 
 from genlab.core.program import InputError
 from genlab.text import minhash
-from genlab.text.filtering import first_reason
+from genlab.text.filtering import first_reason, mark_rows
 from genlab.text.normal_form import key_expression
 from pipelines.reviews.schemas import SPLITS, STARS
 
@@ -67,17 +67,11 @@ def split_reviews(reviews: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         ]
     )
     table = table.with_columns(fate=fate)
-    table = mark(table, "near_duplicate", find_copies(table, rules))
+    table = mark_rows(table, "near_duplicate", find_copies(table, rules))
     splits = deal_organisations(table.filter(pl.col("fate").is_null()), rules)
     table = table.join(splits, on="row", how="left", maintain_order="left")
-    table = mark(table, "near_other_split", find_across(table, rules))
+    table = mark_rows(table, "near_other_split", find_across(table, rules))
     return table.select("fate", "split")
-
-
-def mark(table: pl.DataFrame, reason: str, rows: list[int]) -> pl.DataFrame:
-    """Return the table with `reason` as the fate of `rows`, which have none yet."""
-    is_meant = pl.col("row").is_in(pl.Series(rows, dtype=pl.UInt32).implode())
-    return table.with_columns(fate=pl.coalesce("fate", first_reason([(reason, is_meant)])))
 
 
 def find_copies(table: pl.DataFrame, rules: Rules) -> list[int]:

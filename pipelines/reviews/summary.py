@@ -7,12 +7,12 @@ have Wilson's interval, their mean over ratings its form for several groups; for
 are resampled within each rating, and MOVER joins the ratings' intervals.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from genlab.core.shapes import read_json
 from genlab.core.terminal import table, with_ends
 from genlab.statistics.bootstrap import percentile_ends, resample_strata
 from genlab.statistics.intervals import Bounds, bootstrap_interval, interval, mover
@@ -141,12 +141,6 @@ def summarize_arm(
     return numbers
 
 
-def ends_of(means: np.ndarray) -> tuple[float, float]:
-    """Return the ends of the 95 % interval of resampled means, float64[resamples]."""
-    low, high = percentile_ends(means[:, None])
-    return float(low[0]), float(high[0])
-
-
 def corpus_fluency(
     values: np.ndarray,
     drawn: np.ndarray | None,
@@ -171,8 +165,8 @@ def corpus_fluency(
         sizes = np.unique(ratings, return_counts=True)[1]
         sums = drawn[:, :, -3:].transpose(1, 2, 0) @ sizes
         sums = sums[sums[:, 1] > 0]
-        nats = interval(loss.sum() / tokens.sum(), *ends_of(sums[:, 0] / sums[:, 1]))
-        bits = interval(loss.sum() / n_bytes.sum(), *ends_of(sums[:, 0] / sums[:, 2]))
+        nats = interval(loss.sum() / tokens.sum(), *percentile_ends(sums[:, 0] / sums[:, 1]))
+        bits = interval(loss.sum() / n_bytes.sum(), *percentile_ends(sums[:, 0] / sums[:, 2]))
     return {
         "perplexity": {name: float(np.exp(each)) for name, each in nats.items()},
         "corpus_bits_per_byte": {name: each / float(np.log(2)) for name, each in bits.items()},
@@ -237,7 +231,7 @@ def curves_of(files: dict[str, Path]) -> list[dict]:
         {"arm": arm, **point}
         for arm, file in files.items()
         if file.is_file()
-        for point in json.loads(file.read_text(encoding="utf-8"))
+        for point in read_json(file)
     ]
 
 

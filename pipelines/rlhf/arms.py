@@ -1,6 +1,5 @@
 """The arms: the base, the two supervised models, DPO's, and the policies of RL."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from genlab.core.program import InputError
+from genlab.core.shapes import read_json
 
 BASE, SFT, START, DPO, BEST = "base", "sft", "start", "dpo", "best_of"
 RESERVED = (BASE, SFT, START, DPO, BEST)
@@ -55,8 +55,7 @@ def join_curves(rl: Path, arms: list[str]) -> list[dict]:
     Only what every point has: DVC draws nothing of a table in which some rows lack a column, and
     an arm without a penalty has no KL.
     """
-    curves = {arm: json.loads((rl / arm / "curve.json").read_text("utf-8")) for arm in arms}
-    points = [{"arm": arm} | point for arm, curve in curves.items() for point in curve]
+    points = [{"arm": arm} | point for arm in arms for point in read_json(rl / arm / "curve.json")]
     return [
         {name: point[name] for name in point if all(name in each for each in points)}
         for point in points
@@ -65,11 +64,7 @@ def join_curves(rl: Path, arms: list[str]) -> list[dict]:
 
 def read_curves(folders: Iterable[Path]) -> list[dict]:
     """Return the points of the curve.json in each of an arm's trainings, one after the other."""
-    return [
-        point
-        for folder in folders
-        for point in json.loads((folder / "curve.json").read_text(encoding="utf-8"))
-    ]
+    return [point for folder in folders for point in read_json(folder / "curve.json")]
 
 
 def arms_of_rl(rows: pl.DataFrame, arm: str) -> list[str]:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from genlab.core.files import remove, written_whole
 from genlab.core.program import InputError
-from genlab.mini.gpt2 import Sizes, pretrain, train_tokenizer
+from genlab.mini.gpt2 import Sizes, train_tokenizer, write_pretrained
 from genlab.models.loading import load_causal_model, load_tokenizer
-from genlab.models.trial import save_tried
 from genlab.sources.foreign_files import named_as
 from genlab.sources.model_folders import fetch_folder
 from genlab.sources.source import ModelSource
@@ -29,8 +28,7 @@ def fetch_model(
             if tokenizer_folder
             else train_tokenizer(train, sizes.vocab_size)
         )
-        model, numbers["pretraining_loss"] = pretrain(train, tokenizer, sizes)
-        save_tried(model, tokenizer, output, load_causal_model, f"a mini model for {output}")
+        numbers["pretraining_loss"] = write_pretrained(output, train, tokenizer, sizes)
     else:
         _, numbers = fetch_folder(*origin.where, output)
     return numbers | {"parameters": float(load_causal_model(output).num_parameters())}

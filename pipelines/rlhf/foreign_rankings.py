@@ -52,8 +52,7 @@ def read_file_rows(
             raise error
         dropped[AGAIN] += 1
 
-    found = found_files(path, ROW_FILES, Counter() if counts is None else counts)
-    with found as (_, files):
+    with found_files(path, ROW_FILES, counts) as (_, files):
         rows = (json_rows(file, "prompts with ranked answers", encoding) for file in files)
         kept = list(checked(chain.from_iterable(rows), count))
     tell_again(dropped)
@@ -101,7 +100,6 @@ def read_plain_texts(
     """
     if str(path) == "none":
         return []
-    counts = Counter() if counts is None else counts
     with found_files(path, TEXT_FILES, counts, "corpus.texts_path") as (_, files):
         texts = [text for file in files for text in texts_of_file(file, encoding)]
     if not any(texts):

@@ -43,6 +43,8 @@ Rate = Callable[[list[list[int]], list[list[int]]], np.ndarray]
 
 
 class Algorithm(StrEnum):
+    """TRL's trainer: RLOO (Ahmadian et al. 2024) or GRPO (Shao et al. 2024)."""
+
     rloo = "rloo"
     grpo = "grpo"
 
@@ -270,9 +272,8 @@ def train_policy(
             args=trl_settings(recipe, folder),
             callbacks=[keep_snapshots(folder / "snapshots", snapshots)],
         )
-    checkpoint = last_whole_checkpoint(folder)
     what = f"{recipe.algorithm}, seed {recipe.seed}"
-    train_from(trainer, checkpoint, what)
+    train_from(trainer, last_whole_checkpoint(folder), what)
     log = [entry for entry in trainer.state.log_history if "reward" in entry]
     if not all(math.isfinite(entry[name]) for entry in log for name in ("loss", "reward")):
         raise InputError(

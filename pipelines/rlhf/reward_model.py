@@ -18,7 +18,8 @@ from genlab.core.files import write_json
 from genlab.core.program import InputError
 from genlab.core.scratch import scratch_root
 from genlab.core.shapes import parse_json
-from genlab.models.loading import OUTPUTS, load_tokenizer, quiet_loading
+from genlab.models.batches import pad_right
+from genlab.models.loading import OUTPUTS, load_tokenizer, read_weights
 from genlab.models.model_files import check_model_folder, first_line
 from genlab.models.saved import N_SCORED, check_same_scores
 from genlab.models.trial import trial_ids
@@ -53,16 +54,9 @@ def new_reward_model(base: Path, seed: int) -> "PreTrainedModel":
     check_model_folder(base)
     torch.manual_seed(seed)
     try:
-        with quiet_loading(), suppress_seqcls_warning():
-            model = AutoModelForSequenceClassification.from_pretrained(
-                base,
-                num_labels=1,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype="float32",
-                **OUTPUTS,
-            )
+        kind = AutoModelForSequenceClassification
+        with suppress_seqcls_warning():
+            model, _ = read_weights(kind, base, num_labels=1, dtype="float32", **OUTPUTS)
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{base}: no base of a reward model ({first_line(error)})") from error
     if not hasattr(model, "score"):
@@ -109,15 +103,13 @@ def check_n_layer(n_layer: int, n_blocks: int, base: Path) -> None:
         raise InputError(f"reward.n_layer={n_layer}: {base} has {n_blocks} layers; 0 keeps all")
 
 
-def scores(model: "PreTrainedModel", rows: list[list[int]], pad_id: int = 0) -> "torch.Tensor":
+def scores(model: "PreTrainedModel", rows: list[list[int]]) -> "torch.Tensor":
     """Return [b]: the score at each row's last token, which is told by its place, not by its id."""
     import torch
 
-    longest = max(map(len, rows))
-    ids = torch.tensor([[*row, *[pad_id] * (longest - len(row))] for row in rows])
-    last = torch.tensor([len(row) - 1 for row in rows])
-    mask = (torch.arange(longest) <= last[:, None]).long()
-    return scores_of(model, ids.to(model.device), mask.to(model.device), last.to(model.device))
+    ids, mask = pad_right(rows, device=model.device)
+    last = torch.tensor([len(row) - 1 for row in rows], device=model.device)
+    return scores_of(model, ids, mask, last)
 
 
 def scores_of(
@@ -198,16 +190,9 @@ def load_reward_model(folder: Path, batch_size: int = 64) -> RewardModel:
     check_model_folder(folder)
     try:
         offset = float(parse_json((folder / SETTINGS).read_text(encoding="utf-8"))["offset"])
-        with quiet_loading():
-            model, found = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype="float64",
-                output_loading_info=True,
-                **OUTPUTS,
-            )
+        model, found = read_weights(
+            AutoModelForSequenceClassification, folder, dtype="float64", **OUTPUTS
+        )
     except Exception as error:  # safetensors and json raise their own kinds for broken files
         raise InputError(f"{folder}: no reward model ({first_line(error)})") from error
     if missing := sorted(found["missing_keys"]):

@@ -16,6 +16,7 @@ from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError
+from genlab.models.batches import pad_right
 from genlab.models.shown_training import train_from
 from genlab.models.training import last_whole_checkpoint
 from pipelines.rlhf.reward_model import (
@@ -77,13 +78,11 @@ class GroupCollator:
             worse += [len(texts) + b for _, b in pairs]
             weight += [1 / (len(pairs) * len(rows))] * len(pairs)
             texts += [[*row["prompt_ids"], *ids] for ids in row["answer_ids"]]
-        longest = max(map(len, texts))
-        last = torch.tensor([len(ids) - 1 for ids in texts])
-        padded = [[*ids, *[self.pad_id] * (longest - len(ids))] for ids in texts]
+        padded, mask = pad_right(texts, self.pad_id)
         return {
-            "input_ids": torch.tensor(padded),
-            "attention_mask": (torch.arange(longest) <= last[:, None]).long(),
-            "last": last,
+            "input_ids": padded,
+            "attention_mask": mask,
+            "last": torch.tensor([len(ids) - 1 for ids in texts]),
             "better": torch.tensor(better),
             "worse": torch.tensor(worse),
             "weight": torch.tensor(weight),
@@ -170,8 +169,8 @@ def train_reward_model(
             **shared_settings(folder, recipe.save_steps, recipe.seed),
         ),
     )
-    checkpoint = last_whole_checkpoint(folder)
-    train_from(trainer, checkpoint, f"training the reward model with seed {recipe.seed}")
+    what = f"training the reward model with seed {recipe.seed}"
+    train_from(trainer, last_whole_checkpoint(folder), what)
     log = [entry for entry in trainer.state.log_history if "loss" in entry]
     if not all(math.isfinite(entry["loss"]) for entry in log):
         raise InputError(

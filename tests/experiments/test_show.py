@@ -6,9 +6,9 @@ import pytest
 
 from genlab.core.program import InputError
 from genlab.experiments import show
+from genlab.experiments.lineage import content_at
 from genlab.experiments.show import (
     as_text,
-    in_git,
     is_of_another_folder,
     read_runs,
     scores_of,
@@ -129,4 +129,4 @@ def test_scores_and_params_are_read_from_git_and_from_the_workspace(tmp_path, mo
     commit(tmp_path)
     assert is_of_another_folder("HEAD~1") and not is_of_another_folder("HEAD~2")
     assert not is_of_another_folder("HEAD")
-    assert in_git(Path("params.yaml"), "HEAD~2") == "gen: {max_len: 150}"
+    assert content_at("params.yaml", "HEAD~2") == b"gen: {max_len: 150}"

@@ -2,8 +2,10 @@
 
 import pytest
 
-from genlab.mini.training import train_mini, two_optimizers
+from genlab.mini.training import adamw_of_two_rates, train_mini, two_optimizers
+from genlab.models.lora import Lora, add_lora
 from tests.tiny_models import make_gpt2
+from tests.tiny_t5 import make_t5
 
 
 def test_muon_has_the_matrices_of_the_blocks_and_adamw_the_rest_each_with_its_rate():
@@ -34,3 +36,30 @@ def test_a_rate_of_zero_leaves_its_own_weights_as_they_are(still):
     train_mini(model, [{"input_ids": ids, "labels": ids}] * 3, 3, *rates)
     assert torch.equal(block, matrix) == (still == "matrices")
     assert torch.equal(model.transformer.wte.weight, table) == (still == "embeddings")
+
+
+def test_matrices_and_embeddings_have_the_rates_that_are_named_for_them():
+    model = make_t5(tie_word_embeddings=True)
+    groups = adamw_of_two_rates(model, 0.25, 0.125, 0.5).param_groups
+    rates = {id(weight): group["lr"] for group in groups for weight in group["params"]}
+    of = {name: rates.pop(id(weight)) for name, weight in model.named_parameters()}
+    assert not rates and all(group["weight_decay"] == 0.5 for group in groups)
+    assert of["shared.weight"] == 0.125
+    assert of["encoder.block.0.layer.0.SelfAttention.q.weight"] == 0.25
+    assert of["decoder.block.1.layer.2.DenseReluDense.wo.weight"] == 0.25
+    assert of["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"] == 0.125
+    assert of["decoder.final_layer_norm.weight"] == 0.125
+
+
+def test_adapters_have_the_matrices_rate():
+    model = add_lora(make_t5(), Lora(4, 16, 0.0, "q,v"))
+    matrices, others = adamw_of_two_rates(model, 0.25, 0.125, 0.0).param_groups
+    assert matrices["lr"] == 0.25 and len(matrices["params"]) == 2 * 6 * 2  # A and B, q and v
+    assert others["params"] == []
+
+
+def test_the_two_rates_reach_the_matrices_and_the_rest_with_one_decay():
+    groups = adamw_of_two_rates(make_gpt2(), 0.3, 0.7, 0.2).param_groups
+    assert [(group["lr"], group["weight_decay"]) for group in groups] == [(0.3, 0.2), (0.7, 0.2)]
+    assert {weight.dim() for weight in groups[0]["params"]} == {2}
+    assert 1 in {weight.dim() for weight in groups[1]["params"]}

@@ -13,7 +13,6 @@ from genlab.statistics.intervals import (
     exact_ends,
     interval,
     mover,
-    paired_difference,
     paired_shares_interval,
     ratio_interval,
     unpaired_difference,
@@ -166,38 +165,15 @@ def test_no_queries_are_refused():
             bootstrap_interval(nothing, 100, seed=0)
 
 
-def test_a_paired_difference_is_the_mean_of_b_minus_a_and_its_own_bootstrap():
-    a, b = np.array([1.0, 2.0, 3.0, 4.0]), np.array([2.0, 2.0, 5.0, 5.0])
-    difference, low, high = paired_difference(a, b, 500, seed=0)
-    assert difference == 1.0
-    assert (low, high) == bootstrap_interval([1.0, 0.0, 2.0, 1.0], 500, seed=0)
-
-
-def test_paired_differences_of_several_metrics_equal_those_of_each():
-    rng = np.random.default_rng(8)
-    a, b = rng.random((30, 2)), rng.random((30, 2))
-    a[:5, 1] = b[:5, 1] = np.nan
-    together = np.array(paired_difference(a, b, 300, seed=0))
-    for column in range(2):
-        alone = paired_difference(a[:, column], b[:, column], 300, seed=0)
-        assert together[:, column] == pytest.approx(alone, abs=1e-12)
-    assert together[0, 1] == pytest.approx(np.mean(b[5:, 1] - a[5:, 1]))
-
-
 def test_pairing_narrows_the_interval_of_arms_that_agree_on_which_queries_are_hard():
     rng = np.random.default_rng(9)
     difficulty = rng.normal(size=400)
     a = difficulty + rng.normal(scale=0.3, size=400)
     b = difficulty + rng.normal(scale=0.3, size=400) + 0.1
-    _, low, high = paired_difference(a, b, 2000, seed=0)
-    _, low_unpaired, high_unpaired = paired_difference(a, rng.permutation(b), 2000, seed=0)
+    low, high = bootstrap_interval(b - a, 2000, seed=0)
+    low_unpaired, high_unpaired = bootstrap_interval(rng.permutation(b) - a, 2000, seed=0)
     # Standard deviations 0.3 sqrt(2) = 0.42 and sqrt(2 (1 + 0.09)) = 1.48.
     assert (high_unpaired - low_unpaired) / (high - low) == pytest.approx(1.48 / 0.42, rel=0.2)
-
-
-def test_arms_over_different_queries_are_refused():
-    with pytest.raises(InputError, match=r"cannot pair arms of shapes \(3,\) and \(4,\)"):
-        paired_difference([1, 2, 3], [1, 2, 3, 4], seed=0)
 
 
 def test_an_unpaired_difference_is_that_of_the_means_and_its_interval_near_scipys():

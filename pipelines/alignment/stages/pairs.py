@@ -10,7 +10,7 @@ from typing import Annotated
 
 from typer import Option
 
-from genlab.core.chosen import is_wanted
+from genlab.core.chosen import Chosen, is_wanted
 from genlab.core.files import write_json
 from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
@@ -24,7 +24,7 @@ def main(
     texts: Path,
     output: Path,
     metrics: Annotated[Path, Option()],
-    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
+    chosen: Chosen,
     strategy: Annotated[Strategy, Option(help="which two texts of a prompt make a pair")],
     n_pairs: Annotated[int, Option(min=1)],
     margin: Annotated[float, Option(min=0.0, help="strategy margin: rewards are further apart")],

@@ -16,7 +16,7 @@ from genlab.core.tables import read_table, write_table
 from genlab.models.decoding import Decoding
 from genlab.models.loading import load_for_inference
 from genlab.models.positions import check_cap
-from genlab.models.prompts import check_unknown, count_unknown
+from genlab.models.prompts import MaxUnknownShare, check_unknown, count_unknown
 from pipelines.alignment.sampling import SCHEMA, read_prompts, write_texts
 
 app = stage_app()
@@ -38,9 +38,7 @@ def main(
     n_prompts: Annotated[int, Option(min=0, help="prompts to take, where there are many; 0: all")],
     decoding: Decoding,
     batch_size: Annotated[int, Option(min=1)],
-    max_unknown_share: Annotated[
-        float, Option(min=0.0, max=1.0, help="of tokens unknown to the tokenizer; above: refused")
-    ],
+    max_unknown_share: MaxUnknownShare,
 ) -> None:
     """Write the texts."""
     tokenizer, model = load_for_inference(base)

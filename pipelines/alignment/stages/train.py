@@ -12,7 +12,7 @@ from typing import Annotated
 import polars as pl
 from typer import Option
 
-from genlab.core.chosen import is_left_out
+from genlab.core.chosen import Chosen, is_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
@@ -57,7 +57,7 @@ def main(
     reference: Path,
     output: Path,
     metrics: Annotated[Path, Option()],
-    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
+    chosen: Chosen,
     recipe: PreferenceRecipe,
     lora: Lora,
 ) -> None:

@@ -12,6 +12,7 @@ import polars as pl
 from typer import Option
 
 from genlab.core.files import write_json
+from genlab.core.markdown import markdown_table
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.shapes import read_json
 from genlab.core.tables import read_table, write_table
@@ -22,7 +23,6 @@ from pipelines.chitchat.schemas import SCORE_SCHEMA
 from pipelines.chitchat.summary import (
     conversations_of,
     headline_of,
-    print_table,
     summarize,
     tables_of,
 )
@@ -88,7 +88,7 @@ def main(
     shown = tables_of(summary) | {"conversations": conversations_of(said, arms, n_conversations)}
     write_json(tables, shown)
     write_json(curves, [{"arm": name, **point} for name in arms for point in points[name]])
-    print(print_table(shown["replies"]))
+    print(markdown_table(shown["replies"]))
 
 
 def read_curve(path: Path) -> list[dict]:

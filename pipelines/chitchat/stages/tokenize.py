@@ -12,7 +12,7 @@ from typer import Option
 
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
-from genlab.models.prompts import check_unknown
+from genlab.models.prompts import MaxUnknownShare, check_unknown
 from pipelines.chitchat.preprocessing import preprocess_data_for_model
 from pipelines.chitchat.schemas import SPLITS
 
@@ -31,9 +31,7 @@ def main(
     ],
     first_replies: Annotated[bool, Option(help="Replies without any history are rows, too.")],
     pickle: Annotated[bool, Option(help="Write the source study's pickles, too.")],
-    max_unknown_share: Annotated[
-        float, Option(min=0.0, max=1.0, help="of tokens unknown to the tokenizer; above: refused")
-    ],
+    max_unknown_share: MaxUnknownShare,
 ) -> None:
     """Encode the replies of every split."""
     from genlab.models.loading import load_tokenizer

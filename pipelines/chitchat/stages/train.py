@@ -11,12 +11,13 @@ from typing import Annotated
 
 from typer import Option
 
-from genlab.core.chosen import is_left_out
+from genlab.core.chosen import Chosen, is_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.processes import is_first
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import resumable_folder
+from genlab.mini.training import adamw_of_two_rates
 from genlab.models.dropout import ModelDropout, set_dropout
 from genlab.models.likelihood import perplexity
 from genlab.models.saved import row_batches, save_checked
@@ -30,7 +31,6 @@ from genlab.models.training import (
 from pipelines.chitchat.arm_training import (
     check_token_types,
     find_overfitting,
-    optimizer_of,
     read_rows,
     save_layout,
 )
@@ -56,7 +56,7 @@ def main(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of losses and epochs")],
     curve: Annotated[Path, Option(help="loss against epoch, for dvc plots")],
-    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
+    chosen: Chosen,
     layout: Layout,
     tokenize_history_turns: Annotated[int, Option(min=0, help="turns that tokenize writes")],
     n_dialogues: Annotated[int, Option(min=0, help="of the train split; 0: all")],
@@ -81,7 +81,7 @@ def main(
     data = {"train": train, "validation": read_rows(tokens, "validation", layout, special)}
     for rows in data.values():
         check_rows_fit(tokens, rows, model, {"input_ids": "tokenize.max_turn_tokens"})
-    optimizer = optimizer_of(
+    optimizer = adamw_of_two_rates(
         model, recipe.learning_rate, embedding_learning_rate, recipe.weight_decay
     )
 

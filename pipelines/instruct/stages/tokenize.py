@@ -13,7 +13,7 @@ from typer import Option
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import write_arrow
-from genlab.models.prompts import check_unknown
+from genlab.models.prompts import MaxUnknownShare, check_unknown
 from pipelines.instruct.encoded_prompts import SCHEMA, encode_prompts
 
 app = stage_app()
@@ -27,9 +27,7 @@ def main(
     metrics: Annotated[Path, Option(help="JSON of counts")],
     max_input_tokens: Annotated[int, Option(min=4, help="longer inputs are cut, and counted")],
     max_target_tokens: Annotated[int, Option(min=2, help="longer targets are cut, and counted")],
-    max_unknown_share: Annotated[
-        float, Option(min=0.0, max=1.0, help="of tokens unknown to the tokenizer; above: refused")
-    ],
+    max_unknown_share: MaxUnknownShare,
 ) -> None:
     """Encode the prompts of both splits."""
     from genlab.models.loading import load_tokenizer

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from typer import Option
 
-from genlab.core.chosen import is_left_out
+from genlab.core.chosen import Chosen, is_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.processes import is_first
@@ -53,7 +53,7 @@ def main(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of losses, steps and the mixture")],
     curve: Annotated[Path, Option(help="loss against epoch, for dvc plots")],
-    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
+    chosen: Chosen,
     tasks: Annotated[list[str], Option(help="trained on; all: every one of prompt.tasks")],
     ask: Annotated[str, Option(help="prefix: T5's way, one form a task; prompts: in words")],
     n_tokens: Annotated[int, Option(min=100, help="of inputs and targets; the same in all arms")],

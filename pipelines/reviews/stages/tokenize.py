@@ -13,7 +13,7 @@ from typer import Option
 from genlab.core.files import write_json, written_whole
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.tables import write_arrow
-from genlab.models.prompts import check_unknown
+from genlab.models.prompts import MaxUnknownShare, check_unknown
 from pipelines.reviews.encoded_reviews import COUNTED, SCHEMA, encode_reviews
 from pipelines.reviews.review_prompts import check_template
 from pipelines.reviews.schemas import SPLITS
@@ -33,9 +33,7 @@ def main(
     ],
     max_prompt_tokens: Annotated[int, Option(min=8, help="Longer prompts are cut, and counted.")],
     max_text_tokens: Annotated[int, Option(min=8, help="Longer reviews are cut, and counted.")],
-    max_unknown_share: Annotated[
-        float, Option(min=0.0, max=1.0, help="of tokens unknown to the tokenizer; above: refused")
-    ],
+    max_unknown_share: MaxUnknownShare,
 ) -> None:
     """Encode the reviews of every split."""
     from genlab.models.loading import load_tokenizer

@@ -12,19 +12,19 @@ from typing import Annotated
 
 from typer import Option
 
-from genlab.core.chosen import is_left_out
+from genlab.core.chosen import Chosen, is_left_out
 from genlab.core.files import write_json, written_whole
 from genlab.core.options import grouped_options
 from genlab.core.processes import is_first
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
+from genlab.mini.training import adamw_of_two_rates
 from genlab.models.batches import collate_pairs
 from genlab.models.dropout import ModelDropout, set_dropout
 from genlab.models.lora import Lora, Method
 from genlab.models.saved import row_batches, save_checked
 from genlab.models.training import Recipe, check_rows_fit, train_resumably, training_curve
 from pipelines.reviews.adapters import (
-    optimizer_of,
     prepare_model,
     read_rows,
     summarize_training,
@@ -46,7 +46,7 @@ def main(
     output: Path,
     metrics: Annotated[Path, Option(help="JSON of losses, epochs and sizes")],
     curve: Annotated[Path, Option(help="loss against epoch, for dvc plots")],
-    chosen: Annotated[Path, Option(help="JSON that says whether anything compared needs this")],
+    chosen: Chosen,
     start: Annotated[Path, Option(help="folder of the model to start from")],
     method: Annotated[Method, Option(help="train all weights, or low-rank adapters")],
     ratings: Annotated[
@@ -77,7 +77,7 @@ def main(
     for rows in data.values():
         check_rows_fit(tokens, rows, model, limits)
     model = prepare_model(model, method, lora)
-    optimizer = optimizer_of(
+    optimizer = adamw_of_two_rates(
         model, recipe.learning_rate, embedding_learning_rate, recipe.weight_decay
     )
 

@@ -18,6 +18,7 @@ from genlab.core.options import grouped_options
 from genlab.core.program import run, stage_app
 from genlab.core.scratch import resumable_folder
 from genlab.core.tables import read_table
+from genlab.models.prompts import MaxUnknownShare
 from genlab.models.saved import save_checked
 from pipelines.rlhf.schemas import plain_texts
 from pipelines.rlhf.supervised import (
@@ -41,9 +42,7 @@ def main(
     base: Path,
     output: Path,
     metrics: Annotated[Path, Option()],
-    max_unknown_share: Annotated[
-        float, Option(min=0.0, max=1.0, help="of tokens unknown to the tokenizer; above: refused")
-    ],
+    max_unknown_share: MaxUnknownShare,
     recipe: SftRecipe,
 ) -> None:
     """Train both models."""

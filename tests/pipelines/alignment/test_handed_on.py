@@ -184,7 +184,7 @@ def test_every_option_of_the_base_arrives_at_its_source(corpus, tmp_path, monkey
     origin = {"path": "theirs", "made_from": corpus, "hub_id": "some/gpt2", "revision": "c0ffee"}
     words += option_words(origin | BASE)
     cut = noted(monkeypatch, fetched_models, "train_tokenizer")
-    made = stopped_at(monkeypatch, fetched_models, "pretrain")
+    made = stopped_at(monkeypatch, fetched_models, "write_pretrained")
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "mini"]))
     assert cut[0]["vocab_size"] == 301 and asdict(made[0]["sizes"]) == BASE
     assert cut[0]["texts"] == [text for i, text in enumerate(TEXTS[:24]) if i % 3]  # train's

@@ -13,13 +13,11 @@ from threading import Event
 from types import SimpleNamespace
 
 import pytest
-import yaml
 from starlette.testclient import TestClient
 
 from genlab.core.program import InputError
 from genlab.models.decoding import Decoding
 from genlab.web.server import TOKEN_HEADER, bound_socket, page_app
-from pipelines.chitchat.chat import load_responder
 from pipelines.chitchat.chat_page import PAGE, chat_routes, reply_lines
 from pipelines.chitchat.conversation import Asked, Batcher, Memory, Responder
 from pipelines.chitchat.dialogue_rules import Rules
@@ -49,23 +47,6 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def responder(folder) -> Responder:
     return Responder(folder, SAMPLED, CLEAN, 12)
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "expected"),
-    [
-        ("tokenize", ["a"], "tokenize.max_turn_tokens is missing"),
-        ("tokenize", {"max_turn_tokens": "many"}, "tokenize.max_turn_tokens is many, not a whole"),
-        ("gen", {}, "gen.cap is missing"),
-        ("clean", None, "clean.strip_markup is missing"),
-    ],
-)
-def test_params_that_a_chat_cannot_take_are_named(tmp_path, key, value, expected):
-    params = tmp_path / "params.yaml"
-    given = yaml.safe_load((ROOT / "pipelines/chitchat/params.yaml").read_text(encoding="utf-8"))
-    params.write_text(yaml.safe_dump(given | {key: value}), encoding="utf-8")
-    with pytest.raises(InputError, match=f"^{params}: {expected}"):
-        load_responder(tmp_path, params)
 
 
 CHATS = range(1, 51)

@@ -1,17 +1,16 @@
 """Mistakes in this pipeline's params.yaml: one line naming the key, before anything is fetched."""
 
-import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import get_type_hints
 
 import pytest
 import yaml
 
-from genlab.core.params import flatten
 from genlab.core.program import InputError
+from pipelines.chitchat import conversation
+from pipelines.chitchat.chat import load_responder
 from tests.checked_pipeline import arms_without_claim, be_in_pipeline, message, run_check
 from tests.project_copy import ROOT, change_params
-from tests.wrong_shapes import misshapen
 
 PIPELINE = ROOT / "pipelines/chitchat"
 
@@ -56,41 +55,38 @@ def test_every_arm_of_the_claims_is_compared():
     assert arms_without_claim(PIPELINE) == set()
 
 
-def test_what_the_chat_reads_of_params_yaml_is_what_the_stages_are_given():
-    from pipelines.chitchat.chat import PARAMS, chosen
-    from pipelines.chitchat.dialogue_rules import Rules
+def test_the_chat_decodes_and_cleans_as_the_stages_do(folder, monkeypatch):
+    given = yaml.safe_load((PIPELINE / "params.yaml").read_text(encoding="utf-8"))
+    change_params(folder, {"gen.temperature": 0.625, "clean.max_chars": 77})
+    decoding, rules, max_turn_tokens = values_of_the_chat(folder, monkeypatch)
+    shared = {name: given["gen"][name] for name in ("cap", "top_k", "top_p", "num_beams", "seed")}
+    assert shared | {"temperature": 0.625} == {
+        name: getattr(decoding, name) for name in (*shared, "temperature")
+    }
+    assert asdict(rules) == given["clean"] | {"max_chars": 77}
+    assert max_turn_tokens == given["tokenize"]["max_turn_tokens"]
 
-    values = yaml.safe_load((PIPELINE / PARAMS).read_text(encoding="utf-8"))
-    found = chosen(flatten(values), "clean", get_type_hints(Rules), PARAMS)
-    assert found == values["clean"]
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("tokenize", ["a"], "tokenize"),
+        ("tokenize.max_turn_tokens", "many", "tokenize.max_turn_tokens=many"),
+        ("gen.cap", ..., "gen.cap"),
+        ("gen.temperature", -1, "gen.temperature=-1"),
+        ("clean.max_chars", 0.5, "clean.max_chars=0.5"),
+        ("clean", None, "clean"),
+    ],
+)
+def test_params_that_a_chat_cannot_take_are_one_line_that_names_them(
+    folder, monkeypatch, key, value, expected
+):
+    change_params(folder, {key: value})
+    with pytest.raises(InputError, match=f"^[^\\n]*{expected}[^\\n]*$"):
+        values_of_the_chat(folder, monkeypatch)
 
 
-def test_params_of_any_wrong_shape_that_the_chat_reads_are_one_line_that_names_them(tmp_path):
-    from pipelines.chitchat.chat import read_values
-
-    path = tmp_path / "params.yaml"
-    for text, words in (
-        (b"\xff\xfe", "is not in UTF-8"),
-        (b"gen: [", "is not readable as YAML"),
-        (b"[" * 100_000, "nested too deeply"),
-        (b"a: 1\na: 2", "a occurs twice"),
-        (b"- gen", "must be keys with values"),
-        (b"gen: 3", "gen.cap is missing"),
-    ):
-        path.write_bytes(text)
-        with pytest.raises(InputError, match=rf"^{path}.* {words}"):
-            read_values(path)
-    values = yaml.safe_load((PIPELINE / "params.yaml").read_text(encoding="utf-8"))
-    needed = {group: values[group] for group in ("gen", "clean")}
-    needed["tokenize"] = {"max_turn_tokens": values["tokenize"]["max_turn_tokens"]}
-    n_refused = 0
-    for words, content in misshapen(needed):
-        path.write_text(json.dumps(content).replace("Infinity", ".inf"))
-        try:
-            read_values(path)
-        except InputError as error:
-            n_refused += 1
-            assert str(path) in str(error) and "\n" not in str(error), words
-        except Exception as error:
-            pytest.fail(f"{words}: {error!r}")
-    assert n_refused > 100
+def values_of_the_chat(folder, monkeypatch):
+    """Return how the chat would decode and clean, and the most tokens of a turn."""
+    monkeypatch.setattr(conversation, "Responder", lambda model, *values: values)
+    return load_responder(folder)

@@ -201,7 +201,7 @@ def test_every_option_of_train_arrives_and_its_rates_are_not_swapped(
     dropped = noted(monkeypatch, train, "set_dropout", True)
     rows = noted(monkeypatch, train, "read_rows", ["row"])
     noted(monkeypatch, train, "check_rows_fit", True)
-    rates = noted(monkeypatch, train, "optimizer_of", "optimizer")
+    rates = noted(monkeypatch, train, "adamw_of_two_rates", "optimizer")
     trained = stopped_at(monkeypatch, train, "train_resumably")
     write_chosen(tmp_path / "choose", {"arms": {"main": True}})
     words = [tmp_path / "tokens", tmp_path / "base", tmp_path / "out", "--metrics", tmp_path / "m"]
@@ -227,15 +227,6 @@ def test_every_option_of_train_arrives_and_its_rates_are_not_swapped(
     assert collate([row])["labels"].tolist() == [replies if reply_loss_only else [0, 5, 6, 1]]
     model.training = False  # the curves of all arms are of replies
     assert collate([row])["labels"].tolist() == [replies]
-
-
-def test_the_two_rates_reach_the_matrices_and_the_rest_with_one_decay():
-    from tests.tiny_models import make_gpt2
-
-    groups = arm_training.optimizer_of(make_gpt2(), 0.3, 0.7, 0.2).param_groups
-    assert [(group["lr"], group["weight_decay"]) for group in groups] == [(0.3, 0.2), (0.7, 0.2)]
-    assert {weight.dim() for weight in groups[0]["params"]} == {2}
-    assert 1 in {weight.dim() for weight in groups[1]["params"]}
 
 
 def test_rows_of_n_dialogues_are_as_many_as_asked(tmp_path):
@@ -317,7 +308,7 @@ def test_every_option_of_score_arrives(tmp_path, monkeypatch):
     summed = noted(monkeypatch, score, "summarize", {"summary": {}})
     noted(monkeypatch, score, "headline_of", {"a": 1})
     noted(monkeypatch, score, "tables_of", {"replies": []})
-    noted(monkeypatch, score, "print_table", "table")
+    noted(monkeypatch, score, "markdown_table", "table")
     shown = noted(monkeypatch, score, "conversations_of", [["row"]])
     written = noted(monkeypatch, score, "write_table", True)
     words = [tmp_path / name for name in ("read", "generated", "base", "curves", "out")]

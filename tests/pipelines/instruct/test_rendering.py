@@ -7,6 +7,7 @@ import pytest
 from genlab.core.program import InputError
 from pipelines.instruct.prompt_templates import PromptTemplate, read_templates
 from pipelines.instruct.rendering import Limits, Rendered, checked, render, renderer
+from tests.pipelines.instruct.n_choices import n_choices
 from tests.project_copy import ROOT
 
 LIMITS = Limits(max_chars=2000, max_field_chars=40, seconds=0.3)
@@ -244,9 +245,9 @@ def test_all_templates_of_the_mini_tasks_render():
                 rendered = render(made, each, rows)
                 asked = [one for one in rendered if not one.skipped]
                 assert asked or each.jinja.startswith(("{% if", "say it")), each.shown
-                n_choices = TASKS[name].n_choices
-                if each.is_original and n_choices:
-                    assert all(len(one.choices) == n_choices for one in asked), each.shown
+                n = n_choices(name)
+                if each.is_original and n:
+                    assert all(len(one.choices) == n for one in asked), each.shown
                     assert [one.label for one in asked] == [e["label"] for e in examples]
                 hides += each.is_original and not each.shows_choices
                 turned += not each.is_original

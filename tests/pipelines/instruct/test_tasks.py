@@ -30,6 +30,7 @@ from pipelines.instruct.page_files import read_pages
 from pipelines.instruct.prompt_templates import copy_templates, read_templates
 from pipelines.instruct.task_files import count, read_hub_sets, read_task_folder, split_examples
 from pipelines.instruct.web_rules import Counts, RuleSet, clean_pages
+from tests.pipelines.instruct.n_choices import n_choices
 from tests.project_copy import ROOT
 
 WORLD = read_world(ROOT / "pipelines/instruct/mini_world.yaml")
@@ -42,7 +43,7 @@ def test_a_task_has_other_examples_in_test_and_all_its_labels(name):
     texts = {split: {str(each) for each in rows} for split, rows in found.items()}
     assert not texts["train"] & texts["test"]
     assert len(texts["test"]) == 60
-    if n := TASKS[name].n_choices:
+    if n := n_choices(name):
         labels = Counter(each["label"] for each in found["test"])
         assert set(labels) == set(range(n))
 

@@ -15,7 +15,6 @@ from genlab.models import training
 from genlab.models.batches import collate_pairs
 from genlab.models.lora import Lora, add_lora
 from genlab.models.training import check_rows_fit
-from pipelines.reviews.adapters import optimizer_of
 from pipelines.reviews.encoded_reviews import SCHEMA
 from pipelines.reviews.stages import train
 from pipelines.reviews.stages.choose import with_starts
@@ -202,26 +201,6 @@ def test_adapters_are_saved_with_their_modules_in_one_order(tmp_path, names):
 def test_modules_that_are_not_there_are_an_error_naming_the_key(names):
     with pytest.raises(InputError, match=f"lora.target_modules={names}.*nope"):
         add_lora(make_t5(), Lora(4, 16, 0.0, names))
-
-
-def test_matrices_and_embeddings_have_the_rates_that_are_named_for_them():
-    model = make_t5(tie_word_embeddings=True)
-    groups = optimizer_of(model, 0.25, 0.125, 0.5).param_groups
-    rates = {id(weight): group["lr"] for group in groups for weight in group["params"]}
-    of = {name: rates.pop(id(weight)) for name, weight in model.named_parameters()}
-    assert not rates and all(group["weight_decay"] == 0.5 for group in groups)
-    assert of["shared.weight"] == 0.125
-    assert of["encoder.block.0.layer.0.SelfAttention.q.weight"] == 0.25
-    assert of["decoder.block.1.layer.2.DenseReluDense.wo.weight"] == 0.25
-    assert of["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"] == 0.125
-    assert of["decoder.final_layer_norm.weight"] == 0.125
-
-
-def test_adapters_have_the_matrices_rate():
-    model = add_lora(make_t5(), Lora(4, 16, 0.0, "q,v"))
-    matrices, others = optimizer_of(model, 0.25, 0.125, 0.0).param_groups
-    assert matrices["lr"] == 0.25 and len(matrices["params"]) == 2 * 6 * 2  # A and B, q and v
-    assert others["params"] == []
 
 
 def test_with_a_rate_of_zero_the_embeddings_stay_and_the_matrices_move(tmp_path, run, inputs):

@@ -348,7 +348,7 @@ ORIGIN = {"path": "theirs", "hub_id": "some/gpt2", "revision": "c0ffee"}
 def test_every_option_of_a_base_arrives_at_its_source(made, monkeypatch, model):
     words = [*model, "--metrics", "m", *option_words(ORIGIN | BASE)]
     cut = noted(monkeypatch, base_models, "train_tokenizer")
-    pretrained = stopped_at(monkeypatch, base_models, "pretrain")
+    pretrained = stopped_at(monkeypatch, base_models, "write_pretrained")
     monkeypatch.setattr(base_models, "load_tokenizer", lambda folder: make_tokenizer())
     run_until_there(lambda: invoke(fetch.app, [*words, "--source", "mini"]))
     assert asdict(pretrained[0]["sizes"]) == BASE and pretrained[0]["texts"] == PLAIN["train"]
