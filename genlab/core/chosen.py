@@ -10,6 +10,7 @@ from typing import Annotated
 from typer import Option
 
 from genlab.core.files import write_json, written_whole
+from genlab.core.params_file import read_params, text_of
 from genlab.core.shapes import read_json
 
 Chosen = Annotated[Path, Option(help="JSON that says whether anything compared needs this")]
@@ -21,6 +22,13 @@ def write_chosen(output: Path, wanted: dict[str, dict[str, bool]]) -> None:
         for group, entries in wanted.items():
             for name, is_wanted in entries.items():
                 write_json(folder / group / f"{name}.json", {"wanted": is_wanted})
+
+
+def write_chosen_arms(params: Path, output: Path) -> None:
+    """Write which of the arms in params.yaml compared.arms names, as `write_chosen` does."""
+    content = read_params(text_of(params), str(params)).content
+    wanted = set(content["compared"]["arms"])
+    write_chosen(output, {"arms": {name: name in wanted for name in content["arms"]}})
 
 
 def is_wanted(chosen: Path) -> bool:

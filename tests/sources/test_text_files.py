@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from genlab.core.program import InputError
+from genlab.sources.decoding import Encoding
 from genlab.sources.text_files import all_of, line_rows, parquet_rows
 
 
@@ -59,4 +60,4 @@ def test_decimals_of_parquet_are_plain_numbers(tmp_path):
 def test_json_over_several_lines_is_told_what_is_read_instead(tmp_path, text, expected):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(InputError, match=f"a.json, line 1: broken JSON at .*{expected}"):
-        list(line_rows(tmp_path / "a.json"))
+        list(line_rows(tmp_path / "a.json", Encoding.auto))

@@ -6,8 +6,7 @@ depends on its own file alone, so a change of what is compared trains no other a
 
 from pathlib import Path
 
-from genlab.core.chosen import write_chosen
-from genlab.core.params_file import read_params, text_of
+from genlab.core.chosen import write_chosen_arms
 from genlab.core.program import run, stage_app
 
 app = stage_app()
@@ -16,9 +15,7 @@ app = stage_app()
 @app.command()
 def main(params: Path, output: Path) -> None:
     """Say which arms are wanted."""
-    content = read_params(text_of(params), str(params)).content
-    wanted = set(content["compared"]["arms"])
-    write_chosen(output, {"arms": {name: name in wanted for name in content["arms"]}})
+    write_chosen_arms(params, output)
 
 
 if __name__ == "__main__":

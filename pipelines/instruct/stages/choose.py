@@ -1,13 +1,12 @@
 """choose: the arms that compared.arms names.
 
-Reads params.yaml and writes a file per arm, which `train` depends on. An arm that is not wanted
-costs a second there, so a run that compares one arm trains one.
+Reads params.yaml and writes a file for each arm, which says whether it is to be trained. An arm
+depends on its own file alone, so a change of what is compared trains no other arm again.
 """
 
 from pathlib import Path
 
-from genlab.core.chosen import write_chosen
-from genlab.core.params_file import read_params, text_of
+from genlab.core.chosen import write_chosen_arms
 from genlab.core.program import run, stage_app
 
 app = stage_app()
@@ -16,9 +15,7 @@ app = stage_app()
 @app.command()
 def main(params: Path, output: Path) -> None:
     """Say which arms are wanted."""
-    content = read_params(text_of(params), str(params)).content
-    compared = content["compared"]["arms"]
-    write_chosen(output, {"arms": {name: name in compared for name in content["arms"]}})
+    write_chosen_arms(params, output)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Annotated
 import polars as pl
 from typer import Option
 
+from genlab.core.chosen import Chosen, is_left_out
 from genlab.core.files import write_json
 from genlab.core.options import grouped_options
 from genlab.core.program import InputError, run, stage_app
@@ -77,6 +78,7 @@ def main(
     rewards: Path,
     output: Path,
     metrics: Annotated[Path, Option()],
+    chosen: Chosen,
     recipe: RlRecipe,
     snapshots: Annotated[list[int], Option(help="steps after which the policy is kept")],
     n_seeds: Annotated[int, Option(min=1, help="trainings: seed, seed + 1, ...")],
@@ -84,6 +86,8 @@ def main(
     """Train one arm."""
     from genlab.models.loading import load_tokenizer
 
+    if is_left_out(chosen, output, {metrics: {"trainings": 0}}):
+        return
     check_arm(recipe, output, snapshots)
     tokenizer = load_tokenizer(start)
     asked = read_table(prompts).filter(pl.col("purpose") == "rl")["prompt"].to_list()

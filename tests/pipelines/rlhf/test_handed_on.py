@@ -216,7 +216,9 @@ def test_every_option_of_rl_arrives_with_its_prompts_and_texts_of_train(made, mo
     fit = noted(monkeypatch, rl_trainings, "check_prompts_fit", True)
     models = noted(monkeypatch, rl, "reward_models", [Path("22"), Path("23")])
     trained = stopped_at(monkeypatch, rl_trainings, "train_policy")
-    words = ["p", "t", "base", "base", "rl/main", "--metrics", "m", "--n_seeds", 2]
+    monkeypatch.setattr(rl, "is_left_out", lambda chosen, output, instead: False)
+    words = ["p", "t", "base", "base", "rl/main", "--metrics", "m", "--chosen", "c"]
+    words += ["--n_seeds", 2]
     words += ["--snapshots", 4, "--snapshots", 9, *option_words(RL)]
     run_until_there(lambda: invoke(rl.app, words))
     assert models[0]["n_seeds"] == 2 and fit[0]["recipe"] == RECIPE

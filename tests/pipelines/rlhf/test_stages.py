@@ -16,6 +16,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
+from genlab.core.chosen import write_chosen
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
 from genlab.labelling.questionnaire import ranks_of, read_questionnaire
@@ -87,9 +88,11 @@ def train_dpo(made, folder, **options):
                   metrics=folder / "d.json", **(DPO | options))  # fmt: skip
 
 
-def train_rl(made, folder, **options):
+def train_rl(made, folder, wanted=True, **options):
+    write_chosen(folder / "choose", {"arms": {"main": wanted}})
     return invoke(rl.app, made / "prompts", made / "texts", made / "sft/start", made / "reward",
-                  folder / "rl/main", metrics=folder / "rl.json", **(RL | options))  # fmt: skip
+                  folder / "rl/main", metrics=folder / "rl.json",
+                  chosen=folder / "choose/arms/main.json", **(RL | options))  # fmt: skip
 
 
 def score_answers(made, folder, **options):
@@ -216,6 +219,13 @@ def test_a_snapshot_that_is_beyond_the_training_is_named(made, tmp_path):
         train_rl(made, tmp_path, snapshots=[2, 9])
     with pytest.raises(InputError, match="n_seeds=3: there are 2 reward models"):
         train_rl(made, tmp_path, n_seeds=3)
+
+
+def test_an_arm_that_nothing_compares_is_not_trained(made, tmp_path):
+    said = train_rl(made, tmp_path, wanted=False)
+    assert "main: nothing that compared.arms names needs it, so it is left out" in said
+    assert [path.name for path in (tmp_path / "rl/main").iterdir()] == ["left_out.json"]
+    assert read(tmp_path / "rl.json") == {"trainings": 0}
 
 
 def test_a_prompt_too_long_for_the_reward_model_is_refused_before_rl(made, tmp_path):
