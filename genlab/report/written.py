@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 
 from genlab.experiments.receipts import name_in_git
 
-SHOWN = "--format=%h of %cs"
+SHOWN = ("--abbrev=10", "--format=%h of %cs")  # git's own length grows with a repository
 
 
 def tell_written(receipt: dict, today: date | None = None) -> tuple[str, str]:
@@ -19,10 +19,10 @@ def tell_written(receipt: dict, today: date | None = None) -> tuple[str, str]:
     today: in UTC, if it is not this day.
     """
     name = name_in_git(receipt)[:12]
-    if held := ask_git("log", SHOWN, f"--find-object={name}"):
+    if held := ask_git("log", *SHOWN, f"--find-object={name}"):
         return "commit", held.splitlines()[-1]  # the first to have it; later ones took it away
     on = today or datetime.now(UTC).date()
-    head = ask_git("log", "-1", SHOWN)
+    head = ask_git("log", "-1", *SHOWN)
     if not head:
         return "written", f"on {on}, outside of git"
     n_changed = len(ask_git("status", "--porcelain").splitlines())

@@ -25,7 +25,7 @@ def repository(tmp_path, monkeypatch) -> Path:
 
 
 def head() -> str:
-    words = ["git", "log", "-1", "--format=%h of %cs"]
+    words = ["git", "log", "-1", "--abbrev=10", "--format=%h of %cs"]
     return subprocess.check_output(words, text=True).strip()
 
 
@@ -44,6 +44,8 @@ def test_a_run_that_is_committed_is_told_by_its_commit_even_after_a_later_one(re
     write_json(Path("receipt.json"), RECEIPT)
     commit(repository)
     held = head()
+    assert tell_written(RECEIPT, TODAY) == ("commit", held)
+    subprocess.run(["git", "config", "core.abbrev", "6"], check=True)  # as in a smaller repository
     assert tell_written(RECEIPT, TODAY) == ("commit", held)
     Path("receipt.json").write_text(json.dumps({}))
     commit(repository)
