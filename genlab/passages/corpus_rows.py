@@ -89,8 +89,8 @@ PAIR_NAMES = {
     "positive": ("positive", "positives", "pos", "answer"),
     "negative": ("negative", "negatives", "neg"),
 }
-# As sentence-transformers numbers the columns of mined negatives.
-NUMBERED = re.compile(r"neg(?:ative)?_\d+")
+# As sentence-transformers numbers the columns of mined negatives, or without the dash.
+NUMBERED = re.compile(r"neg(?:ative)?_?(\d+)")
 # Beside a row's list of texts, their labels.
 LIST_FLAGS = ("is_selected", "labels", "label")
 
@@ -236,7 +236,8 @@ def as_passages(place: str, row: Any, layout: CorpusFormat) -> dict[str, Any]:
     }
     own |= {name: row[name] for name in CLUSTERS if name in row}
     negatives = [there["negative"]] if "negative" in there else []
-    negatives += sorted(filter(NUMBERED.fullmatch, row), key=lambda name: int(name.split("_")[1]))
+    numbered = {name: int(found[1]) for name in row if (found := NUMBERED.fullmatch(name))}
+    negatives += sorted(numbered, key=numbered.__getitem__)
     texts = listed_texts(place, row, there["positive"])
     labels = [name for name in LIST_FLAGS if name in row]
     if labels and not negatives:  # sentence-transformers' labelled pairs and lists
