@@ -87,10 +87,10 @@ PAIR_NAMES = {
     "query_id": ("query_id", "id", "_id", "qid"),
     "query": ("query", "question", "anchor"),
     "positive": ("positive", "positives", "pos", "answer"),
-    "negative": ("negative", "negatives", "neg"),
+    "negative": ("negative", "negatives", "neg", "hard_negative", "hard_negatives"),
 }
 # As sentence-transformers numbers the columns of mined negatives, or without the dash.
-NUMBERED = re.compile(r"neg(?:ative)?_?(\d+)")
+NUMBERED = re.compile(r"(?:hard_)?neg(?:ative)?_?(\d+)")
 # Beside a row's list of texts, their labels.
 LIST_FLAGS = ("is_selected", "labels", "label")
 
@@ -235,7 +235,7 @@ def as_passages(place: str, row: Any, layout: CorpusFormat) -> dict[str, Any]:
         name: row[there[name]] for name in ("query_id", "query") if name in there
     }
     own |= {name: row[name] for name in CLUSTERS if name in row}
-    negatives = [there["negative"]] if "negative" in there else []
+    negatives = [name for name in PAIR_NAMES["negative"] if name in row]
     numbered = {name: int(found[1]) for name in row if (found := NUMBERED.fullmatch(name))}
     negatives += sorted(numbered, key=numbered.__getitem__)
     texts = listed_texts(place, row, there["positive"])

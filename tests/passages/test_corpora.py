@@ -799,7 +799,17 @@ def test_triplets_of_one_query_with_other_ids_stay_apart(tmp_path):
 
 
 @pytest.mark.parametrize("name", ROW_FILES)
-@pytest.mark.parametrize("front", ["negative_", "neg"])
+def test_hard_negatives_are_negatives_also_beside_others(tmp_path, name):
+    row = {"query": "how deep", "positive": "ninety metres", "negative": "wide"}
+    rows = [row | {"hard_negative": "shallow"}]
+    (found,) = read(write_rows(tmp_path / name, rows), validation_share=1.0)
+    assert [(p["text"], p["is_selected"]) for p in found["passages"]] == [
+        ("ninety metres", True), ("wide", False), ("shallow", False)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROW_FILES)
+@pytest.mark.parametrize("front", ["negative_", "neg", "hard_negative_"])
 def test_numbered_columns_of_negatives_are_all_read_in_their_order(tmp_path, name, front):
     """sentence-transformers mines them so: n-tuples, whose last column may be a score."""
     columns = {f"{front}{i}": f"text {i}" for i in (10, 2, 1)}
