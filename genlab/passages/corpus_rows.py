@@ -123,7 +123,7 @@ def checked_queries(
 
     The first row tells whether there is a row for each passage. Rows of one query with its
     positives and negatives make one query, wherever they stand: triplets have a row for each
-    negative.
+    negative. Blanks alone make no other query.
     """
     first = next(rows, None)
     if first is None:
@@ -148,7 +148,7 @@ def checked_queries(
             n_queries += 1
             yield place, query
             continue
-        key = (query["query_id"] if has_id else None, query["query"])
+        key = (query["query_id"] if has_id else None, " ".join(query["query"].split()))
         if key not in pairs:
             n_queries += 1
             pairs[key] = (place, query, {})

@@ -798,6 +798,12 @@ def test_triplets_of_one_query_with_other_ids_stay_apart(tmp_path):
     ]
 
 
+def test_blanks_alone_make_no_other_query_of_pairs(tmp_path):
+    rows = [{"query": q, "positive": p} for q, p in (("how deep", "x"), ("how  deep ", "y"))]
+    (found,) = read(write_rows(tmp_path / "a.jsonl", rows), validation_share=1.0)
+    assert found["query"] == "how deep" and [p["text"] for p in found["passages"]] == ["x", "y"]
+
+
 @pytest.mark.parametrize("name", ROW_FILES)
 def test_hard_negatives_are_negatives_also_beside_others(tmp_path, name):
     row = {"query": "how deep", "positive": "ninety metres", "negative": "wide"}
