@@ -8,8 +8,10 @@ An id that is written with zeros in front stays a text: 007 is not 7.
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -55,26 +57,31 @@ def parse_rows(path: Path, content: bytes, columns: Iterable[str], where: str) -
 
 
 def parse_separated(content: bytes, is_tsv: bool, named: str) -> pl.DataFrame:
-    """Return the rows of a table of separated values; its header tells what separates in a CSV."""
+    """Return the rows of a table of separated values; its header tells what separates in a CSV.
+
+    Rows in which nothing stands, as spreadsheets write below a table, are none.
+    """
     text = decoded(content, named)
-    if "\n" not in text:  # lines of old Macs
-        text = text.replace("\r", "\n")
-    header = text.lstrip("\r\n").partition("\n")[0]
-    separator = "\t" if is_tsv else max(DELIMITERS, key=header.count)
-    csv.field_size_limit(len(text) + 1)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    names = [name.strip() for name in next(filter(None, rows), [])]
+    rows = separated_rows(text, "\t" if is_tsv else separator_of(text), named)
+    if not rows:
+        raise InputError(f"{named}: the file is empty; give one with a header and rows")
+    names = [name.strip() for name in rows[0][1]]
     if twice := [name for name in names if name and names.count(name) > 1]:
         raise InputError(f"{named}: the column {twice[0]} is there twice; rename or remove one")
-    for row in rows:
-        if row and len(row) != len(names):
+    plain = io.StringIO()
+    writer = csv.writer(plain)
+    writer.writerow(names)
+    for line, row in rows[1:]:
+        if len(row) != len(names):
             raise InputError(
-                f"{named}: line {rows.line_num}: {len(row)} fields, but {len(names)} in the "
+                f"{named}: line {line}: {len(row)} fields, but {len(names)} in the "
                 "header; correct the line, or what separates inside its text"
             )
+        writer.writerow(row)
+    table = plain.getvalue().encode()
     try:
-        found = pl.read_csv(text.encode(), separator=separator, infer_schema_length=None)
-        written = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
+        found = pl.read_csv(table, infer_schema_length=None)
+        written = pl.read_csv(table, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         kind = "TSV" if is_tsv else "CSV"
         raise InputError(f"{named}: no {kind} ({' '.join(str(error).split())})") from None
@@ -83,7 +90,46 @@ def parse_separated(content: bytes, is_tsv: bool, named: str) -> pl.DataFrame:
         for name, kind in found.schema.items()
         if kind.is_integer() and written[name].str.contains(r"^[+-]?0\d").any()
     ]
-    return found.with_columns(written.select(zeros)).rename(str.strip)
+    return found.with_columns(written.select(zeros))
+
+
+def separator_of(text: str) -> str:
+    """Return what separates the names of a CSV's header; what stands in quotes does not count."""
+    header = re.match(r'(?:"[^"]*"|[^"\r\n])*', text.lstrip("\r\n"))
+    bare = re.sub('"[^"]*"', "", header[0] if header else "")
+    return max(DELIMITERS, key=bare.count)
+
+
+def separated_rows(text: str, separator: str, named: str) -> list[tuple[int, list[str]]]:
+    """Return header and rows, those in which something stands, with the lines where they end.
+
+    Between tabs quotes are text unless they stand around whole fields. Raises InputError for such
+    a quote in a CSV.
+    """
+    try:
+        return read_fields(text, separator, csv.QUOTE_MINIMAL)
+    except csv.Error as error:
+        if separator == "\t":
+            return read_fields(text, separator, csv.QUOTE_NONE)
+        raise InputError(
+            f"{named}: {error}; double the quotes inside a text that stands in quotes"
+        ) from None
+
+
+def read_fields(text: str, separator: str, quoting: Literal[0, 3]) -> list[tuple[int, list[str]]]:
+    """Return the rows as `separated_rows`; raise csv.Error, with the line, for a broken quote."""
+    csv.field_size_limit(len(text) + 1)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=separator,
+        quoting=quoting,
+        skipinitialspace=True,
+        strict=True,
+    )
+    try:
+        return [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise csv.Error(f"line {reader.line_num}: broken CSV ({error})") from None
 
 
 def decoded(content: bytes, named: str) -> str:

@@ -46,7 +46,8 @@ def check_model_folder(folder: Path) -> None:
 def check_weight_index(path: Path) -> None:
     """Raise InputError unless the index of weights in several files names files beside it."""
     check_config(path)
-    files = parse_json(path.read_text(encoding="utf-8")).get("weight_map")
+    content = parse_json(path.read_text(encoding="utf-8"))
+    files, is_read = content.get("weight_map"), not (path.parent / WEIGHTS[0]).is_file()
     names = files.values() if isinstance(files, dict) else [files]
     for name in names:
         if not isinstance(name, str) or Path(name).name != name:
@@ -54,11 +55,28 @@ def check_weight_index(path: Path) -> None:
                 f"{path}: broken, its weight_map has {str(name)[:80]!r} where the name of a file "
                 "beside it belongs; get it again"
             )
-        if not (path.parent / name).is_file() and not (path.parent / WEIGHTS[0]).is_file():
+        if is_read and not (path.parent / name).is_file():
             raise InputError(
                 f"{path.parent}: {name} is missing, which {path.name} lists as a file of weights; "
                 "a download may have been cut off: get the missing file"
             )
+    if is_read and not isinstance(content.get("metadata"), dict):
+        raise InputError(
+            f'{path}: it has no metadata, which transformers asks for; add "metadata": {{}} beside '
+            "weight_map"
+        )
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files of weights that are read: model.safetensors, else those its index lists.
+
+    Others may lie beside them, of another dtype or in another layout.
+    """
+    one, index = (folder / name for name in WEIGHTS)
+    if one.is_file() or not index.is_file():
+        return [one] * one.is_file()
+    names = parse_json(index.read_text(encoding="utf-8"))["weight_map"].values()
+    return [folder / name for name in sorted(set(names))]
 
 
 def check_config(path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
+from genlab.models.model_files import weight_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -59,7 +60,7 @@ def check_stored(folder: Path, kind: str, model: "PreTrainedModel") -> None:
         return
     own = {name for name, weight in model.named_parameters() if weight.is_floating_point()}
     prefix = f"{model.base_model_prefix}."  # weights saved without a head may lack it
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in weight_files(folder):
         with safe_open(path, framework="numpy") as file:
             for name in file.keys():  # noqa: SIM118 (it is no dict)
                 dtype = file.get_slice(name).get_dtype()

@@ -87,10 +87,10 @@ PAIR_NAMES = {
     "query_id": ("query_id", "id", "_id", "qid"),
     "query": ("query", "question", "anchor"),
     "positive": ("positive", "positives", "pos", "answer"),
-    "negative": ("negative", "negatives", "neg"),
+    "negative": ("negative", "negatives", "neg", "hard_negative", "hard_negatives"),
 }
-# As sentence-transformers numbers the columns of mined negatives.
-NUMBERED = re.compile(r"neg(?:ative)?_\d+")
+# As sentence-transformers numbers the columns of mined negatives, or without the dash.
+NUMBERED = re.compile(r"(?:hard_)?neg(?:ative)?_?(\d+)")
 # Beside a row's list of texts, their labels.
 LIST_FLAGS = ("is_selected", "labels", "label")
 
@@ -123,7 +123,7 @@ def checked_queries(
 
     The first row tells whether there is a row for each passage. Rows of one query with its
     positives and negatives make one query, wherever they stand: triplets have a row for each
-    negative.
+    negative. Blanks alone make no other query.
     """
     first = next(rows, None)
     if first is None:
@@ -148,7 +148,7 @@ def checked_queries(
             n_queries += 1
             yield place, query
             continue
-        key = (query["query_id"] if has_id else None, query["query"])
+        key = (query["query_id"] if has_id else None, " ".join(query["query"].split()))
         if key not in pairs:
             n_queries += 1
             pairs[key] = (place, query, {})
@@ -235,8 +235,9 @@ def as_passages(place: str, row: Any, layout: CorpusFormat) -> dict[str, Any]:
         name: row[there[name]] for name in ("query_id", "query") if name in there
     }
     own |= {name: row[name] for name in CLUSTERS if name in row}
-    negatives = [there["negative"]] if "negative" in there else []
-    negatives += sorted(filter(NUMBERED.fullmatch, row), key=lambda name: int(name.split("_")[1]))
+    negatives = [name for name in PAIR_NAMES["negative"] if name in row]
+    numbered = {name: int(found[1]) for name in row if (found := NUMBERED.fullmatch(name))}
+    negatives += sorted(numbered, key=numbered.__getitem__)
     texts = listed_texts(place, row, there["positive"])
     labels = [name for name in LIST_FLAGS if name in row]
     if labels and not negatives:  # sentence-transformers' labelled pairs and lists

@@ -39,7 +39,10 @@ HEADER = (  # what people call the columns of ids and of texts
     ("text", "query", "question", "title", "passage", "document", "doc", "contents"),
 )
 # Words in what people call the columns of judgements.
-GRADE_NAMES = {"score", "relevance", "label", "rel", "relevant", "grade", "judgment", "judgement"}
+GRADE_NAMES = {
+    *("score", "relevance", "label", "rel", "relevant", "grade", "judgment", "judgement"),
+    *("gain", "rating", "selected"),
+}
 QUERY_NAMES = {"query", "qid", "topic", "question"}
 
 
@@ -266,9 +269,12 @@ def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple
 
 
 def is_header_of_judgements(place: str, fields: list[str]) -> bool:
-    """Tell whether a line names columns; raise InputError if query or score is not in its place."""
+    """Tell whether a line names columns; raise InputError if query or score is not in its place.
+
+    A line that ends in a grade names none, whatever words its ids are made of.
+    """
     words = [set(re.split(r"[\W_]+", field.lower())) for field in fields]
-    if not any(GRADE_NAMES & each for each in words):
+    if grade_of(fields[-1]) is not None or not any(GRADE_NAMES & each for each in words):
         return False
     if not GRADE_NAMES & words[-1] or any(QUERY_NAMES & each for each in words[1:]):
         raise InputError(

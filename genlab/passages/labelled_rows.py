@@ -47,8 +47,9 @@ NO_LABEL = f"not 0, {LEAST_RELEVANT} or a higher grade"
 
 
 # Classes that say no and yes, in small letters.
-NO_WORDS = ("no", "false", "neg", "negative", "irrelevant", "not relevant", "nonrelevant")
-YES_WORDS = ("yes", "true", "pos", "positive", "relevant")
+NO_WORDS = ("no", "false", "neg", "negative", "wrong")
+YES_WORDS = ("yes", "true", "pos", "positive", "right", "relevant")
+DENIALS = ("not ", "no ", "non ", "non", "un", "in", "ir")
 
 # The place of a row, its own id or None, question, sentence, label and CLUSTERS.
 LabelledRow = tuple[str, str | None, str, str, str, dict[str, Any]]
@@ -82,13 +83,21 @@ def check_classes(place: str, column: str, names: Sequence[str]) -> None:
     """
     words = [" ".join(re.findall(r"[a-z0-9]+", name.lower())) for name in names]
     is_numbers = words == [str(number) for number in range(len(words))]
-    is_no_and_yes = len(words) == 2 and words[0] in NO_WORDS and words[1] in YES_WORDS
-    if not is_numbers and not is_no_and_yes:
+    if not is_numbers and not (len(words) == 2 and are_no_and_yes(*words)):
         said = ", ".join(f"{number} {shown(name)}" for number, name in enumerate(names[:10]))
         raise InputError(
             f"{place}: the classes of {column} are {said}; nobody can tell that 1 is relevant, so "
             "write it as numbers, 1 for a passage that answers"
         )
+
+
+def are_no_and_yes(no: str, yes: str) -> bool:
+    """Tell whether two classes say no and yes, or the first denies the second: incorrect, correct.
+
+    Both in small letters, with blanks between their words.
+    """
+    is_denied = no in {front + yes for front in DENIALS}
+    return is_denied or (no in NO_WORDS and yes in YES_WORDS)
 
 
 def tell_grades(name: str, counts: Counter[int]) -> None:

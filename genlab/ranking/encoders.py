@@ -17,9 +17,12 @@ from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
 from genlab.models.classifier_inputs import UNLIMITED, prepare_inputs
 from genlab.models.loading import check_whole, read_tokenizer, read_weights
+from genlab.models.model_files import check_config
 from genlab.models.stored_weights import check_own_code
+from genlab.ranking.similarities import SIMILARITIES
 
 ROUTES = "router_config.json"
+SETTINGS = "config_sentence_transformers.json"
 GENERAL = "TokenizersBackend"  # the class that adds no rules to tokenizer.json
 PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
@@ -46,35 +49,61 @@ def parts_in(model: Any, folder: Path) -> Iterator[tuple[Path, Any]]:
         if routes is None:
             yield where, module
             continue
-        for name, places in read_object(where / ROUTES)["structure"].items():
+        for name, places in routes_of(where).items():
             for place, part in zip(places, routes[name], strict=True):
                 yield where / place, part
 
 
 def module_folders(folder: Path) -> list[Path]:
     """Return where a model has its modules, in their order; a bare transformer is one itself."""
+    return [folder / each["path"] for each in listed_modules(folder)] or [folder]
+
+
+def listed_modules(folder: Path) -> list[dict[str, str]]:
+    """Return the modules that modules.json lists, each with path and type; none without the file.
+
+    Raises InputError if it is broken.
+    """
     path = folder / "modules.json"
-    if not path.is_file():
-        return [folder]
-    return [folder / each["path"] for each in parse_json(path.read_text(encoding="utf-8"))]
+    try:
+        listed = parse_json(path.read_text(encoding="utf-8")) if path.is_file() else []
+        return [{name: str(each[name]) for name in ("path", "type")} for each in listed]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{path}: broken, not a list of modules with path and type; get it again"
+        ) from None
 
 
 def transformer_folders(folder: Path) -> list[Path]:
     """Return where a model has transformers, those of its routes included."""
     found = []
     for where in module_folders(folder):
-        routes = read_object(where / ROUTES).get("structure", {}) if is_file(where, ROUTES) else {}
-        places = [where / place for places in routes.values() for place in places]
+        places = [where / place for places in routes_of(where).values() for place in places]
         found += [place for place in places or [where] if is_file(place, "config.json")]
     return [where for where in dict.fromkeys(found) if is_transformer(where)]
 
 
+def routes_of(folder: Path) -> dict[str, list[str]]:
+    """Return the routes of a Router in `folder`, each with its modules' folders, {} of another.
+
+    Raises InputError if its description is broken.
+    """
+    path = folder / ROUTES
+    routes = read_object(path).get("structure") if path.is_file() else {}
+    if not isinstance(routes, dict) or not all(isinstance(each, list) for each in routes.values()):
+        raise InputError(
+            f"{path}: broken, structure does not list each route's modules; get it again"
+        )
+    return {name: [str(place) for place in places] for name, places in routes.items()}
+
+
 def check_modules(folder: Path) -> None:
-    """Raise InputError for what modules.json names and is not there, or is no number of tokens."""
-    path = folder / "modules.json"
-    listed = parse_json(path.read_text(encoding="utf-8")) if path.is_file() else []
-    for each in listed:
-        is_described = str(each["type"]).endswith((".Pooling", ".Dense"))
+    """Raise InputError for what modules.json names and is not there, and for settings of no sense.
+
+    The library would take the cosine for a similarity that it does not know.
+    """
+    for each in listed_modules(folder):
+        is_described = each["type"].endswith((".Pooling", ".Dense"))
         if is_described and not is_file(folder / each["path"], "config.json"):
             raise InputError(
                 f"{folder}: {each['path']}/config.json is missing, which modules.json asks for; "
@@ -87,6 +116,13 @@ def check_modules(folder: Path) -> None:
             raise InputError(
                 f"{said}: max_seq_length is {limit!r}, no number of tokens; correct it"
             )
+    said = folder / SETTINGS
+    similarity = read_object(said).get("similarity_fn_name") if said.is_file() else None
+    if similarity is not None and similarity not in SIMILARITIES:
+        raise InputError(
+            f"{said}: similarity_fn_name is {similarity!r}, which is none of "
+            f"{', '.join(SIMILARITIES)}; correct it"
+        )
 
 
 def is_file(folder: Path, name: str) -> bool:
@@ -101,16 +137,14 @@ def is_transformer(folder: Path) -> bool:
     """
     try:
         return "model_type" in read_object(folder / "config.json")
-    except ValueError:
+    except InputError:
         return True
 
 
 def read_object(path: Path) -> dict:
-    """Return the JSON object in a file; raise ValueError if there is none in it."""
-    content = parse_json(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ValueError(f"{path.name}: no JSON object")
-    return content
+    """Return the JSON object in a file; raise InputError if there is none in it."""
+    check_config(path)
+    return parse_json(path.read_text(encoding="utf-8"))
 
 
 def keep_rules(folder: Path) -> None:
@@ -174,7 +208,7 @@ def prompt_of(prompts: dict[str, str], task: str) -> str:
 
 def say_unused_prompts(folder: Path, shown: str) -> None:
     """Say that a model has prompts and puts none of them in front of anything, if that is so."""
-    path = folder / "config_sentence_transformers.json"
+    path = folder / SETTINGS
     prompts = (read_object(path).get("prompts") or {}) if path.is_file() else {}
     names = sorted(name for name, prompt in prompts.items() if prompt)
     if names and not any(prompt_of(prompts, task) for task in PROMPTS):

@@ -72,8 +72,8 @@ def csv_lists(
 def tabbed_rows(file: Path, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[str, list[str]]]:
     """Yield the rows of lines in which every tab separates and every quote is text."""
     for number, line in lines:
-        if bare := line.rstrip("\r\n"):
-            yield f"{file}, line {number}", bare.split("\t")
+        if line.strip():
+            yield f"{file}, line {number}", line.rstrip("\r\n").split("\t")
 
 
 def has_escaped_quotes(file: Path, encoding: Encoding) -> bool:
@@ -200,6 +200,7 @@ def separated_rows(
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield rows of fields, quoted or not, with their places.
 
+    One in which nothing stands is no row: spreadsheets write such below a table.
     escaped: a quote or a backslash inside a field has a backslash before it. spaced: blanks before
     a field are none of it.
     """
@@ -230,7 +231,7 @@ def separated_rows(
             swallowed = f": one that opens there swallows all up to line {last}"
             on_bad_row(InputError(message + swallowed * (last > first)))
             continue
-        if row:
+        if any(map(str.strip, row)):
             yield f"{file}, line {first}", [unmask(field) for field in row] if escaped else row
 
 

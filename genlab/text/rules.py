@@ -39,13 +39,17 @@ INVISIBLE = r"[\p{Cc}\p{Cf}&&[^\n\t]]"
 # Between two emoji a joiner makes one of them. Between letters of these scripts a joiner or
 # non-joiner is spelling: Persian and Hindi write other words without. Elsewhere both are nothing.
 SCRIPTS = "Arabic Bengali Devanagari Gujarati Gurmukhi Kannada Malayalam Oriya Sinhala Tamil Telugu"
-JOINED_SCRIPTS = "".join(rf"\p{{{script}}}" for script in SCRIPTS.split())
+VOWEL_MARKS = r"\x{64B}-\x{655}\x{670}"  # Arabic ones; Unicode gives them no script of their own
+JOINED_SCRIPTS = "".join(rf"\p{{{script}}}" for script in SCRIPTS.split()) + VOWEL_MARKS
 BEFORE_JOINER = rf"\p{{Extended_Pictographic}}\x{{FE0F}}\x{{1F3FB}}-\x{{1F3FF}}{JOINED_SCRIPTS}"
 BEHIND_JOINER = rf"\p{{Extended_Pictographic}}{JOINED_SCRIPTS}"
 JOINERS = {  # each with what it may stand behind, and before
     r"\x{200C}": (JOINED_SCRIPTS, JOINED_SCRIPTS),
     r"\x{200D}": (BEFORE_JOINER, BEHIND_JOINER),
 }
+# Tags behind a black flag say whose it is: England's, Scotland's, Wales'; elsewhere nothing.
+TAGS = r"\x{E0020}-\x{E007F}"
+LOOSE_TAGS = rf"(^|[^\x{{1F3F4}}{TAGS}])[{TAGS}]+"
 ODD_SPACE = r"[^\S\n ]"
 # A semicolon is required: "AT&T" and "?a=1&copy=2" are no entities.
 ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
@@ -129,7 +133,8 @@ def settle(texts: pl.Series, unicode_form: UnicodeForm) -> pl.Series:
 
 def clean_odd(texts: pl.Series, unicode_form: UnicodeForm) -> pl.Series:
     """Return texts without invisible characters, in a Unicode form, with plain spaces."""
-    text = pl.col(texts.name).str.replace_all(rf"[{INVISIBLE}--{''.join(JOINERS)}]", "")
+    text = pl.col(texts.name).str.replace_all(rf"[{INVISIBLE}--[{TAGS}{''.join(JOINERS)}]]", "")
+    text = text.str.replace_all(LOOSE_TAGS, "$1")
     for joiner, (before, behind) in JOINERS.items():
         text = text.str.replace_all(rf"(^|[^{before}]){joiner}+", "$1")
         text = text.str.replace_all(rf"{joiner}([^{behind}]|$)", "$1")

@@ -187,9 +187,10 @@ def check_part(
 
 
 def read_rating(place: str, column: str, value: Any) -> int:
-    """Return a whole rating from 1 to 5; Yandex writes "3." for 3."""
+    """Return a whole rating from 1 to 5; Yandex writes "3." for 3, the Hub's Yelp "3 stars"."""
+    number = re.sub(r" stars?$", "", value) if isinstance(value, str) else value
     try:
-        rating = float("nan") if isinstance(value, bool) else float(value)
+        rating = float("nan") if isinstance(value, bool) else float(number)
     except (TypeError, ValueError, OverflowError):
         rating = float("nan")
     if rating not in STARS:

@@ -73,6 +73,32 @@ def test_a_csv_is_read_whatever_separates_and_ends_its_lines(content):
     assert rows.rows() == [("x", 1)]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"id,ok\n\nx,1\n\ny,2\n\n\n",
+        b"id,ok\r\nx,1\r\ny,2\r\n,\r\n , \r\n",
+        b'id, ok\nx, 1\n"y", 2\n',
+    ],
+)
+def test_rows_of_a_csv_in_which_nothing_stands_are_none_nor_are_blanks_behind_a_comma(content):
+    assert parse_rows(Path("a.csv"), content, (), "").rows() == [("x", 1), ("y", 2)]
+
+
+def test_what_separates_inside_the_quotes_of_a_header_does_not_count():
+    rows = parse_rows(Path("a.csv"), b'id;"p, mean";"a, b, \n c"\nx;1;2\n', (), "")
+    assert rows.columns == ["id", "p, mean", "a, b, \n c"]
+    assert rows.rows() == [("x", 1, 2)]
+
+
+def test_a_quote_in_a_text_between_tabs_is_text_and_loses_no_row():
+    content = b'id\ttext\tok\nx\t"hi" he said\t1\ny\t"and\t2\nz\tmore" so\t3\n'
+    rows = parse_rows(Path("a.tsv"), content, (), "").rows()
+    assert rows == [("x", '"hi" he said', 1), ("y", '"and', 2), ("z", 'more" so', 3)]
+    quoted = b'id\ttext\nx\t"a ""b""\tc\nd"\n'
+    assert parse_rows(Path("a.tsv"), quoted, (), "").rows() == [("x", 'a "b"\tc\nd')]
+
+
 @pytest.mark.parametrize("name", ["a.CSV", "a.ndjson", "a.JSONL"])
 def test_an_ending_is_known_in_capitals_and_by_its_other_name(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
@@ -153,6 +179,8 @@ def test_categories_of_parquet_are_texts(tmp_path):
         ("a.csv", b"a,b\n1,2\n1\n", "a.csv of HEAD: line 3: 1 fields, but 2 in the header"),
         ("a.csv", b"a,b\n1,2,\n", "a.csv of HEAD: line 2: 3 fields, but 2 in the header"),
         ("a.csv", b"a, a\n1,2\n", "a.csv of HEAD: the column a is there twice; rename or remove"),
+        ("a.csv", b'a,b\n1,"x" y\n', "a.csv of HEAD: line 2: broken CSV .*; double the quotes"),
+        ("a.csv", b"\n\n", "a.csv of HEAD: the file is empty; give one with a header and rows"),
         ("a.csv", "a,b\n1,2\n".encode("utf-16"), "a.csv of HEAD: not UTF-8 at byte 0; save it"),
         ("a.parquet", b"PAR1", "a.parquet of HEAD: not a whole Parquet file"),
     ],

@@ -1,5 +1,7 @@
 """The files of a model's folder: a missing or misnamed one is named."""
 
+import json
+
 import pytest
 
 from genlab.core.program import InputError
@@ -34,3 +36,16 @@ def test_a_missing_file_of_several_is_named(folder):
     lost.unlink()
     with pytest.raises(InputError, match=f"{lost.name} is missing, which .* lists as a file of we"):
         load_causal_model(folder)
+
+
+def test_an_index_without_metadata_is_told_what_to_add(folder):
+    model = load_causal_model(folder)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="20KB")
+    path = folder / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    path.write_text(json.dumps({"weight_map": index["weight_map"]}))
+    with pytest.raises(InputError, match=r'has no metadata, .*; add "metadata": \{\} beside'):
+        load_causal_model(folder)
+    path.write_text(json.dumps({"weight_map": index["weight_map"], "metadata": {}}))
+    load_causal_model(folder)

@@ -39,6 +39,33 @@ def test_weights_of_8_bits_without_what_they_mean_are_refused(folder, dtype, cal
         load_causal_model(folder)
 
 
+def test_weights_of_8_bits_in_a_file_that_is_not_read_are_no_matter(folder):
+    """As in a folder that has the same model in several sizes."""
+    import torch
+    from safetensors.torch import save_file
+
+    small = {f"{ATTENTION}.weight": torch.ones(16, 48, dtype=torch.int8)}
+    save_file(small, folder / "model_int8.safetensors")
+    load_causal_model(folder)
+
+
+def test_weights_of_8_bits_in_one_of_several_files_are_refused(folder):
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    name = f"{ATTENTION}.weight"
+    found = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    parts = {"a.safetensors": {name: found.pop(name).to(torch.int8)}, "b.safetensors": found}
+    for part, weights in parts.items():
+        save_file(weights, folder / part, metadata={"format": "pt"})
+    places = {key: part for part, weights in parts.items() for key in weights}
+    index = {"metadata": {}, "weight_map": places}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=rf"a\.safetensors has {name} as I8, and config"):
+        load_causal_model(folder)
+
+
 def test_weights_of_8_bits_that_the_config_explains_are_read_with_their_scales(tmp_path):
     import torch
 

@@ -678,7 +678,13 @@ def test_columns_that_are_not_known_are_told_beside_those_that_are(tmp_path):
     [
         (["0", "1"], None),
         (["not_relevant", "Relevant"], None),
+        (["non-relevant", "relevant"], None),
+        (["irrelevant", "relevant"], None),
+        (["Incorrect", "Correct"], None),
+        (["wrong", "right"], None),
+        (["not_duplicate", "duplicate"], None),
         (["entailment", "not_entailment"], "are 0 'entailment', 1 'not_entailment'; nobody can"),
+        (["answer", "question"], "the classes of label are 0 'answer', 1 'question'; nobody"),
         (["relevant", "irrelevant"], "the classes of label are 0 'relevant', 1 'irrelevant'"),
         (["1", "2", "3"], "the classes of label are 0 '1', 1 '2', 2 '3'; nobody can tell"),
     ],
@@ -792,12 +798,29 @@ def test_triplets_of_one_query_with_other_ids_stay_apart(tmp_path):
     ]
 
 
+def test_blanks_alone_make_no_other_query_of_pairs(tmp_path):
+    rows = [{"query": q, "positive": p} for q, p in (("how deep", "x"), ("how  deep ", "y"))]
+    (found,) = read(write_rows(tmp_path / "a.jsonl", rows), validation_share=1.0)
+    assert found["query"] == "how deep" and [p["text"] for p in found["passages"]] == ["x", "y"]
+
+
 @pytest.mark.parametrize("name", ROW_FILES)
-def test_numbered_columns_of_negatives_are_all_read_in_their_order(tmp_path, name):
+def test_hard_negatives_are_negatives_also_beside_others(tmp_path, name):
+    row = {"query": "how deep", "positive": "ninety metres", "negative": "wide"}
+    rows = [row | {"hard_negative": "shallow"}]
+    (found,) = read(write_rows(tmp_path / name, rows), validation_share=1.0)
+    assert [(p["text"], p["is_selected"]) for p in found["passages"]] == [
+        ("ninety metres", True), ("wide", False), ("shallow", False)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROW_FILES)
+@pytest.mark.parametrize("front", ["negative_", "neg", "hard_negative_"])
+def test_numbered_columns_of_negatives_are_all_read_in_their_order(tmp_path, name, front):
     """sentence-transformers mines them so: n-tuples, whose last column may be a score."""
-    columns = {f"negative_{i}": f"text {i}" for i in (10, 2, 1)}
+    columns = {f"{front}{i}": f"text {i}" for i in (10, 2, 1)}
     rows = [{"anchor": "how deep", "positive": "ninety metres", **columns, "score": 0.5}]
-    rows += [{**rows[0], "anchor": "how old", "negative_2": None}]
+    rows += [{**rows[0], "anchor": "how old", f"{front}2": None}]
     found = read(write_rows(tmp_path / name, rows), validation_share=1.0)
     assert [[(p["text"], p["is_selected"]) for p in row["passages"]] for row in found] == [
         [("ninety metres", True), ("text 1", False), ("text 2", False), ("text 10", False)],

@@ -84,10 +84,27 @@ def test_judgements_of_0_and_1_need_no_word(beir, capsys):
     assert "graded" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("head", ["query-id\tcorpus-id\tscore", "QID\t0\tdocid\tis_relevant"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        "query-id\tcorpus-id\tscore",
+        "QID\t0\tdocid\tis_relevant",
+        "query_id\tdoc_id\tgain",
+        "query_id\tpassage_id\tis_selected",
+    ],
+)
 def test_a_header_of_judgements_is_known_by_its_words(beir, head):
     write(beir / "qrels/dev.tsv", head + "\n" + ("b\t0" if "0" in head else "b") + "\td3\t1\n")
     assert shown(read(beir))["b"] == [("text 3", True)]
+
+
+@pytest.mark.parametrize("first", ["label-1\tquery-2\t1", "label-1\tquery-2\t1.0"])
+def test_a_line_that_ends_in_a_grade_is_no_header_whatever_its_ids_are_called(beir, first):
+    write(beir / "corpus.jsonl", lines({"_id": "query-2", "text": "two"}))
+    write(beir / "queries.jsonl", lines({"_id": "label-1", "text": "what"}))
+    write(beir / "qrels/dev.tsv", f"{first}\n")
+    (beir / "qrels/train.tsv").unlink()
+    assert shown(read(beir, validation_share=1.0)) == {"label-1": [("two", True)]}
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,30 @@ def test_a_limit_that_is_no_number_of_tokens_is_named(tmp_path, limit):
         fetched(tmp_path, folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("modules.json", '{"a": 1}', "broken, not a list of modules with path and type; get it"),
+        ("modules.json", "[1", "broken, not a list of modules with path and type; get it again"),
+        ("router_config.json", "[1", "broken, no JSON object .*; get it again"),
+        ("router_config.json", '{"structure": 3}', "broken, structure does not list each route's"),
+        ("config_sentence_transformers.json", "[]", "broken, no JSON object"),
+    ],
+)
+def test_a_broken_description_of_modules_is_named(tmp_path, name, content, message):
+    folder = save_encoder(tmp_path / "model", routes=name.startswith("router"))
+    (folder / name).write_text(content)
+    with pytest.raises(InputError, match=f"model/{name}: {message}"):
+        fetched(tmp_path, folder)
+
+
+def test_a_similarity_that_the_library_does_not_know_is_not_taken_for_the_cosine(tmp_path):
+    folder = save_encoder(tmp_path / "model", similarity_fn_name="dot")
+    edit(folder / "config_sentence_transformers.json", similarity_fn_name="dot_product")
+    with pytest.raises(InputError, match=r"is 'dot_product', which is none of cosine, dot, "):
+        fetched(tmp_path, folder)
+
+
 def test_a_ranker_whose_config_names_other_sizes_is_told_so(tmp_path):
     folder = save_encoder(tmp_path / "model")
     edit(folder / "config.json", vocab_size=99)

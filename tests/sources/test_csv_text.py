@@ -95,6 +95,18 @@ def test_a_blank_before_a_quoted_word_is_text(tmp_path, text):
     assert [row["text"] for _, row in csv_rows(path)] == [text, "cold"]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_row_in_which_nothing_stands_is_none(tmp_path, delimiter):
+    """As spreadsheets write below a table, and between its parts."""
+    empty = [delimiter, f" {delimiter}", "  "]
+    lines = [f"rating{delimiter}text", f"5{delimiter}a", *empty, f"{delimiter}b", *empty]
+    path = write(tmp_path, "\r\n".join(lines))
+    assert [(place.split()[-1], list(row.values())) for place, row in csv_rows(path)] == [
+        ("2", ["5", "a"]),
+        ("6", ["", "b"]),
+    ]
+
+
 @pytest.mark.parametrize("blank", ["  \n", "\t\r\n", "\n \n"])
 def test_a_header_may_stand_below_lines_of_blanks(tmp_path, blank):
     path = write(tmp_path, f"{blank}rating,text\n5,good\n")

@@ -37,3 +37,15 @@ def test_joiners_that_are_spelling_stay_and_others_are_nothing():
         "rating данет 12 😀😀",
         "کتاب\u200cها",
     ]
+
+
+def test_the_flag_of_scotland_keeps_its_tags_and_a_joiner_behind_a_vowel_mark_is_spelling():
+    scotland = (
+        "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in "gbsct") + "\U000e007f"
+    )
+    persian = "می\u064f\u200cخواهم"
+    texts = [f"a {scotland}.", "a\U000e0067\U000e0062b", f"{scotland}x\U000e007f", persian]
+    cleaned = clean_texts(
+        pl.Series("t", texts), plain_text(strip_markup=True, repair_encoding=True)
+    )
+    assert cleaned.to_list() == [f"a {scotland}.", "ab", f"{scotland}x", persian]

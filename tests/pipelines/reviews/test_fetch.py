@@ -543,7 +543,9 @@ def test_a_hub_dataset_gives_its_train_rows(tmp_path, monkeypatch):
     ("names", "message"),
     [
         (["1", "2", "3", "4", "5"], None),
-        (["1 star", "2 stars"], "rating is '2 stars', not a whole"),
+        (["1 star", "2 stars"], None),  # as Yelp's are called
+        (["bad", "good"], "rating is 'good', not a whole"),
+        (["0 stars", "9 stars"], "rating is '9 stars', not a whole"),
     ],
 )
 def test_ratings_that_are_classes_of_the_hub_count_by_their_names(
