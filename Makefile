@@ -40,7 +40,7 @@ back: there ## bring the committed run back, if DVC's cache has it; nothing is l
 verify: there ## run everything again in a clean copy, compare with the committed numbers
 	python -m genlab verify
 
-bench: there ## measure what is claimed of time and memory: benchmarks/RESULTS.md (20 minutes)
+bench: there ## measure what is claimed of time and memory: benchmarks/RESULTS.md (half an hour at least)
 	python -m benchmarks.run
 
 help: ## list these
