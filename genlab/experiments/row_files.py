@@ -15,11 +15,11 @@ from typing import Literal
 
 import polars as pl
 
+from genlab.core.delimiters import delimiter_of
 from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
 
 SUFFIXES = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson")
-DELIMITERS = ",;\t|"
 
 
 def may_hold_rows(run: str) -> bool:
@@ -94,10 +94,9 @@ def parse_separated(content: bytes, is_tsv: bool, named: str) -> pl.DataFrame:
 
 
 def separator_of(text: str) -> str:
-    """Return what separates the names of a CSV's header; what stands in quotes does not count."""
+    """Return what separates the fields of a CSV; a name in its header may go on in a next line."""
     header = re.match(r'(?:"[^"]*"|[^"\r\n])*', text.lstrip("\r\n"))
-    bare = re.sub('"[^"]*"', "", header[0] if header else "")
-    return max(DELIMITERS, key=bare.count)
+    return delimiter_of(header[0] if header else "")
 
 
 def separated_rows(text: str, separator: str, named: str) -> list[tuple[int, list[str]]]:
@@ -118,7 +117,7 @@ def separated_rows(text: str, separator: str, named: str) -> list[tuple[int, lis
 
 def read_fields(text: str, separator: str, quoting: Literal[0, 3]) -> list[tuple[int, list[str]]]:
     """Return the rows as `separated_rows`; raise csv.Error, with the line, for a broken quote."""
-    csv.field_size_limit(len(text) + 1)
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # the process has one for all
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=separator,

@@ -182,12 +182,12 @@ def grouped_queries(
     queries: dict[tuple[str | None, str], PlacedQuery] = {}
     grades: Counter[int] = Counter()
     for place, own_id, question, sentence, label, clusters in rows:
-        is_selected = is_relevant(label)
-        if is_selected is None:
+        grade = grade_of(label)
+        if grade is None or grade < 0:
             header = " (a header must name query, passage and label)"
             header *= place.endswith(" line 1")
             raise InputError(f"{place}: label {shown(label)} is {NO_LABEL}{header}; correct it")
-        grades[grade_of(label) or 0] += 1
+        grades[grade] += 1
         check_text(place, "sentence", sentence, max_text_bytes)
         key = (own_id, " ".join(question.split()))
         if key not in queries:
@@ -200,7 +200,7 @@ def grouped_queries(
             query: dict[str, Any] = {"query_id": query_id, "query": question, "passages": []}
             query |= check_clusters(place, clusters, max_text_bytes)
             queries[key] = (place, query)
-        passage = {"text": sentence, "is_selected": is_selected}
+        passage = {"text": sentence, "is_selected": grade >= LEAST_RELEVANT}
         queries[key][1]["passages"].append(passage)
     tell_grades(name, grades)
     yield from queries.values()

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from genlab.core.delimiters import delimiter_of
 from genlab.core.program import InputError
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import (
@@ -32,7 +33,6 @@ from genlab.sources.file_text import (
 from genlab.sources.text_files import check_distinct
 
 N_FIRST = 1_000  # rows by which a file's dialect is suspected
-DELIMITERS = ",;\t|"
 HEADER_LINES = 20  # ours: of a header whose names go on
 # Stand for an escaped quote and an escaped backslash while a row is divided. Half a surrogate pair
 # is no character, so no text that was decoded holds one.
@@ -162,12 +162,6 @@ def said_separator(line: str) -> str | None:
     """Return what Excel's line `sep=;`, quoted or not, says that separates; None for another."""
     found = re.fullmatch("sep=(.)", line.strip("\r\n\ufeff \"'"), re.IGNORECASE)
     return found[1] if found else None
-
-
-def delimiter_of(header: str) -> str:
-    """Return what separates the names of a header; what stands in quotes does not count."""
-    bare = re.sub(r'"(?:[^"]|"")*"', "", header)
-    return max(DELIMITERS, key=bare.count)
 
 
 def fields_of(header: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Rows of other people's projects: their forms, and `genlab compare` on them."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def test_of_json_only_the_named_values_are_read_also_from_within_others():
     }
     in_one_list = json.dumps([SAMPLE]).encode()
     assert parse_rows(Path("a.json"), in_one_list, ["acc"], "").rows() == [(1.0,)]
+
+
+def test_a_small_table_leaves_longer_fields_to_who_reads_csv_after_it():
+    csv.field_size_limit(131_072)  # Python's own, which the process has one of
+    parse_rows(Path("a.csv"), b"a\n1\n", (), "")
+    assert csv.field_size_limit() == 131_072
 
 
 def test_csv_and_tsv_are_read_with_all_their_columns():
