@@ -2,9 +2,9 @@
 
 `make bench`, half an hour at least on two cores. The default pipeline as a user meets it, in a
 fresh clone: cold, with nothing to do, and two experiments that must be cheap; peak memory is that
-of the largest single process. What takes less than a minute is the median of five runs. Then the other
-benchmarks at a small size, each beside what one would write instead. A pipeline's own, benchmark.py
-in its folder, needs `dvc repro` there first.
+of the largest single process. What takes less than a minute is the median of five runs. Then the
+other benchmarks at a small size, each beside what one would write instead. A pipeline's own,
+benchmark.py in its folder, needs `dvc repro` there first.
 
 python -m benchmarks.run                           # all
 python -m benchmarks.run default speed             # these, what the page says of others stays
