@@ -13,7 +13,7 @@ INTERRUPTED = 130  # what shells report: 128 + SIGINT
 
 
 def begin() -> None:
-    """Obey Ctrl-C while the rest is imported, and hold the kernels of a torch yet to come."""
+    """Obey Ctrl-C while the rest is imported, and hold the kernels of libraries yet to come."""
     from genlab.core.instructions import hold_kernels
 
     obey_while_importing()

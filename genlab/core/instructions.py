@@ -9,14 +9,22 @@ import os
 CPUINFO = "/proc/cpuinfo"
 KERNELS = "ATEN_CPU_CAPABILITY"  # torch's: default | avx2 | avx512
 PRODUCTS = "MKL_CBWR"  # MKL's conditional numerical reproducibility
-SETTINGS = (KERNELS, PRODUCTS, "ONEDNN_MAX_CPU_ISA")  # of the environment; the last is oneDNN's
+# What libraries that are not imported yet are told: to use no more than AVX2 has, and one thread.
+HELD = {
+    KERNELS: "avx2",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # NumPy's exp, log and powers
+    "OPENBLAS_CORETYPE": "Haswell",  # NumPy's and SciPy's products: the first with AVX2
+    "OPENBLAS_NUM_THREADS": "1",
+}
+SETTINGS = (PRODUCTS, "ONEDNN_MAX_CPU_ISA", *HELD)  # of the environment; the second is oneDNN's
 SMALL_THREADS = 1  # that a small model takes, on any number of cores
 
 
 def hold_kernels() -> None:
-    """Have torch, which is not imported yet, use AVX2's kernels, unless the user has said which."""
+    """Have torch, NumPy and SciPy take what AVX2 has, but where the user has told them another."""
     if has_avx2():
-        os.environ.setdefault(KERNELS, "avx2")
+        for name, value in HELD.items():
+            os.environ.setdefault(name, value)
 
 
 def has_avx2() -> bool:

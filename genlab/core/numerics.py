@@ -1,14 +1,14 @@
 """The same sums on every processor of a kind, where that is cheap: small models on a CPU.
 
 Libraries take the widest vectors that they find, and a sum in another order ends in another last
-bit; a training makes other weights of it, and a generation other texts. Two libraries matter:
-torch's own kernels, told by an environment variable before the first of them runs, and MKL, which
-multiplies matrices in single precision and is told by a call before its first product. Both are
-held to AVX2, which laptops have as servers do, and what MKL still computes in another way on
-another maker's processor is computed otherwise (genlab.core.portable): then weights and texts are
-the same to the byte on Intel's and AMD's, with AVX-512, with bfloat16 or without (LOG.md has the
-cost). A large model's products are left to the widest vectors: in AVX2's they would take 1.35 to
-1.55 times as long where there are wider ones.
+bit; a training makes other weights of it, and a generation other texts. Three libraries matter:
+torch's own kernels and NumPy with its OpenBLAS, told by environment variables before they are
+imported, and MKL, which multiplies torch's matrices and is told by a call before its first product.
+All are held to AVX2, which laptops have as servers do, and what MKL still computes in another way
+on another maker's processor is computed otherwise (genlab.core.portable): then weights, texts and
+scores are the same to the byte on Intel's and AMD's, with AVX-512, with bfloat16 or without (LOG.md
+has the cost). A large model's products are left to the widest vectors: in AVX2's they would take
+1.35 to 1.55 times as long where there are wider ones.
 """
 
 import os

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from genlab.statistics.bootstrap import percentile_ends
+from genlab.statistics.weighted_sums import weighted_sums
 
 Scale = Literal["nominal", "ordinal"]
 N_RESAMPLES = 10_000
@@ -68,5 +69,7 @@ def alpha_interval(counts: np.ndarray, scale: Scale, seed: int) -> tuple[float, 
     kinds, n_texts = np.unique(counts[counts.sum(axis=1) >= 2], axis=0, return_counts=True)
     n = int(n_texts.sum())
     drawn = np.random.default_rng(seed).multinomial(n, n_texts / n, N_RESAMPLES)
-    matrices = np.tensordot(drawn.astype(np.float64), coincidences(kinds), axes=1)
+    of_kinds = coincidences(kinds)
+    sums = weighted_sums(drawn, of_kinds.reshape(len(kinds), -1))
+    matrices = sums.reshape(-1, *of_kinds.shape[1:])
     return percentile_ends(alphas_of(matrices, scale))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from genlab.statistics.intervals import SHARE, bootstrap_interval, wilson_interval
+from genlab.statistics.weighted_sums import weighted_sums
 
 
 def crossed_interval(
@@ -27,7 +28,7 @@ def crossed_interval(
     filled = np.where(counted, values, 0.0)
     weights = rng.multinomial(n_examples, np.full(n_examples, 1 / n_examples), n_resamples)
     with np.errstate(invalid="ignore"):  # 0 / 0: none of a template's examples was drawn
-        means = (weights @ filled.T) / (weights @ counted.T.astype(float))
+        means = weighted_sums(weights, filled.T) / weighted_sums(weights, counted.T.astype(float))
     drawn = rng.integers(0, n_templates, (n_resamples, n_templates))
     medians = np.nanmedian(np.take_along_axis(means, drawn, 1), axis=1)
     low, high = np.nanquantile(medians, [(1 - level) / 2, (1 + level) / 2])

@@ -42,7 +42,7 @@ def fit_slope(points: list[dict], seed: int = 17) -> dict[str, float]:
         raise InputError("a slope needs two sizes at least; run sweeps/sizes.sh")
     drawn = np.concatenate([rng.choice(own, (N_RESAMPLES, len(own))) for own in places], axis=1)
     centred = sizes - sizes.mean()
-    slope = float(centred @ epochs / (centred**2).sum())
+    slope = float((centred * epochs).sum() / (centred**2).sum())
     x, y = sizes[drawn], epochs[drawn]
     x = x - x.mean(1, keepdims=True)
     low, high = np.quantile((x * y).sum(1) / (x**2).sum(1), [0.025, 0.975])

@@ -19,7 +19,7 @@ def expected_best(proxy: np.ndarray, values: np.ndarray, n: int) -> float:
     ranked = values[order].astype(np.float64)
     _, starts, sizes = np.unique(proxy[order], return_index=True, return_counts=True)
     means = np.add.reduceat(ranked, starts) / sizes
-    return float(np.add.reduceat(weights, starts) @ means)
+    return float((np.add.reduceat(weights, starts) * means).sum())
 
 
 def best_weights(n_all: int, n: int) -> np.ndarray:

@@ -212,7 +212,8 @@ def length_correlation(rewards: np.ndarray, lengths: np.ndarray) -> dict[str, fl
     """Return how reward and length go together; {} where one of them never differs."""
     if np.ptp(rewards) == 0 or np.ptp(lengths) == 0:
         return {}
-    return {"length_correlation": float(np.corrcoef(rewards, lengths)[0, 1])}
+    x, y = (each - each.mean() for each in (rewards.astype(np.float64), lengths))
+    return {"length_correlation": float((x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum()))}
 
 
 def best_numbers(quality: dict) -> dict:

@@ -1,16 +1,22 @@
+import json
 import os
+import subprocess
+import sys
+
+import pytest
 
 from genlab.core import instructions
 
 
 def test_kernels_are_held_where_the_processor_has_them(monkeypatch):
-    monkeypatch.delenv(instructions.KERNELS, raising=False)
+    for name in instructions.HELD:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(instructions, "has_avx2", lambda: False)
     instructions.hold_kernels()
-    assert instructions.KERNELS not in os.environ
+    assert not instructions.HELD.keys() & os.environ.keys()
     monkeypatch.setattr(instructions, "has_avx2", lambda: True)
     instructions.hold_kernels()
-    assert os.environ[instructions.KERNELS] == "avx2"
+    assert instructions.HELD.items() <= os.environ.items()
 
 
 def test_avx2_is_a_flag_wherever_it_stands_in_the_line(tmp_path, monkeypatch):
@@ -20,3 +26,16 @@ def test_avx2_is_a_flag_wherever_it_stands_in_the_line(tmp_path, monkeypatch):
     for flags, is_there in (("fma avx2", True), ("avx2 fma", True), ("avx avx2x", False)):
         cpuinfo.write_text(f"model name\t: an avx2 one\nflags\t\t: {flags}\npower\t: none\n")
         assert instructions.has_avx2() is is_there
+
+
+@pytest.mark.skipif(not instructions.has_avx2(), reason="a processor without AVX2 is not held")
+def test_numpy_takes_no_wider_vectors_than_avx2s():
+    words = (
+        "import genlab, json\n"
+        "from numpy.lib.introspect import opt_func_info\n"
+        "told = opt_func_info(func_name='^(exp|log|log1p|power)$', signature='float64')\n"
+        "print(json.dumps([each['current'] for of in told.values() for each in of.values()]))"
+    )
+    kept = {name: value for name, value in os.environ.items() if name not in instructions.HELD}
+    taken = json.loads(subprocess.check_output([sys.executable, "-c", words], env=kept))
+    assert taken and not [each for each in taken if "V4" in each or "AVX512" in each]

@@ -61,7 +61,7 @@ def test_weights_and_tokens_are_the_same_bytes_at_every_level_of_instructions():
     assert len({out for out, _ in said.values()}) == 1, said
 
 
-SETTINGS = {instructions.KERNELS, instructions.PRODUCTS, "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
+SETTINGS = {*instructions.SETTINGS, "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
 
 
 def test_a_users_own_settings_stand(monkeypatch):
