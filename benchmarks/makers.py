@@ -2,11 +2,12 @@
 
     python -m benchmarks.makers    # needs qemu-x86_64, of Debian's qemu-user
 
-Matrix products, functions and a few steps of training a small GPT-2 are hashed in this processor
-and in emulated ones of Intel and AMD, once with torch's own kernels and once with those of
-genlab.core.portable. Printed is how many of the hashes differ from this processor's. QEMU computes
-floats exactly, but square roots' and reciprocals' approximations (rsqrtps), which makers compute
-each in their own way, as another kind of processor would. Takes ten minutes of a core.
+Matrix products, functions, a few steps of training a small GPT-2 and what scores are made of are
+hashed in this processor and in emulated ones of Intel and AMD: once as torch, NumPy and SciPy would
+compute, and once as they are held to (genlab.core.portable, genlab.core.instructions). Printed is
+how many of the hashes differ from this processor's. QEMU computes floats exactly, but square roots'
+and reciprocals' approximations (rsqrtps), which makers compute each in their own way, as another
+kind of processor would. Takes ten minutes of a core.
 """
 
 import hashlib
@@ -20,12 +21,13 @@ from pathlib import Path
 
 from benchmarks import show_help
 from benchmarks.side_by_side import machine
+from genlab.core.instructions import HELD, KERNELS
 from genlab.core.markdown import markdown_table
 from genlab.core.program import InputError
 
 EMULATOR = "qemu-x86_64"
 PROCESSORS = {"emulated Intel": "Haswell", "emulated AMD": "EPYC-Rome"}
-WAYS = ("torch's kernels", "portable kernels")
+WAYS = ("libraries' own", "held")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -40,7 +42,7 @@ def hash_all(way: str) -> dict[str, str]:
     if way == WAYS[0]:
         portable.put_back()
     torch.manual_seed(0)
-    return hash_products() | hash_functions() | hash_training()
+    return hash_products() | hash_functions() | hash_training() | hash_scores()
 
 
 def hash_of(*tensors: object) -> str:
@@ -99,6 +101,29 @@ def hash_training() -> dict[str, str]:
     return {"weights": hash_of(*model.parameters()), "tokens": hash_of(first.logits, then.logits)}
 
 
+def hash_scores() -> dict[str, str]:
+    """Return hashes of float64 functions and products, Student's t, and a fitted classifier."""
+    import numpy as np
+    import torch
+    from scipy.special import betaincinv, stdtrit
+    from sklearn.linear_model import LogisticRegression
+
+    from genlab.statistics.weighted_sums import weighted_sums
+
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.01, 30, 50_000)
+    found = {f"float64 {name}": getattr(np, name)(x) for name in ("exp", "log", "log2", "log1p")}
+    found |= {"float64 power": x**1.7, "t": stdtrit(4.0, x / 31), "beta": betaincinv(x, 3.0, 0.3)}
+    for n, m in ((40, 3), (200, 30), (500, 1), (500, 8), (2000, 12)):
+        counts = rng.multinomial(n, np.full(n, 1 / n), 300)
+        values = rng.standard_normal((n, m))
+        found[f"float64 product {n} {m}"] = counts.astype(np.float64) @ values
+        found[f"weighted sums {n} {m}"] = weighted_sums(counts, values)
+    features = rng.standard_normal((400, 50))
+    found["classifier"] = LogisticRegression().fit(features, features[:, 0] > 0).coef_
+    return {name: hash_of(torch.from_numpy(value)) for name, value in found.items()}
+
+
 def ask(way: str, processor: str | None) -> dict[str, str]:
     """Return the hashes of this processor, or of an emulated one."""
     command = [os.path.realpath(sys.executable), "-m", "benchmarks.makers", way]
@@ -107,6 +132,8 @@ def ask(way: str, processor: str | None) -> dict[str, str]:
     # An emulated interpreter does not find the packages of a virtual environment.
     paths = os.pathsep.join([str(ROOT), *site.getsitepackages()])
     environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    if way == WAYS[0]:
+        environment |= {name: "" for name in HELD if name != KERNELS}  # set, so they are left alone
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise InputError(f"{way}, {processor or 'natively'}: {done.stderr[-2000:]}")
