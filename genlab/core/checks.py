@@ -14,6 +14,7 @@ OUTPUT never changes, so nothing is run again because of it.
 """
 
 import os
+import platform
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ from genlab.core.assets import check_hub_id, check_mini, check_revision, check_s
 from genlab.core.bounds import check_numbers
 from genlab.core.command_lines import check_launcher, parse
 from genlab.core.files import written_whole
+from genlab.core.instructions import processor_flags, read_cpuinfo
 from genlab.core.names import check_inputs, check_names, check_outputs, instances_of
 from genlab.core.options import arguments_of
 from genlab.core.params import did_you_mean
@@ -43,6 +45,16 @@ from genlab.core.scratch import scratch_root
 from genlab.core.templating import KEY, all_entries, check_entry, foreach_groups
 
 app = stage_app()
+
+
+def check_processor() -> None:
+    """Raise InputError on an x86-64 processor without AVX2: Polars or TensorFlow would crash."""
+    flags = processor_flags(read_cpuinfo())
+    if flags and platform.machine() == "x86_64" and "avx2" not in flags:
+        raise InputError(
+            "this processor lacks AVX2, which Polars and TensorFlow are built for. A virtual "
+            "machine may hide it: give it its host's processor (of QEMU: -cpu host)"
+        )
 
 
 def check_params(pipeline: Path, entries: Mapping[str, dict]) -> Params:
@@ -161,6 +173,7 @@ def main(
     ] = None,
 ) -> None:
     """Check every stage's options, and what must hold between them."""
+    check_processor()
     check_pipeline_here()
     with way_out_told():
         entries = read_entries(PIPELINE)

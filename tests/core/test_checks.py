@@ -362,6 +362,25 @@ def test_a_params_file_that_is_no_mapping_is_one_line_too(folder, capsys, text, 
     assert expected in message(capsys)
 
 
+@pytest.mark.parametrize(
+    ("machine", "flags", "passes"),
+    [
+        ("x86_64", "fpu sse4_2 avx avx2", True),
+        ("x86_64", "fpu sse4_2 avx", False),
+        ("x86_64", "", True),  # the system does not say
+        ("aarch64", "fp asimd", True),
+    ],
+)
+def test_a_processor_whose_packages_would_crash_is_named(
+    folder, monkeypatch, capsys, machine, flags, passes
+):
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    Path("cpuinfo").write_text(f"flags : {flags}\n" if flags else "")
+    monkeypatch.setattr("genlab.core.instructions.CPUINFO", "cpuinfo")
+    assert (run_check() == 0) is passes
+    assert ("lacks AVX2" in capsys.readouterr().err) is not passes
+
+
 def test_a_missing_params_file_is_one_line_too(folder, capsys):
     Path("params.yaml").unlink()
     assert "params.yaml is missing" in message(capsys)
