@@ -63,9 +63,10 @@ def describe_verified(folder: Path) -> str:
 def tell_verified(found: dict, record: str) -> str:
     """Return the sentence for what metrics/verified.json says; record: the hash of today's."""
     hardware, numbers = found["hardware"], found["numbers"]
+    threads = hardware["threads"]
     when = (
         f"{found['date']} ({hardware['maker']}, {hardware['vector_instructions']}, "
-        f"{hardware['threads']} threads, commit {found['commit']})"
+        f"{threads} thread{'s' * (threads != 1)}, commit {found['commit']})"
     )
     if found["record"] != record:
         return f"This record has not been verified since it changed; the last one was on {when}."
