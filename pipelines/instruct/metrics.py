@@ -110,15 +110,18 @@ def summarize(items: pl.DataFrame, seed: int) -> dict:
 
 
 def closed_book(items: pl.DataFrame, seed: int) -> list[dict]:
-    """Return plot points: exact match of facts by how often the crawl states them, for each arm."""
+    """Return plot points: exact match of facts by how often the crawl states them, for each arm.
+
+    It is the median over prompts, as `summarize_task`'s: the interval is of that.
+    """
     facts = items.filter((pl.col(TIMES) >= 0) & (pl.col("ask") != "prefix"))
     points = []
     for (arm, ask, times), rows in facts.group_by("arm", "ask", TIMES, maintain_order=True):
         values = matrix_of(rows)
+        median = float(np.median(np.nanmean(values, axis=1)))
         low, high = crossed_interval(values, seed)
         name = f"{arm} ({ask})" if ask == "sentinel" else arm
-        points.append({"arm": name, TIMES: times, "exact_match": float(np.nanmean(values)),
-                       "low": low, "high": high})  # fmt: skip
+        points.append({"arm": name, TIMES: times, "exact_match": median, "low": low, "high": high})
     return sorted(points, key=lambda point: (point["arm"], point[TIMES]))
 
 
