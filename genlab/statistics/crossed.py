@@ -5,6 +5,8 @@ import numpy as np
 from genlab.statistics.intervals import SHARE, bootstrap_interval, wilson_interval
 from genlab.statistics.weighted_sums import weighted_sums
 
+ROUNDING = 1e-9  # a resample's mean of equal values may be as far from theirs
+
 
 def crossed_interval(
     values: np.ndarray, seed: int, n_resamples: int = 2000, level: float = 0.95
@@ -35,4 +37,5 @@ def crossed_interval(
     median = float(np.median(filled.sum(axis=1) / counted.sum(axis=1)))
     n = int(counted.any(axis=0).sum())
     least, most = wilson_interval(median * n, n, level)
-    return float(low) if low < median else least, float(high) if high > median else most
+    low = float(low) if low < median - ROUNDING else least
+    return low, float(high) if high > median + ROUNDING else most

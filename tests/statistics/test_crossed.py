@@ -34,3 +34,10 @@ def test_one_odd_template_of_nine_does_not_make_the_others_certain():
     values[0, :4] = 0
     low, high = crossed_interval(values, 17)
     assert (low, high) == pytest.approx(wilson_interval(40, 40))
+
+
+@pytest.mark.parametrize("value", [1 / 3, 0.7])
+def test_partly_right_answers_that_all_agree_are_not_certain(value):
+    """Sums of a third or seven tenths round, and so are a little apart from the median."""
+    values = np.full((3, 40), value)
+    assert crossed_interval(values, 17) == pytest.approx(wilson_interval(40 * value, 40))

@@ -102,6 +102,21 @@ def test_a_few_values_that_differ_say_nothing_of_how_far_others_may():
     assert bootstrap_interval(places, 2000, seed=0)[1] == pytest.approx(1.1316, abs=1e-4)
 
 
+@pytest.mark.parametrize("of_clusters", [False, True])
+@pytest.mark.parametrize(("n", "value"), [(200, 0.3), (500, 2 / 7), (5000, 1 / 3)])
+def test_which_of_nearly_equal_values_stands_first_changes_no_interval(n, value, of_clusters):
+    """Resamples without the odd one have no spread, though sums round and what they are of does."""
+    odd_last = np.append(np.full(n - 1, value), 0.0)
+    clusters = np.arange(n) // 2 if of_clusters else None
+    found = [
+        bootstrap_interval(values, seed=17, bounds=(0.0, 1.0), clusters=clusters)
+        for values in (odd_last, odd_last[::-1])
+    ]
+    assert found[0] == pytest.approx(found[1], abs=1e-9)
+    drawn = odd_last.reshape(-1, 2).mean(axis=1) if of_clusters else odd_last
+    assert found[1][0] == pytest.approx(exact_ends(drawn, (0.0, 1.0))[0])
+
+
 @given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=30))
 def test_the_interval_of_a_share_holds_it_and_stays_within_zero_and_one(values):
     low, high = bootstrap_interval(values, 199, seed=0, bounds=(0.0, 1.0))
