@@ -37,5 +37,7 @@ def crossed_interval(
     median = float(np.median(filled.sum(axis=1) / counted.sum(axis=1)))
     n = int(counted.any(axis=0).sum())
     least, most = wilson_interval(median * n, n, level)
-    low = float(low) if low < median - ROUNDING else least
-    return low, float(high) if high > median + ROUNDING else most
+    return (
+        float(low) if low < median - ROUNDING else least,
+        float(high) if high > median + ROUNDING else most,
+    )
