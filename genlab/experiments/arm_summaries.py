@@ -10,6 +10,7 @@ from genlab.experiments.comparison import SEED
 from genlab.experiments.layout import Layout
 from genlab.experiments.own_units import Units, have_own_units, join_summaries
 from genlab.experiments.pairing import group_of, pair_rows
+from genlab.statistics.column_means import column_mean
 from genlab.statistics.intervals import interval
 from genlab.statistics.trainings import interval_of_trainings, variance_shares
 
@@ -75,6 +76,7 @@ def chance_of_samples(layout: Layout, rows: list[pl.DataFrame], group: str, colu
     own = pl.concat(each.with_columns(_training=pl.lit(i)) for i, each in enumerate(rows))
     own = own.filter(group_of(layout) == group)
     values = pl.col(column).cast(pl.Float64)
-    found = own.group_by(layout.unit, "_training").agg((values.var() / values.count()).alias("v"))
-    mean = found["v"].mean()
-    return float(mean) if isinstance(mean, float) else 0.0
+    grouped = own.group_by(layout.unit, "_training", maintain_order=True)
+    found = grouped.agg((values.var() / values.count()).alias("v"))
+    mean = column_mean(found["v"])
+    return mean if mean == mean else 0.0  # of one sample each nothing is known

@@ -12,6 +12,7 @@ import polars as pl
 
 from genlab.ranking.places import bounds_of_differences, chance_place
 from genlab.statistics.clusters import columns_of_clusters, find_clusters, with_clusters
+from genlab.statistics.column_means import column_mean
 from genlab.statistics.correlation import correlate_ranks
 from genlab.statistics.intervals import SHARE, bootstrap_interval, interval
 
@@ -138,10 +139,10 @@ def audit_prefixes(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
     lost = texts["location"] - texts["best_prefix_location"]
     share = (texts["best_prefix_tokens"] / texts["n_tokens"]).fill_nan(1.0)
     numbers: dict = {
-        "whole_loc": texts["location"].mean(),
-        "best_prefix_loc": texts["best_prefix_location"].mean(),
-        "best_prefix_places_lost": lost.mean(),
-        "best_prefix_share": share.mean(),
+        "whole_loc": column_mean(texts["location"]),
+        "best_prefix_loc": column_mean(texts["best_prefix_location"]),
+        "best_prefix_places_lost": column_mean(lost),
+        "best_prefix_share": column_mean(share),
         "best_prefix_shorter_rate": (texts["best_prefix_tokens"] < texts["n_tokens"]).mean(),
     }
     at = rows["max_len"].unique(maintain_order=True).to_list()
@@ -187,8 +188,8 @@ def compare_stops(rows: pl.DataFrame, seed: int) -> dict:
         return {}
     honoured_at, forced_at = (pairs[name].to_numpy() for name in ("location_honoured", "location"))
     return {
-        "honoured_loc": pairs["location_honoured"].mean(),
-        "forced_loc": pairs["location"].mean(),
+        "honoured_loc": column_mean(pairs["location_honoured"]),
+        "forced_loc": column_mean(pairs["location"]),
         "forced_minus_honoured": mean_difference(pairs, honoured_at, forced_at, seed),
         "forced_len": pairs["max_len"][0],
         "n_forced": pairs.height,
@@ -223,7 +224,7 @@ def measure_unread(rows: pl.DataFrame) -> dict:
         whole = whole.filter(pl.col("max_len") == pl.col("max_len").max())
         share = (whole["n_unread"] / whole["n_tokens"]).fill_nan(0.0).clip(upper_bound=1.0)
         numbers |= {
-            f"{prefix}unread_share": share.mean(),
+            f"{prefix}unread_share": column_mean(share),
             f"{prefix}unread_rate": (whole["n_unread"] > 0).mean(),
         }
     return numbers

@@ -17,6 +17,7 @@ import polars as pl
 from typer import Option
 
 from genlab.core.program import InputError
+from genlab.statistics.column_means import column_mean
 
 # Two scores this close are one score: batching and the order of sums move a cosine by a few
 # float32 spacings, which are 6e-8 just below 1.
@@ -215,9 +216,9 @@ def summarize(rows: pl.DataFrame) -> dict[str, float]:
     """
     if rows.is_empty():
         raise InputError("no query was scored, so there is nothing to summarize")
-    means = {name: cast(float | None, rows[column].mean()) for name, column in METRICS.items()}
+    means = {name: column_mean(rows[column]) for name, column in METRICS.items()}
     counts = {"n_queries": rows.height, "n_answerable": int(rows["answerable"].sum())}
-    return {name: mean for name, mean in means.items() if mean is not None} | counts
+    return {name: mean for name, mean in means.items() if mean == mean} | counts
 
 
 def finite_scores(

@@ -12,6 +12,7 @@ import polars as pl
 
 from genlab.core.terminal import table
 from genlab.statistics.clusters import number_clusters
+from genlab.statistics.column_means import column_mean
 from genlab.statistics.intervals import bootstrap_interval, interval
 from genlab.text.measures import distinct_n, echoes
 from pipelines.alignment.diversity import entropy_by_text, ratio_by_text, self_bleu
@@ -109,7 +110,7 @@ def summarize_arm(
         bounds=[BOUNDS.get(name) for name in names],
         clusters=number_clusters(rows["prompt"]),
     )
-    means = rows.select(pl.col(names).mean()).row(0)
+    means = [column_mean(rows[name]) for name in names]
     summary = {name: {"texts": interval(means[i], low[i], high[i])} for i, name in enumerate(names)}
     return summary | {name: {"texts": {"value": value}} for name, value in distinct.items()}
 

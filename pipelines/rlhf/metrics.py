@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from genlab.core.terminal import table
+from genlab.statistics.column_means import column_mean
 from genlab.statistics.intervals import SHARE, Bounds, bootstrap_interval, interval
 from genlab.statistics.trainings import (
     TrainingPart,
@@ -124,7 +125,7 @@ def numbers_of(models: list[pl.DataFrame], seed: int) -> dict[str, dict]:
     _, *of_all = interval_of_trainings(values, bounds, seed=seed)
     found = {}
     for i, name in enumerate(names):
-        means = np.array([model[name].mean() for model in models], dtype=float)
+        means = np.array([column_mean(model[name]) for model in models], dtype=float)
         found[name] = {"prompts": interval(means[0], low[i], high[i])}
         if is_spread(means):
             found[name]["seeds"] = interval(means.mean(), *(end[i] for end in of_all))
