@@ -16,11 +16,9 @@ from genlab.statistics.weighted_sums import weighted_sums
 # Draws held at a time, 8 bytes each in three arrays: 6 MB. Smaller and larger chunks are slower
 # (5,000 queries x 10,000 resamples x 8 metrics: 2**14 0.31 s, 2**18 0.26 s, 2**22 0.57 s).
 CHUNK_DRAWS = 2**18
-# A resample's variance below this part of the sample's is rounding: all its values are equal.
-ROUNDING = 1e-12
-# Nor below this part of what the values' squares could come to: `weighted_sums` rounds each of n
-# values to n / 2**53 of the largest, and a variance is of three sums. Twice that, to be sure.
-GRID = 2.0**-50
+# A variance below this part of the mean square is what rounding leaves of equal values: the three
+# sums that it is of round once each.
+ROUNDING = 2.0**-50
 
 
 @dataclass(frozen=True)
@@ -75,19 +73,15 @@ def resample(
     # Measured from a value of its own, a column without spread is exactly zeros.
     origin = values[counted.argmax(axis=0), np.arange(values.shape[1])]
     apart = np.where(counted, values - origin, 0.0)
-    sizes = counted.astype(np.float64)
     if clusters is None:
         tables, drawn = [apart, apart**2], counted
     else:
-        sums, sizes = (sums_within(each, clusters) for each in (apart, sizes))
+        sums, sizes = (sums_within(each, clusters) for each in (apart, counted.astype(np.float64)))
         tables, drawn = [sums, sums**2, sums * sizes, sizes**2, sizes], sizes > 0
     mean, error = mean_and_error(*(table.sum(axis=0) for table in tables), drawn.sum(axis=0))
     error[np.all((apart == 0) | ~counted, axis=0) & counted.any(axis=0)] = 0.0
     means, errors = mean_and_error(*resampled_sums(tables, drawn, n_resamples, seed))
-    with np.errstate(invalid="ignore", divide="ignore"):  # 0 / 0 here and below; x / 0 is infinite
-        largest = np.abs(apart).max(axis=0) * sizes.max(axis=0) / sizes.sum(axis=0)
-        rounded = GRID * largest**2 * len(sizes) * drawn.sum(axis=0)
-        errors[errors**2 <= np.maximum(ROUNDING * error**2, rounded)] = 0.0
+    with np.errstate(invalid="ignore", divide="ignore"):  # 0 / 0 below; x / 0 is infinite
         pivots = (means - mean) / errors
     at_mean = np.isnan(pivots) & ~np.isnan(means)
     # One value drawn has no variance: it says nothing, like one of many equal ones.
@@ -129,7 +123,8 @@ def mean_and_error(*sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     crosses, sizes_squared, count = (total, n, n) if len(rest) == 1 else rest[:3]
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(count > 0, total / count, np.nan)
-        around = np.maximum(squares - 2 * mean * crosses + mean**2 * sizes_squared, 0.0)
+        around = squares - 2 * mean * crosses + mean**2 * sizes_squared
+        around = np.where(around > ROUNDING * squares, around, 0.0)
         error = np.sqrt(around * n / (n - 1)) / count
     return mean, np.where(n > 1, error, np.nan)
 

@@ -6,14 +6,25 @@ SIGNIFICANT = 53  # bits of a float64
 
 
 def weighted_sums(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return float64[r, m]: weights @ values, where no addition rounds.
+    """Return float64[r, m]: weights @ values, each rounded once.
 
     weights: int[r, n], how often each row of values, float64[n, m], counts: 0 or more, with the
-    same sum in each row. Values are rounded to multiples of a power of two, small enough that a
-    sum of so many has no more than a float's 53 bits: of 5,000 rows that leaves 40 bits to the
-    largest. How a library orders its additions hangs on its threads and on the processor.
+    same sum in each row. How a library orders its additions depends on its threads and on the
+    processor, so values are taken in two parts, in sums of which no addition rounds.
     """
-    _, exponents = np.frexp(np.abs(values).max(axis=0) * weights[0].sum())
+    counts = weights.astype(np.float64)
+    total = counts[0].sum()
+    high = round_for_sums(values, total)
+    low = round_for_sums(values - high, total)
+    return counts @ high + counts @ low
+
+
+def round_for_sums(values: np.ndarray, total: float) -> np.ndarray:
+    """Return float64[n, m]: values rounded so that sums of `total` of a column's are exact.
+
+    They are multiples of a power of two, and so small that a sum of them has no more than a float's
+    53 bits: of 5,000 values that leaves 40 bits to the largest.
+    """
+    _, exponents = np.frexp(np.abs(values).max(axis=0) * total)
     grid = exponents - SIGNIFICANT
-    rounded = np.ldexp(np.rint(np.ldexp(values, -grid)), grid)
-    return weights.astype(np.float64) @ rounded
+    return np.ldexp(np.rint(np.ldexp(values, -grid)), grid)
