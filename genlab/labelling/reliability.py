@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from genlab.statistics.bootstrap import percentile_ends
-from genlab.statistics.weighted_sums import weighted_sums
+from genlab.statistics.weighted_sums import exact_parts, weighted_sums
 
 Scale = Literal["nominal", "ordinal"]
 N_RESAMPLES = 10_000
@@ -70,6 +70,6 @@ def alpha_interval(counts: np.ndarray, scale: Scale, seed: int) -> tuple[float, 
     n = int(n_texts.sum())
     drawn = np.random.default_rng(seed).multinomial(n, n_texts / n, N_RESAMPLES)
     of_kinds = coincidences(kinds)
-    sums = weighted_sums(drawn, of_kinds.reshape(len(kinds), -1))
+    sums = weighted_sums(drawn, exact_parts(of_kinds.reshape(len(kinds), -1), n))
     matrices = sums.reshape(-1, *of_kinds.shape[1:])
     return percentile_ends(alphas_of(matrices, scale))

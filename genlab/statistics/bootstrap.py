@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genlab.core.program import InputError
-from genlab.statistics.weighted_sums import weighted_sums
+from genlab.statistics.weighted_sums import exact_parts, weighted_sums
 
 # Draws held at a time, 8 bytes each in three arrays: 6 MB. Smaller and larger chunks are slower
 # (5,000 queries x 10,000 resamples x 8 metrics: 2**14 0.31 s, 2**18 0.26 s, 2**22 0.57 s).
@@ -151,6 +151,7 @@ def resampled_sums(
     # Nearly all metrics count all queries: only the others need their count resampled.
     partial = ~counted.all(axis=0)
     columns = np.hstack([*tables, counted[:, partial]])
+    parts = exact_parts(columns, n_queries)
     rng = np.random.default_rng(seed)
     sums = np.empty((n_resamples, columns.shape[1]))
     chunk = max(1, CHUNK_DRAWS // n_queries)
@@ -159,11 +160,11 @@ def resampled_sums(
         drawn = rng.integers(0, n_queries, (size, n_queries))
         drawn += np.arange(size)[:, None] * n_queries
         counts = np.bincount(drawn.ravel(), minlength=size * n_queries)
-        sums[start : start + size] = weighted_sums(counts.reshape(size, n_queries), columns)
+        sums[start : start + size] = weighted_sums(counts.reshape(size, n_queries), parts)
     totals = np.full((n_resamples, n_columns), float(n_queries))
     totals[:, partial] = sums[:, len(tables) * n_columns :]
-    parts = [sums[:, i * n_columns : (i + 1) * n_columns] for i in range(len(tables))]
-    return [*parts, totals]
+    of_tables = [sums[:, i * n_columns : (i + 1) * n_columns] for i in range(len(tables))]
+    return [*of_tables, totals]
 
 
 def resample_strata(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from genlab.statistics.intervals import SHARE, bootstrap_interval, wilson_interval
-from genlab.statistics.weighted_sums import weighted_sums
+from genlab.statistics.weighted_sums import exact_parts, weighted_sums
 
 ROUNDING = 1e-9  # a resample's mean of equal values may be as far from theirs
 
@@ -29,8 +29,9 @@ def crossed_interval(
     counted = ~np.isnan(values)
     filled = np.where(counted, values, 0.0)
     weights = rng.multinomial(n_examples, np.full(n_examples, 1 / n_examples), n_resamples)
+    right = weighted_sums(weights, exact_parts(filled.T, n_examples))
     with np.errstate(invalid="ignore"):  # 0 / 0: none of a template's examples was drawn
-        means = weighted_sums(weights, filled.T) / weighted_sums(weights, counted.T.astype(float))
+        means = right / (weights @ counted.T)
     drawn = rng.integers(0, n_templates, (n_resamples, n_templates))
     medians = np.nanmedian(np.take_along_axis(means, drawn, 1), axis=1)
     low, high = np.nanquantile(medians, [(1 - level) / 2, (1 + level) / 2])

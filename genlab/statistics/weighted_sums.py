@@ -1,25 +1,31 @@
-"""Weighted sums with the same last bit in whatever order a processor's library adds."""
+"""Weighted sums with the same last bit in whatever order a processor's library adds.
+
+The order depends on the library's threads and on the processor. So values are taken in two parts,
+in sums of which no addition rounds.
+"""
 
 import numpy as np
 
 SIGNIFICANT = 53  # bits of a float64
 
 
-def weighted_sums(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return float64[r, m]: weights @ values, each rounded once.
+def weighted_sums(weights: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """Return float64[r, m]: the sums of values, each weighted by a row of weights and rounded once.
 
-    weights: int[r, n], how often each row of values, float64[n, m], counts: 0 or more, with the
-    same sum in each row. How a library orders its additions depends on its threads and on the
-    processor, so values are taken in two parts, in sums of which no addition rounds.
+    weights: int[r, n], 0 or more, with the same sum in each row; parts: float64[n, 2 m], what
+    `exact_parts` makes of the values, float64[n, m], and of that sum.
     """
-    counts = weights.astype(np.float64)
-    total = counts[0].sum()
+    high, low = np.split(weights.astype(np.float64) @ parts, 2, axis=1)
+    return high + low
+
+
+def exact_parts(values: np.ndarray, total: int) -> np.ndarray:
+    """Return float64[n, 2 m]: two parts of values, float64[n, m]; sums of `total` are exact."""
     high = round_for_sums(values, total)
-    low = round_for_sums(values - high, total)
-    return counts @ high + counts @ low
+    return np.hstack([high, round_for_sums(values - high, total)])
 
 
-def round_for_sums(values: np.ndarray, total: float) -> np.ndarray:
+def round_for_sums(values: np.ndarray, total: int) -> np.ndarray:
     """Return float64[n, m]: values rounded so that sums of `total` of a column's are exact.
 
     They are multiples of a power of two, and so small that a sum of them has no more than a float's
