@@ -71,7 +71,7 @@ def print_settled(
 ) -> None:
     """Print each claim with a row per group below it; then why other claims have none.
 
-    margins: claim -> below what a difference of its metric is none.
+    margins: claim -> the margin of its metric, below which a difference counts as none.
     """
     rows = [
         [
@@ -107,12 +107,12 @@ def print_settled(
 
 
 def each_found(settled: dict[str, dict[str, dict]]) -> list[dict]:
-    """Return every claim's result in every group."""
+    """Return all claims' results, one per claim and group."""
     return [found for groups in settled.values() for found in groups.values()]
 
 
 def print_errors(arms: dict[str, dict[str, dict]], layout: Layout) -> None:
-    """Print for each arm which part of a training's error has which source, of the first metric."""
+    """Print for each arm how the error of its first metric divides among the sources."""
     metric = layout.shown[0]
     rows = [
         [arm, group, *(f"{100 * part:.0f} %" for part in found[metric]["error_from"].values())]
@@ -183,13 +183,13 @@ def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
 
 
 def idle_in_all(runs: Runs) -> list[str]:
-    """Return the stages whose seed changed nothing in any arm of several trainings."""
+    """Return the stages that gave the same outputs under all training seeds, in every arm."""
     found = [set(idle_stages(each.values())) for each in runs.values() if len(each) > 1]
     return sorted(set.intersection(*found)) if found else []
 
 
 def last_minutes() -> int | None:
-    """Return how long the arms of the recorded claims took to run; None if it is not known."""
+    """Return how many minutes the recorded claims' arms took to run; None if that is unknown."""
     try:
         return int(json.loads(OUTPUT.read_text(encoding="utf-8"))["minutes"])
     except (OSError, KeyError, ValueError, TypeError):
