@@ -82,7 +82,7 @@ class AnswerIndex:
 
 
 def read_keys(batches: Iterable[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return what must be seen at once: the queries, and the validation queries' answers.
+    """Return what must be in memory as a whole: all queries, and the validation queries' answers.
 
     Queries: row, key, split. Answers: row, key; one row per selected passage.
     """
@@ -96,7 +96,7 @@ def read_keys(batches: Iterable[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFra
 
 
 def selected_keys(queries: pl.DataFrame) -> pl.DataFrame:
-    """Return row and comparison form of every selected passage of queries numbered by `row`."""
+    """Return row and normalized text of every selected passage of queries numbered by `row`."""
     return (
         explode_passages(queries)
         .filter("is_selected")

@@ -57,7 +57,7 @@ class JudgedFolder:
 
     @property
     def beside(self) -> list[Path]:
-        """Its files besides the judgements."""
+        """The folder's files besides the judgements."""
         return [self.queries, self.corpus, *([self.run] if self.run else [])]
 
 
@@ -118,9 +118,9 @@ def judged_queries(
 ) -> Iterator[PlacedQuery]:
     """Yield the queries that one file of judgements names, in its order.
 
-    A query's passages are those judged; of a relevance from LEAST_RELEVANT on they are selected.
-    With a run they are those selected and the run's first n_negatives others. Raises InputError for
-    a query or passage without text, with its line.
+    A query's passages are those judged; they are selected if their relevance is LEAST_RELEVANT or
+    more. With a run they are the selected ones and the run's first n_negatives others. Raises
+    InputError with the line for a query or passage without text.
     """
     judged = read_judgements(qrels, encoding)
     listed: dict[str, dict[str, tuple[bool, str]]] = judged
@@ -169,7 +169,8 @@ def judged_queries(
 def texts_by_id(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator[tuple[str, str]]:
     """Yield (id, text) of a file of queries or passages; raise InputError for an id met twice.
 
-    It is raised at the end: of millions of ids only hashes are kept, and the file is read again.
+    The error comes at the end: only the hashes of millions of ids are kept, and the file is read
+    again to find the repeated id.
     """
     hashes = array("q")
     for _, own_id, text in id_texts(file, encoding, max_text_bytes):
@@ -215,7 +216,7 @@ def id_texts(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator[tu
 
 
 def is_header(fields: list[str]) -> bool:
-    """Tell whether a line of a table of ids and texts has their names in their places."""
+    """Return whether a line of a table of ids and texts is its header."""
     return len(fields) == len(HEADER) and all(
         field.strip().lower() in names for field, names in zip(fields, HEADER, strict=True)
     )
@@ -224,7 +225,7 @@ def is_header(fields: list[str]) -> bool:
 def columns_of(line: str) -> list[str]:
     """Return the columns of a line of judgements or of a run.
 
-    Where tabs separate, an id may have blanks.
+    If a line has tabs, these separate its columns, and an id may contain blanks.
     """
     bare = line.strip()
     return [field.strip() for field in bare.split("\t")] if "\t" in bare else bare.split()
@@ -269,9 +270,9 @@ def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple
 
 
 def is_header_of_judgements(place: str, fields: list[str]) -> bool:
-    """Tell whether a line names columns; raise InputError if query or score is not in its place.
+    """Return whether a line is a header; raise InputError if its columns are in another order.
 
-    A line that ends in a grade names none, whatever words its ids are made of.
+    A line that ends in a grade is not a header, whatever words its ids consist of.
     """
     words = [set(re.split(r"[\W_]+", field.lower())) for field in fields]
     if grade_of(fields[-1]) is not None or not any(GRADE_NAMES & each for each in words):
@@ -321,7 +322,7 @@ def is_ordered_otherwise(rows: list[tuple[float, float, str, str]]) -> bool:
 
 
 def number_in(place: str, name: str, text: str) -> float:
-    """Return a number of a run; raise InputError if it is none."""
+    """Return a number of a run; raise InputError if it is not one."""
     try:
         number = float(text)
         if isnan(number):

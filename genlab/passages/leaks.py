@@ -6,9 +6,9 @@ metrics of leaked and clean queries.
 
 Only the evaluated side is held, about 2.5 KB a passage: the whole process takes 0.7 GB for 5,000
 queries of ten passages of 60 words and 1.6 GB for 40,000, however large the training split.
-"exact" is equality of the comparison form (`genlab.text.normal_form`). "near" is likeness of form
-(`genlab.text.minhash`), which a leak has and a question of the same pattern about another name has
-too: hence the nearest text, and the words that differ, beside every match.
+"exact" means equal normalized texts (`genlab.text.normal_form`). "near" means similar characters
+(`genlab.text.minhash`): not only leaks are near, but also questions of the same pattern about
+another name. So every match shows the nearest text and the words that differ.
 """
 
 from collections.abc import Iterable
@@ -102,7 +102,7 @@ def fold(index: Index, signatures: np.ndarray) -> np.ndarray:
 
 
 def note_matches(index: Index, train: pl.DataFrame) -> None:
-    """Note in the index every evaluated text for which `train` holds a nearer text than so far.
+    """Update the index with the texts of `train` that are nearer to an evaluated text than before.
 
     train: query_id and text of one batch, in the order of the corpus; of equally near texts the
     first stays.
@@ -147,8 +147,8 @@ def note(index: Index, train: pl.DataFrame, pairs: np.ndarray, similarities: np.
 def propose(index: Index, signatures: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return the pairs (row of `signatures`, place in the index) that share a band, int64[n, 2].
 
-    Of a crowded bucket a row gets the neighbours around its own place in the order of the texts
-    (`places`), so that the work grows with the rows and not with the bucket.
+    In a crowded bucket a row is paired only with its neighbours in the order of the texts
+    (`places`), so that the work is linear in the number of rows.
     """
     n = len(index.keys)
     low_bits, most = index.low_bits, minhash.BUCKET_NEIGHBOURS
@@ -169,9 +169,10 @@ def propose(index: Index, signatures: np.ndarray, places: np.ndarray) -> np.ndar
 
 
 def can_be_nearer(index: Index, signatures: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Tell which pairs may reach the threshold and the nearest so far, by their signatures.
+    """Return which pairs' signatures allow a similarity above the threshold and the nearest so far.
 
-    Three standard errors below: 1 of 700 is missed. What has an exact copy needs no other.
+    A pair is ruled out if its estimate is three standard errors below: 1 of 700 is missed. A text
+    with an exact copy is not compared again.
     """
     needed = np.maximum(index.threshold, index.similarity[pairs[:, 1]])
     least = needed - 3 * np.sqrt(needed * (1 - needed) / signatures.shape[1])
