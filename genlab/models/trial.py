@@ -87,7 +87,7 @@ def save_tried(
     load: Callable[[Path], "PreTrainedModel"],
     shown: str,
 ) -> None:
-    """Write a model that was made here, whole or not at all; it is tried as one from outside is."""
+    """Write a model that was made here, whole or not at all; it passes the same trial as others."""
     with written_whole(output) as folder:
         save_and_try(model, tokenizer, folder, load, shown)
 

@@ -167,7 +167,7 @@ def is_of_passages(row: Any) -> bool:
 
 
 def corpus_columns(place: str, there: Sequence[str]) -> list[str]:
-    """Return those columns of a Parquet file or Hub dataset that make queries with passages.
+    """Return the columns of a Parquet file or Hub dataset that queries with passages need.
 
     Raises InputError if there are too few.
     """

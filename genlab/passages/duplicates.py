@@ -201,7 +201,9 @@ def find_passage_fates(passages: pl.DataFrame, rules: Rules) -> pl.Series:
 
 
 def with_equal_starts(passages: pl.DataFrame) -> pl.DataFrame:
-    """Return the passages whose first words another of their row has too: no others can be equal.
+    """Return the passages that share their first words with another of their row.
+
+    Only these can be equal.
 
     Few are left, and a comparison form costs ten times as much as the start of one.
     """

@@ -316,7 +316,7 @@ def read_run(file: Path, encoding: Encoding) -> dict[str, dict[str, str]]:
 
 
 def is_ordered_otherwise(rows: list[tuple[float, float, str, str]]) -> bool:
-    """Tell whether a query's rows (place, -score, ...) by their places are not by their scores."""
+    """Return whether the places of a query's rows (place, -score, ...) contradict the scores."""
     scores = [minus_score for _, minus_score, *_ in sorted(rows, key=lambda row: row[:2])]
     return scores != sorted(scores)
 

@@ -92,7 +92,7 @@ def check_classes(place: str, column: str, names: Sequence[str]) -> None:
 
 
 def are_no_and_yes(no: str, yes: str) -> bool:
-    """Tell whether two classes say no and yes, or the first denies the second: incorrect, correct.
+    """Return whether two classes mean no and yes, or X and its negation: incorrect, correct.
 
     Both in small letters, with blanks between their words.
     """

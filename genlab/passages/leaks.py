@@ -56,7 +56,7 @@ N_EXAMPLES = 3  # of each kind and degree, to be read
 
 @dataclass
 class Index:
-    """The different evaluated texts of one kind, and the nearest training text of each so far."""
+    """The distinct evaluated texts of one kind, and each one's nearest training text so far."""
 
     keys: pl.Series  # sorted
     threshold: float
@@ -246,7 +246,7 @@ def find_leaks(
 
 
 def look_up(index: Index, texts: pl.DataFrame) -> pl.DataFrame:
-    """Return query_id, text, leak, similarity, train_query_id and train_text of evaluated texts."""
+    """Return evaluated texts with query_id, leak, similarity, train_query_id and train_text."""
     leak = np.where(index.is_exact, "exact", np.where(index.similarity > 0, "near", "none"))
     found = pl.DataFrame(
         {
@@ -314,7 +314,7 @@ def with_shares(n: int, n_exact: int, n_near: int) -> dict:
 
 
 def examples_of(leaks: pl.DataFrame) -> str:
-    """Return counts by kind, and pairs spread from the nearest to the least near, to be read."""
+    """Return counts by kind, and example pairs, from the most to the least similar."""
     lines = []
     for kind, meaning in KINDS.items():
         leak = leaks[f"{kind}_leak"].drop_nulls()

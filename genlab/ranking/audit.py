@@ -60,7 +60,7 @@ def describe_texts(
 
 
 def summarize_texts(honoured: pl.DataFrame, texts: pl.DataFrame, seed: int) -> dict[str, dict]:
-    """Return what needs no ranker, of `describe_texts`'s rows: shares with their intervals."""
+    """Return the shares, with intervals, of `describe_texts`'s rows: no ranker is needed."""
     texts = texts.hstack(honoured.select("finished", *columns_of_clusters(honoured)))
     driven_on = texts.drop_nulls("asks_again")
     return {

@@ -2,7 +2,7 @@
 
 Most retrieval data are queries with positives only. Nine mined passages give a positive a place in
 a list, and a ranker something to confuse it with. A mined passage may answer the query, too, as
-nobody judged it. So places among mined negatives are slightly too high.
+nobody judged it. So places among mined negatives are a little worse than they should be.
 """
 
 from collections.abc import Iterable, Iterator

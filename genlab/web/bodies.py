@@ -1,4 +1,4 @@
-"""What a page sends: a JSON object, taken only if it is one and not too long."""
+"""Read the body of a page's request: a JSON object of limited length."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ PATIENCE = 10.0  # seconds for a request to arrive
 
 
 class Refused(Exception):
-    """A request that cannot be answered, however often it is sent; its text is for the page."""
+    """A request that is refused and need not be repeated; its message is for the page."""
 
     def __init__(self, reason: str, status: int = 400) -> None:
         super().__init__(reason)
