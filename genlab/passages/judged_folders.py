@@ -45,6 +45,8 @@ GRADE_NAMES = {
 }
 QUERY_NAMES = {"query", "qid", "topic", "question"}
 
+Judgements = dict[str, dict[str, tuple[bool, str]]]  # query -> passage -> (is relevant, place)
+
 
 @dataclass(frozen=True)
 class JudgedFolder:
@@ -122,20 +124,13 @@ def judged_queries(
     more. With a run they are the selected ones and the run's first n_negatives others. Raises
     InputError with the line for a query or passage without text.
     """
-    judged = read_judgements(qrels, encoding)
-    listed: dict[str, dict[str, tuple[bool, str]]] = judged
+    listed = read_judgements(qrels, encoding)
     if found.run is not None:
-        listed = {}
-        for query_id, ranked in read_run(found.run, encoding).items():
-            if query_id not in judged:
-                continue
-            own = {p: flag for p, flag in judged[query_id].items() if flag[0]}
-            others = [p for p in ranked if p not in own][:n_negatives]
-            listed[query_id] = own | {p: (False, ranked[p]) for p in others}
-        listed = {query_id: listed[query_id] for query_id in judged if query_id in listed}
-        if n_left := len(judged) - len(listed):
+        n_judged = len(listed)
+        listed = with_negatives(listed, read_run(found.run, encoding), n_negatives)
+        if n_left := n_judged - len(listed):
             print(
-                f"{found.run.name}: {n_left} of the {len(judged)} queries in {qrels.name} are not "
+                f"{found.run.name}: {n_left} of the {n_judged} queries in {qrels.name} are not "
                 "in it, and left out",
                 file=sys.stderr,
             )
@@ -164,6 +159,22 @@ def judged_queries(
                 )
         rows = [{"text": texts[p], "is_selected": flag} for p, (flag, _) in passages.items()]
         yield place, {"query_id": query_id, "query": queries[query_id], "passages": rows}
+
+
+def with_negatives(
+    judged: Judgements, run: dict[str, dict[str, str]], n_negatives: int
+) -> Judgements:
+    """Return the judged queries that are in a run, with other passages.
+
+    These are the relevant ones and the first `n_negatives` others of the run.
+    """
+    found = {}
+    for query_id in (query_id for query_id in judged if query_id in run):
+        ranked = run[query_id]
+        own = {p: flag for p, flag in judged[query_id].items() if flag[0]}
+        others = [p for p in ranked if p not in own][:n_negatives]
+        found[query_id] = own | {p: (False, ranked[p]) for p in others}
+    return found
 
 
 def texts_by_id(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator[tuple[str, str]]:
@@ -231,8 +242,8 @@ def columns_of(line: str) -> list[str]:
     return [field.strip() for field in bare.split("\t")] if "\t" in bare else bare.split()
 
 
-def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple[bool, str]]]:
-    """Return query -> passage -> (is it relevant, place), in the file's order.
+def read_judgements(file: Path, encoding: Encoding) -> Judgements:
+    """Return the judgements of a file, in its order.
 
     Three columns are BEIR's, four TREC's; a header is passed over.
     """

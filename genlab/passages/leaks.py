@@ -229,20 +229,29 @@ def find_leaks(
         names = {name: f"{kind}_{name}" for name in nearest.columns if name != "query_id"}
         nearest = nearest.rename(names)
         leaks = leaks.join(nearest, on="query_id", how="left", maintain_order="left")
-    counts = matched.group_by("query_id").agg(
+    return with_leaked_passages(leaks, matched).match_to_schema(LEAK_SCHEMA), n_train
+
+
+def with_leaked_passages(leaks: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of queries with the numbers and shares of their passages that leak.
+
+    passages: query_id and leak of every passage.
+    """
+    counts = passages.group_by("query_id").agg(
         n_passages=pl.len(),
         n_passages_exact=(pl.col("leak") == "exact").sum(),
         n_passages_near=(pl.col("leak") == "near").sum(),
     )
-    leaks = leaks.join(counts, on="query_id", how="left", maintain_order="left").with_columns(
+    counted = leaks.join(counts, on="query_id", how="left", maintain_order="left").with_columns(
         pl.col("^n_passages.*$").fill_null(0).cast(pl.Int64)
     )
     has_any = pl.when(pl.col("n_passages") > 0)
-    shares = {
-        f"passages_{degree}": has_any.then(pl.col(f"n_passages_{degree}") / pl.col("n_passages"))
+    return counted.with_columns(
+        has_any.then(pl.col(f"n_passages_{degree}") / pl.col("n_passages")).alias(
+            f"passages_{degree}"
+        )
         for degree in ("exact", "near")
-    }
-    return leaks.with_columns(**shares).match_to_schema(LEAK_SCHEMA), n_train
+    )
 
 
 def look_up(index: Index, texts: pl.DataFrame) -> pl.DataFrame:

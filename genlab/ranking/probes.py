@@ -102,17 +102,27 @@ def make_texts(
     ]
     texts: Texts = {probe: [row[probe] for row in rows] for probe in rows[0]}
     answers = find_answers(queries)
-    found = [answer for answer in answers if answer is not None]
-    if not found:
+    if all(answer is None for answer in answers):
         return texts, {}
+    parts, sizes = parts_of_answers(answers, tokenizer, cut_tokens)
+    return texts | parts, sizes
+
+
+def parts_of_answers(
+    answers: list[str | None], tokenizer: "PreTrainedTokenizerBase", cut_tokens: list[int]
+) -> tuple[Texts, dict[str, dict[str, float]]]:
+    """Return the probes made of the selected passages, whole and in part, and their sizes.
+
+    answers: a query's selected passage, or None; at least one is a text.
+    """
+    found = [answer for answer in answers if answer is not None]
 
     def as_rows(shortened: list[str]) -> list[str | None]:
         following = iter(shortened)
         return [None if answer is None else next(following) for answer in answers]
 
-    texts["selected_passage"] = answers
     leads = [lead_sentence(answer) for answer in found]
-    texts["lead_sentence"] = as_rows(leads)
+    texts: Texts = {"selected_passage": answers, "lead_sentence": as_rows(leads)}
     tokens = tokenizer(found, add_special_tokens=False, verbose=False)["input_ids"]
     n_tokens = np.array([len(ids) for ids in tokens])
     table = pl.DataFrame({"tokens": tokens}, schema={"tokens": pl.List(pl.Int32)})
