@@ -65,7 +65,7 @@ def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | N
     except typer.Exit:  # by an option that prints something and ends the program
         raise InputError(
             f"stage {stage.name}: its command line ends the program before any work "
-            f"({stage.template}); take out what is no parameter of it"
+            f"({stage.template}); remove the option that is not a parameter, such as --help"
         ) from None
     except TyperException as error:
         check_switches(stage, command.params)

@@ -50,7 +50,10 @@ def check_arm(where: str, arm: dict, arms: dict[str, dict], params: list[str]) -
         if kinds != {"table": str, "where": dict}:
             raise InputError(f"{where}: must be like {{table: PATH, where: {{COLUMN: VALUE}}}}")
         if {} not in arms.values():
-            raise InputError(f"{where}: its table is read from an arm {{}}, and there is none")
+            raise InputError(
+                f"{where}: its table is read from an arm {{}} (params.yaml as it is), which is "
+                "missing; add one"
+            )
     elif "value" in arm:
         if set(arm) != {"value"} or not is_number(arm["value"]):
             raise InputError(f"{where}: must be like {{value: 0.5}}")

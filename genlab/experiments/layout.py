@@ -104,8 +104,8 @@ def read_metric(where: str, entry: dict) -> Metric:
         raise InputError(f"{where}: margin must be a number above 0, not {margin}")
     if entry.get("per") == "training" and None in (margin, bounds):
         raise InputError(
-            f"{where}: per: training needs margin and bounds: of one training no more is known of "
-            "a difference than its bounds, and trainings are told apart no finer than margin"
+            f"{where}: per: training needs margin and bounds; bounds are the interval of a single "
+            "training, and margin is the least spread that trainings are taken to have"
         )
     if bounds is None:
         return Metric(**entry)

@@ -174,7 +174,8 @@ def matched_order(
         if trainings.params and len(by_seed) < len(runs):
             raise InputError(
                 f"{', '.join(map(str, runs))}: two of these runs have the same "
-                f"{trainings.described()} and other seeds, so they are no two trainings"
+                f"{trainings.described()} and the same other seeds, so they are one training; "
+                "leave one out"
             )
     if trainings.params and set(sides[0]) == set(sides[1]):
         seeds = sorted(sides[0], key=str)

@@ -178,7 +178,10 @@ def trial_ids(tokenizer: "PreTrainedTokenizerBase", shown: str) -> list[int]:
     special = set(tokenizer.all_special_ids)
     ordinary = [number for number in range(len(tokenizer)) if number not in special]
     if len(ordinary) <= N_TOKENS:
-        raise InputError(f"{shown}: its tokenizer has {len(ordinary)} tokens; it holds no language")
+        raise InputError(
+            f"{shown}: its tokenizer has only {len(ordinary)} tokens, too few for any language; "
+            "take another"
+        )
     step = len(ordinary) // (N_TOKENS + 1)
     return ordinary[::step][: N_TOKENS + 1]
 
