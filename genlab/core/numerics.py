@@ -5,10 +5,11 @@ last bit. From there a training comes to other weights, and a generation to othe
 libraries matter:
 torch's own kernels and NumPy with its OpenBLAS, told by environment variables before they are
 imported, and MKL, which multiplies torch's matrices and is told by a call before its first product.
-All are held to AVX2, which laptops have as servers do, and what MKL still computes in another way
-on another maker's processor is computed otherwise (genlab.core.portable): then weights, texts and
-scores are the same to the byte on Intel's and AMD's, with AVX-512, with bfloat16 or without (LOG.md
-has the cost). A large model's products are left to the widest vectors: in AVX2's they would take
+All are limited to AVX2, which laptops and servers both have. The few operations that MKL still
+computes differently on another vendor's processor are replaced (genlab.core.portable). Then
+weights, texts and scores are the same to the byte on Intel's and AMD's processors, with AVX-512 or
+bfloat16 or without (LOG.md has the cost). A large model's products are left to the widest vectors:
+in AVX2's they would take
 1.35 to 1.55 times as long where there are wider ones.
 """
 

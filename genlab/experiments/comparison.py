@@ -174,8 +174,7 @@ def compare_group(
     found = []
     for i, (name, metric) in enumerate(named.items()):
         tested = settle_column(levels, i, resampled, metric, limits[i], pairing.constant)
-        both = ~np.isnan(levels.x[:, i]) & ~np.isnan(levels.y[:, i])
-        x, y = levels.x[both, i], levels.y[both, i]
+        x, y = counted_pairs(levels, i)
         detectable = detectable_difference(y - x, n_asked, tested.error)
         if metric.kind == "share" and detectable > 1:
             detectable = float("nan")  # no two shares differ by as much
@@ -207,6 +206,12 @@ def compare_group(
     return found
 
 
+def counted_pairs(levels: Levels, i: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return both sides' values of column i, float64[k] each, of the k pairs that count."""
+    both = ~np.isnan(levels.x[:, i]) & ~np.isnan(levels.y[:, i])
+    return levels.x[both, i], levels.y[both, i]
+
+
 @dataclass(frozen=True)
 class Tested:
     """The interval and the p of one difference, before Holm's correction."""
@@ -225,8 +230,7 @@ def settle_column(
 
     limits: the least and greatest possible difference of a pair.
     """
-    both = ~np.isnan(levels.x[:, i]) & ~np.isnan(levels.y[:, i])
-    x, y = levels.x[both, i], levels.y[both, i]
+    x, y = counted_pairs(levels, i)
     if not len(x):
         nothing = float("nan")
         return Tested(nothing, nothing, nothing, "none", nothing)

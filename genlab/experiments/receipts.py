@@ -175,7 +175,7 @@ def threads_of_torch(omp_num_threads: str, n_processors: int) -> int:
 
 
 def processor_maker(cpuinfo: str) -> str:
-    """Return "AuthenticAMD" or the like from the text of /proc/cpuinfo; an ARM maker's number."""
+    """Return the vendor in the text of /proc/cpuinfo: "AuthenticAMD", or an ARM vendor's number."""
     found = re.search(r"^(?:vendor_id|CPU implementer)\s*: *(\S+)", cpuinfo, re.MULTILINE)
     return found[1] if found else "unknown"
 

@@ -97,8 +97,8 @@ class Desk:
     def answer(self, name: str, answer: str, seconds: float | None) -> dict:
         """Keep an answer and return the next view; the same answer twice is kept once.
 
-        A page that got no reply sends its answer again. Raises Refused for a text that has
-        another answer, from a second window, or is none of these.
+        A page that got no reply sends its answer again. Raises Refused for a text that has another
+        answer already, from a second window, or that is not on this desk.
         """
         text_id = self.find(name)
         if not self.fits(name, answer) or not (seconds is None or is_duration(seconds)):

@@ -201,7 +201,7 @@ def eval_results(scores: dict, artifact: Artifact, data: str) -> "list[EvalResul
 
 
 def numbers_in(scores: dict, above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    """Return (path, number or interval) of every number in nested scores; null is none."""
+    """Return (path, number or interval) of every number in nested scores; null is skipped."""
     found: list[tuple[tuple[str, ...], Any]] = []
     for name, value in scores.items():
         if isinstance(value, dict) and not is_interval(value):

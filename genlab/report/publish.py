@@ -87,7 +87,7 @@ def shown(artifacts: list[Artifact]) -> str:
 
 
 def chosen_artifacts(names: list[str]) -> list[Artifact]:
-    """Return the artifacts of these names, or all; InputError for a name that is none."""
+    """Return the artifacts of these names, or all; InputError for an unknown name."""
     check_pipeline_here()
     there = read_artifacts(PIPELINE)
     if not there:

@@ -200,7 +200,7 @@ def shortest(score: float) -> float:
 
 
 def read_payload(content: str, name: str) -> dict:
-    """Return the payload of a report's HTML; raise InputError if it is none."""
+    """Return the payload of a report's HTML; raise InputError if it has none."""
     found = PAYLOAD.search(content)
     if not found:
         raise InputError(f"{name}: no report (it has no payload); name one that `dvc repro` made")

@@ -13,7 +13,7 @@ MOST_SHOWN = 10
 
 
 class BadRow(InputError):
-    """A row that cannot be used; `reason` is what it is counted by, such as the wrong column."""
+    """A row that cannot be used; it is counted under `reason`, such as the invalid column."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
