@@ -86,7 +86,7 @@ def check_all_used(pipeline: Path, params: Params) -> None:
 
 
 def has_key(content: object, key: str) -> bool:
-    """Say whether nested dicts have a dotted key."""
+    """Return whether nested dicts have a dotted key."""
     for part in key.split("."):
         if not isinstance(content, dict) or part not in content:
             return False

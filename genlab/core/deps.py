@@ -186,7 +186,7 @@ def mapping(node: yaml.Node) -> dict[str, yaml.Node]:
 
 
 def is_code(line: str, pipeline: Path) -> bool:
-    """Say whether a line of a list of deps names a Python file of ours."""
+    """Return whether a line of a list of deps names a Python file of ours."""
     found = re.fullmatch(r"\s*- (\S+\.py)\s*", line)
     if found is None:
         return False

@@ -29,7 +29,7 @@ class Stage:
 
 
 def check_pipeline_here(folder: Path = Path()) -> None:
-    """Raise InputError unless the current (or the given) folder is a pipeline's."""
+    """Raise InputError unless this (or the one given) is the folder of a pipeline."""
     if (folder / PIPELINE).is_file():
         return
     here = folder.absolute()
@@ -154,14 +154,14 @@ def parse_lock(content: bytes | str, where: str, mend: str) -> dict[str, dict]:
 
 
 def is_locked(entry: object) -> bool:
-    """Tell whether an entry of a dvc.lock has a path, and a hash that is text if any."""
+    """Return whether an entry of a dvc.lock has a path, and a hash that is text if any."""
     return isinstance(entry, dict) and all(
         isinstance(value, str) for value in (entry.get("path"), entry.get("md5", ""))
     )
 
 
 def leads_out(path: str) -> bool:
-    """Tell whether an entry's path is not below the folder of its dvc.lock."""
+    """Return whether an entry's path is not below the folder of its dvc.lock."""
     return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
 
 

@@ -29,7 +29,7 @@ def rank_and_size() -> tuple[int, int]:
 
 
 def is_first() -> bool:
-    """Say whether this process writes the files: the only one, or the one numbered 0."""
+    """Return whether this process writes the files: the only one, or the one numbered 0."""
     return rank_and_size()[0] == 0
 
 

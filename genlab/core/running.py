@@ -175,7 +175,7 @@ def watch_dvc() -> None:
 
 
 def is_dvc(pid: int) -> bool:
-    """Say whether a process is a dvc: the program, or `python -m dvc`."""
+    """Return whether a process is a dvc: the program, or `python -m dvc`."""
     import psutil
 
     try:

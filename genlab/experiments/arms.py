@@ -226,7 +226,7 @@ def find_runs(
 
 
 def comparable(params: dict[str, object]) -> dict[str, object]:
-    """Return params with numbers as numbers: YAML parsers disagree whether 1e-05 is a number."""
+    """Return params with numbers as numbers: YAML's readers disagree whether 1e-05 is one."""
     numbers: dict[str, object] = {}
     for key, value in params.items():
         try:

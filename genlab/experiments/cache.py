@@ -71,7 +71,7 @@ def shown(path: Path, root: Path) -> Path:
 
 
 def is_whole(path: Path) -> bool:
-    """Say whether a cache object has the content that its name promises."""
+    """Return whether a cache object has the content that its name promises."""
     return md5_of(path) == path.parent.name + path.name.removesuffix(".dir")
 
 

@@ -153,7 +153,7 @@ def makers(stages: dict[str, dict], path: str) -> set[str]:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Say whether two paths are one, or one of them lies in the other."""
+    """Return whether two paths are one, or one of them lies in the other."""
     return f"{one}/".startswith(f"{other}/") or other.startswith(f"{one}/")
 
 

@@ -218,7 +218,7 @@ def find_output(repo: "Repo", path: Path) -> "Output | None":
 
 
 def has_file(path: Path, revision: str | None) -> bool:
-    """Say whether a run has a file, in git or in DVC."""
+    """Return whether a run has a file, in git or in DVC."""
     if revision is None:
         return path.is_file()
     from dvc.fs import DVCFileSystem

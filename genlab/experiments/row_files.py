@@ -23,7 +23,7 @@ SUFFIXES = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 
 
 def may_hold_rows(run: str) -> bool:
-    """Tell whether a name is that of a table of rows, by its ending.
+    """Return whether a name is that of a table of rows, by its ending.
 
     Raises InputError for an existing file with another ending, instead of taking it for a revision.
     """

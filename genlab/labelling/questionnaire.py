@@ -51,7 +51,7 @@ class Questionnaire:
         return self.choices == ORDER
 
     def takes(self, answer: str) -> bool:
-        """Say whether the words are an answer to this sheet's question."""
+        """Return whether the words are an answer to this sheet's question."""
         if self.is_order:
             numbers = re.split("[>=]", answer)
             there = [str(i) for i in range(1, len(numbers) + 1)]

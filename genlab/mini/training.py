@@ -114,7 +114,7 @@ def adamw_of_two_rates(
 
 
 def is_matrix(name: str, weight: "torch.Tensor") -> bool:
-    """Say whether a weight is a matrix inside a block (Muon's), not an embedding or a vector.
+    """Return whether a weight is a matrix inside a block (Muon's), not an embedding or a vector.
 
     Blocks are called `h` in GPT-2 and `block` in T5, whose first ones hold a table of position
     biases beside their matrices.

@@ -164,7 +164,7 @@ def check_settings(folder: Path) -> None:
 
 
 def known_kind(path: Path) -> bool:
-    """Say whether a config.json names a kind of model that transformers knows."""
+    """Return whether a config.json names a kind of model that transformers knows."""
     from transformers import CONFIG_MAPPING
 
     kind = parse_json(path.read_text(encoding="utf-8")).get("model_type")

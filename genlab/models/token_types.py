@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def reads_token_types(model: "PreTrainedModel", one: int, other: int) -> bool:
-    """Tell whether a text's scores depend on whether its tokens are of type `one` or `other`.
+    """Return whether a text's scores depend on whether its tokens are of type `one` or `other`.
 
     The model is in evaluation mode.
     """

@@ -162,7 +162,7 @@ def checked_queries(
 
 
 def is_of_passages(row: Any) -> bool:
-    """Tell whether a row is of a query and one passage with its label."""
+    """Return whether a row is of a query and one passage with its label."""
     return isinstance(row, dict) and "passages" not in row and names_a_label(row)
 
 

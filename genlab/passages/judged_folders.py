@@ -38,14 +38,13 @@ HEADER = (  # what people call the columns of ids and of texts
     ("id", "_id", "qid", "query_id", "query-id", "pid", "docid", "doc_id", "passage_id"),
     ("text", "query", "question", "title", "passage", "document", "doc", "contents"),
 )
+Judgements = dict[str, dict[str, tuple[bool, str]]]  # query -> passage -> (is relevant, place)
 # Words in what people call the columns of judgements.
 GRADE_NAMES = {
     *("score", "relevance", "label", "rel", "relevant", "grade", "judgment", "judgement"),
     *("gain", "rating", "selected"),
 }
 QUERY_NAMES = {"query", "qid", "topic", "question"}
-
-Judgements = dict[str, dict[str, tuple[bool, str]]]  # query -> passage -> (is relevant, place)
 
 
 @dataclass(frozen=True)
@@ -333,7 +332,7 @@ def is_ordered_otherwise(rows: list[tuple[float, float, str, str]]) -> bool:
 
 
 def number_in(place: str, name: str, text: str) -> float:
-    """Return a number of a run; raise InputError if it is not one."""
+    """Return a number of a run; raise InputError if it is none."""
     try:
         number = float(text)
         if isnan(number):

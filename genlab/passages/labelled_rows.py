@@ -71,7 +71,7 @@ def grade_of(label: Any) -> int | None:
 
 
 def is_relevant(label: Any) -> bool | None:
-    """Return whether a label makes a passage relevant; None if it is not a label."""
+    """Return whether a label makes a passage relevant; None for what is no label."""
     grade = grade_of(label)
     return None if grade is None or grade < 0 else grade >= LEAST_RELEVANT
 

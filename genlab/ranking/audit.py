@@ -19,7 +19,7 @@ FEWEST_TEXTS = 5  # a mean place of fewer is no point of a curve
 
 
 def holds_query(text: str, max_words: int) -> bool:
-    """Tell whether a line inside the text could be a query: a prompt is a query and a line break.
+    """Return whether a line inside the text could be a query: a prompt is a query and a line break.
 
     Such a line is closed by a line break, has 1 to `max_words` words and does not end like a
     statement: passages may be broken into lines, too, but after their sentences.

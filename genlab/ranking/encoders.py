@@ -126,12 +126,12 @@ def check_modules(folder: Path) -> None:
 
 
 def is_file(folder: Path, name: str) -> bool:
-    """Say whether there is a file of that name in `folder`."""
+    """Return whether there is a file of that name in `folder`."""
     return (folder / name).is_file()
 
 
 def is_transformer(folder: Path) -> bool:
-    """Say whether the config.json in `folder` is not that of pooling or a dense layer.
+    """Return whether the config.json in `folder` is not that of pooling or a dense layer.
 
     A broken one counts as a transformer's, so that loading the transformer reports the error.
     """

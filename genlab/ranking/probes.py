@@ -337,5 +337,5 @@ def place_probes(
 
 
 def is_of_answer(probe: str) -> bool:
-    """Say whether a probe's texts are parts of the selected passage, in its slot."""
+    """Return whether a probe's texts are parts of the selected passage, in its slot."""
     return probe == "lead_sentence" or probe.startswith("selected_")

@@ -222,7 +222,7 @@ def group_in(params: dict, *names: str) -> dict:
 
 
 def is_made_here(group: dict) -> bool:
-    """Say whether a base model or a corpus is of the project's own."""
+    """Return whether a base model or a corpus is of the project's own."""
     return group.get("source") not in ("hub", "file")
 
 

@@ -197,7 +197,7 @@ def claim_cell(found: dict, margin: float | None = None) -> str:
 
 
 def is_interval(value: object) -> bool:
-    """Say whether a value is an interval {value, low, high}, whatever else it has."""
+    """Return whether a value is an interval {value, low, high}, whatever else it has."""
     return isinstance(value, dict) and {"value", "low", "high"} <= value.keys()
 
 

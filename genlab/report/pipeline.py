@@ -200,7 +200,7 @@ def read_claims(settled: dict, params: dict) -> dict[str, list[Table]]:
 
 
 def is_settled_on(settled: dict, rows: str) -> bool:
-    """Say whether this run's rows are among those that claims were settled on, by their md5.
+    """Return whether this run's rows are among those that claims were settled on, by their md5.
 
     rows: the table's path. Also true for a record that does not name its rows.
     """

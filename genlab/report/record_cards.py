@@ -97,7 +97,7 @@ def record_card(artifact: Artifact, pipeline: str) -> str:
 
 
 def is_list(path: Path) -> bool:
-    """Say whether a file is a JSON list of rows, which the Hub shows as a table."""
+    """Return whether a file is a JSON list of rows, which the Hub shows as a table."""
     return path.suffix == ".json" and isinstance(read_json(path, MEND), list)
 
 
@@ -163,7 +163,7 @@ def files_table(record: Path) -> list[list[str]]:
 
 
 def tell_rows(rows: list[dict]) -> str:
-    """Return how many rows there are, and their columns; TypeError for what is no row."""
+    """Return how many rows there are, and their columns; TypeError if one is not a mapping."""
     if not all(isinstance(row, dict) for row in rows):
         raise TypeError("a list of what are no rows")
     return f"a list of {len(rows):,} rows: {', '.join(rows[0]) if rows else 'none'}"

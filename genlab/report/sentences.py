@@ -71,7 +71,7 @@ def look_up(name: str, values: dict, where: str) -> object:
 
 
 def has(name: str, values: dict) -> bool:
-    """Say whether a dotted name has a value."""
+    """Return whether a dotted name has a value."""
     try:
         return look_up(name, values, "") is not None
     except InputError:

@@ -33,7 +33,7 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError
 
 
 def is_archive(path: Path) -> bool:
-    """Tell whether `path` is a zip archive, by its first bytes."""
+    """Return whether `path` is a zip archive, by its first bytes."""
     if not path.is_file():
         return False
     with open(path, "rb") as stream:

@@ -51,7 +51,7 @@ class BadRows:
 
 
 def reason_of(error: InputError) -> str:
-    """Return the reason of a row, or that it could not even be read, nor the rest of its file."""
+    """Return the reason to count a row under; unreadable rows and rests of files have their own."""
     if isinstance(error, BadRow):
         return error.reason
     return "rest_of_file" if isinstance(error, RestLost) else "row"

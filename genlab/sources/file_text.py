@@ -104,7 +104,7 @@ def one_line(error: Exception) -> str:
 
 
 def is_hidden(name: str | PurePath) -> bool:
-    """Tell whether a name below a corpus's folder is hidden, the system's or an open document's.
+    """Return whether a name below a corpus's folder is hidden, the system's or an open document's.
 
     Such as .DS_Store, ._a.txt, and ~$a.csv beside a table that Excel has open.
     """
@@ -114,7 +114,7 @@ def is_hidden(name: str | PurePath) -> bool:
 
 
 def is_about_data(name: str | PurePath) -> bool:
-    """Tell whether a file says something about the data beside it: README.txt, LICENSE.txt."""
+    """Return whether a file says something about the data beside it: README.txt, LICENSE.txt."""
     return ABOUT_DATA.fullmatch(PurePath(name).name.split(".")[0]) is not None
 
 

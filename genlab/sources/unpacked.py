@@ -93,13 +93,13 @@ def hint_at(unread: Iterable[Path], key: str) -> str:
 
 
 def is_packed(file: Path) -> bool:
-    """Tell whether a file is an archive by its name and its content, and none of the system's."""
+    """Return whether a file is an archive by its name and its content, and none of the system's."""
     is_named = file.name.lower().endswith(PACKED) and not is_hidden(file.name)
     return is_named and (is_archive(file) or is_tar(file))
 
 
 def is_tar(file: Path) -> bool:
-    """Tell whether a file is a tar archive, maybe in gzip or zstd, by its first bytes."""
+    """Return whether a file is a tar archive, maybe in gzip or zstd, by its first bytes."""
     if not file.is_file():
         return False
     with opened(file) as stream:

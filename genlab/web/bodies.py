@@ -42,7 +42,7 @@ async def read_object(request: Request, longest: int = LONGEST_BODY) -> dict[str
 
 
 def is_text(value: object, longest: int) -> TypeGuard[str]:
-    """Say whether a value is text that can be written, of at most `longest` characters.
+    """Return whether a value is text that can be written, of at most `longest` characters.
 
     JSON can hold half of a surrogate pair, which no file and no tokenizer takes.
     """

@@ -175,7 +175,7 @@ def texts_in(
 
 
 def may_be_table(name: PurePath) -> bool:
-    """Tell whether a file of that name may have texts with labels: a table, or lines of both."""
+    """Return whether a file of that name may have texts with labels: a table, or lines of both."""
     return is_table(name) or data_extension(name) == ".txt"
 
 

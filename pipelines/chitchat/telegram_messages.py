@@ -36,7 +36,7 @@ def read_update(update: Any) -> tuple[int | None, Received | None]:
 
 
 def is_id(value: Any) -> TypeGuard[int]:
-    """Say whether a value can be the id of an update or of a private chat: both are positive."""
+    """Return whether a value can be the id of an update or of a private chat: both are positive."""
     return type(value) is int and 0 < value < 2**ID_BITS
 
 

@@ -194,7 +194,7 @@ def drop_repeats(lines: list[str], repeats: Repeats, seen: set[bytes]) -> list[s
 
 
 def is_first(text: str, seen: set[bytes]) -> bool:
-    """Say whether a text was not seen before, and remember it."""
+    """Return whether a text was not seen before, and remember it."""
     key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     if key in seen:
         return False

@@ -181,7 +181,7 @@ def at_equal_samples(
 
 
 def is_told(values: np.ndarray | None) -> TypeGuard[np.ndarray]:
-    """Say whether there is a value of every prompt."""
+    """Return whether there is a value of every prompt."""
     return values is not None and not np.isnan(values).any()
 
 
