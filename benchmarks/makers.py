@@ -1,4 +1,4 @@
-"""Does a processor of another maker multiply alike? Natively, and in emulated processors.
+"""Compare products across processor vendors, natively and in emulated processors.
 
     python -m benchmarks.makers    # needs qemu-x86_64, of Debian's qemu-user
 

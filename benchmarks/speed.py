@@ -309,13 +309,9 @@ def matrix_rate(device: str) -> float:
 def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[list[str]]:
     """Return all rows of HEADER and print them as they come; `folder` holds the pipeline's data."""
     import torch
-    from datasets import Dataset
-    from transformers import GPT2Config, GPT2LMHeadModel
     from transformers.utils import logging
 
-    from genlab.models.end_of_text import end_tokens
-    from genlab.models.loading import load_causal_model, load_tokenizer
-    from genlab.models.prompts import encode_prompts
+    from genlab.models.loading import load_tokenizer
     from genlab.ranking.candidates import evaluated_queries
 
     if not (folder / "train").is_dir():
@@ -324,12 +320,30 @@ def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[l
     torch.manual_seed(17)
     if threads:
         torch.set_num_threads(threads)
-    on_gpu = device == "cuda"
-
     tokenizer = load_tokenizer(folder / "train")
     tokenizer.pad_token = tokenizer.eos_token
     queries = evaluated_queries(folder / "dedup.parquet", 0)
-    prompts = encode_prompts(tokenizer, queries["query"].to_list())
+    table = measure_mini(folder, tokenizer, queries["query"].to_list(), repetitions, device)
+    table += measure_gpt2(tokenizer, repetitions, device)
+    pairs = [
+        (query, passage["text"])
+        for query, passages in queries.select("query", "passages").rows()
+        for passage in passages
+    ]
+    return table + measure_scoring(folder, pairs, repetitions, device)
+
+
+def measure_mini(
+    folder: Path, tokenizer, queries: list[str], repetitions: int, device: str
+) -> list[list[str]]:
+    """Return the rows of the default run's small GPT-2: training and generation."""
+    from datasets import Dataset
+
+    from genlab.models.end_of_text import end_tokens
+    from genlab.models.loading import load_causal_model
+    from genlab.models.prompts import encode_prompts
+
+    prompts = encode_prompts(tokenizer, queries)
     mini = load_causal_model(folder / "train").eval().to(device)
     rows = Dataset.from_file(str(folder / "tokenize/train.arrow")).to_list()[:256]
     table = compare_training(
@@ -337,22 +351,27 @@ def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[l
     )[0]
     ends = end_tokens(mini, tokenizer)
     ways = generation_ways(mini, prompts, ends, 150, 64, 40)
-    table += compare_generation(
+    return table + compare_generation(
         "with the mini GPT-2", ways, f"{len(prompts)} texts of up to 150", repetitions, device
     )
 
+
+def measure_gpt2(tokenizer, repetitions: int, device: str) -> list[list[str]]:
+    """Return the rows of a GPT-2 with random weights: training, its efficiency, generation."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    on_gpu = device == "cuda"
     gpt2 = GPT2LMHeadModel(GPT2Config()).eval().to(device)
     rows, batch_size = made_rows(2000, gpt2.config.vocab_size), 4
     if on_gpu:
         batch_size = 32
     else:
         rows = sample_batches(rows, batch_size, 2)
-    trained, tokens_per_second = compare_training(
+    table, tokens_per_second = compare_training(
         "GPT-2 (124 M)", gpt2, tokenizer, rows, batch_size, repetitions, device, not on_gpu
     )
     length = sum(len(row["input_ids"]) for row in rows) / len(rows)
     achieved, rate = tokens_per_second * flops_per_token(gpt2, length), matrix_rate(device)
-    table += trained
     table.append(
         [
             "training GPT-2 (124 M): operations/s (6 N + attention) beside the measured bfloat16 "
@@ -371,20 +390,20 @@ def measure(folder: Path, device: str, threads: int, repetitions: int) -> list[l
         [rng.randrange(50256) for _ in range(n)] for n in real_lengths(QUERY_TOKENS, n_texts, 3)
     ]
     ways = generation_ways(gpt2, prompts, {50256}, new_tokens, batch_size, 2)
-    table += compare_generation(
+    return table + compare_generation(
         "with GPT-2 (124 M)", ways, f"{n_texts} texts of {new_tokens}", repetitions, device
     )
 
-    pairs = [
-        (query, passage["text"])
-        for query, passages in queries.select("query", "passages").rows()
-        for passage in passages
-    ]
+
+def measure_scoring(
+    folder: Path, pairs: list[tuple[str, str]], repetitions: int, device: str
+) -> list[list[str]]:
+    """Return the rows of scoring (query, text) pairs: by a static encoder and by a transformer."""
     model = folder / "fetch/rankers/labse/model"
-    table += compare_scoring("by the default's static encoder", model, pairs, repetitions)
+    table = compare_scoring("by the default's static encoder", model, pairs, repetitions)
     with tempfile.TemporaryDirectory() as scratch:
         save_encoder(Path(scratch), next(model.rglob("tokenizer.json")))
-        some = pairs if on_gpu else pairs[:320]
+        some = pairs if device == "cuda" else pairs[:320]
         table += compare_scoring(
             "by an encoder of 6 layers x 384", Path(scratch) / "encoder", some, repetitions
         )

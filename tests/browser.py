@@ -54,9 +54,7 @@ def opened(browser: "Browser", path: Path, fragment: str = "", **settings) -> It
     context = browser.new_context(**settings)
     page = context.new_page()
     page.set_default_timeout(60_000)
-    trouble: list[str] = []
-    page.on("console", lambda said: said.type == "error" and trouble.append(said.text))
-    page.on("pageerror", lambda error: trouble.append(str(error)))
+    trouble = trouble_of(page)
     page.on(
         "request",
         lambda request: (
@@ -69,3 +67,11 @@ def opened(browser: "Browser", path: Path, fragment: str = "", **settings) -> It
         assert not trouble, trouble
     finally:
         context.close()
+
+
+def trouble_of(page: "Page") -> list[str]:
+    """Return a list to which every error is added that the page logs or throws from now on."""
+    trouble: list[str] = []
+    page.on("console", lambda said: said.type == "error" and trouble.append(said.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    return trouble

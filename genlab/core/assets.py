@@ -10,7 +10,7 @@ from genlab.core.program import InputError
 
 
 def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:
-    """Raise InputError if a file or folder of the user's is to be read that is not there."""
+    """Raise InputError if the asset is to be read from the user's path and nothing is there."""
     path, source = options.get("path"), options.get("source")  # a dep, whatever the source
     if str(path) == "none":
         if str(source) not in sources_without_path(stage):
@@ -32,10 +32,10 @@ def check_source(stage: Stage, options: dict, produced: frozenset[str]) -> None:
 
 
 def check_mini(stage: Stage, options: dict, produced: frozenset[str]) -> None:
-    """Raise InputError if what is made here is to be made from a file of the user's own.
+    """Raise InputError if a mini asset's `path` is a file of the user's own.
 
-    A mini asset is made from a table of a stage's or from words in a YAML file of the
-    repository's. A Parquet file passes: it may be a table of another pipeline's.
+    A mini asset is made from a stage's table, or from words in a YAML file of the repository. A
+    Parquet file is accepted, as it may be another pipeline's table.
     """
     path = options.get("path")
     if str(options.get("source")) != "mini" or not isinstance(path, Path) or not path.is_file():
@@ -50,7 +50,7 @@ def check_mini(stage: Stage, options: dict, produced: frozenset[str]) -> None:
 
 
 def check_revision(stage: Stage, options: dict) -> None:
-    """Raise InputError if what is to be downloaded from the Hub is not pinned to a commit."""
+    """Raise InputError if a download from the Hub is not pinned to a commit."""
     if "revision" not in options or str(options.get("source", "hub")) != "hub":
         return
     hub_id = str(options["hub_id"])  # none; or a folder; or TF-Hub's, which ends in its version
@@ -60,7 +60,7 @@ def check_revision(stage: Stage, options: dict) -> None:
 
 
 def check_hub_id(stage: Stage, options: dict) -> None:
-    """Raise InputError if something is to be downloaded and nothing is named."""
+    """Raise InputError if the asset is to be downloaded and its hub_id is missing."""
     if str(options.get("source")) == "hub" and str(options.get("hub_id")) == "none":
         raise InputError(
             f"{key_of(stage, 'hub_id')}=none, but {key_of(stage, 'source')}=hub downloads what it "
@@ -69,9 +69,9 @@ def check_hub_id(stage: Stage, options: dict) -> None:
 
 
 def sources_without_path(stage: Stage) -> frozenset[str]:
-    """Return the sources of a stage's asset that read no path: hub, or what its program says.
+    """Return the sources that ignore `path`: hub, or those that the stage's program lists.
 
-    A program says it in SOURCES_WITHOUT_PATH, by command.
+    A program lists them per command in SOURCES_WITHOUT_PATH.
     """
     module, words = program_of(stage) or ("", [])
     said = getattr(sys.modules.get(module), "SOURCES_WITHOUT_PATH", {})

@@ -1,6 +1,7 @@
-"""The most that numbers of params.yaml can be, whatever the stage: far above what anybody means.
+"""Upper bounds on the numbers in params.yaml, the same for all stages and far above sensible
+values.
 
-A program's own options say the least and, where its method has one, the most.
+A program's own options set the lower bound and, where its method has one, a tighter upper bound.
 """
 
 import math
@@ -39,7 +40,7 @@ MOST_MADE = 10**8
 
 
 def check_numbers(stage: Stage, options: dict) -> None:
-    """Raise InputError for nan or infinity, which no range keeps out, or a number beyond MOST."""
+    """Raise InputError for NaN and infinity, which pass any range, and a number above MOST."""
     is_made = str(options.get("source")) == "mini"
     for option, value in options.items():
         most = most_of(option, is_made)
@@ -53,6 +54,6 @@ def check_numbers(stage: Stage, options: dict) -> None:
 
 
 def most_of(option: str, is_made: bool) -> float:
-    """Return the most that an option can be; is_made: of a stage that makes its data here."""
+    """Return an option's upper bound; is_made: the stage generates its data itself."""
     found = [most for name, most in MOST.items() if f"_{option}".endswith(f"_{name}")]
     return min([*found, *[MOST_MADE] * (is_made and option.startswith("n_"))], default=math.inf)

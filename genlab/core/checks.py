@@ -86,7 +86,7 @@ def check_all_used(pipeline: Path, params: Params) -> None:
 
 
 def has_key(content: object, key: str) -> bool:
-    """Say whether nested dicts have a dotted key."""
+    """Return whether nested dicts have a dotted key."""
     for part in key.split("."):
         if not isinstance(content, dict) or part not in content:
             return False
@@ -119,7 +119,7 @@ def check_stages(stages: list[Stage], foreaches: dict[str, str], params: Params)
 
 @contextmanager
 def made_by_a_stage(stage: Stage) -> Iterator[None]:
-    """Raise InputError where the block asks by what an input is made, and no stage makes it."""
+    """Turn the block's KeyError for an input that no stage makes into an InputError."""
     try:
         yield
     except KeyError as error:
@@ -148,10 +148,10 @@ def check_writable(folders: Iterable[Path]) -> None:
 
 @contextmanager
 def way_out_told() -> Iterator[None]:
-    """Let the block's InputError say what undoes a changed params.yaml, if git can say it is.
+    """Add to the block's InputError how to undo a change of params.yaml that git shows.
 
-    `dvc exp run -S` leaves the value there that it could not run with. Not of an experiment that
-    runs in a folder of DVC's own, as `--temp` and `--queue` have it: that changes no params.yaml.
+    `dvc exp run -S` leaves the value that failed in params.yaml. Experiments in a temporary folder
+    (`--temp`, `--queue`) are left out: they do not change the workspace's params.yaml.
     """
     try:
         yield

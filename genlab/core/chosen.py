@@ -1,7 +1,7 @@
-"""Which entries of a params group are wanted: DVC's foreach runs a stage for each of them.
+"""Which entries of a params group are wanted: DVC's foreach runs one stage per entry.
 
-A stage `choose` writes a file for every entry, and the stage of an entry depends on its own file.
-So one that nothing compares ends at once, and a change of what is compared runs no other again.
+The stage `choose` writes one file per entry, and each entry's stage depends on its own file. So the
+stage of an entry that nothing compares ends at once, and a changed choice reruns no other stage.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ def write_chosen_arms(params: Path, output: Path) -> None:
 
 
 def is_wanted(chosen: Path) -> bool:
-    """Return what such a file says; print a line if its entry is not wanted."""
+    """Return what a file of `write_chosen` says; print a line if its entry is not wanted."""
     wanted = bool(read_json(chosen)["wanted"])
     if not wanted:
         print(f"{chosen.stem}: nothing that compared.arms names needs it, so it is left out")
@@ -40,9 +40,10 @@ def is_wanted(chosen: Path) -> bool:
 
 
 def is_left_out(chosen: Path, output: Path, instead: dict[Path, object]) -> bool:
-    """Say whether an entry is not wanted; if so, write what stands in place of what it makes.
+    """Return whether an entry is not wanted; if so, write placeholders for its stage's outputs.
 
-    output: a folder that says why nothing else is in it. instead: the content of its JSON files.
+    output: becomes a folder with a note that says why it is empty. instead: JSON file -> its
+    content.
     """
     if is_wanted(chosen):
         return False

@@ -1,7 +1,7 @@
-"""A stage's command line as its program reads it; what is wrong there is said by params key.
+"""Parse a stage's command line as its program does, and report errors by params key.
 
-No option is known here: each program's own Typer command parses the words, and what it refuses is
-put in terms of params.yaml, where the user wrote it.
+This module knows no option: each program's own Typer command parses the words. What the command
+refuses is reported in terms of params.yaml, where the user wrote it.
 """
 
 import importlib
@@ -44,7 +44,7 @@ def key_of(stage: Stage, option: str) -> str:
 def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | None]:
     """Return the options a stage's program reads from its command line, and the program's check.
 
-    Raises InputError naming the key; ({}, None) for a command that is none of our programs.
+    Returns ({}, None) for a command that runs no genlab program. Raises InputError naming the key.
     """
     found = program_of(stage)
     if found is None:
@@ -65,7 +65,7 @@ def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | N
     except typer.Exit:  # by an option that prints something and ends the program
         raise InputError(
             f"stage {stage.name}: its command line ends the program before any work "
-            f"({stage.template}); take out what is no parameter of it"
+            f"({stage.template}); remove the option that is not a parameter, such as --help"
         ) from None
     except TyperException as error:
         check_switches(stage, command.params)
@@ -82,9 +82,9 @@ def parse(stage: Stage, params: Params) -> tuple[dict[str, object], Callable | N
 
 
 def check_given_once(stage: Stage, params: Params) -> None:
-    """Raise InputError for a key of a group whose option the command has from elsewhere, or help.
+    """Raise InputError for a group's key that dvc.yaml also sets elsewhere, or that is `help`.
 
-    The last one on a command line wins, so such a key would replace what dvc.yaml means it to be.
+    The last option on a command line wins, so such a key would replace the value in dvc.yaml.
     """
     given = {name: f"{it} in dvc.yaml" for name, it in written_options(stage.template).items()}
     for group in unpacked_groups(stage.template):
@@ -101,7 +101,7 @@ def check_given_once(stage: Stage, params: Params) -> None:
 
 
 def check_switches(stage: Stage, options: list) -> None:
-    """Raise InputError for a key that is called as what turns a switch off, like no_packed."""
+    """Raise InputError for a key named like a switch's negation, such as no_packed."""
     for option in options:
         for off in option.secondary_opts:
             name = off.strip("-").replace("-", "_")
@@ -111,7 +111,7 @@ def check_switches(stage: Stage, options: list) -> None:
 
 
 def check_true_or_false(stage: Stage, options: list, params: Params) -> None:
-    """Raise InputError for what fills a switch and is neither true nor false.
+    """Raise InputError for a switch's value that is neither true nor false.
 
     On a command line -x would be taken for an option of that name, and --help ends the program.
     """
@@ -123,7 +123,7 @@ def check_true_or_false(stage: Stage, options: list, params: Params) -> None:
 
 
 def check_values_as_written(stage: Stage, options: list, params: Params) -> None:
-    """Raise InputError if what an option that is no switch takes was written as something else."""
+    """Raise InputError if YAML read an option's value as another type than the option takes."""
     for option in options:
         name = option.opts[0].strip("-").replace("-", "_")
         if name in stage.keys and not getattr(option, "is_flag", False):
@@ -133,7 +133,7 @@ def check_values_as_written(stage: Stage, options: list, params: Params) -> None
 
 
 def options_not_given(options: list, words: list[str]) -> list[str]:
-    """Return the names of the options that a program needs and its command line has not."""
+    """Return the names of the required options that a command line lacks."""
     given = {word.replace("_", "-") for word in words if word.startswith("--")}
     missing = []
     for each in options:
@@ -158,7 +158,7 @@ def explain(
 ) -> str:
     """Return what is wrong with a command line in terms of params keys, not of options.
 
-    switches: the program's options, and whether each is one that takes no value.
+    switches: option -> whether it is a switch, which takes no value.
     """
     options = {word.replace("_", "-"): after for word, after in pairwise(words)}
     param = getattr(error, "param", None)
@@ -184,7 +184,7 @@ def explain(
 
 
 def check_launcher(stage: Stage) -> None:
-    """Raise InputError if what a params key gives to launch a stage is no such program."""
+    """Raise InputError if a stage's launcher, set by a params key, is not a known program."""
     launcher, launched, _ = stage.command.partition(" -m ")
     key, words = re.match(KEY, stage.template), launcher.split()
     if key and not (launched and shutil.which((words or [""])[0])):

@@ -1,7 +1,7 @@
-"""A pipeline's own command lines, for programs that try its models: what is where, and how.
+"""The options of a pipeline's stages, for programs that load its models outside of a run.
 
-The options of a stage are read as its program parses them, from dvc.yaml and params.yaml, so that
-a page decodes as the stage does and no path stands twice.
+They are read from dvc.yaml and params.yaml as the stage's program parses them. So a page decodes as
+the stage does, and no path is written twice.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,9 +18,9 @@ Group = TypeVar("Group")
 
 
 def stage_options(names: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return the options of stages of the pipeline in this folder; of those that it has.
+    """Return {stage: options} for those of these stages that the pipeline in this folder has.
 
-    A name may be that of a foreach, and stands for all its instances: probe for probe@bm25, ...
+    A foreach stage's name stands for all its instances: probe for probe@bm25, ...
     Raises InputError if there is no pipeline here, or a value is wrong.
     """
     check_pipeline_here()
@@ -35,15 +35,15 @@ def stage_options(names: Collection[str]) -> dict[str, dict[str, Any]]:
 
 
 def group_from(kind: type[Group], options: Mapping[str, Any]) -> Group:
-    """Return a group of options, a dataclass, from a stage's options; defaults are kept."""
+    """Return an option group from a stage's options; fields with a default keep it."""
     names = [each.name for each in fields(kind) if each.default is MISSING]  # type: ignore[arg-type]
     return kind(**{name: options[name] for name in names})
 
 
 def chosen_folders(folders: dict[str, Path], only: list[str] | None) -> dict[str, Path]:
-    """Return the arms' folders, or of those in `only` if there are any, in their order.
+    """Return the folders of the arms, or of those named in `only` if it is not empty, in order.
 
-    Raises InputError for an arm that is none, or a folder that is not there.
+    Raises InputError for an unknown arm, or a folder that does not exist.
     """
     for arm in only or []:
         if arm not in folders:

@@ -4,10 +4,10 @@
     python -m genlab deps --check       # change nothing; exit code 1 if a list is out of date
 
 DVC follows no imports, and a dep that is missing means a stage that is not run again after a
-change. So the lists of code are written by this program: the stage's program, then our modules in
-alphabetical order. Deps on data stay as they are, below, and are kept by hand. The check's are the
-options and checks of all programs; it has no dep on the folder genlab, which lies outside of a
-pipeline's own DVC repository, where DVC would read Python's caches along.
+change. So this program writes the code deps: the stage's program, then our modules in alphabetical
+order. Deps on data stay below them as they are, and are kept by hand. The stage `check` depends on
+the modules that define the options and checks of all programs. It has no dep on the folder genlab:
+that lies outside of a pipeline's own DVC repository, and DVC would hash Python's caches in it, too.
 """
 
 import ast
@@ -76,7 +76,7 @@ def main(
 
 
 def write_deps(pipeline: Path, check: bool = False) -> int:
-    """Write a dvc.yaml's code deps, or only look; return the first line that differs, or 0."""
+    """Write a dvc.yaml's code deps, or only compare; return the first differing line, or 0."""
     text = pipeline.read_text(encoding="utf-8")
     written = with_deps(text, pipeline, code_deps(load_stages(pipeline), pipeline))
     if written == text:
@@ -96,7 +96,7 @@ def all_pipelines() -> list[Path]:
 
 
 def code_deps(stages: Iterable[Stage], pipeline: Path) -> dict[str, list[str]]:
-    """Return the code deps of every entry that runs a program of ours, relative to its folder."""
+    """Return {entry: code deps} for all entries that run our programs, relative to dvc.yaml."""
     stages = list(stages)
     deps = {}
     for stage in stages:
@@ -121,7 +121,7 @@ def code_deps(stages: Iterable[Stage], pipeline: Path) -> dict[str, list[str]]:
 
 
 def uses_in_check(module: str, words: list[str]) -> set[str]:
-    """Return the files that `genlab check` can execute anything of, of a program's command."""
+    """Return the files from which `genlab check` can execute code for a program's command."""
     command = definitions(module)[command_in(module, words)]
     assert isinstance(command, ast.FunctionDef)
     names = {node.id for node in ast.walk(command.args) if isinstance(node, ast.Name)}
@@ -136,7 +136,7 @@ def command_in(module: str, words: list[str]) -> str:
 
 
 def files_of(modules: set[str]) -> set[str]:
-    """Return the files of modules of ours, from the root; those of packages hold nothing."""
+    """Return the files of our modules, relative to the root, without the empty __init__.py."""
     files = {source_of(module) for module in modules}
     return {file.relative_to(ROOT).as_posix() for file in files if file.name != "__init__.py"}
 
@@ -186,7 +186,7 @@ def mapping(node: yaml.Node) -> dict[str, yaml.Node]:
 
 
 def is_code(line: str, pipeline: Path) -> bool:
-    """Say whether a line of a list of deps names a Python file of ours."""
+    """Return whether a line of a list of deps names a Python file of ours."""
     found = re.fullmatch(r"\s*- (\S+\.py)\s*", line)
     if found is None:
         return False
@@ -255,12 +255,12 @@ def walk(nodes: list[ast.AST]) -> Iterator[ast.AST]:
 
 
 def modules_used(names: Iterable[tuple[str, str | None]]) -> set[str]:
-    """Return our modules that what bears these names, each (module, name), can execute anything of.
+    """Return our modules from which the definitions named here, each (module, name), can run code.
 
-    Followed by name, also into imports inside functions: what a command uses, what that uses,
-    and so on, and the top-level statements of every module on the way. A class that is used
-    counts with all its methods. An import alone counts for nothing, so that a program with
-    several commands needs for each only what that one uses.
+    Names are followed from definition to definition, also through imports inside functions, and so
+    are the top-level statements of every module on the way. A class that is used counts with all
+    its methods. An import by itself does not count, so that each command of a program with several
+    depends only on what it uses.
     """
     seen: set[tuple[str, str | None]] = set()
     pending = list(names)
@@ -274,7 +274,7 @@ def modules_used(names: Iterable[tuple[str, str | None]]) -> set[str]:
 
 @cache
 def names_used(where: str, name: str | None) -> frozenset[tuple[str, str | None]]:
-    """Return what a name of a module uses itself, each (module, name); None: the top level's."""
+    """Return the names a definition uses itself, each (module, name); None: the top level."""
     own, imported = definitions(where), imports_on_top(where)
     found: set[tuple[str, str | None]] = {(where, None)}  # its constants
     if name in own:

@@ -16,8 +16,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Yield a sibling of `path` to write a file or a folder to; rename it into place at the end.
 
     If the block raises, or the dvc that started this stage has ended meanwhile, the sibling is
-    removed and `path` stays as it was. An error of the disk that names no file (Arrow's do not)
-    gets the name of `path`.
+    removed and `path` stays as it was. An OSError without a file name, such as Arrow's, gets the
+    name of `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")

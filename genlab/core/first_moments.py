@@ -1,6 +1,6 @@
-"""What a process does before all else: how it takes Ctrl-C and how it reckons.
+"""What every process sets up first: the handling of Ctrl-C and the libraries' vector instructions.
 
-It is imported first of all, so it imports little.
+This module is imported before all others, so it imports little itself.
 """
 
 import os
@@ -13,7 +13,7 @@ INTERRUPTED = 130  # what shells report: 128 + SIGINT
 
 
 def begin() -> None:
-    """Obey Ctrl-C while the rest is imported, and hold the kernels of libraries yet to come."""
+    """Handle Ctrl-C during imports, and limit the libraries that are imported later to AVX2."""
     from genlab.core.instructions import hold_kernels
 
     obey_while_importing()

@@ -1,8 +1,8 @@
 """`--help` of every program: a text for each option, spelled as in params.yaml, with its value.
 
-A text that means the same wherever its option stands is said here, once; any other stands beside
-the option. Values are read from the pipeline's params.yaml and dvc.yaml, and left out where these
-cannot be read: help always comes.
+The help text of an option that means the same in every program is defined here once; any other is
+defined beside the option. Values are read from the pipeline's params.yaml and dvc.yaml. If these
+cannot be read, help is shown without values.
 """
 
 import typing
@@ -146,7 +146,7 @@ def complete_help(command: Any, module: str) -> None:
 
 
 def tell_kind(param: Any, kind: str) -> None:
-    """Have help say what an option or an argument takes; Typer would say list[str] of several."""
+    """Set the kind of value that help shows; for a list Typer would show list[str]."""
     if param.opts[0].startswith("--"):
         param.metavar = kind
     else:  # whose name Typer would replace by a metavar
@@ -154,7 +154,7 @@ def tell_kind(param: Any, kind: str) -> None:
 
 
 def kind_of(annotation: Any) -> str:
-    """Return what an option takes, in a word; of a choice all there are, as in params.yaml."""
+    """Return the kind of an option's value in a word, or its choices as in params.yaml."""
     kinds = (annotation, *typing.get_args(annotation))
     for kind in kinds:
         if isinstance(kind, type) and issubclass(kind, Enum):
@@ -164,10 +164,10 @@ def kind_of(annotation: Any) -> str:
 
 
 def values_of_options(module: str, command: str) -> Iterator[tuple[str, str]]:
-    """Yield each option of a program that a pipeline runs, and what fills it there.
+    """Yield each option of a program that a pipeline runs, and the value it has there.
 
-    That is `train.epochs: 1`, of several stages all keys with their values; without a key the
-    words of dvc.yaml.
+    The value reads `train.epochs: 1`. If several stages run the program, it lists all their keys
+    and values; an option without a params key shows the words of dvc.yaml.
     """
     parts = module.split(".")
     folder = ROOT.joinpath(*parts[:2]) if parts[0] == "pipelines" else ROOT
@@ -195,6 +195,6 @@ def values_of_options(module: str, command: str) -> Iterator[tuple[str, str]]:
 
 
 def listed(values: list[str]) -> str:
-    """Return values with commas between, no more than a few."""
+    """Return the first few values, separated by commas."""
     more = ", ..." if len(values) > MOST_VALUES else ""
     return ", ".join(values[:MOST_VALUES]) + more

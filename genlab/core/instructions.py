@@ -1,7 +1,7 @@
-"""Which vector instructions libraries may use, and on how many threads small models compute.
+"""The vector instructions that libraries may use (AVX2's), and the threads of a small model.
 
-What is asked here needs no library, as it comes before the first of them (genlab.core.numerics says
-why, and does the rest).
+Libraries read these limits from the environment when they are imported, so this module imports none
+of them. genlab.core.numerics explains the limits, and sets those that need the libraries.
 """
 
 import os
@@ -21,19 +21,19 @@ SMALL_THREADS = 1  # that a small model takes, on any number of cores
 
 
 def hold_kernels() -> None:
-    """Have torch, NumPy and SciPy take what AVX2 has, but where the user has told them another."""
+    """Limit torch, NumPy and SciPy to AVX2, unless the user has set their variables."""
     if has_avx2():
         for name, value in HELD.items():
             os.environ.setdefault(name, value)
 
 
 def has_avx2() -> bool:
-    """Say whether this is a processor with AVX2; False where the system does not say so."""
+    """Return whether the processor has AVX2; False if the system does not tell."""
     return "avx2" in processor_flags(read_cpuinfo())
 
 
 def read_cpuinfo() -> str:
-    """Return what the system says of its processors, "" where it has no such file."""
+    """Return the text of /proc/cpuinfo, "" where there is none."""
     try:
         with open(CPUINFO, encoding="utf-8") as file:
             return file.read()

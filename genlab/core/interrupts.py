@@ -4,9 +4,9 @@ Python runs its handler of SIGINT between two steps of the main thread. Four thi
 an import, which would end in a traceback of other people's modules; a library that installs the
 handler again with SA_RESTART (polars 2.1 does when it is imported), so that a wait for a lock goes
 on for ever; a long call of compiled code; and a library that catches all errors. So while modules
-are imported a handler of our own ends the process (first_moments.py); later the first Ctrl-C
-raises KeyboardInterrupt as ever, a thread wakes a main thread that is deaf, and after GRACE seconds
-ends the process.
+are imported a handler of our own ends the process (first_moments.py); later the first Ctrl-C raises
+KeyboardInterrupt as usual, and a thread wakes a main thread that does not react and, after GRACE
+seconds, ends the process.
 """
 
 import os
@@ -57,7 +57,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 
 def end_if_deaf(reader: int, grace: float) -> None:
-    """Wait for a SIGINT, wake the main thread, and end the process if it is there after `grace`.
+    """Wait for a SIGINT, wake the main thread, and end the process if it still runs after `grace`.
 
     reader: of the pipe into which Python writes the number of every signal that arrives.
     """

@@ -1,13 +1,15 @@
-"""The same sums on every processor of a kind, where that is cheap: small models on a CPU.
+"""Make small models on a CPU compute the same sums on every x86 processor with AVX2.
 
-Libraries take the widest vectors that they find, and a sum in another order ends in another last
-bit; a training makes other weights of it, and a generation other texts. Three libraries matter:
+Libraries use the widest vector instructions they find, and a sum in another order differs in its
+last bit. From there a training comes to other weights, and a generation to other texts. Three
+libraries matter:
 torch's own kernels and NumPy with its OpenBLAS, told by environment variables before they are
 imported, and MKL, which multiplies torch's matrices and is told by a call before its first product.
-All are held to AVX2, which laptops have as servers do, and what MKL still computes in another way
-on another maker's processor is computed otherwise (genlab.core.portable): then weights, texts and
-scores are the same to the byte on Intel's and AMD's, with AVX-512, with bfloat16 or without (LOG.md
-has the cost). A large model's products are left to the widest vectors: in AVX2's they would take
+All are limited to AVX2, which laptops and servers both have. The few operations that MKL still
+computes differently on another vendor's processor are replaced (genlab.core.portable). Then
+weights, texts and scores are the same to the byte on Intel's and AMD's processors, with AVX-512 or
+bfloat16 or without (LOG.md has the cost). A large model's products are left to the widest vectors:
+in AVX2's they would take
 1.35 to 1.55 times as long where there are wider ones.
 """
 
@@ -23,11 +25,11 @@ all_threads: dict[str, int] = {}
 
 
 def hold_arithmetic(n_weights: int) -> None:
-    """Have a small model compute on one thread and in AVX2's products, if it computes on a CPU.
+    """On a CPU, limit a small model to one thread and to AVX2's matrix products.
 
-    Two threads of two cores are 1.4 times slower at a million weights, waiting for each other at
-    every product (LOG.md); and one gives the same sums on machines with any number of cores. Where
-    a large model is in the process, too, it keeps all threads.
+    At a million weights two threads on two cores are 1.4 times slower than one, as they wait for
+    each other at every product (LOG.md). And one thread gives the same sums on any number of cores.
+    A process that has also loaded a large model keeps all threads.
     """
     import torch
 
@@ -50,7 +52,7 @@ def hold_arithmetic(n_weights: int) -> None:
 
 
 def hold_products() -> None:
-    """Have MKL multiply as Intel's would with AVX2, if this torch has it and it has not begun."""
+    """Set MKL's reproducible AVX2 mode, if torch was built with MKL and it has not run yet."""
     import ctypes
     from pathlib import Path
 

@@ -10,7 +10,7 @@
 
 The command line has `--lora.r`, as DVC writes the params group; `main` gets a Lora. A field whose
 Option has no name of its own is called by the field's: `batch_size` is `--batch_size`. A field
-without an Option is none, and keeps its default.
+without an Option is not an option, and keeps its default.
 """
 
 import dataclasses

@@ -28,7 +28,7 @@ def flatten(content: object, lists: bool = False, prefix: str = "") -> dict[str,
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Say whether a value from YAML or JSON is a finite number; true and false are none."""
+    """Return whether a value from YAML or JSON is a finite number; true and false are not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:

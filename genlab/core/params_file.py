@@ -1,7 +1,7 @@
-"""params.yaml as DVC reads it, and what no command line could carry.
+"""Read params.yaml as DVC does, and refuse values that would change on a command line.
 
-DVC reads YAML 1.2 (`no` is a text), puts the values into command lines and runs them in a shell,
-line by line. What would not arrive as it is written is refused here, by its key.
+DVC reads YAML 1.2 (`no` is a text), puts the values into command lines and runs these in a shell,
+line by line. A value that would not reach the program as written is refused here, by its key.
 """
 
 import re
@@ -48,7 +48,7 @@ def text_of(path: Path) -> str:
 def read_params(text: str, where: str = "params.yaml") -> Params:
     """Return the values of a params.yaml, which is at `where`, as DVC reads them.
 
-    Raises InputError if it is no YAML of keys and values, or has no end.
+    Raises InputError if it is not a YAML mapping, or if its aliases expand without end.
     """
     try:
         top, content = compose_yaml(text), load_yaml(text)
@@ -77,7 +77,7 @@ def written_values(node: yaml.Node, prefix: str = "") -> list[tuple[str, str]]:
 
 
 def check_params_file(params: Params) -> None:
-    """Raise InputError for a key that is no name, or a value that no command line can carry."""
+    """Raise InputError for an invalid key, or a value that would change on a command line."""
     check_keys(params.content)
     for key, value in params.values.items():
         if isinstance(value, list) and any(isinstance(each, list | dict) for each in value):
@@ -87,7 +87,7 @@ def check_params_file(params: Params) -> None:
 
 
 def check_keys(content: object, prefix: str = "") -> None:
-    """Raise InputError for a key that is no name, or two of a group that differ too little."""
+    """Raise InputError for an invalid key, or two of a group alike but for case, - and _."""
     if isinstance(content, list):
         content = {str(i): each for i, each in enumerate(content) if isinstance(each, dict | list)}
         for key, value in content.items():
@@ -116,7 +116,7 @@ def check_keys(content: object, prefix: str = "") -> None:
 
 
 def check_value(key: str, value: object, written: str) -> None:
-    """Raise InputError for a value, written so, that would not arrive as it is."""
+    """Raise InputError for a value that would change; written: its text in the YAML file."""
     if value is None or value == [] or value == {}:  # DVC would write "None", or nothing
         raise InputError(f"{key} is empty; give a value (where there is to be none: 0, or none)")
     if isinstance(value, str):
@@ -146,9 +146,10 @@ def check_text(key: str, text: str) -> None:
 
 
 def check_as_written(key: str, params: Params, is_number: bool) -> None:
-    """Raise InputError if YAML reads a value, or an item of a list, as what it is not meant to be.
+    """Raise InputError if YAML reads a value, or a list's item, as another type than is meant.
 
-    true is no number and no text; a text like 1.10, 1e5 or 007 becomes another one.
+    A number or a text may not be written as `true`; a text written without quotes as 1.10, 1e5 or
+    007 would become another one.
     """
     value = params.values.get(key)
     items = flatten({key: value}, lists=True) if isinstance(value, list) else {key: value}

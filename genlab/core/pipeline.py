@@ -75,9 +75,10 @@ def load_stages(pipeline: Path, entries: dict[str, dict] | None = None) -> list[
 
 
 def left_over(pipeline: Path) -> list[Path]:
-    """Return what lies beside the outputs of a foreach and is written by no stage.
+    """Return the files beside a foreach's outputs that no stage writes.
 
-    An arm or a ranker had this name in params.yaml before. DVC leaves its output there.
+    They belong to arms or rankers that params.yaml no longer has: DVC does not delete their
+    outputs.
     """
     path = pipeline.parent / "params.yaml"
     if not path.is_file():
@@ -122,7 +123,7 @@ def read_pipeline(pipeline: Path) -> dict:
 def parse_stages(content: bytes | str, where: str, mend: str) -> dict[str, dict]:
     """Return the stages of a dvc.lock or dvc.yaml by name, {} if it is empty.
 
-    Raises InputError, which ends in `mend`, if it cannot be read, as with the marks of a merge.
+    Raises InputError, ending in `mend`, for an unreadable file, such as one with merge conflicts.
     """
     try:
         text = content if isinstance(content, str) else content.decode()
@@ -139,7 +140,7 @@ def parse_stages(content: bytes | str, where: str, mend: str) -> dict[str, dict]
 def parse_lock(content: bytes | str, where: str, mend: str) -> dict[str, dict]:
     """Return the stages of a dvc.lock by name.
 
-    Raises InputError as `parse_stages`, and for an entry without a path or with a wrong hash.
+    Raises InputError like `parse_stages`, and for an entry without a path or with an invalid hash.
     """
     stages = parse_stages(content, where, mend)
     for name, stage in stages.items():
@@ -153,21 +154,21 @@ def parse_lock(content: bytes | str, where: str, mend: str) -> dict[str, dict]:
 
 
 def is_locked(entry: object) -> bool:
-    """Tell whether an entry of a dvc.lock has a path, and a hash that is text if any."""
+    """Return whether an entry of a dvc.lock has a path, and a hash that is text if any."""
     return isinstance(entry, dict) and all(
         isinstance(value, str) for value in (entry.get("path"), entry.get("md5", ""))
     )
 
 
 def leads_out(path: str) -> bool:
-    """Tell whether an entry's path is not below the folder of its dvc.lock."""
+    """Return whether an entry's path is not below the folder of its dvc.lock."""
     return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
 
 
 def read_entries(pipeline: Path) -> dict[str, dict]:
     """Return the entries of a dvc.yaml by name, as they are written.
 
-    Raises InputError if there are none, or one is not of the shape that is read here.
+    Raises InputError if there are none, or one has a shape that is not supported here.
     """
     entries = read_pipeline(pipeline).get("stages")
     if not isinstance(entries, dict) or not entries:
@@ -194,7 +195,7 @@ def check_shape(entry: object, where: str) -> None:
 
 
 def program_of(stage: Stage) -> tuple[str, list[str]] | None:
-    """Return the module of a stage's program and the words after it; None if it is none of ours."""
+    """Return the module of a stage's program and its arguments; None if it is not ours."""
     words = shlex.split(stage.command)
     for at, (flag, word) in enumerate(pairwise(words)):  # a launcher may have an -m of its own
         if flag == "-m" and word.startswith(("stages.", "pipelines.")):

@@ -1,4 +1,4 @@
-"""Kernels that reckon alike on every maker's processors with AVX2, in the place of torch's own.
+"""Replacements for torch's CPU kernels that give the same bits on every vendor's AVX2 processors.
 
 MKL, which torch calls on a CPU, has kernels of its own for Intel's processors and others for all
 others. Held to AVX2 (genlab.core.numerics), most of its matrix products come out the same; what
@@ -50,7 +50,7 @@ def put_back() -> None:
 
 
 def switch_others(on: bool) -> None:
-    """Let torch take attention in one kernel, and oneDNN, or not."""
+    """Switch flash attention and oneDNN on or off."""
     torch.backends.cuda.enable_flash_sdp(on)  # the CPU's, too
     torch.backends.mkldnn.enabled = on
 
@@ -80,7 +80,7 @@ def baddbmm(c: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 
 
 
 def multiplied(multiply: Callable[..., Tensor], a: Tensor, b: Tensor) -> Tensor:
-    """Return multiply(a, b), by way of products that come out alike."""
+    """Return multiply(a, b), padded or split into products that are the same on all processors."""
     if is_alike(a, b):
         return multiply(a, b, out=empty_product(a, b))
     if BLOCK < a.shape[-1] < 2 * BLOCK:
@@ -96,7 +96,7 @@ def multiplied(multiply: Callable[..., Tensor], a: Tensor, b: Tensor) -> Tensor:
 
 
 def is_alike(a: Tensor, b: Tensor) -> bool:
-    """Say whether MKL multiplies the two alike everywhere, or has no part in it."""
+    """Return whether the product of the two is the same on all processors as it is."""
     if a.dtype is not torch.float32 or a.shape[-2] == 0 or b.shape[-1] == 0:
         return True
     enough = a.shape[-2] >= ROWS and b.shape[-1] >= COLUMNS
@@ -104,12 +104,12 @@ def is_alike(a: Tensor, b: Tensor) -> bool:
 
 
 def empty_product(a: Tensor, b: Tensor) -> Tensor:
-    """Return where a @ b will stand: torch's own kernels write to what they are given."""
+    """Return an empty tensor for a @ b: torch's own kernels write into a tensor they are given."""
     return a.new_empty((*a.shape[:-1], b.shape[-1]))
 
 
 def weighted_sum(c: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
-    """Return beta * c + alpha * product; without c, be it infinite, if beta is 0."""
+    """Return beta * c + alpha * product; beta = 0 leaves c out, even where it is infinite."""
     product = product if alpha == 1 else alpha * product
     if beta == 0:
         return product
@@ -131,7 +131,7 @@ def by_numpy(name: str) -> Callable[[Tensor], Tensor]:
 
 
 def in_place(kernel: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """Return a kernel that writes where its argument stands."""
+    """Return a kernel that writes its result into its argument (torch's NAME_ functions)."""
     return lambda x: x.copy_(kernel(x))
 
 

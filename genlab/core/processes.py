@@ -1,9 +1,9 @@
-"""The processes of one stage, where `accelerate launch` has started several: who does which part.
+"""Share a stage's work among the processes that `accelerate launch` has started.
 
-A stage's work is cut into batches that are the same for any number of processes; each takes every
-n-th, and all get all results. So the numbers are those of one process, to the last bit: a model's
-output for a text can depend on what else is in its batch, but not on who computes the batch. Files
-are written by the first process alone.
+The work is cut into batches that are the same for any number of processes. Of n processes each
+computes every n-th batch, and all get all results. So the numbers are those of one process, to the
+last bit: a model's output for a text can depend on the rest of its batch, but not on the process
+that computes it. Only the first process writes files.
 
     dvc exp run -S 'launch.generate=accelerate launch --num_processes 2'      # two GPUs; on a CPU
                                                                               # add --multi_gpu
@@ -29,7 +29,7 @@ def rank_and_size() -> tuple[int, int]:
 
 
 def is_first() -> bool:
-    """Say whether this process writes the files: the only one, or the one numbered 0."""
+    """Return whether this process writes the files: the only one, or the one numbered 0."""
     return rank_and_size()[0] == 0
 
 
@@ -48,7 +48,8 @@ def map_shared(
 ) -> list[Result]:
     """Return function(batch) for every batch in order, each computed by one of the processes.
 
-    Every process must call this with the same batches. `on_done` hears of this process's own.
+    Every process must call this with the same batches. `on_done` is called for each batch that this
+    process has computed.
     """
     rank, size = rank_and_size()
     mine = []

@@ -60,8 +60,8 @@ def stage_app(**options) -> typer.Typer:
 def run(app: typer.Typer, name: str | None = None, task: str = "") -> None:
     """Run `app` on sys.argv; a user's mistake becomes one line on stderr and a non-zero exit.
 
-    `name` is what --help calls it, where that is not how Python was started. After three seconds a
-    program says that it works on its `task`, if it has one; every stage does.
+    `name` is shown by --help, by default the module that Python runs. If there is a `task` (every
+    stage has one), the program reports after three seconds that it is working on it.
     """
     collect_seldom()
     # What transformers has to warn of, a loss it does not know by name or a head it ties itself, is
@@ -90,18 +90,18 @@ def run(app: typer.Typer, name: str | None = None, task: str = "") -> None:
 
 
 def collect_seldom() -> None:
-    """Keep the collector of garbage from walking through what the libraries have made.
+    """Run the garbage collector seldom, and leave out the objects that imports have made.
 
     Importing torch and transformers makes half a million objects that stay. The collector would
-    walk through them again and again, a fifth of the import's time, and once more at the end: a
-    second of each stage. Cycles it gets to later.
+    visit them again and again, which takes a fifth of the import's time, and once more at the end:
+    a second of each stage. Cycles are still collected, only later.
     """
     gc.set_threshold(1_000_000)
     atexit.register(gc.freeze)
 
 
 def explain(error: Exception) -> None:
-    """Exit with one line about a user's mistake or a disk's trouble; raise any other error."""
+    """Exit with one line for a user's mistake or a disk error; raise any other error."""
     if isinstance(error, TyperException):
         message = with_choices(error.format_message(), getattr(error, "param", None))
         message = with_what_to_type(message, error)
@@ -119,7 +119,7 @@ def explain(error: Exception) -> None:
 def with_choices(message: str, option: object) -> str:
     """Return a message about an option with its choices as params.yaml writes them.
 
-    Typer has hyphens for the underscores in them, as in the names of options.
+    Typer writes hyphens for the underscores in them, as in the names of options.
     """
     choices = getattr(getattr(option, "type_descriptor", None), "annotation", None)
     if isinstance(choices, type) and issubclass(choices, Enum):
@@ -129,7 +129,7 @@ def with_choices(message: str, option: object) -> str:
 
 
 def with_what_to_type(message: str, error: TyperException) -> str:
-    """Return a message that something is missing with what one can type in its place."""
+    """Return Typer's message about a missing parameter with what to type for it."""
     context = getattr(error, "ctx", None)
     if message == "Missing command." and context is not None:
         helps = {name: each.help for name, each in context.command.commands.items()}
@@ -160,7 +160,7 @@ def program_name() -> str:
 
 
 def says_disk_is_full(error: Exception) -> bool:
-    """Say whether safetensors or torch, whose errors are no OSErrors, could not write a file."""
+    """Return whether an error of safetensors or torch, which is no OSError, means a full disk."""
     found = re.search(r"\(os error (\d+)\)", str(error))
     return "inline_container.cc" in str(error) or (  # torch's writer of archives
         found is not None and int(found[1]) in DISK_TROUBLE

@@ -1,9 +1,9 @@
 """How far a long piece of work is, on stderr: a named bar for a person, a few lines for a log.
 
 The piece of work is named where it begins (`progress`), and counted where it is done (`count`),
-which may be far below, or in another process (`counted_by`). Of pieces within each other the outer
-one is shown. A stage that shows none for three seconds says that it works (`working`); with
-GENLAB_QUIET in the environment it does not, for whoever compares what programs say.
+which may be deep in the call stack or in another process (`counted_by`). Of nested pieces the outer
+one is shown. A stage that shows no progress for three seconds prints that it is working
+(`working`), unless GENLAB_QUIET is in the environment, for tests that compare output.
 """
 
 import os
@@ -29,10 +29,10 @@ n_shown = 0  # pieces of work that this process has shown
 
 @contextmanager
 def progress(what: str, total: int | None = None, unit: str = "") -> Iterator[Counter]:
-    """Show how much of the block's work is done; yield what is to be told each number done.
+    """Show how much of the block's work is done; yield a function that counts n more as done.
 
-    total: how many there are, if that is known. unit: what they are, in the plural. Of the
-    processes of `accelerate launch` the first one shows its own part.
+    total: the number of items, if it is known. unit: what they are, in the plural. Under
+    `accelerate launch` only the first process shows its progress, which is that of its own part.
     """
     if listeners or os.environ.get("RANK", "0") != "0":
         with counted_by(lambda n: None) as update:
@@ -47,7 +47,7 @@ def progress(what: str, total: int | None = None, unit: str = "") -> Iterator[Co
 
 @contextmanager
 def shown_as_bar(what: str, total: int | None, unit: str) -> Iterator[Counter]:
-    """Show a bar in a terminal while the block runs; give what counts on."""
+    """Show a bar in a terminal while the block runs; yield the function that advances it."""
     from tqdm import tqdm
 
     with tqdm(desc=what, total=total, unit=f" {unit}", mininterval=0.5, dynamic_ncols=True) as bar:
@@ -56,7 +56,7 @@ def shown_as_bar(what: str, total: int | None, unit: str) -> Iterator[Counter]:
 
 @contextmanager
 def shown_as_lines(what: str, total: int | None, unit: str) -> Iterator[Counter]:
-    """Say when it begins, every half minute how far it is, and when it has ended.
+    """Print a line at the beginning, at the end, and every half minute in between.
 
     A bar would fill a log with control characters.
     """
@@ -80,7 +80,7 @@ def shown_as_lines(what: str, total: int | None, unit: str) -> Iterator[Counter]
 
 
 def told_so_far(n: int, total: int | None, unit: str, seconds: float) -> str:
-    """Return what is done after some seconds and, if the total is known, how long is left."""
+    """Return the progress after some seconds in words and, with a total, the time that is left."""
     of_how_many = f"{n:,}" if total is None else f"{n:,} of {total:,}"
     line = f"{of_how_many} {unit} in {seconds:.0f} s"
     if n == 0 or total is None or total <= n:
@@ -90,7 +90,7 @@ def told_so_far(n: int, total: int | None, unit: str, seconds: float) -> str:
 
 @contextmanager
 def counted_by(update: Counter) -> Iterator[Counter]:
-    """Have `update` hear of what is counted in the block."""
+    """Pass every count in the block to `update`."""
     listeners.append(update)
     try:
         yield update
@@ -99,17 +99,17 @@ def counted_by(update: Counter) -> Iterator[Counter]:
 
 
 def listener() -> Counter:
-    """Return who hears of what is counted now; nobody may."""
+    """Return the function that receives counts now; one that does nothing if there is none."""
     return listeners[-1] if listeners else lambda n: None
 
 
 def count(n: int) -> None:
-    """Say that n more are done of the piece of work that is going on, if one is."""
+    """Count n more items as done in the current piece of work, if there is one."""
     listener()(n)
 
 
 def tracked(items: Iterable[Item], what: str, unit: str, total: int | None) -> Iterator[Item]:
-    """Yield the items, and show how many were worked on."""
+    """Yield the items, and show how many the caller has worked on."""
     with progress(what, total, unit) as update:
         for item in items:
             yield item
@@ -118,9 +118,9 @@ def tracked(items: Iterable[Item], what: str, unit: str, total: int | None) -> I
 
 @contextmanager
 def working(name: str) -> Iterator[None]:
-    """Say after three seconds that `name` works, if it has shown nothing, and how long it took.
+    """Print after three seconds without progress that `name` is working; at the end its time.
 
-    Of a block that an error or Ctrl-C ends it says that it was stopped.
+    If an error or Ctrl-C ends the block, print that it was stopped.
     """
     ended, before, said = threading.Event(), n_shown, []
     end = "stopped after"

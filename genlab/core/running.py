@@ -1,11 +1,11 @@
-"""What runs in this clone: no stage twice at a time, beside a queueing, or after its dvc has ended.
+"""Keep stages from running twice, while experiments are queued, or after their dvc has ended.
 
-`dvc exp run --queue` takes the work tree away for seconds (it stashes it): the outputs of a stage
-that runs meanwhile are lost. And a dvc that is killed leaves its stage running, which would write
-over what the next run makes. So a stage holds a lock file below .dvc/tmp as long as it runs, and
-looks whether the dvc that started it is still there, all the time and before a file is put into its
-place. DVC knows of its own runs, in its files rwlock, but of no stage that was started by hand. The
-work tree is the clone's: the locks of all its pipelines, each a repository of DVC's, lie together.
+`dvc exp run --queue` stashes the work tree for seconds: a stage that runs meanwhile loses its
+outputs. And a killed dvc leaves its stage running, which would overwrite the next run's outputs. So
+a running stage holds a lock file below .dvc/tmp. All the time, and before it puts a file into
+place, it checks that the dvc that started it still runs. DVC's own lock files (rwlock) know only
+stages that DVC has started, not those started by hand. The locks of all pipelines lie together, as
+these share the clone's work tree although each is a DVC repository of its own.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ watched: "list[psutil.Process]" = []  # from the parent up to the dvc that start
 
 
 class Busy(Exception):
-    """Somebody else works here: says who, and what to do."""
+    """Another process is working here; the message names it and says what to do."""
 
 
 # ---- one at a time
@@ -43,10 +43,10 @@ class Busy(Exception):
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Hold the lock of this stage in this folder during the block; nothing for other programs.
+    """Hold this stage's lock in this folder during the block; other programs take none.
 
-    Raises Busy if another process runs the same stage here, or experiments are being queued.
-    Of the processes of `accelerate launch` the first one speaks for all.
+    Raises Busy if another process runs the same stage here, or experiments are being queued. Under
+    `accelerate launch` only the first process takes the lock.
     """
     module = getattr(sys.modules["__main__"].__spec__, "name", "")
     is_stage = "DVC_STAGE" in os.environ or "stages" in module.split(".")
@@ -72,7 +72,7 @@ def alone() -> Iterator[None]:
 
 
 def stage_lock(folder: Path, module: str) -> Path:
-    """Return the lock file of this program with these inputs and outputs, whatever its params."""
+    """Return the lock file of this program with its inputs and outputs; params do not count."""
     options = [i for i, word in enumerate(sys.argv[1:], 1) if word.startswith("-")]
     words = sys.argv[1 : min(options, default=len(sys.argv))]  # DVC's: paths first, then options
     identity = "\0".join([os.getcwd(), module, *words])
@@ -80,7 +80,7 @@ def stage_lock(folder: Path, module: str) -> Path:
 
 
 def lock_folder() -> Path | None:
-    """Return where this clone's locks lie; None outside of a repository of DVC's."""
+    """Return the folder of this clone's locks; None outside of a DVC repository."""
     here = Path.cwd()
     above = [here, *here.parents]
     clone = next((i for i, path in enumerate(above) if (path / ".git").exists()), len(above))
@@ -90,7 +90,7 @@ def lock_folder() -> Path | None:
 
 @contextmanager
 def locked(path: Path, name: str, patience: float = 0.0) -> Iterator[TextIO | None]:
-    """Yield the file, locked for this process and with its number and name; None if it is taken."""
+    """Lock a file, write this process's id and `name` to it and yield it; None if it is taken."""
     from filelock import lock_descriptor
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def locked(path: Path, name: str, patience: float = 0.0) -> Iterator[TextIO | No
 
 
 def holder(path: Path) -> str:
-    """Return what the process wrote that holds a lock; "" if none does."""
+    """Return the "id (name)" of the process that holds a lock; "" if none does."""
     from filelock import lock_descriptor
 
     if not path.is_file():
@@ -124,7 +124,7 @@ def holder(path: Path) -> str:
 
 @contextmanager
 def queueing() -> Iterator[None]:
-    """Hold this clone's work tree during the block, which queues experiments.
+    """Lock this clone's work tree during the block, which queues experiments.
 
     Raises Busy if a stage, a `dvc repro` or another queueing runs here.
     """
@@ -147,7 +147,7 @@ def queueing() -> Iterator[None]:
 
 
 def runs_of_dvc(path: Path) -> list[tuple[int, str]]:
-    """Return the number and the command of every living process in DVC's file of its own runs."""
+    """Return the id and the command of every living process in one of DVC's rwlock files."""
     import psutil
 
     try:
@@ -163,7 +163,7 @@ def runs_of_dvc(path: Path) -> list[tuple[int, str]]:
 
 
 def watch_dvc() -> None:
-    """Have this process end soon after the dvc that started it, or a program between the two."""
+    """Make this process end soon after the dvc that started it, or any process in between."""
     import psutil
 
     if watched:
@@ -175,7 +175,7 @@ def watch_dvc() -> None:
 
 
 def is_dvc(pid: int) -> bool:
-    """Say whether a process is a dvc: the program, or `python -m dvc`."""
+    """Return whether a process is a dvc: the program, or `python -m dvc`."""
     import psutil
 
     try:
@@ -186,7 +186,7 @@ def is_dvc(pid: int) -> bool:
 
 
 def is_abandoned() -> bool:
-    """Say whether a process between this one and its dvc, or that dvc, has ended."""
+    """Return whether this stage's dvc, or a process between the two, has ended."""
     import psutil
 
     try:
@@ -201,7 +201,7 @@ ABANDONED = "the dvc that started this stage has ended, so the stage ends and wr
 
 
 def check_not_abandoned() -> None:
-    """Raise Busy if this stage's dvc has ended: what it would write is the next run's to write."""
+    """Raise Busy if this stage's dvc has ended: it could overwrite the next run's outputs."""
     if watched and is_abandoned():
         raise Busy(ABANDONED)
 

@@ -1,7 +1,7 @@
-"""A place for work that must survive a kill: checkpoints of a training that may be resumed.
+"""Folders for work that must survive a kill, such as the checkpoints of a training.
 
-The folder is named by a fingerprint of the command line and its input files, so a changed
-parameter or input never resumes from the wrong checkpoint. It lies outside every DVC output,
+A folder is named by a fingerprint of the command line and its input files, so a changed parameter
+or input never resumes from the wrong checkpoint. It lies outside every DVC output,
 in the original checkout (DVC_ROOT), so a killed queued experiment finds it again.
 """
 
@@ -27,10 +27,10 @@ def scratch_root() -> Path:
 def resumable_folder(
     stage: str, arguments: Iterable[str], inputs: Iterable[Path]
 ) -> Iterator[Path]:
-    """Yield the scratch folder of this very piece of work; remove it when the block succeeds.
+    """Yield the scratch folder of these arguments and inputs; remove it when the block succeeds.
 
     Raises InputError if another run is doing the same work now (DVC can be killed and leave its
-    stage running). Of the processes of one run the first one speaks for all.
+    stage running). Under `accelerate launch` only the first process checks this.
     """
     folder = scratch_root() / stage / fingerprint(arguments, inputs)
     folder.mkdir(parents=True, exist_ok=True)

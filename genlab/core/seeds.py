@@ -1,4 +1,4 @@
-"""Random numbers that belong to an item, not to a run: no batch, order or process changes them."""
+"""Random numbers that depend on an item alone, not on batches, order or number of processes."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -11,9 +11,9 @@ import numpy as np
 def random_stream(seed: int, item_id: str, length: int, sample: int = 0) -> np.ndarray:
     """Return `length` uniform numbers in [0, 1) that depend on (seed, item_id, sample) alone.
 
-    What is drawn for another purpose needs another item_id, as seeds may be equal. A longer stream
-    begins with the shorter one. Samples of one item, counted from 0, have streams of their own, and
-    the first is the item's stream where there is only one.
+    Draws for different purposes need different item_ids, as their seeds may be equal. A longer
+    stream begins with the shorter one. Several samples of one item, counted from 0, have streams of
+    their own; sample 0 has the same stream as an item with a single sample.
     """
     salt = sample.to_bytes(hashlib.blake2b.SALT_SIZE)  # of zeros, it is blake2b's default
     key = hashlib.blake2b(f"{seed}:{item_id}".encode(), digest_size=16, salt=salt).digest()
@@ -21,9 +21,10 @@ def random_stream(seed: int, item_id: str, length: int, sample: int = 0) -> np.n
 
 
 def order_of(item_id: str) -> bytes:
-    """Return what items are sorted by, to take the first n of them in an order of no meaning.
+    """Return a sort key (a hash) that puts items in an arbitrary order, to take the first n.
 
-    No seed changes it: the n of one run are among the m of another, so that the two can be paired.
+    It depends on no seed: the n items of one run are among the m > n of another, so that the two
+    runs can be paired.
     """
     return hashlib.blake2b(item_id.encode(), digest_size=16).digest()
 

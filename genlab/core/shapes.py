@@ -1,8 +1,8 @@
-"""Files of ours, whose shape is taken for granted: what is wrong in one is told by its name.
+"""Read files that genlab writes; one of an unexpected shape is a one-line error that names it.
 
-A person's hand, a merge or an older version may have left another shape in a file that programs
-write. It is read as it should be, and what that stumbles over becomes one line. Of files that
-people write every key is checked where they are read.
+An edit, a merge or an older version can leave such a file in another shape. The code reads it as if
+it were right, and any error on the way becomes one line. Files that people write are checked key by
+key where they are read.
 """
 
 import json
@@ -19,9 +19,9 @@ AGAIN = "`git checkout` brings the committed one back, and `dvc repro` makes it 
 
 @contextmanager
 def reading(files: Iterable[object], mend: str = AGAIN) -> Iterator[None]:
-    """Make what the block stumbles over an InputError that names the files it read so far.
+    """Turn the block's lookup, type and value errors into an InputError that names its files.
 
-    files: may grow in the block; mend: what to do.
+    files: those read so far, may grow in the block; mend: what the user can do.
     """
     try:
         yield
@@ -32,7 +32,7 @@ def reading(files: Iterable[object], mend: str = AGAIN) -> Iterator[None]:
 
 
 def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; raise ValueError for a key met twice, of which one would get lost."""
+    """Return a JSON object; raise ValueError for a key met twice, as one would be lost."""
     values = dict(pairs)
     if len(values) < len(pairs):
         names = [name for name, _ in pairs]
@@ -43,10 +43,10 @@ def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse_json(content: str | bytes, *, distinct: bool = False) -> Any:
-    """Return what a text of JSON says; raise ValueError for all that is none, however deep it is.
+    """Return the parsed JSON; raise ValueError for anything else, however deeply nested.
 
-    json.loads ends with a RecursionError where lists stand in lists a thousand times. distinct: a
-    key met twice is an error, too.
+    json.loads itself raises RecursionError for a thousand nested lists. distinct: a key met twice
+    is an error, too.
     """
     try:
         return json.loads(content, object_pairs_hook=distinct_keys if distinct else None)
@@ -55,7 +55,7 @@ def parse_json(content: str | bytes, *, distinct: bool = False) -> Any:
 
 
 def read_json(path: Path, mend: str = AGAIN) -> Any:
-    """Return what a JSON file says; InputError, which ends in `mend`, if it cannot be read."""
+    """Return a JSON file's content; raise InputError, ending in `mend`, if it is unreadable."""
     try:
         return parse_json(path.read_bytes())
     except FileNotFoundError:

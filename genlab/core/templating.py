@@ -1,7 +1,7 @@
-"""A pipeline's entries before DVC fills in the values: which key of params.yaml fills what.
+"""A pipeline's entries before DVC fills in values: which key of params.yaml goes where.
 
-Each value is checked for the place it goes to, as DVC would take a word apart, or follow a path
-out of its folder.
+Each value is checked against its place in the entry: DVC would split a value with a blank into
+words, or follow a path out of the pipeline's folder.
 """
 
 import re
@@ -39,7 +39,7 @@ class Entry:
 
 
 def instance_of(name: str, entry: dict) -> Entry:
-    """Return an entry; of a foreach the instance `name`, like train@main, with the keys it has."""
+    """Return an entry as `Entry`; of a foreach the instance `name`, like train@main."""
     body = entry.get("do", entry)
     instance = name.partition("@")[2]
     group = f"{str(entry.get('foreach', '')).strip('${}')}.{instance}"
@@ -63,8 +63,8 @@ def instance_of(name: str, entry: dict) -> Entry:
 def all_entries(entries: Mapping[str, dict], params: Params) -> Iterator[Entry]:
     """Yield every entry, of a foreach over a params group an instance for each of its names.
 
-    entries: as `read_entries` returns them. Raises InputError if such a group is missing, or is
-    none.
+    entries: as `read_entries` returns them. Raises InputError if such a group is missing or is not
+    a group.
     """
     for name, entry in entries.items():
         found = re.fullmatch(KEY, str(entry.get("foreach", "")))
@@ -104,12 +104,12 @@ def value_of(key: str, params: Params, stage: str) -> object:
 
 
 def filled(text: str, params: Params, stage: str) -> str:
-    """Return what an entry writes with the values of its keys; InputError as `value_of`."""
+    """Return a text of an entry with its ${keys} filled in; InputError as `value_of`."""
     return re.sub(KEY, lambda key: str(value_of(key[1], params, stage)), text)
 
 
 def group_of(key: str, params: Params, stage: str) -> dict:
-    """Return the keys and values of a group; InputError if it is missing, or no group."""
+    """Return a group's keys and values; InputError if it is missing or is not a group."""
     value = value_of(key, params, stage)
     if not isinstance(value, dict):
         raise not_a_group(key, value)
@@ -124,10 +124,10 @@ def not_a_group(key: str, value: object) -> InputError:
 
 
 def check_entry(entry: Entry, params: Params) -> None:
-    """Raise InputError if a key that an entry names is missing, or its value does not fit there.
+    """Raise InputError for a key of an entry that is missing, or whose value does not fit there.
 
-    DVC would say that it cannot resolve the entry, take a word apart, or follow a name like
-    ../../tests out of its folder and delete what it finds there.
+    DVC would only say that it cannot resolve the entry; or it would split a value into words, or
+    follow a name like ../../tests out of the folder and delete what is there.
     """
     launcher, launched, rest = entry.command.partition(" -m ")
     for key in re.findall(KEY, launcher if launched else ""):
@@ -149,7 +149,7 @@ def check_entry(entry: Entry, params: Params) -> None:
 
 
 def check_launcher_words(key: str, value: object) -> None:
-    """Raise InputError if what launches a stage is more to a shell than words."""
+    """Raise InputError for a launcher with characters that a shell would interpret."""
     if not isinstance(value, str) or not LAUNCHER.fullmatch(value):
         raise InputError(
             f"{key}={value}: must be plain words, like python or accelerate launch "
@@ -158,7 +158,7 @@ def check_launcher_words(key: str, value: object) -> None:
 
 
 def check_parts_of_a_path(word: str, params: Params, stage: str) -> None:
-    """Raise InputError if a value that is a part of a path is no name."""
+    """Raise InputError if a value that becomes a part of a path is not a valid name."""
     for key in re.findall(KEY, word):
         value = value_of(key, params, stage)
         if not isinstance(value, str) or not NAME.fullmatch(value):
@@ -166,7 +166,7 @@ def check_parts_of_a_path(word: str, params: Params, stage: str) -> None:
 
 
 def check_word(key: str, value: object) -> None:
-    """Raise InputError if a value that DVC puts in without quotes is not one word to a shell."""
+    """Raise InputError if a shell would not read a value, which DVC does not quote, as one word."""
     if isinstance(value, dict | list):
         raise InputError(f"{key}={value}: must be one value")
     if isinstance(value, str) and shlex.quote(value) != value:
@@ -174,7 +174,7 @@ def check_word(key: str, value: object) -> None:
 
 
 def check_path(key: str, value: object) -> None:
-    """Raise InputError if what a stage is to read is no path of this machine."""
+    """Raise InputError if the input of a stage is not a local path."""
     if not isinstance(value, str) or not value or "://" in value:
         raise InputError(
             f"{key}={value}: must be a file or folder on this machine (a number or a date needs "

@@ -12,15 +12,14 @@ NOT_SHOWN = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")  # a terminal obeys some of t
 
 
 def in_one_line(text: str) -> str:
-    """Return a text in one line, without what a terminal would obey."""
+    """Return a text in one line, without control characters."""
     return NOT_SHOWN.sub(" ", text).strip()
 
 
 def read_line(prompt: str = "") -> str:
-    """Return a line that was typed, as `input` does, without its bytes that are no text.
+    """Return a typed line like `input`, but without bytes that are invalid in its encoding.
 
-    Python would fail on these, or hand them on as halves of surrogate pairs, at which tokenizers
-    fail.
+    Python would fail on these, or turn them into lone surrogates, on which tokenizers fail.
     """
     if isinstance(sys.stdin, TextIOWrapper) and sys.stdin.errors != "ignore":
         sys.stdin.reconfigure(errors="ignore")  # possible until the first line is read
@@ -48,16 +47,16 @@ NO_WIDTH = "resamples agree"  # the middle 95 % of them, which is no proof that 
 
 
 def with_ends(numbers: dict[str, float], digits: int = 3) -> str:
-    """Return an interval {value, low, high} as `3.36 [3.12, 3.60]`; one without width in words."""
+    """Return {value, low, high} as `3.36 [3.12, 3.60]`, or words for an interval of width 0."""
     value, low, high = (f"{numbers[name]:.{digits}f}" for name in ("value", "low", "high"))
     has_width = numbers["low"] != numbers["high"]
     return f"{value} [{low}, {high}]" if has_width else f"{value} [{NO_WIDTH}]"
 
 
 def tables_that_fit(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> list[str]:
-    """Return a table, as several below each other if it is wider than a terminal.
+    """Return a table, split into several below each other if it is wider than a terminal.
 
-    Each begins with the first column. One that holds no more than another column may be wider.
+    Each begins with the first column and has at least one more, even if that is too wide.
     """
     tables: list[str] = []
     columns = list(range(1, len(headers)))

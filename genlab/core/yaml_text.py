@@ -1,6 +1,6 @@
-"""YAML that people wrote, as DVC reads it, which is YAML 1.2: `no` is a text, 1e-4 a number.
+"""Read people's YAML as DVC does, by YAML 1.2: `no` is a text, 1e-4 a number.
 
-It is read with an end: aliases of aliases may stand for billions of values.
+The number of values is limited, because aliases of aliases can stand for billions of them.
 """
 
 from functools import lru_cache
@@ -17,7 +17,7 @@ MOST_VALUES = 100_000  # ours: fifty times what any file here holds
 def read_yaml_file(path: Path, instead: str) -> Any:
     """Return what a file of YAML says.
 
-    Raises InputError if it cannot be read, which ends in `instead`: what to do then.
+    Raises InputError if it cannot be read. Its message ends in `instead`: what to do.
     """
     try:
         return load_yaml(path.read_text(encoding="utf-8"))
@@ -35,8 +35,8 @@ def read_yaml_file(path: Path, instead: str) -> Any:
 def load_yaml(text: str) -> Any:
     """Return what a text of YAML says.
 
-    Raises yaml.YAMLError, also where aliases stand for too much or contain themselves, or a key
-    occurs twice.
+    Raises yaml.YAMLError for broken YAML, aliases that expand to too many values or contain
+    themselves, and a key that occurs twice.
     """
     from ruamel.yaml import YAML, YAMLError
 
@@ -51,7 +51,7 @@ def load_yaml(text: str) -> Any:
 def compose_yaml(text: str) -> yaml.Node | None:
     """Return a text's tree of nodes, None if it is empty; raises yaml.YAMLError as `load_yaml`.
 
-    The tree is for reading: whoever asks for the same text gets the same one.
+    Do not change the tree: it is cached by the text.
     """
     try:
         top = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -65,7 +65,7 @@ def compose_yaml(text: str) -> yaml.Node | None:
 
 
 def count_values(node: yaml.Node, counted: dict[int, int]) -> int:
-    """Return how many values a node stands for, aliases written out; each is counted once.
+    """Return how many values a node stands for with its aliases expanded; nodes are memoised.
 
     Raises yaml.YAMLError for a node that contains itself, and for a key that occurs twice.
     """
@@ -94,5 +94,5 @@ def check_keys_differ(node: yaml.MappingNode) -> None:
 
 
 def as_tuple(child: yaml.Node | tuple[yaml.Node, yaml.Node]) -> tuple[yaml.Node, ...]:
-    """Return the nodes of an item of a list, or of a key and its value."""
+    """Return the nodes of a list's item (itself) or of a mapping's item (key and value)."""
     return child if isinstance(child, tuple) else (child,)

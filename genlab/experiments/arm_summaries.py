@@ -18,11 +18,11 @@ from genlab.statistics.trainings import interval_of_trainings, variance_shares
 def summarize_arm(
     layout: Layout, tables: Tables, units: Units = MappingProxyType({})
 ) -> dict[str, dict[str, dict]]:
-    """Return group -> metric -> value, low, high, and which part of the error has which source.
+    """Return group -> metric -> value, low, high, and the shares of the error's sources.
 
-    The interval is for other units and, of several trainings, for other trainings. A metric that
-    no unit counts for is left out. units: seed -> the hash of the table they are from; where
-    trainings have units of their own, nothing is said of sources.
+    The interval generalises to new units and, with several trainings, to new trainings. A metric
+    without a single value is left out. units: seed -> the hash of the table that its units are
+    from; if trainings have different units, the sources are not split.
     """
     if have_own_units({seed: units.get(seed) for seed in tables}):
         return join_arms([summarize_arm(layout, {seed: rows}) for seed, rows in tables.items()])
@@ -62,7 +62,7 @@ def join_arms(found: list[dict[str, dict[str, dict]]]) -> dict[str, dict[str, di
 def split_of(
     values: np.ndarray, within: float, clusters: np.ndarray | None
 ) -> dict[str, dict[str, float]]:
-    """Return the sources of the error of one column, float64[trainings, n]; {} of one training."""
+    """Return one column's error by source, float64[trainings, n]; {} for one training."""
     counted = ~np.isnan(values).any(axis=0)
     own = None if clusters is None else clusters[counted]
     shares = variance_shares(values[:, counted], within, own)

@@ -6,9 +6,9 @@ An arm of a claims.yaml is one of three things:
                                workspace's, which may be of other params
   {value: 0.5}                 this number for every unit of the other arm
 With `trainings` in claims.yaml each is run once per seed: claim-ARM, claim-ARM-18, ...
-An experiment counts, of whichever commit, if its params are what claims.yaml says and its rows were
-made by the code of the current commit (lineage.py): neither one of older code, nor one of an arm
-that was since changed. So a change of prose, or of code that no arm goes through, costs no run.
+An experiment of any commit counts if its params are what claims.yaml says and the current commit's
+code would make the same rows (lineage.py). Experiments of older code, or of an arm that has changed
+since, do not count. So a change of prose, or of code that no arm runs, needs no new run.
 """
 
 import json
@@ -42,7 +42,7 @@ Tables = dict[int | None, pl.DataFrame]  # seed -> rows
 
 
 def check_arm(where: str, arm: dict, arms: dict[str, dict], params: list[str]) -> None:
-    """Raise InputError for an arm that is none of the three kinds."""
+    """Raise InputError for an arm that is not of one of the three kinds."""
     if not isinstance(arm, dict):
         raise InputError(f"{where}: must be params, like {{gen.max_len: 50}}, or {{}} for none")
     if "table" in arm:
@@ -50,7 +50,10 @@ def check_arm(where: str, arm: dict, arms: dict[str, dict], params: list[str]) -
         if kinds != {"table": str, "where": dict}:
             raise InputError(f"{where}: must be like {{table: PATH, where: {{COLUMN: VALUE}}}}")
         if {} not in arms.values():
-            raise InputError(f"{where}: its table is read from an arm {{}}, and there is none")
+            raise InputError(
+                f"{where}: its table is read from an arm {{}} (params.yaml as it is), which is "
+                "missing; add one"
+            )
     elif "value" in arm:
         if set(arm) != {"value"} or not is_number(arm["value"]):
             raise InputError(f"{where}: must be like {{value: 0.5}}")
@@ -63,15 +66,15 @@ def check_arm(where: str, arm: dict, arms: dict[str, dict], params: list[str]) -
 
 
 def is_experiment(arm: dict) -> bool:
-    """Say whether an arm is params, to be run."""
+    """Return whether an arm is a set of params, which must be run."""
     return "table" not in arm and "value" not in arm
 
 
 def changes_of(arm: dict) -> dict[str, object]:
-    """Return the params that an arm changes; {} if it is no experiment.
+    """Return the params that an arm changes; {} if it is not an experiment.
 
-    A path that leads out of this folder becomes absolute: an experiment runs in a copy of what git
-    has, and what another pipeline made is not there.
+    A path that leads out of this folder becomes absolute: an experiment runs in a copy of git's
+    files, which lacks the outputs of other pipelines.
     """
     if not is_experiment(arm):
         return {}
@@ -96,8 +99,8 @@ def experiments_of(
 ) -> dict[str, tuple[str, int | None, dict[str, object]]]:
     """Return name -> arm, seed and params of every experiment that the arms need.
 
-    They begin with params.yaml as it is, in every training: what the other arms share with it DVC
-    then has. So two can run beside each other, and train nothing twice.
+    The first ones are params.yaml as it is, with each training's seed. DVC then has the outputs
+    that the other arms share with these, so that parallel experiments train nothing twice.
     """
     wanted = [
         (arm, seed)
@@ -119,10 +122,10 @@ def experiments_of(
 def run_arms(
     layout: Layout, arms: dict[str, dict], trainings: Trainings = ALONE, jobs: int = 1
 ) -> tuple[list[str], list[str]]:
-    """Run the experiments that are lacking; return their names, and those of them that failed.
+    """Run the missing experiments, `jobs` at a time; return their names, and those that failed.
 
-    They replace those of their names; `jobs` of them run beside each other. Raises Busy, before
-    anything is replaced, if a stage or a dvc runs in this clone.
+    They replace experiments of the same names. Raises Busy, before anything is replaced, if a stage
+    or a dvc runs in this clone.
     """
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "params.yaml"])
     if changed.returncode:
@@ -152,7 +155,7 @@ def run_arms(
 
 
 def lacking_experiments(layout: Layout, arms: dict[str, dict], trainings: Trainings) -> list[str]:
-    """Return the names of the experiments whose rows, or a table of theirs, no run has."""
+    """Return the names of the experiments for which no run has the needed tables."""
     runs, _ = find_runs(layout, arms, trainings)
     _, unread = read_arms(layout, arms, runs)
     lacking = {
@@ -192,10 +195,10 @@ def origins(
 def find_runs(
     layout: Layout, arms: dict[str, dict], trainings: Trainings = ALONE
 ) -> tuple[Runs, dict[str, str]]:
-    """Return arm -> seed -> the commit of the experiment that made its rows; arm -> what lacks.
+    """Return arm -> seed -> commit of the experiment with its rows; and arm -> what is missing.
 
-    A value has neither. An experiment that bears an arm's name may be of other params: claims.yaml
-    was edited since, or the name was taken by hand.
+    Arms that are a value have neither. An experiment with an arm's name may have other params:
+    claims.yaml was edited since, or someone gave it this name by hand.
     """
     there = experiments_by_name()
     committed = flatten(read_params("HEAD"))
@@ -236,7 +239,7 @@ def comparable(params: dict[str, object]) -> dict[str, object]:
 def read_arms(
     layout: Layout, arms: dict[str, dict], runs: Runs
 ) -> tuple[dict[str, Tables], dict[str, str]]:
-    """Return arm -> seed -> its rows, and arm -> why an experiment of it has no such rows."""
+    """Return arm -> seed -> rows; and for arms without rows, arm -> the reason."""
     read = cache(read_rows)
     rows: dict[str, Tables] = {}
     missing = {}
@@ -261,9 +264,9 @@ def rows_of(layout: Layout, arm: dict) -> Path:
 
 
 def read_units(layout: Layout, runs: Runs) -> dict[str, dict[int | None, str | None]]:
-    """Return arm -> seed -> the hash of the table its units were taken from; {} if none is named.
+    """Return arm -> seed -> hash of its units' table; {} if claims.yaml names no such table.
 
-    Where two hashes differ, one query_id may stand for two queries.
+    If two hashes differ, the same query_id may mean two different queries.
     """
     if layout.units_from is None:
         return {}
@@ -282,9 +285,9 @@ def describe_rows(layout: Layout, arm: dict, commits: dict[int | None, str]) -> 
 
 
 def select_rows(rows: pl.DataFrame, where: dict[str, object]) -> pl.DataFrame:
-    """Return the rows whose columns have these values; InputError naming those that there are.
+    """Return the rows with these values in their columns; InputError lists the values there are.
 
-    A list stands for any of its values. True is not 1, but 1 is 1.0.
+    A list matches any of its values. 1 matches 1.0, but True does not match 1.
     """
     for column, value in where.items():
         if column not in rows.columns:

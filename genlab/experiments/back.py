@@ -2,11 +2,11 @@
 
     python -m genlab back       # in the pipeline's folder; `make back` in the root
 
-First it looks whether DVC's cache has every output of HEAD. On a machine that never made them it
-has not, and then nothing is touched. Those of a stage that no other reads, like the report, whose
-page names the machine, are made again. What git would overwrite is kept with `git stash`. So is
-what only another run has and DVC does not cache, like the metrics of an added ranker; what the
-cache has of such a run is removed, as a stage may read the whole folder it lies in.
+It first checks that DVC's cache has every output of HEAD. If one is missing, as on a machine that
+never made them, nothing is touched. Only a stage that no other stage reads, such as the report, is
+run again instead. Files that git would overwrite are kept with `git stash`. So are files that only
+the present run has and DVC does not cache, like the metrics of an added ranker. If the cache has
+such a file, it is removed from the workspace, as a stage may read the whole folder it lies in.
 """
 
 import json
@@ -66,7 +66,7 @@ def outputs_of(revision: str) -> Outputs:
 
 
 def locked_outputs(content: bytes | str | None) -> dict[str, dict]:
-    """Return path -> entry of every output that a dvc.lock names; {} for none, or a broken one."""
+    """Return path -> entry of every output in a dvc.lock; {} if it is missing or broken."""
     try:
         stages = parse_lock(content or "", "dvc.lock", "").values()
     except InputError:  # the committed one comes back in its place
@@ -76,7 +76,7 @@ def locked_outputs(content: bytes | str | None) -> dict[str, dict]:
 
 
 def left_over(committed: set[str], here: Iterable[str]) -> list[str]:
-    """Return the outputs of the run `here` that are there, and in or around none of HEAD's."""
+    """Return the existing outputs of the run `here` that do not overlap with HEAD's."""
     kept = list(map(PurePosixPath, committed))
     return [
         path
@@ -92,7 +92,7 @@ def left_over(committed: set[str], here: Iterable[str]) -> list[str]:
 
 
 def cached(paths: list[str], entries: dict[str, dict]) -> list[str]:
-    """Return those outputs that are what dvc.lock says, and whole in DVC's cache."""
+    """Return those outputs that are unchanged since dvc.lock and whole in DVC's cache."""
     from dvc.output import Output
     from dvc.stage import Stage
 
@@ -110,7 +110,7 @@ def cached(paths: list[str], entries: dict[str, dict]) -> list[str]:
 
 
 def stash_name() -> str:
-    """Return what a stash of this moment is called: by the params that were changed."""
+    """Return the message for a git stash made now: it names the changed params."""
     try:
         params = changed(flatten(read_params(None)), flatten(read_params("HEAD")))
     except InputError:  # a params.yaml that cannot be read
@@ -119,7 +119,7 @@ def stash_name() -> str:
 
 
 def not_clean() -> dict[str, list]:
-    """Return stage -> what differs, as `dvc status` tells it."""
+    """Return stage -> its changes, as `dvc status --json` reports them."""
     words = [sys.executable, "-m", "dvc", "status", "--json", "dvc.yaml"]
     done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
@@ -128,7 +128,7 @@ def not_clean() -> dict[str, list]:
 
 
 def in_words(status: dict[str, list]) -> str:
-    """Return a line of what `dvc status` tells: each stage with what was changed."""
+    """Return the result of `not_clean` as one line: each stage with its changes."""
     told = []
     for stage, changes in status.items():
         names = [each if isinstance(each, str) else ", ".join(*each.values()) for each in changes]
@@ -142,7 +142,7 @@ def content_of(path: Path) -> bytes | None:
 
 
 def listed(names: str) -> list[str]:
-    """Return the names that git tells with -z."""
+    """Return the file names in git's output with -z."""
     return [name for name in names.split("\0") if name]
 
 
@@ -155,7 +155,7 @@ def git(*words: str) -> str:
 
 
 def make_again(stages: list[str]) -> None:
-    """Run stages on what is there, each alone; InputError if one fails."""
+    """Run each of these stages alone, on the inputs in the workspace; InputError if one fails."""
     print(f"made again, as no cache here has what they made: {', '.join(stages)}", flush=True)
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", *stages]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)

@@ -2,9 +2,10 @@
 
     python -m genlab bundle data/base ../base ...       # the last stage of a minis/recipe
 
-The receipt holds the command line, the values of the params group that the model stands for, its
-losses, the seconds, commit and day, packages and hardware, and the sha256 of every file. A run's
-own receipt has no time and no commit, as it must come out the same again; this is made once.
+The receipt holds the command line, the values of the params group that the model replaces, its
+losses, the seconds, commit and date, packages and hardware, and the sha256 of every file. A run's
+own receipt has no time and no commit, because a repeated run must give the same bytes; this one is
+written once.
 """
 
 import shutil
@@ -70,7 +71,7 @@ def main(
 
 
 def read_as(parse: Callable[[str], Read], path: Path) -> Read:
-    """Return what `parse` makes of a file; InputError naming the file if it makes nothing of it."""
+    """Return parse(content of a file); raise InputError naming the file if that fails."""
     try:
         return parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -83,7 +84,7 @@ def read_as(parse: Callable[[str], Read], path: Path) -> Read:
 
 
 def seconds_between(text: str) -> int:
-    """Return the seconds between the two times of a text of two lines."""
+    """Return the seconds between the two times on a text's two lines."""
     start, end = map(int, text.split())
     return end - start
 

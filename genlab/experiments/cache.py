@@ -2,13 +2,15 @@
 
     python -m genlab cache
 
-The cache is where `dvc cache dir` says: .dvc/cache, or what cache.dir is in one of DVC's configs.
-One that other clones share is theirs, too: they must run this as well, to find what they hold. In
-the root all pipelines are looked at; one whose config names another cache, in its own folder.
-DVC trusts a read-only file of its cache and never reads it again. A file that a bad disk or a stray
-program changed is brought back into the workspace, and `dvc repro` says that nothing changed. Every
-object's name is the md5 of its content; this program checks it. It also deletes every file or
-folder of the workspace that was made from a broken object.
+The cache is where `dvc cache dir` says: .dvc/cache, or cache.dir of one of DVC's configs. If
+several clones share it, run this command in each: it only finds broken files in its own workspace.
+In the root it checks all pipelines; for a pipeline whose config names another cache, run it in that
+pipeline's folder.
+
+DVC trusts the read-only files in its cache and never reads them again. So a file that a bad disk or
+a stray program has changed is checked out into the workspace, and `dvc repro` reports no change.
+Every object is named by the md5 of its content, which this program checks. It also deletes every
+file or folder in the workspace that was made from a broken object.
 """
 
 import json
@@ -50,9 +52,9 @@ def main(
 
 
 def find_cache(root: Path) -> Path:
-    """Return the folder of DVC's objects, wherever its configs have put it.
+    """Return the folder of DVC's cached objects, as its configs set it.
 
-    Raises InputError, with DVC's own words, if DVC cannot read them.
+    Raises InputError, with DVC's own message, if DVC cannot read its configs.
     """
     asked = subprocess.run(
         [sys.executable, "-m", "dvc", "cache", "dir"], cwd=root, capture_output=True, text=True
@@ -69,7 +71,7 @@ def shown(path: Path, root: Path) -> Path:
 
 
 def is_whole(path: Path) -> bool:
-    """Say whether a cache object has the content that its name promises."""
+    """Return whether a cache object has the content that its name promises."""
     return md5_of(path) == path.parent.name + path.name.removesuffix(".dir")
 
 

@@ -50,7 +50,7 @@ from genlab.experiments.layout import Layout, read_layout
 from genlab.experiments.lineage import idle_stages
 from genlab.experiments.published import reread_published
 from genlab.experiments.revisions import read_params
-from genlab.experiments.training_seeds import check_trainings
+from genlab.experiments.training_seeds import Trainings, check_trainings
 from genlab.experiments.verdict_words import IDENTICAL, UNTESTABLE, tell_size
 from genlab.experiments.verdicts import explain_not_run, settle_claims
 
@@ -71,22 +71,10 @@ def print_settled(
 ) -> None:
     """Print each claim with a row per group below it; then why other claims have none.
 
-    margins: claim -> below what a difference of its metric is none.
+    margins: claim -> the margin of its metric, below which a difference counts as none.
     """
     rows = [
-        [
-            group,
-            f"{found['difference']:+z.3f}",
-            "-"
-            if found["verdict"] in (IDENTICAL, UNTESTABLE)
-            else f"[{found['low']:+z.3f}, {found['high']:+z.3f}]",
-            found["n"],
-            "-"
-            if found["p_adjusted"] is None
-            else as_p(found["p_adjusted"], found["p"] <= found["least_p"]),
-            with_needed(found["verdict"], found.get("n_needed"), found.get("trainings_needed"))
-            + tell_size(found["verdict"], found["low"], found["high"], margins.get(name)),
-        ]
+        claim_row(group, found, margins.get(name))
         for name, groups in settled.items()
         for group, found in groups.items()
     ]
@@ -106,13 +94,29 @@ def print_settled(
         print(f"{name}: {why}")
 
 
+def claim_row(group: str, found: dict, margin: float | None) -> list:
+    """Return a claim's result in one group as the cells under TABLE_HEADERS."""
+    verdict = found["verdict"]
+    is_test = verdict not in (IDENTICAL, UNTESTABLE)
+    adjusted = found["p_adjusted"]
+    needed = with_needed(verdict, found.get("n_needed"), found.get("trainings_needed"))
+    return [
+        group,
+        f"{found['difference']:+z.3f}",
+        f"[{found['low']:+z.3f}, {found['high']:+z.3f}]" if is_test else "-",
+        found["n"],
+        "-" if adjusted is None else as_p(adjusted, found["p"] <= found["least_p"]),
+        needed + tell_size(verdict, found["low"], found["high"], margin),
+    ]
+
+
 def each_found(settled: dict[str, dict[str, dict]]) -> list[dict]:
-    """Return every claim's result in every group."""
+    """Return all claims' results, one per claim and group."""
     return [found for groups in settled.values() for found in groups.values()]
 
 
 def print_errors(arms: dict[str, dict[str, dict]], layout: Layout) -> None:
-    """Print for each arm which part of a training's error has which source, of the first metric."""
+    """Print for each arm how the error of its first metric divides among the sources."""
     metric = layout.shown[0]
     rows = [
         [arm, group, *(f"{100 * part:.0f} %" for part in found[metric]["error_from"].values())]
@@ -145,15 +149,8 @@ def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
         for name, arm in content["arms"].items()
         if is_experiment(arm) and name in rows
     }
-    if not arms and unread:
-        raise InputError(f"no arm can be read: {next(iter(unread.values()))}")
     if not arms:
-        n_runs, took = len(experiments_of(content["arms"], trainings)), last_minutes()
-        time_needed = f"; the last time it took {took} minutes" if took else ""
-        raise InputError(
-            "no arm has been run by this code with the params of claims.yaml; `python -m genlab "
-            f"claims run` makes all {n_runs} runs{time_needed}"
-        )
+        raise no_arms(content["arms"], trainings, unread)
     not_run = explain_not_run(layout, content["claims"], missing, units)
     settled = settle_claims(layout, content["claims"], content["arms"], rows, not_run, units)
     took = last_minutes() if minutes is None else minutes
@@ -182,14 +179,26 @@ def settle(content: dict, layout: Layout, minutes: int | None = None) -> None:
         print(f"{OUTPUT} is another than before. {SHOW_THEM}")
 
 
+def no_arms(arms: dict, trainings: Trainings, unread: dict[str, str]) -> InputError:
+    """Return the error if no arm has rows; unread: arm -> why its rows cannot be read."""
+    if unread:
+        return InputError(f"no arm can be read: {next(iter(unread.values()))}")
+    n_runs, took = len(experiments_of(arms, trainings)), last_minutes()
+    time_needed = f"; the last time it took {took} minutes" if took else ""
+    return InputError(
+        "no arm has been run by this code with the params of claims.yaml; `python -m genlab "
+        f"claims run` makes all {n_runs} runs{time_needed}"
+    )
+
+
 def idle_in_all(runs: Runs) -> list[str]:
-    """Return the stages whose seed changed nothing in any arm of several trainings."""
+    """Return the stages that gave the same outputs under all training seeds, in every arm."""
     found = [set(idle_stages(each.values())) for each in runs.values() if len(each) > 1]
     return sorted(set.intersection(*found)) if found else []
 
 
 def last_minutes() -> int | None:
-    """Return how long the arms of the recorded claims took to run; None if it is not known."""
+    """Return how many minutes the recorded claims' arms took to run; None if that is unknown."""
     try:
         return int(json.loads(OUTPUT.read_text(encoding="utf-8"))["minutes"])
     except (OSError, KeyError, ValueError, TypeError):

@@ -1,8 +1,8 @@
 """Read claims.yaml: the arms, and the claims that compare two of them.
 
 layout.py reads the file's head, arms.py lists the kinds of arms, and training_seeds.py reads the
-trainings. Whoever shows settled claims reads the same file, so that a wrong shape is one line
-there, too.
+trainings. Programs that only show settled claims read the file here, too, so that they report a
+mistake in it by the same one-line errors.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ HEADLINE_ROWS = "headline_rows"
 
 
 def read_claims(path: Path, layout: Layout, params: dict) -> dict:
-    """Return claims.yaml; raise InputError, naming it, for an entry that cannot be settled."""
+    """Return claims.yaml; raise InputError, naming the entry, for one that cannot be settled."""
     content = read_asked(path, layout)
     check_names(path, "arms", content.get("arms"))
     check_trainings(path, content, flatten(params))
@@ -48,9 +48,9 @@ def read_claims(path: Path, layout: Layout, params: dict) -> dict:
 
 
 def read_asked(path: Path, layout: Layout) -> dict:
-    """Return claims.yaml for whoever shows what was settled; its arms are not looked at.
+    """Return claims.yaml for showing settled claims; its arms are not checked.
 
-    Raises InputError, naming it, for a claim or a list of claims that cannot be shown.
+    Raises InputError, naming the claim or the list of claims that cannot be shown.
     """
     content = read_yaml(path)
     check_names(path, "claims", content.get("claims"))
@@ -84,7 +84,7 @@ def check_claim(where: str, claim: Any, layout: Layout) -> None:
 
 
 def check_one_of(where: str, claim: dict, choices: dict[str, Iterable[str]]) -> None:
-    """Raise InputError for a key of a claim whose value is none of its choices."""
+    """Raise InputError if a claim's key has a value that is not among its choices."""
     for key, known in choices.items():
         if claim[key] not in known:
             raise InputError(
@@ -103,7 +103,7 @@ def check_claim_list(where: str, names: object, claims: dict) -> None:
 
 
 def check_headline_rows(where: str, asked: object) -> None:
-    """Raise InputError unless these are rows of a table, as readme.py shows them, or none."""
+    """Raise InputError unless these are `headline_rows` as readme.py shows them, or None."""
     if asked is None:
         return
     if not isinstance(asked, dict) or not {"table", "columns"} <= asked.keys():
@@ -119,7 +119,7 @@ def check_headline_rows(where: str, asked: object) -> None:
 
 
 def check_reasons(where: str, reasons: object) -> None:
-    """Raise InputError unless every group has its reason in words."""
+    """Raise InputError unless every group is mapped to a reason, a text."""
     if not isinstance(reasons, dict):
         raise InputError(f"{where}: must be like {{GROUP: the reason}}, not {reasons}")
     for group, reason in reasons.items():
@@ -128,7 +128,7 @@ def check_reasons(where: str, reasons: object) -> None:
 
 
 def check_names(path: Path, key: str, entries: object) -> None:
-    """Raise InputError unless these are claims, or arms, each under a name that is text."""
+    """Raise InputError unless this is a mapping of names to claims, or to arms."""
     if not isinstance(entries, dict):
         raise InputError(f"{path}: no {key}: by name; without any claims, write claims: {{}}")
     for name in entries:

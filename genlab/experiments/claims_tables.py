@@ -1,6 +1,6 @@
 """README's tables of claims and arms, made from metrics/claims.json.
 
-settled: what that file holds; names: what to call a group that is not called by its own name.
+settled: the content of that file; names: group -> the name to show, where that differs.
 """
 
 from collections.abc import Sequence
@@ -45,14 +45,14 @@ def in_words(name: str) -> str:
 
 
 def keys_of(tables: dict[str, dict]) -> list[str]:
-    """Return every key that one of the tables has, in order of appearance."""
+    """Return all keys of these tables, in order of appearance."""
     return list(dict.fromkeys(key for table in tables.values() for key in table))
 
 
 def arms_table(settled: dict, layout: Layout, published: dict, names: dict[str, str]) -> str:
     """Return every arm that is an experiment, with intervals, and what was published for it.
 
-    names: what to call a group that is not called by its own name (`stand_ins`).
+    names: group -> the name to show, where that differs (`stand_ins`).
     """
     first = layout.shown[0]
     header = [layout.group or "", "arm", *layout.shown]
@@ -77,13 +77,13 @@ def arms_table(settled: dict, layout: Layout, published: dict, names: dict[str, 
 
 
 def split_cell(numbers: dict) -> str:
-    """Return "62 / 8 / 30 %": which part of one training's squared error has which source."""
+    """Return "62 / 8 / 30 %": how one training's squared error divides among its sources."""
     shares = numbers.get("error_from", {}).values()
     return f"{' / '.join(f'{100 * share:.0f}' for share in shares)} %" if shares else ""
 
 
 def published_cell(published: dict, arm: str, group: str, metric: str) -> str:
-    """Return an arm's published number and whether it is about the same data and model."""
+    """Return an arm's published number, marked if it is about other data or another model."""
     numbers = numbers_of(published, arm, group)
     if metric not in numbers:
         return ""
@@ -101,8 +101,8 @@ def claims_table(
 ) -> str:
     """Return every claim with its paired difference and verdict in every group; names as above.
 
-    layout: the head of the claims.yaml that asks them, which has the margins.
-    elsewhere: claim -> what other rankers and passages say of it; a column if there is any.
+    layout: the head of their claims.yaml, which has the margins. elsewhere: claim -> its result
+    with other rankers and passages; adds a column unless it is empty.
     """
     groups = keys_of(settled["arms"])
     beside = ["in the study's own numbers"] if reread else []
@@ -125,19 +125,19 @@ def claims_table(
 
 
 def margin_of(claim: dict, layout: Layout) -> float | None:
-    """Return below what a difference of a claim's metric is none; None if nothing is said of it."""
+    """Return the margin of a claim's metric; None if claims.yaml gives none."""
     return layout.metrics[claim["metric"]].margin
 
 
 def in_full(claim: dict) -> str:
-    """Return a claim in the words of claims.yaml, with why it came out so where that is said."""
+    """Return a claim's sentence from claims.yaml, with its explanation if it has one."""
     return f"{claim['claim']} *{claim[WHY]}*" if WHY in claim else str(claim["claim"])
 
 
 def claim_cell(found: dict, margin: float | None = None) -> str:
-    """Return a verdict with its numbers; of one that was no test, why it was none.
+    """Return a verdict with its numbers or, if nothing could be tested, with the reason.
 
-    margin: of the metric; a significant difference that lies within it is said to.
+    margin: the metric's; a significant difference within it is marked as such.
     """
     verdict = f"**{found['verdict']}**"
     if "why" in found:
@@ -152,7 +152,7 @@ def claim_cell(found: dict, margin: float | None = None) -> str:
 
 
 def tell_needed(found: dict) -> str:
-    """Return ", needs 1,300": how many pairs, or trainings, would settle it; "" if none would."""
+    """Return ", needs 1,300": the pairs or trainings that would settle it; "" if none would."""
     if found.get("trainings_needed"):
         return f", needs {rounded_up(found['trainings_needed']):,} trainings"
     return f", needs {rounded_up(found['n_needed']):,}" if found.get("n_needed") else ""
@@ -166,11 +166,10 @@ def verdicts_line(
     trained: Sequence[str] = (),
     called: tuple[str, str] = ("supported", "contradicted"),
 ) -> str:
-    """Return what stands above the claims: the unit, Holm's family and what the verdicts mean.
+    """Return the text above the claims: the unit, Holm's family and the verdicts' meaning.
 
-    trained: the params by which claims.yaml asks for several trainings; called: what the two
-    significant verdicts are called in the table. "" for a record that was written before it said
-    how many tests were made.
+    trained: the params that differ between trainings; called: the names of the two significant
+    verdicts in the table. Returns "" for an older record without the number of tests.
     """
     cells = [cell for groups in settled["claims"].values() for cell in groups.values()]
     if not any("n_tests" in cell for cell in cells):
@@ -197,7 +196,7 @@ def verdicts_line(
 
 
 def line_of_tests(cells: list[dict], layout: Layout, called: tuple[str, str]) -> str:
-    """Return what a cell holds, and when a difference is significant."""
+    """Return the text that explains a cell, and when a difference is significant."""
     n_tests = max(cell.get("n_tests", 0) for cell in cells)
     no_test = sum(cell.get("p_adjusted") is None for cell in cells)
     return (
@@ -210,7 +209,7 @@ def line_of_tests(cells: list[dict], layout: Layout, called: tuple[str, str]) ->
 
 
 def lines_of_trainings(cells: list[dict], layout: Layout, trained: Sequence[str]) -> list[str]:
-    """Return whether intervals are for other trainings, too; none where nothing is trained."""
+    """Return the text that says whether intervals cover new trainings; "" if nothing is trained."""
     n_trainings = max(cell.get("n_trainings", 1) for cell in cells)
     if n_trainings > 1:
         return [
@@ -226,13 +225,13 @@ def lines_of_trainings(cells: list[dict], layout: Layout, trained: Sequence[str]
 
 
 def seeds_of(trained: Sequence[str]) -> str:
-    """Return " (base.seed, train.seed)" where more than the training's own seed is another."""
+    """Return " (base.seed, train.seed)" if trainings differ in more than train.seed, else ""."""
     others = [name for name in trained if name.endswith(".seed") and name != "train.seed"]
     return f" ({', '.join(trained)})" if others else ""
 
 
 def of_one_training(cells: list[dict]) -> str:
-    """Return in how many cells no training changes any value, where it does in the others."""
+    """Return the text that counts the cells in which all trainings give the same values."""
     n = sum(cell.get("n_trainings") == 1 for cell in cells)
     return f" (of {n} of the {len(cells)} cells no training changes any value)" if n else ""
 
@@ -243,6 +242,6 @@ def count_of(n: int, noun: str) -> str:
 
 
 def agreeing(cells: dict[str, dict]) -> str:
-    """Return "5 of 5": in how many published metrics a claim's direction is seen."""
+    """Return "5 of 5": how many published metrics show a claim's direction."""
     agree = [cell for cell in cells.values() if cell["verdict"].startswith("agrees")]
     return f"{len(agree)} of {len(cells)}"

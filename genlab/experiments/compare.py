@@ -2,9 +2,9 @@
 
 A run is a revision (commit, branch, tag, experiment, or the workspace), or a file of rows: Parquet,
 CSV, TSV, JSON or JSON Lines. Each side may be several trainings: `length-*` for experiments, or
-names with commas between. Rows are read as claims.yaml in this folder says, or another project's
-table as ten lines of YAML say (--layout). Pairing the same query (or text) on both sides shows
-differences that two means side by side would hide.
+names separated by commas. The head of this folder's claims.yaml says how rows are read; for another
+project's table ten lines of YAML do (--layout). Pairing the same query (or text) on both sides
+shows differences that two separate means would hide.
 """
 
 from collections.abc import Iterable
@@ -89,7 +89,7 @@ def compare_revisions(
 
 
 def named_runs(runs: Runs) -> str:
-    """Return how a side is called in messages."""
+    """Return a side's name for messages."""
     return ", ".join(map(named, runs))
 
 
@@ -106,7 +106,7 @@ def describe_trainings(base: Runs, other: Runs, matched: bool) -> list[str]:
 def describe_errors(
     layout: Layout, pairings: dict[str, Pairing], rows: tuple[Side, Side]
 ) -> list[str]:
-    """Say for each side of several trainings where the error of its first metric comes from."""
+    """Return a line per side with several trainings: its first metric's sources of error."""
     metric = layout.shown[0]
     column = layout.metrics[metric].column
     lines = []
@@ -200,9 +200,9 @@ def find_doubts(layout: Layout, revisions: Runs, pairings: dict[str, Pairing]) -
 
 
 def doubt_of_machines(revisions: Iterable[str | None]) -> str | None:
-    """Return a warning that names in what processors or packages runs differ; None if in nothing.
+    """Return a warning that names the processors or packages that differ; None if none do.
 
-    A run without a receipt, as of another project, is passed over.
+    Runs without a receipt, such as another project's, are skipped.
     """
     there = [each for each in revisions if has_file(RECEIPT, each)]
     receipts = [parse_metrics(RECEIPT, read_bytes(RECEIPT, each), each) for each in there]
@@ -226,7 +226,7 @@ def doubt_of_machines(revisions: Iterable[str | None]) -> str | None:
 
 
 def read_sides(path: Path, base: str, other: str | None) -> tuple[Runs, Runs, bool]:
-    """Return both sides' runs in one order of trainings, and whether their seeds are the same."""
+    """Return both sides' runs, sorted by training seed, and whether their seeds are the same."""
     runs_a, runs_b = expand(base), expand(WORKSPACE if other is None else other)
     if len(runs_a) == len(runs_b) == 1:
         return runs_a, runs_b, True

@@ -1,8 +1,8 @@
 """Two paired runs compared: every metric's difference, its interval, p and verdict.
 
-The result is a `Difference` per group and metric. Both runs share their units, so the hardness of
-a query cancels out. With several trainings on both sides the interval and p are for other units
-and other trainings.
+The result is a `Difference` per group and metric. Both runs have the same units, so the difficulty
+of a query cancels out. With several trainings on both sides the interval and p generalise to new
+units and new trainings.
 """
 
 from collections.abc import Iterable
@@ -90,12 +90,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Levels:
-    """What a group's pairs say of m metrics, over units and over trainings.
+    """The values of m metrics in a group's n pairs, over units and over trainings.
 
     x, y: float64[n, m], each side's mean over its trainings, NaN where the pair does not count.
     by_training: float64[trainings, n, m], y - x in each; None where the sides' trainings differ.
-    shown: sets of such differences that must not contradict each other: by_training, or each
-    training of one side beside the other side's mean.
+    shown: the sets of differences that make a verdict unstable if they contradict each other:
+    by_training, or each training of one side against the other side's mean.
     """
 
     x: np.ndarray
@@ -107,16 +107,16 @@ class Levels:
     shown: tuple[np.ndarray, ...] = ()
 
     def n_clusters(self) -> int | None:
-        """Return how many clusters the pairs are in; None if they have none."""
+        """Return the number of the pairs' clusters; None if they have none."""
         return None if self.clusters is None else int(self.clusters.max()) + 1
 
 
 def read_levels(
     a: np.ndarray, b: np.ndarray, clusters: np.ndarray | None, *, matched: bool
 ) -> Levels:
-    """Return the pairs' values, float64[trainings, n, m] of each side, at both levels.
+    """Return the `Levels` of the pairs' values, float64[trainings, n, m] of each side.
 
-    A side of one training is taken to vary as the other's trainings do.
+    A side with one training is assumed to vary as much as the other side's trainings.
     """
     if matched:
         counted = ~np.isnan(b - a)
@@ -132,14 +132,14 @@ def read_levels(
 
 
 def is_untrained(values: np.ndarray) -> bool:
-    """Say whether no training changes any value, float64[trainings, n, m]."""
+    """Return whether all trainings have the same values, float64[trainings, n, m]."""
     return all(np.array_equal(values[0], each, equal_nan=True) for each in values)
 
 
 def parts_of(
     a: np.ndarray, b: np.ndarray, clusters: np.ndarray | None
 ) -> tuple[TrainingPart, TrainingPart]:
-    """Return what trainings add to each side's mean, one training's being as the other side's."""
+    """Return the training variance of each side's mean; one training takes the other side's."""
     one, other = training_part(a, clusters), training_part(b, clusters)
     if len(a) == 1:
         return of_one(other, len(b)), other
@@ -151,7 +151,7 @@ def compare_group(
 ) -> list[Difference]:
     """Return a Difference per metric, from one set of resamples, without a verdict yet.
 
-    n_asked: how many rows are tested together, in this group and all others.
+    n_asked: the number of differences tested together, in this group and all others.
     """
     named = {name: layout.metrics[name] for name in metrics}
     columns = [metric.column for metric in named.values()]
@@ -174,8 +174,7 @@ def compare_group(
     found = []
     for i, (name, metric) in enumerate(named.items()):
         tested = settle_column(levels, i, resampled, metric, limits[i], pairing.constant)
-        both = ~np.isnan(levels.x[:, i]) & ~np.isnan(levels.y[:, i])
-        x, y = levels.x[both, i], levels.y[both, i]
+        x, y = counted_pairs(levels, i)
         detectable = detectable_difference(y - x, n_asked, tested.error)
         if metric.kind == "share" and detectable > 1:
             detectable = float("nan")  # no two shares differ by as much
@@ -207,6 +206,12 @@ def compare_group(
     return found
 
 
+def counted_pairs(levels: Levels, i: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return both sides' values of column i, float64[k] each, of the k pairs that count."""
+    both = ~np.isnan(levels.x[:, i]) & ~np.isnan(levels.y[:, i])
+    return levels.x[both, i], levels.y[both, i]
+
+
 @dataclass(frozen=True)
 class Tested:
     """The interval and the p of one difference, before Holm's correction."""
@@ -221,12 +226,11 @@ class Tested:
 def settle_column(
     levels: Levels, i: int, resampled: Resampled, metric: Metric, limits: Bounds, constant: str
 ) -> Tested:
-    """Return the interval and p of column i, by the test that its values allow.
+    """Return the interval and p of column i, by the test that suits its values.
 
-    limits: the least and greatest difference of any pair.
+    limits: the least and greatest possible difference of a pair.
     """
-    both = ~np.isnan(levels.x[:, i]) & ~np.isnan(levels.y[:, i])
-    x, y = levels.x[both, i], levels.y[both, i]
+    x, y = counted_pairs(levels, i)
     if not len(x):
         nothing = float("nan")
         return Tested(nothing, nothing, nothing, "none", nothing)
@@ -256,9 +260,9 @@ def settle_column(
 
 
 def settle_trainings(levels: Levels, i: int, metric: Metric, limits: Bounds) -> Tested:
-    """Return the interval and p of a metric that has one value a training, whatever its units.
+    """Return the interval and p of a metric with one value per training (`per: training`).
 
-    Of one training, and where the sides' trainings are not the same, nothing is known but limits.
+    With one training, or if the sides' trainings differ, the interval is the limits.
     """
     assert limits is not None and metric.margin is not None  # `read_metric` asks for them
     means = means_of_trainings(levels)[:, i]
@@ -269,9 +273,9 @@ def settle_trainings(levels: Levels, i: int, metric: Metric, limits: Bounds) -> 
 
 
 def means_of_trainings(levels: Levels) -> np.ndarray:
-    """Return the differences in each training, float64[trainings, m].
+    """Return the mean difference of each training, float64[trainings, m].
 
-    There is no row where there is one training, or where each side has its own.
+    It has no rows if there is one training, or if the sides' trainings differ.
     """
     if levels.by_training is None or levels.n_trainings == 1:
         return np.empty((0, levels.x.shape[1]))
@@ -279,12 +283,12 @@ def means_of_trainings(levels: Levels) -> np.ndarray:
 
 
 def are_opposite(levels: Levels, limits: list[Bounds], n_resamples: int) -> np.ndarray:
-    """Say for each column whether one training is significantly above 0 and another below.
+    """Return for each column whether one training is significantly above 0 and another below.
 
-    Each of k trainings is tested at 5 % / k, for other units alone. Of sides whose trainings are
-    not the same, each training of one side is beside the mean of the other's, and the two that
-    disagree are of one side (benchmarks/COVERAGE.md). An interval holds its mean, so only columns
-    whose trainings differ in sign are resampled.
+    Each of k trainings is tested at 5 % / k, over units alone. If the sides' trainings differ, each
+    training of one side is compared with the mean of the other side, and the two that disagree must
+    be on one side (benchmarks/COVERAGE.md). An interval contains its mean, so only columns whose
+    trainings differ in sign are resampled.
     """
     opposite = np.zeros(levels.x.shape[1], dtype=bool)
     level = 1 - LEVEL / max(1, sum(map(len, levels.shown)))

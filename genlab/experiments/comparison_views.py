@@ -47,7 +47,7 @@ HEADER = ["metric", "BASE", "OTHER", "diff", "95 % interval", "p", "Holm", "dete
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that is known of how two runs differ."""
+    """The full result of comparing two runs."""
 
     base: str
     other: str
@@ -69,7 +69,7 @@ def as_text(comparison: Comparison) -> str:
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """Return the same in Markdown, in one table, which loses rows at its end if it is too long."""
+    """Return the same in Markdown, in one table; if it is too long, its last rows are left out."""
     above = [*(f"- {line}" for line in heading(comparison, as_code)), ""]
     below = ["", *legend(comparison)]
     lines = markdown_table(as_rows(comparison)).splitlines()
@@ -81,7 +81,7 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def used_by(lines: list[str]) -> Iterator[int]:
-    """Return how many characters all lines to each of these take, with their ends."""
+    """Return the running total of the lines' characters, line ends included."""
     return accumulate(len(line) + 1 for line in lines)
 
 
@@ -103,9 +103,9 @@ def as_json(comparison: Comparison, gates_missed: list[str]) -> str:
 
 
 def heading(comparison: Comparison, shown: Callable[[str], str] = str) -> list[str]:
-    """Return what was compared, what was changed between the two, and what to beware of.
+    """Return the lines above the table: the two runs, changed params, and warnings.
 
-    shown: how a changed param is written.
+    shown: a function that formats a changed param.
     """
     lines = [f"BASE: {comparison.base}; OTHER: {comparison.other}"]
     changed = [
@@ -119,13 +119,13 @@ def heading(comparison: Comparison, shown: Callable[[str], str] = str) -> list[s
 
 
 def brief(value: object) -> str:
-    """Return a param's value as text of one line, without its end if that is long."""
+    """Return a param's value as text of one line, shortened if it is long."""
     text = " ".join(str(value).split())
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} ..."
 
 
 def as_code(text: str) -> str:
-    """Return text as a code span of Markdown, which nothing in it can end or turn to markup."""
+    """Return text as a Markdown code span; nothing in the text can end it or act as markup."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     edge = " " if longest else ""
     fence = "`" * (longest + 1)
@@ -160,9 +160,9 @@ def legend(comparison: Comparison, text: str = LEGEND) -> list[str]:
 
 
 def name_tests(found: list[Difference]) -> str:
-    """Return which tests the p of these differences are of, in words.
+    """Return the names of the tests that gave these differences' p values, in words.
 
-    Shares have an exact one where pairs are independent and each side is one training.
+    Shares have an exact test if pairs are independent and each side is one training.
     """
     used = {each.test for each in found}
     names = [name for test, name in EXACT.items() if test in used]
@@ -193,7 +193,7 @@ def verdict_cell(each: Difference) -> str:
 
 
 def with_needed(verdict: str, needed: int | None, trainings: int | None) -> str:
-    """Return a verdict as it fits the table, with the number of pairs that would settle it."""
+    """Return a verdict, shortened to fit the table, with the pairs that would settle it."""
     if trainings is not None:
         return f"{verdict} ({rounded_up(trainings):,} tr.)"
     if needed is None:
@@ -208,7 +208,7 @@ def rounded_up(n: int) -> int:
 
 
 def as_p(p: float, is_least: bool) -> str:
-    """Return a p value with four decimals; none is 0, and the resamples' least is a bound."""
+    """Return a p with four decimals, never 0; the least that resamples allow gets a `<`."""
     if p != p:
         return "-"
     if is_least:
@@ -232,6 +232,6 @@ def text_cells_of(each: Difference) -> list[str]:
 
 
 def short(value: float, sign: str = "") -> str:
-    """Return a number with three decimals, or with as many as leave it four digits."""
+    """Return a number with three decimals, or fewer so that it has four digits."""
     decimals = max(0, 4 - max(1, len(f"{abs(value):.0f}")))
     return f"{value:{sign}z.{decimals}f}"  # z: no -0.000

@@ -1,7 +1,6 @@
 """Limits on a comparison, for a check that may fail: `labse.average_loc<=0.05`.
 
-A gate is read from such a text, and compared with the difference it names: it holds, or is missed
-by so much.
+A gate is parsed from such a text and checked against the difference that it names.
 """
 
 import operator
@@ -19,7 +18,7 @@ FIELDS = ("low", "high", "p", "p_adjusted", "base", "other")
 
 @dataclass(frozen=True)
 class Gate:
-    """`field` of the difference of a group's metric must stand so to `limit`."""
+    """A condition on a group's metric: `field` of its difference, `operator`, `limit`."""
 
     text: str
     group: str  # "" where the rows have none
@@ -71,7 +70,7 @@ def read_gate(text: str, groups: Iterable[str], metrics: Iterable[str]) -> Gate:
 
 
 def explain_miss(gate: Gate, differences: Iterable[Difference]) -> str | None:
-    """Return what is wrong with a gate's number, None if the gate holds."""
+    """Return how a gate was missed, in words; None if it holds."""
     found = next(d for d in differences if (d.group, d.metric) == (gate.group, gate.metric))
     value = getattr(found, gate.field)
     if value != value and found.n and gate.field.startswith("p"):

@@ -45,9 +45,9 @@ def headlines_over_collections(settled: dict, content: dict, layout: Layout) -> 
 def headline_rows(content: dict, table: Callable[[str], str], known: Collection[str]) -> str:
     """Return the rows and columns of a table that claims.yaml names under `headline_rows`.
 
-    There `table` is its name, `rows` maps columns to the cells of those rows that are shown (all if
-    left out), and `columns` lists what is shown of them. known: names of the tables with rows.
-    Raises InputError for one that is not there.
+    There `table` names the table, `rows` maps columns to the cells that select rows (default: all
+    rows), and `columns` lists the columns that are shown. known: the names of all tables. Raises
+    InputError for a table, row or column that does not exist.
     """
     where, asked = "claims.yaml: headline_rows", content.get(HEADLINE_ROWS)
     if asked is None:
@@ -77,7 +77,7 @@ def headline_rows(content: dict, table: Callable[[str], str], known: Collection[
 def example_lines(example: dict, names: dict[str, str]) -> str:
     """Return one query, a passage that answers it, the generated text and its places; names above.
 
-    example: as the report stage writes it; its texts are quoted so that they mark up nothing.
+    example: as the report stage writes it; its texts are quoted so that none acts as markup.
     """
     places = ", ".join(
         f"{names.get(ranker, ranker)} {place:g}" for ranker, place in example["places"].items()
@@ -92,13 +92,13 @@ def example_lines(example: dict, names: dict[str, str]) -> str:
 
 
 def code(text: str) -> str:
-    """Return text as Markdown code, in which nothing is markup but its own backticks."""
+    """Return text as a Markdown code span, so that nothing in it acts as markup."""
     one_line = " ".join(text.split()).replace("`", "'")
     return f"`{one_line}`"
 
 
 def wrapped(text: str, first: str, later: str) -> str:
-    """Return text in lines of at most 100 characters that begin so."""
+    """Return text in lines of at most 100 characters, each with the given prefix."""
     return textwrap.fill(
         text,
         100,

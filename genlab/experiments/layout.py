@@ -23,7 +23,7 @@ class Metric:
     per: str = "unit"  # training: one value for all units of a training, as its best epoch is
 
     def limits(self) -> Bounds:
-        """Return the least and the greatest value, None if they are not known."""
+        """Return the least and the greatest possible value, None if they are unknown."""
         return SHARE if self.kind == "share" else self.bounds
 
 
@@ -42,7 +42,7 @@ class Layout:
     shown: tuple[str, ...] = ()  # the metrics in README's tables
 
     def columns_of_group(self) -> tuple[str, ...]:
-        """Return the columns that tell a row's group; () where rows have none."""
+        """Return the columns that make up a row's group; () if rows have no groups."""
         return self.group_columns or ((self.group,) if self.group else ())
 
 
@@ -104,8 +104,8 @@ def read_metric(where: str, entry: dict) -> Metric:
         raise InputError(f"{where}: margin must be a number above 0, not {margin}")
     if entry.get("per") == "training" and None in (margin, bounds):
         raise InputError(
-            f"{where}: per: training needs margin and bounds: of one training no more is known of "
-            "a difference than its bounds, and trainings are told apart no finer than margin"
+            f"{where}: per: training needs margin and bounds; bounds are the interval of a single "
+            "training, and margin is the least spread that trainings are taken to have"
         )
     if bounds is None:
         return Metric(**entry)
@@ -127,13 +127,13 @@ def read_yaml(path: Path) -> dict:
 
 
 def check_text(where: str, value: object) -> None:
-    """Raise InputError for a value that YAML read as something else than text."""
+    """Raise InputError for a value that YAML did not read as text."""
     if not isinstance(value, str):
         raise InputError(f"{where}: {value} must be text, not {type(value).__name__}")
 
 
 def check_keys(where: str, given: dict, made: type, needed: tuple[str, ...]) -> None:
-    """Raise InputError for a key that a dataclass has not, or a needed one that is not given."""
+    """Raise InputError for a key that the dataclass lacks, or a required one that is missing."""
     known = [field.name for field in fields(made)]
     for key in given:
         if key not in known:

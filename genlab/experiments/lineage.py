@@ -1,11 +1,11 @@
 """Whether an earlier run's table was made as this commit would make it.
 
-A run holds the command and the hash of every dep of every stage, in its dvc.lock. If on the way to
-a table each command is written as it is now, and each file that no stage makes is what it is now,
-then the table is this commit's, whatever else was changed in between. Of a module the code counts:
-a comment or a docstring that is put right makes no experiment old. Nor does other code in a stage
-that has come to the same since, by the same command on the same data. Params are not looked at:
-they differ between arms by design.
+A run's dvc.lock holds the command and the hash of every dep of every stage. An earlier run's table
+counts as this commit's if, for all stages that lead to it, the commands in dvc.yaml and the files
+that no stage makes are the same as now. Of a module only the code is compared: a corrected comment
+or docstring does not make an experiment outdated. Nor does changed code in a stage that has since
+been run again, by the same command on the same data, with the same outputs. Params are not
+compared: they differ between arms by design.
 """
 
 import ast
@@ -24,7 +24,7 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def made_as_by_head(table: Path, commit: str) -> bool:
-    """Say whether the table of the pipeline in this folder was made at `commit` as HEAD would."""
+    """Return whether `commit`'s run made this pipeline's table as HEAD would make it."""
     head = current_commit()
     if commit == head:
         return True
@@ -58,16 +58,16 @@ def modules_read(stage: dict) -> set[str]:
 
 
 def came_to_the_same(then: dict, now: dict | None, read: set[str]) -> bool:
-    """Say whether two runs of a stage read and wrote the same data by the same command.
+    """Return whether two runs of a stage read and wrote the same data by the same command.
 
-    read: the paths that count of what it wrote. The code may differ: on these data it does not
-    matter.
+    read: only outputs among these paths are compared. The code may differ, as it made no difference
+    on these data.
     """
     return now is not None and what_it_did(then, read) == what_it_did(now, read)
 
 
 def was_run_at(commit: str, stage: dict) -> bool:
-    """Say whether a locked stage read those files of git's that the commit has."""
+    """Return whether the commit's git files among a locked stage's deps are those it read."""
     return all(hash_at(d["path"], commit) in (None, d.get("md5")) for d in stage.get("deps", []))
 
 
@@ -84,7 +84,7 @@ def what_it_did(stage: dict, read: set[str]) -> tuple:
 
 @lru_cache(maxsize=4096)
 def is_same_code(path: str, md5: str | None, then: str, now: str) -> bool:
-    """Say whether a module that a run read, by its hash, differs from now in its prose alone."""
+    """Return whether a module that a run read (md5) differs from today's in prose alone."""
     read, today = content_at(path, then), content_at(path, now)
     if not path.endswith(".py") or not read or not today or md5_of(read) != md5:
         return False
@@ -95,7 +95,7 @@ def is_same_code(path: str, md5: str | None, then: str, now: str) -> bool:
 
 
 def code_of(module: bytes) -> str:
-    """Return a module's syntax tree without comments and docstrings; raise SyntaxError if none."""
+    """Return a module's syntax tree without docstrings; raise SyntaxError if it does not parse."""
     tree = ast.parse(module)
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
@@ -104,10 +104,10 @@ def code_of(module: bytes) -> str:
 
 
 def idle_stages(commits: Iterable[str]) -> list[str]:
-    """Return the stages that other options told to make something else, and that did not.
+    """Return the stages whose options differ between runs, but whose outputs do not.
 
-    commits: of one arm's runs, one a training. Of what a stage writes, that counts which another
-    stage reads.
+    commits: those of one arm's runs, one per training. Only outputs that another stage reads are
+    compared.
     """
     locks = [stages_at("dvc.lock", commit) for commit in dict.fromkeys(commits)]
     found = []
@@ -140,9 +140,9 @@ def stages_on_the_way(stages: dict[str, dict], output: str) -> Iterator[str]:
 
 
 def makers(stages: dict[str, dict], path: str) -> set[str]:
-    """Return the stages of a lock that make a file, or what is in a folder, or the folder it is in.
+    """Return the stages of a lock whose outputs are this path, or lie in it or around it.
 
-    The check's is among them.
+    The stage `check` is among them.
     """
     return {
         name
@@ -153,12 +153,12 @@ def makers(stages: dict[str, dict], path: str) -> set[str]:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Say whether two paths are one, or one of them lies in the other."""
+    """Return whether two paths are one, or one of them lies in the other."""
     return f"{one}/".startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
 def hash_of_another(path: str, commit: str) -> str | None:
-    """Return the hash that the flagship's dvc.lock has of what it made; None if it made it not."""
+    """Return the hash of a file in the flagship's dvc.lock; None if that does not make it."""
     top = subprocess.run(["git", "rev-parse", "--show-cdup"], capture_output=True, text=True)
     up = top.stdout.strip()
     inside = os.path.relpath(path, up or ".")
@@ -176,7 +176,7 @@ def current_commit() -> str:
 
 
 def command(entry: dict | None) -> str | None:
-    """Return a stage's command as dvc.yaml writes it, with ${keys}."""
+    """Return a stage's command as it stands in dvc.yaml, with ${keys}."""
     return entry.get("do", entry).get("cmd") if entry else None
 
 
@@ -195,7 +195,7 @@ def params_in_git(commit: str) -> dict:
 
 @lru_cache(maxsize=4096)
 def hash_at(path: str, commit: str) -> str | None:
-    """Return the md5 that DVC gives a file of a commit; None for a folder, or what git has not."""
+    """Return the md5 of a file of a commit, as DVC's; None for a folder, or if git lacks it."""
     content = content_at(path, commit)
     return None if content is None else md5_of(content)
 

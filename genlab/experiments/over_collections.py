@@ -1,9 +1,9 @@
 """One claim on several collections: does it hold on all of them, on some, on none?
 
-Groups are named "COLLECTION RANKER". A ranker of which a claim is not asked has no group. A
-pipeline whose committed record is of other data than its default run keeps it in record/; if its
-claims.yaml has `same_as_root` (a claim of the flagship -> one of its own) and `findings` (which
-claims the flagship's RESULTS.md shows), the flagship takes both from there.
+Groups are named "COLLECTION RANKER". A claim has no group for a ranker that it is not about. A
+pipeline whose committed record was measured on other data than its default run uses keeps the
+record in record/. Its claims.yaml may have `same_as_root` (a claim of the flagship -> one of its
+own) and `findings` (which of its claims the flagship's RESULTS.md shows).
 """
 
 from pathlib import Path
@@ -24,9 +24,9 @@ VERDICTS = {HOLDS: "holds", FAILS: "the contrary"}  # in tables; the others as t
 def over_collections(groups: dict[str, dict]) -> dict[str, dict]:
     """Return ranker -> {verdict, holds, contradicted, open, of} of one claim's settled groups.
 
-    verdict: all, some, none or "" if it could be tested on none; the counts are of collections, of
-    those it could be tested on. On one that is open the claim is not settled: more queries may show
-    it.
+    verdict: all, some or none, "" if no collection could test the claim. The counts are numbers of
+    collections, `of` those that could test it. On an open one the claim is not settled, and more
+    queries may settle it.
     """
     found: dict[str, list[str]] = {}
     for group, numbers in groups.items():
@@ -46,7 +46,7 @@ def over_collections(groups: dict[str, dict]) -> dict[str, dict]:
 
 
 def word_of(holds: int, of: int) -> str:
-    """Return "all", "some" or "none"; "" of none at all."""
+    """Return "all", "some" or "none"; "" if `of` is 0."""
     if not of:
         return ""
     return "none" if not holds else "all" if holds == of else "some"
@@ -92,7 +92,7 @@ def cell_of(groups: dict[str, dict], ranker: str, margin: float | None = None) -
 def tell_found(found: dict, margin: float | None, *, is_said: bool) -> str:
     """Return one collection's difference and verdict, and how many pairs would settle it.
 
-    is_said: the verdict is, for all collections together.
+    is_said: the verdict is left out, as it is stated for all collections together.
     """
     verdict = found["verdict"]
     if verdict in (IDENTICAL, UNTESTABLE):
@@ -127,7 +127,7 @@ def verdicts_table(
 
 
 def rankers_table(details: dict) -> str:
-    """Return each judge's quality, and what the query in front does for it; with intervals."""
+    """Return each ranker's quality, and its places gained by a query in front; with intervals."""
     quality = ("mrr", "map", "ndcg_10")
     doses = ("best_dose", "gained_by_first", "lost_after_best")
     header = ["collection, ranker", *quality, *doses, "places gained: wrong passage", "answer"]
@@ -152,7 +152,7 @@ def with_ends(numbers: dict[str, float], digits: int) -> str:
 
 
 def records_below(folder: Path) -> list[tuple[Path, dict, dict]]:
-    """Return (folder, claims.yaml, settled claims) of those that say what the flagship's are."""
+    """Return (folder, claims.yaml, settled claims) of the pipelines with `same_as_root`."""
     found = []
     for path in sorted(folder.glob("pipelines/*/claims.yaml")):
         settled = path.parent / "record/claims.json"
@@ -164,7 +164,7 @@ def records_below(folder: Path) -> list[tuple[Path, dict, dict]]:
 
 
 def elsewhere_of(folder: Path) -> dict[str, str]:
-    """Return claim of the flagship -> what the records of other pipelines say of it."""
+    """Return claim of the flagship -> its results in other pipelines' records."""
     cells: dict[str, str] = {}
     for pipeline, content, settled in records_below(folder):
         with reading([pipeline / "record/claims.json"]):
@@ -187,9 +187,9 @@ def short_cell(ranker: str, over: dict) -> str:
 
 
 def family_line(settled: dict, pipeline: str) -> str:
-    """Return what stands above a pipeline's findings: Holm's family, and what the words mean.
+    """Return the text above a pipeline's findings: Holm's family, and the verdicts' meaning.
 
-    "" for a record that was written before it said how many tests were made.
+    Returns "" for an older record without the number of tests.
     """
     found = [cell for groups in settled["claims"].values() for cell in groups.values()]
     n_tests = max((cell.get("n_tests", 0) for cell in found), default=0)

@@ -1,9 +1,9 @@
-"""Trainings each of which has units of its own, as where corpus.seed makes other queries.
+"""Trainings that each have units of their own, as when corpus.seed makes other queries.
 
-A query of one then has no counterpart in another, even if it bears the same id. So each training is
-compared by itself, pair by pair, and its mean difference is one number of it: other units, other
-trainings and all that was drawn anew with them are in how these numbers differ. Student's t of a
-few of them takes the place of the interval of two levels.
+A query of one training then has no counterpart in another, even under the same id. So the two arms
+are compared pair by pair within each training, which gives one mean difference per training. The
+spread of these means covers new units, new trainings and everything else that was drawn anew with
+them. A Student's t interval over the few means replaces the interval of two levels.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,16 +20,16 @@ Units = Mapping[int | None, str | None]  # seed -> the hash of the table its uni
 
 
 def have_own_units(units: Units) -> bool:
-    """Say whether a run's units were taken from another table than another run's."""
+    """Return whether the runs' units are from different tables."""
     return len(set(units.values())) > 1
 
 
 def join_trainings(found: list[Difference], metric: Metric) -> Difference:
-    """Return B - A over trainings, given that of each, all of one group and metric.
+    """Return B - A over all trainings, given each training's, for one group and metric.
 
-    The spread between trainings is taken to be no less than what the units of one leave unsure: a
-    few that agree by chance are no proof that others would. Of a metric with one value a training
-    it is no less than the margin.
+    The spread between trainings is taken to be at least the standard error within one training,
+    because a few trainings can agree by chance. For a metric with one value per training it is
+    taken to be at least the margin.
     """
     found = [each for each in found if each.n] or found[:1]
     if len(found) < 2:
@@ -78,7 +78,7 @@ def join_trainings(found: list[Difference], metric: Metric) -> Difference:
 
 
 def join_summaries(found: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of intervals {value, low, high}, one a training, and Student's over them."""
+    """Return the mean of the trainings' values with Student's t interval: {value, low, high}."""
     means = np.array([each["value"] for each in found])
     low, high = students_interval(means)
     return {"value": float(means.mean()), "low": low, "high": high}

@@ -22,7 +22,7 @@ SAME_UNIT = "doc_hash"  # of lm-evaluation-harness: the same document has the sa
 
 @dataclass(frozen=True)
 class Pairing:
-    """The rows of one group that both sides have, in one order, and how many only one side has.
+    """The rows of one group that both sides have, in the same order, and counts of the others.
 
     base, other: a table per training; all tables have the same units.
     """
@@ -56,17 +56,17 @@ class Pairing:
         return None if layout.cluster is None else number_clusters(self.base[0][layout.cluster])
 
     def other_lists(self) -> int:
-        """Return how many pairs stand among another number of candidates on the two sides."""
+        """Return how many pairs have different numbers of candidates on the two sides."""
         base, other = self.base[0], self.other[0]
         if "n_candidates" not in base.columns or "n_candidates" not in other.columns:
             return 0
         return int((base["n_candidates"] != other["n_candidates"]).sum())
 
     def same_rows(self, layout: Layout) -> str:
-        """Say what is the same on both sides: texts, or without texts all values; "" if neither.
+        """Return what is identical on both sides, in a word: texts, else all values; "" if neither.
 
-        Values are all metrics and scores. A metric that does not differ is not enough: other texts
-        may have the same place.
+        Values are all metrics and scores. One equal metric is not enough: other texts may have the
+        same place.
         """
         shared = [name for name in self.base[0].columns if name in self.other[0].columns]
         told = [name for name in shared if name in ("text", "tokens")]
@@ -133,15 +133,15 @@ def pair_rows(
 
 
 def in_order(layout: Layout, units: pl.DataFrame, side: Side) -> Side:
-    """Return the rows of these units, in their order, of every table."""
+    """Return each table's rows of these units, in the units' order."""
     return [units.join(table, on=layout.unit, how="left", maintain_order="left") for table in side]
 
 
 def by_group(layout: Layout, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Return group -> its rows, in order of appearance; all under "" without groups.
 
-    Of several samples of a unit there is one row: with the mean of each number, and of text and
-    tokens all.
+    Several samples of a unit become one row: the mean of each number, and lists of all texts and
+    tokens.
     """
     parts = rows.with_columns(_group=group_of(layout)).partition_by(
         "_group", as_dict=True, maintain_order=True
@@ -150,7 +150,7 @@ def by_group(layout: Layout, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 
 def group_of(layout: Layout) -> pl.Expr:
-    """Return what names a row's group; "" where it is blank, or rows have none."""
+    """Return the name of a row's group; "" if it is blank or rows have no groups."""
     return pl.col(layout.group).cast(pl.String).fill_null("") if layout.group else pl.lit("")
 
 
@@ -186,7 +186,7 @@ def check_types(
 def check_documents(
     layout: Layout, sides: list[list[dict[str, pl.DataFrame]]], names: tuple[str, str]
 ) -> None:
-    """Raise InputError if one unit is two documents, as of logs of two tasks."""
+    """Raise InputError if one unit means two documents, as in logs of two tasks."""
     first: dict[str, dict] = {}
     for side, name in zip(sides, names, strict=True):
         for groups in side:
@@ -205,7 +205,7 @@ def check_documents(
 
 
 def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name: str) -> None:
-    """Raise InputError if a column is missing or no finite number, or a unit twice in a group."""
+    """Raise InputError for a missing column, a value that is not finite, or a repeated unit."""
     if frame.is_empty():
         raise InputError(f"{name}: it has no rows, so nothing can be compared")
     key = [name for name in (layout.unit, *layout.columns_of_group(), layout.sample) if name]
@@ -247,7 +247,7 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
 
 
 def check_units(layout: Layout, frame: pl.DataFrame, name: str) -> None:
-    """Raise InputError for a row without a unit, or units that have lost their last digits."""
+    """Raise InputError for a row without a unit, or ids too large to be exact as floats."""
     if n_without := frame[layout.unit].null_count():
         row = frame[layout.unit].to_list().index(None) + 1
         raise InputError(
@@ -262,7 +262,7 @@ def check_units(layout: Layout, frame: pl.DataFrame, name: str) -> None:
 
 
 def such_as(column: pl.Series) -> str:
-    """Say the first text of a column that is no number: 0,5 or NA."""
+    """Return a hint with the first text of a column that is not a number: 0,5 or NA."""
     if column.dtype != pl.String:
         return ""
     odd = column.filter(column.is_not_null() & column.cast(pl.Float64, strict=False).is_null())
@@ -270,7 +270,7 @@ def such_as(column: pl.Series) -> str:
 
 
 def count_asked(layout: Layout, pairings: Iterable[Pairing], metrics: Iterable[str]) -> int:
-    """Return how many rows of a comparison have a pair that differs: those Holm corrects for."""
+    """Return how many differences have a pair that differs: the tests that Holm corrects for."""
     columns = [layout.metrics[metric].column for metric in metrics]
     return sum(int((count_different(*pairing.values(columns)) > 0).sum()) for pairing in pairings)
 
@@ -278,8 +278,8 @@ def count_asked(layout: Layout, pairings: Iterable[Pairing], metrics: Iterable[s
 def count_different(base: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return for each column, int[m], how many pairs differ in any training.
 
-    base, other: float64[trainings, pairs, m]; NaN: the metric does not count the unit there. With
-    other numbers of trainings a pair differs if any two trainings do.
+    base, other: float64[trainings, pairs, m]; NaN where the metric does not count the unit. If the
+    sides have different numbers of trainings, a pair differs if any two trainings do.
     """
     if len(base) != len(other):
         base, other = base[:, None], other[None]

@@ -2,8 +2,9 @@
 
 `published` and `claims` of a claims.yaml are checked before any arm is run. The record holds
 numbers and verdicts. A claim in prose is checked on every ranker and metric that was published for
-its two arms, not only on those the prose had in mind. Shares get an interval from their size alone,
-as if the arms were unpaired; means get a direction only, because their spread was not published.
+its two arms, not only on those that the prose mentions. A difference of shares gets an interval
+from the shares and their n, as if the arms were unpaired. A difference of means gets a direction
+only, because no spread was published.
 """
 
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ SHAPES = {int: "a whole number", list: "a list of metrics", dict: "entries by na
 
 
 def check_published(path: Path, published: dict, layout: Layout, params: dict) -> None:
-    """Raise InputError for a metric, arm, table or number that does not fit, or a false flag."""
+    """Raise InputError for an invalid metric, arm, table, number or flag."""
     head = f"{path}: published"
     if not isinstance(published, dict):
         raise InputError(f"{head}: must have {', '.join(KEYS)}")
@@ -62,7 +63,7 @@ def check_arm_numbers(where: str, arm: dict, columns: list[str], layout: Layout)
 
 
 def check_number(where: str, number: object, metric: Metric) -> None:
-    """Raise InputError for what is no number, or a share that is none."""
+    """Raise InputError for a value that is not a number, or a share outside of [0, 1]."""
     if not is_number(number):
         raise InputError(f"{where} must be a number, not {number}")
     if metric.kind == "share" and not 0 <= number <= 1:
@@ -81,9 +82,9 @@ def check_table(where: str, names: list[str], arms: dict[str, dict]) -> None:
 
 
 def find_own_source(params: dict, groups: Iterable[str]) -> str:
-    """Return a KEY=VALUE of params.yaml that is not the study's data or model; "" if there is none.
+    """Return a KEY=VALUE of params.yaml that is not the study's data or model, or "".
 
-    Rankers that were not published do not count: bm25 is always made from our own table.
+    Rankers without published numbers are ignored: bm25 is always made from our own table.
     """
     for key, value in flatten(params).items():
         is_ours = key.startswith("rankers.") and key.split(".")[1] not in groups
@@ -150,7 +151,7 @@ def best_arms(published: dict, arms: list[str], group: str, layout: Layout) -> d
 
 
 def below_chance(published: dict, group: str, layout: Layout) -> dict[str, list[str]]:
-    """Return arm -> the metrics in which a random place would have done better."""
+    """Return arm -> the metrics in which it is worse than a random place."""
     found = {}
     for arm in published["arms"]:
         numbers = numbers_of(published, arm, group)
@@ -165,9 +166,9 @@ def below_chance(published: dict, group: str, layout: Layout) -> dict[str, list[
 
 
 def check_claim(published: dict, claim: dict, group: str, layout: Layout) -> dict[str, dict]:
-    """Return metric -> the published difference B - A and what it says of a claim.
+    """Return metric -> the published difference B - A and its verdict on a claim.
 
-    A claim that expects B's metric to be better is taken to expect that of every metric.
+    A claim that expects B to be better in its metric is taken to expect that in every metric.
     """
     a, b = (numbers_of(published, claim[arm], group) for arm in ("a", "b"))
     stated = layout.metrics[claim["metric"]]
@@ -187,5 +188,5 @@ def check_claim(published: dict, claim: dict, group: str, layout: Layout) -> dic
 
 
 def is_better(difference: float, metric: Metric) -> bool:
-    """Say whether a metric that grew by `difference` got better."""
+    """Return whether a metric improves when it changes by `difference`."""
     return difference < 0 if metric.better == "lower" else difference > 0

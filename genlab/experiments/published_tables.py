@@ -39,7 +39,7 @@ def exploratory_line(reread: dict) -> str:
 
 
 def own_numbers_cell(cells: dict[str, dict]) -> str:
-    """Return in how many metrics a claim is seen, and how surely, and in which it is not."""
+    """Return how many published metrics show a claim, how surely, and which do not."""
     shares = [cell for cell in cells.values() if "low" in cell]
     sure = [cell for cell in shares if cell["verdict"] == "agrees, significant"]
     words = (

@@ -49,10 +49,10 @@ def main(
 
 
 def check_keys(words: list[str]) -> None:
-    """Raise InputError for a -S without a value, or of a key that params.yaml has not.
+    """Raise InputError for a -S without a value, or with a key that is not in params.yaml.
 
-    A sweep removes what an earlier one of its name has left before it queues; so DVC's own word
-    would come too late.
+    Before a sweep queues, it removes the experiments of an earlier sweep of its name; DVC's own
+    error would come after that.
     """
     given = [after for word, after in pairwise([*words, ""]) if word in ("-S", "--set-param")]
     params = read_params(text_of(PARAMS), str(PARAMS)) if given else None

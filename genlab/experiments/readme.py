@@ -63,10 +63,9 @@ NO_ROWS = ("example", "headlines", "headlines_over_collections", "headline_rows"
 
 
 def stand_ins(folder: Path, published: dict) -> dict[str, str]:
-    """Return ranker -> `RANKER (mini)` for each published one in whose place a small one judged.
+    """Return ranker -> `RANKER (mini)` for the rankers that stand in for a published model.
 
-    The manifest of a fetched ranker says so. Of a ranker that was not published (bm25) the name
-    promises no other model.
+    The manifest of a fetched ranker says whether it does. BM25 never does: it is no model.
     """
     names = {}
     for name in keys_of({arm: groups_of(found) for arm, found in published["arms"].items()}):
@@ -113,7 +112,7 @@ def fill(
 
 
 def read_json(path: Path) -> dict:
-    """Return a file of metrics/; raise InputError if it is not there, or no JSON."""
+    """Return the content of a file of metrics/; raise InputError if it is missing or not JSON."""
     if not path.is_file():
         raise InputError(
             f"{path}: no such file; `dvc repro` and `python -m genlab claims run` make them"
@@ -123,7 +122,7 @@ def read_json(path: Path) -> dict:
 
 @dataclass(frozen=True)
 class Record:
-    """A pipeline's folder, what its claims.yaml says, and what its groups are called."""
+    """A pipeline's folder, its claims.yaml, and the names under which its groups are shown."""
 
     folder: Path
     content: dict

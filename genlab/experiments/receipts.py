@@ -3,9 +3,9 @@
 It is made from params.yaml and the data files and folders of the run, and goes to
 metrics/receipt.json. Git holds it beside the metrics, so that a changed number can be explained.
 
-The same data on the same kind of machine must give the same bytes, so there is no time, host, user
-or path of the machine in it, and no git commit: the one that will hold the receipt is not made yet.
-Of the hardware it names what changes the order in which floats are added, and so the last digits:
+The same data on the same kind of machine must give the same bytes. So the receipt has no time,
+host, user or path, and no git commit: the commit that will contain it does not exist yet. Of the
+hardware it names what changes the order in which floats are added, and so the last digits:
 - the vector instructions: torch's sums and gradients differ between AVX2 and AVX512 (tried). Flags
   by which libraries choose products are named, too;
 - what torch, MKL and oneDNN are told by the environment, as it is;
@@ -57,9 +57,9 @@ PATIENCE_SECONDS = 20  # a GPU that was asleep takes some
 def make_receipt(params: Path, data: list[Path], left_over: Collection[Path] = ()) -> dict:
     """Return the receipt of a run: params, data by path, Python, packages, hardware.
 
-    Data are files or folders below the folder of `params`, and are named relative to it; left_over:
-    what lies in them and is not of this run. Raises InputError for one that is not there or
-    elsewhere, and if `params` is no YAML mapping.
+    data: files or folders below the folder of `params`, named relative to it. left_over: files in
+    these folders that are not of this run. Raises InputError for data that are missing or
+    elsewhere, and if `params` is not a YAML mapping.
     """
     return {
         "params": describe_params(params),
@@ -146,7 +146,7 @@ def versions_of(packages: list[str]) -> dict[str, str]:
 
 
 def describe_hardware() -> dict[str, object]:
-    """Return what of this machine changes numbers; see above."""
+    """Return the properties of this machine that change numbers; see the module's docstring."""
     cpuinfo = read_cpuinfo()
     return {
         "system": platform.system(),
@@ -162,7 +162,7 @@ def describe_hardware() -> dict[str, object]:
 
 
 def usable_processors() -> int:
-    """Return how many processors this process may run on, which a container can make fewer."""
+    """Return how many processors this process may use; a container can limit them."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -175,7 +175,7 @@ def threads_of_torch(omp_num_threads: str, n_processors: int) -> int:
 
 
 def processor_maker(cpuinfo: str) -> str:
-    """Return "AuthenticAMD" or the like from the text of /proc/cpuinfo; an ARM maker's number."""
+    """Return the vendor in the text of /proc/cpuinfo: "AuthenticAMD", or an ARM vendor's number."""
     found = re.search(r"^(?:vendor_id|CPU implementer)\s*: *(\S+)", cpuinfo, re.MULTILINE)
     return found[1] if found else "unknown"
 

@@ -1,8 +1,8 @@
 """Files as they were in any run: in a commit, branch, tag or experiment, or in the workspace.
 
 A file is named by its path relative to the current folder (a pipeline's) and a revision; None is
-the workspace. Its content comes from git or from DVC's cache; nothing is checked out. Errors tell
-apart what git and what DVC cannot find, because each is mended in another way.
+the workspace. Its content comes from git or from DVC's cache; nothing is checked out. Error
+messages distinguish what git lacks from what DVC lacks, because the remedies differ.
 """
 
 import re
@@ -31,12 +31,12 @@ WORKSPACE = "workspace"  # in DVC's tables; no revision of git's
 
 
 class NotInCache(InputError):
-    """What dvc.lock names is in no cache here: another machine made it."""
+    """An output in dvc.lock is not in this machine's cache: another machine made it."""
 
 
 @contextmanager
 def opened(revision: str | None) -> "Iterator[Repo]":
-    """Yield the repository as it is at a revision; what DVC finds wrong becomes an InputError."""
+    """Yield DVC's repository at a revision; DVC's own errors become InputErrors."""
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
@@ -57,7 +57,7 @@ def opened(revision: str | None) -> "Iterator[Repo]":
 
 
 def resolve(revision: str) -> str:
-    """Return the commit that a revision names, also an experiment of another commit than HEAD.
+    """Return a revision's commit; experiments of other commits than HEAD are found, too.
 
     Raises InputError, with the nearest name, if there is none.
     """
@@ -80,7 +80,7 @@ def resolve(revision: str) -> str:
 
 
 def check_commit(found: str, revision: str) -> None:
-    """Raise InputError if what git found by a revision's name is a folder or a file of it."""
+    """Raise InputError if git resolved a revision's name to a folder or a file."""
     words = ["git", "rev-parse", "--verify", "--quiet", f"{found}^{{commit}}"]
     if subprocess.run(words, capture_output=True).returncode:
         words = ["git", "cat-file", "-t", found]
@@ -94,8 +94,9 @@ def check_commit(found: str, revision: str) -> None:
 def repository_at(commit: str, folder: Path) -> "Repo":
     """Return the repository around the current `folder` at a commit, which stays open.
 
-    A commit does not change, and reading a pipeline's lock takes DVC its time. The cache is the
-    workspace's: a relative cache.dir of a commit DVC would look for from the disk's root.
+    Opened commits are kept, as they never change and DVC is slow to read a pipeline's lock. The
+    cache is the workspace's: DVC would resolve a commit's relative cache.dir against the root of
+    the disk.
     """
     from dvc.fs import GitFileSystem
     from dvc.repo import Repo
@@ -109,7 +110,7 @@ def repository_at(commit: str, folder: Path) -> "Repo":
 
 
 def named(revision: str | None) -> str:
-    """Return how a revision is called in messages."""
+    """Return a revision's name for messages."""
     return "the workspace" if revision is None else revision
 
 
@@ -178,7 +179,7 @@ def read_params(revision: str | None) -> dict:
 
 
 def parse_params(content: bytes | str, revision: str | None) -> dict:
-    """Return what a params.yaml says; InputError with the line if it is no YAML."""
+    """Return the content of a params.yaml; InputError with the line if it is not YAML."""
     try:
         params = load_yaml(content if isinstance(content, str) else content.decode()) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -190,7 +191,7 @@ def parse_params(content: bytes | str, revision: str | None) -> dict:
 
 
 def parse_metrics(path: Path, content: bytes | str, revision: str | None) -> dict:
-    """Return what a file of metrics/ says; InputError if it is no JSON object, as a cut one."""
+    """Return the content of a file of metrics/; InputError if it is not a JSON object."""
     of_run = "" if revision is None else f" of {revision}"
     mend = "run `dvc repro`" if revision is None else "remove that run, or commit after `dvc repro`"
     try:
@@ -210,14 +211,14 @@ def commit_of(revision: str) -> str:
 
 
 def find_output(repo: "Repo", path: Path) -> "Output | None":
-    """Return what dvc.yaml and dvc.lock say of an output of the pipeline; None if not named."""
+    """Return DVC's entry of one of the pipeline's outputs; None if it is not one."""
     inside = path_in(repo, path)
     outs = (out for stage in repo.index.stages for out in stage.outs)
     return next((o for o in outs if repo.fs.relpath(o.fs_path, repo.root_dir) == inside), None)
 
 
 def has_file(path: Path, revision: str | None) -> bool:
-    """Say whether a run has a file, in git or in DVC."""
+    """Return whether a run has a file, in git or in DVC."""
     if revision is None:
         return path.is_file()
     from dvc.fs import DVCFileSystem
@@ -234,10 +235,11 @@ def hash_in_lock(path: Path, revision: str | None) -> str | None:
 
 
 def stages_not_run(path: Path, revision: str | None) -> list[str]:
-    """Return the stages on the way to `path` that have not run as params.yaml is now.
+    """Return the stages leading to `path` whose last run does not match params.yaml.
 
-    Every param is in a command, so they have another command than the one that made their outputs;
-    or they read what such a stage has made anew since, as when Ctrl-C has ended a run in between.
+    Every param is part of a command, so a stage is outdated if its command differs from the
+    recorded one. It is also outdated if one of its inputs has been made anew since, as when Ctrl-C
+    has ended a run in between.
     """
     from networkx import descendants
 
@@ -257,7 +259,7 @@ def stages_not_run(path: Path, revision: str | None) -> list[str]:
 
 
 def doubt_of_rows(path: Path, revision: str | None) -> str | None:
-    """Return a warning if `path` is of other params than the revision's; None if it is not."""
+    """Return a warning if `path` was made with other params than the revision has, else None."""
     if stages := stages_not_run(path, revision):
         return (
             f"params.yaml of {named(revision)} was changed after the run that made its rows "
@@ -274,9 +276,9 @@ def experiments_of_head() -> dict[str, str]:
 
 
 def experiments_by_name() -> dict[str, list[str]]:
-    """Return name -> the commits of the experiments of all commits; HEAD's first, then the newest.
+    """Return name -> commits of all experiments of that name: HEAD's first, then the newest.
 
-    Names are of one commit: a later commit's experiment may bear an earlier one's.
+    DVC's names are unique per commit only, so experiments of two commits may share one.
     """
     fields = "--format=%(refname) %(objectname)"
     command = ["git", "for-each-ref", "--sort=-committerdate", fields, "refs/exps"]

@@ -23,9 +23,9 @@ SUFFIXES = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 
 
 def may_hold_rows(run: str) -> bool:
-    """Tell whether a name is that of a table of rows, by its ending.
+    """Return whether a name is that of a table of rows, by its ending.
 
-    Raises InputError for a file of another ending, which would be taken for a revision.
+    Raises InputError for an existing file with another ending, instead of taking it for a revision.
     """
     if Path(run).suffix.lower() in SUFFIXES:
         return True
@@ -39,8 +39,8 @@ def may_hold_rows(run: str) -> bool:
 def parse_rows(path: Path, content: bytes, columns: Iterable[str], where: str) -> pl.DataFrame:
     """Return a file's rows; InputError naming the file if its content is not what its name says.
 
-    columns: those wanted of JSON, None where an entry lacks one; other forms give all they have.
-    where: whose file it is, for messages.
+    columns: the columns read from JSON, None where an entry lacks one; other formats give all their
+    columns. where: the file's name for messages.
     """
     named = f"{path} of {where}" if where else str(path)
     match suffix := path.suffix.lower():
@@ -57,9 +57,9 @@ def parse_rows(path: Path, content: bytes, columns: Iterable[str], where: str) -
 
 
 def parse_separated(content: bytes, is_tsv: bool, named: str) -> pl.DataFrame:
-    """Return the rows of a table of separated values; its header tells what separates in a CSV.
+    """Return the rows of a CSV or TSV; the delimiter of a CSV is found in its header.
 
-    Rows in which nothing stands, as spreadsheets write below a table, are none.
+    Rows of empty cells, as spreadsheets write below a table, are skipped.
     """
     text = decoded(content, named)
     rows = separated_rows(text, "\t" if is_tsv else separator_of(text), named)
@@ -94,16 +94,15 @@ def parse_separated(content: bytes, is_tsv: bool, named: str) -> pl.DataFrame:
 
 
 def separator_of(text: str) -> str:
-    """Return what separates the fields of a CSV; a name in its header may go on in a next line."""
+    """Return the delimiter of a CSV; a quoted name in its header may span lines."""
     header = re.match(r'(?:"[^"]*"|[^"\r\n])*', text.lstrip("\r\n"))
     return delimiter_of(header[0] if header else "")
 
 
 def separated_rows(text: str, separator: str, named: str) -> list[tuple[int, list[str]]]:
-    """Return header and rows, those in which something stands, with the lines where they end.
+    """Return header and rows (but for empty ones), with the numbers of the lines they end on.
 
-    Between tabs quotes are text unless they stand around whole fields. Raises InputError for such
-    a quote in a CSV.
+    In a TSV a quote is text unless it encloses a whole field; in a CSV it is an InputError.
     """
     try:
         return read_fields(text, separator, csv.QUOTE_MINIMAL)
@@ -177,7 +176,7 @@ def as_list(found: object, named: str) -> list:
 
 
 def value_in(entry: dict, column: str) -> object:
-    """Return an entry's value by name, or by names with dots between; None if it has none."""
+    """Return an entry's value by name or dotted path; None if it has none."""
     if column in entry:
         return entry[column]
     found: object = entry

@@ -2,9 +2,10 @@
 
     python -m genlab rows metrics/rows.parquet
 
-A stage of every pipeline. The table that claims.yaml names lies in DVC's cache, and the cache of a
-machine holds what that machine made. So the committed run of another machine is read from here:
-the unit, the group and the metrics' columns alone, some ten bytes a row and metric.
+This is a stage of every pipeline. The table that claims.yaml names lies in DVC's cache, which holds
+only what this machine has made. This smaller table is in git, so that a run that another machine
+has committed can be compared, too. It has only the unit, the group and the metrics, some ten bytes
+per row and metric.
 """
 
 from pathlib import Path
@@ -42,15 +43,15 @@ def write_record(layout: Layout, output: Path) -> None:
 
 
 def is_rows_file(run: str | None) -> bool:
-    """Say whether a run is named by a table of its rows, not by a revision."""
+    """Return whether a run is given as a file of rows instead of a revision."""
     return run is not None and may_hold_rows(run) and Path(run).is_file()
 
 
 def read_compared(layout: Layout, run: str | None) -> pl.DataFrame:
-    """Return a run's rows: the whole table, or the record in git if DVC's cache has it not.
+    """Return a run's rows: the whole table, or the record in git if DVC's cache lacks it.
 
-    run: a revision, None for the workspace, or a file of rows. Raises InputError if there is
-    neither, or if the record is of another run than dvc.lock.
+    run: a revision, None for the workspace, or a file of rows. Raises InputError if both are
+    missing, or if the record belongs to another run than dvc.lock.
     """
     columns = columns_of(layout)
     if run is not None and is_rows_file(run):
@@ -75,7 +76,7 @@ def read_compared(layout: Layout, run: str | None) -> pl.DataFrame:
 
 
 def with_groups(layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows with the group as one column, where the head names several for it."""
+    """Return the rows with several group columns joined into one."""
     parts = layout.group_columns
     if not parts or set(parts) - set(rows.columns):  # `check_rows` names the missing one
         return rows
@@ -84,7 +85,7 @@ def with_groups(layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def columns_of(layout: Layout) -> list[str]:
-    """Return the columns that a comparison reads, without those that are not named."""
+    """Return the columns that a comparison reads."""
     units = (layout.unit, *layout.columns_of_group(), layout.cluster, layout.sample)
     named_ones = (*units, "n_candidates", SAME_UNIT)
     measured = [metric.column for metric in layout.metrics.values()]

@@ -1,6 +1,6 @@
 """README's tables of what a run's texts scored, made from the details that score and probe write.
 
-names: what to call a group that is not called by its own name.
+names: group -> the name to show, where that differs.
 """
 
 from genlab.core.markdown import markdown_table

@@ -31,10 +31,10 @@ app = stage_app()
 
 
 def scores_of(content: dict, metric: str) -> dict[str, object]:
-    """Return group -> the metric's value, "" for one outside any group; {} if it is not there.
+    """Return group -> the metric's value ("" for a value outside of groups); {} if not found.
 
-    A value may stand alone or, with its interval, under `value`. What is no metric's name may be a
-    group's, alone or after those it stands in: then its metrics are returned, or that one metric.
+    A value may stand alone or, with an interval, under `value`. If no metric has this name, it is
+    read as a (dotted) path to a group, whose metrics are then returned, or to a single metric.
     """
     values = {key.removesuffix(".value"): value for key, value in flatten(content).items()}
     named = {
@@ -64,7 +64,7 @@ def shortened(value: object) -> str:
 
 
 def is_of_another_folder(commit: str) -> bool:
-    """Say whether an experiment changed something, but nothing of this folder's pipeline."""
+    """Return whether an experiment changed params, but none of this folder's pipeline."""
     compared = ["git", "diff", "--quiet", "HEAD", commit]
     own = [*compared, "--", "params.yaml", "dvc.lock", "metrics"]
     return bool(subprocess.run(compared).returncode and not subprocess.run(own).returncode)

@@ -1,4 +1,4 @@
-"""The trainings of a claims.yaml: params that a training's chance hangs on, and their values.
+"""The trainings of a claims.yaml: the seed params that differ between them, and their values.
 
     trainings:
       params: [train.seed]
@@ -6,11 +6,11 @@
       once: [pretrained]
 
 Every arm is run once for each value, with all of the params set to it. A claim then has one verdict
-over all trainings. The params name what is drawn anew: besides the training's seed those of a base
-or a corpus that is made here (base.seed, corpus.seed) or, by a pattern, of all rankers
-(rankers.*.seed). Arms of `once` have nothing that is trained: they are run once, and their rows
-stand beside every training's. Without `trainings` every arm is run once, and a verdict is of that
-one training.
+over all trainings. The params say what is drawn anew: the training's seed, and maybe the seed of a
+base or a corpus that is made here (base.seed, corpus.seed) or, by a pattern, of all rankers
+(rankers.*.seed). Arms under `once` contain nothing that is trained: they are run once, and their
+rows are compared with every training's. Without `trainings` every arm is run once, and a verdict
+holds for that one training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ ONE: tuple[int | None, ...] = (None,)  # params.yaml as it is
 
 @dataclass(frozen=True)
 class Trainings:
-    """Which params a training's seed is, and the seeds; without params one training, None."""
+    """The params that are a training's seed, and their values; without params one seed, None."""
 
     params: tuple[str, ...] = ()
     values: tuple[int | None, ...] = ONE
@@ -55,7 +55,7 @@ ALONE = Trainings()
 
 
 def check_trainings(path: Path, content: dict, params: Mapping) -> Trainings:
-    """Return what a claims.yaml says of trainings; raise InputError naming what is wrong.
+    """Return the `trainings` of a claims.yaml; raise InputError naming what is wrong.
 
     params: those of params.yaml, with dotted keys. The committed training must be among them, so
     that the default run is one of those that are compared.
@@ -98,12 +98,12 @@ def params_named(where: str, given: object, params: Mapping) -> list[str]:
 
 
 def source_beside(name: str, params: Mapping) -> object:
-    """Return where what a param is about comes from: `source` of the same group, None if none."""
+    """Return the `source` in the same params group as a seed; None if it has none."""
     return params.get(f"{name.rpartition('.')[0]}.source")
 
 
 def check_moving(where: str, names: Sequence[str], params: Mapping, arms: Mapping) -> None:
-    """Raise InputError for the seed of what was made once: it changes nothing."""
+    """Raise InputError for the seed of a bundled model: it is made already, so nothing changes."""
     for name in names:
         group = name.rpartition(".")[0]
         sources = [arm.get(f"{group}.source") for arm in arms.values() if isinstance(arm, dict)]
@@ -117,7 +117,7 @@ def check_moving(where: str, names: Sequence[str], params: Mapping, arms: Mappin
 def check_once(
     where: str, once: object, arms: list[str], names: Sequence[str], params: Mapping
 ) -> None:
-    """Raise InputError for arms that are none, or that cannot be run once."""
+    """Raise InputError for unknown arms under `once`, or arms that cannot be run once."""
     if not isinstance(once, list):
         raise InputError(f"{where}: must be a list of arms, not {once}")
     for name in once:
@@ -132,7 +132,7 @@ def check_once(
 
 
 def expand(name: str) -> list[str | None]:
-    """Return the runs that a word stands for: itself, a,b,c, or experiments like length-*.
+    """Return the runs that a word stands for: one run, a list a,b,c, or a pattern length-*.
 
     None is the workspace, in DVC's tables "workspace".
     """
@@ -163,7 +163,7 @@ def expand(name: str) -> list[str | None]:
 def matched_order(
     trainings: Trainings, base: Sequence[str | None], other: Sequence[str | None]
 ) -> tuple[list[str | None], list[str | None], bool]:
-    """Return both sets of runs in one order of trainings, and whether their seeds are the same.
+    """Return both sets of runs, sorted by seed, and whether their seeds are the same.
 
     One run on both sides is always a pair. Raises InputError for a set with a seed twice.
     """
@@ -174,7 +174,8 @@ def matched_order(
         if trainings.params and len(by_seed) < len(runs):
             raise InputError(
                 f"{', '.join(map(str, runs))}: two of these runs have the same "
-                f"{trainings.described()} and other seeds, so they are no two trainings"
+                f"{trainings.described()} and the same other seeds, so they are one training; "
+                "leave one out"
             )
     if trainings.params and set(sides[0]) == set(sides[1]):
         seeds = sorted(sides[0], key=str)
@@ -183,9 +184,9 @@ def matched_order(
 
 
 def seeds_of(trainings: Trainings, run: str | None) -> tuple[object, ...]:
-    """Return the values that a run has of the params a training's chance hangs on.
+    """Return the values of a run's seed params, by which trainings are matched.
 
-    Every seed of params.yaml counts: a base or a ranker made anew is another world, too.
+    Every seed in params.yaml counts: a base or a ranker made anew changes the results, too.
     """
     params = flatten(read_params(run))
     others = sorted(name for name in params if name.rpartition(".")[2] == "seed")

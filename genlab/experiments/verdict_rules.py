@@ -1,4 +1,4 @@
-"""From differences to verdicts: what is tested together, what is settled, what would settle it."""
+"""From differences to verdicts: Holm's correction, the verdict, and the n that would settle it."""
 
 from dataclasses import replace
 from functools import partial
@@ -23,8 +23,8 @@ from genlab.statistics.significance import (
 def with_verdicts(differences: list[Difference]) -> list[Difference]:
     """Return the differences with p adjusted for testing them together, and their verdicts.
 
-    One in which no pair differs could not come out otherwise, nor one of too few pairs: it is no
-    test, and not counted.
+    A difference in which no pair differs, or which has too few pairs, could not become significant.
+    It does not count as a test.
     """
     tests = [
         each.p if each.n_different and has_enough_pairs(each) else float("nan")
@@ -55,7 +55,8 @@ def with_verdicts(differences: list[Difference]) -> list[Difference]:
 def numbers_needed(found: Difference, n_asked: int) -> tuple[int | None, int | None]:
     """Return how many pairs, or else how many trainings, would settle a difference.
 
-    More is asked of what adds more to the error, or of the other if no number of it would do.
+    More pairs or more trainings: whichever contributes more to the error, or the other one if no
+    number of the first would be enough.
     """
     if found.test in OF_TRAININGS:
         spread = found.error * sqrt(found.n_trainings) if found.test == "t" else 0.0
@@ -76,9 +77,9 @@ def numbers_needed(found: Difference, n_asked: int) -> tuple[int | None, int | N
 
 
 def pairs_within_margin(found: Difference) -> int | None:
-    """Return how many pairs, none of which differs, would bring the interval within the margin.
+    """Return how many pairs, if none differed, would bring the interval within the margin.
 
-    Its ends come nearer as 1 / n.
+    The interval's width is proportional to 1 / n.
     """
     half = max(-found.low, found.high)
     if found.margin is None or half <= found.margin:
@@ -87,15 +88,15 @@ def pairs_within_margin(found: Difference) -> int | None:
 
 
 def has_enough_pairs(found: Difference) -> bool:
-    """Say whether so many pairs, or clusters of them, could show anything if all agreed."""
+    """Return whether there are enough pairs (or clusters) for a significant difference."""
     n = found.n_clusters or found.n
     return found.test in OF_TRAININGS or n >= FEWEST_PAIRS
 
 
 def is_within_margin(found: Difference) -> bool:
-    """Say whether a difference is shown to be smaller than the margin, either way.
+    """Return whether a difference is shown to be smaller than the margin (equivalence).
 
-    Two one-sided tests, each at 2.5 %: the 95 % interval lies between -margin and margin. So few
-    units, or clusters of them, that all could agree by chance show nothing.
+    By two one-sided tests, each at 2.5 %: the 95 % interval lies between -margin and margin. With
+    too few units, or clusters of them, nothing is shown: all could agree by chance.
     """
     return has_enough_pairs(found) and lies_within(found.low, found.high, found.margin)

@@ -1,4 +1,4 @@
-"""What a verdict is called, and what is said beside it of the size of a difference."""
+"""The names of verdicts, and the words beside them about the size of a difference."""
 
 IDENTICAL = "identical"
 NO_DIFFERENCE = "no difference beyond"
@@ -9,9 +9,9 @@ SIGNIFICANT = ("supported", "contradicted", "better", "worse")  # of claims, and
 
 
 def lies_within(low: float, high: float, margin: float | None) -> bool:
-    """Say whether an interval lies between -margin and margin.
+    """Return whether an interval lies between -margin and margin.
 
-    One without width, as of equal values without bounds, says nothing.
+    An interval of width 0, as of equal values without bounds, does not count.
     """
     return margin is not None and -margin < low < high < margin
 

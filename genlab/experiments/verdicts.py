@@ -1,4 +1,4 @@
-"""Settle claims: what the difference of a claim's two arms says of it, in every group."""
+"""Settle claims: from the difference of a claim's two arms to its verdict, in every group."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -26,9 +26,9 @@ def compare_arms(
     rows: dict[str, Tables],
     units: Mapping[str, Units],
 ) -> list[Difference]:
-    """Return B - A of a claim's metric per group, those in which any pair counts.
+    """Return group -> B - A of a claim's metric, for the groups with any pair that counts.
 
-    Only trainings count that both arms have. units: as `read_units` returns them.
+    Only trainings that both arms have are used. units: as `read_units` returns them.
     """
     names, metrics = (claim["a"], claim["b"]), [claim["metric"]]
     column = layout.metrics[claim["metric"]].column
@@ -76,10 +76,10 @@ def with_value(rows: pl.DataFrame, column: str, value: float) -> pl.DataFrame:
 
 
 def why_untestable(found: Difference, cannot_differ: Mapping[str, str]) -> str:
-    """Return why B - A could not have come out otherwise; "" if it could.
+    """Return why B - A could not have been anything else; "" if it could.
 
-    cannot_differ: the groups said to give both arms one value, and why; it counts where no pair
-    differs.
+    cannot_differ: group -> why both arms must have the same values there, as claims.yaml says; it
+    is used only if no pair differs.
     """
     if not found.n_different and found.group in cannot_differ:
         return cannot_differ[found.group]
@@ -91,7 +91,7 @@ def why_untestable(found: Difference, cannot_differ: Mapping[str, str]) -> str:
 
 
 def verdict(found: Difference, expect: str) -> str:
-    """Say what B - A means for a claim that expects B lower or higher."""
+    """Return the verdict of B - A on a claim that expects B to be lower or higher."""
     if found.is_unstable or not is_significant(found.low, found.high, found.p_adjusted):
         return found.verdict  # identical, unstable, no difference beyond the margin, not settled
     went = "lower" if found.difference < 0 else "higher"
@@ -106,10 +106,10 @@ def settle_claims(
     not_run: dict[str, str],
     units: Mapping[str, Units] = MappingProxyType({}),
 ) -> dict[str, dict[str, dict]]:
-    """Return claim -> group -> B - A, how sure it is, and the verdict; {} for one not run.
+    """Return claim -> group -> B - A, its interval and p, and the verdict; {} if not run.
 
-    p_adjusted is null where no pair differs: that is no test, and Holm's correction is made
-    without it, for n_tests. A p that is no greater than least_p is only known to be below it.
+    p_adjusted is null if no pair differs: this is not a test, and Holm's correction for n_tests
+    leaves it out. A p equal to least_p is an upper bound.
     """
     found = [
         (name, each)
@@ -125,7 +125,7 @@ def settle_claims(
 
 
 def recorded(found: Difference, claim: dict) -> dict:
-    """Return what metrics/claims.json says of a claim in one group."""
+    """Return the entry of metrics/claims.json for a claim in one group."""
     everything = asdict(found)
     numbers = {key: everything[key] for key in (*RECORDED, "n_trainings")}
     if numbers["p_adjusted"] != numbers["p_adjusted"]:
@@ -149,7 +149,7 @@ def recorded(found: Difference, claim: dict) -> dict:
 
 
 def share_of_trainings(found: Difference) -> float:
-    """Return which part of the squared error the trainings add: 0 where nothing varies."""
+    """Return the trainings' share of the squared error; 0 if nothing varies."""
     return found.training_variance / found.error**2 if found.error > 0 else 0.0
 
 
@@ -177,6 +177,6 @@ def explain_not_run(
 
 
 def differ_in_a_training(sides: list[Units]) -> bool:
-    """Say whether two arms have other units in a training that both have."""
+    """Return whether two arms have different units in a training that both have."""
     seeds = set.intersection(*(set(side) for side in sides)) if sides else set()
     return any(len({side[seed] for side in sides}) > 1 for seed in seeds)

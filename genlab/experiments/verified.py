@@ -33,9 +33,9 @@ def hash_record(folder: Path) -> str:
 def write_verified(
     folder: Path, commit: str, record: str, numbers: dict[str, int], tolerance: float
 ) -> None:
-    """Write that the record of this hash, of this commit, was made again on this machine today.
+    """Write that the record with this hash, of this commit, was reproduced here today.
 
-    numbers: how many were equal and how many within the tolerance.
+    numbers: how many numbers were equal and how many within the tolerance.
     """
     written = {
         "date": datetime.now(UTC).date().isoformat(),

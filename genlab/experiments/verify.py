@@ -8,13 +8,13 @@ it may explain a difference.
 
 A success is written to metrics/verified.json, which README shows.
 
-Exit code 0: all numbers agree. On processors with AVX2 they do to the last byte where models are
-small (genlab.core.numerics). Elsewhere sums are rounded differently, and from there a sampled text
-may take another turn; hence the tolerance, t + t * |committed|, by default with t = 0.02. A mean
-place of 3.4 may then move by 0.09 and a share of 0.35 by 0.03: less than half the width of their
-95 % intervals, so a reader's conclusion stays. Between makers whose sums differed, the flagship's
-numbers moved by 0.004 at most, and those of several epochs or of reinforcement by up to 0.5
-(LOG.md): such a run is called different, and its receipt says why.
+Exit code 0: all numbers agree. With small models and on processors with AVX2 they agree to the last
+byte (genlab.core.numerics). Elsewhere sums are rounded differently, and a sampled text may change
+from some token on. Hence the tolerance, t + t * |committed|, by default with t = 0.02. A mean place
+of 3.4 may then move by 0.09 and a share of 0.35 by 0.03. That is less than half the width of their
+95 % intervals, so a reader's conclusion stays the same. Between vendors whose sums differed, the
+flagship's numbers moved by 0.004 at most, and those of several epochs or of reinforcement by up to
+0.5 (LOG.md): such a run is reported as different, and its receipt shows why.
 """
 
 import os
@@ -55,7 +55,7 @@ LEADS_ELSEWHERE = {
 
 @dataclass
 class Comparison:
-    """How the values of one or all files compare."""
+    """How the values of one file, or of all files, compare."""
 
     n_equal: int = 0
     n_within: int = 0
@@ -115,9 +115,9 @@ def compare(committed: dict[str, object], made: dict[str, object], tolerance: fl
 
 
 def told_numbers(before: object, after: object) -> list[tuple[float, float]]:
-    """Return the pairs of decimals of two texts that differ in these alone, else nothing.
+    """Return the pairs of decimals in two texts that differ only in these, else nothing.
 
-    So a cell of a table, "0.58 (0.56 to 0.61)", is as near to another as its numbers are.
+    So the cells "0.58 (0.56 to 0.61)" of two tables are compared number by number.
     """
     if not (isinstance(before, str) and isinstance(after, str)):
         return []
@@ -128,14 +128,14 @@ def told_numbers(before: object, after: object) -> list[tuple[float, float]]:
 
 
 def is_hash(value: object) -> bool:
-    """Say whether a value is a sha256: what it says is no number, and its last bit is no result."""
+    """Return whether a value is a sha256, which is not a number to compare."""
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def read_values(files: dict[str, bytes]) -> dict[str, object]:
-    """Return all values of JSON files as "FILE KEY": value; raise InputError if one is no JSON.
+    """Return all values of JSON files as "FILE KEY": value; InputError if one is not JSON.
 
-    A file of another kind has no values.
+    Other files are skipped.
     """
     values: dict[str, object] = {}
     for name, content in files.items():
@@ -151,7 +151,7 @@ def read_values(files: dict[str, bytes]) -> dict[str, object]:
 
 
 def explain(committed: bytes | None, made: bytes | None) -> list[str]:
-    """Return in words what differs between two receipts."""
+    """Return the differences of two receipts in words."""
     if committed is None or made is None:
         return ["no receipt to compare" if committed is None else "no receipt was written"]
     before, after = (
@@ -298,7 +298,7 @@ def stop(process: subprocess.Popen) -> None:
 
 
 def end_tidily(number: int, _: object) -> None:
-    """End the program by the exits of its blocks, which a second signal must not cut short."""
+    """Exit by an exception, so that clean-up runs; a second signal must not interrupt that."""
     for each in ENDING:
         signal.signal(each, signal.SIG_IGN)
     sys.exit(128 + number)

@@ -40,10 +40,10 @@ def summarize_labels(
 ) -> dict:
     """Return the numbers of a metrics file about the labels of any number of raters.
 
-    texts: all generated texts (text_id, arm, text and the questionnaire's columns); labels: as
-    `read_labels` returns them. A label counts only for the text that was judged, not for one that
-    another run writes in its place. guesses: text_id, and for some answers a column of how likely
-    a program takes them to be, in [0, 1]. The result has the keys
+    texts: all generated texts (text_id, arm, text and the questionnaire's columns). labels: as
+    `read_labels` returns them; a label counts only for the text that was judged, not for another
+    run's text with the same id. guesses: text_id, and for some answers a column with a program's
+    probability of that answer, in [0, 1]. The result has the keys
     labels: how many count, and how many are of other texts;
     shares: arm -> rater -> `all`, `macro` and every rating -> n, the share of each answer with its
     interval, and `more_labels`, how many more would bring all these shares to +-5 points; and with
@@ -104,9 +104,9 @@ def summarize_powered(
 ) -> dict[str, dict]:
     """Return the prediction-powered share of each answer that is guessed, and what it saved.
 
-    labels: one rater's of one arm; guesses: of all its texts. Beside the share and its interval
-    stands `labels_saved`: how many more labels would have told as much without the guesses.
-    {} where every text has a label, or no answer is guessed.
+    labels: one rater's, of one arm; guesses: about all of the arm's texts. Besides the share and
+    its interval there is `labels_saved`: how many more labels would give an interval of this width
+    without guesses. Returns {} if every text has a label, or no answer is guessed.
     """
     powered = {}
     for name in (each for each in answers if each in guesses.columns):
@@ -150,12 +150,12 @@ def summarize_shares(
 
 
 def summarize_agreement(counted: pl.DataFrame, n_raters: int, sheet: Questionnaire) -> dict:
-    """Return how far raters agree on the texts that two or more judged; {} if there is none.
+    """Return the raters' agreement on the texts that two or more of them judged; {} without any.
 
-    n: these texts; observed: the share of equal answers among all pairs of answers to a text, a
-    mean over texts; alpha: Krippendorff's, of the questionnaire's scale; kappa: Cohen's, of two
-    raters. Each with its interval. No kappa and no alpha where they are not defined: all answers
-    are one and the same.
+    n: the number of these texts; observed: the share of equal answers among all pairs of answers to
+    a text, averaged over texts; alpha: Krippendorff's, on the questionnaire's scale; kappa:
+    Cohen's, for two raters. Each has its interval. kappa and alpha are left out where they are
+    undefined, which is if all answers are the same.
     """
     answers = list(sheet.choices)
     counts = (

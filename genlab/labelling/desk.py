@@ -54,7 +54,7 @@ class Desk:
         self.name = hashlib.blake2b(path.encode(), digest_size=8).hexdigest()
 
     def view(self, wanted: str | None = None) -> dict:
-        """Return all that a rater sees: the text `wanted` if it has no answer, else the next."""
+        """Return what the page shows: the text `wanted` if it has no answer, else the next one."""
         answers = self.file.answers
         left = [row for row in self.texts.values() if row["text_id"] not in answers]
         shown = next((row for row in left if row["fingerprint"] == wanted), None) or next(
@@ -88,7 +88,7 @@ class Desk:
         return [[f"{i}", {"en": f"Answer {i}", "ru": f"Ответ {i}"}] for i in numbers]
 
     def fits(self, name: str, answer: object) -> bool:
-        """Say whether an answer is one to this text: an order must have all of its answers."""
+        """Return whether an answer fits this text: an order must rank all of its answers."""
         if not isinstance(answer, str) or not self.sheet.takes(answer):
             return False
         n = len(re.split("[>=]", answer))
@@ -97,8 +97,8 @@ class Desk:
     def answer(self, name: str, answer: str, seconds: float | None) -> dict:
         """Keep an answer and return the next view; the same answer twice is kept once.
 
-        A page that got no reply sends its answer again. Raises Refused for a text that has
-        another answer, from a second window, or is none of these.
+        A page that got no reply sends its answer again. Raises Refused for a text that has another
+        answer already, from a second window, or that is not on this desk.
         """
         text_id = self.find(name)
         if not self.fits(name, answer) or not (seconds is None or is_duration(seconds)):
@@ -111,7 +111,7 @@ class Desk:
         return self.view()
 
     def undo(self, name: str) -> dict:
-        """Take a text's answer back and return the view of it; twice is once."""
+        """Take a text's answer back and return its view; repeating it changes nothing."""
         text_id = self.find(name)
         if text_id in self.file.answers:
             self.file.undo(text_id)
@@ -142,7 +142,7 @@ class OpenDesk:
 
 
 def desk_routes(desk: Desk) -> list[Route]:
-    """Return what the page may ask of a desk, JSON to JSON."""
+    """Return the routes that the page calls, JSON in and JSON out."""
 
     def answered(act: Callable[[dict], dict]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -167,8 +167,9 @@ def desk_routes(desk: Desk) -> list[Route]:
 def open_desk(desk: Desk, port: int) -> OpenDesk:
     """Return the desk at `port`, or, for 0, at the port of last time if it is free.
 
-    A new window then finds what an old one could not hand in: a browser keeps that by the port. The
-    token is new every time. Raises InputError if the port asked for is taken.
+    With the same port a new window finds the answers that an old one could not send, as a browser
+    stores them per port. The token is new every time. Raises InputError if the port asked for is in
+    use.
     """
     path = scratch_file(desk.file.path, "json")
     try:
@@ -195,10 +196,10 @@ def scratch_file(labels: Path, suffix: str) -> Path:
 
 @contextmanager
 def doorway(opened: OpenDesk) -> Iterator[str]:
-    """Yield the address of a file that leads a browser to the page; it is gone after the block.
+    """Yield the URL of a file that redirects a browser to the page; deleted after the block.
 
-    A browser gets its address on its command line, which every user of the machine can read. This
-    one has no token in it, and the file is for this user alone.
+    A browser gets the URL on its command line, which every user of the machine can read. So this
+    URL has no token in it; the file has, and only this user can read the file.
     """
     path = scratch_file(opened.desk.file.path, "html").absolute()
     remove(path)

@@ -71,14 +71,14 @@ def check_only_one(path: Path) -> None:
 
 
 def same_name(name: str) -> str:
-    """Return what two names have in common that some file systems do not tell apart."""
+    """Return a key that is equal for two names that some file systems do not tell apart."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def read_lines(path: Path, answers: Iterable[str] | Questionnaire) -> tuple[list[Line], bytes]:
-    """Return the lines of a rater's file in order, and what a killed process left of its last.
+    """Return the lines of a rater's file, and the incomplete last line of a killed process.
 
-    Raises InputError with file and line for what is no line of this file.
+    Raises InputError with file and line for a line that is not valid.
     """
     content = path.read_bytes()
     *whole, last = content.split(b"\n")
@@ -128,7 +128,7 @@ def parse_line(
 
 
 def is_known(answer: str, answers: frozenset[str] | Questionnaire) -> bool:
-    """Say whether the answer is one of these, or one that the questionnaire takes."""
+    """Return whether the answer is one of these, or valid for the questionnaire."""
     return answers.takes(answer) if isinstance(answers, Questionnaire) else answer in answers
 
 
@@ -142,7 +142,7 @@ def is_duration(value: object) -> bool:
 
 
 def standing_answers(path: Path, lines: Iterable[Line]) -> dict[str, Line]:
-    """Return text_id -> the line that counts, in the order in which they were given.
+    """Return text_id -> the line with its current answer, in the order of the answers.
 
     Raises InputError if a text has two answers and none was taken back: which one counts is not
     for a program to guess.
@@ -279,12 +279,12 @@ class LabelFile:
 
 
 def file_state(status: os.stat_result) -> tuple[int, int, int]:
-    """Return what differs after another program has written or replaced the file; size last."""
+    """Return a tuple that changes if another program writes or replaces the file; size last."""
     return status.st_dev, status.st_ino, status.st_size
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the folder's entries safe from a power cut: a new file is not, by its own fsync."""
+    """Write the folder's entries to disk; a new file's own fsync does not do that."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -51,7 +51,7 @@ class Questionnaire:
         return self.choices == ORDER
 
     def takes(self, answer: str) -> bool:
-        """Say whether the words are an answer to this sheet's question."""
+        """Return whether the words are an answer to this sheet's question."""
         if self.is_order:
             numbers = re.split("[>=]", answer)
             there = [str(i) for i in range(1, len(numbers) + 1)]
@@ -60,7 +60,7 @@ class Questionnaire:
 
 
 def read_questionnaire(path: Path) -> Questionnaire:
-    """Return a label.yaml; raise InputError naming the key that is wrong."""
+    """Read a label.yaml; raise InputError naming an invalid key."""
     content = read_yaml_file(path, "name the file that says what is asked of raters")
     keys = set(Questionnaire.__annotations__)
     given = set(content) | {"scale"} if isinstance(content, dict) else set()
@@ -140,7 +140,7 @@ def is_choices(value: object) -> bool:
 
 
 def read_texts(path: Path, sheet: Questionnaire) -> pl.DataFrame:
-    """Return the table of texts; raise InputError if a column or a text lacks, or an id is twice.
+    """Return the table of texts; raise InputError for a missing column or text, or a repeated id.
 
     Columns: text_id, arm, text, and those that the questionnaire names.
     """
@@ -175,11 +175,11 @@ def digest(value: object) -> str:
 def sample_texts(texts: pl.DataFrame, sheet: Questionnaire, rater: str) -> pl.DataFrame:
     """Return the n texts that are to be labelled, in the order in which `rater` sees them.
 
-    Equally many of every arm and every value of the column `by`, at any moment: the order is made
-    of blocks with one text of each, shuffled, so who stops early has a balanced sample too. The
-    texts are the same for all raters, the order within blocks is not. A larger n adds texts at
-    the end. It does not depend on the order of the rows, as each text's place comes from a digest
-    of the seed and its id. Raises InputError if there are too few texts.
+    The sample is balanced over arms and over the values of the column `by`. It consists of shuffled
+    blocks with one text of each combination, so a rater who stops early has a balanced sample, too.
+    All raters get the same texts, in different orders within blocks. A larger n adds texts at the
+    end. The sample does not depend on the order of the rows, as each text's place comes from a
+    digest of the seed and its id. Raises InputError if there are too few texts.
     """
     if sheet.arms != ALL:
         unknown = sorted(set(sheet.arms) - set(texts["arm"]))

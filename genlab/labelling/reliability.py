@@ -1,7 +1,8 @@
-"""Krippendorff's alpha: how far raters' answers can be relied on, for any number of raters.
+"""Krippendorff's alpha: how reliable the answers of any number of raters are.
 
-Alpha is 1 minus the disagreement observed within texts over that expected if answers were dealt to
-texts by chance. A text counts if two raters or more judged it; who did not judge it is no matter.
+Alpha is 1 minus the ratio of the disagreement observed within texts to that expected if answers
+were assigned to texts at random. A text counts if at least two raters judged it; raters may be
+missing.
 Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability".
 """
 
@@ -19,9 +20,9 @@ N_RESAMPLES = 10_000
 def krippendorffs_alpha(counts: np.ndarray, scale: Scale) -> float:
     """Return alpha of int[texts, answers], how many raters gave each answer; NaN if not defined.
 
-    nominal: two answers are alike or not. ordinal: the answers stand in order, and two are the
-    farther apart, the more answers were given from one to the other. Alpha is not defined where
-    all answers are alike, or no text has two.
+    nominal: two answers are equal or not. ordinal: the answers are ordered, and the distance of two
+    grows with the number of answers given between them. Alpha is undefined if all answers are
+    equal, or if no text has two.
     """
     pairable = counts[counts.sum(axis=1) >= 2]
     return float(alphas_of(coincidences(pairable).sum(axis=0)[None], scale)[0])
@@ -51,7 +52,7 @@ def alphas_of(matrices: np.ndarray, scale: Scale) -> np.ndarray:
 def squared_distances(totals: np.ndarray, scale: Scale) -> np.ndarray:
     """Return how far apart two answers are, float64[m, k, k], given how often each was given.
 
-    ordinal: the number of answers given from one to the other, of each of the two the half.
+    ordinal: the number of answers given between the two, plus half of the answers at each end.
     """
     m, k = totals.shape
     if scale == "nominal":

@@ -40,7 +40,7 @@ def ask_in_terminal(desk: Desk, language: str, ask: Callable[[str], str] = read_
 
 
 def answer_of(desk: Desk, view: dict, key: str) -> str:
-    """Return the answer that was typed: the number of a choice, or an order; "" if it is none."""
+    """Return the answer in a typed line, a choice's number or an order; "" if it is invalid."""
     if view["order"]:
         return key if desk.fits(view["text"]["id"], key) else ""
     choices = [name for name, _ in view["choices"]]
@@ -71,10 +71,10 @@ def screen(view: dict, language: str) -> str:
 
 
 def worded(wording: dict, language: str) -> str:
-    """Return the words in a language, or in the first there is."""
+    """Return the wording in this language, or in the first one that there is."""
     return wording.get(language) or next(words for key, words in wording.items() if key != "of")
 
 
 def printable(text: str) -> str:
-    """Return a text without what a terminal would obey: control and direction characters."""
+    """Return a text without control characters and bidirectional marks."""
     return OBEYED.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,6 +1,6 @@
 """Queries with their passages from any source: made here, downloaded, or the user's files.
 
-In this room, because it is the lowest that knows all three.
+It lies in this room because no lower one may import all three.
 """
 
 from collections import Counter

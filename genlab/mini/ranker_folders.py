@@ -1,6 +1,6 @@
 """A ranker's folder: made here, downloaded, or copied from the user's.
 
-In this room, because it is the lowest that knows all three.
+It lies in this room because no lower one may import all three.
 """
 
 from pathlib import Path
@@ -20,9 +20,9 @@ def fetch_ranker(
 ) -> dict[str, str | int | float]:
     """Write the ranker folder `output`, whole or not at all, and return its manifest.
 
-    A mini ranker is made from the query table at `origin.path`. So is BM25 from a file, which is
-    nothing but counts. The ranker is loaded and tried before it is kept. Raises InputError
-    for whatever the user can mend.
+    A mini ranker is trained on the query table at `origin.path`. BM25 with source file is made from
+    that table, too, as it is nothing but word counts. The ranker is loaded and tried before it is
+    kept. Raises InputError for any mistake in the params or files.
     """
     source = origin.source
     if kind is RankerKind.bm25 and source is Source.hub:
@@ -63,5 +63,5 @@ def fetch_ranker(
 
 
 def numbers_of(manifest: dict[str, str | int | float]) -> dict[str, int | float]:
-    """Return the numbers of a manifest: DVC shows no text among metrics."""
+    """Return the numbers in a manifest, because DVC's metrics can only be numbers."""
     return {name: value for name, value in manifest.items() if isinstance(value, (int, float))}

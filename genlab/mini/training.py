@@ -45,9 +45,9 @@ def train_mini(
 ) -> float:
     """Train `model` on one pass over `batches` of its inputs; return the last 100 steps' mean loss.
 
-    Muon (Jordan 2024) turns the matrices inside blocks, AdamW the embeddings and vectors; on so
-    few tokens this learns to copy from the context where AdamW alone is slower (LOG.md). Both
-    rates rise for a twentieth of the steps and fall as a cosine.
+    Muon (Jordan 2024) updates the matrices inside blocks, AdamW the embeddings and vectors. On so
+    few tokens the two learn to copy from the context faster than AdamW alone (LOG.md). Both
+    learning rates warm up for a twentieth of the steps and then decay as a cosine.
     """
     from transformers import get_cosine_schedule_with_warmup
 
@@ -94,9 +94,9 @@ def adamw_of_two_rates(
     embedding_learning_rate: float,
     weight_decay: float,
 ) -> "torch.optim.Optimizer":
-    """Return AdamW on what is trained, with a rate of its own for what is no matrix of a block.
+    """Return AdamW with one rate for the matrices in blocks and another for all other weights.
 
-    That is embeddings, norms and position biases; LoRA's adapters are all matrices.
+    The others are embeddings, norms and position biases; LoRA's adapters are all matrices.
     """
     import torch
 
@@ -114,7 +114,7 @@ def adamw_of_two_rates(
 
 
 def is_matrix(name: str, weight: "torch.Tensor") -> bool:
-    """Say whether a weight is a matrix inside a block (Muon's), not an embedding or a vector.
+    """Return whether a weight is a matrix inside a block (Muon's), not an embedding or a vector.
 
     Blocks are called `h` in GPT-2 and `block` in T5, whose first ones hold a table of position
     biases beside their matrices.

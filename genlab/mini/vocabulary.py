@@ -1,7 +1,7 @@
 """The vocabularies that mini corpora are made from: read and checked, each error naming its place.
 
-People edit these files. What a maker takes for granted of one (a list of texts, so many of them,
-the fields of a form) is asked for here, before anything is drawn.
+People edit these files. The makers rely on their shape (a list of texts, at least so many, the
+fields of a form), so it is checked here, before anything is drawn.
 """
 
 from collections.abc import Collection
@@ -24,10 +24,10 @@ def check_parts(
     known: Collection[object] | None = None,
     least: int = 1,
 ) -> dict:
-    """Return `spec`; raise InputError unless it is a mapping of texts to something.
+    """Return `spec`; raise InputError unless it is a mapping with texts as keys.
 
-    needed: keys that must stand for something; known: all that may be, any if None; least: how many
-    there must be.
+    needed: required keys, whose values may not be null; known: the allowed keys (None: any); least:
+    the least number of keys.
     """
     if not isinstance(spec, dict):
         raise InputError(f"{where}: must be a mapping (lines of `key: value`)")
@@ -57,7 +57,7 @@ def check_texts(spec: object, where: str, least: int = 1) -> list[str]:
 
 
 def check_text(spec: object, where: str) -> str:
-    """Return `spec`; raise InputError unless it is a text with something in it."""
+    """Return `spec`; raise InputError unless it is a text that is not blank."""
     if not isinstance(spec, str):
         raise InputError(f"{where}: {spec!r} is not text; put it in quotes")
     if not spec.strip():

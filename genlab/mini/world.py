@@ -76,7 +76,7 @@ def hash_text(text: str) -> int:
 
 
 def belongs_to_validation(topic: str, name: str) -> bool:
-    """Say whether an entity is one of the sixth that is evaluated and never trained on."""
+    """Return whether an entity is one of the sixth that is evaluated and never trained on."""
     return hash_text(f"{topic}/{name}") % 6 == 0
 
 

@@ -1,7 +1,7 @@
-"""What a classifier needs to read texts of any length in batches: a token that pads, and a limit.
+"""A classifier's padding token and input limit, so that it can read texts of any length in batches.
 
-GPT-2's kind comes without a padding token; the config of RoBERTa's kind names two positions more
-than there are; a tokenizer may know a lower limit than the model.
+GPT-2-like models have no padding token. The config of RoBERTa-like models counts two positions too
+many. A tokenizer's limit may be lower than the model's.
 """
 
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ UNLIMITED = 10**9  # transformers writes 1e30 where a tokenizer's limit is not k
 def prepare_inputs(
     model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", shown: str
 ) -> int | None:
-    """Let both agree on the token that pads; return the most tokens of a text, None: no limit.
+    """Set the same padding token in both; return the most tokens of a text, None: no limit.
 
     Raises InputError if nothing can pad, or if a token has no embedding (`check_ids`).
     """
@@ -40,8 +40,8 @@ def prepare_inputs(
 def check_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", shown: str) -> None:
     """Raise InputError if a token of texts, or a special one, has a number beyond the embeddings.
 
-    How many tokens there are does not tell: numbers may be left out. What was added and is not
-    special stands in no text but by its own name.
+    Comparing the number of tokens is not enough, because ids may have gaps. Added tokens that are
+    not special are ignored: they occur only in texts that contain their very name.
     """
     try:
         n_rows = getattr(model.get_input_embeddings(), "num_embeddings", None)

@@ -1,10 +1,11 @@
 """Batched generation whose text for a query depends on that query alone.
 
-Every query has its own stream of random numbers, one number per new token, so the text does not
-change with batch size, order, or number of processes; and since a token depends only on what
-stands before it, the first 50 of 300 tokens ARE the generation of length 50. For the same reason
-a text that is driven on past its end-of-text is, up to there, the text that stopped. Neither holds
-for beams, and batches matter to a model in bfloat16, whose sums round to other tokens in another.
+Every query has its own stream of random numbers, one number per new token, so its text does not
+depend on batch size, order, or number of processes. A token depends only on the tokens before it,
+so the first 50 of 300 tokens ARE the generation of length 50. For the same reason a text that is
+generated past its end-of-text (ignore_eos) is, up to there, the text that stops. Neither holds for
+beam search. And in bfloat16 the batch does matter: its coarser rounding can turn a difference
+between batches into another token.
 """
 
 from collections.abc import Callable, Sequence
@@ -117,10 +118,10 @@ def decode_batch(
 ) -> list[list[int]]:
     """Return new tokens of one batch, greedy or sampled; a row stops at the first of `ends`.
 
-    types: as in `generate`. on_step hears at every step of the rows that go on and their new
-    tokens. streams: float64 [b, cap]. Rows that have ended leave the batch: a few long texts then
-    cost little. Left padding with a mask and explicit positions gives every row what it would get
-    alone.
+    types: as in `generate`. on_step(rows, tokens) is called at every step with the rows that go on
+    and their new tokens. streams: float64 [b, cap]. Rows that have ended leave the batch, so a few
+    long texts cost little. Left padding with a mask and explicit positions gives every row the
+    scores it would get alone.
     """
     import torch
 
@@ -183,10 +184,10 @@ def last_scores(
 
 
 def accepted_options(model: "PreTrainedModel") -> set[str]:
-    """Return which options of a step a model takes; one that hands all on is taken to take all.
+    """Return the step options that a model's forward accepts; with **kwargs, all of them.
 
-    Not every kind takes positions or keeps a cache of keys (GPT-1 has none): without a cache the
-    whole text is read again for every token.
+    Some models take no positions or have no key-value cache (GPT-1): without a cache the whole text
+    is read again for every token.
     """
     options = {"position_ids", "past_key_values", "use_cache", "logits_to_keep"}
     parameters = signature(getattr(model, "forward", model)).parameters.values()
@@ -302,7 +303,8 @@ def check_positions(
 ) -> None:
     """Raise InputError if the longest prompt with `cap` new tokens is too long for the model.
 
-    cap_key: what the user sets `cap` by; by default gen's, or forced's where no text ends.
+    cap_key: the params key of `cap`, for the message; default: gen.cap, or with ignore_eos
+    forced.cap.
     """
     cap = cap_key or ("forced.cap" if decoding.ignore_eos else "gen.cap")
     n_positions = usable_positions(model)

@@ -1,7 +1,7 @@
-"""A cache of keys and values with room to grow: what a batch has read is not copied for each token.
+"""A key-value cache with preallocated room, so that a new token does not copy the whole cache.
 
-transformers' own `DynamicLayer` joins all it holds with the new token's, which makes generation's
-copying quadratic in the length of the texts. The numbers are the same: only where they lie differs.
+transformers' own `DynamicLayer` concatenates its tensors with the new token's at every step, which
+makes the copying quadratic in the length of the texts. The numbers are the same.
 """
 
 import torch
@@ -11,7 +11,7 @@ ROOM = 64  # positions: what is allocated beyond those asked for
 
 
 class RoomyLayer(DynamicLayer):
-    """The keys and values [b, heads, t, d] of one layer; a part of buffers that have more room."""
+    """The keys and values [b, heads, t, d] of one layer, as views of longer buffers."""
 
     def __init__(self, layer: DynamicLayer) -> None:
         """Take over what `layer` holds."""
@@ -41,7 +41,7 @@ class RoomyLayer(DynamicLayer):
 
 
 def with_room(held: torch.Tensor, length: int) -> torch.Tensor:
-    """Return a tensor [b, heads, length, d] that begins with what is held [b, heads, t, d]."""
+    """Return a tensor [b, heads, length, d] that begins with a copy of `held` [b, heads, t, d]."""
     batch, heads, n_held, size = held.shape
     buffer = held.new_empty((batch, heads, length, size))
     buffer[:, :, :n_held] = held
@@ -49,7 +49,7 @@ def with_room(held: torch.Tensor, length: int) -> torch.Tensor:
 
 
 def give_room(cache: Cache) -> Cache:
-    """Return a model's cache with room in its layers, those of them that only grow."""
+    """Return a model's cache with its plain growing layers replaced by `RoomyLayer`s."""
     if isinstance(cache, DynamicCache):
         cache.layers = [
             RoomyLayer(layer) if type(layer) is DynamicLayer and layer.is_initialized else layer

@@ -94,9 +94,9 @@ def text_losses(
 
 
 def batch_losses(model: "PreTrainedModel", rows: list[list[int]]) -> "torch.Tensor":
-    """Return float32 [b, t - 1]: the loss of every token but the first; rubbish after a row's end.
+    """Return float32 [b, t - 1]: each token's loss but the first's; undefined after a row's end.
 
-    Padded right and masked: what a row gets does not depend on the others.
+    Rows are padded right and masked, so a row's losses do not depend on the other rows.
     """
     import torch
 

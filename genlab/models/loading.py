@@ -101,7 +101,7 @@ def read_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
 def tokenizer_class(folder: Path, names: set[str]) -> Any:
     """Return the class that reads the tokenizer in `folder`, whose files have these names.
 
-    AutoTokenizer chooses among all, and imports torch to do so: two seconds of every stage.
+    AutoTokenizer would choose it, too, but imports torch to do so: two seconds of every stage.
     """
     if "tokenizer.json" in names and is_plain(folder):
         from transformers import PreTrainedTokenizerFast
@@ -114,9 +114,9 @@ def tokenizer_class(folder: Path, names: set[str]) -> Any:
 
 
 def is_plain(folder: Path) -> bool:
-    """Say whether a tokenizer is its tokenizer.json and no more, as those that are made here are.
+    """Return whether tokenizer.json describes the whole tokenizer, as for those made here.
 
-    The kinds of model are named, as AutoTokenizer overrules tokenizer_class for some others.
+    Only known model types count, because AutoTokenizer overrules tokenizer_class for some others.
     """
     try:
         said, config = (
@@ -130,10 +130,10 @@ def is_plain(folder: Path) -> bool:
 
 
 def read_class_or_rules(kind: Any, folder: Path) -> "PreTrainedTokenizerBase":
-    """Return the tokenizer of the class that a folder names, if it reads what tokenizer.json says.
+    """Return the tokenizer of the class that a folder names, if it follows tokenizer.json.
 
-    Else the one that tokenizer.json describes: a class may be made for vocabularies of another
-    kind, or have rules of its own.
+    Otherwise return the one that tokenizer.json describes: the class may be meant for another kind
+    of vocabulary, or have rules of its own.
     """
     try:
         tokenizer = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -145,9 +145,9 @@ def read_class_or_rules(kind: Any, folder: Path) -> "PreTrainedTokenizerBase":
 
 
 def check_settings(folder: Path) -> None:
-    """Raise InputError for a config.json that transformers cannot read: a tokenizer needs it, too.
+    """Raise InputError for a config.json that transformers cannot read: tokenizers need it, too.
 
-    A kind of model that is not known at all is left to who loads the model.
+    An unknown model type passes here; loading the model reports it.
     """
     from transformers import AutoConfig
 
@@ -164,7 +164,7 @@ def check_settings(folder: Path) -> None:
 
 
 def known_kind(path: Path) -> bool:
-    """Say whether a config.json names a kind of model that transformers knows."""
+    """Return whether a config.json names a kind of model that transformers knows."""
     from transformers import CONFIG_MAPPING
 
     kind = parse_json(path.read_text(encoding="utf-8")).get("model_type")
@@ -172,9 +172,9 @@ def known_kind(path: Path) -> bool:
 
 
 def check_vocabulary(tokenizer: "PreTrainedTokenizerBase", names: set[str]) -> None:
-    """Raise InputError if a tokenizer, loaded from files of these names, knows no words.
+    """Raise InputError if a tokenizer, loaded from files of these names, has no vocabulary.
 
-    With it every word is unknown, and a classifier tells texts apart by their lengths alone.
+    It would map every word to the unknown token, and a classifier would see nothing but lengths.
     """
     special = {str(token) for token in tokenizer.added_tokens_decoder.values()}
     ordinary = set(tokenizer.get_vocab()) - special - set(tokenizer.all_special_tokens)
@@ -235,7 +235,7 @@ def load_for_inference(
 def read_weights(
     model_class: Any, folder: Path, **options: Any
 ) -> tuple["PreTrainedModel", dict[str, Any]]:
-    """Return the model in `folder`, and what transformers says of its weights: missing_keys, ...
+    """Return the model in `folder`, and transformers' loading info: missing_keys, ...
 
     options: further ones of `from_pretrained`.
     """
@@ -251,9 +251,9 @@ def read_weights(
 
 
 def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
-    """Return the model in `folder`; raise InputError if it is no whole one of its kind.
+    """Return the model in `folder`; raise InputError if it is incomplete or of another kind.
 
-    A small one will compute on one thread of a CPU (`hold_arithmetic`).
+    On a CPU a small model is limited to one thread (`hold_arithmetic`).
     """
     check_model_folder(folder)
     model, found = read_model(auto_class, folder, kind)
@@ -270,9 +270,9 @@ def load_whole(auto_class: Any, folder: Path, kind: str) -> "PreTrainedModel":
 def read_model(
     auto_class: Any, folder: Path, kind: str, **options: object
 ) -> tuple["PreTrainedModel", dict]:
-    """Return the model in `folder` and what transformers says of its weights.
+    """Return the model in `folder` and transformers' loading info of its weights.
 
-    options: values of its config. Raises InputError where it is no model of `kind`.
+    options: values of its config. Raises InputError if it is not a model of `kind`.
     """
     try:
         return read_weights(auto_class, folder, dtype="float32", **OUTPUTS, **options)
@@ -282,10 +282,10 @@ def read_model(
 
 
 def has_own_head(model: "PreTrainedModel") -> bool:
-    """Say whether a language model has output weights of its own, though its config says tied.
+    """Return whether a language model has its own output weights, though its config says tied.
 
-    Loaded, they are kept; but as soon as tokens are added, they would be those of the embeddings.
-    T5's kind keeps them apart whatever its config says.
+    Loading keeps them, but adding tokens would replace them by the embeddings. T5-like models keep
+    them apart whatever their config says.
     """
     if model.config.is_encoder_decoder or not getattr(model.config, "tie_word_embeddings", False):
         return False
@@ -295,9 +295,9 @@ def has_own_head(model: "PreTrainedModel") -> bool:
 
 
 def without_router_loss(model: "PreTrainedModel") -> None:
-    """Let a mixture of experts give the loss of its tokens alone, whatever its config.json asks.
+    """Make a mixture of experts return the loss of its tokens alone, without the router loss.
 
-    Its routers' loss would be taken for a part of the texts', and cannot be had for padded batches.
+    The router loss would be taken for a part of the texts' loss, and it fails on padded batches.
     """
     if getattr(model.config, "output_router_logits", False):
         model.config.output_router_logits = False
@@ -312,9 +312,9 @@ def check_whole(
 ) -> None:
     """Raise InputError if weights are missing, or are of layers that config.json does not have.
 
-    transformers would fill the ones with noise and leave out the others. Further weights, of
-    another head or a buffer, are harmless; not so those of `check_left_out`. What is stored must be
-    numbers as they are (`check_stored`).
+    transformers would initialise the former at random and ignore the latter. Other additional
+    weights, of another head or a buffer, are harmless, except for those of `check_left_out`.
+    Weights must be stored as plain floats (`check_stored`).
     """
     unexpected = list(unexpected)
     check_left_out(folder, kind, unexpected)
@@ -348,7 +348,7 @@ def without_numbers(key: str) -> str:
 
 
 def why_not_loaded(error: Exception, kind: str) -> str:
-    """Return what is wrong with a model folder, and what to do, from transformers' error."""
+    """Return transformers' error as a line: what is wrong with a model folder, and what to do."""
     from safetensors import SafetensorError
 
     why = first_line(error)
@@ -372,19 +372,20 @@ def why_not_loaded(error: Exception, kind: str) -> str:
 
 
 def asks_for_attention(error: BaseException) -> bool:
-    """Say whether transformers refuses the attention that a config.json names, as FlashAttention.
+    """Return whether transformers lacks the attention that a config.json asks for.
 
-    How attention is computed is a matter of the machine, and no part of a model.
+    FlashAttention, for example. How attention is computed depends on the machine and is no part of
+    a model, so it can be replaced.
     """
     return "attn_implementation" in str(error) or "FlashAttention" in str(error)
 
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Load models without transformers' progress bars and reports, which name a folder of ours.
+    """Load models without transformers' progress bars and reports, which name temporary folders.
 
-    Without sentence-transformers' advice, too: to load float16 as float32 is what we do. What is
-    wrong with a folder is said by our own errors. The bars stay off.
+    sentence-transformers' advice against loading float16 as float32 is silenced, too, as we do it
+    on purpose. Our own errors report what is wrong with a folder. The bars stay off afterwards.
     """
     from transformers.utils import logging as transformers_logging
 
@@ -402,10 +403,10 @@ def quiet_loading() -> Iterator[None]:
 
 
 def check_head(folder: Path, kind: str, model: "PreTrainedModel", unexpected: set[str]) -> None:
-    """Raise InputError if config.json or the weights say that the model is of another kind.
+    """Raise InputError if config.json or the weights show that the model is of another kind.
 
-    Where the head shares the embeddings, no weight is missing: a classifier would pass for a
-    language model that was never trained as one.
+    If the head shares the embeddings, no weight is missing, so a classifier would pass for a
+    language model.
     """
     named = model.config.architectures or [type(model).__name__]
     if type(model).__name__ not in named and not any(is_body_or(kind, name) for name in named):
@@ -418,9 +419,9 @@ def check_head(folder: Path, kind: str, model: "PreTrainedModel", unexpected: se
 
 
 def is_body_or(kind: str, name: str) -> bool:
-    """Say whether a class in config.json is a model's body alone, or a model of `kind`.
+    """Return whether a class in config.json is a bare model (without a head) or one of `kind`.
 
-    LlamaForRewardModel ends as LlamaModel does and is neither.
+    LlamaForRewardModel ends like LlamaModel, but is neither.
     """
     if not name.endswith(HEADS[kind]):
         return False

@@ -92,7 +92,7 @@ def check_config(path: Path) -> None:
 
 
 def is_adapter(file: Path) -> bool:
-    """Say whether a file is peft's, of an adapter: transformers would put it on the weights."""
+    """Return whether a file is one of a peft adapter, which transformers would load as well."""
     return file.name.startswith("adapter_")
 
 

@@ -1,7 +1,8 @@
 """How many tokens a model can read at once: what its config says, or its table of positions.
 
-The two differ. RoBERTa's table begins after the number of its padding token, so a model of 514 rows
-reads 512 tokens; others say nothing in their config, and some, as T5, have no table and no limit.
+The two differ. RoBERTa's positions begin after the id of its padding token, so a table of 514 rows
+reads 512 tokens. Other configs do not name a number, and some models, such as T5, have no table and
+no limit.
 """
 
 from pathlib import Path
@@ -57,8 +58,8 @@ def describe_positions(model: "PreTrainedModel") -> str:
 def check_cap(key: str, cap: int, base: Path, made_by: dict[str, dict]) -> None:
     """Raise InputError if a mini base, or one in a folder, is too short for `cap` new tokens.
 
-    made_by: {output: options} of all stages. A model's positions on a hub are known only once it is
-    fetched; `generate` checks those.
+    made_by: {output: options} of all stages. The positions of a model on a hub are known only after
+    fetch, so `generate` checks them.
     """
     options = made_by.get(str(base), {})
     if options.get("source") == "file":
@@ -76,7 +77,7 @@ def check_cap(key: str, cap: int, base: Path, made_by: dict[str, dict]) -> None:
 
 
 def said_positions(folder: Path) -> int | None:
-    """Return how many positions config.json in a model folder gives; None if it does not say."""
+    """Return the number of positions in a model folder's config.json; None if it has none."""
     try:
         config = parse_json((folder / "config.json").read_text(encoding="utf-8"))
         said = [config.get(name) for name in ("max_position_embeddings", "n_positions")]

@@ -1,7 +1,7 @@
 """How a query becomes a prompt, in one place: training and generation must agree to the token.
 
-Tokenizers differ in what they put before and behind a text. Here a prompt has what stands before
-and never an end-of-text; a text to be learnt has exactly one, at its end.
+Tokenizers differ in the special tokens that they add before and after a text. Here a prompt gets
+those before it and never an end-of-text; a text to be learnt has exactly one, at its end.
 """
 
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +28,7 @@ def make_prompt(query: str) -> str:
 def encode_prompts(tokenizer: "PreTrainedTokenizerBase", queries: list[str]) -> list[list[int]]:
     """Return token ids of every prompt, with the tokenizer's own start token (Llama's BOS).
 
-    None ends in what the tokenizer may put behind a text: the passage is to follow.
+    Special tokens that the tokenizer adds after a text are left out, as the passage follows.
     """
     start, _ = frame(tokenizer)
     texts = [make_prompt(query) for query in queries]
@@ -44,10 +44,10 @@ def encode_bodies(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> lis
 
 
 def frame(tokenizer: "PreTrainedTokenizerBase") -> tuple[list[int], list[int]]:
-    """Return the ids that the tokenizer puts before a text and those that it puts behind it.
+    """Return the special ids that the tokenizer adds before a text, and those after it.
 
-    Where a text ends is ours to say, so what stands behind is for encoders alone. Raises InputError
-    for a tokenizer with which a text has other tokens between its special ones than without.
+    Only encoders use those after it, as genlab itself marks the end of a text. Raises InputError
+    for a tokenizer that splits a text differently when it adds special tokens.
     """
     text = "a b"
     [plain], [full] = encode(tokenizer, [text]), encode(tokenizer, [text], add_special_tokens=True)
@@ -68,9 +68,9 @@ def encode(
 ) -> list[list[int]]:
     """Return token ids of every text, nothing cut or padded.
 
-    Without `read_special_tokens` what looks like one in a text is text: an end-of-text that
-    somebody typed must not end a document. Where the tokenizer is a fast one, without transformers
-    around it: a third of the time went into masks and offsets that nobody reads.
+    Without `read_special_tokens` a special token's name in a text is read as text: an end-of-text
+    that somebody typed must not end a document. A fast tokenizer is called directly, not through
+    transformers, which spends a third of the time on masks and offsets that are not needed.
     """
     if not tokenizer.is_fast:
         return tokenizer(
@@ -90,10 +90,10 @@ def encode(
 
 
 def count_dropped(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> int:
-    """Return how many characters of the texts, spaces aside, the tokenizer leaves out in silence.
+    """Return how many characters of the texts, without spaces, the tokenizer silently drops.
 
-    That is what a BPE without bytes and without an unknown token does with what it does not know;
-    others leave out nothing, and the texts are not read for them.
+    A BPE tokenizer without byte fallback and without an unknown token drops what it does not know.
+    Others drop nothing; for them the texts are not read.
     """
     if not tokenizer.is_fast or tokenizer.unk_token_id is not None:
         return 0
@@ -107,9 +107,9 @@ def count_dropped(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> int
 
 
 def count_unknown(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> tuple[int, int]:
-    """Return how many tokens of the texts stand for what the tokenizer does not know, and of all.
+    """Return (number of unknown tokens, number of all tokens) of the texts.
 
-    Characters that it leaves out count as one token each.
+    Each character that the tokenizer drops counts as an unknown token.
     """
     ids = encode(tokenizer, texts, read_special_tokens=False)
     dropped = count_dropped(tokenizer, texts)
@@ -127,7 +127,7 @@ def check_unknown(
     base: object,
     group: str = "tokenize",
 ) -> None:
-    """Raise InputError if too many of the tokens at `place` stand for what `base` does not know."""
+    """Raise InputError if too many of the tokens at `place` are unknown to base's tokenizer."""
     share = unknown / max(tokens, 1)
     if share > max_unknown_share:
         raise InputError(

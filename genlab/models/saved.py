@@ -1,9 +1,9 @@
 """A trained model is saved, loaded again, and must have the loss it had in memory.
 
-What is reported is measured on the model in memory; what later stages use is what lies on the disk.
-The two can differ in silence: adapters that were merged into a tied matrix, weights that the format
-leaves out. So no training ends before a few batches have said that they are the same. Models
-without a loss, such as classifiers, are compared by their scores of a few texts.
+Reports are about the model in memory, but later stages use the one on disk. The two can differ
+without an error: if adapters were merged into a tied matrix, or the format leaves out weights. So
+every training ends with a comparison of their losses on a few batches. Models without a loss, such
+as classifiers, are compared by their scores of a few texts.
 """
 
 import math
@@ -57,7 +57,7 @@ def save_checked(
 def check_loads_the_same(
     model: "PreTrainedModel", saved: "PreTrainedModel", batches: Iterable[dict]
 ) -> None:
-    """Raise InputError if `saved`, which was loaded, has another loss than the model in memory.
+    """Raise InputError if `saved`, a reloaded model, has another loss than the one in memory.
 
     `batches` are as `save_checked` reads them.
     """
@@ -82,10 +82,10 @@ def check_same_losses(measured: list[float], saved: list[float], advice: str) ->
 
 
 def check_same_scores(measured: np.ndarray, saved: np.ndarray, shown: str) -> None:
-    """Raise InputError if a saved model scores a few texts otherwise than it did in memory.
+    """Raise InputError if a saved model's scores of a few texts differ from those in memory.
 
-    `shown` is what the message calls it. Rounding on another device moves a score by less than a
-    thousandth.
+    `shown` is the model's name for the message. Rounding on another device changes a score by less
+    than a thousandth.
     """
     if not np.allclose(measured, saved, rtol=1e-3, atol=1e-4):
         apart = np.abs(np.asarray(measured) - saved).max()

@@ -37,7 +37,7 @@ class Hypotheses:
         self.kept = sorted(self.kept, key=lambda each: -each[0])[: self.num_beams]
 
     def are_final(self, best_running: float, length: int) -> bool:
-        """Say whether no text that goes on could be kept (if scores per token stay as they are)."""
+        """Return whether no unfinished text can get in, if scores per token stay as they are."""
         full = len(self.kept) == self.num_beams
         return best_running == -math.inf or (full and self.kept[-1][0] >= best_running / length)
 
@@ -75,7 +75,8 @@ def generate_texts(
 def n_candidates(num_beams: int) -> int:
     """Return how many candidates an item has at a step.
 
-    One beam has one: the better of two draws would be no draw from the model's distribution.
+    A single beam has one: the better of two draws would not be a draw from the model's
+    distribution.
     """
     return DRAWS * num_beams if num_beams > 1 else 1
 

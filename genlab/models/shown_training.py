@@ -1,4 +1,4 @@
-"""A training whose steps a person can follow, and which says from where it goes on."""
+"""Run a Trainer with a progress display, and print from which checkpoint it resumes."""
 
 import sys
 from contextlib import ExitStack
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def train_from(trainer: "Trainer", checkpoint: Path | None, what: str) -> None:
-    """Train, from a checkpoint on if there is one, and show the steps of `what`."""
+    """Train, resuming from the checkpoint if there is one; show progress under the name `what`."""
     from transformers import TrainerCallback
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 

@@ -1,8 +1,7 @@
-"""What lies in a model's folder and would be passed over in silence, or read as something else.
+"""Find files in a model's folder that transformers would silently ignore or misread.
 
-transformers fills a model with what fits by name. Numbers of 8 bits become floats without the
-scales that give them a meaning; an adapter that was never merged, or code that the folder brings
-along, is left out without a word.
+transformers loads the weights whose names fit. It reads 8-bit numbers as floats without the scales
+that belong to them, and silently ignores an adapter that was never merged, or code in the folder.
 """
 
 import re
@@ -27,7 +26,7 @@ FEW_BITS = re.compile(
 
 
 def check_left_out(folder: Path, kind: str, unexpected: Iterable[str]) -> None:
-    """Raise InputError if weights are left out on whose presence the others depend."""
+    """Raise InputError if transformers ignored weights that the loaded ones need."""
     names = sorted(unexpected)
     for pattern, what, remedy in (
         (
@@ -50,7 +49,7 @@ def check_left_out(folder: Path, kind: str, unexpected: Iterable[str]) -> None:
 
 
 def check_stored(folder: Path, kind: str, model: "PreTrainedModel") -> None:
-    """Raise InputError if a weight is stored in whole numbers or 8 bits, and is read as it stands.
+    """Raise InputError for integer or 8-bit weights without a quantization config.
 
     Where config.json says how such numbers are to be read, the library has done so.
     """
@@ -75,9 +74,9 @@ def check_stored(folder: Path, kind: str, model: "PreTrainedModel") -> None:
 def check_own_code(folder: Path, kind: str, model: "PreTrainedModel", auto_class: str) -> None:
     """Raise InputError if config.json asks for a class of the folder's own code, not `model`'s.
 
-    Code from a folder is never run. A class of the library reads the weights if their names are
-    the same, and may compute something else with them. Where the library has a class of the same
-    name by now, it is taken for the same.
+    Code from a folder is never run. A class of the library that has weights of the same names would
+    load them, but may compute something else with them. If the library itself has a class of the
+    name that config.json asks for, the two are assumed to be the same.
     """
     classes = said_in_config(folder, "auto_map")
     asked = classes.get(auto_class) if isinstance(classes, dict) else None
@@ -93,9 +92,9 @@ def check_own_code(folder: Path, kind: str, model: "PreTrainedModel", auto_class
 
 
 def said_in_config(folder: Path, key: str) -> object:
-    """Return a value of the config.json in `folder`; None if it has none, or there is no such file.
+    """Return a value of the config.json in `folder`; None if it or the file is missing.
 
-    The config of a loaded model may lack what the library has dealt with.
+    The config of a loaded model does not serve, as the library removes some of its values.
     """
     path = folder / "config.json"
     content = parse_json(path.read_text(encoding="utf-8")) if path.is_file() else {}

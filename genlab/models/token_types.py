@@ -1,7 +1,7 @@
-"""Whether a language model reads token types whose numbers are those of its tokens, as GPT-2 does.
+"""Test whether a language model accepts token ids as token types, as GPT-2 does.
 
-GPT-2's kind adds the embedding of a type's number. Most later kinds take types and pass over them
-without a word, and BERT's kind knows two types only.
+GPT-2 adds the embedding of the type's id. Most later models accept token types and silently ignore
+them, and BERT-like models know two types only.
 """
 
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def reads_token_types(model: "PreTrainedModel", one: int, other: int) -> bool:
-    """Tell whether a text's scores depend on whether its tokens are of type `one` or `other`.
+    """Return whether a text's scores depend on whether its tokens are of type `one` or `other`.
 
     The model is in evaluation mode.
     """

@@ -1,9 +1,9 @@
-"""The rules by which a tokenizer.json cuts a text, where the class named beside it has others.
+"""Keep the rules of a tokenizer.json if the tokenizer class named beside it has other rules.
 
-transformers builds some classes, as GPT2Tokenizer, anew from the vocabulary, and then leaves out
-what else tokenizer.json says: that digits stand alone, that lines are cut together, that letters
-become small. Many models are saved under such a name. Their tokens would be others than those they
-were trained on, without an error.
+transformers rebuilds some classes, such as GPT2Tokenizer, from the vocabulary, and ignores the
+other rules in tokenizer.json: splitting digits, joining line breaks, lower-casing. Many models are
+saved with such a class name. They would get other tokens than they were trained on, without an
+error.
 """
 
 import json
@@ -24,10 +24,11 @@ PROBES = [
 
 
 def keeps_rules(tokenizer: "PreTrainedTokenizerBase", folder: Path) -> bool:
-    """Say whether a tokenizer that was read from `folder` cuts texts as its tokenizer.json does.
+    """Return whether a tokenizer that was read from `folder` cuts texts as its tokenizer.json does.
 
-    What a class changes by a setting of its own, such as a blank put in front, is meant so: the
-    rules are of the same types then.
+    It does if its normalizer and pre-tokenizer are of the same types: a class may change their
+    settings on purpose, such as a blank added in front. If they are not, the tokens of PROBES are
+    compared.
     """
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
@@ -59,7 +60,7 @@ def read_rules(folder: Path) -> "PreTrainedTokenizerBase":
 
 
 def state_of(tokenizer, name: str) -> object:
-    """Return a part of a tokenizer of the tokenizers library as tokenizer.json would have it."""
+    """Return a component of a `tokenizers` tokenizer as it would stand in tokenizer.json."""
     part = getattr(tokenizer, name)
     return None if part is None else json.loads(part.__getstate__())
 

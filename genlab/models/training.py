@@ -226,7 +226,7 @@ def last_whole_checkpoint(folder: Path) -> Path | None:
 def epochs_if_stopped(checkpoint: Path) -> float | None:
     """Return the epochs of a training that had stopped early when it was killed, else None.
 
-    The Trainer would begin one more: what it restores of the decision to stop, it forgets again.
+    The Trainer would train one epoch more, because it resets the restored decision to stop.
     """
     state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     control = state.get("stateful_callbacks", {}).get("TrainerControl", {}).get("args", {})

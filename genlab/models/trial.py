@@ -1,8 +1,9 @@
 """A language model is tried in seconds where it is fetched, before hours of work depend on it.
 
-One forward pass, one backward pass, two tokens generated, saved and loaded again; and whether it is
-what it is taken for: later tokens must not move the scores of earlier ones, and what generation
-writes, with its padding and its cache, must be what the whole text's scores say.
+The trial is one forward pass, one backward pass, two generated tokens, and saving and loading. It
+also checks the model's kind: later tokens must not change the scores of earlier ones, and
+generation, with its padding and its cache, must choose the tokens that the scores of the whole text
+favour.
 """
 
 from collections.abc import Callable
@@ -86,7 +87,7 @@ def save_tried(
     load: Callable[[Path], "PreTrainedModel"],
     shown: str,
 ) -> None:
-    """Write a model that was made here, whole or not at all; it is tried as one from outside is."""
+    """Write a model that was made here, whole or not at all; it passes the same trial as others."""
     with written_whole(output) as folder:
         save_and_try(model, tokenizer, folder, load, shown)
 
@@ -139,11 +140,11 @@ def check_reads_enough(model: "PreTrainedModel", shown: str) -> None:
 
 
 def try_rates(rates: Callable[[list[str]], "np.ndarray"], n_words: int, shown: str) -> None:
-    """Raise InputError if what rates texts [n] does not do so, each by itself and always alike.
+    """Raise InputError if a rating function depends on the batch, is not finite, or is constant.
 
-    A long text of three times `n_words` words stands beside short ones: it is cut where the model
-    has a limit. All texts rated alike would say nothing. They are of several scripts, so that some
-    are in any vocabulary. A row of numbers may stand for a text's rate.
+    The texts are of several scripts, so that any vocabulary knows some of them. One has three times
+    `n_words` words, so that a model with an input limit has to cut it. A text's rating may also be
+    a row of numbers.
     """
     texts = [*TRIAL_TEXTS, "one more word " * n_words]
     try:
@@ -177,7 +178,10 @@ def trial_ids(tokenizer: "PreTrainedTokenizerBase", shown: str) -> list[int]:
     special = set(tokenizer.all_special_ids)
     ordinary = [number for number in range(len(tokenizer)) if number not in special]
     if len(ordinary) <= N_TOKENS:
-        raise InputError(f"{shown}: its tokenizer has {len(ordinary)} tokens; it holds no language")
+        raise InputError(
+            f"{shown}: its tokenizer has only {len(ordinary)} tokens, too few for any language; "
+            "take another"
+        )
     step = len(ordinary) // (N_TOKENS + 1)
     return ordinary[::step][: N_TOKENS + 1]
 
@@ -201,7 +205,7 @@ def scores_of(model: "PreTrainedModel", ids: list[int], written: list[int]) -> "
 
 
 def check_causal(model: "PreTrainedModel", ids: list[int]) -> None:
-    """Raise InputError if another last token changes the scores before it."""
+    """Raise InputError if changing the last token changes the scores before it."""
     inputs, written = (ids[:4], ids[4:]) if model.config.is_encoder_decoder else ([], ids)
     one = scores_of(model, inputs, written[:-1])
     other = scores_of(model, inputs, [*written[:-2], written[-1]])
@@ -238,7 +242,7 @@ def check_learns(model: "PreTrainedModel", ids: list[int]) -> None:
 
 
 def check_generates(model: "PreTrainedModel", ids: list[int]) -> None:
-    """Raise InputError if tokens written in a batch are not the best of the whole text's scores."""
+    """Raise InputError if greedily generated tokens do not have the whole text's highest scores."""
     prompts, names = [ids[:5], ids[5:7]], ["long", "short"]
     if model.config.is_encoder_decoder:
         written, _ = generate_texts(model, prompts, names, GREEDY, batch_size=2)
@@ -264,7 +268,7 @@ def check_saved(
     ids: list[int],
     scratch: Path,
 ) -> None:
-    """Raise InputError if the model or the tokenizer is another one after saving and loading."""
+    """Raise InputError if saving and loading changes the model or the tokenizer."""
     save_checked(model, tokenizer, scratch, [trial_batch(model, ids)], load)
     text = "One text, два слова.\nIn 2 lines"
     if load_tokenizer(scratch)(text)["input_ids"] != tokenizer(text)["input_ids"]:

@@ -1,11 +1,11 @@
-"""Cleaning of queries and passages: texts become plain, and what is no plain text is dropped.
+"""Cleaning of queries and passages: markup and odd characters go, and bad lines and passages, too.
 
 `clean_batch` returns the kept rows of the query table in the same order, and counts the fate of
 every query, passage and line. The rules for web text are those of C4 (Raffel et al. 2020, section
 2.2). All work is Polars expressions on exploded passages: per-row Python costs ten times as much.
 
-A rule's reason in the counts is the `clean` params key that sets it, so a reader of the counts
-knows which key to turn.
+In the counts a drop reason has the name of the `clean` params key of its rule, so that a reader
+knows which key to change.
 """
 
 from collections import Counter
@@ -102,7 +102,7 @@ def clean_batch(
 
 
 def query_rules(bounds: WordBounds) -> list[tuple[str, pl.Expr]]:
-    """Return what drops a query for its own text."""
+    """Return (reason, condition) of the rules that drop a query for its own text."""
     n_words = count_words(pl.col("query"))
     return [
         ("min_query_words", n_words < bounds.min_query_words),
@@ -111,7 +111,7 @@ def query_rules(bounds: WordBounds) -> list[tuple[str, pl.Expr]]:
 
 
 def page_rules() -> list[tuple[str, pl.Expr]]:
-    """Return what drops a passage before its lines are looked at."""
+    """Return (reason, condition) of the rules that drop a passage before its lines are checked."""
     text = pl.col("text")
     return [
         ("query_dropped", pl.col("query_fate").is_not_null()),
@@ -122,7 +122,7 @@ def page_rules() -> list[tuple[str, pl.Expr]]:
 
 
 def length_rules(bounds: WordBounds) -> list[tuple[str, pl.Expr]]:
-    """Return what drops a passage for the length left to it."""
+    """Return (reason, condition) of the rules that drop a passage for its remaining length."""
     n_words = pl.col("n_words")
     return [
         ("min_passage_words", n_words < bounds.min_passage_words),
@@ -175,7 +175,7 @@ def clean_lines(passages: pl.DataFrame, rules: TextRules) -> tuple[pl.DataFrame,
 def drop_query_copies(passages: pl.DataFrame, min_new_words: int) -> pl.DataFrame:
     """Mark the passages with fewer than `min_new_words` different words that the query lacks.
 
-    Such a passage is the query over again: it answers nothing, and fools rankers.
+    Such a passage repeats the query: it answers nothing, and fools rankers.
     """
     if not min_new_words:
         return passages

@@ -74,15 +74,16 @@ def read_file_corpus(
 ) -> Iterator[pl.DataFrame]:
     """Yield the queries of a file, folder or zip as frames of QUERY_SCHEMA; count files in `files`.
 
-    `format` is a CorpusFormat. In a folder the file names tell the split; a single file, or a
-    folder whose names tell nothing, is divided by a hash of the query text, `validation_share` (0
-    to 1) of the texts to validation. A share of 1, and a folder without train files, give no train
-    split: a corpus to evaluate on. A text may have `max_text_bytes` bytes of UTF-8; of a TREC run a
-    query gets `n_negatives` unselected passages. With `train_too` train queries are evaluated,
-    too, so no split need have any. With limits the files are read twice, so that no more than
-    their numbers is kept. Raises InputError with file and row for what cannot be read, and at the
-    end for an empty split or a corpus without a selected passage. A link that leads out of a
-    folder, or a pipe in it, is refused.
+    `format` is a CorpusFormat. In a folder the file names say which split a file is. A single file,
+    or a folder whose file names do not say it, is divided by a hash of the query text;
+    `validation_share` (0 to 1) of the texts go to validation. A share of 1, and a folder without
+    train files, give no train split: a corpus to evaluate on. A text may have up to
+    `max_text_bytes` bytes of UTF-8. With a TREC run a query gets `n_negatives` unselected passages.
+    With `train_too` train queries are evaluated, too, so either split may be empty. With limits the
+    files are read twice, so that only the numbers of the drawn queries are kept in memory. Raises
+    InputError with file and row for anything unreadable, and at the end for an empty split or a
+    corpus without a selected passage. A link that leads out of a folder, or a pipe in it, is
+    refused.
     """
     counts: Counter = Counter() if files is None else files
     with unpacked_folder(path, counts, is_data_file) as (place, _):
@@ -121,7 +122,7 @@ def file_parts(
 def read_pool(
     path: Path, max_text_bytes: int, encoding: Encoding = Encoding.auto
 ) -> list[str] | None:
-    """Return all texts of a folder or zip of judgements, judged or not; None if `path` is none."""
+    """Return all texts of a BEIR or TREC folder or zip, judged or not; None for other paths."""
     with unpacked_folder(path, Counter(), is_data_file) as (place, _):
         found = find_judged_folder(place)
         if found is None:
@@ -165,7 +166,7 @@ def collect_frames(
     validation_share: float,
     train_too: bool = False,
 ) -> Iterator[pl.DataFrame]:
-    """Yield frames of the parts' queries, in order; those of a part without a split are divided.
+    """Yield frames of the parts' queries, in order; parts without a split are divided.
 
     Raises InputError for a query_id met twice, a part without queries, an empty split, and a
     corpus in which no passage is selected.
@@ -269,8 +270,8 @@ def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]
 def data_files(path: Path) -> list[Path]:
     """Return the files of a folder that may hold data: no licences and the like.
 
-    Of one name with several extensions the first of EXTENSIONS counts. Raises InputError for a link
-    that leads out of the folder, or a pipe in it.
+    If files differ only in their extension, the first one of EXTENSIONS is taken. Raises InputError
+    for a link that leads out of the folder, or a pipe in it.
     """
     by_stem: dict[str, Path] = {}
     files = [path / name for name in files_in(path, str(path), deep=False)]
@@ -292,8 +293,8 @@ def files_read(path: Path) -> list[Path]:
 def split_files(files: list[Path]) -> list[tuple[Path, str | None]]:
     """Return the files with the splits that their names tell, train first.
 
-    Test files are evaluated, as validation, where no file is named so. What bears no split's name
-    is left out beside files that do.
+    If no file is named validation (or dev), test files take that place. Files without a split in
+    their names are left out if others have one.
     """
     told = {file: split_in_name(file) for file in files}
     evaluated = "validation" if "validation" in told.values() else "test"
@@ -359,7 +360,7 @@ def split_in_name(file: Path) -> str | None:
 
 
 def count_queries(frame: pl.DataFrame, counts: dict) -> pl.DataFrame:
-    """Return the frame as it is, after adding its queries and passages to the counts by split."""
+    """Add the frame's queries and passages to the counts by split; return the frame unchanged."""
     selected = pl.col("passages").list.eval(pl.element().struct.field("is_selected"))
     for split, queries, passages, answerable in (
         frame.group_by("split")
@@ -377,7 +378,7 @@ def count_queries(frame: pl.DataFrame, counts: dict) -> pl.DataFrame:
 
 
 def said_of_splits(counts: dict[str, dict[str, int]]) -> str:
-    """Return what is told of the splits' sizes, and that few queries measure little."""
+    """Return a line with the splits' sizes, and a warning if there are few queries."""
     sizes = {split: of_split["queries"] for split, of_split in counts.items()}
     said = f"{sizes['train']:,} train and {sizes['validation']:,} validation queries"
     if sizes["validation"] < FEW:

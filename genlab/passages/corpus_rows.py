@@ -121,9 +121,9 @@ def checked_queries(
 ) -> Iterator[PlacedQuery]:
     """Yield raw rows as queries; one without an id is "<name>-<its number from 0>".
 
-    The first row tells whether there is a row for each passage. Rows of one query with its
-    positives and negatives make one query, wherever they stand: triplets have a row for each
-    negative. Blanks alone make no other query.
+    The first row shows whether there is a row per passage. Rows with the same query, with positives
+    and negatives, are joined, wherever they stand: triplets have a row for each negative. Queries
+    that differ only in blanks are the same.
     """
     first = next(rows, None)
     if first is None:
@@ -162,12 +162,12 @@ def checked_queries(
 
 
 def is_of_passages(row: Any) -> bool:
-    """Tell whether a row is of a query and one passage with its label."""
+    """Return whether a row is of a query and one passage with its label."""
     return isinstance(row, dict) and "passages" not in row and names_a_label(row)
 
 
 def corpus_columns(place: str, there: Sequence[str]) -> list[str]:
-    """Return those columns of a Parquet file or Hub dataset that make queries with passages.
+    """Return the columns of a Parquet file or Hub dataset that queries with passages need.
 
     Raises InputError if there are too few.
     """
@@ -182,9 +182,9 @@ def corpus_columns(place: str, there: Sequence[str]) -> list[str]:
 
 
 def kind_of(file: Path, start: str, layout: CorpusFormat) -> str:
-    """Return how a text file that begins so is to be read: one of KINDS, or "unknown".
+    """Return the kind of a text file, given its beginning: one of KINDS, or "unknown".
 
-    Content decides; the extension only where the content starts like none of these.
+    The content decides; the extension does only if the content looks like none of these.
     """
     if start.startswith("["):
         return "array"
@@ -321,7 +321,7 @@ def check_row(
 
 
 def flag_of(place: str, flag: Any) -> bool:
-    """Return whether a flag makes a passage relevant; raise InputError for what is none."""
+    """Return whether a flag makes a passage relevant; raise InputError if it is not a flag."""
     if (relevant := is_relevant(flag)) is None:
         raise InputError(f"{place} is {shown(flag)}, {NO_LABEL}; correct it")
     return relevant
@@ -356,7 +356,7 @@ def passage_columns(place: str, row: dict, layout: CorpusFormat) -> tuple[list, 
 def listed_passages(place: str, passages: list, row: dict) -> tuple[list, list, str]:
     """Return texts, flags and the flags' name of a list of objects, or of texts with row's labels.
 
-    Texts without labels are not selected: of another row's some must be.
+    Texts without labels are not selected.
     """
     if passages and all(isinstance(passage, str) for passage in passages):
         names = [name for name in LIST_FLAGS if name in row]

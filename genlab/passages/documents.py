@@ -1,9 +1,9 @@
 """Training documents: a query with the text of its selected passages, as token ids.
 
 Two shapes: packed (documents joined and cut into equal blocks, as in the source study) and rows
-(one document each, so that no query is cut off from its passage). Both are Arrow IPC streams,
-which `datasets` memory-maps without a copy. Between the tokenizer's lists and Arrow's columns all
-is arrays: the tokenizer makes a list of ids once, and it is read once.
+(one document each, so that no query is cut off from its passage). Both are Arrow IPC streams, which
+`datasets` memory-maps without a copy. The tokenizer's lists of ids are converted to arrays once,
+and all work after that is on arrays.
 """
 
 from itertools import chain
@@ -39,9 +39,9 @@ def selected_texts(queries: pl.DataFrame) -> pl.DataFrame:
 
 
 def pack(rest: np.ndarray, ids: np.ndarray, block_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the whole blocks of `rest` and `ids` on end, int32[blocks, block_size], and the rest.
+    """Join `rest` and `ids`; return the full blocks, int32[blocks, block_size], and the new rest.
 
-    `ids` are those of any number of documents; the rest is for the next ones.
+    `ids` are the tokens of any number of documents; the new rest goes into the next call.
     """
     joined = np.concatenate([rest, ids])
     n_whole = len(joined) // block_size * block_size
@@ -53,7 +53,8 @@ def encode_documents(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the answerable queries' documents as arrays, counting.
 
-    ids, int32[tokens], are all documents' on end; then tokens of each; and of each one's prompt.
+    Returns ids, int32[tokens], of all documents joined; each document's number of tokens; and the
+    number of tokens of its prompt.
     """
     documents = selected_texts(queries)
     counts["queries_in"] += queries.height

@@ -82,7 +82,7 @@ class AnswerIndex:
 
 
 def read_keys(batches: Iterable[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return what must be seen at once: the queries, and the validation queries' answers.
+    """Return what must be in memory as a whole: all queries, and the validation queries' answers.
 
     Queries: row, key, split. Answers: row, key; one row per selected passage.
     """
@@ -96,7 +96,7 @@ def read_keys(batches: Iterable[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFra
 
 
 def selected_keys(queries: pl.DataFrame) -> pl.DataFrame:
-    """Return row and comparison form of every selected passage of queries numbered by `row`."""
+    """Return row and normalized text of every selected passage of queries numbered by `row`."""
     return (
         explode_passages(queries)
         .filter("is_selected")
@@ -201,7 +201,9 @@ def find_passage_fates(passages: pl.DataFrame, rules: Rules) -> pl.Series:
 
 
 def with_equal_starts(passages: pl.DataFrame) -> pl.DataFrame:
-    """Return the passages whose first words another of their row has too: no others can be equal.
+    """Return the passages that share their first words with another of their row.
+
+    Only these can be equal.
 
     Few are left, and a comparison form costs ten times as much as the start of one.
     """

@@ -38,6 +38,7 @@ HEADER = (  # what people call the columns of ids and of texts
     ("id", "_id", "qid", "query_id", "query-id", "pid", "docid", "doc_id", "passage_id"),
     ("text", "query", "question", "title", "passage", "document", "doc", "contents"),
 )
+Judgements = dict[str, dict[str, tuple[bool, str]]]  # query -> passage -> (is relevant, place)
 # Words in what people call the columns of judgements.
 GRADE_NAMES = {
     *("score", "relevance", "label", "rel", "relevant", "grade", "judgment", "judgement"),
@@ -57,7 +58,7 @@ class JudgedFolder:
 
     @property
     def beside(self) -> list[Path]:
-        """Its files besides the judgements."""
+        """The folder's files besides the judgements."""
         return [self.queries, self.corpus, *([self.run] if self.run else [])]
 
 
@@ -118,24 +119,17 @@ def judged_queries(
 ) -> Iterator[PlacedQuery]:
     """Yield the queries that one file of judgements names, in its order.
 
-    A query's passages are those judged; of a relevance from LEAST_RELEVANT on they are selected.
-    With a run they are those selected and the run's first n_negatives others. Raises InputError for
-    a query or passage without text, with its line.
+    A query's passages are those judged; they are selected if their relevance is LEAST_RELEVANT or
+    more. With a run they are the selected ones and the run's first n_negatives others. Raises
+    InputError with the line for a query or passage without text.
     """
-    judged = read_judgements(qrels, encoding)
-    listed: dict[str, dict[str, tuple[bool, str]]] = judged
+    listed = read_judgements(qrels, encoding)
     if found.run is not None:
-        listed = {}
-        for query_id, ranked in read_run(found.run, encoding).items():
-            if query_id not in judged:
-                continue
-            own = {p: flag for p, flag in judged[query_id].items() if flag[0]}
-            others = [p for p in ranked if p not in own][:n_negatives]
-            listed[query_id] = own | {p: (False, ranked[p]) for p in others}
-        listed = {query_id: listed[query_id] for query_id in judged if query_id in listed}
-        if n_left := len(judged) - len(listed):
+        n_judged = len(listed)
+        listed = with_negatives(listed, read_run(found.run, encoding), n_negatives)
+        if n_left := n_judged - len(listed):
             print(
-                f"{found.run.name}: {n_left} of the {len(judged)} queries in {qrels.name} are not "
+                f"{found.run.name}: {n_left} of the {n_judged} queries in {qrels.name} are not "
                 "in it, and left out",
                 file=sys.stderr,
             )
@@ -166,10 +160,27 @@ def judged_queries(
         yield place, {"query_id": query_id, "query": queries[query_id], "passages": rows}
 
 
+def with_negatives(
+    judged: Judgements, run: dict[str, dict[str, str]], n_negatives: int
+) -> Judgements:
+    """Return the judged queries that are in a run, with other passages.
+
+    These are the relevant ones and the first `n_negatives` others of the run.
+    """
+    found = {}
+    for query_id in (query_id for query_id in judged if query_id in run):
+        ranked = run[query_id]
+        own = {p: flag for p, flag in judged[query_id].items() if flag[0]}
+        others = [p for p in ranked if p not in own][:n_negatives]
+        found[query_id] = own | {p: (False, ranked[p]) for p in others}
+    return found
+
+
 def texts_by_id(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator[tuple[str, str]]:
     """Yield (id, text) of a file of queries or passages; raise InputError for an id met twice.
 
-    It is raised at the end: of millions of ids only hashes are kept, and the file is read again.
+    The error comes at the end: only the hashes of millions of ids are kept, and the file is read
+    again to find the repeated id.
     """
     hashes = array("q")
     for _, own_id, text in id_texts(file, encoding, max_text_bytes):
@@ -215,7 +226,7 @@ def id_texts(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator[tu
 
 
 def is_header(fields: list[str]) -> bool:
-    """Tell whether a line of a table of ids and texts has their names in their places."""
+    """Return whether a line of a table of ids and texts is its header."""
     return len(fields) == len(HEADER) and all(
         field.strip().lower() in names for field, names in zip(fields, HEADER, strict=True)
     )
@@ -224,14 +235,14 @@ def is_header(fields: list[str]) -> bool:
 def columns_of(line: str) -> list[str]:
     """Return the columns of a line of judgements or of a run.
 
-    Where tabs separate, an id may have blanks.
+    If a line has tabs, these separate its columns, and an id may contain blanks.
     """
     bare = line.strip()
     return [field.strip() for field in bare.split("\t")] if "\t" in bare else bare.split()
 
 
-def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple[bool, str]]]:
-    """Return query -> passage -> (is it relevant, place), in the file's order.
+def read_judgements(file: Path, encoding: Encoding) -> Judgements:
+    """Return the judgements of a file, in its order.
 
     Three columns are BEIR's, four TREC's; a header is passed over.
     """
@@ -269,9 +280,9 @@ def read_judgements(file: Path, encoding: Encoding) -> dict[str, dict[str, tuple
 
 
 def is_header_of_judgements(place: str, fields: list[str]) -> bool:
-    """Tell whether a line names columns; raise InputError if query or score is not in its place.
+    """Return whether a line is a header; raise InputError if its columns are in another order.
 
-    A line that ends in a grade names none, whatever words its ids are made of.
+    A line that ends in a grade is not a header, whatever words its ids consist of.
     """
     words = [set(re.split(r"[\W_]+", field.lower())) for field in fields]
     if grade_of(fields[-1]) is not None or not any(GRADE_NAMES & each for each in words):
@@ -315,7 +326,7 @@ def read_run(file: Path, encoding: Encoding) -> dict[str, dict[str, str]]:
 
 
 def is_ordered_otherwise(rows: list[tuple[float, float, str, str]]) -> bool:
-    """Tell whether a query's rows (place, -score, ...) by their places are not by their scores."""
+    """Return whether the places of a query's rows (place, -score, ...) contradict the scores."""
     scores = [minus_score for _, minus_score, *_ in sorted(rows, key=lambda row: row[:2])]
     return scores != sorted(scores)
 

@@ -56,9 +56,9 @@ LabelledRow = tuple[str, str | None, str, str, str, dict[str, Any]]
 
 
 def grade_of(label: Any) -> int | None:
-    """Return the whole number that a label says, which may be below 0; None for what is no label.
+    """Return a label's whole number, which may be negative; None if it is not a label.
 
-    As pandas writes numbers and booleans, too: 1.0, True.
+    pandas' forms 1.0 and True are read, too.
     """
     text = str(label).strip().lower()
     if text in ("true", "false"):
@@ -77,9 +77,9 @@ def is_relevant(label: Any) -> bool | None:
 
 
 def check_classes(place: str, column: str, names: Sequence[str]) -> None:
-    """Raise InputError for named classes of which 1 is not surely the relevant one.
+    """Raise InputError for class names that do not show that class 1 is the relevant one.
 
-    Of QNLI's labels, entailment and not_entailment, 0 is. names: in the order of their numbers.
+    In QNLI it is class 0 (entailment, not_entailment). names: in the order of their numbers.
     """
     words = [" ".join(re.findall(r"[a-z0-9]+", name.lower())) for name in names]
     is_numbers = words == [str(number) for number in range(len(words))]
@@ -92,7 +92,7 @@ def check_classes(place: str, column: str, names: Sequence[str]) -> None:
 
 
 def are_no_and_yes(no: str, yes: str) -> bool:
-    """Tell whether two classes say no and yes, or the first denies the second: incorrect, correct.
+    """Return whether two classes mean no and yes, or X and its negation: incorrect, correct.
 
     Both in small letters, with blanks between their words.
     """
@@ -103,8 +103,8 @@ def are_no_and_yes(no: str, yes: str) -> bool:
 def tell_grades(name: str, counts: Counter[int]) -> None:
     """Print how grades are read, given {grade: passages}, if there are others than 0 and 1.
 
-    Some judgements have a 1 for what is near the question and does not answer it (TREC's Deep
-    Learning track).
+    Some judgements use 1 for passages that are related to the question but do not answer it (TREC's
+    Deep Learning track).
     """
     if counts.keys() - {0, 1}:
         said = ", ".join(f"{grade} ({n})" for grade, n in sorted(counts.items()))
@@ -113,12 +113,12 @@ def tell_grades(name: str, counts: Counter[int]) -> None:
 
 @cache
 def tell_once(message: str) -> None:
-    """Print a message on stderr, which would come again where a file is read twice."""
+    """Print a message on stderr once, even if a file is read twice."""
     print(message, file=sys.stderr)
 
 
 def header_columns(names: Iterable[str]) -> dict[str, int]:
-    """Return {role: place in the header} of all ROLES, as far as they are named."""
+    """Return {role: place in the header} for those of ROLES that the header names."""
     there = {name.strip().lower(): place for place, name in reversed(list(enumerate(names)))}
     return {
         role: next(there[name] for name in known if name in there)
@@ -176,8 +176,8 @@ def grouped_queries(
 ) -> Iterator[PlacedQuery]:
     """Yield the rows' queries in order of their first rows.
 
-    Blanks alone make no other question. The id is the table's own, or "<name>-<number>" with the
-    query's number from 0.
+    Questions that differ only in blanks are the same. The id is the table's own, or
+    "<name>-<number>" with the query's number from 0.
     """
     queries: dict[tuple[str | None, str], PlacedQuery] = {}
     grades: Counter[int] = Counter()

@@ -6,9 +6,9 @@ metrics of leaked and clean queries.
 
 Only the evaluated side is held, about 2.5 KB a passage: the whole process takes 0.7 GB for 5,000
 queries of ten passages of 60 words and 1.6 GB for 40,000, however large the training split.
-"exact" is equality of the comparison form (`genlab.text.normal_form`). "near" is likeness of form
-(`genlab.text.minhash`), which a leak has and a question of the same pattern about another name has
-too: hence the nearest text, and the words that differ, beside every match.
+"exact" means equal normalized texts (`genlab.text.normal_form`). "near" means similar characters
+(`genlab.text.minhash`): not only leaks are near, but also questions of the same pattern about
+another name. So every match shows the nearest text and the words that differ.
 """
 
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ N_EXAMPLES = 3  # of each kind and degree, to be read
 
 @dataclass
 class Index:
-    """The different evaluated texts of one kind, and the nearest training text of each so far."""
+    """The distinct evaluated texts of one kind, and each one's nearest training text so far."""
 
     keys: pl.Series  # sorted
     threshold: float
@@ -102,7 +102,7 @@ def fold(index: Index, signatures: np.ndarray) -> np.ndarray:
 
 
 def note_matches(index: Index, train: pl.DataFrame) -> None:
-    """Note in the index every evaluated text for which `train` holds a nearer text than so far.
+    """Update the index with the texts of `train` that are nearer to an evaluated text than before.
 
     train: query_id and text of one batch, in the order of the corpus; of equally near texts the
     first stays.
@@ -147,8 +147,8 @@ def note(index: Index, train: pl.DataFrame, pairs: np.ndarray, similarities: np.
 def propose(index: Index, signatures: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return the pairs (row of `signatures`, place in the index) that share a band, int64[n, 2].
 
-    Of a crowded bucket a row gets the neighbours around its own place in the order of the texts
-    (`places`), so that the work grows with the rows and not with the bucket.
+    In a crowded bucket a row is paired only with its neighbours in the order of the texts
+    (`places`), so that the work is linear in the number of rows.
     """
     n = len(index.keys)
     low_bits, most = index.low_bits, minhash.BUCKET_NEIGHBOURS
@@ -169,9 +169,10 @@ def propose(index: Index, signatures: np.ndarray, places: np.ndarray) -> np.ndar
 
 
 def can_be_nearer(index: Index, signatures: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Tell which pairs may reach the threshold and the nearest so far, by their signatures.
+    """Return which pairs' signatures allow a similarity above the threshold and the nearest so far.
 
-    Three standard errors below: 1 of 700 is missed. What has an exact copy needs no other.
+    A pair is ruled out if its estimate is three standard errors below: 1 of 700 is missed. A text
+    with an exact copy is not compared again.
     """
     needed = np.maximum(index.threshold, index.similarity[pairs[:, 1]])
     least = needed - 3 * np.sqrt(needed * (1 - needed) / signatures.shape[1])
@@ -228,24 +229,33 @@ def find_leaks(
         names = {name: f"{kind}_{name}" for name in nearest.columns if name != "query_id"}
         nearest = nearest.rename(names)
         leaks = leaks.join(nearest, on="query_id", how="left", maintain_order="left")
-    counts = matched.group_by("query_id").agg(
+    return with_leaked_passages(leaks, matched).match_to_schema(LEAK_SCHEMA), n_train
+
+
+def with_leaked_passages(leaks: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of queries with the numbers and shares of their passages that leak.
+
+    passages: query_id and leak of every passage.
+    """
+    counts = passages.group_by("query_id").agg(
         n_passages=pl.len(),
         n_passages_exact=(pl.col("leak") == "exact").sum(),
         n_passages_near=(pl.col("leak") == "near").sum(),
     )
-    leaks = leaks.join(counts, on="query_id", how="left", maintain_order="left").with_columns(
+    counted = leaks.join(counts, on="query_id", how="left", maintain_order="left").with_columns(
         pl.col("^n_passages.*$").fill_null(0).cast(pl.Int64)
     )
     has_any = pl.when(pl.col("n_passages") > 0)
-    shares = {
-        f"passages_{degree}": has_any.then(pl.col(f"n_passages_{degree}") / pl.col("n_passages"))
+    return counted.with_columns(
+        has_any.then(pl.col(f"n_passages_{degree}") / pl.col("n_passages")).alias(
+            f"passages_{degree}"
+        )
         for degree in ("exact", "near")
-    }
-    return leaks.with_columns(**shares).match_to_schema(LEAK_SCHEMA), n_train
+    )
 
 
 def look_up(index: Index, texts: pl.DataFrame) -> pl.DataFrame:
-    """Return query_id, text, leak, similarity, train_query_id and train_text of evaluated texts."""
+    """Return evaluated texts with query_id, leak, similarity, train_query_id and train_text."""
     leak = np.where(index.is_exact, "exact", np.where(index.similarity > 0, "near", "none"))
     found = pl.DataFrame(
         {
@@ -313,7 +323,7 @@ def with_shares(n: int, n_exact: int, n_near: int) -> dict:
 
 
 def examples_of(leaks: pl.DataFrame) -> str:
-    """Return counts by kind, and pairs spread from the nearest to the least near, to be read."""
+    """Return counts by kind, and example pairs, from the most to the least similar."""
     lines = []
     for kind, meaning in KINDS.items():
         leak = leaks[f"{kind}_leak"].drop_nulls()

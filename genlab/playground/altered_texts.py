@@ -1,4 +1,4 @@
-"""The probes made touchable: what the page's buttons do to a text.
+"""The probes as buttons of the page, each of which alters a text.
 
 A text is altered as the probes alter a random passage (genlab/ranking/probes.py), by the same
 functions and for the same words of the query. With draw 0 the words and orders drawn are the run's.
@@ -31,7 +31,7 @@ PARTS = {
 
 
 def buttons(run: LoadedRun) -> dict[str, str]:
-    """Return what can be done to a text: a button's name and what it says."""
+    """Return {name: label} of the page's buttons."""
     return front_buttons(run.repeats) | PROBES | PARTS
 
 

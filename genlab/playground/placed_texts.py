@@ -16,9 +16,9 @@ def place_text(
 ) -> dict[str, Any]:
     """Return where each ranker puts `text` among the real passages of query `number`.
 
-    As in the stage probe: among all real passages, whatever score.legacy says; or among the others
-    than passage `instead`, in whose slot the text stands, as it was made of that. One text at a
-    time is ranked. Raises InputError if a ranker gives a score that is none.
+    As in the stage probe, the text is placed among all real passages, whatever score.legacy says.
+    If it was made from passage `instead`, it takes that passage's slot, among the others. One text
+    at a time is ranked. Raises InputError if a ranker's score is NaN or infinite.
     """
     start = perf_counter()
     query, n_passages = on.queries["query"][number], len(on.queries["passages"][number])

@@ -1,6 +1,6 @@
-"""What a page lets one try texts on: queries with their real passages, judges, and buttons.
+"""What a page needs to try texts: queries with their real passages, rankers, and buttons.
 
-A pipeline says what its own are; the page, the places and the routes are the same for all.
+Each pipeline defines its own; the page, the places and the routes are the same for all.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,9 +35,9 @@ class Judge:
 class Playable:
     """All that the page may ask about the queries of one collection.
 
-    alter(number, text, button, n, draw) returns a text as a button alters it for query `number`; n
-    words or tokens are left of one that is cut; draw, from 0, is of random words and orders.
-    write(number, writer, draw, say) says a text while a model writes it.
+    alter(number, text, button, n, draw) returns the text that a button makes of `text` for query
+    `number`; n: the words or tokens that a cut leaves; draw: from 0, which random words or order.
+    write(number, writer, draw, say) calls `say` with the growing text that a model writes.
     """
 
     queries: pl.DataFrame  # query_id, query, passages
@@ -51,7 +51,7 @@ class Playable:
 
 
 def check_outputs(paths: list[Path]) -> None:
-    """Raise InputError if something is missing that the run would have made."""
+    """Raise InputError if an output of the run is missing."""
     missing = [path for path in dict.fromkeys(paths) if not path.exists()]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

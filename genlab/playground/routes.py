@@ -1,4 +1,4 @@
-"""What the page may ask: queries, places, altered and written texts. All are JSON, sent by POST."""
+"""The page's routes: queries, places, altered and written texts. All take JSON by POST."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -80,7 +80,7 @@ def play_routes(collections: Mapping[str, Playable], streams: Streams) -> list[R
 
 
 def tell_about(name: str, on: Playable) -> dict[str, Any]:
-    """Return what the page shows of a collection before a query is chosen."""
+    """Return what the page shows about a collection before a query is chosen."""
     return {
         "name": name,
         "n_queries": on.queries.height,
@@ -121,7 +121,7 @@ def show_query(on: Playable, number: int) -> dict[str, Any]:
 
 
 def text_of(asked: dict[str, Any], key: str) -> str:
-    """Return a text of a request; raise Refused if it is none, or too long."""
+    """Return a text from a request; raise Refused if it is not text, or too long."""
     if not is_text(asked.get(key), LONGEST_TEXT):
         raise Refused(f"{key} must be a text of at most {LONGEST_TEXT:,} characters")
     return asked[key]
@@ -148,7 +148,7 @@ def passage_of(on: Playable, number: int, asked: dict[str, Any]) -> int | None:
 
 
 def whole_number(asked: dict[str, Any], key: str, low: int, high: int) -> int:
-    """Return a number of a request; raise Refused if it is none from `low` to `high`."""
+    """Return a whole number from a request; raise Refused unless it is from `low` to `high`."""
     value = asked.get(key)
     if type(value) is not int or not low <= value <= high:
         raise Refused(f"{key} must be a whole number from {low} to {high}")

@@ -20,7 +20,7 @@ FEWEST_TEXTS = 5  # a mean place of fewer is no point of a curve
 
 
 def holds_query(text: str, max_words: int) -> bool:
-    """Tell whether a line inside the text could be a query: a prompt is a query and a line break.
+    """Return whether a line inside the text could be a query: a prompt is a query and a line break.
 
     Such a line is closed by a line break, has 1 to `max_words` words and does not end like a
     statement: passages may be broken into lines, too, but after their sentences.
@@ -33,7 +33,7 @@ def holds_query(text: str, max_words: int) -> bool:
 
 
 def after_end(tokens: list[int], ends: set[int]) -> list[int]:
-    """Return what stands after the first end-of-text; nothing if there is none."""
+    """Return the tokens after the first end-of-text; none if there is no end-of-text."""
     at = next((at for at, token in enumerate(tokens) if token in ends), len(tokens))
     return tokens[at + 1 :]
 
@@ -61,7 +61,7 @@ def describe_texts(
 
 
 def summarize_texts(honoured: pl.DataFrame, texts: pl.DataFrame, seed: int) -> dict[str, dict]:
-    """Return what needs no ranker, of `describe_texts`'s rows: shares with their intervals."""
+    """Return the shares, with intervals, of `describe_texts`'s rows: no ranker is needed."""
     texts = texts.hstack(honoured.select("finished", *columns_of_clusters(honoured)))
     driven_on = texts.drop_nulls("asks_again")
     return {
@@ -131,7 +131,7 @@ def audit_ranker(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
 
 
 def audit_prefixes(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
-    """Return what one ranker makes of going on: best prefixes, and the best fixed length.
+    """Return one ranker's numbers of longer texts: best prefixes, and the best fixed length.
 
     texts: `best_prefixes`'s rows of the ranker, rows: those they were made from. A text of no
     tokens is its own best prefix. With a single query there is no fair best length.
@@ -159,10 +159,10 @@ def audit_prefixes(texts: pl.DataFrame, rows: pl.DataFrame, seed: int) -> dict:
 
 
 def places_at_best_length(places: np.ndarray) -> np.ndarray:
-    """Return float64 [queries] of [lengths, queries]: each at one length, chosen without it.
+    """Return float64 [queries], given places [lengths, queries]: each at its half's best length.
 
-    The length is the best for the other half of the queries (every second one), so that no text
-    has a say in the length it is measured at.
+    A query's length is the best one for the other half of the queries (every second one), so that
+    no text influences the length at which it is measured.
     """
     is_odd = np.arange(places.shape[1]) % 2 == 1
     best_of_odd = places[:, is_odd].mean(axis=1).argmin()
@@ -173,7 +173,8 @@ def places_at_best_length(places: np.ndarray) -> np.ndarray:
 def compare_stops(rows: pl.DataFrame, seed: int) -> dict:
     """Return one ranker's places of honoured and forced texts of the same queries and length.
 
-    The length is the longest that both were ranked at. Beams of different caps have none: {}.
+    The length is the longest at which both were ranked. If there is none, as for beams of different
+    caps, {} is returned.
     """
     honoured, forced = (
         rows.filter(pl.col("stop") == stop).select(
@@ -215,8 +216,8 @@ def mean_difference(
 def measure_unread(rows: pl.DataFrame) -> dict:
     """Return how much of the whole texts one ranker never read, honoured and forced ones.
 
-    The unread tokens are the ranker's, all tokens the generator's: a share to within how finely
-    the two split words.
+    Unread tokens are counted by the ranker's tokenizer, all tokens by the generator's, so the share
+    is approximate.
     """
     numbers: dict = {}
     for stop, prefix in (("honoured", ""), ("forced", "forced_")):
@@ -246,9 +247,9 @@ def share(texts: pl.DataFrame, column: str, name: str, seed: int) -> dict:
 def split_curve(rows: pl.DataFrame) -> list[dict[str, str | int | float]]:
     """Return plot points of honoured rows: mean places of texts cut there and of finished ones.
 
-    A point is of one ranker, length and kind of text, with the number `n` of such texts and the
-    place of chance; none where fewer than FEWEST_TEXTS are of the kind. A text that is whole but
-    for its end-of-text is cut.
+    There is a point per ranker, length and kind of text (if it has at least FEWEST_TEXTS texts),
+    with the number `n` of texts and the place by chance. A text that lacks only its end-of-text
+    counts as cut.
     """
     kind = pl.when("finished").then(pl.lit("finished")).otherwise(pl.lit("cut"))
     return (

@@ -31,8 +31,8 @@ SCHEMA = pl.Schema(
 def evaluated_queries(path: Path, n_queries: int) -> pl.DataFrame:
     """Return `n_queries` validation rows of a query table in its order; 0 means all.
 
-    They are drawn by their ids, for the table may be sorted: the same in every stage, and those of
-    a smaller number are among those of a larger one. Their CLUSTERS are null where the table has
+    They are drawn by a hash of their ids, as the table may be sorted. So all stages draw the same
+    ones, and a smaller sample is part of a larger one. Their CLUSTERS are null if the table has
     none. Raises InputError if there is no validation row.
     """
     wanted = pl.col("split") == "validation"
@@ -100,8 +100,8 @@ def with_answer_in_slot(candidates: pl.DataFrame) -> pl.DataFrame:
 def without_answer(candidates: pl.DataFrame) -> pl.DataFrame:
     """Return the answerable rows without their first selected passage, whose score is added.
 
-    Rows that have no other passage are left out, as there is nothing to stand above or below.
-    Adds answer_score; a `score` that is there is kept.
+    Rows without another passage are left out, as there would be nothing to compare with. Adds
+    answer_score; an existing `score` is kept.
     """
     scores, selected = pl.col("candidate_scores"), pl.col("candidate_selected")
     answer = selected.list.arg_max()

@@ -1,7 +1,7 @@
-"""How places answer to a dose: which is best, what the first gains, what is lost after the best.
+"""Dose response of places: the best dose, the gain of the first, the loss after the best.
 
-A straight line through the doses would give a ranker that has enough after one copy of a query the
-same slope as one that never has.
+A straight line would give the same slope to a ranker that is saturated after one copy of a query
+and to one that never is.
 """
 
 import numpy as np

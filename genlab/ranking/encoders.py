@@ -1,9 +1,9 @@
-"""What a model of sentence-transformers is made of: transformers in folders, routes and prompts.
+"""The parts of a sentence-transformers model: transformers in folders, routes and prompts.
 
-Most have one transformer in front. One with routes (a Router) has another for queries than for
-texts; others have none, but a table of word vectors. All of their weights are checked, all are cut
-at the positions they have, and what is not read of a text is counted as it is read: behind the
-model's own prompt, by the transformer that reads texts.
+Most models begin with one transformer. One with routes (a Router) has separate transformers for
+queries and for texts; others have a table of word vectors instead. All transformers' weights are
+checked, and their input is limited to the positions they have. A text's unread tokens are counted
+for the transformer that reads texts, with the model's prompt in front.
 """
 
 from collections.abc import Callable, Iterator
@@ -55,7 +55,7 @@ def parts_in(model: Any, folder: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def module_folders(folder: Path) -> list[Path]:
-    """Return where a model has its modules, in their order; a bare transformer is one itself."""
+    """Return the folders of a model's modules, in order; a bare transformer is its own module."""
     return [folder / each["path"] for each in listed_modules(folder)] or [folder]
 
 
@@ -98,9 +98,9 @@ def routes_of(folder: Path) -> dict[str, list[str]]:
 
 
 def check_modules(folder: Path) -> None:
-    """Raise InputError for what modules.json names and is not there, and for settings of no sense.
+    """Raise InputError for missing modules of modules.json, and for invalid settings.
 
-    The library would take the cosine for a similarity that it does not know.
+    For an unknown similarity the library would silently use the cosine.
     """
     for each in listed_modules(folder):
         is_described = each["type"].endswith((".Pooling", ".Dense"))
@@ -126,14 +126,14 @@ def check_modules(folder: Path) -> None:
 
 
 def is_file(folder: Path, name: str) -> bool:
-    """Say whether there is a file of that name in `folder`."""
+    """Return whether there is a file of that name in `folder`."""
     return (folder / name).is_file()
 
 
 def is_transformer(folder: Path) -> bool:
-    """Say whether the config.json in `folder` is not that of pooling or a dense layer.
+    """Return whether the config.json in `folder` is not that of pooling or a dense layer.
 
-    A broken one is taken for a transformer's, which reads it and says what is wrong.
+    A broken one counts as a transformer's, so that loading the transformer reports the error.
     """
     try:
         return "model_type" in read_object(folder / "config.json")
@@ -148,10 +148,10 @@ def read_object(path: Path) -> dict:
 
 
 def keep_rules(folder: Path) -> None:
-    """Name a class beside each tokenizer.json in a model's folder that cuts texts as it says.
+    """Set the tokenizer class beside each tokenizer.json to one that follows tokenizer.json.
 
-    Our own reader (`read_tokenizer`) sees to that; sentence-transformers takes the class that is
-    named.
+    Our own reader (`read_tokenizer`) chooses such a class by itself, but sentence-transformers uses
+    the class that the folder names.
     """
     for where in transformer_folders(folder):
         path = where / "tokenizer_config.json"
@@ -165,8 +165,8 @@ def keep_rules(folder: Path) -> None:
 def check_weights(inner: Any, folder: Path, kind: str) -> None:
     """Raise InputError unless the weights in `folder` are those of `inner`, loaded from there.
 
-    sentence-transformers does not hand on what transformers found missing; on the meta device it
-    is asked again without reading a weight.
+    sentence-transformers does not report the weights that transformers found missing. So the model
+    is loaded again on the meta device, which reads no weights.
     """
     _, found = read_weights(type(inner), folder, config=inner.config, device_map="meta")
     check_own_code(folder, kind, inner, auto_class_of(inner))
@@ -199,15 +199,15 @@ def reader_of_texts(model: Any) -> Any:
 
 
 def prompt_of(prompts: dict[str, str], task: str) -> str:
-    """Return what a model puts in front of its queries or documents, as `task` says; "" if nothing.
+    """Return the model's prompt for queries or documents, by `task`; "" if it has none.
 
-    The library itself leaves out a prompt called passage: it has an empty one for documents.
+    The library ignores a prompt named passage if there is an empty one for documents.
     """
     return next((prompts[name] for name in PROMPTS[task] if prompts.get(name)), "")
 
 
 def say_unused_prompts(folder: Path, shown: str) -> None:
-    """Say that a model has prompts and puts none of them in front of anything, if that is so."""
+    """Print a warning if a model has prompts but uses none of them."""
     path = folder / SETTINGS
     prompts = (read_object(path).get("prompts") or {}) if path.is_file() else {}
     names = sorted(name for name, prompt in prompts.items() if prompt)
@@ -221,7 +221,7 @@ def say_unused_prompts(folder: Path, shown: str) -> None:
 def unread_counter(model: Any) -> Callable[[list[str]], np.ndarray]:
     """Return n_unread of a model: how many tokens of each text it does not read.
 
-    A prompt in front of the text takes a part of what is read.
+    A prompt in front of the text uses up part of the input limit.
     """
     reader = reader_of_texts(model)
     limits = [getattr(reader, name, None) for name in ("max_seq_length", "document_length")]

@@ -87,10 +87,10 @@ def halves(
 ) -> list[dict[str, float]]:
     """Return for each column the n and the mean of both halves, and leaked - clean.
 
-    values: float64[queries, columns]; is_leaked: bool[queries]; clusters: int[queries] or None.
-    Queries count where they are not NaN. A mean of none is left out, and so is the difference, with
-    its 95 % interval, where a half has fewer than two: nothing could be said of its
-    spread. {} for a column that no query counts for.
+    values: float64[queries, columns], NaN where a query does not count; is_leaked: bool[queries];
+    clusters: int[queries] or None. The mean of an empty half is left out. So is the difference,
+    with its 95 % interval, if a half has fewer than two queries, because its spread is then
+    unknown. {} for a column that no query counts for.
     """
     clean, leaked = values[~is_leaked], values[is_leaked]
     columns: list[dict[str, float]] = [{} for _ in values.T]
@@ -151,7 +151,7 @@ def table_of(compared: dict) -> str:
 
 
 def in_words(place: dict[str, float], n_clean: int, n_leaked: int) -> str:
-    """Return what the difference of the mean places says, lower being better."""
+    """Return the difference of the mean places in words; lower is better."""
     if not n_leaked:
         return "no query leaks"
     if min(n_clean, n_leaked) < FEW or "difference" not in place:

@@ -40,8 +40,8 @@ LENGTH_SCHEMA = pl.Schema(
 def curve_lengths(step: int, cap: int, forced_cap: int, num_beams: int) -> dict[str, list[int]]:
     """Return the lengths to rank honoured and forced texts at: step, 2 step, ... and both caps.
 
-    None beyond the texts' own cap: what stands there was not generated. A beam, which has no
-    prefixes, is ranked at its cap alone.
+    No length is beyond the texts' own cap, as nothing was generated there. Texts of beam search,
+    whose prefixes are not shorter generations, are ranked at their cap alone.
     """
     caps = {"honoured": cap, "forced": forced_cap}
     if num_beams > 1:

@@ -1,8 +1,8 @@
 """Hard negatives: for each query the passages of others that BM25 finds most like an answer.
 
-Most retrieval data are queries with their positives. Beside nine mined passages a positive has a
-place, and a ranker something to mistake for it. A mined passage may answer the query, too, as
-nobody judged it: so places among mined negatives are a little worse than they should be.
+Most retrieval data are queries with positives only. Nine mined passages give a positive a place in
+a list, and a ranker something to confuse it with. A mined passage may answer the query, too, as
+nobody judged it. So places among mined negatives are a little worse than they should be.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,12 +31,12 @@ def mine_negatives(
 ) -> Iterator[pl.DataFrame]:
     """Yield the frames, of QUERY_SCHEMA, each query with `n` mined passages.
 
-    The pool is every passage of the frames, those that were not selected too, or the texts given.
-    A query keeps its selected passages and gets the n others with the highest BM25 score, of which
-    none is selected for this query, or for another of the same words, or shares no word with it; of
-    equal scores the one that comes first in the pool. Texts that differ in case, marks or blanks
-    alone are one. All of the pool is in memory, some 100 bytes a word of 1 M passages.
-    Raises InputError if the pool is too small.
+    The pool is all passages of the frames, selected or not, or the given texts. A query keeps its
+    selected passages and gets the n others with the highest BM25 scores; ties go to the first in
+    the pool. Never mined are passages that are selected for this query or for another with the same
+    words, and passages that share no word with it. Texts that differ only in case, punctuation or
+    blanks count as one. The whole pool is in memory, some 100 bytes a word of 1 M passages. Raises
+    InputError if the pool is too small.
     """
     queries = pl.concat(list(frames))
     if pool is None:
@@ -87,9 +87,9 @@ def own_answers(queries: pl.DataFrame, number: dict[str, int]) -> list[list[int]
 def best_of_pool(
     pool: pl.Series, queries: pl.DataFrame, own: list[list[int]], n: int
 ) -> Iterator[list[int]]:
-    """Yield for each query the places in the pool of its n best passages, best first.
+    """Yield for each query the numbers of its n best passages in the pool, best first.
 
-    own: of each query, those that are not taken.
+    own: for each query the passages that may not be taken.
     """
     from scipy.sparse import csr_array
 

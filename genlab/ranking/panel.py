@@ -1,9 +1,9 @@
-"""A panel of rankers at work: each in a process of its own, small ones beside each other.
+"""Run a panel of rankers, each in a process of its own, small ones in parallel.
 
 Importing sentence-transformers or TensorFlow costs a process four to five seconds of one core.
-Loaded one after the other, the two imports would delay every experiment by ten seconds. Rankers of
-many weights run one after the other, each on all cores: two beside each other would share the
-cores' caches and memory, and both texts' activations would have to fit at once.
+Loaded one after the other, the two imports would delay every experiment by ten seconds. Large
+rankers run one after the other, each on all cores: in parallel they would share the cores' caches,
+and the activations of both would have to fit into memory at once.
 """
 
 import multiprocessing
@@ -36,15 +36,15 @@ EVERY = 0.5  # seconds between two looks at what the processes have counted
 
 @dataclass(frozen=True)
 class Panel:
-    """The rankers that rate; a group of options."""
+    """Which rankers rate the texts; a group of options."""
 
     rankers: Annotated[list[str], Option(help="names of the rankers, or as_score")]
     batch_size: Annotated[int, Option(min=1, help="texts a ranker encodes at a time")]
 
     def as_in(self, params: Path) -> "Panel":
-        """Return the panel with the rankers that as_STAGE stands for in a params.yaml.
+        """Return the panel with as_STAGE replaced by that stage's rankers in params.yaml.
 
-        Raises InputError if that stage has none.
+        Raises InputError if the stage has none.
         """
         stage = self.rankers[0].removeprefix(AS) if self.rankers else ""
         if len(self.rankers) != 1 or not self.rankers[0].startswith(AS):
@@ -72,7 +72,7 @@ def rate_texts(
 ) -> dict[str, Ratings]:
     """Return name -> ratings of texts[i] for queries[i], in the order of `folders`.
 
-    An error of one ranker ends them all.
+    If one ranker fails, all are stopped.
     """
     shown = f"scoring with {', '.join(folders)}", len(folders) * len(texts), "texts"
     if len(folders) == 1 or rank_and_size()[1] > 1:  # several processes share every ranker's work
@@ -101,7 +101,7 @@ def groups_at_once(folders: dict[str, Path]) -> list[dict[str, Path]]:
 def rate_at_once(
     folders: dict[str, Path], work: tuple, update: Callable[[int], object]
 ) -> dict[str, Ratings]:
-    """Return `rate_texts` of rankers in processes of their own; `update` hears how far they are."""
+    """Return `rate_texts` of rankers in parallel processes; `update` receives their progress."""
     n_cores = os.cpu_count() or 1
     at_once = min(len(folders), n_cores)
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
@@ -133,7 +133,7 @@ def rate_at_once(
 
 
 def rate(folder: Path, batch_size: int, queries: list[str], texts: list[str]) -> Ratings:
-    """Load one ranker and return its ratings; every text is counted once as it is read."""
+    """Load one ranker and return its ratings; progress is counted per text."""
     ranker = load_ranker(folder, batch_size)
     left = len(texts)
 
@@ -150,7 +150,7 @@ def rate(folder: Path, batch_size: int, queries: list[str], texts: list[str]) ->
 
 
 def join_panel(n_threads: int, n_done: "Synchronized") -> None:
-    """Prepare this process: its share of the cores, and an end together with its parent's."""
+    """Prepare this process: limit it to its share of the cores, and end it with its parent."""
     # PyTorch's threads wait spinning: more of them than cores are ten times slower.
     os.environ.setdefault("OMP_NUM_THREADS", str(n_threads))
     collect_seldom()

@@ -27,6 +27,36 @@ def measure_probes(
     over queries, or over their clusters, which the headline counts (n_topics).
     """
     clusters = clusters_of(placed, query_ids)
+    columns, n_queries = columns_of_probes(placed, query_ids)
+    doses = dose_probes([1, *(dose for dose in repeats if dose != 1)])  # once is always there
+    place_at = np.stack([columns[probe, "average_loc"] for probe in doses.values()])
+    of_metrics = dict(zip(places.METRICS, places.bounds_of(placed), strict=True))
+    farthest = of_metrics["average_loc"][1] - 1.0
+    of_metrics["gain"] = (-farthest, farthest)
+    headline: dict = dict(
+        dose_response(
+            list(doses), place_at, seed, bounds=of_metrics["gain"], clusters=clusters.numbers
+        )
+    )
+    headline |= doses_to_first(np.array(list(doses)), place_at)
+    headline |= {"n_queries": len(query_ids), **clusters.counted}
+    details: dict[str, dict] = {probe: {} for probe in n_queries}
+    estimates = estimate(columns, of_metrics, seed, clusters.numbers)
+    for (probe, name), numbers in estimates.items():
+        details[probe][name] = numbers
+    return headline, {
+        probe: measures | {"n_queries": n_queries[probe]} for probe, measures in details.items()
+    }
+
+
+def columns_of_probes(
+    placed: pl.DataFrame, query_ids: list[str]
+) -> tuple[dict[tuple[str, str], np.ndarray], dict[str, int]]:
+    """Return (probe, measure) -> float64[queries], and each probe's number of queries.
+
+    The measures are METRICS and the gain; NaN where a query does not count. chance and
+    chance_selected are added as probes.
+    """
     at = {query_id: i for i, query_id in enumerate(query_ids)}
     frames = {rows["probe"][0]: rows for rows in placed.partition_by("probe", maintain_order=True)}
     chances = {"chance": "random_passage", "chance_selected": "selected_passage"}
@@ -42,34 +72,12 @@ def measure_probes(
         values[[at[query_id] for query_id in rows["query_id"]]] = places.metric_values(rows)
         columns |= {(probe, metric): values[:, i] for i, metric in enumerate(places.METRICS)}
         n_queries[probe] = rows.height
-
-    def places_of(probe: str) -> np.ndarray:
-        return columns[probe, "average_loc"]
-
     for probe in frames:
         baseline = "selected_passage" if is_of_answer(probe) else "random_passage"
         if probe not in {*chances, baseline}:
-            columns[probe, "gain"] = places_of(baseline) - places_of(probe)
-
-    doses = dose_probes([1, *(dose for dose in repeats if dose != 1)])  # once is always there
-    place_at = np.stack([places_of(probe) for probe in doses.values()])  # [doses, queries]
-    of_metrics = dict(zip(places.METRICS, places.bounds_of(placed), strict=True))
-    farthest = of_metrics["average_loc"][1] - 1.0
-    of_metrics["gain"] = (-farthest, farthest)
-    headline: dict = dict(
-        dose_response(
-            list(doses), place_at, seed, bounds=of_metrics["gain"], clusters=clusters.numbers
-        )
-    )
-    headline |= doses_to_first(np.array(list(doses)), place_at)
-    headline |= {"n_queries": len(query_ids), **clusters.counted}
-    estimates = estimate(columns, of_metrics, seed, clusters.numbers)
-    details: dict[str, dict] = {probe: {} for probe in frames}
-    for (probe, name), numbers in estimates.items():
-        details[probe][name] = numbers
-    return headline, {
-        probe: measures | {"n_queries": n_queries[probe]} for probe, measures in details.items()
-    }
+            gain = columns[baseline, "average_loc"] - columns[probe, "average_loc"]
+            columns[probe, "gain"] = gain
+    return columns, n_queries
 
 
 def clusters_of(placed: pl.DataFrame, query_ids: list[str]) -> Clusters:

@@ -1,15 +1,16 @@
-"""Texts of known parts in the generated text's slot: what does a ranker reward?
+"""Probes: texts with known content in the generated text's slot, to see what a ranker rewards.
 
 Every probe makes a text for each evaluated query, and the text is placed among each ranker's
 candidate scores. probe_measures.py computes the places gained or lost.
 
-There are two slots. Query words are put to a random passage of another query, which stands beside
-all real passages: its natural place is near the last. What is left of a selected passage (its lead
-sentence, its first tokens) takes the place of that passage, as `with_answer_in_slot` has it; beside
-the whole it could only tie or lose. A part's fdaro is about the other selected passages, and counts
-the queries that have one. It has one passage fewer beside it, so its chance is `chance_selected`.
+There are two slots. In the first, query words are added to a random passage of another query, which
+is ranked among all real passages: without these words its place is near the last. In the second, a
+part of a selected passage (its lead sentence, its first tokens) replaces that passage
+(`with_answer_in_slot`), as beside the whole passage it could only tie or lose. A part's fdaro is
+about the other selected passages, and counts the queries that have one. Its list has one passage
+fewer, so its chance is `chance_selected`.
 
-score.legacy is ignored: a probe's place is always ours, in the real lists.
+score.legacy is ignored: a probe's place is always in the real lists, by genlab's convention.
 
 Probes that differ in one thing are paired by query: they share the random passage and words.
 """
@@ -101,17 +102,27 @@ def make_texts(
     ]
     texts: Texts = {probe: [row[probe] for row in rows] for probe in rows[0]}
     answers = find_answers(queries)
-    found = [answer for answer in answers if answer is not None]
-    if not found:
+    if all(answer is None for answer in answers):
         return texts, {}
+    parts, sizes = parts_of_answers(answers, tokenizer, cut_tokens)
+    return texts | parts, sizes
+
+
+def parts_of_answers(
+    answers: list[str | None], tokenizer: "PreTrainedTokenizerBase", cut_tokens: list[int]
+) -> tuple[Texts, dict[str, dict[str, float]]]:
+    """Return the probes made of the selected passages, whole and in part, and their sizes.
+
+    answers: a query's selected passage, or None; at least one is a text.
+    """
+    found = [answer for answer in answers if answer is not None]
 
     def as_rows(shortened: list[str]) -> list[str | None]:
         following = iter(shortened)
         return [None if answer is None else next(following) for answer in answers]
 
-    texts["selected_passage"] = answers
     leads = [lead_sentence(answer) for answer in found]
-    texts["lead_sentence"] = as_rows(leads)
+    texts: Texts = {"selected_passage": answers, "lead_sentence": as_rows(leads)}
     tokens = tokenizer(found, add_special_tokens=False, verbose=False)["input_ids"]
     n_tokens = np.array([len(ids) for ids in tokens])
     table = pl.DataFrame({"tokens": tokens}, schema={"tokens": pl.List(pl.Int32)})
@@ -201,15 +212,15 @@ def insert(text: str, inserted: list[str], gaps: list[int]) -> str:
 
 
 def shuffle(items: list[str], uniforms: np.ndarray) -> list[str]:
-    """Return the items in random order; in one that differs from theirs, if there is any."""
+    """Return the items in random order, different from the given order if that is possible."""
     shuffled = [items[i] for i in np.argsort(uniforms)]
     return shuffled[1:] + shuffled[:1] if shuffled == items else shuffled
 
 
 def draw_words(vocabulary: Vocabulary, query: str, uniforms: np.ndarray) -> list[str]:
-    """Return a word per uniform number, none of them of the query, often ones more often.
+    """Return a word per uniform number, drawn by frequency, none of them in the query.
 
-    Words are as common as in a passage: rare ones alone would be a stronger dose than a query's.
+    So they are as common as a passage's words: rare words would be a stronger dose than a query's.
     """
     weights = vocabulary.n_passages.copy()
     weights[[vocabulary.number[w] for w in set(words(query)) if w in vocabulary.number]] = 0
@@ -246,7 +257,7 @@ def find_answers(queries: pl.DataFrame) -> list[str | None]:
 def lead_sentence(text: str) -> str:
     """Return `text` up to the first mark that ends a sentence.
 
-    After a mark that may be something else too, a sentence has at least three words.
+    If the mark may also be something else (an abbreviation), the sentence must have three words.
     """
     for end in SENTENCE_END.finditer(text):
         if end["sure"] or len(text[: end.end()].split()) >= SENTENCE_WORDS:
@@ -271,7 +282,7 @@ def candidate_scores(candidates: pl.DataFrame) -> list[float]:
 def unscored_pairs(
     queries: pl.DataFrame, texts: Texts, scored: list[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    """Return the different (query, text) pairs of all probes that have no score yet."""
+    """Return the distinct (query, text) pairs of all probes that have no score yet."""
     asked = dict.fromkeys(
         (query, text)
         for column in texts.values()
@@ -326,5 +337,5 @@ def place_probes(
 
 
 def is_of_answer(probe: str) -> bool:
-    """Say whether a probe's texts are parts of the selected passage, in its slot."""
+    """Return whether a probe's texts are parts of the selected passage, in its slot."""
     return probe == "lead_sentence" or probe.startswith("selected_")

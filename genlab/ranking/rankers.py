@@ -1,4 +1,4 @@
-"""Rankers: judges of how relevant a text is to a query, each of them one function.
+"""Rankers: each is one function that rates how relevant a text is to a query.
 
 A ranker is a folder with `ranker.json` (kind, where it is from) and either BM25's statistics or a
 `model` folder in its library's own layout. stages/fetch.py makes such folders. `load_ranker` needs
@@ -72,9 +72,9 @@ class Ranker:
 def load_ranker(folder: Path, batch_size: int, n_kept: int = 0) -> Ranker:
     """Return the ranker in `folder`, tried out; it encodes `batch_size` texts at a time.
 
-    n_kept: how many queries, texts or pairs it remembers, for a page that asks the same again (see
-    `keep_last`); BM25 encodes none. Raises InputError if it does not work; so does its `relevance`
-    if a score is NaN or infinite.
+    n_kept: how many queries, texts or pairs are cached, for a page that asks the same again (see
+    `keep_last`); BM25 needs no cache. Raises InputError if it does not work. Its `relevance` raises
+    InputError for a score that is NaN or infinite.
     """
     path = folder / "ranker.json"
     try:
@@ -99,7 +99,7 @@ def load_ranker(folder: Path, batch_size: int, n_kept: int = 0) -> Ranker:
 
 
 def why_not_working(error: Exception) -> str:
-    """Return why a ranker does not work, in brackets, and what to do where that is known."""
+    """Return in brackets why a ranker does not work, and what to do if that is known."""
     if "ignore_mismatched_sizes" in str(error):  # it points to a report above
         return "(its weights have other sizes than config.json says)"
     remedy = f"; {ATTENTION_REMEDY}" if asks_for_attention(error) else ""
@@ -107,10 +107,7 @@ def why_not_working(error: Exception) -> str:
 
 
 def try_ranker(ranker: Ranker, shown: str) -> None:
-    """Raise InputError, naming `shown`, for a ranker that does not rate texts as one must.
-
-    See `try_rates`; and another query must make a difference to some text.
-    """
+    """Raise InputError, naming `shown`, for a ranker that fails `try_rates` or ignores queries."""
 
     def rates(texts: list[str]) -> np.ndarray:
         return ranker.relevance(["a red stone by the river"] * len(texts), texts)
@@ -221,10 +218,10 @@ def open_tensorflow_hub(folder: Path, batch_size: int, n_kept: int) -> Relevance
 
 
 def keep_last(compute: Callable[[list], np.ndarray], n_kept: int) -> Callable[[list], np.ndarray]:
-    """Return `compute`, which remembers what it gave for the last `n_kept` items; as it is if 0.
+    """Return `compute` with a cache of the last `n_kept` items; unchanged if that is 0.
 
-    Each item is computed alone then: in a batch with others its last bits would depend on which of
-    them were remembered.
+    With a cache each item is computed alone: in a batch its last bits would depend on the others,
+    and so on which of them were cached.
     """
     if not n_kept:
         return compute
@@ -248,10 +245,9 @@ def in_parts(
     length: Callable[[Any], int],
     items: list,
 ) -> np.ndarray:
-    """Return compute(items) [n, ...], by parts of similar length that the processes share.
+    """Return compute(items) [n, ...], computed in parts of similar length, shared among processes.
 
-    The libraries cut a part into batches, but would do so with whatever one process has; the parts
-    are the same for any number of processes.
+    The parts are the same for any number of processes; the libraries cut each into batches.
     """
     order = sorted(range(len(items)), key=lambda i: length(items[i]))
     parts = [

@@ -59,7 +59,7 @@ def split_metrics(rows: pl.DataFrame) -> dict[str, VarianceParts]:
 
 
 def table_of_parts(placed: dict[str, pl.DataFrame]) -> str:
-    """Return what k samples a query buy, as lines for a terminal; "" where each has one.
+    """Return how k samples per query narrow the intervals, as lines; "" with one sample each.
 
     placed: ranker -> `ranking.place`'s rows.
     """

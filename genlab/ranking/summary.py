@@ -1,4 +1,4 @@
-"""The headline numbers of generated texts under the rankers, beside what they stand between."""
+"""The headline metrics of generated texts under the rankers, beside chance, floor and ceiling."""
 
 from collections.abc import Mapping
 from statistics import fmean
@@ -42,7 +42,7 @@ def place_under_all(
 def summarize_with_references(
     rows: pl.DataFrame, candidates: pl.DataFrame, legacy: bool, seed: int
 ) -> tuple[dict[str, float], dict[str, dict]]:
-    """Return the headline metrics, and each beside what it stands between.
+    """Return the headline metrics, and each beside its references: chance, floor and ceiling.
 
     rows: `ranking.place`'s rows of one ranker; candidates: the candidate rows, in their order.
     Of each metric: value, its 95 % interval, chance, floor and ceiling, all in the same lists: of
@@ -120,7 +120,7 @@ def place_histogram(rows: dict[str, pl.DataFrame]) -> list[dict[str, str | int]]
 
 
 def table_of(beside: dict[str, dict]) -> str:
-    """Return every ranker's numbers beside their references as lines to read in a terminal."""
+    """Return every ranker's numbers beside their references as lines for a terminal."""
     references = ("chance", "floor", "ceiling")
     rows = [
         [ranker, metric, with_ends(numbers)]
@@ -136,9 +136,10 @@ def table_of(beside: dict[str, dict]) -> str:
 
 
 def measure_texts(generated: pl.DataFrame, ranked: list[str], max_len: int) -> dict[str, object]:
-    """Return what needs no ranker, of texts cut to max_len new tokens.
+    """Return the metrics that need no ranker, of texts cut to max_len new tokens.
 
-    distinct_n is the mean over samples of a set with one text a query: of more texts it is lower.
+    distinct_n is computed for a set with one text per query and averaged over samples, because it
+    falls with the number of texts.
     """
     cut = generated.with_columns(pl.col("tokens").list.head(max_len))
     # Less than max_len: generated with this cap, the last token would be the end-of-text.

@@ -1,4 +1,4 @@
-"""The artifacts that dvc.yaml lists to be handed on, and what each scored."""
+"""The artifacts that dvc.yaml lists for publishing, and the scores of each."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class Artifact:
 
 
 def read_artifacts(pipeline: Path) -> dict[str, Artifact]:
-    """Return the artifacts of a dvc.yaml by name; InputError for one that is not as cards need."""
+    """Return the artifacts of a dvc.yaml by name; InputError for one that a card cannot show."""
     listed = read_pipeline(pipeline).get("artifacts") or {}
     if not isinstance(listed, dict) or not all(isinstance(each, dict) for each in listed.values()):
         raise InputError(f"{pipeline}: artifacts must be a mapping of names to path and type")
@@ -92,7 +92,7 @@ def shown_scores(artifact: Artifact) -> dict:
 def read_all_scores(artifact: Artifact) -> dict:
     """Return metrics/score.json with intervals where there are any.
 
-    Of one of several trainings metrics/score_details.json instead, with the numbers of that one.
+    For one of several trainings metrics/score_details.json is read instead, with its numbers.
     """
     found = read_metrics(METRICS, ["score", "score_details"])
     for name in ("score", *["score_details"] * bool(artifact.one_of)):
@@ -104,7 +104,7 @@ def read_all_scores(artifact: Artifact) -> dict:
 
 
 def only_of(key: str, details: dict) -> dict:
-    """Return nested details with what stands under a key in place of the group that has it."""
+    """Return nested details in which each group with this key is replaced by the key's value."""
     return {
         name: value[key] if key in value else only_of(key, value)
         for name, value in details.items()
@@ -113,7 +113,7 @@ def only_of(key: str, details: dict) -> dict:
 
 
 def chosen_groups(artifact: Artifact, scores: dict, names: tuple[str, ...]) -> dict:
-    """Return groups of scores by the last part of their names; InputError for one that is none."""
+    """Return groups of scores by the last part of their names; InputError for an unknown group."""
     groups = {}
     for name in names:
         inside: object = scores
@@ -130,5 +130,5 @@ def chosen_groups(artifact: Artifact, scores: dict, names: tuple[str, ...]) -> d
 
 
 def named_stand_ins(scores: dict) -> dict:
-    """Return scores whose groups are rankers under the names that they are shown by."""
+    """Return scores with their groups (rankers) renamed to their shown names."""
     return with_shown_names(scores, rankers_of(read_params(None)))

@@ -2,8 +2,8 @@
 
 `python -m genlab beside BASE [OTHER]` compares two runs, each a commit, branch, tag or experiment
 (OTHER, if not said: the workspace), and writes report/beside.html. Every difference is paired and
-has its interval and verdict, as `python -m genlab compare` reckons them. Where the reports hold
-their texts (the flagship's do), these stand beside each other; of other pipelines three do, which
+has its interval and verdict, as in `python -m genlab compare`. If the runs' reports contain their
+texts (the flagship's do), these are shown side by side; for other pipelines, three texts that
 report.yaml names. Nothing is scored again and nothing is checked out.
 """
 
@@ -95,7 +95,7 @@ def read_payloads(base: str, other: str | None) -> tuple[dict, dict] | None:
 
 
 def read_pairs(layout: Layout, base: str, other: str | None) -> tuple[list[TextPair], str]:
-    """Return three units' texts in both runs, and what is said of them or why there are none."""
+    """Return three units' texts in both runs, and a note on them or the reason for having none."""
     asked = read_opening(OPENING).examples
     if asked is None or asked == TextsAsked(
         note=asked.note, label=asked.label

@@ -1,8 +1,8 @@
 """The card of a published model or table: what it is, what it scored, how sure that is.
 
 A card is README.md in the layout of the Hub: YAML for its pages and leaderboards, then Markdown.
-Nothing in it is typed by hand: numbers come from metrics/, verdicts from metrics/claims.json,
-values from params.yaml, and the words from dvc.yaml's `artifacts` and claims.yaml.
+All of it is generated: numbers come from metrics/, verdicts from metrics/claims.json, values from
+params.yaml, and texts from dvc.yaml's `artifacts` and claims.yaml.
 """
 
 import re
@@ -61,7 +61,7 @@ LOADERS = {
 
 @dataclass(frozen=True)
 class Made:
-    """What an artifact was made by: the commit, and the day of it."""
+    """The commit that an artifact was made by, and its date."""
 
     commit: str
     date: str
@@ -141,7 +141,7 @@ def dataset_card(artifact: Artifact, pipeline: str, made: Made, table: Path) -> 
 
 
 def pipeline_parts(params: dict, scores: dict, made: Made) -> list[str]:
-    """Return what every card of a pipeline says: the question, scores, claims, how to make it."""
+    """Return the parts that all cards of a pipeline share: question, scores, claims, commands."""
     asked = read_asked(CLAIMS, read_layout(CLAIMS)) if CLAIMS.is_file() else {}
     with reading(SCORES):
         tables = [markdown_table(each) for each in number_tables(scores)]
@@ -201,7 +201,7 @@ def eval_results(scores: dict, artifact: Artifact, data: str) -> "list[EvalResul
 
 
 def numbers_in(scores: dict, above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    """Return (path, number or interval) of every number in nested scores; null is none."""
+    """Return (path, number or interval) of every number in nested scores; null is skipped."""
     found: list[tuple[tuple[str, ...], Any]] = []
     for name, value in scores.items():
         if isinstance(value, dict) and not is_interval(value):
@@ -222,28 +222,28 @@ def group_in(params: dict, *names: str) -> dict:
 
 
 def is_made_here(group: dict) -> bool:
-    """Say whether a base model or a corpus is of the project's own."""
+    """Return whether a base model or a corpus is of the project's own."""
     return group.get("source") not in ("hub", "file")
 
 
 def hub_id(group: dict) -> str | None:
-    """Return the Hub's name of a base model or a corpus; None if it is not from there.
+    """Return the Hub's name of a base model or a corpus; None if it is not from the Hub.
 
-    A folder's name is none: the Hub would link whoever has a repository that is called so.
+    A local folder's name does not count: the Hub would link an unrelated repository of that name.
     """
     return str(group["hub_id"]) if group.get("source") == "hub" else None
 
 
 def tell_origin(group: dict) -> str:
-    """Return where a base model or a corpus is from, in words; a path is nobody's business."""
+    """Return where a base model or a corpus is from, in words, without local paths."""
     return hub_id(group) or ("mini" if is_made_here(group) else "a local folder")
 
 
 def without_folders(value: Any) -> Any:
-    """Return params with paths that lead elsewhere told by their last part alone.
+    """Return params with paths outside of the repository shortened to their last part.
 
-    Of any key: a pipeline may call a folder `templates`. Of an address, which may hold a password,
-    its kind is left; a hub_id that is a plain address is whole, as anybody may read it.
+    This applies to any key, as a pipeline may call a folder `templates`. Of a URL, which may hold a
+    password, only its scheme stays. A hub_id that is a plain public URL stays whole.
     """
     if isinstance(value, dict):
         return {
@@ -261,7 +261,7 @@ def without_folders(value: Any) -> Any:
 
 
 def is_public(address: object) -> bool:
-    """Say whether a value is an address of the web without user, password or query."""
+    """Return whether a value is a web URL without user, password or query."""
     return isinstance(address, str) and bool(re.fullmatch(r"https://[\w./~%-]+", address))
 
 

@@ -187,9 +187,9 @@ def draw(plot: Plot, rows: list[dict], template: dict) -> Chart:
 
 
 def fill(part: object, anchors: dict[str, object]) -> object:
-    """Return a template with its <DVC_METRIC_...> filled, and without what tells revisions apart.
+    """Return a template with its <DVC_METRIC_...> filled in, and without the revision's colour.
 
-    The page shows one run: a legend of revisions would have one entry.
+    The page shows one run, so a legend of revisions would have one entry.
     """
     if isinstance(part, dict):
         return {
@@ -206,7 +206,7 @@ def fill(part: object, anchors: dict[str, object]) -> object:
 
 
 def write_plots_library(path: Path) -> None:
-    """Write the JavaScript that draws `dvc plots show`, which else comes from the network."""
+    """Write the JavaScript that draws `dvc plots show`; otherwise a browser would download it."""
     import vl_convert
 
     with written_whole(path) as partial:

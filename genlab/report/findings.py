@@ -1,8 +1,9 @@
-"""What a chart says, in words: for those who do not see it, computed from the rows it is drawn of.
+"""Describe charts in words, for readers who cannot see them, from the rows they are drawn from.
 
-Of counts by place it is the share in the first, beside chance; of shares where most are; of a line
-whether it rises or falls, and its highest or lowest point where that lies between its ends; of the
-lines of several trainings between which values they end; of bars the highest and the lowest.
+For counts by place: the share in first place, beside chance. For shares: where most are. For a
+line: whether it rises or falls, and its highest or lowest point if that lies between its ends. For
+lines of several trainings: the range of values at which they end. For bars: the highest and the
+lowest.
 """
 
 from dataclasses import replace
@@ -21,7 +22,7 @@ COLUMNS_OF_MARKS = {"low", "high", "chance", "rev", "bar", "filename", "field"}
 
 
 def find_findings(pipeline: Path) -> dict[str, str]:
-    """Return what each plot of a dvc.yaml shows, by its title; of missing files nothing is told."""
+    """Return title -> description of each plot of a dvc.yaml; plots without files are left out."""
     folder, found = pipeline.parent, {}
     rankers = read_rankers(folder / "params.yaml")
     for plot in read_plots(pipeline):
@@ -94,7 +95,7 @@ def describe(rows: list[dict], x: str, y: str, series: list[str]) -> str:
 
 
 def course(rows: list[dict], x: str, y: str) -> str:
-    """Return how one line runs, or several of one arm's trainings, or which bars stand out."""
+    """Return the course of one line, or of one arm's trainings, or the extreme bars."""
     if len(rows) == 1:
         return at(rows[0], x, y)
     if len({row.get(TRAINING) for row in rows}) > 1:
@@ -121,7 +122,7 @@ def course(rows: list[dict], x: str, y: str) -> str:
 
 
 def course_of_trainings(rows: list[dict], x: str, y: str) -> str:
-    """Return between which values the lines of several trainings begin and end."""
+    """Return the ranges of values at which the lines of several trainings begin and end."""
     lines: dict[str, list[dict]] = {}
     for row in sorted(rows, key=lambda row: row[x]):
         lines.setdefault(row[TRAINING], []).append(row)

@@ -1,4 +1,4 @@
-"""What a report says first, as report.yaml beside a dvc.yaml has it: words of the pipeline's own.
+"""The opening of a report, from the texts in report.yaml beside a dvc.yaml.
 
     about:
       length: "{params.gen.max_len} new tokens"

@@ -1,8 +1,8 @@
-"""A report's page: pieces that every pipeline's page has, and the HTML around them.
+"""A report's page: the pieces that every pipeline's page has, and the HTML around them.
 
-Nothing from outside can become markup. Jinja escapes whatever is put into a page. In JSON `<`, `>`,
-`&` and the two line separators that old JavaScript trips over are escaped. And the page's own
-policy lets no script run but the one whose hash it names.
+No text from outside can become markup. Jinja escapes whatever is put into a page. In JSON `<`, `>`,
+`&` and the two line separators that break old JavaScript are escaped. And the page's content
+security policy allows only the script whose hash it names.
 """
 
 import base64
@@ -65,7 +65,7 @@ def write_report(
 
 
 def embed(content: object) -> str:
-    """Return JSON that can stand in a script element, whatever its strings hold."""
+    """Return JSON that is safe inside a script element, whatever its strings contain."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
@@ -132,9 +132,9 @@ def with_intervals(
 ) -> dict:
     """Return nested scores, with the details' interval in place of each number that has one.
 
-    Layouts differ, so an interval belongs to a number if it has its value and lies under its name:
-    under its group's name, too, if any does, and under no other group's. Where several are left
-    and differ, none is taken.
+    As layouts differ, an interval is matched to a number by its value and its name. If some of the
+    matches lie under the number's group, only these count; matches under another group do not. If
+    several remain and differ, none is used.
 
     others: the groups beside those above.
     """
@@ -197,7 +197,7 @@ def claim_cell(found: dict, margin: float | None = None) -> str:
 
 
 def is_interval(value: object) -> bool:
-    """Say whether a value is an interval {value, low, high}, whatever else it has."""
+    """Return whether a value is an interval {value, low, high}, whatever else it has."""
     return isinstance(value, dict) and {"value", "low", "high"} <= value.keys()
 
 

@@ -113,8 +113,8 @@ def render_run(
 ) -> str:
     """Return the HTML of a pipeline's page.
 
-    numbers: heading -> its tables; examples: if the pipeline picks its own, and report.yaml's are
-    not read; findings: of charts that are no plot of dvc.yaml as it stands there, by their title.
+    numbers: heading -> its tables; examples: the pipeline's own, used instead of those in
+    report.yaml; findings: title -> description, of charts that are not plots in dvc.yaml.
     """
     name, opening, values = Path.cwd().name, made.opening, made.values
     note = opening.examples.note if opening.examples else ""
@@ -200,9 +200,9 @@ def read_claims(settled: dict, params: dict) -> dict[str, list[Table]]:
 
 
 def is_settled_on(settled: dict, rows: str) -> bool:
-    """Say whether this run's rows are among those that claims were settled on, by their md5.
+    """Return whether this run's rows are among those that claims were settled on, by their md5.
 
-    rows: the table's path. True, too, where the record names none of its rows.
+    rows: the table's path. Also true for a record that does not name its rows.
     """
     recorded = [each for each in settled.get("rows", {}).values() if each["path"] == rows]
     hashes = {md5 for each in recorded for md5 in each["md5"].values()}

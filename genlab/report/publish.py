@@ -3,8 +3,9 @@
     python -m genlab publish --to FOLDER                 # all artifacts of dvc.yaml, a folder each
     python -m genlab publish tuned --to hub:USER/NAME    # one of them, to the Hugging Face Hub
 
-Only what is committed is published: dvc.yaml, params.yaml, claims.yaml, report.yaml, metrics/,
-record/ and what dvc.lock names must be as in HEAD, or a card would speak of another run. For the
+Only committed results are published: dvc.yaml, params.yaml, claims.yaml, report.yaml, metrics/,
+record/ and the outputs in dvc.lock must be as in HEAD, or a card would describe another run. For
+the
 Hub the token is taken from HF_TOKEN.
 """
 
@@ -86,7 +87,7 @@ def shown(artifacts: list[Artifact]) -> str:
 
 
 def chosen_artifacts(names: list[str]) -> list[Artifact]:
-    """Return the artifacts of these names, or all; InputError for a name that is none."""
+    """Return the artifacts of these names, or all; InputError for an unknown name."""
     check_pipeline_here()
     there = read_artifacts(PIPELINE)
     if not there:

@@ -1,8 +1,8 @@
 """The card of a published record: a pipeline's record/, of other data than its default run.
 
-A record is numbers and checksums. Nothing of what was measured on lies in it, so its card speaks
-for collections and models by their names, sizes and checksums. As in cards.py nothing is typed by
-hand: every number of the card is one of the record's.
+A record consists of numbers and checksums. The data and models themselves are not in it, so its
+card identifies them by names, sizes and checksums. As in cards.py all of the card is generated:
+every number in it is from the record.
 """
 
 import shutil
@@ -51,7 +51,7 @@ def files_of_record(record: Path) -> list[Path]:
 
 
 def refuse_texts(path: Path, content: Any) -> None:
-    """Raise InputError if JSON holds a string that may be somebody's text."""
+    """Raise InputError if JSON contains a string that may be a text of the measured data."""
     values = content.values() if isinstance(content, dict) else content
     if isinstance(values, str):
         if len(values.split()) > MOST_WORDS:
@@ -97,7 +97,7 @@ def record_card(artifact: Artifact, pipeline: str) -> str:
 
 
 def is_list(path: Path) -> bool:
-    """Say whether a file is a JSON list of rows, which the Hub shows as a table."""
+    """Return whether a file is a JSON list of rows, which the Hub shows as a table."""
     return path.suffix == ".json" and isinstance(read_json(path, MEND), list)
 
 
@@ -163,7 +163,7 @@ def files_table(record: Path) -> list[list[str]]:
 
 
 def tell_rows(rows: list[dict]) -> str:
-    """Return how many rows there are, and their columns; TypeError for what is no row."""
+    """Return how many rows there are, and their columns; TypeError if one is not a mapping."""
     if not all(isinstance(row, dict) for row in rows):
         raise TypeError("a list of what are no rows")
     return f"a list of {len(rows):,} rows: {', '.join(rows[0]) if rows else 'none'}"

@@ -27,8 +27,8 @@ MADE_ONCE = "mini, made once and bundled"
 def fill(text: str, values: dict, where: str, *, is_name: bool = False) -> str:
     """Return a sentence with its numbers; InputError, beginning with `where`, if one is missing.
 
-    What `each` stands for loses its underscores, but not in a name: in the braces of another, or in
-    a text that is one (is_name).
+    The value of `each` is shown without underscores, except where it is part of a name: inside the
+    braces of another name, or in a text that is a name (is_name).
     """
     while found := INNERMOST.search(text):
         before = text[: found.start()]
@@ -41,7 +41,7 @@ def fill(text: str, values: dict, where: str, *, is_name: bool = False) -> str:
 
 
 def show(reference: str, values: dict, where: str) -> str:
-    """Return what a name in braces stands for, as text."""
+    """Return the value of a name in braces, as text."""
     name, colon, form = reference.partition(":")
     given = FORM.fullmatch(form)
     if given is None or (colon and not form):
@@ -71,7 +71,7 @@ def look_up(name: str, values: dict, where: str) -> object:
 
 
 def has(name: str, values: dict) -> bool:
-    """Say whether a dotted name has a value."""
+    """Return whether a dotted name has a value."""
     try:
         return look_up(name, values, "") is not None
     except InputError:

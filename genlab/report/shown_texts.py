@@ -123,8 +123,9 @@ def read_asked_rows(
 def has_value(column: str, wanted: object, kind: pl.DataType) -> pl.Expr:
     """Say of each row whether a column of this kind has a value of report.yaml's.
 
-    Numbers are compared as such and all else as text, since a seed may be either in a table. What
-    is true or false is `true` or `false` in polars' text, `True` or `False` in Python's.
+    Numbers are compared as numbers and all else as text, because a seed may be either in a table.
+    Booleans need care: they are `true` and `false` as polars' text, but `True` and `False` as
+    Python's.
     """
     if wanted is None:
         return pl.col(column).is_null()
@@ -141,7 +142,7 @@ def has_value(column: str, wanted: object, kind: pl.DataType) -> pl.Expr:
 
 
 def tell_asked(asked: TextsAsked, row: dict) -> dict[str, str]:
-    """Return label -> what was given for a text, without what is empty."""
+    """Return label -> the inputs given for a text, without empty ones."""
     told = {label: shorten(row[column]) for label, column in asked.asked.items()}
     return {label: words for label, words in told.items() if words}
 

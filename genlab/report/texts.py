@@ -75,34 +75,11 @@ def make_payload(
     shown = first.filter(pl.col("query_id").is_in(drawn))
     asked = find_queries(queries, shown["query_id"])
     group_name, groups = group_queries(shown["query_id"].to_list(), asked["query"].to_list())
-    entries = [
-        {
-            "id": row["query_id"],
-            "query": row["query"],
-            "words": sorted(set(words(row["query"]))),
-            "group": group,
-            "answerable": row["answerable"],
-            "text": row["text"],
-            "passages": [[p["text"], p["is_selected"]] for p in row["passages"]],
-            "under": {},
-        }
-        for row, group in zip(
-            shown.join(asked, on="query_id", maintain_order="left").to_dicts(), groups, strict=True
-        )
-    ]
+    joined = shown.join(asked, on="query_id", maintain_order="left").to_dicts()
+    entries = [query_entry(row, group) for row, group in zip(joined, groups, strict=True)]
     for name in rankers:
-        path = candidates / f"{name}.parquet"
-        of_passages = read_candidates(path, shown)["candidate_scores"].to_list()
         own = shown.select("query_id").join(placed[name], on="query_id", maintain_order="left")
-        for entry, score, place, scored in zip(
-            entries, own["score"], own["location"], of_passages, strict=True
-        ):
-            if len(scored) != len(entry["passages"]):
-                raise InputError(
-                    f"{path}: {len(scored)} scores for the {len(entry['passages'])} passages of "
-                    f"query {entry['id']}; run `dvc repro score_candidates`"
-                )
-            entry["under"][name] = [place, shortest(score), [shortest(s) for s in scored]]
+        add_places(entries, name, own, candidates / f"{name}.parquet")
     return {
         "format": FORMAT,
         "tie": TIE,
@@ -113,6 +90,38 @@ def make_payload(
         "headline": headline(details, rankers),
         "queries": entries,
     }
+
+
+def query_entry(row: dict, group: str) -> dict:
+    """Return a query of the payload, without any ranker's places; row: with its passages."""
+    return {
+        "id": row["query_id"],
+        "query": row["query"],
+        "words": sorted(set(words(row["query"]))),
+        "group": group,
+        "answerable": row["answerable"],
+        "text": row["text"],
+        "passages": [[p["text"], p["is_selected"]] for p in row["passages"]],
+        "under": {},
+    }
+
+
+def add_places(entries: list[dict], ranker: str, placed: pl.DataFrame, candidates: Path) -> None:
+    """Add [place, score, passages' scores] under a ranker to each query of the payload.
+
+    placed: the ranker's row of each query, in their order; candidates: its scores of passages.
+    Raises InputError for a query with another number of passages than scores.
+    """
+    of_passages = read_candidates(candidates, placed)["candidate_scores"].to_list()
+    for entry, score, place, scored in zip(
+        entries, placed["score"], placed["location"], of_passages, strict=True
+    ):
+        if len(scored) != len(entry["passages"]):
+            raise InputError(
+                f"{candidates}: {len(scored)} scores for the {len(entry['passages'])} passages of "
+                f"query {entry['id']}; run `dvc repro score_candidates`"
+            )
+        entry["under"][ranker] = [place, shortest(score), [shortest(s) for s in scored]]
 
 
 def headline(details: dict, rankers: list[str]) -> list[dict]:
@@ -191,7 +200,7 @@ def shortest(score: float) -> float:
 
 
 def read_payload(content: str, name: str) -> dict:
-    """Return the payload of a report's HTML; raise InputError if it is none."""
+    """Return the payload of a report's HTML; raise InputError if it has none."""
     found = PAYLOAD.search(content)
     if not found:
         raise InputError(f"{name}: no report (it has no payload); name one that `dvc repro` made")

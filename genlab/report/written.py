@@ -1,8 +1,8 @@
-"""When a page was written, and of which commit its run is, as its opening says.
+"""When a page was written, and the commit of its run, for the page's opening.
 
-A page is written before its run is committed, so it can name that commit only where the same run
-was committed before. Else it says after which commit it came, and how to find the one that holds
-it: git knows the receipt by its content.
+A page is written before its run is committed, so it can name that commit only if the same run was
+committed before. Otherwise it names the previous commit, and says how to find the one that contains
+the run: git finds the receipt by its content.
 """
 
 import subprocess

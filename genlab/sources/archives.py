@@ -1,7 +1,7 @@
 """Zip archives: their members, read where they lie, one by one.
 
-An archive is hostile until it is checked: names that lead elsewhere, links, and members that grow
-beyond all measure are refused by name.
+An archive is hostile until it is checked: members with paths out of the archive, links, and zip
+bombs are refused by name.
 """
 
 import lzma
@@ -33,7 +33,7 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError
 
 
 def is_archive(path: Path) -> bool:
-    """Tell whether `path` is a zip archive, by its first bytes."""
+    """Return whether `path` is a zip archive, by its first bytes."""
     if not path.is_file():
         return False
     with open(path, "rb") as stream:
@@ -81,7 +81,7 @@ def check_format(file: Path, names: list[str]) -> None:
 def check_total(file: Path, packed: int, total: int) -> None:
     """Raise InputError if all members have too many bytes, or more than such an archive can hold.
 
-    Members may overlap, so that each alone is in measure.
+    Members may overlap in a zip bomb, so checking each one alone is not enough.
     """
     if total > MAX_ARCHIVE_BYTES:
         raise InputError(

@@ -13,7 +13,7 @@ MOST_SHOWN = 10
 
 
 class BadRow(InputError):
-    """A row that cannot be used; `reason` is what it is counted by, such as the wrong column."""
+    """A row that cannot be used; it is counted under `reason`, such as the invalid column."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -51,7 +51,7 @@ class BadRows:
 
 
 def reason_of(error: InputError) -> str:
-    """Return the reason of a row, or that it could not even be read, nor the rest of its file."""
+    """Return the reason to count a row under; unreadable rows and rests of files have their own."""
     if isinstance(error, BadRow):
         return error.reason
     return "rest_of_file" if isinstance(error, RestLost) else "row"

@@ -44,9 +44,9 @@ def read_bundled(folder: Path) -> dict:
 
 
 def check_bundled(source: ModelSource, path: Path, values: dict[str, object]) -> None:
-    """Raise InputError for a bundled model that is none, or that was made by other `values`.
+    """Raise InputError for an invalid bundled model, or one that was made with other `values`.
 
-    values: of the mini model; they change nothing of one that is made already.
+    values: the mini model's params, which cannot change a model that is made already.
     """
     if source is not ModelSource.bundled:
         return
@@ -61,9 +61,9 @@ def check_bundled(source: ModelSource, path: Path, values: dict[str, object]) ->
 
 
 def check_model_origin(origin: ModelOrigin, values: dict[str, object]) -> None:
-    """Raise InputError as `check_bundled`, and for a mini model whose world is given as its path.
+    """Raise InputError as `check_bundled`, and for a mini model whose world is given as `path`.
 
-    What a mini model is made from is `made_from`: another one as `path` would not be read.
+    The world that a mini model is made from is `made_from`; its `path` would not be read.
     """
     check_bundled(origin.source, origin.path, values)
     # A table that an earlier stage will make is not there yet: the end of its name tells it.

@@ -17,7 +17,7 @@ from genlab.sources.text_files import ChooseColumns, data_stem, dataset_rows
 
 
 def names_of(files: Sequence[Path], extensions: Sequence[str]) -> list[str]:
-    """Return what the ids of each file's rows begin with: its stem, if no other file has it."""
+    """Return the prefix for the row ids of each file: its stem, if no other file has the same."""
     stems = [data_stem(file, extensions) for file in files]
     n = Counter(stems)
     return [stem if n[stem] == 1 else file.name for stem, file in zip(stems, files, strict=True)]
@@ -46,7 +46,8 @@ def frames_of(
 ) -> Iterator[pl.DataFrame]:
     """Yield the rows in frames; `n` of them, drawn of all, as a file may be sorted, or all for 0.
 
-    Raises InputError if there is none; none_there begins what it says, bad_rows how many were bad.
+    Raises InputError if there are no rows; its message begins with `none_there` and says how many
+    of `bad_rows` there were.
     """
     chosen = draw(rows, n, seed) if n else rows
     any_there = False

@@ -1,12 +1,12 @@
 """The text of people's bytes: in which encoding they are, and what they say in it.
 
-A byte-order mark and valid UTF-8 speak for themselves. Of 8-bit encodings only Windows-1251 and
-Windows-1252 are told from each other and from the rest, by what words and signs look like in them;
-charset-normalizer, which knows the rest, names a wrong one for one text in five. What stays
-doubtful is never guessed: it is an error, and the user declares the encoding. Of texts shorter than
-a few sentences some cannot be told: "citt…" may be English in Windows-1252 or Italian in cp850, and
-Polish or Czech of Windows-1250 may have no letter that French has not. Hungarian is told by ő and ű
-alone, without which Windows-1250 and Windows-1252 say the same.
+A byte-order mark and valid UTF-8 are recognised for certain. Of the 8-bit encodings only
+Windows-1251 and Windows-1252 are recognised, by the words and signs that a text has in them;
+charset-normalizer, which knows the others, names a wrong one for one text in five. A doubtful
+encoding is never guessed: it is an error, and the user declares the encoding. Some texts shorter
+than a few sentences cannot be recognised: "citt…" may be English in Windows-1252 or Italian in
+cp850, and Polish or Czech in Windows-1250 may consist of letters that French has, too. Hungarian is
+recognised by ő and ű alone; without them it is the same text in Windows-1250 and Windows-1252.
 """
 
 import base64

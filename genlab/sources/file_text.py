@@ -89,7 +89,7 @@ OnBadRow = Callable[[InputError], None]
 
 
 class RestLost(InputError):
-    """From a row on nothing in a file can be read: nobody can tell where the next row begins."""
+    """The rest of a file cannot be read, because it is unknown where the next row begins."""
 
 
 def stop(error: InputError) -> None:
@@ -104,7 +104,7 @@ def one_line(error: Exception) -> str:
 
 
 def is_hidden(name: str | PurePath) -> bool:
-    """Tell whether a name below a corpus's folder is hidden, the system's or an open document's.
+    """Return whether a name below a corpus's folder is hidden, the system's or an open document's.
 
     Such as .DS_Store, ._a.txt, and ~$a.csv beside a table that Excel has open.
     """
@@ -114,7 +114,7 @@ def is_hidden(name: str | PurePath) -> bool:
 
 
 def is_about_data(name: str | PurePath) -> bool:
-    """Tell whether a file says something about the data beside it: README.txt, LICENSE.txt."""
+    """Return whether a file says something about the data beside it: README.txt, LICENSE.txt."""
     return ABOUT_DATA.fullmatch(PurePath(name).name.split(".")[0]) is not None
 
 
@@ -127,7 +127,7 @@ def count_files(counts: Counter, there: Iterable[Path], read: Collection[Path]) 
 
 
 def with_files(numbers: dict, counts: Counter) -> dict:
-    """Return the metrics of a corpus with its counts of files, of which one made here has none."""
+    """Return the metrics of a corpus with its counts of files; a generated corpus has none."""
     return numbers | ({"files": dict(counts)} if counts else {})
 
 
@@ -211,8 +211,8 @@ def foreign_kind(head: bytes) -> str | None:
 def find_codec(file: Path, encoding: Encoding = Encoding.auto) -> str:
     """Return the codec of a file: the declared one, or what its first other than ASCII tells.
 
-    Windows-1251 and Windows-1252 are told by the whole file. A doubtful one is taken for UTF-8:
-    the reader then names the line that is none. Raises InputError if there is no such line.
+    Windows-1251 and Windows-1252 are recognised from the whole file. A doubtful file is read as
+    UTF-8, so that the reader names the line that is not valid. Raises InputError if all lines are.
     """
     with opened(file) as stream:
         sample = stream.read(HEAD_BYTES)
@@ -292,7 +292,7 @@ def decoded(stream: BinaryIO, codec: str, newline: str | None) -> io.TextIOWrapp
 def next_line(lines: io.TextIOWrapper, place: str, codec: str) -> str:
     """Return the next line, "" at the end; raise InputError for one without end or damaged.
 
-    DOS's mark behind the last line is none of it.
+    DOS's end-of-file character after the last line is dropped.
     """
     try:
         line = lines.readline(MAX_ROW_BYTES + 1)

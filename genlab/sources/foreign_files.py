@@ -1,7 +1,7 @@
-"""Files of a folder that somebody else has filled: which may be read, and how it is called.
+"""Files in a folder of the user's: which of them may be read, and the folder's name in messages.
 
-A link that leads out of the folder would copy a private file into a model that is passed on; a
-named pipe would be waited for without end.
+A link that leads out of the folder could copy a private file into a model that is published.
+Reading a named pipe could block for ever.
 """
 
 import os
@@ -96,7 +96,7 @@ def copy_files(
 
 @contextmanager
 def named_as(partial: Path, shown: str) -> Iterator[None]:
-    """Let errors of the block name what the user gave, and not the folder it is copied to."""
+    """Make errors of the block name the user's path, not the folder that it is copied to."""
     try:
         yield
     except InputError as error:

@@ -167,7 +167,7 @@ def retried(attempt: Callable[[], Result]) -> Result:
 
 
 def is_broken(error: BaseException) -> bool:
-    """Say whether an error is of a connection that broke on the way."""
+    """Return whether an error is of a connection that broke on the way."""
     return any(type(each).__name__ in BROKEN for each in causes(error))
 
 
@@ -191,7 +191,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def is_out_of_reach(error: BaseException) -> bool:
-    """Say whether an error speaks of the way to the hub, and not of what was asked for."""
+    """Return whether an error speaks of the way to the hub, and not of what was asked for."""
     status, _ = answer_of(error)
     return status is None or status in PASSING
 

@@ -82,20 +82,9 @@ def copy_base(
     with written_whole(output) as partial, named_as(partial, shown):
         partial.mkdir()
         names = copy_files(folder, partial, shown, deep=False, is_wanted=is_model_file)
-        if any(map(is_adapter, names)):
-            print(
-                f"{shown}: the adapter beside the weights (adapter_config.json) is left out; to "
-                "use it, merge it (merge_and_unload) and save the model"
-            )
-        if all((partial / name).is_file() for name in WEIGHTS):
-            print(f"{shown}: weights are read from {WEIGHTS[0]}, not from what {WEIGHTS[1]} lists")
+        print_ignored(names, partial, shown)
         if tokenizer_folder is not None:
-            for pattern in TOKENIZER_FILES:
-                for file in partial.glob(pattern):
-                    file.unlink()
-            if tokenizer_folder.is_dir():
-                files_in(tokenizer_folder, str(tokenizer_folder), deep=False)
-            load_tokenizer(tokenizer_folder).save_pretrained(partial)
+            replace_tokenizer(partial, tokenizer_folder)
         tokenizer, model = load_tokenizer(partial), load(partial)
         n_rows = model.get_input_embeddings().num_embeddings
         if len(tokenizer) > n_rows:
@@ -112,6 +101,27 @@ def copy_base(
             complete_text_to_text(model, tokenizer, partial, shown)
         try_model(model, tokenizer, load, partial / "trial", shown)
         print(f"{shown}: {type(model).__name__}, {describe_positions(model)}; tried and in order")
+
+
+def print_ignored(names: list[Path], folder: Path, shown: str) -> None:
+    """Print which of a model folder's files are not used; names: of all its files."""
+    if any(map(is_adapter, names)):
+        print(
+            f"{shown}: the adapter beside the weights (adapter_config.json) is left out; to "
+            "use it, merge it (merge_and_unload) and save the model"
+        )
+    if all((folder / name).is_file() for name in WEIGHTS):
+        print(f"{shown}: weights are read from {WEIGHTS[0]}, not from what {WEIGHTS[1]} lists")
+
+
+def replace_tokenizer(folder: Path, tokenizer_folder: Path) -> None:
+    """Replace the tokenizer in a model's folder by the one in another folder."""
+    for pattern in TOKENIZER_FILES:
+        for file in folder.glob(pattern):
+            file.unlink()
+    if tokenizer_folder.is_dir():
+        files_in(tokenizer_folder, str(tokenizer_folder), deep=False)
+    load_tokenizer(tokenizer_folder).save_pretrained(folder)
 
 
 def is_model_file(name: Path) -> bool:

@@ -57,7 +57,7 @@ def copy_model(kind: str, folder: Path, output: Path, shown: str | None = None) 
 
 
 def is_read(file: Path) -> bool:
-    """Say whether sentence-transformers may read a file: not an adapter beside the weights."""
+    """Return whether sentence-transformers may read a file: not an adapter beside the weights."""
     return any(fnmatch(file.name, each) for each in MODEL_FILES) and not is_adapter(file)
 
 

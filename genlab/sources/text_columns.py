@@ -30,12 +30,12 @@ OBJECT = re.compile(r'\[?\s*\{\s*"(?:[^"\\\n]|\\.)*"\s*:')
 
 
 def is_table(name: PurePath) -> bool:
-    """Tell whether a file's name is that of a table, packed or not."""
+    """Return whether a file's name is that of a table, packed or not."""
     return data_extension(name) in TABLES
 
 
 def holds_objects(start: str) -> bool:
-    """Tell whether a file that begins so has JSON objects, whatever its name says."""
+    """Return whether a file that begins so has JSON objects, whatever its name says."""
     return OBJECT.match(start) is not None
 
 

@@ -1,9 +1,9 @@
 """The files of an archive, unpacked while they are read: of a zip, a tar, or those in a folder.
 
-A folder with nothing else to read may hold archives, as a download does that was unpacked once.
-They are read as if they had been unpacked there. So is an archive in an archive; a third one inside
-is refused. Where data files lie beside an archive it is not read: as a rule they are what it holds,
-and every row would count twice.
+A folder without data files may hold archives, like a download that was unpacked once. They are read
+as if they had been unpacked there. So is an archive in an archive; one more level is refused. If
+data files lie beside an archive, the archive is not read: they usually are its content, and every
+row would count twice.
 """
 
 import shutil
@@ -49,10 +49,11 @@ def unpacked_folder(path: Path, counts: Counter, is_data: IsData) -> Iterator[tu
     """Give the folder of an archive's files while the block reads them; `path` if there is none.
 
     `path` may be a folder that holds archives and no data. Hidden and system files are left out,
-    counted and named. Folders above that hold nothing but one other are passed over: the second
-    path is the topmost, which messages call `path`. Errors of the block do so by themselves. The
-    files lie on disk, not in memory, beside the checkpoints. Raises InputError as `member_sizes`,
-    for all archives together, and for two that hold one name.
+    counted and named. Outer folders that contain a single folder and nothing else are skipped. The
+    second path returned is the outermost folder, which messages call `path`; errors raised in the
+    block are renamed likewise. The files are unpacked to disk, beside the checkpoints. Raises
+    InputError as `member_sizes`, for all archives together, and for two archives with a file of the
+    same name.
     """
     if not packed_at(path, is_data):
         yield path, path
@@ -92,13 +93,13 @@ def hint_at(unread: Iterable[Path], key: str) -> str:
 
 
 def is_packed(file: Path) -> bool:
-    """Tell whether a file is an archive by its name and its content, and none of the system's."""
+    """Return whether a file is an archive by its name and its content, and none of the system's."""
     is_named = file.name.lower().endswith(PACKED) and not is_hidden(file.name)
     return is_named and (is_archive(file) or is_tar(file))
 
 
 def is_tar(file: Path) -> bool:
-    """Tell whether a file is a tar archive, maybe in gzip or zstd, by its first bytes."""
+    """Return whether a file is a tar archive, maybe in gzip or zstd, by its first bytes."""
     if not file.is_file():
         return False
     with opened(file) as stream:
@@ -177,7 +178,7 @@ def unpack_together(
 
 @dataclass
 class Size:
-    """How many bytes archives have grown to, which are as one: those in them count, too."""
+    """The total number of bytes that archives, and those inside them, were unpacked to."""
 
     path: Path  # as messages call them
     packed: int
@@ -191,7 +192,7 @@ class Size:
 
 @dataclass
 class Measured:
-    """A stream whose bytes are counted: what a tar unpacks to stands nowhere beforehand."""
+    """A stream that counts its bytes: a compressed tar does not say beforehand how large it is."""
 
     stream: BinaryIO
     size: Size

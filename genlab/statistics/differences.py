@@ -30,7 +30,7 @@ def difference_limits(limits: Bounds, constant: str, x: np.ndarray, y: np.ndarra
 
 
 def is_binary(x: np.ndarray, y: np.ndarray, constant: str) -> bool:
-    """Say whether every measured value is 0 or 1."""
+    """Return whether every measured value is 0 or 1."""
     sides = [side for side, name in ((x, "base"), (y, "other")) if name != constant]
     return all(is_zero_or_one(side) for side in sides)
 

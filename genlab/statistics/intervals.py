@@ -132,7 +132,7 @@ def exact_ends(values: np.ndarray, bounds: Bounds, level: float = 0.95) -> tuple
 
 
 def is_zero_or_one(values: np.ndarray) -> bool:
-    """Say whether every value is 0 or 1, as of a share without ties."""
+    """Return whether every value is 0 or 1, as of a share without ties."""
     return bool(np.isin(values, (0, 1)).all())
 
 

@@ -1,7 +1,7 @@
 """Prediction-powered shares: a few labels and a classifier's guess about every text.
 
-The guesses alone are biased, the labels alone few. The labels tell how far the guesses are off, and
-the guesses about the other texts tell what the few labelled ones missed. Angelopoulos, Bates,
+Guesses alone are biased, and labels alone are few. The labels estimate the guesses' bias, and the
+guesses about the unlabelled texts reduce the variance. Angelopoulos, Bates,
 Fannjiang, Jordan and Zrnic 2023, Science 382; how much the guesses weigh is chosen from the labels
 (power tuning: Angelopoulos, Duchi and Zrnic 2023, arXiv 2311.01453), so useless guesses cost
 nothing. Valid where the labelled texts are a random sample of all.

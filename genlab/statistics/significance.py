@@ -159,7 +159,7 @@ def number_to_settle(
 
 
 def is_significant(low: float, high: float, p_adjusted: float) -> bool:
-    """Say whether a difference is significant by both its adjusted p and its interval.
+    """Return whether a difference is significant by both its adjusted p and its interval.
 
     An interval without width, as of equal values without bounds, says nothing.
     """

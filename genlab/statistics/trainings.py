@@ -1,4 +1,4 @@
-"""Means over units and trainings: what another training would change, beside other units.
+"""Intervals of means over units and trainings, for new units and new trainings.
 
 The same units (queries, texts) are measured in each of a few trainings. The mean's interval joins
 two sources. Units: the interval of each unit's mean over the trainings, by the studentised
@@ -176,7 +176,7 @@ def trainings_test(means: np.ndarray, least_spread: float) -> tuple[float, float
 def variance_shares(
     values: np.ndarray, within: float = 0.0, clusters: np.ndarray | None = None
 ) -> dict[str, float] | None:
-    """Return which part of the squared error of one training's mean has which source; sum 1.
+    """Return the shares of one training's squared error by source; they add up to 1.
 
     values: float64[trainings, n], of units counted in all trainings. units: other units would have
     been measured; sampling: other texts would have been drawn, and what suits one unit in one

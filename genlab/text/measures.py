@@ -126,7 +126,7 @@ def query_echo_rate(queries: Sequence[str], texts: Sequence[str]) -> float:
 
 
 def echoes(query: str, text: str) -> bool:
-    """Say whether the words of `query`, at least one, stand in `text` next to each other."""
+    """Return whether the words of `query`, at least one, stand in `text` next to each other."""
     wanted = words_in_spaces(query)
     return wanted != "  " and wanted in words_in_spaces(text)
 

@@ -1,4 +1,4 @@
-"""What a page sends: a JSON object, taken only if it is one and not too long."""
+"""Read the body of a page's request: a JSON object of limited length."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ PATIENCE = 10.0  # seconds for a request to arrive
 
 
 class Refused(Exception):
-    """A request that cannot be answered, however often it is sent; its text is for the page."""
+    """A request that is refused and need not be repeated; its message is for the page."""
 
     def __init__(self, reason: str, status: int = 400) -> None:
         super().__init__(reason)
@@ -42,7 +42,7 @@ async def read_object(request: Request, longest: int = LONGEST_BODY) -> dict[str
 
 
 def is_text(value: object, longest: int) -> TypeGuard[str]:
-    """Say whether a value is text that can be written, of at most `longest` characters.
+    """Return whether a value is text that can be written, of at most `longest` characters.
 
     JSON can hold half of a surrogate pair, which no file and no tokenizer takes.
     """

@@ -1,6 +1,6 @@
 """Answers that are sent while they are made: lines of JSON, from work in a thread of its own.
 
-The work ends where it says its next line after its page was closed, or after Ctrl-C.
+After its page was closed, or after Ctrl-C, the work is stopped when it sends its next line.
 """
 
 import asyncio

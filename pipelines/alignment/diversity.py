@@ -14,9 +14,9 @@ import numpy as np
 def entropy_by_text(texts: Sequence[Sequence[int]]) -> np.ndarray:
     """Return float64 [n]: a value per text whose mean is the entropy, to resample and to pair.
 
-    The Shannon entropy, in nats, of the tokens of all texts together is the source study's
-    diversity; 0 of no token. It belongs to a set, not to a text: a text's value is the entropy plus
-    the text's influence on it, as in `ratio_by_text`.
+    The source study's diversity is the Shannon entropy, in nats, of the tokens of all texts
+    together; 0 without any token. It is a property of a set of texts. So each text's value is the
+    set's entropy plus the text's influence on it, as in `ratio_by_text`.
     """
     counts = Counter(token for text in texts for token in text)
     total = sum(counts.values())
@@ -28,10 +28,10 @@ def entropy_by_text(texts: Sequence[Sequence[int]]) -> np.ndarray:
 def ratio_by_text(sums: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Return float64 [n]: a value per text whose mean is sum(sums) / sum(lengths), a token's mean.
 
-    A text's value is that ratio R plus what the text does to it to first order, that is
-    (sum - R * length) * n / sum(lengths): the infinitesimal jackknife's values (Efron and
-    Tibshirani 1993, section 21.2). The interval of their mean is the ratio's, which the mean of
-    the texts' own ratios would miss, as long texts weigh more. Zeros if there is no token.
+    A text's value is that ratio R plus the text's first-order influence on it, (sum - R * length) *
+    n / sum(lengths): the values of the infinitesimal jackknife (Efron and Tibshirani 1993, section
+    21.2). So the interval of their mean is the ratio's. The texts' own ratios would not do, as long
+    texts weigh more in R. Zeros if there is no token.
     """
     sums, total = np.asarray(sums, np.float64), lengths.sum()
     if not total:

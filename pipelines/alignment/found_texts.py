@@ -1,9 +1,9 @@
-"""Texts and their moods in a file, a folder or archives, as they are found.
+"""Read texts with their moods (positive or negative) from a file, a folder or archives.
 
-A mood is in the path, as in the data sets of NLTK, of Pang and Lee, and in the Large Movie Review
-Dataset: a folder `pos` or `neg` has one text per file, a file that ends in `.pos` or `.neg` one
-text per line; of a table in such a folder the texts are those of its column. Or it stands beside
-the text: CSV, TSV, JSON and Parquet with columns text and label, and lines of a label and a text.
+The mood may be in the path, as in the data sets of NLTK, of Pang and Lee, and in the Large Movie
+Review Dataset: a folder `pos` or `neg` has one text per file, or a table with a column of texts; a
+file that ends in `.pos` or `.neg` has one text per line. Or the mood stands beside the text: CSV,
+TSV, JSON and Parquet with columns text and label, and lines of a label and a text.
 """
 
 import re
@@ -73,11 +73,11 @@ FoundText = tuple[str, str, bool | None]
 
 
 def find_texts(path: Path, encoding: Encoding, files: Counter) -> Iterator[FoundText]:
-    """Yield the texts of all files under `path` that tell a mood; count and name the other files.
+    """Yield the texts of all files under `path` that have a mood; count and name the other files.
 
-    Only the path below `path` tells a mood. Zips in a folder are read as its subfolders are; a text
-    that lies beside its zip, too, counts once, as any text does. Raises InputError for what cannot
-    be read, for a link that leads out of a folder, and for what is neither file nor folder.
+    A mood in the names above `path` does not count. Zips in a folder are read like its subfolders;
+    a text that is also unpacked beside its zip counts once. Raises InputError for files that cannot
+    be read, a link that leads out of a folder, and a path that is neither file nor folder.
     """
     check_path(path, "corpus.path")
     if is_tar(path):
@@ -175,7 +175,7 @@ def texts_in(
 
 
 def may_be_table(name: PurePath) -> bool:
-    """Tell whether a file of that name may have texts with labels: a table, or lines of both."""
+    """Return whether a file of that name may have texts with labels: a table, or lines of both."""
     return is_table(name) or data_extension(name) == ".txt"
 
 
@@ -321,10 +321,11 @@ def texts_of_rows(name: str, rows: Iterator[tuple[str, Any]]) -> Iterator[FoundT
 
 
 def mood_of_minus_one(name: str, counts: Counter) -> bool | None:
-    """Return what -1 says among a table's labels {word: texts}, and print what each is taken for.
+    """Return the meaning of -1 in a table with these labels, {word: texts}; print all meanings.
 
-    With 1 alone it is negative, and alone it is no label. Beside 0 nobody can tell: 0 is negative
-    and -1 no label, or 0 neutral and -1 negative. That raises InputError.
+    If the only other label is 1, -1 is negative; if -1 is the only one, it means no label. Together
+    with 0 it is ambiguous, which raises InputError: 0 may be negative and -1 no label, or 0 neutral
+    and -1 negative.
     """
     said = ", ".join(f"{word or 'empty'} ({n})" for word, n in sorted(counts.items()))
     if {"0", "0.0"} & counts.keys():

@@ -1,4 +1,4 @@
-"""The validation texts whose mood is known, and how right a reward model is about them."""
+"""The validation texts whose mood is known, and a reward model's accuracy on them."""
 
 from pathlib import Path
 
@@ -25,9 +25,9 @@ def labelled(corpus: Path) -> tuple[list[str], np.ndarray]:
 
 
 def validate(folder: Path, corpus: Path, group: str, min_accuracy: float) -> dict[str, float]:
-    """Say and return a reward model's accuracy on the validation texts, {} if they have no moods.
+    """Print and return a reward model's accuracy on the validation texts, {} if they have no moods.
 
-    The model is loaded in either case, so that a broken one is met here. Raises InputError, and
+    The model is loaded in either case, so that a broken one is found here. Raises InputError, and
     removes the folder, if less than `min_accuracy` of the pairs of texts are ranked right.
     """
     rates = load_reward(folder, batch_size=64)

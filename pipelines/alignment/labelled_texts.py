@@ -125,7 +125,7 @@ def take_texts(
     """Return {is positive: [(id, text)]}, each text once and plain; count the others by reason.
 
     A text of more than max_words is cut to its first whole sentences, so that the policy can learn
-    where texts end. One that is there with both labels has none that counts.
+    where texts end. A text that occurs with both labels is left out.
     """
     by_mood: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
     seen: dict[str, bool] = {}

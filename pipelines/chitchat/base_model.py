@@ -42,9 +42,9 @@ def fetch_base(
 def add_speakers(folder: Path, seed: int) -> int:
     """Give the model in `folder` tokens for two speakers; return its number of parameters.
 
-    Their embeddings begin at the mean of all, as far from it as a tenth of the others' spread, so
-    that at first they say next to nothing, and not the same. Raises InputError for a model whose
-    embeddings are no plain table, or that is another one when it is loaded again.
+    Their embeddings start near the mean of all others, with a tenth of their standard deviation as
+    noise, so that at first they have little influence, and are not equal. Raises InputError for a
+    model whose embeddings are not a plain table, or that changes when it is saved and loaded.
     """
     import torch
 

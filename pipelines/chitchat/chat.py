@@ -40,7 +40,7 @@ MODEL = Path("data/train/dialogue")
 def load_responder(model: Path) -> "Responder":
     """Return the model in memory, which decodes and cleans as the stages do.
 
-    Raises InputError for a folder that is none, or a value of params.yaml that is wrong.
+    Raises InputError for a missing folder, or an invalid value in params.yaml.
     """
     from genlab.models.decoding import Decoding
     from pipelines.chitchat.conversation import Responder

@@ -95,7 +95,7 @@ def build_row(
 ) -> dict[str, Any]:
     """Return input_ids and token_type_ids [t] of a dialogue up to its reply, and n_prompt.
 
-    The first n_prompt tokens are not the reply's; its own speaker token is among them.
+    The first n_prompt tokens come before the reply's text; its speaker token is among them.
     """
     ids, types = build_prompt(layout, special, history, said)
     rest = [*reply, special.eos]
@@ -111,8 +111,8 @@ def collate_rows(
 ) -> dict[str, "torch.Tensor"]:
     """Pad rows to the longest, on the right: input_ids, labels, types and mask, each [b, t].
 
-    Labels are ignored at padding, by position, and before the reply, unless `learn_all`. Without a
-    mask a causal model computes the same: what is on the right is never looked at.
+    Labels are ignored at padding, by position, and before the reply, unless `learn_all`. A causal
+    model would compute the same without a mask, as it never attends to the right.
     """
     import torch
 

@@ -100,5 +100,5 @@ async def reply_lines(
 
 
 def is_chat(asked: dict[str, Any]) -> bool:
-    """Say whether a request names a chat."""
+    """Return whether a request names a chat."""
     return isinstance(asked.get("chat"), str) and bool(re.fullmatch(r"[\w-]{1,64}", asked["chat"]))

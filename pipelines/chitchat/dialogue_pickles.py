@@ -75,8 +75,8 @@ def whole_pickle(file: Path) -> bytes:
 def check_opcodes(file: Path, content: bytes) -> None:
     """Raise InputError for an opcode that builds more than lists and strings; run none.
 
-    The unpickler makes room for as many objects as the highest number that one is kept under, so a
-    number above how many there are is refused, too.
+    The unpickler allocates its memo by the highest index in it, so an index above the number of
+    objects is refused, too.
     """
     n_kept = 0
     try:

@@ -93,7 +93,7 @@ def deal_openings(openings: pl.Series, rules: Rules) -> pl.Series:
 
 
 def find_copies(table: pl.DataFrame, rules: Rules) -> list[int]:
-    """Return the rows of which an earlier one that stays, of the same split, is a near-copy."""
+    """Return the rows that nearly copy an earlier one of the same split that is kept."""
     found: list[int] = []
     for split in SPLITS:
         if split == "train" and not rules.near_duplicates:
@@ -110,7 +110,7 @@ def find_copies(table: pl.DataFrame, rules: Rules) -> list[int]:
 
 
 def find_across(table: pl.DataFrame, rules: Rules) -> list[int]:
-    """Return the rows of train or validation of which one in a later split is a near-copy."""
+    """Return the rows of train or validation that have a near-copy in a later split."""
     found: set[int] = set()
     kept = table.filter(pl.col("fate").is_null())
     for earlier, later in (("train", "validation"), ("train", "test"), ("validation", "test")):
@@ -131,10 +131,10 @@ def bands_of(keys: pl.Series, rules: Rules) -> np.ndarray:
 
 
 def find_replies(table: pl.DataFrame, rules: Rules) -> pl.Series:
-    """Return for every dialogue which of its turns are replies that are learnt or scored.
+    """Return for every dialogue which of its turns count as replies, to be learnt or scored.
 
-    The first is none. An echo is none in validation and test, nor in train if the rule is on. It
-    stays in the history of later replies.
+    The first turn does not. An echo does not in validation and test, nor in train if the rule is
+    on; it stays in the history of later replies.
     """
     turns = table.select("row", "split", "turns").explode("turns")
     before = turns["turns"].shift(1).fill_null("")

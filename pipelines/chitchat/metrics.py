@@ -87,8 +87,8 @@ def join_rows(
 ) -> pl.DataFrame:
     """Return SCORE_SCHEMA rows of all arms and histories.
 
-    What an arm says belongs to its rows with true history. `real` says the true replies and reads
-    nothing.
+    An arm's generated replies are in its rows with true history. The arm `real` has the true
+    replies and no likelihoods.
     """
     shares = read.with_columns(
         nats_share=pl.col("nats") / pl.col("n_tokens").mean().over("arm", "history"),

@@ -3,8 +3,8 @@
 After sweeps/sizes.sh: `PYTHONPATH=../.. python -m pipelines.chitchat.overfitting` reads the sweep's
 experiments and writes metrics/overfitting.json, a point per training, with the slope per doubling
 of the data and its interval; the same as a table for README, and drawn (metrics/overfitting.svg). A
-training that did not overfit counts with one epoch beyond its last: then the slope is at most too
-small, and how many there are of these is said.
+training that did not overfit counts with one epoch beyond its last, so the slope may be too small;
+the number of such trainings is reported.
 """
 
 import json

@@ -20,9 +20,9 @@ SCORES_AT_A_TIME = 2**26
 def with_history(rows: pl.DataFrame, history: str) -> pl.DataFrame:
     """Return rows whose history is their own (true), of another dialogue (shuffled), or none.
 
-    Shuffled: every reply gets the history of one from another dialogue that has as many turns of
-    history, so that neither length nor the speakers' order tells them apart. Where no other
-    dialogue has one of this length it stays its own.
+    Shuffled: every reply gets the history of a reply in another dialogue with as many turns of
+    history, so that length and the speakers' order are the same. If no other dialogue has one of
+    this length, the reply keeps its own.
     """
     if history == "true":
         return rows
@@ -44,7 +44,7 @@ def with_history(rows: pl.DataFrame, history: str) -> pl.DataFrame:
 
 
 def histories_of(layout: Layout) -> tuple[str, ...]:
-    """Return the histories an arm is read with; one that has none gives the same for all."""
+    """Return the kinds of history an arm is read with: only one if the arm reads no history."""
     return HISTORIES if layout.history_turns else HISTORIES[:1]
 
 

@@ -19,8 +19,8 @@ FAILED = "Извините, не получилось ответить. Попр
 def read_update(update: Any) -> tuple[int | None, Received | None]:
     """Return an update's id, and its message if it is one from a private chat.
 
-    Both None for what is no update. The library parses a whole batch or none of it, and asks for
-    one that it cannot parse without end; here each update is looked at alone.
+    Both are None if it is not an update. The library parses a whole batch or nothing, and requests
+    a batch that it cannot parse again and again; here each update is parsed alone.
     """
     update_id = as_object(update).get("update_id")
     if not is_id(update_id):
@@ -36,7 +36,7 @@ def read_update(update: Any) -> tuple[int | None, Received | None]:
 
 
 def is_id(value: Any) -> TypeGuard[int]:
-    """Say whether a value can be the id of an update or of a private chat: both are positive."""
+    """Return whether a value can be the id of an update or of a private chat: both are positive."""
     return type(value) is int and 0 < value < 2**ID_BITS
 
 

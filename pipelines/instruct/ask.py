@@ -86,7 +86,7 @@ def main(
 
 
 def check_choices(choices: list[str]) -> list[str]:
-    """Return the choices without blanks around them; raise InputError if they are none."""
+    """Return the choices without blanks around them; raise InputError if they are not choices."""
     choices = [choice.strip() for choice in choices]
     if not all(choices) or len(set(choices)) < len(choices) or len(choices) == 1:
         raise InputError("choices must be two or more, none empty, none twice")
@@ -155,7 +155,7 @@ def as_text(found: dict[str, dict]) -> str:
 
 
 def note_of(found: dict) -> str:
-    """Return what is said of a task that was cut; "" of one that was not."""
+    """Return the note on a task that was cut; "" for one that was not."""
     n = found["tokens_cut"]
     return f"read without its last {n} tokens (tokenize.max_input_tokens)" if n else ""
 

@@ -1,4 +1,4 @@
-"""A task's examples, asked through its templates: which ones, and the rows that come of each."""
+"""A task's examples as prompts: which templates are used, and the rows that each gives."""
 
 import json
 from collections import Counter
@@ -14,9 +14,9 @@ from pipelines.instruct.schemas import PROMPT_SCHEMA
 def choose_templates(
     templates: list[PromptTemplate], n_templates: int, with_reversed: bool, is_held_out: bool
 ) -> list[tuple[str, int, PromptTemplate]]:
-    """Return (ask, number, template) of a task: its prefix, its prompts, and what turns it round.
+    """Return (ask, number, template) of a task: its prefix, its prompts, and its reversed prompts.
 
-    Of a held-out task all prompts that ask what its authors asked, as T0 is evaluated. Raises
+    For a held-out task these are all prompts for the original task, as T0 is evaluated. Raises
     InputError for a task without a prompt.
     """
     prompts = [each for each in templates if each.is_original and each.name != PREFIX]

@@ -28,7 +28,7 @@ def judge(answers: pl.DataFrame, normalisation: Normalisation) -> pl.DataFrame:
 
 
 def judge_row(row: dict, normalisation: Normalisation, other: Normalisation) -> tuple:
-    """Return chance, correct, by mean, changed by it, the prior's and F1 of one answer."""
+    """Return an answer's chance, correctness (also by mean log p and by prior alone), and F1."""
     label = row["label"]
     if row["choices"] is None:
         aliases = [row["target"]]
@@ -128,8 +128,8 @@ def closed_book(items: pl.DataFrame, seed: int) -> list[dict]:
 def claim_rows(items: pl.DataFrame) -> pl.DataFrame:
     """Return SCORE_SCHEMA's rows: an example over its prompts, and a prompt's way to the median.
 
-    Of held-out tasks, and of facts, whose test people no training asks about. The base is also
-    asked with its sentinel, and each arm by prefix: as arms of their own.
+    Only held-out tasks have rows, and facts, about people whom no training asks about. The base
+    asked with its sentinel, and each arm asked by prefix, are arms of their own.
     """
     new = items.filter(pl.col("held_out") | (pl.col(TIMES) >= 0))
     named = new.with_columns(

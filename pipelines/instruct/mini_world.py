@@ -126,7 +126,7 @@ def times_seen(world: World, person: str) -> int:
 
 
 def is_asked_in_training(world: World, person: str) -> bool:
-    """Say whether closed-book questions about a person are trained on: of half of the people."""
+    """Return whether closed-book questions about a person are trained on: of half of the people."""
     return world.people.index(person) // len(TIMES_SEEN) % 2 == 0
 
 

@@ -1,4 +1,4 @@
-"""An arm's rows: drawn task by rate up to a budget of tokens, and those that say how it fares."""
+"""An arm's training rows, drawn by task rates up to a budget of tokens, and its validation rows."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

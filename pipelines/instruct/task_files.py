@@ -245,7 +245,7 @@ def read_task_folder(path: Path, counts: Counter) -> dict[str, Splits]:
 
 
 def is_data_set(path: Path) -> bool:
-    """Tell whether a file or folder may be a data set as it is: one of NLTK's archives is."""
+    """Return whether a file or folder may be a data set as it is: one of NLTK's archives is."""
     return path.is_dir() or path.name in NLTK or PACKED_ENDING.sub("", path.name) == "train.jsonl"
 
 

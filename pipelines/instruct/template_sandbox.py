@@ -104,7 +104,7 @@ def most_frequent(items: list) -> list:
 
 
 def highlight(text: str) -> str:
-    """Return the text as it is: promptsource colours it on its own page alone."""
+    """Return the text unchanged: this filter only colours text on promptsource's own page."""
     return text
 
 

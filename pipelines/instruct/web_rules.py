@@ -2,9 +2,9 @@
 
 `paper` is Raffel et al. 2020, section 2.2; `released` the code that made the published data set
 (tensorflow/datasets, c4_utils.py); `datatrove` its C4QualityFilter 0.10.1. They differ in
-thresholds, in what ends a line, in what counts as an end mark, and in what counts as repeated. A
-rule about pages sees only the lines that reached it: a bracket on a line that was dropped before
-drops no page.
+thresholds, in how a line must end, in which marks end a sentence, and in what counts as repeated. A
+rule about pages sees only the lines that were kept so far: a bracket on a dropped line does not
+drop the page.
 """
 
 import re
@@ -194,7 +194,7 @@ def drop_repeats(lines: list[str], repeats: Repeats, seen: set[bytes]) -> list[s
 
 
 def is_first(text: str, seen: set[bytes]) -> bool:
-    """Say whether a text was not seen before, and remember it."""
+    """Return whether a text was not seen before, and remember it."""
     key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     if key in seen:
         return False
@@ -221,6 +221,6 @@ def normalize_url(url: str) -> str:
 
 
 def bad_word_pattern(words: Iterable[str]) -> re.Pattern[str] | None:
-    """Return what finds one of the words between characters of no word; None without words."""
+    """Return a pattern for any of the words between non-word characters; None without words."""
     escaped = "|".join(re.escape(word.lower()) for word in sorted(words))
     return re.compile(rf"(?:\W|^)(?:{escaped})(?:\W|$)") if escaped else None

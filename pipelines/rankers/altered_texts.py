@@ -72,7 +72,7 @@ NUMBERS_PROBE = "answer_numbers_changed"
 
 @dataclass(frozen=True)
 class Names:
-    """What may stand for a name of an answer, and what is none."""
+    """What may replace a name in an answer, and which words are not names."""
 
     common: frozenset[str]  # words that passages have in small letters, too
     by_question: dict[str, list[str]]  # first word of a query -> names in answers to such queries

@@ -1,10 +1,10 @@
 """Altered passages under one ranker: which probes it is asked, and where each text stands.
 
-A probe that cannot come out otherwise for a kind of ranker is not asked of it. What kind it is, is
-found by trying: a ranker that gives every order of words one score is asked nothing about order,
-and one that rates two texts alike in both directions, and nothing above the query itself, is not
-asked whether the bare query wins. One to which a word that the query lacks is like any other is not
-asked about negation and names, and about numbers only where the query has one of the passage.
+A ranker gets only the probes whose outcome is open for its kind. Its kind is found by trying. If it
+gives all orders of the words the same score, it gets no probes of order. If its scores are
+symmetric and nothing scores above the query itself, it does not get the bare query. If it treats
+all words that are not in the query alike, it gets no probes of negation and names, and those of
+numbers only where the query has one of the passage's numbers.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ SAME = 1e-5  # float32 sums of other orders differ by some 1e-7
 
 @dataclass(frozen=True)
 class Kind:
-    """What a ranker cannot tell apart, whatever it is given."""
+    """Which texts a ranker cannot tell apart."""
 
     reads_order: bool
     is_symmetric: bool
@@ -64,7 +64,7 @@ class Kind:
 
 
 def queries_with_changed_words(texts: pl.DataFrame, one: str, other: str) -> list[str]:
-    """Return the queries of whose words the texts of two probes do not hold the same."""
+    """Return the queries for which the texts of two probes contain different query words."""
     asked, told = (
         pl.col(name).str.to_lowercase().str.extract_all(r"\w+") for name in ("query", "text")
     )

@@ -1,8 +1,8 @@
-"""A ranker that remembers what it has scored, so that a killed or enlarged probing goes on.
+"""Cache a ranker's scores, so that a killed or enlarged probe stage continues.
 
-Scores lie in .scratch, by the ranker's own files and by the texts of some queries at a time. Such a
-group is always the same texts, so an interrupted run ends with the very scores of one that was not,
-and a larger alter.n_queries scores the new queries alone. The folder may be deleted at any time.
+Scores are stored in .scratch, by the ranker's files and by groups of queries. A group always has
+the same texts, so an interrupted run ends with the same scores as an uninterrupted one, and a
+larger alter.n_queries scores only the new queries. The folder may be deleted at any time.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ QUERIES_AT_A_TIME = 25  # some 700 texts: a minute of a large encoder
 
 
 def remember(ranker: Path, counts: Path, batch_size: int) -> Path:
-    """Return the folder of what a ranker has scored; counts: BM25's of the collection."""
+    """Return the folder of a ranker's cached scores; counts: the collection's, for BM25."""
     return scratch_root() / "probe" / fingerprint([str(batch_size)], [ranker, counts])
 
 

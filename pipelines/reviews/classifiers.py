@@ -1,4 +1,4 @@
-"""Classifiers that read a rating, or a rubric, off a review: what from, and how far to trust them.
+"""Classifiers that predict a rating, or a rubric, from a review, and their accuracy.
 
 They are trained on real reviews of the train split and measured on real ones of the test split.
 A classifier is right more often about the reviews it was trained on, and a generator that copies
@@ -51,10 +51,10 @@ def measure_on_reviews(classifier: Classifier, kind: str, reviews: pl.DataFrame,
 
 
 def check_gain(kind: str, numbers: dict, min_gain: float) -> None:
-    """Say how much better than one that always says the same a classifier of `kind` is.
+    """Print by how much a classifier of `kind` is better than the best constant one.
 
-    Raises InputError below `min_gain`: what such a classifier reads off a text is no result. The
-    balanced accuracy of a constant one is that of one class of all.
+    Raises InputError if that is below `min_gain`, because its predictions would not be results. A
+    constant classifier's balanced accuracy is 1 / number of classes.
     """
     if "balanced" not in numbers:
         return

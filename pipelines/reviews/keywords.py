@@ -59,7 +59,7 @@ def analyse(word: str) -> tuple[str, str | None]:
 
 @cache
 def is_known(word: str) -> bool:
-    """Tell whether a lower-case word is in pymorphy3's dictionary."""
+    """Return whether a lower-case word is in pymorphy3's dictionary."""
     return morphology().word_is_known(word)
 
 

@@ -103,7 +103,7 @@ def keyword_recall(keywords: Sequence[str], tokens: Sequence[str]) -> float | No
 
 
 def stands_in(wanted: list[set[str]], text: list[set[str]]) -> bool:
-    """Tell whether words with these forms, at least one, stand in the text side by side."""
+    """Return whether words with these forms, at least one, stand in the text side by side."""
     return bool(wanted) and any(
         all(a & b for a, b in zip(wanted, text[start:], strict=False))
         for start in range(len(text) - len(wanted) + 1)

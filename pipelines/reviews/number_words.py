@@ -44,13 +44,13 @@ UNITS = {
 
 @cache
 def is_unit(word: str) -> bool:
-    """Tell whether a lower-case word is a unit that numbers count, in any form."""
+    """Return whether a lower-case word is a unit that numbers count, in any form."""
     return any(parse.normal_form in UNITS for parse in morphology().parse(word))
 
 
 @cache
 def is_counted(word: str) -> bool:
-    """Tell whether a lower-case word can be what the number before it counts."""
+    """Return whether a lower-case word can be what the number before it counts."""
     return any(
         parse.tag.POS in ("NOUN", "ADJF", "PRTF") and ("gent" in parse.tag or "plur" in parse.tag)
         for parse in morphology().parse(word)
@@ -58,7 +58,7 @@ def is_counted(word: str) -> bool:
 
 
 def is_units(word: str) -> bool:
-    """Tell whether a lower-case word is a unit as it stands behind its number: минут, рублей."""
+    """Return whether a lower-case word is a unit as it stands behind its number: минут, рублей."""
     return is_unit(word) and any(
         {"gent", "plur"} <= set(parse.tag.grammemes) for parse in morphology().parse(word)
     )

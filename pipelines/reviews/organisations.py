@@ -11,7 +11,7 @@ from genlab.statistics.clusters import Clusters, number_clusters
 def organisations_of(rows: pl.DataFrame) -> Clusters:
     """Return the organisations of rows as clusters, counted as n_organisations.
 
-    None where they tell no rows apart or bring none together: all rows are of one, or no two are.
+    None if organisations do not group rows: all rows are of one organisation, or no two are.
     """
     names = rows["organisation"].replace("", None)
     numbers = number_clusters(names)

@@ -95,7 +95,7 @@ def find_across(table: pl.DataFrame, rules: Rules) -> list[int]:
 
 
 def sort_by_text(table: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows still kept, alike ones near: neighbours in a crowded bucket are compared."""
+    """Return the kept rows sorted by text, as a crowded bucket compares only neighbours."""
     return table.filter(pl.col("fate").is_null()).sort("key", "row")
 
 

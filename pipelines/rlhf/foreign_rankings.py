@@ -170,31 +170,48 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
 def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
     """Return the prompt, the answers and their ranks of a row in any of the forms."""
     if "answers" in row:
-        texts = row["answers"]
-        check_keys(place, row)
-        ranks = row.get("ranks", list(range(1, len(texts) + 1)) if isinstance(texts, list) else [])
-        if not isinstance(texts, list) or not isinstance(ranks, list):
-            raise InputError(f"{place}: answers and ranks must be lists")
-        return row.get("prompt"), texts, ranks
+        return parts_of_answers(place, row)
     if "summaries" in row and "choice" in row:
-        summaries, info = row["summaries"], row.get("info") or {}
-        if not isinstance(summaries, list) or not isinstance(info, dict):
-            raise InputError(f"{place}: summaries must be a list, and info an object")
-        if not all(isinstance(each, dict) for each in summaries):
-            raise InputError(f"{place}: every one of summaries must be an object with text")
-        texts = [each.get("text") for each in summaries]
-        choice = row["choice"]
-        if type(choice) is not int or not 0 <= choice < len(texts):
-            raise InputError(
-                f"{place}: choice is {shown(choice)}; it must be the number of one of the "
-                f"{len(texts)} summaries, counted from 0"
-            )
-        post = info.get("post") or info.get("article")
-        ranks = [1 if i == choice else 2 for i in range(len(texts))]
-        return post, texts, ranks
-    if "chosen" not in row or "rejected" not in row:
-        there = ", ".join(shown(name) for name in list(row)[:10]) + ", ..." * (len(row) > 10)
-        raise InputError(f"{place}: it needs answers, or chosen and rejected (there: {there})")
+        return parts_of_summaries(place, row)
+    if "chosen" in row and "rejected" in row:
+        return parts_of_pair(place, row)
+    there = ", ".join(shown(name) for name in list(row)[:10]) + ", ..." * (len(row) > 10)
+    raise InputError(f"{place}: it needs answers, or chosen and rejected (there: {there})")
+
+
+def parts_of_answers(place: str, row: dict) -> tuple[Any, list, list]:
+    """Return prompt, answers and ranks of a row with `answers`; without `ranks`, best first."""
+    check_keys(place, row)
+    texts = row["answers"]
+    ranks = row.get("ranks", list(range(1, len(texts) + 1)) if isinstance(texts, list) else [])
+    if not isinstance(texts, list) or not isinstance(ranks, list):
+        raise InputError(f"{place}: answers and ranks must be lists")
+    return row.get("prompt"), texts, ranks
+
+
+def parts_of_summaries(place: str, row: dict) -> tuple[Any, list, list]:
+    """Return post, summaries and ranks of a row of openai/summarize_from_feedback."""
+    summaries, info = row["summaries"], row.get("info") or {}
+    if not isinstance(summaries, list) or not isinstance(info, dict):
+        raise InputError(f"{place}: summaries must be a list, and info an object")
+    if not all(isinstance(each, dict) for each in summaries):
+        raise InputError(f"{place}: every one of summaries must be an object with text")
+    texts = [each.get("text") for each in summaries]
+    choice = row["choice"]
+    if type(choice) is not int or not 0 <= choice < len(texts):
+        raise InputError(
+            f"{place}: choice is {shown(choice)}; it must be the number of one of the "
+            f"{len(texts)} summaries, counted from 0"
+        )
+    post = info.get("post") or info.get("article")
+    return post, texts, [1 if i == choice else 2 for i in range(len(texts))]
+
+
+def parts_of_pair(place: str, row: dict) -> tuple[Any, list, list]:
+    """Return prompt, answers and ranks of a row with `chosen` and `rejected`.
+
+    What the two have in common at their beginning, a prompt or a dialogue, is cut off.
+    """
     check_scores(place, row)
     chosen, rejected, prompt = row["chosen"], row["rejected"], row.get("prompt")
     for name in ("chosen", "rejected"):

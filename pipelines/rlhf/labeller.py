@@ -24,8 +24,8 @@ def rank_answers(
 ) -> list[int]:
     """Return the rank of each answer, 1 for the best; ties share one.
 
-    The stream is not the one that the answer's tokens were drawn from, whatever the seeds: a model
-    could tell noise of that by the answer's first word.
+    The noise is never drawn from the stream of the answer's tokens, whatever the seeds: a model
+    could predict such noise from the answer's first word.
     """
     uniforms = np.array([random_stream(seed, f"{name} felt", 1)[0] for name in answer_ids])
     felt = np.array(truths) - noise * np.log(-np.log(np.clip(uniforms, 1e-300, 1 - 1e-16)))
@@ -65,9 +65,10 @@ def shares_on_grid(pairs: np.ndarray, edges: np.ndarray, noise: float) -> np.nda
 
 
 def check_grid(noise: float, step: float) -> None:
-    """Raise InputError for a grid too fine to reckon with, which is none to a labeller with noise.
+    """Raise InputError for a grid that is too fine compared with the noise.
 
-    With FINEST steps a noise hardly two answers are tied; the steps are summed over one by one.
+    With FINEST steps per unit of noise hardly any answers are tied, and the sum over the steps
+    would take too long.
     """
     if noise and 0 < step < max(noise / FINEST, 1 / FINEST):
         raise InputError(

@@ -133,7 +133,7 @@ def numbers_of(models: list[pl.DataFrame], seed: int) -> dict[str, dict]:
 
 
 def is_spread(values: np.ndarray) -> bool:
-    """Say whether there are several trainings, not one model in every training's place."""
+    """Return whether there are several trainings, not one model in every training's place."""
     return len(values) > 1 and np.ptp(values) > 0
 
 

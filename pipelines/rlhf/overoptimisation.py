@@ -1,9 +1,9 @@
 """Where optimising a proxy goes too far: Gao et al. 2022 (arXiv 2210.10760), section 3.
 
 With d the root of the KL from the start, the truth gained is d (a - b d) for best-of-n and
-d (a - b log d) for RL. The gain turns at d* = a / (2 b), or exp(a / b - 1), if b is above 0; the
-proxy goes on rising. The interval of d* is on its logarithm, for other trainings, of those that
-turn, and for other prompts: what each prompt does to it is found by leaving the prompt out.
+d (a - b log d) for RL. The gain is highest at d* = a / (2 b), or exp(a / b - 1), if b is above 0;
+the proxy goes on rising. The interval of log d* covers new trainings (of those with a maximum) and
+new prompts; each prompt's influence on it is found by the jackknife.
 """
 
 from itertools import pairwise
@@ -75,8 +75,8 @@ def turning_interval(
 ) -> dict[str, float]:
     """Return the turning point of trainings: how many turn, their geometric mean, its interval.
 
-    A training turns if its d* lies within the distances that were measured in it, up to its end of
-    `ends`: one beyond is not seen. of_prompts: each training's `linear_turn`, of the same prompts.
+    A training turns if its d* lies within its measured distances, up to its entry of `ends`; a
+    maximum beyond was not observed. of_prompts: each training's `linear_turn`, of the same prompts.
     An interval needs three trainings that turn, whichever prompt is left out.
     """
     seen = [each for each, end in zip(points, ends, strict=True) if 0 < each <= end]

@@ -132,12 +132,12 @@ def at_equal_kl(
 ) -> dict[str, dict]:
     """Return the truth of DPO, of an arm of RL and of best-of-n at DPO's distance from the start.
 
-    points: means over all held-out prompts; beside: best-of-n's, and the others' on its prompts
-    (rl_beside_best). Best-of-n and RL begin from the same value there, the start's mean over all
-    its answers. Read between the two points around it, training by training; left out where there
-    are none. The distance of best-of-n is its bound, so it may be less far, never farther.
-    Intervals are for other prompts and other trainings; where to read, DPO's distance, is taken as
-    it is in each.
+    points: means over all held-out prompts; beside: best-of-n's points, and the others' on its
+    prompts (rl_beside_best). There best-of-n and RL start from the same value, the start's mean
+    over all its answers. Values are interpolated between the two points around DPO's distance,
+    training by training, and left out if there are none. The distance of best-of-n is an upper
+    bound. Intervals generalise to new prompts and new trainings, with each training's DPO distance
+    taken as given.
     """
     found: dict[str, list[np.ndarray]] = {
         "d": [], "rl": [], "dpo": [], "rl_beside_best": [], "best_of": []
@@ -181,7 +181,7 @@ def at_equal_samples(
 
 
 def is_told(values: np.ndarray | None) -> TypeGuard[np.ndarray]:
-    """Say whether there is a value of every prompt."""
+    """Return whether there is a value of every prompt."""
     return values is not None and not np.isnan(values).any()
 
 

@@ -1,4 +1,4 @@
-"""What all trainings of this pipeline tell TRL alike, against its own defaults that surprise."""
+"""The TRL settings that all trainings of this pipeline share, where its defaults surprise."""
 
 from pathlib import Path
 from typing import Any

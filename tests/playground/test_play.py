@@ -30,13 +30,11 @@ from genlab.ranking.rankers import Ranker, RankerKind, load_ranker
 from genlab.sources.ranker_folders import read_json
 from genlab.web.server import TOKEN_HEADER, page_app
 from genlab.web.streams import Streams
-from tests.browser import chromium  # noqa: F401
-from tests.playground.tiny_play import HOSTILE, make_run, playing
+from tests.browser import chromium, trouble_of  # noqa: F401
+from tests.playground.tiny_play import HOSTILE, TOKEN, asked, client_of, make_run, playing
 from tests.project_copy import ROOT
 from tests.query_tables import table
 from tests.ranking.test_rankers import describe, save_static_model
-
-TOKEN = "token-of-the-page"
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +56,7 @@ def run(folder) -> LoadedRun:
 
 @pytest.fixture(scope="module")
 def client(run) -> TestClient:
-    app = page_app(PAGE, play_routes({"": as_playable(run)}, Streams()), TOKEN, 8000)
-    return TestClient(app, base_url="http://127.0.0.1:8000", headers={TOKEN_HEADER: TOKEN})
-
-
-def asked(client: TestClient, path: str, **body) -> dict:
-    reply = client.post(path, json=body)
-    assert reply.status_code == 200, reply.text
-    return reply.json()
+    return client_of({"": as_playable(run)})
 
 
 # ---- places
@@ -332,9 +323,7 @@ def test_the_page_places_what_is_typed_alters_it_and_lets_a_model_write(chromium
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#[\w-]{32}", address)
         page = chromium.new_page()
         page.set_default_timeout(120_000)
-        trouble: list[str] = []
-        page.on("console", lambda said: said.type == "error" and trouble.append(said.text))
-        page.on("pageerror", lambda error: trouble.append(str(error)))
+        trouble = trouble_of(page)
         page.goto(address)
         text, places = page.locator("#text"), page.locator("#places")
         rankers = page.locator(".ranker")

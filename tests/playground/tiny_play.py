@@ -2,19 +2,27 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from starlette.testclient import TestClient
+
 from genlab.core.tables import QUERY_SCHEMA, read_table, write_table
+from genlab.playground.play import PAGE
+from genlab.playground.playable import Playable
+from genlab.playground.routes import play_routes
 from genlab.ranking import bm25
 from genlab.ranking.candidates import SCHEMA, evaluated_queries, score_candidates
+from genlab.web.server import TOKEN_HEADER, page_app
+from genlab.web.streams import Streams
 from tests.option_words import option_words
 from tests.project_copy import change_params, copy_project, start_git, start_python
 from tests.query_tables import table
 from tests.tiny_models import save_base
 
+TOKEN = "token-of-the-page"
 HOSTILE = '<img src=x onerror="document.title=1"><b>old stone</b>'
 QUERIES = table(
     ("validation", "where is the old stone", ["a red tower", ("the old stone is north",), HOSTILE]),
@@ -84,3 +92,16 @@ def playing(folder: Path) -> Iterator[tuple[subprocess.Popen, str]]:
     finally:
         process.kill()
         process.communicate()
+
+
+def client_of(collections: Mapping[str, Playable]) -> TestClient:
+    """Return a client of the page's routes that knows the token."""
+    app = page_app(PAGE, play_routes(collections, Streams()), TOKEN, 8000)
+    return TestClient(app, base_url="http://127.0.0.1:8000", headers={TOKEN_HEADER: TOKEN})
+
+
+def asked(client: TestClient, path: str, **body) -> dict:
+    """Return what a route answers; it must not refuse."""
+    reply = client.post(path, json=body)
+    assert reply.status_code == 200, reply.text
+    return reply.json()

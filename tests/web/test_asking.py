@@ -14,7 +14,7 @@ from genlab.core.program import InputError
 from genlab.web.asking import PAGE, Asking, asking_routes
 from genlab.web.server import TOKEN_HEADER, page_app
 from genlab.web.streams import Streams
-from tests.browser import chromium  # noqa: F401
+from tests.browser import chromium, trouble_of  # noqa: F401
 from tests.project_copy import ROOT
 
 HOSTILE = '<img src=x onerror="document.title=1"><b>plum</b>'
@@ -92,9 +92,7 @@ def test_the_page_in_a_browser_fills_a_table_for_each_prompt(chromium):  # noqa:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#[\w-]{32}", address), process.stderr.read()
         page = chromium.new_page(viewport={"width": 390, "height": 800})
         page.set_default_timeout(120_000)
-        trouble: list[str] = []
-        page.on("console", lambda said: said.type == "error" and trouble.append(said.text))
-        page.on("pageerror", lambda error: trouble.append(str(error)))
+        trouble = trouble_of(page)
         page.goto(address)
         expect(page).to_have_title("Fruits")
         page.fill("#prompt", "name two")

@@ -21,7 +21,7 @@ from genlab.web.server import TOKEN_HEADER, bound_socket, page_app
 from pipelines.chitchat.chat_page import PAGE, chat_routes, reply_lines
 from pipelines.chitchat.conversation import Asked, Batcher, Memory, Responder
 from pipelines.chitchat.dialogue_rules import Rules
-from tests.browser import chromium  # noqa: F401
+from tests.browser import chromium, trouble_of  # noqa: F401
 from tests.pipelines.chitchat.test_telegram import run_bot
 from tests.pipelines.chitchat.tiny_chat import DIALOGUE, make_model
 from tests.project_copy import ROOT
@@ -269,9 +269,7 @@ def test_the_page_in_a_browser_streams_shows_text_as_text_and_begins_anew(chromi
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#[\w-]{32}", address), web.stderr
     page = chromium.new_page()
     page.set_default_timeout(120_000)
-    trouble: list[str] = []
-    page.on("console", lambda said: said.type == "error" and trouble.append(said.text))
-    page.on("pageerror", lambda error: trouble.append(str(error)))
+    trouble = trouble_of(page)
     page.goto(address)
     page.wait_for_selector("#about:not(:empty)")
     assert "помнит реплик: 3" in page.text_content("#about")

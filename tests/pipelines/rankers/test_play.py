@@ -9,21 +9,15 @@ from starlette.testclient import TestClient
 
 from genlab.core.program import InputError
 from genlab.core.tables import read_table
-from genlab.playground.play import PAGE
 from genlab.playground.playable import KEPT, Playable
-from genlab.playground.routes import play_routes
 from genlab.ranking.candidates import passages_of_others
-from genlab.web.server import TOKEN_HEADER, page_app
-from genlab.web.streams import Streams
 from pipelines.rankers import tried_texts
 from pipelines.rankers.altered_texts import BASELINES
 from pipelines.rankers.named_assets import ranker_of
 from pipelines.rankers.tried_texts import LACKING, load_collections
-from tests.browser import chromium  # noqa: F401
+from tests.browser import chromium, trouble_of  # noqa: F401
 from tests.pipelines.rankers.tiny_run import ANSWERS, HOSTILE, make_run
-from tests.playground.tiny_play import playing
-
-TOKEN = "token-of-the-page"
+from tests.playground.tiny_play import asked, client_of, playing
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +37,7 @@ def collections(folder) -> dict[str, Playable]:
 
 @pytest.fixture(scope="module")
 def client(collections) -> TestClient:
-    app = page_app(PAGE, play_routes(collections, Streams()), TOKEN, 8000)
-    return TestClient(app, base_url="http://127.0.0.1:8000", headers={TOKEN_HEADER: TOKEN})
-
-
-def asked(client: TestClient, path: str, **body) -> dict:
-    reply = client.post(path, json=body)
-    assert reply.status_code == 200, reply.text
-    return reply.json()
+    return client_of(collections)
 
 
 def test_the_page_knows_all_collections_with_their_rankers_and_no_model_that_writes(client):
@@ -197,9 +184,7 @@ def test_the_page_tries_texts_on_every_collection_and_alters_a_passage_in_its_pl
     with playing(folder) as (_, address):
         page = chromium.new_page()
         page.set_default_timeout(120_000)
-        trouble: list[str] = []
-        page.on("console", lambda said: said.type == "error" and trouble.append(said.text))
-        page.on("pageerror", lambda error: trouble.append(str(error)))
+        trouble = trouble_of(page)
         page.goto(address)
         text, places = page.locator("#text"), page.locator("#places")
         expect(page.locator(".ranker")).to_have_count(2)
