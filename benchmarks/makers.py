@@ -4,7 +4,7 @@
 
 Matrix products, functions, a few steps of training a small GPT-2 and what scores are made of are
 hashed in this processor and in emulated ones of Intel and AMD: once as torch, NumPy and SciPy would
-compute, and once as they are held to (genlab.core.portable, genlab.core.instructions). Printed is
+compute, and once as they are held to (genlab.core.portable, genlab.core.processor). Printed is
 how many of the hashes differ from this processor's. QEMU computes floats exactly, but square roots'
 and reciprocals' approximations (rsqrtps), which makers compute each in their own way, as another
 kind of processor would. Takes ten minutes of a core.
@@ -21,8 +21,8 @@ from pathlib import Path
 
 from benchmarks import show_help
 from benchmarks.side_by_side import machine
-from genlab.core.instructions import HELD, KERNELS
 from genlab.core.markdown import markdown_table
+from genlab.core.processor import HELD, KERNELS
 from genlab.core.program import InputError
 
 EMULATOR = "qemu-x86_64"

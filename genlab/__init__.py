@@ -1,3 +1,3 @@
-from genlab.core.first_moments import begin
+from genlab.core.startup import begin
 
 begin()

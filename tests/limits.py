@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 
-from genlab.core.instructions import KERNELS, PRODUCTS
+from genlab.core.processor import KERNELS, PRODUCTS
 
 NUMPY, C_LIBRARY = "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES"
 NO_AVX512 = "-AVX512F,-AVX512VL,-AVX512BW"
@@ -38,7 +38,7 @@ LIMITS = {
         NUMPY: "X86_V4 AVX512_ICL AVX512_SPR",
         C_LIBRARY: f"glibc.cpu.hwcaps={NO_AVX512}",
     },
-    "AVX-512": {KERNELS: "avx512", PRODUCTS: "AUTO"},
+    "AVX-512": {KERNELS: "avx512", PRODUCTS: "AUTO", NUMPY: "", "OPENBLAS_CORETYPE": ""},
 }
 THREADS = (1, 2)
 
@@ -46,7 +46,8 @@ THREADS = (1, 2)
 def settings() -> dict[str, dict[str, str]]:
     """Return the name of each run -> the environment variables that it adds."""
     return {
-        f"{limit}, {n} thread{'s' * (n > 1)}": told | {"OMP_NUM_THREADS": str(n)}
+        f"{limit}, {n} thread{'s' * (n > 1)}": told
+        | {"OMP_NUM_THREADS": str(n), "OPENBLAS_NUM_THREADS": str(n)}
         for limit, told in LIMITS.items()
         for n in THREADS
     }

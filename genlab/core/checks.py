@@ -28,7 +28,6 @@ from genlab.core.assets import check_hub_id, check_mini, check_revision, check_s
 from genlab.core.bounds import check_numbers
 from genlab.core.command_lines import check_launcher, parse
 from genlab.core.files import written_whole
-from genlab.core.instructions import processor_flags, read_cpuinfo
 from genlab.core.names import check_inputs, check_names, check_outputs, instances_of
 from genlab.core.options import arguments_of
 from genlab.core.params import did_you_mean
@@ -40,6 +39,7 @@ from genlab.core.pipeline import (
     load_stages,
     read_entries,
 )
+from genlab.core.processor import processor_flags, read_cpuinfo
 from genlab.core.program import InputError, run, stage_app
 from genlab.core.scratch import scratch_root
 from genlab.core.templating import KEY, all_entries, check_entry, foreach_groups

@@ -34,7 +34,7 @@ WITHOUT_INFLUENCE = {
     "genlab/core/checks.py",
     "genlab/core/command_lines.py",
     "genlab/core/files.py",
-    "genlab/core/first_moments.py",
+    "genlab/core/startup.py",
     "genlab/core/help.py",
     "genlab/core/interrupts.py",
     "genlab/core/names.py",

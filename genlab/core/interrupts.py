@@ -4,7 +4,7 @@ Python runs its handler of SIGINT between two steps of the main thread. Four thi
 an import, which would end in a traceback of other people's modules; a library that installs the
 handler again with SA_RESTART (polars 2.1 does when it is imported), so that a wait for a lock goes
 on for ever; a long call of compiled code; and a library that catches all errors. So while modules
-are imported a handler of our own ends the process (first_moments.py); later the first Ctrl-C raises
+are imported a handler of our own ends the process (startup.py); later the first Ctrl-C raises
 KeyboardInterrupt as usual, and a thread wakes a main thread that does not react and, after GRACE
 seconds, ends the process.
 """
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from genlab.core.first_moments import end_at_once
+from genlab.core.startup import end_at_once
 
 GRACE = 10.0  # seconds for files to be closed, folders removed and processes ended
 SAME_PRESS = 1.0  # seconds; our own second signal comes within them, a person's later

@@ -15,7 +15,7 @@ in AVX2's they would take
 
 import os
 
-from genlab.core.instructions import PRODUCTS, SMALL_THREADS, has_avx2
+from genlab.core.processor import PRODUCTS, SMALL_THREADS, has_avx2
 
 SMALL = 5_000_000  # weights
 AVX2_STRICT = 10 | 0x10000  # MKL_CBWR_AVX2 and MKL_CBWR_STRICT of mkl_types.h

@@ -19,10 +19,10 @@ from enum import Enum
 import typer
 from typer.exceptions import TyperException
 
-from genlab.core.first_moments import INTERRUPTED
 from genlab.core.interrupts import interruptible
 from genlab.core.progress import working
 from genlab.core.running import Busy, alone
+from genlab.core.startup import INTERRUPTED
 
 # Other OSErrors (a library's own, a lost connection) keep their traceback.
 DISK_TROUBLE = {

@@ -32,8 +32,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from genlab.core.files import as_json, sha256_of
-from genlab.core.instructions import SETTINGS, SMALL_THREADS, processor_flags, read_cpuinfo
 from genlab.core.params import flatten
+from genlab.core.processor import SETTINGS, SMALL_THREADS, processor_flags, read_cpuinfo
 from genlab.core.program import InputError
 from genlab.core.yaml_text import read_yaml_file
 

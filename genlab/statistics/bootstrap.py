@@ -18,7 +18,7 @@ from genlab.statistics.weighted_sums import exact_parts, weighted_sums
 CHUNK_DRAWS = 2**18
 # A variance below this part of the mean square is what rounding leaves of equal values: the three
 # sums that it is of round once each.
-ROUNDING = 2.0**-50
+ROUNDING = 2.0**-49
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 from starlette.routing import BaseRoute
 from typer import Option
 
-from genlab.core.first_moments import end_at_once
+from genlab.core.startup import end_at_once
 from genlab.web.server import bound_socket, new_token, page_app, serve
 from genlab.web.streams import Streams
 

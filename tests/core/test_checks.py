@@ -376,7 +376,7 @@ def test_a_processor_whose_packages_would_crash_is_named(
 ):
     monkeypatch.setattr("platform.machine", lambda: machine)
     Path("cpuinfo").write_text(f"flags : {flags}\n" if flags else "")
-    monkeypatch.setattr("genlab.core.instructions.CPUINFO", "cpuinfo")
+    monkeypatch.setattr("genlab.core.processor.CPUINFO", "cpuinfo")
     assert (run_check() == 0) is passes
     assert ("lacks AVX2" in capsys.readouterr().err) is not passes
 

@@ -126,6 +126,6 @@ def test_ctrl_c_is_obeyed_before_anything_else_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.split() == [
-        *("genlab", "genlab.core", "genlab.core.first_moments", "genlab.core.instructions"),
+        *("genlab", "genlab.core", "genlab.core.processor", "genlab.core.startup"),
         "end_at_once",
     ]

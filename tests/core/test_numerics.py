@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from genlab.core import instructions, numerics
+from genlab.core import numerics, processor
 from tests.project_copy import ROOT
 
 # Trains as the mini models are, and draws tokens; prints a hash of both.
@@ -42,7 +42,7 @@ LEVELS = {
 }
 
 
-@pytest.mark.skipif(not instructions.has_avx2(), reason="a processor without AVX2 has other sums")
+@pytest.mark.skipif(not processor.has_avx2(), reason="a processor without AVX2 has other sums")
 def test_weights_and_tokens_are_the_same_bytes_at_every_level_of_instructions():
     kept = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     processes = {
@@ -61,17 +61,17 @@ def test_weights_and_tokens_are_the_same_bytes_at_every_level_of_instructions():
     assert len({out for out, _ in said.values()}) == 1, said
 
 
-SETTINGS = {*instructions.SETTINGS, "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
+SETTINGS = {*processor.SETTINGS, "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
 
 
 def test_a_users_own_settings_stand(monkeypatch):
     import torch  # its import loads libraries
 
-    assert torch.backends.mkl.is_available() or not instructions.has_avx2()
-    monkeypatch.setenv(instructions.KERNELS, "default")
-    instructions.hold_kernels()
-    assert os.environ[instructions.KERNELS] == "default"
-    monkeypatch.setenv(instructions.PRODUCTS, "COMPATIBLE")
+    assert torch.backends.mkl.is_available() or not processor.has_avx2()
+    monkeypatch.setenv(processor.KERNELS, "default")
+    processor.hold_kernels()
+    assert os.environ[processor.KERNELS] == "default"
+    monkeypatch.setenv(processor.PRODUCTS, "COMPATIBLE")
     monkeypatch.setattr("ctypes.CDLL", lambda path: pytest.fail("asked MKL for another mode"))
     numerics.hold_products()
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from genlab.core import instructions
+from genlab.core import processor
 from genlab.core.program import InputError
 from genlab.experiments import receipts
 from genlab.experiments.receipts import (
@@ -125,13 +125,13 @@ def test_a_receipt_names_no_path_of_this_machine_no_host_no_user_and_no_time(run
 def test_a_receipt_names_the_flags_and_settings_that_change_products(tmp_path, monkeypatch):
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("vendor_id\t: GenuineIntel\nflags\t\t: fpu amx_bf16 avx2 sse fma avx512f\n")
-    monkeypatch.setattr(instructions, "CPUINFO", str(cpuinfo))
+    monkeypatch.setattr(processor, "CPUINFO", str(cpuinfo))
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
     monkeypatch.setenv("MKL_CBWR", "AVX2,STRICT")
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     found = describe_hardware()
     assert found["flags"] == ["fma", "avx2", "avx512f", "amx_bf16"]
-    assert found["settings"].keys() == set(instructions.SETTINGS)
+    assert found["settings"].keys() == set(processor.SETTINGS)
     assert found["settings"]["ATEN_CPU_CAPABILITY"] == "avx2"
     assert found["settings"]["MKL_CBWR"] == "AVX2,STRICT"
     assert found["settings"]["ONEDNN_MAX_CPU_ISA"] == "unset"
@@ -192,13 +192,13 @@ def test_vector_instructions_are_the_best_level_whose_flags_are_all_there(cpuinf
     assert vector_instructions(cpuinfo) == level
 
 
-@pytest.mark.skipif(not instructions.read_cpuinfo(), reason="no /proc/cpuinfo")
+@pytest.mark.skipif(not processor.read_cpuinfo(), reason="no /proc/cpuinfo")
 def test_the_level_is_the_one_that_torch_takes():
-    """Where nothing holds torch to less (core/instructions.py), as in a process of its own."""
+    """Where nothing holds torch to less (core/processor.py), as in a process of its own."""
     words = "from torch.backends.cpu import get_cpu_capability as level; print(level())"
-    kept = {name: value for name, value in os.environ.items() if name != instructions.KERNELS}
+    kept = {name: value for name, value in os.environ.items() if name != processor.KERNELS}
     taken = subprocess.check_output([sys.executable, "-c", words], env=kept, text=True)
-    level = vector_instructions(instructions.read_cpuinfo())
+    level = vector_instructions(processor.read_cpuinfo())
     assert {"none": "DEFAULT", "NEON": "DEFAULT"}.get(level, level) in taken
 
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from genlab.__main__ import COMMANDS, OWN_FIRST, OWN_PROGRAMS, listing
 from genlab.core.deps import source_of
-from genlab.core.instructions import has_avx2
 from genlab.core.pipeline import check_pipeline_here
+from genlab.core.processor import has_avx2
 from genlab.core.program import InputError
 from tests.project_copy import ROOT
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from genlab.core.instructions import has_avx2
+from genlab.core.processor import has_avx2
 from tests.limits import LIMITS, settings
 from tests.project_copy import ROOT
 

@@ -11,6 +11,6 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(1, str(ROOT))
 __path__ = [str(ROOT / "genlab")]
 
-from genlab.core.first_moments import begin  # noqa: E402  # it is found now
+from genlab.core.startup import begin  # noqa: E402  # it is found now
 
 begin()

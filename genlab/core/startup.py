@@ -14,7 +14,7 @@ INTERRUPTED = 130  # what shells report: 128 + SIGINT
 
 def begin() -> None:
     """Handle Ctrl-C during imports, and limit the libraries that are imported later to AVX2."""
-    from genlab.core.instructions import hold_kernels
+    from genlab.core.processor import hold_kernels
 
     obey_while_importing()
     hold_kernels()
