@@ -15,7 +15,7 @@ from typing import Literal
 
 import polars as pl
 
-from genlab.core.delimiters import delimiter_of
+from genlab.core.delimiters import delimiter_of, said_in
 from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
 
@@ -126,7 +126,8 @@ def read_fields(text: str, separator: str, quoting: Literal[0, 3]) -> list[tuple
         strict=True,
     )
     try:
-        return [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+        there = ((reader.line_num, row) for row in reader if any(map(str.strip, row)))
+        return [(line, [said_in(field) for field in row]) for line, row in there]
     except csv.Error as error:
         raise csv.Error(f"line {reader.line_num}: broken CSV ({error})") from None
 

@@ -36,7 +36,7 @@ from genlab.sources.text_files import (
     shown,
     some_of,
 )
-from genlab.sources.unpacked import hint_at, packed_at, unpacked_folder
+from genlab.sources.unpacked import hint_at, hint_below, packed_at, unpacked_folder
 
 # A frame of long texts goes out at 268 M characters, before it has BATCH_ROWS rows.
 MAX_FRAME_CHARS = 1 << 28
@@ -263,6 +263,7 @@ def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]
     raise InputError(
         f"{path}: no data files in it; it holds {some_of(names) or 'nothing'}; give files ending "
         f"in {' '.join(EXTENSIONS)} (or .gz, .zst of these), named train, dev or validation"
+        f"{hint_below(path, is_data_file)}"
     )
 
 

@@ -2,7 +2,8 @@
 
 Tab-separated without a header, WikiQA's seven columns, or any CSV, TSV, JSON, Parquet or Hub
 dataset whose columns name a query, a passage and a label. Rows of one question make one query,
-wherever they stand in the file. A label is a whole number: from 1 on a passage is relevant.
+wherever they stand in the file. A label is a whole number: from 1 on a passage is relevant; or it
+is yes or no, in all rows.
 """
 
 import re
@@ -13,11 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from genlab.core.params import number_said
 from genlab.core.program import InputError
 from genlab.core.tables import CLUSTERS
 from genlab.sources.csv_text import csv_lists, fields_of, said_separator, tsv_rows
 from genlab.sources.decoding import Encoding
 from genlab.sources.text_files import (
+    NO_VALUE,
     check_columns,
     check_distinct,
     check_text,
@@ -44,7 +47,10 @@ NEEDED = ("query", "passage", "label")
 
 LEAST_RELEVANT = 1  # of graded labels, as of BEIR's and TREC's: 1, 2, 3
 NO_LABEL = f"not 0, {LEAST_RELEVANT} or a higher grade"
-
+ANSWERS = {"no": 0, "yes": 1}
+R_NAMES = "; of R's tables write the names of rows with col.names=NA, or none"
+SPLIT_NAMES = ("split", "subset", "fold", "partition")
+MOST_GRADE = 100  # ours: a higher number is an id or a count, as in a column that is no label
 
 # Classes that say no and yes, in small letters.
 NO_WORDS = ("no", "false", "neg", "negative", "wrong")
@@ -63,16 +69,30 @@ def grade_of(label: Any) -> int | None:
     text = str(label).strip().lower()
     if text in ("true", "false"):
         return int(text == "true")
-    try:
-        number = float("nan" if "_" in text else text)  # Python reads 1_0 as ten
-    except ValueError:
-        return None
-    return int(number) if number.is_integer() else None
+    number = number_said(text)
+    return int(number) if number is not None and number.is_integer() else None
+
+
+def grade_said(label: Any) -> int | None:
+    """Return the grade that a label says, as a number or by yes or no; None for what is no label.
+
+    Judgements of BEIR's and TREC's have numbers alone.
+    """
+    return ANSWERS.get(str(label)[:9].strip().lower(), grade_of(label))
+
+
+def check_grade(place: str, grade: int) -> None:
+    """Raise InputError for a number that is no grade: (query, passage, passage) may be of ids."""
+    if grade > MOST_GRADE:
+        raise InputError(
+            f"{place}: label {grade} is no grade, which end at {MOST_GRADE}; is the column of "
+            "labels another one?"
+        )
 
 
 def is_relevant(label: Any) -> bool | None:
     """Return whether a label makes a passage relevant; None for what is no label."""
-    grade = grade_of(label)
+    grade = grade_said(label)
     return None if grade is None or grade < 0 else grade >= LEAST_RELEVANT
 
 
@@ -111,6 +131,15 @@ def tell_grades(name: str, counts: Counter[int]) -> None:
         tell_once(f"{name}: graded {said}; from {LEAST_RELEVANT} on a passage is relevant")
 
 
+def tell_split(file: str, names: Iterable[str]) -> None:
+    """Print that a table's own column of splits is not read, if it has one."""
+    if found := next((name for name in names if name.strip().lower() in SPLIT_NAMES), None):
+        tell_once(
+            f"{file}: its column {shown(found)} is not read; give a file for each split, named "
+            "train and dev"
+        )
+
+
 @cache
 def tell_once(message: str) -> None:
     """Print a message on stderr, which would come again where a file is read twice."""
@@ -141,7 +170,7 @@ def first_fields(start: str) -> list[str]:
 def is_labelled(start: str) -> bool:
     """Tell whether a file that begins so is such a table."""
     fields = first_line(start).split("\t")
-    if "QuestionID" in fields or (len(fields) == 3 and fields[2].strip() in ("0", "1")):
+    if "QuestionID" in fields or (len(fields) == 3 and grade_said(fields[2]) in (0, 1)):
         return True
     return names_a_label(first_fields(start))
 
@@ -181,13 +210,17 @@ def grouped_queries(
     """
     queries: dict[tuple[str | None, str], PlacedQuery] = {}
     grades: Counter[int] = Counter()
+    in_words: str | None = None
     for place, own_id, question, sentence, label, clusters in rows:
-        grade = grade_of(label)
+        grade = grade_said(label)
         if grade is None or grade < 0:
             header = " (a header must name query, passage and label)"
             header *= place.endswith(" line 1")
             raise InputError(f"{place}: label {shown(label)} is {NO_LABEL}{header}; correct it")
+        check_grade(place, grade)
         grades[grade] += 1
+        if label.lower() in ANSWERS:
+            in_words = in_words or f"{place}: label {shown(label)}"
         check_text(place, "sentence", sentence, max_text_bytes)
         key = (own_id, " ".join(question.split()))
         if key not in queries:
@@ -202,6 +235,11 @@ def grouped_queries(
             queries[key] = (place, query)
         passage = {"text": sentence, "is_selected": grade >= LEAST_RELEVANT}
         queries[key][1]["passages"].append(passage)
+    if in_words and grades.keys() - {0, 1}:
+        said = ", ".join(map(str, sorted(grades)))
+        raise InputError(
+            f"{in_words} is no grade, and other rows have {said}; write all as numbers"
+        )
     tell_grades(name, grades)
     yield from queries.values()
 
@@ -240,6 +278,8 @@ def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[Labell
     for place, fields in (tsv_rows if in_tabs else csv_lists)(file, encoding):
         if columns is None:
             columns = header_columns(fields)
+            if columns.keys() >= set(NEEDED):
+                tell_split(str(file), fields)
             if "QuestionID" in fields:
                 check_columns(place, fields, WIKIQA_COLUMNS)
             if columns and is_relevant(fields[-1]) is None:
@@ -255,6 +295,8 @@ def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[Labell
             raise InputError(
                 f"{place}: {len(fields)} {separated}, {n_columns} expected ({expected}); "
                 "correct the line, or what separates inside its text"
+                + R_NAMES
+                * (len(fields) == n_columns + 1)
             )
         # Blanks beside a separator are none of an id.
         own_id = fields[columns["id"]].strip() if "id" in columns else None
@@ -277,7 +319,7 @@ def check_clusters(place: str, row: dict, max_text_bytes: int) -> dict[str, str 
     found: dict[str, str | None] = dict.fromkeys(CLUSTERS)
     for name in CLUSTERS:
         value = whole_number(place, name, row.get(name))
-        if value is None or value == "" or value != value:
+        if value is None or value == "" or value != value or str(value) in NO_VALUE:
             continue
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise InputError(
