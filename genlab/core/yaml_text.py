@@ -3,6 +3,7 @@
 It is read with an end: aliases of aliases may stand for billions of values.
 """
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from genlab.core.program import InputError
 
 MOST_VALUES = 100_000  # ours: fifty times what any file here holds
+MOST_LEVELS = 200  # ours: of lists in lists; from some thousands on DVC's parser ends its process
 
 
 def read_yaml_file(path: Path, instead: str) -> Any:
@@ -30,6 +32,15 @@ def read_yaml_file(path: Path, instead: str) -> Any:
         raise InputError(
             f"{path}: not YAML in UTF-8 ({reason}); mend it; what starts with {{ or [ needs quotes"
         ) from None
+
+
+def nests_deeply(text: str) -> bool:
+    """Tell whether a text of YAML has more than MOST_LEVELS levels, without parsing it."""
+    level = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        level += 1 if bracket in "[{" else -1
+        deepest = max(deepest, level)
+    return deepest > MOST_LEVELS or bool(re.search(rf"(?m)^(?:- ?| ){{{2 * MOST_LEVELS}}}", text))
 
 
 def load_yaml(text: str) -> Any:
