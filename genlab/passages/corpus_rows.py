@@ -28,7 +28,7 @@ from genlab.passages.labelled_rows import (
     labelled_objects,
     labelled_queries,
     names_a_label,
-    tell_split,
+    tell_unread,
 )
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import recognise_start
@@ -113,7 +113,7 @@ def read_queries(
     if is_parquet:
         classes = parquet_classes(file)
         check_label_classes(str(file), classes)
-        tell_split(str(file), classes)
+        tell_unread(str(file), classes)
     readers: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
         "parquet": partial(parquet_rows, choose=corpus_columns),
         "array": partial(array_rows, encoding=encoding),
@@ -123,7 +123,7 @@ def read_queries(
     rows = readers[kind](file)
     if kind in ("array", "lines") and (first := next(rows, None)):
         rows = chain([first], rows)
-        tell_split(str(file), first[1] if isinstance(first[1], dict) else ())
+        tell_unread(str(file), first[1] if isinstance(first[1], dict) else ())
     yield from checked_queries(rows, data_stem(file), layout, max_text_bytes)
 
 

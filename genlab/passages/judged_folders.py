@@ -38,6 +38,7 @@ from genlab.sources.text_files import (
     data_extension,
     line_rows,
     shown,
+    some_of,
     text_with_title,
 )
 
@@ -94,9 +95,11 @@ def find_judged_folder(path: Path) -> JudgedFolder | None:
     if not qrels and not (queries and corpus):
         return None
     if not qrels:
+        others = [f"qrels/{file.name}" for file in below]
+        unread = f"; {some_of(others)} cannot be read as such, write tabs" if others else ""
         raise InputError(
             f"{path}: {corpus[0].name} and {queries[0].name} are there, but no judgements; add "
-            "qrels/test.tsv (BEIR) or qrels.txt (TREC)"
+            f"qrels/test.tsv (BEIR) or qrels.txt (TREC){unread}"
         )
     for what, files, wanted in (
         ("queries", queries, "queries.jsonl or queries.tsv"),

@@ -48,6 +48,7 @@ NEEDED = ("query", "passage", "label")
 LEAST_RELEVANT = 1  # of graded labels, as of BEIR's and TREC's: 1, 2, 3
 NO_LABEL = f"not 0, {LEAST_RELEVANT} or a higher grade"
 ANSWERS = {"no": 0, "yes": 1}
+TEXTS_BESIDE = ("title", "context", "contexts", "body")
 R_NAMES = "; of R's tables write the names of rows with col.names=NA, or none"
 SPLIT_NAMES = ("split", "subset", "fold", "partition")
 MOST_GRADE = 100  # ours: a higher number is an id or a count, as in a column that is no label
@@ -131,13 +132,30 @@ def tell_grades(name: str, counts: Counter[int]) -> None:
         tell_once(f"{name}: graded {said}; from {LEAST_RELEVANT} on a passage is relevant")
 
 
-def tell_split(file: str, names: Iterable[str]) -> None:
-    """Print that a table's own column of splits is not read, if it has one."""
-    if found := next((name for name in names if name.strip().lower() in SPLIT_NAMES), None):
+def tell_unread(file: str, names: Iterable[str]) -> None:
+    """Print which of a table's columns are not read, of those that somebody might rely on."""
+    there = {name.strip().lower(): name for name in names}
+    if found := [there[name] for name in (*SPLIT_NAMES, *TEXTS_BESIDE) if name in there]:
+        advice = "; give a file for each split, named train and dev"
         tell_once(
-            f"{file}: its column {shown(found)} is not read; give a file for each split, named "
-            "train and dev"
+            f"{file}: not read: column{'s' * (len(found) > 1)} {', '.join(map(shown, found))}"
+            + advice * any(name in there for name in SPLIT_NAMES)
         )
+
+
+def check_one_each(place: str, names: Iterable[str]) -> None:
+    """Raise InputError for two columns that may both be the query, the passage or the label.
+
+    An answer beside a passage is none.
+    """
+    for role in NEEDED:
+        found = [name for name in names if name.strip().lower() in ROLES[role]]
+        texts = [name for name in found if name.strip().lower() != "answer"]
+        if len(texts) > 1:
+            raise InputError(
+                f"{place}: columns {' and '.join(map(shown, texts))} may both be the {role}; "
+                "rename or remove one"
+            )
 
 
 @cache
@@ -255,6 +273,7 @@ def labelled_objects(rows: Iterable[tuple[str, Any]], max_text_bytes: int) -> It
         check_distinct(place, names)
         columns = {role: names[number] for role, number in header_columns(names).items()}
         refuse_missing(place, names, missing_roles(columns))
+        check_one_each(place, names)
         question, sentence, label = (row[columns[role]] for role in NEEDED)
         check_text(place, "question", question, max_text_bytes, may_be_blank=False)
         own_id = row[columns["id"]] if "id" in columns else None
@@ -263,6 +282,21 @@ def labelled_objects(rows: Iterable[tuple[str, Any]], max_text_bytes: int) -> It
         clusters = {name: row[columns[name]] for name in CLUSTERS if name in columns}
         label = label.strip() if isinstance(label, str) else shown(label)
         yield place, own_id, question, sentence, label, clusters
+
+
+def columns_in_header(file: Path, place: str, fields: list[str]) -> dict[str, int]:
+    """Return the places of a header's columns by role, {} for a row; InputError for a wrong one."""
+    columns = header_columns(fields)
+    if "QuestionID" in fields:
+        check_columns(place, fields, WIKIQA_COLUMNS)
+    missing = missing_roles(columns)
+    if not columns or (missing and is_relevant(fields[-1]) is not None):
+        return {}
+    check_distinct(place, filter(None, fields))
+    refuse_missing(place, fields, missing)
+    check_one_each(place, fields)
+    tell_unread(str(file), fields)
+    return columns
 
 
 def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[LabelledRow]:
@@ -277,15 +311,8 @@ def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[Labell
     n_columns = 3
     for place, fields in (tsv_rows if in_tabs else csv_lists)(file, encoding):
         if columns is None:
-            columns = header_columns(fields)
-            if columns.keys() >= set(NEEDED):
-                tell_split(str(file), fields)
-            if "QuestionID" in fields:
-                check_columns(place, fields, WIKIQA_COLUMNS)
-            if columns and is_relevant(fields[-1]) is None:
-                check_distinct(place, filter(None, fields))
-                refuse_missing(place, fields, missing_roles(columns))
-            if columns.keys() >= set(NEEDED):
+            columns = columns_in_header(file, place, fields)
+            if columns:
                 n_columns = len(fields)
                 continue
             columns = {"query": 0, "passage": 1, "label": 2}

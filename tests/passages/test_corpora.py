@@ -392,8 +392,37 @@ def test_a_column_of_splits_that_is_not_read_is_told(tmp_path, capsys, name):
         path = write_rows(tmp_path / name, [row])
     assert len(read(path, validation_share=1.0)) == 1
     assert capsys.readouterr().err == (
-        f"{path}: its column 'Split' is not read; give a file for each split, named train and dev\n"
+        f"{path}: not read: column 'Split'; give a file for each split, named train and dev\n"
     )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"query": "a", "title": "of b", "passage": "b", "answer": "c", "label": 1},
+        {"question": "a", "title": "of b", "answer": "b"},
+    ],
+)
+def test_a_title_beside_a_text_is_told_as_it_is_not_read(tmp_path, capsys, row):
+    (found,) = read(write_rows(tmp_path / "a.jsonl", [row]), validation_share=1.0)
+    assert [p["text"] for p in found["passages"]] == ["b"]
+    assert capsys.readouterr().err == f"{tmp_path}/a.jsonl: not read: column 'title'\n"
+
+
+@pytest.mark.parametrize(
+    ("twice", "role"),
+    [("passage,text", "passage"), ("label,relevance", "label"), ("query,question", "query")],
+)
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_two_columns_that_may_be_the_same_are_refused(tmp_path, twice, role, name):
+    names = list(dict.fromkeys([*twice.split(","), "query", "passage", "label"]))
+    row = {each: "1" for each in names}
+    if name == "a.csv":
+        path = write(tmp_path / name, f"{','.join(row)}\n{','.join(row.values())}\n")
+    else:
+        path = write_rows(tmp_path / name, [row])
+    first, second = twice.split(",")
+    assert f"columns '{first}' and '{second}' may both be the {role}; rename" in error_of(path)
 
 
 def test_a_topic_that_says_nothing_joins_no_queries(tmp_path):
