@@ -22,7 +22,11 @@ def read_yaml_file(path: Path, instead: str) -> Any:
     Raises InputError if it cannot be read, which ends in `instead`: what to do then.
     """
     try:
-        return load_yaml(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content, top = load_yaml(text), compose_yaml(text)
+        if top is not None:
+            check_digits(top, set())
+        return content
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {instead}") from None
     except OSError as error:
@@ -102,6 +106,23 @@ def check_keys_differ(node: yaml.MappingNode) -> None:
             if key.value in seen:
                 raise yaml.YAMLError(f"line {key.start_mark.line + 1}: {key.value} occurs twice")
             seen.add(key.value)
+
+
+def check_digits(node: yaml.Node, seen: set[int]) -> None:
+    """Raise yaml.YAMLError for a number with _ in it: 0_1 would be 1 without a word."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        if not node.style and "_" in node.value and node.tag.endswith((":int", ":float")):
+            line = node.start_mark.line + 1
+            raise yaml.YAMLError(
+                f"line {line}: write the number {node.value} without _, or the text in quotes"
+            )
+        return
+    for child in node.value:
+        for each in as_tuple(child):
+            check_digits(each, seen)
 
 
 def as_tuple(child: yaml.Node | tuple[yaml.Node, yaml.Node]) -> tuple[yaml.Node, ...]:
