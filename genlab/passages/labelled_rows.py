@@ -319,11 +319,10 @@ def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[Labell
         if len(fields) != n_columns:
             expected = "question, sentence, label" if n_columns == 3 else "as in the header"
             separated = "tab-separated columns" if in_tabs else "columns"
+            is_rs = len(fields) == n_columns + 1 and fields[0].isdecimal()
             raise InputError(
                 f"{place}: {len(fields)} {separated}, {n_columns} expected ({expected}); "
-                "correct the line, or what separates inside its text"
-                + R_NAMES
-                * (len(fields) == n_columns + 1)
+                f"correct the line, or what separates inside its text{R_NAMES * is_rs}"
             )
         # Blanks beside a separator are none of an id.
         own_id = fields[columns["id"]].strip() if "id" in columns else None

@@ -425,6 +425,17 @@ def test_two_columns_that_may_be_the_same_are_refused(tmp_path, twice, role, nam
     assert f"columns '{first}' and '{second}' may both be the {role}; rename" in error_of(path)
 
 
+def test_a_query_whose_rows_lie_in_two_shards_is_told(tmp_path, capsys):
+    rows = [{"query": "a", "passage": "b", "label": 1}, {"query": "c", "passage": "d", "label": 1}]
+    for name in ("train-00000-of-00002", "train-00001-of-00002", "dev"):
+        write_rows(tmp_path / f"{name}.jsonl", rows[: 1 + (name == "dev")])
+    assert len(read(tmp_path)) == 4
+    assert capsys.readouterr().err == (
+        f"{tmp_path}: queries that an earlier file of their split has: 1; each has the "
+        "passages of its own file alone, so join files that divide one's rows\n"
+    )
+
+
 def test_a_topic_that_says_nothing_joins_no_queries(tmp_path):
     topics = ("NA", "NULL", "nan", "#N/A", "lakes")
     lines = [f"{topic} what,b,1,{topic}" for topic in topics]
@@ -437,6 +448,8 @@ def test_a_header_that_lacks_the_name_of_the_rows_is_rs(tmp_path):
     path = write(tmp_path / "a.csv", '"query","passage","label"\n"1","a","b",1\n')
     assert "line 2: 4 columns, 3 expected" in (message := error_of(path))
     assert "col.names=NA" in message
+    path = write(tmp_path / "a.csv", "query,passage,label\na,one, two,1\n")
+    assert "col.names" not in error_of(path)
 
 
 def test_a_later_row_without_a_label_is_named(tmp_path):
