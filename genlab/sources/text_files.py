@@ -134,17 +134,22 @@ LONGEST_LOST = 12  # with blanks
 
 
 def check_text(
-    place: str, name: str, value: Any, max_text_bytes: int, may_be_blank: bool = True
+    place: str,
+    name: str,
+    value: Any,
+    max_text_bytes: int,
+    may_be_blank: bool = True,
+    of_table: bool = True,
 ) -> None:
     """Raise InputError unless `value` is text of at most `max_text_bytes` bytes of UTF-8.
 
-    What programs write for a text that is missing is none.
+    of_table: what programs write for a text that is missing is none.
     """
     if not isinstance(value, str):
         raise InputError(f"{place}: {name} is {shown(value)}, not text; correct it")
     if not may_be_blank and not value.strip():
         raise InputError(f"{place}: {name} is empty; remove the row")
-    if len(value) <= LONGEST_LOST and value.strip() in LOST:
+    if of_table and len(value) <= LONGEST_LOST and value.strip() in LOST:
         raise InputError(
             f"{place}: {name} is {value.strip()}, which a program wrote where a text is missing; "
             "write the text, or remove the row"

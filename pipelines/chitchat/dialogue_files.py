@@ -208,7 +208,7 @@ def check_turns(place: str, row: Any, column: str, max_text_bytes: int) -> list[
         raise InputError(f"{place}: a dialogue of {len(row)} turns; remove it")
     turns = spoken_turns(place, row) if any(isinstance(turn, dict) for turn in row) else row
     for number, turn in enumerate(turns):
-        check_text(place, f"turn {number}", turn, max_text_bytes)
+        check_text(place, f"turn {number}", turn, max_text_bytes, of_table=False)
     return turns
 
 

@@ -113,7 +113,7 @@ def texts_of_file(file: Path, encoding: Encoding) -> Iterator[str]:
     is_parquet, start = recognise_start(file, "a text a line", encoding)
     in_rows = is_parquet or is_table(file) or holds_objects(start)
     for place, text in (table_texts if in_rows else text_lines)(file, encoding):
-        check_text(place, "text", text, sys.maxsize)
+        check_text(place, "text", text, sys.maxsize, of_table=in_rows)
         yield str(text).strip()
 
 
@@ -145,7 +145,7 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
     prompt, texts, ranks = parts_of(place, row)
     check_text(place, "prompt", prompt, LONGEST, may_be_blank=False)
     for number, text in enumerate(texts, 1):
-        check_text(place, f"answer {number}", text, LONGEST)
+        check_text(place, f"answer {number}", text, LONGEST, of_table=False)  # NULL may be one
     if len(texts) < 2:
         raise InputError(f"{place}: a ranking with {len(texts)} answer; it takes two or more")
     bare = [text.strip() for text in texts]
@@ -163,7 +163,7 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
     if demonstration is None and len(best) == 1 and best[0].strip():
         demonstration = best[0]
     if demonstration is not None:
-        check_text(place, "demonstration", demonstration, LONGEST, may_be_blank=False)
+        check_text(place, "demonstration", demonstration, LONGEST, False, of_table=False)
     answers = [{"text": text, "rank": rank} for text, rank in zip(texts, ranks, strict=True)]
     return prompt, demonstration, answers
 
@@ -201,7 +201,7 @@ def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
         row = without_messages(place, row)
     chosen, rejected, prompt = row["chosen"], row["rejected"], row.get("prompt")
     for name in ("chosen", "rejected"):
-        check_text(place, name, row[name], LONGEST)
+        check_text(place, name, row[name], LONGEST, of_table=False)
     if prompt is None and TURN in chosen:
         prompt, chosen = split_dialogue(chosen)
         before, rejected = split_dialogue(rejected)

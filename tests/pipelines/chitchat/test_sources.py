@@ -231,7 +231,6 @@ def test_a_damaged_pickle_and_a_list_in_itself_are_one_line(tmp_path):
         ("a.txt", "- а\n\nб\n- в\n".encode(), "line 3: a dialogue begins with"),
         ("a.txt", b"- \xd0\xbf\xd1\x80\xd0\xb8\n- \xff\xfe\xd0\n", "line 2: invalid UTF-8"),
         ("a.jsonl", b'["a", 1]\n', "line 1: turn 1 is 1, not text"),
-        ("a.jsonl", b'["a", "NULL"]\n', "line 1: turn 1 is NULL, which a program wrote where a"),
         ("a.txt", b"[12.03.24, 10:11] Anna: hi\n", r"begins with '\[12.03.24, 10:11\] Anna"),
         (
             "a.jsonl",
