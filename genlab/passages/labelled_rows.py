@@ -230,12 +230,7 @@ def grouped_queries(
     grades: Counter[int] = Counter()
     in_words: str | None = None
     for place, own_id, question, sentence, label, clusters in rows:
-        grade = grade_said(label)
-        if grade is None or grade < 0:
-            header = " (a header must name query, passage and label)"
-            header *= place.endswith(" line 1")
-            raise InputError(f"{place}: label {shown(label)} is {NO_LABEL}{header}; correct it")
-        check_grade(place, grade)
+        grade = grade_in(place, label)
         grades[grade] += 1
         if label.lower() in ANSWERS:
             in_words = in_words or f"{place}: label {shown(label)}"
@@ -260,6 +255,16 @@ def grouped_queries(
         )
     tell_grades(name, grades)
     yield from queries.values()
+
+
+def grade_in(place: str, label: str) -> int:
+    """Return the grade of a row's label; raise InputError for what is none."""
+    grade = grade_said(label)
+    if grade is None or grade < 0:
+        header = " (a header must name query, passage and label)" * place.endswith(" line 1")
+        raise InputError(f"{place}: label {shown(label)} is {NO_LABEL}{header}; correct it")
+    check_grade(place, grade)
+    return grade
 
 
 def labelled_objects(rows: Iterable[tuple[str, Any]], max_text_bytes: int) -> Iterator[LabelledRow]:
