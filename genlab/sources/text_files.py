@@ -125,10 +125,10 @@ def some_of(names: Sequence[object], most: int = 20) -> str:
 # How programs write that nothing is there, where a table of theirs has become texts.
 NO_VALUE = ("nan", "NaN", "NA", "None", "<NA>", "null", "NULL", "\\N", "#N/A")
 # What stands for a text that is lost: a spreadsheet's broken formulas, which a text that begins
-# with = or - becomes, and what is nowhere a text of NO_VALUE.
+# with = or - becomes, and a database's \N. NULL and nan may be what somebody wrote.
 LOST = {
     *("#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#N/A", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"),
-    *("<NA>", "NULL", "\\N"),
+    "\\N",
 }
 LONGEST_LOST = 12  # with blanks
 

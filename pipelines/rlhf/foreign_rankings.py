@@ -145,7 +145,7 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
     prompt, texts, ranks = parts_of(place, row)
     check_text(place, "prompt", prompt, LONGEST, may_be_blank=False)
     for number, text in enumerate(texts, 1):
-        check_text(place, f"answer {number}", text, LONGEST, of_table=False)  # NULL may be one
+        check_text(place, f"answer {number}", text, LONGEST, of_table=False)
     if len(texts) < 2:
         raise InputError(f"{place}: a ranking with {len(texts)} answer; it takes two or more")
     bare = [text.strip() for text in texts]

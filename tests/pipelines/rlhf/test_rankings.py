@@ -226,13 +226,13 @@ def test_plain_texts_are_lines_or_the_texts_of_a_table(tmp_path, name, content):
     assert read_plain_texts(tmp_path / name) == ["abc", "d, e"]
 
 
-def test_null_is_an_answer_and_a_line_but_no_text_of_a_table(tmp_path):
-    row = {"prompt": "what is nothing in SQL", "answers": ["NULL", "0"]}
-    assert read_rows(lines(tmp_path, row))[0][2] == "NULL"
-    (tmp_path / "a.txt").write_text("NULL\n")
-    assert read_plain_texts(tmp_path / "a.txt") == ["NULL"]
-    (tmp_path / "a.csv").write_text("id,text\n1,NULL\n")
-    with pytest.raises(InputError, match=r"a\.csv, line 2: text is NULL, which a program wrote"):
+def test_a_spreadsheets_word_is_an_answer_and_a_line_but_no_text_of_a_table(tmp_path):
+    row = {"prompt": "what does a sheet say of nothing", "answers": ["#N/A", "0"]}
+    assert read_rows(lines(tmp_path, row))[0][2] == "#N/A"
+    (tmp_path / "a.txt").write_text("#N/A\n")
+    assert read_plain_texts(tmp_path / "a.txt") == ["#N/A"]
+    (tmp_path / "a.csv").write_text("id,text\n1,#N/A\n")
+    with pytest.raises(InputError, match=r"a\.csv, line 2: text is #N/A, which a program wrote"):
         read_plain_texts(tmp_path / "a.csv")
 
 
