@@ -8,6 +8,8 @@ from typing import TypeGuard
 
 from genlab.core.program import InputError
 
+NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE)
+
 
 def flatten(content: object, lists: bool = False, prefix: str = "") -> dict[str, object]:
     """Return the values of nested dicts by dotted name: {"a": {"b": 1}} -> {"a.b": 1}.
@@ -25,6 +27,15 @@ def flatten(content: object, lists: bool = False, prefix: str = "") -> dict[str,
     for key, value in pairs:
         flat |= flatten(value, lists, f"{prefix}{key}.")
     return flat
+
+
+def number_said(text: str) -> float | None:
+    """Return the number that a text says, without blanks around it; None if it says none.
+
+    Python's own float reads 1_0 as ten, and has numbers called nan and infinity.
+    """
+    bare = text.strip()
+    return float(bare) if NUMBER.fullmatch(bare) else None
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -11,9 +11,10 @@ from genlab.core.params_file import read_params, text_of
 from genlab.core.program import InputError
 from genlab.core.shapes import STUMBLES
 from genlab.core.templating import OUTPUTS, all_entries, filled, instance_of, keys_of_options
-from genlab.core.yaml_text import load_yaml
+from genlab.core.yaml_text import load_yaml, nests_deeply
 
 PIPELINE = Path("dvc.yaml")  # of the folder that dvc runs in
+LOCK = Path("dvc.lock")
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,17 @@ class Stage:
 
 
 def check_pipeline_here(folder: Path = Path()) -> None:
-    """Raise InputError unless this (or the one given) is the folder of a pipeline."""
+    """Raise InputError unless this (or the one given) is the folder of a pipeline.
+
+    So is one whose files nest so deeply that DVC's parser ends the process without a word.
+    """
     if (folder / PIPELINE).is_file():
+        for path in (folder / PIPELINE, folder / LOCK):
+            if path.is_file() and nests_deeply(path.read_text(encoding="utf-8", errors="replace")):
+                raise InputError(
+                    f"{path}: not readable as YAML (it is nested too deeply); mend it, or `git "
+                    f"checkout {path}` brings the committed one back"
+                )
         return
     here = folder.absolute()
     above = next((each for each in here.parents if (each / PIPELINE).is_file()), None)

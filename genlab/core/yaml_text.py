@@ -3,6 +3,7 @@
 The number of values is limited, because aliases of aliases can stand for billions of them.
 """
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from genlab.core.program import InputError
 
 MOST_VALUES = 100_000  # ours: fifty times what any file here holds
+MOST_LEVELS = 200  # ours: of lists in lists; from some thousands on DVC's parser ends its process
 
 
 def read_yaml_file(path: Path, instead: str) -> Any:
@@ -20,7 +22,11 @@ def read_yaml_file(path: Path, instead: str) -> Any:
     Raises InputError if it cannot be read. Its message ends in `instead`: what to do.
     """
     try:
-        return load_yaml(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content, top = load_yaml(text), compose_yaml(text)
+        if top is not None:
+            check_digits(top, set())
+        return content
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {instead}") from None
     except OSError as error:
@@ -30,6 +36,15 @@ def read_yaml_file(path: Path, instead: str) -> Any:
         raise InputError(
             f"{path}: not YAML in UTF-8 ({reason}); mend it; what starts with {{ or [ needs quotes"
         ) from None
+
+
+def nests_deeply(text: str) -> bool:
+    """Tell whether a text of YAML has more than MOST_LEVELS levels, without parsing it."""
+    level = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        level += 1 if bracket in "[{" else -1
+        deepest = max(deepest, level)
+    return deepest > MOST_LEVELS or bool(re.search(rf"(?m)^(?:- ?| ){{{2 * MOST_LEVELS}}}", text))
 
 
 def load_yaml(text: str) -> Any:
@@ -91,6 +106,23 @@ def check_keys_differ(node: yaml.MappingNode) -> None:
             if key.value in seen:
                 raise yaml.YAMLError(f"line {key.start_mark.line + 1}: {key.value} occurs twice")
             seen.add(key.value)
+
+
+def check_digits(node: yaml.Node, seen: set[int]) -> None:
+    """Raise yaml.YAMLError for a number with _ in it: 0_1 would be 1 without a word."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        if not node.style and "_" in node.value and node.tag.endswith((":int", ":float")):
+            line = node.start_mark.line + 1
+            raise yaml.YAMLError(
+                f"line {line}: write the number {node.value} without _, or the text in quotes"
+            )
+        return
+    for child in node.value:
+        for each in as_tuple(child):
+            check_digits(each, seen)
 
 
 def as_tuple(child: yaml.Node | tuple[yaml.Node, yaml.Node]) -> tuple[yaml.Node, ...]:

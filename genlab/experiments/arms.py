@@ -20,7 +20,7 @@ from pathlib import Path
 
 import polars as pl
 
-from genlab.core.params import did_you_mean, flatten, is_number
+from genlab.core.params import did_you_mean, flatten, is_number, number_said
 from genlab.core.program import InputError
 from genlab.core.running import queueing
 from genlab.experiments.layout import Layout
@@ -227,13 +227,8 @@ def find_runs(
 
 def comparable(params: dict[str, object]) -> dict[str, object]:
     """Return params with numbers as numbers: YAML's readers disagree whether 1e-05 is one."""
-    numbers: dict[str, object] = {}
-    for key, value in params.items():
-        try:
-            numbers[key] = float(str(value))
-        except ValueError:
-            numbers[key] = value
-    return numbers
+    numbers = {key: number_said(str(value)) for key, value in params.items()}
+    return {key: value if numbers[key] is None else numbers[key] for key, value in params.items()}
 
 
 def read_arms(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from genlab.core.params import did_you_mean
+from genlab.core.params import did_you_mean, number_said
 from genlab.core.program import InputError
 from genlab.experiments.comparison import Difference
 
@@ -36,11 +36,8 @@ def read_gate(text: str, groups: Iterable[str], metrics: Iterable[str]) -> Gate:
     if not parts:
         raise InputError(f"--gate {text}: must be like {form}")
     name, sign, number = parts[1].removesuffix("."), parts[2], parts[3]
-    try:
-        limit = float(number)
-    except ValueError:
-        limit = float("nan")
-    if limit != limit:
+    limit = number_said(number)
+    if limit is None:
         raise InputError(f"--gate {text}: {number} is not a number")
     for group in groups:
         rest = name if group == "" else name.removeprefix(f"{group}.")

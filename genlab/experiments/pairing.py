@@ -17,6 +17,8 @@ from genlab.experiments.layout import Layout
 from genlab.statistics.clusters import number_clusters
 
 Side = list[pl.DataFrame]  # a table per training
+ROUNDING = 1e-6  # of shares, as of means over samples
+FEWEST_NUMBERS = 4  # ours: of ids; among fewer a word is no odd one
 SAME_UNIT = "doc_hash"  # of lm-evaluation-harness: the same document has the same
 
 
@@ -209,7 +211,8 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
     if frame.is_empty():
         raise InputError(f"{name}: it has no rows, so nothing can be compared")
     key = [name for name in (layout.unit, *layout.columns_of_group(), layout.sample) if name]
-    measured = [layout.metrics[metric].column for metric in metrics]
+    asked = [layout.metrics[metric] for metric in metrics]
+    measured = [metric.column for metric in asked]
     for column in [*key, *([layout.cluster] if layout.cluster else []), *measured]:
         if column not in frame.columns:
             raise InputError(
@@ -237,6 +240,7 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
                 f"{name}: column {column} is infinite at {unit}, so it has no mean; leave the "
                 "value out"
             )
+    check_shares(layout, frame, [each.column for each in asked if each.kind == "share"], name)
     twice = frame.filter(frame.select(key).is_duplicated())
     if twice.height:
         which = " and ".join(f"{column} {twice[column][0]}" for column in key)
@@ -244,6 +248,19 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
             f"{name}: more than one row for {which}; name what tells them apart under group, or "
             "sample, of rows: in claims.yaml, or leave one"
         )
+
+
+def check_shares(layout: Layout, frame: pl.DataFrame, shares: Iterable[str], name: str) -> None:
+    """Raise InputError for a value of a share that is none, as of one in per cent."""
+    for column in shares:
+        value = pl.col(column).cast(pl.Float64).fill_nan(None)
+        odd = frame.filter(~value.is_between(-ROUNDING, 1 + ROUNDING))
+        if odd.height:
+            raise InputError(
+                f"{name}: column {column} is {odd[column][0]} at {layout.unit} "
+                f"{odd[layout.unit][0]}, and a share is 0 or 1 for every unit; divide it by 100 if "
+                "it is in per cent, or leave out kind: share in claims.yaml"
+            )
 
 
 def check_units(layout: Layout, frame: pl.DataFrame, name: str) -> None:
@@ -259,6 +276,14 @@ def check_units(layout: Layout, frame: pl.DataFrame, name: str) -> None:
             f"{name}: {layout.unit} holds numbers with a point of 2**53 and more, which have lost "
             "their last digits, so units may be mixed up; write them as text"
         )
+    if frame.schema[layout.unit] == pl.String:
+        ids = frame[layout.unit].unique(maintain_order=True)
+        words = ids.filter(ids.cast(pl.Float64, strict=False).is_null())
+        if len(words) == 1 and len(ids) > FEWEST_NUMBERS:
+            raise InputError(
+                f"{name}: {layout.unit} is a number in all rows but {words[0][:40]!r}; remove the "
+                "row if it holds totals, or call its unit by a number"
+            )
 
 
 def such_as(column: pl.Series) -> str:

@@ -15,7 +15,7 @@ from typing import Literal
 
 import polars as pl
 
-from genlab.core.delimiters import delimiter_of
+from genlab.core.delimiters import delimiter_of, said_in
 from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
 
@@ -80,17 +80,28 @@ def parse_separated(content: bytes, is_tsv: bool, named: str) -> pl.DataFrame:
         writer.writerow(row)
     table = plain.getvalue().encode()
     try:
-        found = pl.read_csv(table, infer_schema_length=None)
         written = pl.read_csv(table, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         kind = "TSV" if is_tsv else "CSV"
         raise InputError(f"{named}: no {kind} ({' '.join(str(error).split())})") from None
+    try:
+        found = pl.read_csv(table, infer_schema_length=None)
+    except pl.exceptions.PolarsError:  # a column has digits of other scripts, or forty of them
+        found = pl.DataFrame([as_numbers(column) for column in written])
     zeros = [
         name
         for name, kind in found.schema.items()
         if kind.is_integer() and written[name].str.contains(r"^[+-]?0\d").any()
     ]
     return found.with_columns(written.select(zeros))
+
+
+def as_numbers(column: pl.Series) -> pl.Series:
+    """Return a column of texts as numbers if all are some that lose no digits."""
+    is_long = bool(column.str.contains(r"^[+-]?\d{16,}$").any())
+    kinds = (pl.Int64,) if is_long else (pl.Int64, pl.Float64)
+    tried = (column.cast(kind, strict=False) for kind in kinds)
+    return next((found for found in tried if found.null_count() == column.null_count()), column)
 
 
 def separator_of(text: str) -> str:
@@ -125,7 +136,8 @@ def read_fields(text: str, separator: str, quoting: Literal[0, 3]) -> list[tuple
         strict=True,
     )
     try:
-        return [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+        there = ((reader.line_num, row) for row in reader if any(map(str.strip, row)))
+        return [(line, [said_in(field) for field in row]) for line, row in there]
     except csv.Error as error:
         raise csv.Error(f"line {reader.line_num}: broken CSV ({error})") from None
 

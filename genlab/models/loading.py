@@ -84,7 +84,7 @@ def read_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
             check_config(path)
         check_settings(folder)
         said = isinstance(error, InputError)
-        why = first_line(error) if said else why_no_pieces(names) or first_line(error)
+        why = first_line(error) if said else why_no_pieces(folder, names) or first_line(error)
         raise InputError(
             f"{folder}: no tokenizer can be loaded ({why}); expected tokenizer.json, or vocab.json "
             "and merges.txt"
@@ -189,14 +189,30 @@ def check_vocabulary(tokenizer: "PreTrainedTokenizerBase", names: set[str]) -> N
     )
 
 
-def why_no_pieces(names: set[str]) -> str:
-    """Return why a folder's only vocabulary, if it is SentencePiece's, cannot be read, else ""."""
+def why_no_pieces(folder: Path, names: set[str]) -> str:
+    """Return why a folder's only vocabulary cannot be read, "" if it is of another kind.
+
+    It may be SentencePiece's or tiktoken's, which bear the same name, or Mistral's tekken.json.
+    """
     pieces = sorted(name for name in names & VOCABULARIES if name.endswith((".model", ".spm")))
-    if not pieces or names & {"tokenizer.json", "vocab.json", "vocab.txt"}:
+    if names & {"tokenizer.json", "vocab.json", "vocab.txt"}:
+        return ""
+    for name in (*pieces, *sorted(names)):
+        if name == "tekken.json" or name.endswith(".tiktoken") or is_tiktoken(folder / name):
+            return f"{name} is tiktoken's or tekken's kind; save it as tokenizer.json"
+    if not pieces:
         return ""
     if find_spec("sentencepiece") is None:
         return f"{pieces[0]} needs sentencepiece, which is not installed: pip install sentencepiece"
     return f"{pieces[0]} is broken, or no file of SentencePiece's"
+
+
+def is_tiktoken(path: Path) -> bool:
+    """Tell whether a file called .model has lines of tiktoken's: a token in Base64, its number."""
+    if path.suffix != ".model" or not path.is_file():
+        return False
+    with open(path, "rb") as stream:
+        return re.match(rb"[A-Za-z0-9+/]+=* \d+\r?\n", stream.read(1000)) is not None
 
 
 def load_causal_model(folder: Path) -> "PreTrainedModel":

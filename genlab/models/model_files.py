@@ -6,10 +6,19 @@ from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+# Whose files of weights of other endings are. None of them is read.
+OTHER_WEIGHTS = {
+    **dict.fromkeys((".bin", ".pt", ".pth", ".ckpt"), "a pickle, which could run code"),
+    **{".gguf": "llama.cpp's", ".onnx": "ONNX's", ".h5": "TensorFlow's", ".msgpack": "Flax's"},
+}
 
 
 def check_model_folder(folder: Path) -> None:
     """Raise InputError unless `folder` holds a readable config.json and safetensors weights."""
+    if folder.is_file():
+        raise InputError(
+            f"{folder}: a file; give a model's folder, with config.json, *.safetensors, a tokenizer"
+        )
     if not folder.is_dir():
         raise InputError(f"{folder}: no such model folder")
     weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin")]
@@ -18,21 +27,17 @@ def check_model_folder(folder: Path) -> None:
             f"{folder}: an adapter alone; merge it into its base (merge_and_unload) and save that"
         )
     if not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: not a model folder, config.json is missing")
+        raise InputError(
+            f"{folder}: not a model folder, config.json is missing{where_else(folder)}"
+        )
     check_config(folder / "config.json")
     if (folder / "generation_config.json").is_file():
         check_config(folder / "generation_config.json")
     for path in sorted(folder.glob("*.safetensors.index.json")):
         check_weight_index(path)
     if all(map(is_adapter, folder.glob("*.safetensors"))):
-        pickles = sorted(path.name for path in folder.glob("*.bin"))
-        why = (
-            f"its weights ({pickles[0]}) are a pickle, which could run code; convert them"
-            if pickles
-            else "save them"
-        )
         raise InputError(
-            f"{folder}: no weights (*.safetensors); {why} with "
+            f"{folder}: no weights (*.safetensors); {other_weights(folder)} them with "
             "model.save_pretrained(folder, safe_serialization=True)"
         )
     if not any((folder / name).is_file() for name in WEIGHTS):
@@ -41,6 +46,29 @@ def check_model_folder(folder: Path) -> None:
             f"{folder}: its weights are in {found}, but are looked for in {WEIGHTS[0]}; rename it, "
             f"or, of several files, add the {WEIGHTS[1]} that lists them"
         )
+
+
+def where_else(folder: Path) -> str:
+    """Return where below a folder a model lies, or what it holds instead of one; "" for neither.
+
+    As a Trainer's checkpoints do, and the Hub's snapshots in its cache.
+    """
+    levels = ("*/config.json", "*/*/config.json")  # not all of a disk
+    below = sorted(path.parent for level in levels for path in folder.glob(level))[:3]
+    if below:
+        names = ", ".join(str(each.relative_to(folder)) for each in below)
+        return f"; there are models in {names}: give such a folder"
+    other = sorted(path for path in folder.iterdir() if path.suffix in OTHER_WEIGHTS)
+    return f"; {other[0].name} is {OTHER_WEIGHTS[other[0].suffix]}, not read here" if other else ""
+
+
+def other_weights(folder: Path) -> str:
+    """Say whose weights of another kind are in a folder, and that they are to be converted."""
+    there = (*folder.iterdir(), *folder.glob("*/*"))
+    found = sorted(path for path in there if path.suffix in OTHER_WEIGHTS)
+    if not found:
+        return "save"
+    return f"its weights ({found[0].name}) are {OTHER_WEIGHTS[found[0].suffix]}; convert"
 
 
 def check_weight_index(path: Path) -> None:

@@ -9,7 +9,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -36,7 +36,7 @@ from genlab.sources.text_files import (
     shown,
     some_of,
 )
-from genlab.sources.unpacked import hint_at, packed_at, unpacked_folder
+from genlab.sources.unpacked import hint_at, hint_below, packed_at, unpacked_folder
 
 # A frame of long texts goes out at 268 M characters, before it has BATCH_ROWS rows.
 MAX_FRAME_CHARS = 1 << 28
@@ -159,6 +159,30 @@ def read_hub_corpus(
     return collect_frames(asked, parts, limits, validation_share=0.0), commit
 
 
+@dataclass
+class ApartQueries:
+    """Counts the queries that stand in two files of one split, as in shards of a table of rows."""
+
+    n_files: Counter  # by split
+    first: dict[tuple[str | None, int], str] = field(default_factory=dict)
+    n: int = 0
+
+    def add(self, file: str, split: str | None, query: str) -> None:
+        """Look at a query of a file, the split of which may be told by its name."""
+        if self.n_files[split] > 1:
+            key = split, hash(" ".join(query.split()))
+            self.n += self.first.setdefault(key, file) != file
+
+    def tell(self, corpus: str) -> None:
+        """Print how many there are, on stderr: each has the passages of its own file alone."""
+        if self.n:
+            print(
+                f"{corpus}: queries that an earlier file of their split has: {self.n}; each has "
+                "the passages of its own file alone, so join files that divide one's rows",
+                file=sys.stderr,
+            )
+
+
 def collect_frames(
     corpus: str,
     parts: list[Part],
@@ -175,6 +199,7 @@ def collect_frames(
     there: Counter[str] = Counter()
     places: dict[str, str] = {}
     rows, n_chars, any_selected = [], 0, False
+    apart = ApartQueries(Counter(split for _, split, _ in parts))
     for name, fixed_split, read in parts:
         n_places = len(places)
         for place, query in read():
@@ -184,6 +209,7 @@ def collect_frames(
                     f"query_id {shown(query['query_id'])} occurs twice: {first}; and {place}; "
                     "remove one of the two rows or give it another id"
                 )
+            apart.add(name, fixed_split, query["query"])
             split = fixed_split or split_by_hash(query["query"], validation_share)
             if split not in drawn or there[split] in drawn[split]:
                 rows.append(query | {"split": split})
@@ -195,15 +221,21 @@ def collect_frames(
                 rows, n_chars = [], 0
         if len(places) == n_places:
             raise InputError(f"{name}: there are no queries in it; give it rows or remove it")
+    apart.tell(corpus)
     check_splits(corpus, there, () if train_too else needed_splits(parts, validation_share))
     if not any_selected:
-        n_taken = sum(min(n, limits.by_split()[split] or n) for split, n in there.items())
-        raise InputError(
-            f"{corpus}: none of the {n_taken} queries has a selected passage (is_selected or label "
-            "1), so nothing can be answered; give the labelled files"
-        )
+        raise none_selected(corpus, there, limits)
     if rows:
         yield pl.DataFrame(rows, schema=QUERY_SCHEMA)
+
+
+def none_selected(corpus: str, there: Counter[str], limits: Limits) -> InputError:
+    """Return the error of a corpus in which no passage of the queries taken is selected."""
+    n_taken = sum(min(n, limits.by_split()[split] or n) for split, n in there.items())
+    return InputError(
+        f"{corpus}: none of the {n_taken} queries has a selected passage (is_selected or label "
+        "1), so nothing can be answered; give the labelled files"
+    )
 
 
 def needed_splits(parts: list[Part], validation_share: float) -> tuple[str, ...]:
@@ -264,6 +296,7 @@ def find_data_files(path: Path, counts: Counter) -> list[tuple[Path, str | None]
     raise InputError(
         f"{path}: no data files in it; it holds {some_of(names) or 'nothing'}; give files ending "
         f"in {' '.join(EXTENSIONS)} (or .gz, .zst of these), named train, dev or validation"
+        f"{hint_below(path, is_data_file)}"
     )
 
 

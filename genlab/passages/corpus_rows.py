@@ -28,6 +28,7 @@ from genlab.passages.labelled_rows import (
     labelled_objects,
     labelled_queries,
     names_a_label,
+    tell_unread,
 )
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import recognise_start
@@ -45,6 +46,7 @@ from genlab.sources.text_files import (
     parquet_rows,
     refuse_missing,
     shown,
+    text_with_title,
 )
 
 if TYPE_CHECKING:
@@ -86,8 +88,11 @@ FLAG_NAMES = ("is_selected", "label", "relevance", "relevant")
 PAIR_NAMES = {
     "query_id": ("query_id", "id", "_id", "qid"),
     "query": ("query", "question", "anchor"),
-    "positive": ("positive", "positives", "pos", "answer"),
-    "negative": ("negative", "negatives", "neg", "hard_negative", "hard_negatives"),
+    "positive": ("positive", "positives", "pos", "positive_passages", "positive_ctxs", "answer"),
+    "negative": (
+        *("negative", "negatives", "neg", "hard_negative", "hard_negatives"),
+        *("negative_passages", "negative_ctxs", "hard_negative_ctxs"),
+    ),
 }
 # As sentence-transformers numbers the columns of mined negatives, or without the dash.
 NUMBERED = re.compile(r"(?:hard_)?neg(?:ative)?_?(\d+)")
@@ -106,14 +111,20 @@ def read_queries(
         yield from labelled_queries(file, start, max_text_bytes, encoding)
         return
     if is_parquet:
-        check_label_classes(str(file), parquet_classes(file))
+        classes = parquet_classes(file)
+        check_label_classes(str(file), classes)
+        tell_unread(str(file), classes)
     readers: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
         "parquet": partial(parquet_rows, choose=corpus_columns),
         "array": partial(array_rows, encoding=encoding),
         "columns": partial(column_rows, encoding=encoding),
         "lines": partial(line_rows, encoding=encoding),
     }
-    yield from checked_queries(readers[kind](file), data_stem(file), layout, max_text_bytes)
+    rows = readers[kind](file)
+    if kind in ("array", "lines") and (first := next(rows, None)):
+        rows = chain([first], rows)
+        tell_unread(str(file), first[1] if isinstance(first[1], dict) else ())
+    yield from checked_queries(rows, data_stem(file), layout, max_text_bytes)
 
 
 def checked_queries(
@@ -138,7 +149,7 @@ def checked_queries(
     # By the row's own id, if any, and query: the first row's place and query, texts and flags.
     pairs: dict[tuple[str | None, str], tuple[str, dict[str, Any], dict[str, bool]]] = {}
     for place, raw in rows:
-        row = as_passages(place, raw, layout)
+        row = as_passages(place, raw, layout, max_text_bytes)
         check_columns(place, row, COLUMNS[1:])
         has_id = "query_id" in row
         if not has_id:
@@ -222,7 +233,7 @@ def check_layout(file: Path, kind: str, layout: CorpusFormat, start: str) -> Non
         )
 
 
-def as_passages(place: str, row: Any, layout: CorpusFormat) -> dict[str, Any]:
+def as_passages(place: str, row: Any, layout: CorpusFormat, max_text_bytes: int) -> dict[str, Any]:
     """Return a row with its query as `query`, and with its positives and negatives as passages."""
     if not isinstance(row, dict):
         raise InputError(f"{place}: {shown(row)} where an object with {', '.join(COLUMNS)} belongs")
@@ -238,26 +249,36 @@ def as_passages(place: str, row: Any, layout: CorpusFormat) -> dict[str, Any]:
     negatives = [name for name in PAIR_NAMES["negative"] if name in row]
     numbered = {name: int(found[1]) for name in row if (found := NUMBERED.fullmatch(name))}
     negatives += sorted(numbered, key=numbered.__getitem__)
-    texts = listed_texts(place, row, there["positive"])
+    texts = listed_texts(place, row, there["positive"], max_text_bytes)
     labels = [name for name in LIST_FLAGS if name in row]
     if labels and not negatives:  # sentence-transformers' labelled pairs and lists
         return own | {"passages": labelled_passages(place, texts, labels[0], row[labels[0]])}
     passages = [{"text": text, "is_selected": 1} for text in texts]
     for name in negatives:
         if row[name] is not None:  # a table's row without any
-            texts = listed_texts(place, row, name)
+            texts = listed_texts(place, row, name, max_text_bytes)
             passages += [{"text": text, "is_selected": 0} for text in texts]
     return own | {"passages": passages}
 
 
-def listed_texts(place: str, row: dict, name: str) -> list:
-    """Return a column's text, or list of texts, as a list; raise InputError for anything else."""
+def listed_texts(place: str, row: dict, name: str, max_text_bytes: int) -> list:
+    """Return a column's text, or list of texts, as a list; raise InputError for anything else.
+
+    One in a list may be an object with text, maybe with a title, as Tevatron and DPR have it.
+    """
     texts = [row[name]] if isinstance(row[name], str) else row[name]
     if not isinstance(texts, list):
         raise InputError(
             f"{place}: {name} is {shown(texts)}, not a text or a list of texts; correct it"
         )
-    return texts
+    found = []
+    for number, text in enumerate(texts):
+        if isinstance(text, dict):
+            at = f"{place}, {name} {number} (counted from 0)"
+            check_columns(at, text, ["text"])
+            text = text_with_title(at, text, max_text_bytes)
+        found.append(text)
+    return found
 
 
 def labelled_passages(place: str, texts: list, name: str, labels: Any) -> list[dict[str, Any]]:

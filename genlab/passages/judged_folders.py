@@ -12,15 +12,17 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isnan
+from math import inf
 from pathlib import Path
 
 import numpy as np
 
+from genlab.core.params import number_said
 from genlab.core.program import InputError
 from genlab.passages.labelled_rows import (
     LEAST_RELEVANT,
     PlacedQuery,
+    check_grade,
     check_id,
     grade_of,
     tell_grades,
@@ -30,7 +32,15 @@ from genlab.sources.csv_text import tsv_rows
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import is_hidden, text_lines
 from genlab.sources.foreign_files import files_in
-from genlab.sources.text_files import check_columns, check_text, data_extension, line_rows, shown
+from genlab.sources.text_files import (
+    check_columns,
+    check_text,
+    data_extension,
+    line_rows,
+    shown,
+    some_of,
+    text_with_title,
+)
 
 TEXTS = (".tsv", ".txt", ".jsonl")
 JUDGEMENTS = (".tsv", ".txt", ".qrels", ".trec", ".run", "")
@@ -45,6 +55,7 @@ GRADE_NAMES = {
     *("gain", "rating", "selected"),
 }
 QUERY_NAMES = {"query", "qid", "topic", "question"}
+INFINITE = {"inf": inf, "-inf": -inf}  # scores, as of what a program left out
 
 
 @dataclass(frozen=True)
@@ -85,9 +96,11 @@ def find_judged_folder(path: Path) -> JudgedFolder | None:
     if not qrels and not (queries and corpus):
         return None
     if not qrels:
+        others = [f"qrels/{file.name}" for file in below]
+        unread = f"; {some_of(others)} cannot be read as such, write tabs" if others else ""
         raise InputError(
             f"{path}: {corpus[0].name} and {queries[0].name} are there, but no judgements; add "
-            "qrels/test.tsv (BEIR) or qrels.txt (TREC)"
+            f"qrels/test.tsv (BEIR) or qrels.txt (TREC){unread}"
         )
     for what, files, wanted in (
         ("queries", queries, "queries.jsonl or queries.tsv"),
@@ -208,10 +221,7 @@ def id_texts(file: Path, encoding: Encoding, max_text_bytes: int) -> Iterator[tu
             if not isinstance(row, dict):
                 raise InputError(f"{place}: {shown(row)} where an object with _id, text belongs")
             check_columns(place, row, ("_id", "text"))
-            title = "" if row.get("title") is None else row["title"]
-            for name, value in (("text", row["text"]), ("title", title)):
-                check_text(place, name, value, max_text_bytes)
-            text = f"{title} {row['text']}".strip()
+            text = text_with_title(place, row, max_text_bytes)
             yield place, check_id(place, row["_id"], max_text_bytes), text
         return
     for number, (place, fields) in enumerate(tsv_rows(file, encoding)):
@@ -267,6 +277,7 @@ def read_judgements(file: Path, encoding: Encoding) -> Judgements:
             raise InputError(
                 f"{place}: relevance {shown(fields[-1])} is no whole number; correct it"
             )
+        check_grade(place, grade)
         grades[grade] += 1
         own, is_selected = judged.setdefault(fields[0], {}), grade >= LEAST_RELEVANT
         if own.get(fields[-2], (is_selected, ""))[0] != is_selected:
@@ -333,10 +344,7 @@ def is_ordered_otherwise(rows: list[tuple[float, float, str, str]]) -> bool:
 
 def number_in(place: str, name: str, text: str) -> float:
     """Return a number of a run; raise InputError if it is none."""
-    try:
-        number = float(text)
-        if isnan(number):
-            raise ValueError
-    except ValueError:
-        raise InputError(f"{place}: {name} {shown(text)} is no number; correct it") from None
+    number = INFINITE.get(text.lower(), number_said(text))
+    if number is None:
+        raise InputError(f"{place}: {name} {shown(text)} is no number; correct it")
     return number

@@ -2,7 +2,8 @@
 
 Tab-separated without a header, WikiQA's seven columns, or any CSV, TSV, JSON, Parquet or Hub
 dataset whose columns name a query, a passage and a label. Rows of one question make one query,
-wherever they stand in the file. A label is a whole number: from 1 on a passage is relevant.
+wherever they stand in the file. A label is a whole number: from 1 on a passage is relevant; or it
+is yes or no, in all rows.
 """
 
 import re
@@ -13,11 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from genlab.core.params import number_said
 from genlab.core.program import InputError
 from genlab.core.tables import CLUSTERS
 from genlab.sources.csv_text import csv_lists, fields_of, said_separator, tsv_rows
 from genlab.sources.decoding import Encoding
 from genlab.sources.text_files import (
+    NO_VALUE,
     check_columns,
     check_distinct,
     check_text,
@@ -44,7 +47,11 @@ NEEDED = ("query", "passage", "label")
 
 LEAST_RELEVANT = 1  # of graded labels, as of BEIR's and TREC's: 1, 2, 3
 NO_LABEL = f"not 0, {LEAST_RELEVANT} or a higher grade"
-
+ANSWERS = {"no": 0, "yes": 1}
+TEXTS_BESIDE = ("title", "context", "contexts", "body")
+R_NAMES = "; of R's tables write the names of rows with col.names=NA, or none"
+SPLIT_NAMES = ("split", "subset", "fold", "partition")
+MOST_GRADE = 100  # ours: a higher number is an id or a count, as in a column that is no label
 
 # Classes that say no and yes, in small letters.
 NO_WORDS = ("no", "false", "neg", "negative", "wrong")
@@ -63,16 +70,30 @@ def grade_of(label: Any) -> int | None:
     text = str(label).strip().lower()
     if text in ("true", "false"):
         return int(text == "true")
-    try:
-        number = float("nan" if "_" in text else text)  # Python reads 1_0 as ten
-    except ValueError:
-        return None
-    return int(number) if number.is_integer() else None
+    number = number_said(text)
+    return int(number) if number is not None and number.is_integer() else None
+
+
+def grade_said(label: Any) -> int | None:
+    """Return the grade that a label says, as a number or by yes or no; None for what is no label.
+
+    Judgements of BEIR's and TREC's have numbers alone.
+    """
+    return ANSWERS.get(str(label)[:9].strip().lower(), grade_of(label))
+
+
+def check_grade(place: str, grade: int) -> None:
+    """Raise InputError for a number that is no grade: (query, passage, passage) may be of ids."""
+    if grade > MOST_GRADE:
+        raise InputError(
+            f"{place}: label {grade} is no grade, which end at {MOST_GRADE}; is the column of "
+            "labels another one?"
+        )
 
 
 def is_relevant(label: Any) -> bool | None:
     """Return whether a label makes a passage relevant; None for what is no label."""
-    grade = grade_of(label)
+    grade = grade_said(label)
     return None if grade is None or grade < 0 else grade >= LEAST_RELEVANT
 
 
@@ -111,6 +132,32 @@ def tell_grades(name: str, counts: Counter[int]) -> None:
         tell_once(f"{name}: graded {said}; from {LEAST_RELEVANT} on a passage is relevant")
 
 
+def tell_unread(file: str, names: Iterable[str]) -> None:
+    """Print which of a table's columns are not read, of those that somebody might rely on."""
+    there = {name.strip().lower(): name for name in names}
+    if found := [there[name] for name in (*SPLIT_NAMES, *TEXTS_BESIDE) if name in there]:
+        advice = "; give a file for each split, named train and dev"
+        tell_once(
+            f"{file}: not read: column{'s' * (len(found) > 1)} {', '.join(map(shown, found))}"
+            + advice * any(name in there for name in SPLIT_NAMES)
+        )
+
+
+def check_one_each(place: str, names: Iterable[str]) -> None:
+    """Raise InputError for two columns that may both be the query, the passage or the label.
+
+    An answer beside a passage is none.
+    """
+    for role in NEEDED:
+        found = [name for name in names if name.strip().lower() in ROLES[role]]
+        texts = [name for name in found if name.strip().lower() != "answer"]
+        if len(texts) > 1:
+            raise InputError(
+                f"{place}: columns {' and '.join(map(shown, texts))} may both be the {role}; "
+                "rename or remove one"
+            )
+
+
 @cache
 def tell_once(message: str) -> None:
     """Print a message on stderr once, even if a file is read twice."""
@@ -141,7 +188,7 @@ def first_fields(start: str) -> list[str]:
 def is_labelled(start: str) -> bool:
     """Tell whether a file that begins so is such a table."""
     fields = first_line(start).split("\t")
-    if "QuestionID" in fields or (len(fields) == 3 and fields[2].strip() in ("0", "1")):
+    if "QuestionID" in fields or (len(fields) == 3 and grade_said(fields[2]) in (0, 1)):
         return True
     return names_a_label(first_fields(start))
 
@@ -181,13 +228,12 @@ def grouped_queries(
     """
     queries: dict[tuple[str | None, str], PlacedQuery] = {}
     grades: Counter[int] = Counter()
+    in_words: str | None = None
     for place, own_id, question, sentence, label, clusters in rows:
-        grade = grade_of(label)
-        if grade is None or grade < 0:
-            header = " (a header must name query, passage and label)"
-            header *= place.endswith(" line 1")
-            raise InputError(f"{place}: label {shown(label)} is {NO_LABEL}{header}; correct it")
+        grade = grade_in(place, label)
         grades[grade] += 1
+        if label.lower() in ANSWERS:
+            in_words = in_words or f"{place}: label {shown(label)}"
         check_text(place, "sentence", sentence, max_text_bytes)
         key = (own_id, " ".join(question.split()))
         if key not in queries:
@@ -202,8 +248,23 @@ def grouped_queries(
             queries[key] = (place, query)
         passage = {"text": sentence, "is_selected": grade >= LEAST_RELEVANT}
         queries[key][1]["passages"].append(passage)
+    if in_words and grades.keys() - {0, 1}:
+        said = ", ".join(map(str, sorted(grades)))
+        raise InputError(
+            f"{in_words} is no grade, and other rows have {said}; write all as numbers"
+        )
     tell_grades(name, grades)
     yield from queries.values()
+
+
+def grade_in(place: str, label: str) -> int:
+    """Return the grade of a row's label; raise InputError for what is none."""
+    grade = grade_said(label)
+    if grade is None or grade < 0:
+        header = " (a header must name query, passage and label)" * place.endswith(" line 1")
+        raise InputError(f"{place}: label {shown(label)} is {NO_LABEL}{header}; correct it")
+    check_grade(place, grade)
+    return grade
 
 
 def labelled_objects(rows: Iterable[tuple[str, Any]], max_text_bytes: int) -> Iterator[LabelledRow]:
@@ -217,6 +278,7 @@ def labelled_objects(rows: Iterable[tuple[str, Any]], max_text_bytes: int) -> It
         check_distinct(place, names)
         columns = {role: names[number] for role, number in header_columns(names).items()}
         refuse_missing(place, names, missing_roles(columns))
+        check_one_each(place, names)
         question, sentence, label = (row[columns[role]] for role in NEEDED)
         check_text(place, "question", question, max_text_bytes, may_be_blank=False)
         own_id = row[columns["id"]] if "id" in columns else None
@@ -225,6 +287,21 @@ def labelled_objects(rows: Iterable[tuple[str, Any]], max_text_bytes: int) -> It
         clusters = {name: row[columns[name]] for name in CLUSTERS if name in columns}
         label = label.strip() if isinstance(label, str) else shown(label)
         yield place, own_id, question, sentence, label, clusters
+
+
+def columns_in_header(file: Path, place: str, fields: list[str]) -> dict[str, int]:
+    """Return the places of a header's columns by role, {} for a row; InputError for a wrong one."""
+    columns = header_columns(fields)
+    if "QuestionID" in fields:
+        check_columns(place, fields, WIKIQA_COLUMNS)
+    missing = missing_roles(columns)
+    if not columns or (missing and is_relevant(fields[-1]) is not None):
+        return {}
+    check_distinct(place, filter(None, fields))
+    refuse_missing(place, fields, missing)
+    check_one_each(place, fields)
+    tell_unread(str(file), fields)
+    return columns
 
 
 def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[LabelledRow]:
@@ -239,22 +316,18 @@ def labelled_rows(file: Path, start: str, encoding: Encoding) -> Iterator[Labell
     n_columns = 3
     for place, fields in (tsv_rows if in_tabs else csv_lists)(file, encoding):
         if columns is None:
-            columns = header_columns(fields)
-            if "QuestionID" in fields:
-                check_columns(place, fields, WIKIQA_COLUMNS)
-            if columns and is_relevant(fields[-1]) is None:
-                check_distinct(place, filter(None, fields))
-                refuse_missing(place, fields, missing_roles(columns))
-            if columns.keys() >= set(NEEDED):
+            columns = columns_in_header(file, place, fields)
+            if columns:
                 n_columns = len(fields)
                 continue
             columns = {"query": 0, "passage": 1, "label": 2}
         if len(fields) != n_columns:
             expected = "question, sentence, label" if n_columns == 3 else "as in the header"
             separated = "tab-separated columns" if in_tabs else "columns"
+            is_rs = len(fields) == n_columns + 1 and fields[0].isdecimal()
             raise InputError(
                 f"{place}: {len(fields)} {separated}, {n_columns} expected ({expected}); "
-                "correct the line, or what separates inside its text"
+                f"correct the line, or what separates inside its text{R_NAMES * is_rs}"
             )
         # Blanks beside a separator are none of an id.
         own_id = fields[columns["id"]].strip() if "id" in columns else None
@@ -277,7 +350,7 @@ def check_clusters(place: str, row: dict, max_text_bytes: int) -> dict[str, str 
     found: dict[str, str | None] = dict.fromkeys(CLUSTERS)
     for name in CLUSTERS:
         value = whole_number(place, name, row.get(name))
-        if value is None or value == "" or value != value:
+        if value is None or value == "" or value != value or str(value) in NO_VALUE:
             continue
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise InputError(

@@ -4,7 +4,7 @@ A CSV has a header, which tells what separates; Excel's `sep=;` before it is obe
 a field is doubled, or has a backslash before it in the whole file, as Spark and pandas can write
 it. Blanks may stand before quoted fields, if they do in the whole file. In a TSV a tab is a tab and
 a quote a quote, unless the whole file is quoted as pandas and Excel write it. What separates the
-columns decides, not the file's name.
+columns decides, not the file's name. A field ="007", as Excel keeps zeros, is 007.
 """
 
 import csv
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from genlab.core.delimiters import delimiter_of
+from genlab.core.delimiters import delimiter_of, said_in
 from genlab.core.program import InputError
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import (
@@ -64,9 +64,16 @@ def csv_lists(
     number, delimiter, names = read_header(file, lines)
     yield f"{file}, line {number}", names
     if delimiter == "\t" and not escaped and not is_quoted(file, encoding):
-        yield from tabbed_rows(file, lines)
+        rows = tabbed_rows(file, lines)
     else:
-        yield from separated_rows(file, lines, delimiter, on_bad_row, escaped, spaced)
+        rows = separated_rows(file, lines, delimiter, on_bad_row, escaped, spaced)
+    yield from as_said(rows)
+
+
+def as_said(rows: Iterator[tuple[str, list[str]]]) -> Iterator[tuple[str, list[str]]]:
+    """Yield rows with each field's text, without the formula around it that Excel may need."""
+    for place, row in rows:
+        yield place, [said_in(field) for field in row]
 
 
 def tabbed_rows(file: Path, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[str, list[str]]]:
@@ -137,7 +144,7 @@ def read_header(file: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, str,
             header = whole_header(f"{file}, line {number}", line, lines)
             delimiter = said or delimiter_of(header)
             fields = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter))
-            names = [" ".join(name.split()) for name in fields]
+            names = [" ".join(said_in(name).split()) for name in fields]
             check_distinct(f"{file}, line {number}", filter(None, names))
             return number, delimiter, names
     raise InputError(f"{file}: the file has no header; give the columns' names in its first line")
@@ -242,10 +249,10 @@ def unmask(field: str) -> str:
 def tsv_rows(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, list[str]]]:
     """Yield the rows of a tab-separated file, with or without a header, with their places."""
     if is_quoted(file, encoding):
-        yield from separated_rows(file, file_lines(file, encoding, stop), "\t")
+        rows = separated_rows(file, file_lines(file, encoding, stop), "\t")
     else:
-        for place, line in text_lines(file, encoding):
-            yield place, line.split("\t")
+        rows = ((place, line.split("\t")) for place, line in text_lines(file, encoding))
+    yield from as_said(rows)
 
 
 def is_quoted(file: Path, encoding: Encoding = Encoding.auto) -> bool:

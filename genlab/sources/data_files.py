@@ -14,7 +14,7 @@ from genlab.core.program import InputError
 from genlab.sources.file_text import count_files, is_about_data, is_hidden
 from genlab.sources.foreign_files import check_path, files_in
 from genlab.sources.text_files import data_extension, is_data_file, some_of
-from genlab.sources.unpacked import hint_at, unpacked_folder
+from genlab.sources.unpacked import hint_at, hint_below, unpacked_folder
 
 
 @contextmanager
@@ -53,6 +53,7 @@ def files_at(path: Path, extensions: Sequence[str], counts: Counter, key: str) -
         raise InputError(
             f"{path}: no data file in it (there: {names}); give files ending in "
             f"{' '.join(extensions)} (or .gz, .zst of these), maybe in a zip or tar"
+            f"{hint_below(path, partial(is_data_file, extensions=extensions))}"
         )
     return files
 

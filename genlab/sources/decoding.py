@@ -13,6 +13,7 @@ import base64
 import codecs
 import re
 from enum import StrEnum
+from unicodedata import category
 
 from genlab.core.program import InputError
 
@@ -109,10 +110,12 @@ CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
 CONTROL_SHARE = 0.02  # ours: of bytes; a text has stray ones, UTF-16 one in every other character
 # ISO-2022 and HZ write Chinese, Japanese and Korean in ASCII between such marks.
 SEVEN_BIT = re.compile(rb"\x1b\$|~\{(?:[!-}]{2})+~\}")
-# UTF-7 writes what is not ASCII as UTF-16 in Base64. What begins with A or B is below U+0800.
-IN_BASE64 = re.compile(rb"\+([AB][A-Za-z0-9+/]{2,})")
+# UTF-7 writes what is not ASCII as UTF-16 in Base64.
+IN_BASE64 = re.compile(rb"\+([A-Za-z0-9+/]{3,})")
 UTF_7_MARKS = (b"+/v8", b"+/v9", b"+/v+", b"+/v/")
 UTF_7_SHARE = 0.01  # ours: of words; English has a curly quote in as many
+# A word, as of +Facebook, is no Base64 of these: they have a thousandth of its pairs of bytes.
+EAST_ASIAN = ("gb2312", "big5", "shift_jis", "euc_kr")
 
 # What Windows-1251 and Windows-1252 say of a text that has only dashes, quotes and their like.
 EITHER = "cp1252"
@@ -220,15 +223,37 @@ def is_seven_bit(sample: bytes) -> bool:
 
 
 def stands_for_letters(piece: bytes) -> bool:
-    """Tell whether a piece of Base64 is UTF-16 of letters of Latin to Arabic, as in UTF-7."""
+    """Tell whether a piece of Base64 is UTF-16 of letters, as in UTF-7.
+
+    That is of letters of Latin to Arabic, of three or more of one later alphabet, or of two or more
+    of Chinese, Japanese or Korean, maybe with punctuation.
+    """
     n_left = len(piece) * 6 % 16
     if n_left >= 6:
         return False
     content = base64.b64decode(piece + b"A" * (-len(piece) % 4))
     n_bytes = len(piece) * 6 // 16 * 2
     text = content[:n_bytes].decode("utf-16-be", "replace")
-    no_rest = not any(content[n_bytes:])
-    return no_rest and all("\xa0" <= letter < "\u0700" and letter.isalpha() for letter in text)
+    if any(content[n_bytes:]):
+        return False
+    if all("\xa0" <= letter < "\u0700" and letter.isalpha() for letter in text):
+        return True
+    if piece[1:] in (piece[1:].lower(), piece[1:].upper()):  # a word, an abbreviation or a number
+        return False
+    blocks = {ord(letter) >> 7 for letter in text}
+    if len(text) > 2 and len(blocks) == 1 and "\u0700" <= text[0] < "\u2000":
+        return all(category(letter)[0] in "LM" for letter in text)
+    is_written = any(may_be_written(text, codec) for codec in EAST_ASIAN)
+    return is_written and sum("\u3040" <= letter < "\ud7a4" for letter in text) > 1
+
+
+def may_be_written(text: str, codec: str) -> bool:
+    """Tell whether a codec has all characters of a text."""
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def utf_32_of(sample: bytes) -> str | None:

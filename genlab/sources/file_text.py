@@ -201,6 +201,8 @@ def foreign_kind(head: bytes) -> str | None:
     """Return what a file that begins so is, and what to do, if it is no text; None if it may be."""
     if head[257:262] == b"ustar":
         return "a tar archive; unpack it"
+    if head and not head.strip(b"\0"):
+        return "nothing but zero bytes, as of a download that broke off; get it again"
     if head.startswith(b"ORC") and b"\0" in head:  # a text may begin with this word
         return "an ORC file; export it as Parquet"
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()

@@ -41,6 +41,7 @@ class JsonText:
         self.ended = False
         self.line, self.column = 1, 1  # of self.text[0]
         self.part = ""  # what is being read, for error messages
+        self.taken = ""  # the last of `take`
 
     def error(self, reason: str, at: int | None = None) -> InputError:
         """Return an InputError that gives line and column of self.text[at] (the next character)."""
@@ -52,7 +53,17 @@ class JsonText:
             reason += "; the file ends too early: get it again"
         return InputError(
             f"{self.file}: broken JSON at line {line}, column {column}{part}: {reason}"
+            + self.hint(at)
         )
+
+    def hint(self, at: int) -> str:
+        """Return what JSON has none of, if that is what stands at self.text[at]."""
+        if re.match(r"//|/\*|#", self.text[at : at + 2]):
+            return "; JSON has no comments, remove them"
+        before = self.text[:at].rstrip()[-1:] or self.taken
+        if before == "," and self.text[at : at + 1] in ("]", "}"):
+            return "; JSON has no comma behind the last value, remove it"
+        return ""
 
     def position(self, at: int) -> tuple[int, int]:
         """Return line and column, from 1, of self.text[at]."""
@@ -89,6 +100,7 @@ class JsonText:
         if not (character := self.peek()) or character not in expected:
             raise self.error(f"{' or '.join(expected)} expected")
         self.at += 1
+        self.taken = character
         return character
 
     def value(self) -> Any:

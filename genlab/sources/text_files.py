@@ -122,14 +122,38 @@ def some_of(names: Sequence[object], most: int = 20) -> str:
     return ", ".join(map(str, names[:most])) + ", ..." * (len(names) > most)
 
 
+# How programs write that nothing is there, where a table of theirs has become texts.
+NO_VALUE = ("nan", "NaN", "NA", "None", "<NA>", "null", "NULL", "\\N", "#N/A")
+# What stands for a text that is lost: a spreadsheet's broken formulas, which a text that begins
+# with = or - becomes, and a database's \N. NULL and nan may be what somebody wrote.
+LOST = {
+    *("#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#N/A", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"),
+    "\\N",
+}
+LONGEST_LOST = 12  # with blanks
+
+
 def check_text(
-    place: str, name: str, value: Any, max_text_bytes: int, may_be_blank: bool = True
+    place: str,
+    name: str,
+    value: Any,
+    max_text_bytes: int,
+    may_be_blank: bool = True,
+    of_table: bool = True,
 ) -> None:
-    """Raise InputError unless `value` is text of at most `max_text_bytes` bytes of UTF-8."""
+    """Raise InputError unless `value` is text of at most `max_text_bytes` bytes of UTF-8.
+
+    of_table: what programs write for a text that is missing is none.
+    """
     if not isinstance(value, str):
         raise InputError(f"{place}: {name} is {shown(value)}, not text; correct it")
     if not may_be_blank and not value.strip():
         raise InputError(f"{place}: {name} is empty; remove the row")
+    if of_table and len(value) <= LONGEST_LOST and value.strip() in LOST:
+        raise InputError(
+            f"{place}: {name} is {value.strip()}, which a program wrote where a text is missing; "
+            "write the text, or remove the row"
+        )
     try:
         n_bytes = len(value.encode())
     except UnicodeEncodeError as error:
@@ -142,6 +166,14 @@ def check_text(
             f"{place}: {name} has {n_bytes} bytes, at most {max_text_bytes} are allowed; shorten "
             "it, or raise max_text_bytes where params.yaml has it"
         )
+
+
+def text_with_title(place: str, row: dict, max_text_bytes: int) -> str:
+    """Return a row's text, behind its title if it has one; raise InputError as `check_text`."""
+    title = "" if row.get("title") is None else row["title"]
+    for name, value in (("text", row["text"]), ("title", title)):
+        check_text(place, name, value, max_text_bytes)
+    return f"{title} {row['text']}".strip()
 
 
 def whole_number(place: str, name: str, value: Any) -> Any:

@@ -92,6 +92,16 @@ def hint_at(unread: Iterable[Path], key: str) -> str:
     ) * bool(names)
 
 
+def hint_below(path: Path, is_data: IsData) -> str:
+    """Return what to do about a folder without data: where it lies below, or that it is Arrow's."""
+    below = sorted(each for each in path.iterdir() if each.is_dir() and not is_hidden(each.name))
+    if found := [each.name for each in below if any(map(is_data, each.iterdir()))]:
+        return f"; there are data in {some_of([name + '/' for name in found])}: give such a folder"
+    if any(each.suffix == ".arrow" for folder in (path, *below) for each in folder.iterdir()):
+        return "; of datasets.save_to_disk's Arrow files write Parquet: load_from_disk, to_parquet"
+    return ""
+
+
 def is_packed(file: Path) -> bool:
     """Return whether a file is an archive by its name and its content, and none of the system's."""
     is_named = file.name.lower().endswith(PACKED) and not is_hidden(file.name)

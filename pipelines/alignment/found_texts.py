@@ -59,7 +59,7 @@ MOODS = {"pos": True, "neg": False}
 # A table's labels, in small letters.
 LABELS = {"pos": True, "positive": True, "1": True, "1.0": True, "true": True}
 LABELS |= {"neg": False, "negative": False, "0": False, "0.0": False, "false": False}
-NO_LABELS = ("", "none", "unsup", "null")
+NO_LABELS = ("", "none", "unsup", "null", "na", "nan", "<na>")
 # Alone no label, as of the Hub's unlabelled splits; beside 1 alone, negative.
 MINUS_ONES = ("-1", "-1.0")
 LABEL_NAMES = ("label", "sentiment")

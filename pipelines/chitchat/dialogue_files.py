@@ -2,6 +2,7 @@
 
     ["Привет!", "Здравствуй."]                     a line, or a row of an array: a list of turns,
     {"dialogue": ["Привет!", "Здравствуй."]}       or an object with one
+    {"messages": [{"role": "user", "content": "Привет!"}, ...]}   or with messages of two speakers
     - Привет!                                      text: a turn begins with a dash, a blank line
     - Здравствуй.                                  ends the dialogue
 
@@ -10,10 +11,12 @@ dialogue is named with its place and its fault; it stops the stage, or is left o
 """
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,8 +37,12 @@ from pipelines.chitchat.dialogue_pickles import pickled_rows
 from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
 
 EXTENSIONS = (".jsonl", ".ndjson", ".json", ".pkl", ".pickle", ".txt")
+# What OpenAI, ShareGPT and others call a message's speaker and its text.
+SPEAKER_NAMES = ("role", "from", "speaker")
+TEXT_NAMES = ("content", "value", "text")
 MAX_TURNS = 10_000  # ours: more are a file without blank lines, not a dialogue
 DASH = re.compile(r"\s*[-–—]\s*")
+JSON_START = re.compile(r'\{|\[\s*(?:["\[{\]]|null)')  # not [12.03.24, 10:11] Anna: hi
 RULE = re.compile(r"\s*([-–—*=_~#])(?:\s*\1){2,}\s*")  # of one sign alone: it divides, too
 
 
@@ -117,7 +124,7 @@ def recognise(file: Path, encoding: Encoding) -> DialogueFormat:
     if head[:1] == b"\x80" or head in (b"(l", b"]q", b"]\x94"):  # protocol 2 to 5, or 0 and 1
         return DialogueFormat.pickle
     is_parquet, start = recognise_start(file, 'dialogues, like lines "- Привет!"', encoding)
-    if start.startswith(("[", "{")):
+    if JSON_START.match(start):
         return DialogueFormat.jsonl
     if is_parquet:
         raise InputError(
@@ -199,6 +206,47 @@ def check_turns(place: str, row: Any, column: str, max_text_bytes: int) -> list[
         raise InputError(f"{place}: {shown(row)}, not a list of turns; correct it")
     if not row or len(row) > MAX_TURNS:
         raise InputError(f"{place}: a dialogue of {len(row)} turns; remove it")
-    for number, turn in enumerate(row):
-        check_text(place, f"turn {number}", turn, max_text_bytes)
-    return row
+    turns = spoken_turns(place, row) if any(isinstance(turn, dict) for turn in row) else row
+    for number, turn in enumerate(turns):
+        check_text(place, f"turn {number}", turn, max_text_bytes, of_table=False)
+    return turns
+
+
+def spoken_turns(place: str, messages: list) -> list:
+    """Return the texts of messages of two speakers, who take turns; the system's are left out.
+
+    Raises InputError for what is no message, and for speakers who do not take turns.
+    """
+    turns: list = []
+    speakers: list = []
+    for number, message in enumerate(messages):
+        if not isinstance(message, dict):
+            raise InputError(f"{place}: turn {number} is {shown(message)} among messages")
+        speaker, text = (
+            next((message[name] for name in names if name in message), None)
+            for names in (SPEAKER_NAMES, TEXT_NAMES)
+        )
+        if speaker is None or text is None:
+            there = ", ".join(map(shown, list(message)[:5]))
+            raise InputError(
+                f"{place}: turn {number} is an object (there: {there}), and no message with role "
+                "and content; write the dialogue as a list of texts"
+            )
+        if speaker == "system":
+            tell_of_system()
+            continue
+        is_in_turn = speaker != speakers[-1] if len(speakers) == 1 else speaker in speakers[-2:-1]
+        if speakers and not is_in_turn:
+            raise InputError(
+                f"{place}: turn {number} is of {shown(speaker)} after {shown(speakers[-1])}; two "
+                "speakers take turns in a dialogue, so join what one says, or remove the row"
+            )
+        speakers.append(speaker)
+        turns.append(text)
+    return turns
+
+
+@cache
+def tell_of_system() -> None:
+    """Print, once, that messages of the system are no turns."""
+    print("left out: messages whose role is system, as they are no turns", file=sys.stderr)

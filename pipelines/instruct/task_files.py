@@ -40,6 +40,11 @@ TREC = {
     "NUM": "code count date dist money ord other period perc speed temp volsize weight",
 }
 CB = ["entailment", "contradiction", "neutral"]
+# Fields that are asked as they stand; nothing but text may be in them.
+TEXT_FIELDS = {
+    *("answer", "choice1", "choice2", "hypothesis", "paragraph", "passage", "premise", "query"),
+    *("question", "sentence1", "sentence2", "span1_text", "span2_text", "text", "word"),
+}
 RTE = {"train": "dev", "test": "test"}  # our splits as NLTK's files of RTE are called
 
 
@@ -65,6 +70,12 @@ def check_finite(place: str, row: dict) -> None:
         ) from None
 
 
+def check_texts(place: str, row: dict) -> None:
+    """Raise InputError for a field that is no text: null would be asked as the word None."""
+    for name in row.keys() & TEXT_FIELDS:
+        check_text(place, name, row[name], sys.maxsize)
+
+
 def truth_of(label: object) -> int:
     """Return 1 or 0 for a label that says true or false; raise ValueError for another one."""
     words = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0}
@@ -88,7 +99,7 @@ def wsc(row: dict) -> dict:
     return {"text": row["text"], **row["target"], "label": truth_of(row["label"])}
 
 
-def wic(row: dict) -> dict:
+def with_truth(row: dict) -> dict:
     return row | {"label": truth_of(row["label"])}
 
 
@@ -101,6 +112,8 @@ def multirc(row: dict) -> Iterator[dict]:
 
 def record(row: dict) -> Iterator[dict]:
     passage = row["passage"]
+    if any(e["start"] < 0 for e in passage["entities"]):
+        raise ValueError("an entity that starts before the passage")
     entities = sorted({passage["text"][e["start"] : e["end"] + 1] for e in passage["entities"]})
     if "" in entities:
         raise ValueError("an entity that is nowhere in the passage")
@@ -111,14 +124,14 @@ def record(row: dict) -> Iterator[dict]:
 
 
 FEWGLUE: dict[str, tuple[str, Callable]] = {
-    "BoolQ": ("super_glue/boolq", wic),
+    "BoolQ": ("super_glue/boolq", with_truth),
     "CB": ("super_glue/cb", number_of(CB)),
-    "COPA": ("super_glue/copa", lambda row: row),
+    "COPA": ("super_glue/copa", with_truth),
     "MultiRC": ("super_glue/multirc", multirc),
     "RTE": ("super_glue/rte", number_of(NLI)),
     "ReCoRD": ("super_glue/record", record),
     "WSC": ("super_glue/wsc.fixed", wsc),
-    "WiC": ("super_glue/wic", wic),
+    "WiC": ("super_glue/wic", with_truth),
 }
 
 
@@ -129,9 +142,12 @@ def read_fewglue(path: Path, change: Callable) -> Splits:
         check_finite(place, row)
         try:
             changed = change(row)
-            found += [changed] if isinstance(changed, dict) else list(changed)
+            rows = [changed] if isinstance(changed, dict) else list(changed)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{place}: {error} does not fit this data set") from None
+        for each in rows:
+            check_texts(place, each)
+        found += rows
     return {"all": found}
 
 

@@ -92,7 +92,7 @@ class Environment(ImmutableSandboxedEnvironment):
 
 def check_widths(form: str) -> None:
     """Raise LimitError for a format that pads to more than MAX_WIDTH characters."""
-    digits = "".join(char if char.isdigit() else " " for char in form).split()
+    digits = "".join(char if char.isdecimal() else " " for char in form).split()
     if "*" in form or any(len(number) > 9 or int(number) > MAX_WIDTH for number in digits):
         raise LimitError(f"a width above {MAX_WIDTH}")
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import polars as pl
 from typer import Option
 
+from genlab.core.params import number_said
 from genlab.core.program import InputError
 from genlab.sources.bad_rows import BadRow, BadRows
 from genlab.sources.corpus_frames import frames_of, hub_rows, names_of
@@ -23,7 +24,7 @@ from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import with_files
 from genlab.sources.source import Origin, Source
-from genlab.sources.text_files import all_of, check_text, shown, whole_number
+from genlab.sources.text_files import NO_VALUE, all_of, check_text, shown, whole_number
 from pipelines.reviews import mini_reviews
 from pipelines.reviews.review_layouts import (
     EXTENSIONS,
@@ -35,9 +36,6 @@ from pipelines.reviews.review_layouts import (
     read_rows,
 )
 from pipelines.reviews.schemas import REVIEW_SCHEMA, STARS
-
-# How programs write that nothing is there, where a table of theirs has become texts.
-NO_VALUE = ("nan", "NaN", "None", "<NA>", "null", "NULL", "\\N")
 
 
 @dataclass
@@ -148,7 +146,7 @@ def checked_reviews(parts: Any, columns: Columns, bad_rows: BadRows) -> Iterator
 def check_row(place: str, row: Any, columns: Columns, new_id: str) -> dict[str, Any]:
     """Return a raw row as a review; raise BadRow naming the column that is wrong."""
     if not isinstance(row, dict):
-        in_csv = "in a CSV: {} fields, not as many as in its header"
+        in_csv = "in a CSV: {} fields, not as many as in its header; R's need col.names=NA"
         fields = f" ({in_csv.format(len(row))})" if isinstance(row, list) else ""
         raise BadRow("row", f"{place}: {shown(row)} where an object belongs{fields}")
     review_id = new_id if columns.id_column == NONE else row.get(columns.id_column)
@@ -188,12 +186,8 @@ def check_part(
 
 def read_rating(place: str, column: str, value: Any) -> int:
     """Return a whole rating from 1 to 5; Yandex writes "3." for 3, the Hub's Yelp "3 stars"."""
-    number = re.sub(r" stars?$", "", value) if isinstance(value, str) else value
-    try:
-        rating = float("nan") if isinstance(value, bool) else float(number)
-    except (TypeError, ValueError, OverflowError):
-        rating = float("nan")
-    if rating not in STARS:
+    rating = number_said(re.sub(r" stars?$", "", value)) if isinstance(value, str) else value
+    if isinstance(rating, bool) or rating not in STARS:
         raise BadRow("rating", f"{place}: {column} is {shown(value)}, not a whole number 1 to 5")
     return int(rating)
 
@@ -203,15 +197,17 @@ def read_name(place: str, row: dict, column: str, max_bytes: int) -> str:
     value = row.get(column) if column != NONE else None
     if value is not None and not isinstance(value, str):
         raise BadRow("organisation", f"{place}: {column} is {shown(value)}, not text")
-    check_part("organisation", place, column, value or "", max_bytes)
     name = " ".join((value or "").split())
-    return "" if name in NO_VALUE else name
+    if name in NO_VALUE:
+        return ""
+    check_part("organisation", place, column, value or "", max_bytes)
+    return name
 
 
 def read_rubrics(place: str, row: dict, columns: Columns) -> list[str]:
     """Return a row's rubrics, from a list or a separated text; the default one if there is none."""
     value = row.get(columns.rubrics_column) if columns.rubrics_column != NONE else None
-    if isinstance(value, str) and re.fullmatch(r"\s*\[.*\]\s*", value, re.DOTALL):
+    if isinstance(value, str) and re.fullmatch(r"\s*(\[.*\]|\{.*\})\s*", value, re.DOTALL):
         raise BadRow(
             "rubrics",
             f"{place}: {columns.rubrics_column} is {shown(value)}, a list as text; write its parts "
@@ -220,8 +216,8 @@ def read_rubrics(place: str, row: dict, columns: Columns) -> list[str]:
     parts = value.split(columns.rubric_separator) if isinstance(value, str) else value or []
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         raise BadRow("rubrics", f"{place}: {columns.rubrics_column} is {shown(value)}, not text")
-    for part in parts:
-        check_part("rubrics", place, columns.rubrics_column, part, columns.max_text_bytes)
     rubrics = [" ".join(part.split()) for part in parts]
     named = [rubric for rubric in rubrics if rubric and rubric not in NO_VALUE]
+    for rubric in named:
+        check_part("rubrics", place, columns.rubrics_column, rubric, columns.max_text_bytes)
     return list(dict.fromkeys(named)) or [columns.default_rubric]

@@ -1,11 +1,12 @@
 """From outside: prompts with ranked answers, of a JSON Lines file or a Hub data set; plain text.
 
 A row has a prompt and `answers`, the best first; or `answers` and `ranks`, 1 for the best, equal
-ranks for ties; or `chosen` and `rejected`. It may have a `demonstration`; without one the single
-best answer stands for it. Where `chosen` and `rejected` are whole dialogues that begin alike
-(Anthropic/hh-rlhf), the prompt is what they share up to the last "Assistant:". Rows of
-openai/summarize_from_feedback (info, summaries, choice) are read as they are; it compares the
-summaries of a post two by two, and a prompt has one ranking, so the first comparison counts.
+ranks for ties; or `chosen` and `rejected`, which may be messages of the user's and the assistant's.
+It may have a `demonstration`; without one the single best answer stands for it. Where `chosen` and
+`rejected` are whole dialogues that begin alike (Anthropic/hh-rlhf), the prompt is what they share
+up to the last "Assistant:". Rows of openai/summarize_from_feedback (info, summaries, choice) are
+read as they are; it compares the summaries of a post two by two, and a prompt has one ranking, so
+the first comparison counts.
 """
 
 import sys
@@ -15,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from genlab.core.params import did_you_mean, is_number
+from genlab.core.params import did_you_mean, is_number, number_said
 from genlab.core.program import InputError
 from genlab.sources.bad_rows import BadRow, reason_of
 from genlab.sources.data_files import found_files
@@ -112,7 +113,7 @@ def texts_of_file(file: Path, encoding: Encoding) -> Iterator[str]:
     is_parquet, start = recognise_start(file, "a text a line", encoding)
     in_rows = is_parquet or is_table(file) or holds_objects(start)
     for place, text in (table_texts if in_rows else text_lines)(file, encoding):
-        check_text(place, "text", text, sys.maxsize)
+        check_text(place, "text", text, sys.maxsize, of_table=in_rows)
         yield str(text).strip()
 
 
@@ -144,7 +145,7 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
     prompt, texts, ranks = parts_of(place, row)
     check_text(place, "prompt", prompt, LONGEST, may_be_blank=False)
     for number, text in enumerate(texts, 1):
-        check_text(place, f"answer {number}", text, LONGEST)
+        check_text(place, f"answer {number}", text, LONGEST, of_table=False)
     if len(texts) < 2:
         raise InputError(f"{place}: a ranking with {len(texts)} answer; it takes two or more")
     bare = [text.strip() for text in texts]
@@ -162,7 +163,7 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
     if demonstration is None and len(best) == 1 and best[0].strip():
         demonstration = best[0]
     if demonstration is not None:
-        check_text(place, "demonstration", demonstration, LONGEST, may_be_blank=False)
+        check_text(place, "demonstration", demonstration, LONGEST, False, of_table=False)
     answers = [{"text": text, "rank": rank} for text, rank in zip(texts, ranks, strict=True)]
     return prompt, demonstration, answers
 
@@ -213,14 +214,11 @@ def parts_of_pair(place: str, row: dict) -> tuple[Any, list, list]:
     What the two have in common at their beginning, a prompt or a dialogue, is cut off.
     """
     check_scores(place, row)
+    if any(isinstance(row.get(name), list) for name in ("chosen", "rejected", "prompt")):
+        row = without_messages(place, row)
     chosen, rejected, prompt = row["chosen"], row["rejected"], row.get("prompt")
     for name in ("chosen", "rejected"):
-        if isinstance(row[name], list):
-            raise InputError(
-                f"{place}: {name} is a list, as of messages; write the prompt and the answer as "
-                "texts, in prompt, chosen and rejected"
-            )
-        check_text(place, name, row[name], LONGEST)
+        check_text(place, name, row[name], LONGEST, of_table=False)
     if prompt is None and TURN in chosen:
         prompt, chosen = split_dialogue(chosen)
         before, rejected = split_dialogue(rejected)
@@ -234,15 +232,62 @@ def parts_of_pair(place: str, row: dict) -> tuple[Any, list, list]:
     return prompt, [chosen.strip(), rejected.strip()], [1, 2]
 
 
+def without_messages(place: str, row: dict) -> dict:
+    """Return a row's prompt and answers as texts, given lists of messages, as TRL has them."""
+    (prompt, chosen), (other, rejected) = (
+        prompt_and_answer(place, row, name) for name in ("chosen", "rejected")
+    )
+    if prompt != other:
+        raise InputError(f"{place}: chosen and rejected answer different prompts; correct it")
+    return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def prompt_and_answer(place: str, row: dict, name: str) -> tuple[Any, Any]:
+    """Return the prompt and the answer `name` of a row in which some are lists of messages.
+
+    Raises InputError unless they are one message of the user's and one of the assistant's.
+    """
+    prompt, answer = row.get("prompt"), row[name]
+    before = prompt if isinstance(prompt, list) else []
+    messages = answer if isinstance(answer, list) else [{"role": "assistant", "content": answer}]
+    if before and messages[: len(before)] == before:  # a whole dialogue beside its prompt
+        messages = messages[len(before) :]
+    said = [each if isinstance(each, dict) else {} for each in (*before, *messages)]
+    if isinstance(prompt, str) and len(said) == 1:
+        said = [{"role": "user", "content": prompt}, *said]
+    roles, texts = ([each.get(key) for each in said] for key in ("role", "content"))
+    is_other = isinstance(prompt, str) and texts[:1] != [prompt]
+    if roles != ["user", "assistant"] or is_other:
+        raise InputError(
+            f"{place}: prompt and {name} are not one message of the user's and one of the "
+            "assistant's; write them as texts, in prompt, chosen and rejected"
+        )
+    return texts[0], texts[1]
+
+
 def check_scores(place: str, row: dict) -> None:
     """Raise InputError where a row's own scores say that the rejected answer is the better one."""
     for names in (("score_chosen", "score_rejected"), ("chosen_score", "rejected_score")):
-        chosen, rejected = (row.get(name) for name in names)
-        if is_number(chosen) and is_number(rejected) and chosen < rejected:
+        chosen, rejected = (number_in(row, name) for name in names)
+        if chosen is not None and rejected is not None and chosen < rejected:
             raise InputError(
-                f"{place}: {names[0]} {chosen} is below {names[1]} {rejected}; exchange the "
-                "answers, or remove the row"
+                f"{place}: {names[0]} {row[names[0]]} is below {names[1]} {row[names[1]]}; "
+                "exchange the answers, or remove the row"
             )
+    margin = number_in(row, "margin")
+    if margin is not None and margin < 0:
+        raise InputError(
+            f"{place}: margin {row['margin']} says that the rejected answer is the better one; "
+            "exchange the answers, or remove the row"
+        )
+
+
+def number_in(row: dict, name: str) -> float | None:
+    """Return a row's number, which may be written as a text; None if it has none."""
+    value = row.get(name)
+    if isinstance(value, str):
+        return number_said(value)
+    return value if is_number(value) else None
 
 
 def check_keys(place: str, row: dict) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from genlab.core.params import did_you_mean, flatten, is_number
+from genlab.core.params import did_you_mean, flatten, is_number, number_said
 
 
 def test_nested_values_have_dotted_names_and_a_list_is_one_value():
@@ -26,6 +26,13 @@ def test_empty_params_have_no_values_and_a_bare_value_no_name(content, flat):
 def test_true_and_what_has_no_size_are_no_numbers():
     assert all(map(is_number, (0, -1.5, 10**30)))
     assert not any(map(is_number, (True, "1", None, float("nan"), float("inf"))))
+
+
+def test_a_text_is_a_number_as_people_write_them_not_as_python_does():
+    written = ("007", "-1.5", "4.", ".5", " 5\n", "1e3", "+2E-1", "۵")
+    assert list(map(number_said, written)) == [7, -1.5, 4, 0.5, 5, 1000, 0.2, 5]
+    for text in ("0_4", "nan", "inf", "1e", "", "1,5", "0x1", "²", "1 0", "1" * 5000 + "_"):
+        assert number_said(text) is None
 
 
 def test_a_misspelt_name_gets_the_closest_known_one_if_any_is_close():

@@ -3,7 +3,7 @@
 import pytest
 
 from genlab.core.deps import write_deps
-from genlab.core.pipeline import left_over, load_stages, read_entries
+from genlab.core.pipeline import check_pipeline_here, left_over, load_stages, read_entries
 from genlab.core.program import InputError
 from genlab.report.charts import read_plots
 
@@ -39,6 +39,18 @@ def test_a_broken_pipeline_is_named_for_its_plots_too(tmp_path, text, expected):
     (tmp_path / "dvc.yaml").write_text(text)
     with pytest.raises(InputError, match=expected):
         read_plots(tmp_path / "dvc.yaml")
+
+
+@pytest.mark.parametrize("name", ["dvc.yaml", "dvc.lock"])
+@pytest.mark.parametrize(
+    "deep", ["a: " + "[" * 9_000 + "]" * 9_000, "- " * 9_000, f"a:\n{' ' * 9_000}- b", "{a: " * 500]
+)
+def test_a_file_that_would_end_dvcs_parser_is_named_before_dvc_reads_it(tmp_path, name, deep):
+    (tmp_path / "dvc.yaml").write_text("stages: {a: {cmd: 'b ${c} [[{{'}}\n")
+    check_pipeline_here(tmp_path)
+    (tmp_path / name).write_text(f"stages: {{}}\n{deep}")
+    with pytest.raises(InputError, match=rf"^{tmp_path}/{name}: not readable .*nested too deeply"):
+        check_pipeline_here(tmp_path)
 
 
 def test_a_pipeline_that_is_not_there_is_named(tmp_path):

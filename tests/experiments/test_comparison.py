@@ -206,6 +206,25 @@ def test_an_infinite_metric_is_an_error_that_names_its_column_and_unit():
     assert pair_rows(LAYOUT, rows({"a": 1}), rows({"a": float("nan")}), ["place"])["j"].height == 1
 
 
+def test_a_share_in_per_cent_is_an_error_and_one_of_ties_or_nothing_is_not():
+    base = rows({"a": 1, "b": 2, "c": 3}, good=[0.0, 0.5, None])
+    assert pair_rows(LAYOUT, base, base, ["good"])["j"].height == 3
+    other = rows({"a": 1, "b": 2, "c": 3}, good=[0.0, 100.0, None])
+    with pytest.raises(
+        InputError, match=r"OTHER: column good is 100\.0 at unit b, and a share is 0"
+    ):
+        pair_rows(LAYOUT, base, other, ["good"])
+
+
+def test_a_row_of_totals_is_no_unit():
+    base = rows({str(number): number for number in range(5)})
+    with_total = rows({**{str(number): number for number in range(5)}, "Total": 10})
+    with pytest.raises(InputError, match="OTHER: unit is a number in all rows but 'Total'; remove"):
+        pair_rows(LAYOUT, base, with_total, ["place"])
+    words = rows({**{str(number): number for number in range(5)}, "x": 1, "y": 2})
+    assert pair_rows(LAYOUT, words, words, ["place"])["j"].height == 7
+
+
 def test_pairs_that_stand_in_lists_of_other_lengths_are_counted():
     base = rows({"a": 1, "b": 1}, n_candidates=[10, 10])
     pairing = pair_rows(LAYOUT, base, rows({"a": 1, "b": 1}, n_candidates=[10, 9]), ["place"])

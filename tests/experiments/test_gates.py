@@ -92,6 +92,7 @@ def test_identical_runs_pass_a_gate_of_p_as_no_pair_differs():
         ("average_loc<=1", "no group average_loc on both sides.*GROUP.METRIC"),
         ("labse.average_loc<=x", "x is not a number"),
         ("labse.average_loc<=nan", "nan is not a number"),
+        ("labse.average_loc<=0_5", "0_5 is not a number"),
         ("labse.average_loc=1", "must be like GROUP.METRIC<=0.05"),
         ("labse.average_loc", "must be like"),
         ("labse<=1", "labse<=1: names no metric; .* with a metric of average_loc, top_1"),

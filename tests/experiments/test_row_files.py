@@ -130,6 +130,18 @@ def test_ids_with_zeros_in_front_stay_texts_and_other_numbers_are_numbers():
     assert rows.rows() == [("007", 70, 0, 0.5), ("7", 80, 3, 0.25)]
 
 
+def test_ids_that_a_spreadsheet_keeps_the_zeros_of_are_what_stands_in_the_quotes():
+    for row in ('="007",1', '"=""007""",1'):
+        assert parse_rows(Path("a.csv"), f"id,ok\n{row}\n".encode(), (), "").rows() == [("007", 1)]
+    assert parse_rows(Path("a.tsv"), b'id\tok\n="007"\t1\n', (), "").rows() == [("007", 1)]
+
+
+def test_digits_of_another_script_and_ids_of_forty_are_texts_beside_numbers():
+    content = f"id,ok,n,x\n{10**40},1,١,0.5\n{10**40 + 1},0,٢,\n".encode()
+    rows = parse_rows(Path("a.csv"), content, (), "").rows()
+    assert rows == [(str(10**40), 1, "١", 0.5), (str(10**40 + 1), 0, "٢", None)]
+
+
 def test_an_id_with_zeros_is_not_paired_with_one_without(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     head = "rows: {path: a.csv, unit: id, metrics: {m: {column: m, better: lower}}}"

@@ -302,6 +302,14 @@ def test_no_tokenizer_folder_is_named(tmp_path):
         load_tokenizer(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("name", ["tokenizer.model", "qwen.tiktoken", "tekken.json"])
+def test_a_vocabulary_of_tiktokens_kind_is_not_called_sentencepieces(tmp_path, name):
+    (tmp_path / name).write_bytes(b"IQ== 0\nIg== 1\n" if name != "tekken.json" else b"{}")
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(InputError, match=rf"\({name} is tiktoken's or tekken's kind; save it as"):
+        load_tokenizer(tmp_path)
+
+
 def test_a_tokenizer_of_nothing_is_refused(folder):
     (folder / "tokenizer.json").write_text("{}")
     with pytest.raises(InputError, match="model: no tokenizer can be loaded"):

@@ -28,6 +28,36 @@ def test_weights_under_another_name_are_told_what_to_be_called(folder):
         load_causal_model(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("model-q4.gguf", r"its weights \(model-q4\.gguf\) are llama\.cpp's; convert them with"),
+        ("onnx/model.onnx", r"its weights \(model\.onnx\) are ONNX's; convert them with"),
+        ("consolidated.00.pth", r"\(consolidated\.00\.pth\) are a pickle, which could run code"),
+        ("tf_model.h5", r"\(tf_model\.h5\) are TensorFlow's; convert"),
+    ],
+)
+def test_weights_of_another_kind_are_called_by_it(folder, name, message):
+    (folder / "model.safetensors").unlink()
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"x")
+    with pytest.raises(InputError, match=message):
+        load_causal_model(folder)
+
+
+def test_a_folder_of_models_and_a_file_are_told_what_to_give(folder):
+    (folder.parent / "a.gguf").write_bytes(b"GGUF")
+    with pytest.raises(
+        InputError, match=r"config\.json is missing; there are models in model: give"
+    ):
+        load_causal_model(folder.parent)
+    with pytest.raises(InputError, match=r"a\.gguf: a file; give a model's folder, with config"):
+        load_causal_model(folder.parent / "a.gguf")
+    (folder / "config.json").unlink()
+    with pytest.raises(InputError, match=r"is missing; a\.gguf is llama\.cpp's, not read here"):
+        load_causal_model(folder.parent)
+
+
 def test_a_missing_file_of_several_is_named(folder):
     model = load_causal_model(folder)
     (folder / "model.safetensors").unlink()

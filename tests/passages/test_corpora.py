@@ -350,6 +350,108 @@ def test_a_bad_row_of_query_passage_and_label_is_named(tmp_path, row, expected):
     assert expected in error_of(write_rows(tmp_path / "a.parquet", rows))
 
 
+@pytest.mark.parametrize("labels", [("yes", "no"), ("True", "False"), ("NO", "Yes")])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+@pytest.mark.parametrize("has_header", [True, False])
+def test_labels_may_say_yes_or_no(tmp_path, name, labels, has_header):
+    if not has_header and name != "a.tsv":
+        return
+    rows = [{"query": "a", "passage": f"{label} one", "label": label} for label in labels]
+    if name == "a.jsonl":
+        path = write(tmp_path / name, lines_text(rows))
+    else:
+        separator = "," if name == "a.csv" else "\t"
+        table = [list(rows[0])] * has_header + [list(row.values()) for row in rows]
+        path = write(tmp_path / name, "\n".join(map(separator.join, table)))
+    (found,) = read(path, validation_share=1.0)
+    assert [(p["text"], p["is_selected"]) for p in found["passages"]] == [
+        (f"{label} one", label.lower() in ("yes", "true")) for label in labels
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["yes", "maybe"], "line 3: label 'maybe' is not 0, 1 or a higher grade"),
+        (["2", "yes"], "line 3: label 'yes' is no grade, and other rows have 1, 2; write all as"),
+        (["0_1", "1"], "line 2: label '0_1' is not 0, 1"),
+        (["1", "7187158"], "line 3: label 7187158 is no grade, which end at 100"),
+    ],
+)
+def test_labels_of_more_than_two_classes_are_numbers(tmp_path, labels, expected):
+    lines = ["query,passage,label", *(f"a,text {label},{label}" for label in labels)]
+    assert expected in error_of(write(tmp_path / "a.csv", "\n".join(lines)))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_a_column_of_splits_that_is_not_read_is_told(tmp_path, capsys, name):
+    row = {"query": "a", "passage": "b", "label": 1, "Split": "train"}
+    if name == "a.csv":
+        path = write(tmp_path / name, "query,passage,label,Split\na,b,1,train\n")
+    else:
+        path = write_rows(tmp_path / name, [row])
+    assert len(read(path, validation_share=1.0)) == 1
+    assert capsys.readouterr().err == (
+        f"{path}: not read: column 'Split'; give a file for each split, named train and dev\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"query": "a", "title": "of b", "passage": "b", "answer": "c", "label": 1},
+        {"question": "a", "title": "of b", "answer": "b"},
+    ],
+)
+def test_a_title_beside_a_text_is_told_as_it_is_not_read(tmp_path, capsys, row):
+    (found,) = read(write_rows(tmp_path / "a.jsonl", [row]), validation_share=1.0)
+    assert [p["text"] for p in found["passages"]] == ["b"]
+    assert capsys.readouterr().err == f"{tmp_path}/a.jsonl: not read: column 'title'\n"
+
+
+@pytest.mark.parametrize(
+    ("twice", "role"),
+    [("passage,text", "passage"), ("label,relevance", "label"), ("query,question", "query")],
+)
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_two_columns_that_may_be_the_same_are_refused(tmp_path, twice, role, name):
+    names = list(dict.fromkeys([*twice.split(","), "query", "passage", "label"]))
+    row = {each: "1" for each in names}
+    if name == "a.csv":
+        path = write(tmp_path / name, f"{','.join(row)}\n{','.join(row.values())}\n")
+    else:
+        path = write_rows(tmp_path / name, [row])
+    first, second = twice.split(",")
+    assert f"columns '{first}' and '{second}' may both be the {role}; rename" in error_of(path)
+
+
+def test_a_query_whose_rows_lie_in_two_shards_is_told(tmp_path, capsys):
+    rows = [{"query": "a", "passage": "b", "label": 1}, {"query": "c", "passage": "d", "label": 1}]
+    for name in ("train-00000-of-00002", "train-00001-of-00002", "dev"):
+        write_rows(tmp_path / f"{name}.jsonl", rows[: 1 + (name == "dev")])
+    assert len(read(tmp_path)) == 4
+    assert capsys.readouterr().err == (
+        f"{tmp_path}: queries that an earlier file of their split has: 1; each has the "
+        "passages of its own file alone, so join files that divide one's rows\n"
+    )
+
+
+def test_a_topic_that_says_nothing_joins_no_queries(tmp_path):
+    topics = ("NA", "NULL", "nan", "#N/A", "lakes")
+    lines = [f"{topic} what,b,1,{topic}" for topic in topics]
+    path = write(tmp_path / "a.csv", "\n".join(["query,passage,label,topic", *lines]))
+    found = read(path, validation_share=1.0)
+    assert [row["topic"] for row in found] == [None, None, None, None, "lakes"]
+
+
+def test_a_header_that_lacks_the_name_of_the_rows_is_rs(tmp_path):
+    path = write(tmp_path / "a.csv", '"query","passage","label"\n"1","a","b",1\n')
+    assert "line 2: 4 columns, 3 expected" in (message := error_of(path))
+    assert "col.names=NA" in message
+    path = write(tmp_path / "a.csv", "query,passage,label\na,one, two,1\n")
+    assert "col.names" not in error_of(path)
+
+
 def test_a_later_row_without_a_label_is_named(tmp_path):
     rows = [{"query": "a", "passage": "b", "label": 1}, {"query": "a", "passage": "c"}]
     assert "line 2: column 'label' is missing" in error_of(write_rows(tmp_path / "a.jsonl", rows))
@@ -786,6 +888,9 @@ def test_triplets_with_a_row_for_each_negative_make_one_query_wherever_they_stan
     ]
 
 
+TITLED = [(0, "Lakes"), (1, ""), (2, "Sea")]
+
+
 def test_triplets_of_one_query_with_other_ids_stay_apart(tmp_path):
     rows = [
         {"id": number, "query": "how deep", "positive": "ninety metres", "negative": negative}
@@ -811,6 +916,24 @@ def test_hard_negatives_are_negatives_also_beside_others(tmp_path, name):
     (found,) = read(write_rows(tmp_path / name, rows), validation_share=1.0)
     assert [(p["text"], p["is_selected"]) for p in found["passages"]] == [
         ("ninety metres", True), ("wide", False), ("shallow", False)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROW_FILES)
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("query", "positive_passages", "negative_passages"),  # Tevatron's
+        ("question", "positive_ctxs", "hard_negative_ctxs"),  # DPR's
+    ],
+)
+def test_passages_with_titles_may_be_lists_of_objects(tmp_path, name, names):
+    query, positive, negative = names
+    texts = [{"docid": str(i), "title": title, "text": f"text {i}"} for i, title in TITLED]
+    rows = [{query: "how deep", positive: texts[:1], negative: texts[1:]}]
+    (found,) = read(write_rows(tmp_path / name, rows), validation_share=1.0)
+    assert [(p["text"], p["is_selected"]) for p in found["passages"]] == [
+        ("Lakes text 0", True), ("text 1", False), ("Sea text 2", False)
     ]  # fmt: skip
 
 
@@ -864,6 +987,14 @@ def test_a_label_beside_a_positive_and_its_negative_is_of_the_pair(tmp_path):
         ),
         ({"query": "a", "positive": ["b"], "labels": [1, 0]}, "2 labels but 1 texts; there must"),
         ({"query": "a", "positive": "b", "neg_1": 4}, "neg_1 is 4, not a text or a list of texts"),
+        (
+            {"query": "a", "positive_passages": [{"docid": "1", "title": "b"}]},
+            "row 0 (counted from 0), positive_passages 0 (counted from 0): column 'text' is",
+        ),
+        (
+            {"query": "a", "positive_passages": [{"title": 3, "text": "b"}]},
+            "positive_passages 0 (counted from 0): title is 3, not text",
+        ),
         ({"query": "a", "positive": 3}, "row 0 (counted from 0): positive is 3, not a text or a"),
         ({"positive": "b"}, "column 'query' is missing"),
         ({"query": "a", "positive": []}, "the query has no passages"),

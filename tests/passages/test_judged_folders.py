@@ -200,6 +200,7 @@ def test_a_run_gives_the_first_unselected_passages_beside_all_selected_ones(trec
     ("name", "content", "expected"),
     [
         ("qrels.txt", "10 0 4 1\n10 0 4 0\n", "line 2: passage '4' was judged otherwise at"),
+        ("qrels.txt", "10 0 4 1\n10 0 5 0_1\n", "line 2: relevance '0_1' is no whole number"),
         ("qrels.txt", "10 0 4 1\n10 0 5 yes\n", "line 2: relevance 'yes' is no whole number"),
         ("qrels.txt", "10 0 4 1\n10 0 5 nan\n", "line 2: relevance 'nan' is no whole number"),
         ("qrels.txt", "10 0 4 1\n10 0 5 0.5\n", "line 2: relevance '0.5' is no whole number"),

@@ -34,6 +34,18 @@ def test_excels_sep_line_tells_what_separates_and_is_no_header(tmp_path):
     assert list(csv_rows(path)) == [(f"{path}, line 3", {"a,b": "1", "text": "x"})]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_what_excel_keeps_as_text_is_what_stands_in_its_quotes(tmp_path, delimiter):
+    """A spreadsheet drops the zeros of 007 unless it is written as a formula."""
+    lines = [["id", '="text"'], ['="007"', '="say ""no"""'], ["7", '="a" and "b"'], ["8", "=1+1"]]
+    path = write(tmp_path, "\n".join(map(delimiter.join, lines)))
+    rows = [{"id": "007", "text": 'say "no"'}, {"id": "7", "text": '="a" and "b"'}]
+    assert [row for _, row in csv_rows(path)] == [*rows, {"id": "8", "text": "=1+1"}]
+    path = write(tmp_path, f'id{delimiter}text\n"=""007"""{delimiter}"=""x"""\n')
+    assert [row for _, row in csv_rows(path)] == [{"id": "007", "text": "x"}]
+    assert [row for _, row in tsv_rows(write(tmp_path, '="007"\tx\n'))] == [["007", "x"]]
+
+
 @pytest.mark.parametrize(
     "pack", [lambda text: gzip.compress(text), lambda text: pa.compress(text, "zstd", asbytes=True)]
 )

@@ -72,6 +72,17 @@ def test_errors_name_the_archive_and_its_file_and_nothing_unpacked_stays(tmp_pat
     assert not list(scratch_root().glob("unpacked-*"))
 
 
+def test_a_folder_without_data_says_where_below_it_they_lie(tmp_path):
+    """As in a data set of the Hub, and in what datasets.save_to_disk writes."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "shard.arrow").write_bytes(b"")
+    with pytest.raises(InputError, match="save_to_disk's Arrow files write Parquet: load_from"):
+        contents(tmp_path)
+    (tmp_path / "data" / "a.txt").write_text("a")
+    with pytest.raises(InputError, match="there are data in data/: give such a folder"):
+        contents(tmp_path)
+
+
 def test_a_zip_in_a_folder_without_data_is_read_as_if_it_were_unpacked_there(tmp_path, capsys):
     """As a download is that was unpacked once; what lies beside the zip is counted."""
     pack(tmp_path / "a.zip", MEMBERS)

@@ -101,6 +101,11 @@ def test_what_is_doubtful_is_an_error_that_names_the_file_and_the_parameter(text
         ("Le café était très bon", "utf-7"),
         ("plain words\n" * 30 + "Она", "utf-7"),
         ("\ufeffplain words", "utf-7"),
+        ("北京,上海很大,1\n天津,广州很热,0", "utf-7"),
+        ("이 영화는 정말 좋았어요", "utf-7"),
+        ("この映画はとても良かったです。", "utf-7"),
+        ("मैं घर जा रहा हूँ, film 7", "utf-7"),
+        ("หนังเรื่องนี้ดีมาก", "utf-7"),
         ("فيلم جميل", "utf-16-be"),
     ],
 )
@@ -119,6 +124,7 @@ def test_what_is_ascii_by_its_bytes_alone_is_an_error_that_leads_on(tmp_path, te
     [
         "The chicken +BBQ and the +BMW 5",
         "C++ and +Ann, +49301234567, a+b=+ABC, 1+AGE-2",
+        "+Tomatoes +Wildwood +Waxing +MINUSTAH +ATLANTIC +15551234567",
         "data:image/png;base64,iVBORw0KGgo+BAAAANSUhEUgAAAAUA+AAAFCAYAAACNbyblAAAAHElEQVQI12P4",
         "plain words\n" * 300 + "UTF-7 writes +BB8EQAQ4-",
     ],

@@ -39,6 +39,12 @@ def test_a_foreign_file_is_named_whatever_it_is_called(tmp_path, content, what):
         recognise_start(tmp_path / "a.csv", "rows")
 
 
+def test_a_download_of_zero_bytes_alone_is_told(tmp_path):
+    (tmp_path / "a.csv").write_bytes(bytes(1024))
+    with pytest.raises(InputError, match="this is nothing but zero bytes"):
+        recognise_start(tmp_path / "a.csv", "texts")
+
+
 def test_a_text_that_begins_with_orc_is_a_text(tmp_path):
     (tmp_path / "a.csv").write_text("ORC,label\nx,1\n")
     assert recognise_start(tmp_path / "a.csv", "rows") == (False, "ORC,label\nx,1\n")

@@ -118,3 +118,18 @@ def test_parquet_and_a_zip_are_named_where_lines_are_read(tmp_path):
         (tmp_path / "a.jsonl").write_bytes(content)
         with pytest.raises(InputError, match=f"a.jsonl: this is {what}"):
             list(json_rows(tmp_path / "a.jsonl", "rows"))
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("// by hand\n[{}]", "JSON has no comments, remove them"),
+        ("[{},\n # one\n {}]", "JSON has no comments, remove them"),
+        ("[{}, ]", "JSON has no comma behind the last value, remove it"),
+        ('[{"a": "// text"}, 1 2]', "expected"),
+    ],
+)
+def test_what_json_has_not_is_said(tmp_path, text, hint):
+    with pytest.raises(InputError) as caught:
+        list(array_rows(write(tmp_path / "a.json", text)))
+    assert hint in str(caught.value) and ("JSON has" in str(caught.value)) == ("JSON" in hint)

@@ -8,7 +8,7 @@ import pytest
 
 from genlab.core.program import InputError
 from genlab.sources.decoding import Encoding
-from genlab.sources.text_files import all_of, line_rows, parquet_rows
+from genlab.sources.text_files import all_of, check_text, line_rows, parquet_rows
 
 
 def test_a_parquet_column_met_twice_is_refused_if_it_is_read(tmp_path):
@@ -61,3 +61,17 @@ def test_json_over_several_lines_is_told_what_is_read_instead(tmp_path, text, ex
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(InputError, match=f"a.json, line 1: broken JSON at .*{expected}"):
         list(line_rows(tmp_path / "a.json", Encoding.auto))
+
+
+@pytest.mark.parametrize("text", ["#NAME?", "#REF!", " #N/A ", "\\N"])
+def test_what_programs_write_for_a_text_that_is_missing_is_no_text(text):
+    """A text that begins with - or = becomes #NAME? in a spreadsheet."""
+    with pytest.raises(
+        InputError, match=r"a\.csv, line 2: text is .*where a text is missing; write"
+    ):
+        check_text("a.csv, line 2", "text", text, 100)
+
+
+@pytest.mark.parametrize("text", ["null", "nan", "None", "NULL", "<NA>", "#1", ""])
+def test_words_that_people_write_are_texts(text):
+    check_text("a.csv, line 2", "text", text, 100)

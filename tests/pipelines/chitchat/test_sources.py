@@ -52,6 +52,11 @@ def read(path: Path, bad: BadRows | None = None, n: int = 0, **options) -> list[
     return pl.concat(frames)["turns"].to_list()
 
 
+def said_by(*speakers: str, names: tuple[str, str] = ("role", "content")) -> list[dict]:
+    """Return messages, the texts of which are their numbers."""
+    return [dict(zip(names, (who, str(n)), strict=True)) for n, who in enumerate(speakers)]
+
+
 def counted(path: Path) -> Counter:
     files: Counter = Counter()
     list(read_dialogue_files(path, AUTO, BadRows(False), files))
@@ -226,6 +231,17 @@ def test_a_damaged_pickle_and_a_list_in_itself_are_one_line(tmp_path):
         ("a.txt", "- а\n\nб\n- в\n".encode(), "line 3: a dialogue begins with"),
         ("a.txt", b"- \xd0\xbf\xd1\x80\xd0\xb8\n- \xff\xfe\xd0\n", "line 2: invalid UTF-8"),
         ("a.jsonl", b'["a", 1]\n', "line 1: turn 1 is 1, not text"),
+        ("a.txt", b"[12.03.24, 10:11] Anna: hi\n", r"begins with '\[12.03.24, 10:11\] Anna"),
+        (
+            "a.jsonl",
+            b'[[{"id": 1, "text": "a"}]]\n',
+            r"turn 0 is an object \(there: 'id', 'text'\)",
+        ),
+        ("a.jsonl", b'[[{"from": "A", "text": "a"}, "b"]]\n', "turn 1 is 'b' among messages"),
+        *(
+            ("a.json", json.dumps([said_by(*who)]).encode(), f"turn {n} is of {last!r} after 'b'")
+            for n, last, who in [(2, "b", "abb"), (2, "c", "abc"), (1, "b", "bb")]
+        ),
         ("a.jsonl", b'{"turns": ["a"]}\n', "no 'dialogue' in it"),
         ("a.jsonl", b'["a"\n', "broken JSON"),
         ("a.txt", b"PK\x03\x04zip", "a zip archive; unpack it"),
@@ -244,6 +260,13 @@ def test_bad_rows_are_left_out_and_counted_if_asked_and_n_are_drawn_of_all(tmp_p
     assert read(tmp_path, bad) == [["а", "б"], ["в", "г"]]
     assert bad.counts.total() == 2
     assert len(read(tmp_path, BadRows(True), n=1)) == 1
+
+
+@pytest.mark.parametrize("names", [("role", "content"), ("from", "value"), ("speaker", "text")])
+def test_messages_of_two_speakers_are_a_dialogue_without_the_systems(tmp_path, names):
+    rows = [said_by("a", "b", "a", names=names), said_by("system", "a", "b", names=names)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"dialogue": r}) + "\n" for r in rows))
+    assert read(tmp_path) == [["0", "1", "2"], ["1", "2"]]
 
 
 def table(*dialogues: list[str]) -> pl.DataFrame:

@@ -243,6 +243,16 @@ def test_a_bad_line_is_named(tmp_path, content, expected):
             {"passage": {"text": "ab", "entities": [{"start": 7, "end": 9}]}, "qas": []},
             "an entity that is nowhere in the passage does not fit",
         ),
+        (
+            "ReCoRD",
+            {"passage": {"text": "abcd", "entities": [{"start": -3, "end": -2}]}, "qas": []},
+            "an entity that starts before the passage does not fit",
+        ),
+        ("COPA", {"choice1": "a", "label": -1}, "label -1, neither true nor false, does not fit"),
+        ("COPA", {"choice1": "a"}, "'label' does not fit"),
+        ("RTE", {"premise": None, "label": "entailment"}, "premise is null, not text"),
+        ("WiC", {"word": ["a"], "label": True}, "word is a list, not text"),
+        ("WSC", {"text": "t", "label": True, "target": {"span1_text": 5}}, "span1_text is 5, not"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

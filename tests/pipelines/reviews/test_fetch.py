@@ -264,7 +264,7 @@ def test_blanks_are_none_of_an_id_and_whole_numbers_have_no_point(tmp_path):
         read(path, columns=columns)
 
 
-@pytest.mark.parametrize("word", ["nan", "None", "<NA>", "NULL"])
+@pytest.mark.parametrize("word", ["nan", "None", "<NA>", "NULL", "NA"])
 def test_what_a_program_writes_for_nothing_is_no_name(tmp_path, word):
     row = ROWS[0] | {"name_ru": word, "rubrics": word, "text": word}
     (found,) = read(write(tmp_path / "a.jsonl", json.dumps(row)))
@@ -307,12 +307,15 @@ def test_reviews_of_texts_and_ratings_alone_get_the_default_rubric(tmp_path):
         ({"rating": 4.5}, "rating", "line 2: rating is 4.5"),
         ({"rating": True}, "rating", "line 2: rating is True"),
         ({"rating": "много"}, "rating", "line 2: rating is 'много'"),
+        ({"rating": "0_4"}, "rating", "line 2: rating is '0_4'"),
+        ({"rating": [5]}, "rating", "line 2: rating is a list"),
         ({"rating": None}, "rating", "line 2: rating is null"),
         ({"text": " \n"}, "text", "line 2: text is empty"),
         ({"text": 5}, "text", "line 2: text is 5, not text"),
         ({"text": "я" * 51}, "text", "line 2: text has 102 bytes"),
         ({"name_ru": 5}, "organisation", "line 2: name_ru is 5"),
         ({"rubrics": [1]}, "rubrics", "line 2: rubrics is a list"),
+        ({"rubrics": "{a,b}"}, "rubrics", "line 2: rubrics is '{a,b}', a list as text"),
     ],
 )
 def test_a_bad_row_stops_with_file_row_and_reason_or_is_dropped_and_counted(

@@ -14,6 +14,9 @@ from pipelines.rlhf.foreign_rankings import checked, read_file_rows, read_plain_
 from pipelines.rlhf.rankings import Ties, has_a_pair, pair_table, preference_pairs, reward_rows
 from pipelines.rlhf.schemas import RANK_SCHEMA
 
+TALK = [{"role": "user", "content": "ask"}, {"role": "assistant", "content": "better"}]
+SYSTEM = {"role": "system", "content": "be kind"}
+
 
 def read_rows(path):
     return read_file_rows(path, Counter())
@@ -97,7 +100,33 @@ def test_ranks_under_another_name_are_refused_and_not_passed_over(tmp_path, name
         ),
         (
             {"chosen": [{"role": "user", "content": "a"}], "rejected": []},
-            "chosen is a list, as of messages; write the prompt and the answer as texts",
+            "prompt and chosen are not one message of the user's and one of the assistant's",
+        ),
+        (
+            {"prompt": "other", "chosen": TALK, "rejected": TALK},
+            "prompt and chosen are not one message",
+        ),
+        (
+            {"prompt": [SYSTEM, *TALK[:1]], "chosen": TALK[1:], "rejected": TALK[1:]},
+            "prompt and chosen are not one message",
+        ),
+        (
+            {"chosen": TALK, "rejected": [{"role": "user", "content": "b"}, *TALK[1:]]},
+            "chosen and rejected answer different prompts",
+        ),
+        (
+            {"prompt": "p", "chosen": "a", "rejected": "b", "margin": -1},
+            "line 1: margin -1 says that the rejected answer is the better one",
+        ),
+        (
+            {
+                "prompt": "p",
+                "chosen": "a",
+                "rejected": "b",
+                "score_chosen": "2",
+                "score_rejected": "9",
+            },
+            "line 1: score_chosen 2 is below score_rejected 9",
         ),
         (
             {"prompt": "p", "chosen": "a", "rejected": "b", "score_chosen": 1, "score_rejected": 5},
@@ -113,6 +142,19 @@ def test_ranks_under_another_name_are_refused_and_not_passed_over(tmp_path, name
 def test_a_bad_ranking_in_a_file_stops_with_its_line(tmp_path, row, message):
     with pytest.raises(InputError, match=message):
         read_rows(lines(tmp_path, row))
+
+
+@pytest.mark.parametrize("prompt", [None, "ask", TALK[:1]])
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_messages_of_a_user_and_an_assistant_are_prompt_and_answers(tmp_path, prompt, is_whole):
+    """TRL's conversational form, as of data sets that were made with it."""
+    if not is_whole and prompt is None:
+        return
+    other = [TALK[0], {"role": "assistant", "content": "worse"}]
+    chosen, rejected = (each if is_whole else each[1:] for each in (TALK, other))
+    row = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+    (found,) = read_rows(lines(tmp_path, row))
+    assert (found[1], [each["text"] for each in found[5]]) == ("ask", ["better", "worse"])
 
 
 @pytest.mark.parametrize("scores", [(5, 1), (3, 3), (None, 4), ("low", 2)])
@@ -182,6 +224,16 @@ def test_rankings_and_texts_of_a_folder_or_a_zip_are_those_of_its_files(tmp_path
 def test_plain_texts_are_lines_or_the_texts_of_a_table(tmp_path, name, content):
     (tmp_path / name).write_text(content)
     assert read_plain_texts(tmp_path / name) == ["abc", "d, e"]
+
+
+def test_a_spreadsheets_word_is_an_answer_and_a_line_but_no_text_of_a_table(tmp_path):
+    row = {"prompt": "what does a sheet say of nothing", "answers": ["#N/A", "0"]}
+    assert read_rows(lines(tmp_path, row))[0][2] == "#N/A"
+    (tmp_path / "a.txt").write_text("#N/A\n")
+    assert read_plain_texts(tmp_path / "a.txt") == ["#N/A"]
+    (tmp_path / "a.csv").write_text("id,text\n1,#N/A\n")
+    with pytest.raises(InputError, match=r"a\.csv, line 2: text is #N/A, which a program wrote"):
+        read_plain_texts(tmp_path / "a.csv")
 
 
 def test_a_table_without_a_column_of_plain_text_is_named(tmp_path):
