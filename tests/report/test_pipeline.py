@@ -302,6 +302,21 @@ def test_a_score_has_the_interval_of_the_details_wherever_that_lies():
     assert with_intervals(scores, {"main": {"recall": {"seeds": one}}})["full"]["recall"] == one
 
 
+def test_of_several_intervals_that_lies_where_those_beside_it_lie_is_the_scores():
+    def of(value, low):
+        return {"value": value, "low": low, "high": 0.9}
+
+    scores = {"full": {"new_topic": 0.5, "sentiment": 0.7, "error_short": 0.3}}
+    details = {
+        "in_words": {"full": {"new_topic": of(0.5, 0.1), "sentiment": of(0.7, 0.2)}},
+        "by_prefix": {"full": {"new_topic": of(0.5, 0.3), "sentiment": of(0.6, 0.4)}},
+        "full": {"short": {"error": of(0.3, 0.1)}},
+    }
+    found = with_intervals(scores, details)["full"]
+    assert found["new_topic"] == of(0.5, 0.1)  # sentiment's 0.7 is found in words alone
+    assert found["error_short"] == of(0.3, 0.1)
+
+
 def test_a_score_has_no_interval_of_another_number():
     one, two = ({"value": 0.5, "low": low, "high": 0.9} for low in (0.1, 0.2))
     scores = {"full": {"recall": 0.5}}
