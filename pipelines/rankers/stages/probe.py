@@ -16,10 +16,15 @@ from genlab.core.program import run, stage_app
 from genlab.core.tables import read_table, write_table
 from genlab.ranking.candidates import evaluated_queries, read_candidates
 from pipelines.rankers import probing
-from pipelines.rankers.named_assets import ranker_of, tables_in
+from pipelines.rankers.named_assets import check_all_made, ranker_of, tables_in
 from pipelines.rankers.remembered import remember
 
 app = stage_app()
+
+
+def check(altered: Path, output: Path, made_by: dict[str, dict]) -> None:
+    """Raise InputError for a collection or a ranker that params.yaml does not name."""
+    check_all_made([altered, output.parent], made_by)
 
 
 @app.command()

@@ -25,9 +25,9 @@ from pipelines.rankers.named_assets import check_all_made, ranker_of, tables_in
 app = stage_app()
 
 
-def check(collections: Path, made_by: dict[str, dict]) -> None:
-    """Raise InputError for a collection that params.yaml does not name."""
-    check_all_made(collections, made_by)
+def check(collections: Path, counts: Path, output: Path, made_by: dict[str, dict]) -> None:
+    """Raise InputError for a collection or a ranker that params.yaml does not name."""
+    check_all_made([collections, counts, output.parent], made_by)
 
 
 @app.command()
