@@ -21,8 +21,9 @@ from genlab.sources.text_files import JSON, shown, some_of
 
 SILENCE = 3600  # ours: seconds; what is written an hour later seldom answers what came before
 TWO_PEOPLE = "personal_chat"
-# How an export begins: with the chat's name, or with what Telegram says about all of it.
-BEGINS = re.compile(r'\{\s*\n.*?"(?:messages|personal_information|chats)"\s*:', re.DOTALL)
+# How an export begins: of a chat with its kind and number, of all with what Telegram says of them.
+CHAT = r'"type"\s*:\s*"\w+",\s*"id"\s*:\s*-?\d+,\s*"messages"\s*:'
+BEGINS = re.compile(rf'\{{\s*\n.*?(?:{CHAT}|"(?:personal_information|chats)"\s*:)', re.DOTALL)
 
 Turns = list[list[str]]  # the messages of each
 

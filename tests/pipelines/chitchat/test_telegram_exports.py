@@ -100,6 +100,12 @@ def test_an_export_that_cannot_be_used_is_one_line_with_its_place(tmp_path, cont
         turns_of(path)
 
 
+def test_another_programs_object_with_messages_is_not_taken_for_an_export(tmp_path):
+    path = write(tmp_path / "chat.json", {"messages": [{"role": "user", "content": "Да?"}]})
+    with pytest.raises(InputError, match="write one whole object a line"):
+        turns_of(path)
+
+
 def test_an_export_that_was_cut_off_is_named_with_its_line(tmp_path):
     path = write(tmp_path / "result.json", chat(message(1, "Аня", 0, "Да?")))
     path.write_text(path.read_text("utf-8")[:-20], "utf-8")
