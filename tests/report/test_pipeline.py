@@ -166,6 +166,7 @@ def test_claims_that_were_settled_on_other_runs_say_so_above_their_table(make_pa
     page = make_page()
     said = page.index("not of this one, whose data/rows.txt is another")
     assert page.index('<section id="claims"') < said < page.index("supported: 0.500")
+    assert "<details><summary><h3>These are of the committed runs" in page  # a user's come first
     Path("data/rows.txt").write_text("mine", encoding="utf-8")
     assert "not of this one" not in make_page()
 
