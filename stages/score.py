@@ -19,6 +19,7 @@ from genlab.models.token_texts import MaxBlankShare, check_blanks, check_lengths
 from genlab.ranking import places, quality
 from genlab.ranking.candidates import (
     SCHEMA,
+    count_texts,
     evaluated_queries,
     read_all_candidates,
     score_candidates,
@@ -54,7 +55,7 @@ def candidates(
 
     asked = evaluated_queries(queries, n_queries)
     judge = load_ranker(ranker, batch_size)
-    with progress(f"scoring with {judge.name}", unit="texts"):
+    with progress(f"scoring with {judge.name}", count_texts(asked), "texts"):
         scored = score_candidates(asked, judge.relevance, seed)
     if is_first():
         write_table(output, [scored], SCHEMA)

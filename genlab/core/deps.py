@@ -205,8 +205,12 @@ def source_of(module: str) -> Path:
 
 @cache
 def syntax_tree(module: str) -> ast.Module:
-    """Return the parsed source of a module of ours."""
-    return ast.parse(source_of(module).read_text(encoding="utf-8"))
+    """Return the parsed source of a module of ours; InputError for one that is no Python."""
+    file = source_of(module)
+    try:
+        return ast.parse(file.read_bytes())
+    except SyntaxError as error:
+        raise InputError(f"{file}, line {error.lineno}: {error.msg}; mend it first") from None
 
 
 @cache

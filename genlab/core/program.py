@@ -67,6 +67,7 @@ def run(app: typer.Typer, name: str | None = None, task: str = "") -> None:
     # What transformers has to warn of, a loss it does not know by name or a head it ties itself, is
     # no news here; and what makes a model unfit is checked by ours.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # ours say what is worked on
     warnings.filterwarnings("ignore", module=r"(transformers|trl|peft)\b")
     command = typer.main.get_command(app)
     if "--help" in sys.argv:

@@ -108,6 +108,24 @@ def count(n: int) -> None:
     listener()(n)
 
 
+@contextmanager
+def counted_whole(total: int) -> Iterator[None]:
+    """Have the block count `total` in all, whatever it counts: the rest is counted at its end.
+
+    Who reads equal texts once counts fewer than it was asked about.
+    """
+    told, left = listener(), total
+
+    def count_some(n: int) -> None:
+        nonlocal left
+        left, n = max(0, left - n), min(n, left)
+        told(n)
+
+    with counted_by(count_some):
+        yield
+    told(left)
+
+
 def tracked(items: Iterable[Item], what: str, unit: str, total: int | None) -> Iterator[Item]:
     """Yield the items, and show how many the caller has worked on."""
     with progress(what, total, unit) as update:

@@ -43,6 +43,7 @@ def table(
     return tabulate(lines, tablefmt="plain", disable_numparse=True, colalign=align)
 
 
+IN_BRACKETS = "In brackets: 95 % intervals."
 NO_WIDTH = "resamples agree"  # the middle 95 % of them, which is no proof that other units would
 
 

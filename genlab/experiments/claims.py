@@ -51,7 +51,7 @@ from genlab.experiments.lineage import idle_stages
 from genlab.experiments.published import reread_published
 from genlab.experiments.revisions import read_params
 from genlab.experiments.training_seeds import Trainings, check_trainings
-from genlab.experiments.verdict_words import IDENTICAL, UNTESTABLE, tell_size
+from genlab.experiments.verdict_words import IDENTICAL, UNTESTABLE, count_tests, tell_size
 from genlab.experiments.verdicts import explain_not_run, settle_claims
 
 app = stage_app()
@@ -85,7 +85,8 @@ def print_settled(
             if groups:
                 print(f"{name}:", *(lines.pop(0) for _ in groups), sep="\n")
         n_tests = max(found["n_tests"] for found in each_found(settled))
-        print(f"Holm: p adjusted for {n_tests} tests, one for each row in which any pair differs.")
+        asked = count_tests(n_tests)
+        print(f"Holm: p adjusted for {asked}, one for each row in which any pair differs.")
         if (most := max(found["n_trainings"] for found in each_found(settled))) > 1:
             alone = of_one_training(each_found(settled))
             print(f"Intervals and p are for other pairs and trainings: {most} were made{alone}.")

@@ -15,6 +15,7 @@ from genlab.experiments.verdict_words import (
     NO_DIFFERENCE,
     NOT_SETTLED,
     UNSTABLE,
+    count_tests,
     tell_size,
 )
 
@@ -203,7 +204,7 @@ def line_of_tests(cells: list[dict], layout: Layout, called: tuple[str, str]) ->
         f"Each cell is B - A, paired by {layout.unit}, with its 95 % interval. "
         f"*{called[0].capitalize()}* and *{called[1]}*: the interval excludes "
         "zero, and so does p < 0.05 after Holm's correction "
-        f"for the {n_tests} tests in this table"
+        f"for the {count_tests(n_tests)} in this table"
         + (f" ({count_of(no_test, 'more cell')} no test: {NO_TEST})." if no_test else ".")
     )
 

@@ -10,7 +10,13 @@ from itertools import accumulate, groupby
 from genlab.core.markdown import markdown_table
 from genlab.core.terminal import COLUMNS, table
 from genlab.experiments.comparison import Difference
-from genlab.experiments.verdict_words import IDENTICAL, NO_DIFFERENCE, UNSTABLE, tell_size
+from genlab.experiments.verdict_words import (
+    IDENTICAL,
+    NO_DIFFERENCE,
+    UNSTABLE,
+    count_tests,
+    tell_size,
+)
 
 SHOWN_CHANGES = 12
 COLUMNS_OF_MARKDOWN = 100
@@ -19,7 +25,7 @@ LONGEST_VALUE = 200  # characters of a changed param; --json has all
 MOST_CHARACTERS = 65_000  # of Markdown: a comment on GitHub holds 65,536
 
 LEGEND = (
-    "diff is OTHER - BASE. p: {tests}. Holm: p adjusted for {n} tests, one for each row in which "
+    "diff is OTHER - BASE. p: {tests}. Holm: p adjusted for {n}, one for each row in which "
     "any pair differs. detects: the true difference that so many pairs show 80 times in 100, after "
     "Holm's first step."
 )
@@ -35,7 +41,7 @@ ROWS_LEFT_OUT = "\n{n} more rows have no room here; without --md, and in --json,
 FRACTIONS = "*: the bootstrap's p, as ties made fractions of this share."
 
 TEXT_LEGEND = (
-    "diff is OTHER - BASE. Holm p: {tests}; adjusted for {n} tests, one for each row in which any "
+    "diff is OTHER - BASE. Holm p: {tests}; adjusted for {n}, one for each row in which any "
     "pair differs. --json and --md give p before Holm and the difference that so many pairs "
     "detect, too."
 )
@@ -141,7 +147,7 @@ def legend(comparison: Comparison, text: str = LEGEND) -> list[str]:
     """Return what the columns mean."""
     found = comparison.differences
     n_tests = max((each.n_tests for each in found), default=0)
-    asked = text.format(n=n_tests, tests=name_tests(found))
+    asked = text.format(n=count_tests(n_tests), tests=name_tests(found))
     lines = textwrap.wrap(asked, COLUMNS if text is TEXT_LEGEND else COLUMNS_OF_MARKDOWN)
     lines += [MARGIN] * any(each.verdict.startswith(NO_DIFFERENCE) for each in found)
     lines += [WITHIN] * any(

@@ -46,6 +46,12 @@ class Layout:
         return self.group_columns or ((self.group,) if self.group else ())
 
 
+ELSEWHERE = (
+    "run this in a pipeline's folder; elsewhere write this file, of what compare needs: "
+    "rows: {path: scores.csv, unit: id, metrics: {accuracy: {column: correct, better: higher}}}"
+)
+
+
 def read_layout(path: Path) -> Layout:
     """Return the head of a claims.yaml; raise InputError naming the key that is wrong."""
     rows = read_yaml(path).get("rows")
@@ -120,7 +126,7 @@ def read_metric(where: str, entry: dict) -> Metric:
 
 def read_yaml(path: Path) -> dict:
     """Return a claims.yaml; raise InputError if it cannot be read or has no keys."""
-    content = read_yaml_file(path, "run this in a pipeline's folder")
+    content = read_yaml_file(path, ELSEWHERE)
     if not isinstance(content, dict):
         raise InputError(f"{path}: must have keys like rows: at its top level")
     return content

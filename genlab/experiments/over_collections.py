@@ -15,7 +15,13 @@ from genlab.experiments.claims_file import SAME_AS_ROOT, read_asked
 from genlab.experiments.claims_tables import in_full, margin_of, tell_needed
 from genlab.experiments.layout import Layout, read_layout, read_yaml
 from genlab.experiments.revisions import parse_metrics
-from genlab.experiments.verdict_words import IDENTICAL, NOT_SETTLED, UNTESTABLE, tell_size
+from genlab.experiments.verdict_words import (
+    IDENTICAL,
+    NOT_SETTLED,
+    UNTESTABLE,
+    count_tests,
+    tell_size,
+)
 
 HOLDS, FAILS, OPEN = "supported", "contradicted", NOT_SETTLED
 VERDICTS = {HOLDS: "holds", FAILS: "the contrary"}  # in tables; the others as they are
@@ -197,11 +203,11 @@ def family_line(settled: dict, pipeline: str) -> str:
         return ""
     return (
         "*Holds* and *the contrary*: the interval excludes zero, and so does p < 0.05 after Holm's "
-        f"correction for the {n_tests} tests of all claims of {pipeline}. So the interval of one "
-        "that is *not settled* may exclude zero, too; after *needs* the number of pairs that would "
-        "settle it, if the difference and its spread stay. *Within M*, *no difference beyond M*: "
-        "the interval lies within M, a margin of claims.yaml. Where a claim *cannot be tested* "
-        "the collection does not count.\n\n"
+        f"correction for the {count_tests(n_tests)} of all claims of {pipeline}. So the interval "
+        "of one that is *not settled* may exclude zero, too; after *needs* the number of pairs "
+        "that would settle it, if the difference and its spread stay. *Within M*, *no difference "
+        "beyond M*: the interval lies within M, a margin of claims.yaml. Where a claim *cannot be "
+        "tested* the collection does not count.\n\n"
     )
 
 

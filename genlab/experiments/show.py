@@ -27,6 +27,8 @@ from genlab.experiments.revisions import (
 
 SCORES, PARAMS = Path("metrics/score.json"), Path("params.yaml")
 
+NEXT = "Is it more than chance? python -m genlab compare HEAD EXPERIMENT"
+
 app = stage_app()
 
 
@@ -108,7 +110,7 @@ def as_text(runs: dict[str, tuple[dict, dict]], metric: str) -> str:
         if differing := changed(params, base):
             told = f"{name}: {', '.join(differing)}"
             lines += textwrap.wrap(told, COLUMNS, subsequent_indent="  ", break_long_words=False)
-    return "\n".join(lines)
+    return "\n".join([*lines, *[NEXT] * (len(runs) > 2)])
 
 
 def workspace_doubt() -> str:

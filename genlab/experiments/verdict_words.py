@@ -8,6 +8,11 @@ UNTESTABLE = "cannot be tested here"
 SIGNIFICANT = ("supported", "contradicted", "better", "worse")  # of claims, and of two runs
 
 
+def count_tests(n: int) -> str:
+    """Return "1 test" or "3 tests"."""
+    return f"{n} test{'s' * (n != 1)}"
+
+
 def lies_within(low: float, high: float, margin: float | None) -> bool:
     """Return whether an interval lies between -margin and margin.
 

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from genlab.core.program import InputError
+from genlab.core.progress import counted_whole
 from genlab.core.seeds import order_of
 from genlab.core.tables import read_batches, read_table, with_clusters
 
@@ -60,7 +61,8 @@ def score_candidates(queries: pl.DataFrame, relevance: Relevance, seed: int) -> 
         ]
     )
     asked = pl.concat([passages["query"], queries["query"], queries["query"]])
-    scores = relevance(asked.to_list(), texts.to_list())
+    with counted_whole(texts.len()):
+        scores = relevance(asked.to_list(), texts.to_list())
     of_passages, floor, empty = np.split(
         scores, [passages.height, passages.height + queries.height]
     )
@@ -71,6 +73,11 @@ def score_candidates(queries: pl.DataFrame, relevance: Relevance, seed: int) -> 
         .with_columns(floor_score=floor, empty_score=empty)
         .match_to_schema(SCHEMA)
     )
+
+
+def count_texts(queries: pl.DataFrame) -> int:
+    """Return how many texts `score_candidates` scores: all passages, and two more a query."""
+    return int(queries["passages"].list.len().sum()) + 2 * queries.height
 
 
 def passages_of_others(queries: pl.DataFrame, seed: int) -> pl.Series:

@@ -23,7 +23,7 @@ from genlab.core.interrupts import interrupts_held
 from genlab.core.params_file import AS, read_params, text_of
 from genlab.core.processes import rank_and_size
 from genlab.core.program import InputError, collect_seldom
-from genlab.core.progress import count, counted_by, listener, listeners, progress
+from genlab.core.progress import counted_whole, listeners, progress
 from genlab.ranking.rankers import load_ranker
 
 if TYPE_CHECKING:
@@ -135,17 +135,8 @@ def rate_at_once(
 def rate(folder: Path, batch_size: int, queries: list[str], texts: list[str]) -> Ratings:
     """Load one ranker and return its ratings; progress is counted per text."""
     ranker = load_ranker(folder, batch_size)
-    left = len(texts)
-
-    def count_texts(n: int) -> None:
-        nonlocal left
-        left, n = max(0, left - n), min(n, left)
-        told(n)
-
-    told = listener()
-    with counted_by(count_texts):
+    with counted_whole(len(texts)):  # equal texts are read once; BM25 reads them all at one time
         relevance = ranker.relevance(queries, texts)
-        count(left)  # equal texts are read once; BM25 reads them all at one time
     return Ratings(relevance, ranker.n_unread(texts))
 
 

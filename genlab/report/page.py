@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,13 +133,17 @@ def with_intervals(
 ) -> dict:
     """Return nested scores, with the details' interval in place of each number that has one.
 
-    As layouts differ, an interval is matched to a number by its value and its name. If some of the
-    matches lie under the number's group, only these count; matches under another group do not. If
-    several remain and differ, none is used.
+    Layouts differ, so an interval belongs to a number if it has its value and lies under its name.
+    If some of the matches lie under the number's group, only these count; matches under another
+    group do not. A name like error_short also matches an `error` under `short`. If several remain
+    and differ, the one is taken that lies where most numbers beside it have theirs; without a
+    majority, none is.
 
     others: the groups beside those above.
     """
-    found = {}
+    found: dict[str, object] = {}
+    open_names: dict[str, dict] = {}  # of each where its intervals lie, and these
+    n_at: Counter[tuple] = Counter()  # how many numbers have one at a place
     groups = {name for name, value in scores.items() if isinstance(value, dict)}
     for name, value in scores.items():
         path = (*above, name)
@@ -149,12 +154,24 @@ def with_intervals(
         same = [
             (keys, each)
             for keys, each in intervals_in(details)
-            if name in keys and each["value"] == value and beside.isdisjoint(keys)
+            if is_named(name, keys) and each["value"] == value and beside.isdisjoint(keys)
         ]
         own = [each for each in same if set(path) <= set(each[0])] or same
         different = {with_ends(each): each for _, each in own}
         found[name] = next(iter(different.values())) if len(different) == 1 else value
+        places = {tuple(key for key in keys if key not in path): each for keys, each in own}
+        n_at.update(places.keys())
+        if len(different) > 1:
+            open_names[name] = places
+    (place, n), (_, n_next) = [*n_at.most_common(2), ((), 0), ((), 0)][:2]
+    if n > n_next:
+        found |= {name: at[place] for name, at in open_names.items() if place in at}
     return found
+
+
+def is_named(name: str, keys: tuple[str, ...]) -> bool:
+    """Tell whether an interval below these keys is a number's of this name."""
+    return name in keys or (len(keys) > 1 and name == f"{keys[-1]}_{keys[-2]}")
 
 
 def intervals_in(details: object, path: tuple[str, ...] = ()) -> Iterator[tuple]:

@@ -10,7 +10,7 @@ from math import exp, inf
 import numpy as np
 import polars as pl
 
-from genlab.core.terminal import table
+from genlab.core.terminal import IN_BRACKETS, tables_that_fit, with_ends
 from genlab.statistics.clusters import number_clusters
 from genlab.statistics.column_means import column_mean
 from genlab.statistics.intervals import bootstrap_interval, interval
@@ -154,10 +154,10 @@ def front(summaries: dict[str, dict]) -> list[dict]:
 
 
 def table_of(summaries: dict[str, dict]) -> str:
-    """Return the arms' main numbers as lines for the terminal."""
+    """Return the arms' main numbers with their 95 % intervals as lines for the terminal."""
     shown = ("reward", "below_zero", "held_out_reward", "token_entropy", "divergence")
     rows = [
-        [arm, *(f"{value_of(summary[name]):.3f}" for name in shown)]
+        [arm, *(with_ends(summary[name]["texts"]) for name in shown)]
         for arm, summary in summaries.items()
     ]
-    return table(rows, ("arm", *shown))
+    return "\n".join([IN_BRACKETS, *tables_that_fit(rows, ("arm", *shown))])

@@ -1,4 +1,4 @@
-"""Dialogues of the user's: JSON, the source study's pickle, text of "- " lines, or the Hub.
+"""Dialogues of the user's: JSON, Telegram's export, a pickle, text of "- " lines, or the Hub.
 
     ["Привет!", "Здравствуй."]                     a line, or a row of an array: a list of turns,
     {"dialogue": ["Привет!", "Здравствуй."]}       or an object with one
@@ -35,6 +35,7 @@ from genlab.sources.text_files import all_of, check_text, shown
 from pipelines.chitchat import mini_dialogues
 from pipelines.chitchat.dialogue_pickles import pickled_rows
 from pipelines.chitchat.schemas import DIALOGUE_SCHEMA
+from pipelines.chitchat.telegram_exports import exported_dialogues, is_export
 
 EXTENSIONS = (".jsonl", ".ndjson", ".json", ".pkl", ".pickle", ".txt")
 # What OpenAI, ShareGPT and others call a message's speaker and its text.
@@ -53,6 +54,7 @@ class DialogueFormat(StrEnum):
     jsonl = "jsonl"  # or a JSON array
     pickle = "pickle"
     dashes = "dashes"
+    telegram = "telegram"  # result.json of Telegram Desktop
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ def read_rows(
         return pickled_rows(file)
     if kind is DialogueFormat.jsonl:
         return json_rows(file, "dialogues", encoding, bad_rows.add)
+    if kind is DialogueFormat.telegram:
+        return exported_dialogues(file, encoding)
     return dashed_rows(file, encoding, bad_rows)
 
 
@@ -124,6 +128,8 @@ def recognise(file: Path, encoding: Encoding) -> DialogueFormat:
     if head[:1] == b"\x80" or head in (b"(l", b"]q", b"]\x94"):  # protocol 2 to 5, or 0 and 1
         return DialogueFormat.pickle
     is_parquet, start = recognise_start(file, 'dialogues, like lines "- Привет!"', encoding)
+    if is_export(start):
+        return DialogueFormat.telegram
     if JSON_START.match(start):
         return DialogueFormat.jsonl
     if is_parquet:

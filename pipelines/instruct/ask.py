@@ -45,6 +45,10 @@ class Limits:
     max_new_tokens: int
 
 
+LEGEND = (
+    "Below a choice: its log probability in nats (and share among the choices). A share says what\n"
+    "an arm prefers, not how often it is right: report/index.html has that, with intervals."
+)
 EXAMPLES = ["the ship was huge near the sea. is it big or small? | big | small"]
 
 
@@ -150,6 +154,7 @@ def as_text(found: dict[str, dict]) -> str:
         rows.append([arm, in_one_line(each["answer"]), *cells])
     choices = map(in_one_line, next(iter(found.values())).get("log_probability", {}))
     lines = [table(rows, ["arm", "answer", *choices], left=["answer"])]
+    lines += [LEGEND] * bool(rows[0][2:])
     lines += [f"{arm}: {note_of(each)}" for arm, each in found.items() if each["tokens_cut"]]
     return "\n".join(lines)
 
@@ -177,7 +182,8 @@ def show_arms(folders: dict[str, Path], limits: Limits, port: int) -> None:
         asking = Asking(
             "Every arm side by side",
             "Ask in words; after | stand answers to choose from, and beside an answer its share "
-            "among them. Nothing is drawn: an arm answers the same again.",
+            "among them, which says what an arm prefers, not how often it is right. Nothing is "
+            "drawn: an arm answers the same again.",
             "A task",
             list(loaded),
             ["share"],

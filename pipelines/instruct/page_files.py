@@ -10,9 +10,9 @@ from genlab.sources.data_files import found_files
 from genlab.sources.decoding import Encoding
 from genlab.sources.source import Source
 from pipelines.instruct import mini_crawl
+from pipelines.instruct.example_rows import object_rows
 from pipelines.instruct.mini_world import read_world
 from pipelines.instruct.origins import PageOrigin
-from pipelines.instruct.task_files import object_rows
 
 EXTENSIONS = (".jsonl", ".ndjson", ".json")
 

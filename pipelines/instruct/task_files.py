@@ -1,11 +1,11 @@
-"""Tasks from outside: folders of known data sets, and the Hub; each becomes rows of TASK_SCHEMA.
+"""Tasks from outside: folders of data sets, and the Hub; each becomes rows of TASK_SCHEMA.
 
-A folder is searched for FewGLUE's folders (COPA/train.jsonl ...) and NLTK's archives (qc.zip,
-rte.zip, sentence_polarity.zip, movie_reviews.zip). Each is called by the name that its templates
-have in promptsource, with the fields that they read. What else lies there is counted and named.
+A folder is searched for FewGLUE's folders (COPA/train.jsonl ...), NLTK's archives (qc.zip,
+rte.zip, sentence_polarity.zip, movie_reviews.zip) and data sets of the user's own. Each is called
+by the name that its templates have in promptsource, with the fields that they read. What else lies
+there is counted and named.
 """
 
-import json
 import random
 import re
 import sys
@@ -21,11 +21,15 @@ from genlab.sources.archives import member_names, read_members
 from genlab.sources.decoding import Encoding, decode
 from genlab.sources.file_text import is_hidden
 from genlab.sources.foreign_files import files_in
-from genlab.sources.json_text import json_rows
-from genlab.sources.text_files import PACKED_ENDING, check_text, shown, some_of
-from genlab.sources.unpacked import unpacked_folder
+from genlab.sources.text_files import PACKED_ENDING, check_text, data_stem, shown, some_of
+from genlab.sources.unpacked import PACKED, unpacked_folder
+from pipelines.instruct import own_data_sets
+from pipelines.instruct.example_rows import check_finite, object_rows
+from pipelines.instruct.own_data_sets import read_own
 
 Splits = dict[str, list[dict]]
+# The files of a data set, first the one it is named by; promptsource's name; what reads it.
+DataSet = tuple[list[Path], str, Callable[[], Splits]]
 
 TEST_SHARE = 0.3  # of data that comes without a test split
 NLI = ["entailment", "not_entailment"]
@@ -46,28 +50,6 @@ TEXT_FIELDS = {
     *("question", "sentence1", "sentence2", "span1_text", "span2_text", "text", "word"),
 }
 RTE = {"train": "dev", "test": "test"}  # our splits as NLTK's files of RTE are called
-
-
-def object_rows(path: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, dict]]:
-    """Yield the objects of a JSON file with their places; InputError for what is none."""
-    try:
-        for place, row in json_rows(path, "objects, one a line", encoding):
-            if not isinstance(row, dict):
-                raise InputError(f"{place}: {shown(row)}, not an object; a row is {{...}}")
-            check_text(place, "the row", json.dumps(row, ensure_ascii=False), sys.maxsize)
-            yield place, row
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-
-
-def check_finite(place: str, row: dict) -> None:
-    """Raise InputError for a NaN, which would be asked as the word "nan"."""
-    try:
-        json.dumps(row, allow_nan=False)
-    except ValueError:
-        raise InputError(
-            f"{place}: it holds NaN or Infinity, which is no text and no label; write what it is"
-        ) from None
 
 
 def check_texts(place: str, row: dict) -> None:
@@ -243,43 +225,51 @@ def read_task_folder(path: Path, counts: Counter) -> dict[str, Splits]:
     """Return the examples of the data sets in a folder, by promptsource's name.
 
     `path` may be an archive of such a folder, or hold nothing but archives, or be one of NLTK's.
-    Of two data sets that have the same name the larger one is kept, and the other named. Counts
-    files read, hidden and unread. Raises InputError if nothing there is known, for a link that
-    leads out of the folder, and for what is neither file nor folder.
+    A data set of the user's own is called by its folder's path from there. Of two data sets that
+    have the same name the larger one is kept, and the other named. Counts files read, hidden and
+    unread. Raises InputError if there is no data set, for a link that leads out of the folder, and
+    for what is neither file nor folder.
     """
     if path.is_file() and path.name in NLTK:
-        return read_data_sets(path.parent, [Path(path.name)], counts)
-    with unpacked_folder(path, counts, is_data_set) as (_, folder):
+        return read_data_sets(data_sets(path.parent, [Path(path.name)]), [Path(path.name)], counts)
+    with unpacked_folder(path, counts, is_data_set) as (place, folder):
         if not folder.is_dir():
             raise InputError(f"tasks.path={path}: no such folder, and no archive of one")
         there = files_in(folder, f"tasks.path={path}", deep=True)
-        found = read_data_sets(folder, there, counts)
+        visible = [name for name in there if not is_hidden(name)]
+        alone = (path if place == folder else place).resolve()
+        sources = data_sets(folder, visible)
+        sources += own_sources(folder, visible, place.relative_to(folder), data_stem(alone, PACKED))
+        found = read_data_sets(sources, there, counts)
     if not found:
         known = ", ".join([*FEWGLUE, *NLTK])
-        raise InputError(f"tasks.path={path}: no data set that is known here ({known})")
+        raise InputError(
+            f"tasks.path={path}: no data set that is known here ({known}), and no folder with a "
+            "file train.csv or train.jsonl, as a data set of your own has"
+        )
     return found
 
 
 def is_data_set(path: Path) -> bool:
     """Return whether a file or folder may be a data set as it is: one of NLTK's archives is."""
-    return path.is_dir() or path.name in NLTK or PACKED_ENDING.sub("", path.name) == "train.jsonl"
+    return path.is_dir() or path.name in NLTK or own_data_sets.is_train_file(path)
 
 
-def read_data_sets(folder: Path, there: list[Path], counts: Counter) -> dict[str, Splits]:
-    """Return the examples of the data sets among these files, whose paths are below `folder`."""
+def read_data_sets(sources: list[DataSet], there: list[Path], counts: Counter) -> dict[str, Splits]:
+    """Return the examples of the data sets that were found among the files `there`."""
     found: dict[str, Splits] = {}
     places: dict[str, Path] = {}
+    read_files = {path for paths, _, _ in sources for path in paths}
     visible = [name for name in there if not is_hidden(name)]
-    sources = data_sets(folder, visible)
-    unread = [name for name in visible if name not in {path for path, _, _ in sources}]
+    unread = [name for name in visible if name not in read_files]
     hidden = len(there) - len(visible)
-    counts.update(read=len(sources), hidden=hidden, unread=len(unread))
+    counts.update(read=len(read_files), hidden=hidden, unread=len(unread))
     if unread:
         print(
             f"not read, as of no known data set: {len(unread)} ({some_of(unread)})",
             file=sys.stderr,
         )
-    for path, name, read in sources:
+    for (path, *_), name, read in sources:
         splits = read()
         if name in found:
             print(f"{name}: both {places[name]} and {path} are of it; the larger one is taken")
@@ -289,20 +279,41 @@ def read_data_sets(folder: Path, there: list[Path], counts: Counter) -> dict[str
     return found
 
 
-def data_sets(folder: Path, visible: list[Path]) -> list[tuple[Path, str, Callable[[], Splits]]]:
-    """Return path, promptsource's name and reader of each data set among a folder's files."""
-    sources: list[tuple[Path, str, Callable[[], Splits]]] = [
-        (path, name, partial(read_fewglue, folder / path, change))
+def data_sets(folder: Path, visible: list[Path]) -> list[DataSet]:
+    """Return FewGLUE's and NLTK's data sets among a folder's files."""
+    sources: list[DataSet] = [
+        ([path], name, partial(read_fewglue, folder / path, change))
         for part, (name, change) in FEWGLUE.items()
         for path in visible
-        if path.parent.name == part and PACKED_ENDING.sub("", path.name) == "train.jsonl"
+        if is_fewglue(path) and path.parent.name == part
     ]
     return sources + [
-        (path, name, partial(read, folder / path))
+        ([path], name, partial(read, folder / path))
         for part, (name, read) in NLTK.items()
         for path in visible
         if path.name == part
     ]
+
+
+def is_fewglue(path: Path) -> bool:
+    """Tell by its name and its folder's whether a file is one of FewGLUE's that are read."""
+    return path.parent.name in FEWGLUE and PACKED_ENDING.sub("", path.name) == "train.jsonl"
+
+
+def own_sources(folder: Path, visible: list[Path], top: Path, alone: str) -> list[DataSet]:
+    """Return the data sets of the user's own among a folder's files.
+
+    Their names are their folders' paths below `top`; one that lies there is called `alone`.
+    """
+    sources: list[DataSet] = []
+    for train in visible:
+        if is_fewglue(train) or not own_data_sets.is_train_file(train):
+            continue
+        test = own_data_sets.find_test_file(train, visible)
+        name = alone if train.parent == top else train.parent.relative_to(top).as_posix()
+        whole = (folder / train, folder / test if test else None)
+        sources.append(([train, *filter(None, [test])], name, partial(read_own, *whole)))
+    return sources
 
 
 def count(splits: Splits) -> int:

@@ -16,17 +16,20 @@ def tables_in(folder: Path) -> dict[str, Path]:
     return found
 
 
-def check_all_made(folder: Path, made_by: Collection[str]) -> None:
-    """Raise InputError if a folder that is read whole holds what no stage makes.
+def check_all_made(folders: list[Path], made_by: Collection[str]) -> None:
+    """Raise InputError if folders that are read whole hold what no stage makes.
 
-    It is of a collection or a ranker that params.yaml had before: DVC leaves it there, and its
-    numbers would stand beside the others'.
+    It is of a collection or a ranker that params.yaml had before: DVC leaves it there. Its numbers
+    would stand beside the others', and a copy of the run, which lacks it, would score all anew.
     """
-    left = [str(path) for path in visible_in(folder) if str(path) not in made_by]
+    found = {folder: visible_in(folder) for folder in folders}
+    left = [str(path) for there in found.values() for path in there if str(path) not in made_by]
     if left:
+        read = [str(f) for f, there in found.items() if {*map(str, there)} - set(made_by)]
         raise InputError(
             f"{', '.join(left)}: no stage makes it, as a collection or ranker of this name is not "
-            f"in params.yaml, but all of {folder} is read; remove it: rm -r {' '.join(left)}"
+            f"in params.yaml, but all of {', '.join(read)} is read; remove it: rm -r "
+            + " ".join(left)
         )
 
 

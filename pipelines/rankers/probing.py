@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from genlab.core.progress import progress
 from genlab.ranking import places
 from genlab.ranking.candidates import Relevance
 from pipelines.rankers.altered_texts import (
@@ -104,8 +105,9 @@ def score_texts(
     queries: pl.DataFrame,
     candidates: pl.DataFrame,
     memory: Path,
+    what: str = "probing",
 ) -> pl.DataFrame:
-    """Return the texts with their scores.
+    """Return the texts with their scores; `what` names the work where its progress is shown.
 
     What the candidates' scores hold, or `memory` (remembered.py), is not scored again.
     """
@@ -123,7 +125,8 @@ def score_texts(
     known = pl.concat([real, random]).unique(["query", "text"], keep="first", maintain_order=True)
     rows = texts.join(known, on=["query", "text"], how="left", maintain_order="left")
     new = rows.filter(pl.col("score").is_null()).select("query", "text").unique(maintain_order=True)
-    scores = score_pairs(relevance, new, memory)
+    with progress(what, new.height, "texts"):
+        scores = score_pairs(relevance, new, memory)
     found = new.with_columns(found=pl.Series(scores, dtype=pl.Float32))
     return (
         rows.join(found, on=["query", "text"], how="left", maintain_order="left")

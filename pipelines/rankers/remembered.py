@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from genlab.core.files import written_whole
+from genlab.core.progress import count, counted_whole
 from genlab.core.scratch import fingerprint, scratch_root
 from genlab.ranking.candidates import Relevance
 
@@ -32,8 +33,10 @@ def score_pairs(relevance: Relevance, pairs: pl.DataFrame, memory: Path) -> np.n
         path = memory / f"{hashlib.blake2b(content, digest_size=16).hexdigest()}.npy"
         if path.is_file():
             scores.append(np.load(path, allow_pickle=False))
+            count(len(texts))
             continue
-        scores.append(np.asarray(relevance(queries, texts), dtype=np.float32))
+        with counted_whole(len(texts)):
+            scores.append(np.asarray(relevance(queries, texts), dtype=np.float32))
         with written_whole(path) as partial, open(partial, "wb") as stream:
             np.save(stream, scores[-1], allow_pickle=False)
     return np.concatenate(scores)

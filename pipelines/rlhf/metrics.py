@@ -5,7 +5,7 @@ from math import exp, inf, sqrt
 import numpy as np
 import polars as pl
 
-from genlab.core.terminal import table
+from genlab.core.terminal import IN_BRACKETS, tables_that_fit, with_ends
 from genlab.statistics.column_means import column_mean
 from genlab.statistics.intervals import SHARE, Bounds, bootstrap_interval, interval
 from genlab.statistics.trainings import (
@@ -148,9 +148,14 @@ def spread_of_sets(found: np.ndarray) -> dict[str, dict[str, float]]:
     return {"seeds": interval(mean[0], low[0], high[0])}
 
 
+def best_interval(numbers: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Return a metric's mean over trainings, or the one training's value, with its interval."""
+    return numbers.get("seeds", numbers["prompts"])
+
+
 def best_value(numbers: dict[str, dict[str, float]]) -> float:
     """Return a metric's mean over trainings, or the one training's value."""
-    return numbers.get("seeds", numbers["prompts"])["value"]
+    return best_interval(numbers)["value"]
 
 
 def headline(summary: dict[str, dict]) -> dict[str, float]:
@@ -166,15 +171,20 @@ def headlines(summaries: dict[str, dict]) -> dict[str, dict[str, float]]:
     return {name: headline(each) for name, each in summaries.items() if "_step_" not in name}
 
 
+def shown_number(numbers: dict[str, float]) -> str:
+    """Return a number with its ends; alone if it has none, as what a model wins against itself."""
+    return with_ends(numbers) if "low" in numbers else f"{numbers['value']:.3f}"
+
+
 def table_of(summaries: dict[str, dict]) -> str:
-    """Return the arms' main numbers as lines for the terminal."""
+    """Return the arms' main numbers with their 95 % intervals as lines for the terminal."""
     shown = [
         name
         for name in ("truth", "proxy", "kl", "helpful", "wrong", "win", "new_tokens")
         if all(name in summary for summary in summaries.values())
     ]
     rows = [
-        [arm, *(f"{best_value(summary[name]):.3f}" for name in shown)]
+        [arm, *(shown_number(best_interval(summary[name])) for name in shown)]
         for arm, summary in summaries.items()
     ]
-    return table(rows, ("arm", *shown))
+    return "\n".join([IN_BRACKETS, *tables_that_fit(rows, ("arm", *shown))])

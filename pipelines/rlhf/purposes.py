@@ -53,6 +53,16 @@ def drop_twins(prompts: pl.DataFrame, threshold: float) -> tuple[pl.DataFrame, i
     return prompts[kept], len(later)
 
 
+def in_proportion(wanted: Wanted, n: int) -> str:
+    """Return the options that divide `n` prompts as the wanted ones, as a message's end; or ""."""
+    total = sum(map(wanted.of, PURPOSES))
+    fewer = {purpose: wanted.of(purpose) * n // total for purpose in PURPOSES}
+    if min(fewer.values()) < 1 or fewer["held_out"] < 2:
+        return ""
+    options = " ".join(f"-S corpus.n_{purpose}={fewer[purpose]}" for purpose in PURPOSES)
+    return f", as in proportion: {options}"
+
+
 def assign_purposes(
     prompts: pl.DataFrame, wanted: Wanted, seed: int, dropped: Counter
 ) -> pl.DataFrame:
@@ -75,6 +85,8 @@ def assign_purposes(
                 f"corpus.n_{purpose}={wanted.of(purpose)}: only {part.height} prompts are left for "
                 f"it ({prompts.height} in all, {dropped['near_duplicate']} near-duplicates "
                 "dropped); lower it, or the other corpus.n_..."
+                + in_proportion(wanted, shuffled.height)
+                * (part.height == left.height)
             )
         parts.append(part.with_columns(purpose=pl.lit(purpose)))
         left = left.join(

@@ -226,10 +226,11 @@ def said_of(quality: dict) -> str:
     """Return in a line how many held-out pairs the reward models rank right, beside chance."""
     if "trainings" not in quality:
         return f"reward models: {quality['note']}"
-    shares = [each["accuracy"]["all"]["value"] for each in quality["trainings"].values()]
+    found = best_numbers(quality)["accuracy"]["all"]
+    value, low, high = (f"{100 * found[name]:.1f}" for name in ("value", "low", "high"))
     return (
-        f"reward models: {min(shares):.1%} to {max(shares):.1%} of held-out pairs are ranked "
-        f"right, chance is {quality['baselines']['chance']:.0%}"
+        f"reward models: {value} % [{low}, {high}] of held-out pairs are ranked right, chance is "
+        f"{quality['baselines']['chance']:.0%}"
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from genlab.core.deps import write_deps
+from genlab.core.deps import syntax_tree, write_deps
 from genlab.core.pipeline import check_pipeline_here, left_over, load_stages, read_entries
 from genlab.core.program import InputError
 from genlab.report.charts import read_plots
@@ -71,3 +71,10 @@ def test_what_a_renamed_arm_has_left_is_told_from_what_stages_write(tmp_path):
     (tmp_path / "data/mine").touch()  # beside no output of a foreach
     found = [path.relative_to(tmp_path).as_posix() for path in left_over(tmp_path / "dvc.yaml")]
     assert found == ["data/train/old", "data/train/old.json"]
+
+
+def test_a_module_that_is_no_python_is_named_with_its_line(tmp_path, monkeypatch):
+    (tmp_path / "broken.py").write_text("x = 1\n<<<<<<< HEAD\n")
+    monkeypatch.setattr("genlab.core.deps.ROOT", tmp_path)
+    with pytest.raises(InputError, match=r"broken.py, line 2: invalid syntax; mend it first"):
+        syntax_tree("broken")

@@ -54,6 +54,18 @@ def run_with(app: typer.Typer, words: str, monkeypatch) -> int:
     return exit.value.code or 0
 
 
+@pytest.mark.parametrize("said", ["1", "0"])
+def test_bars_of_datasets_do_not_fill_a_log_unless_they_are_asked_for(monkeypatch, said):
+    """The library reads this variable when it is imported."""
+    monkeypatch.delenv("HF_DATASETS_DISABLE_PROGRESS_BARS", raising=False)
+    if said == "0":
+        monkeypatch.setenv("HF_DATASETS_DISABLE_PROGRESS_BARS", said)
+    seen = []
+    app = program(lambda **options: seen.append(os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"]))
+    run_with(app, GIVEN, monkeypatch)
+    assert seen == [said]
+
+
 @pytest.mark.parametrize(("switch", "value"), [("--x_y", True), ("--no-x_y", False)])
 def test_options_are_taken_as_dvc_writes_them(monkeypatch, capsys, switch, value):
     assert run_with(program(), GIVEN.replace("--no-x_y", switch), monkeypatch) == 0

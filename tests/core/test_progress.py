@@ -10,7 +10,15 @@ import time
 import pytest
 
 from genlab.core import progress as shown
-from genlab.core.progress import count, counted_by, progress, told_so_far, tracked, working
+from genlab.core.progress import (
+    count,
+    counted_by,
+    counted_whole,
+    progress,
+    told_so_far,
+    tracked,
+    working,
+)
 from tests.project_copy import ROOT
 
 
@@ -65,6 +73,17 @@ def test_a_listener_of_its_own_hears_what_is_counted_below_it():
             count(4)
         count(5)
     assert heard == [3, 5]
+
+
+def test_a_piece_that_counts_less_or_more_than_it_was_asked_about_counts_just_that():
+    heard = []
+    with counted_by(heard.append):
+        with counted_whole(5):  # two of the five texts are equal, and read once
+            count(3)
+        with counted_whole(4):
+            count(3)
+            count(9)
+    assert heard == [3, 2, 3, 1, 0]
 
 
 def test_only_the_first_of_several_processes_speaks(capsys, monkeypatch):

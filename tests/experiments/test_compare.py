@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from genlab.core.program import InputError
 from genlab.experiments import compare as module
 from genlab.experiments.compare import app, changed_params
+from genlab.experiments.verdict_words import count_tests
 from tests.project_copy import ROOT, environment
 from tests.tiny_pipeline import enter, make_repository
 
@@ -52,6 +53,10 @@ def test_what_was_changed_and_what_it_changed_are_told(compare):
     assert "for 2 tests, one for each row in which any pair differs" in " ".join(lines)
     kind = next(i for i, line in enumerate(lines) if line.startswith("kind  "))
     assert lines[kind + 1].endswith("identical")
+
+
+def test_one_test_is_no_tests():
+    assert (count_tests(1), count_tests(2)) == ("1 test", "2 tests")
 
 
 def test_what_so_many_pairs_detect_is_told_only_where_it_can_be(compare):

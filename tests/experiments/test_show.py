@@ -8,6 +8,7 @@ from genlab.core.program import InputError
 from genlab.experiments import show
 from genlab.experiments.lineage import content_at
 from genlab.experiments.show import (
+    NEXT,
     as_text,
     is_of_another_folder,
     read_runs,
@@ -36,7 +37,10 @@ def test_a_line_per_run_has_the_metric_in_every_group_and_what_was_changed():
         ["HEAD", "3.356", "-"],
         ["len-1", "3.400", "2.000"],
         ["len-1:", "gen.max_len=50"],
+        NEXT.split(),
     ]
+    alone = {name: RUNS[name] for name in ("workspace", "HEAD")}
+    assert NEXT not in as_text(alone, "average_loc")  # there is nothing to compare
 
 
 def test_a_metric_may_have_an_interval_and_no_group():
@@ -82,7 +86,7 @@ def test_however_many_groups_and_params_there_are_it_fits_80_columns():
     lines = as_text(runs, "rating").splitlines()
     assert max(map(len, lines)) <= 80
     assert sum(line.startswith("run ") for line in lines) == 3
-    assert "0.800" in " ".join(lines) and "some.param_29=29" in lines[-1]
+    assert "0.800" in " ".join(lines) and "some.param_29=29" in lines[-2]
 
 
 def test_a_workspace_with_scores_of_other_params_is_warned_of_as_compare_does(

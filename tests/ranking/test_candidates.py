@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genlab.core.program import InputError
+from genlab.core.progress import counted_by
 from genlab.core.tables import QUERY_SCHEMA, write_table
 from genlab.ranking.candidates import (
     SCHEMA,
+    count_texts,
     evaluated_queries,
     passages_of_others,
     score_candidates,
@@ -80,8 +82,11 @@ def test_a_ranker_is_asked_once_for_all_pairs():
         asked.append(list(zip(queries, texts, strict=True)))
         return np.arange(len(texts), dtype=np.float32)
 
-    score_candidates(QUERIES, relevance, seed=1)
+    heard = []
+    with counted_by(heard.append):
+        score_candidates(QUERIES, relevance, seed=1)
     [pairs] = asked
+    assert len(pairs) == count_texts(QUERIES) == sum(heard) == 12
     assert pairs[:6] == [
         ("red river", "a red river"),
         ("red river", "the river"),

@@ -166,6 +166,7 @@ def test_claims_that_were_settled_on_other_runs_say_so_above_their_table(make_pa
     page = make_page()
     said = page.index("not of this one, whose data/rows.txt is another")
     assert page.index('<section id="claims"') < said < page.index("supported: 0.500")
+    assert "<details><summary><h3>These are of the committed runs" in page  # a user's come first
     Path("data/rows.txt").write_text("mine", encoding="utf-8")
     assert "not of this one" not in make_page()
 
@@ -300,6 +301,21 @@ def test_a_score_has_the_interval_of_the_details_wherever_that_lies():
     assert with_intervals(scores, details) == {"full": {"recall": one, "error": 2.0}}
     # The group bears another name in the details, where one has this value.
     assert with_intervals(scores, {"main": {"recall": {"seeds": one}}})["full"]["recall"] == one
+
+
+def test_of_several_intervals_that_lies_where_those_beside_it_lie_is_the_scores():
+    def of(value, low):
+        return {"value": value, "low": low, "high": 0.9}
+
+    scores = {"full": {"new_topic": 0.5, "sentiment": 0.7, "error_short": 0.3}}
+    details = {
+        "in_words": {"full": {"new_topic": of(0.5, 0.1), "sentiment": of(0.7, 0.2)}},
+        "by_prefix": {"full": {"new_topic": of(0.5, 0.3), "sentiment": of(0.6, 0.4)}},
+        "full": {"short": {"error": of(0.3, 0.1)}},
+    }
+    found = with_intervals(scores, details)["full"]
+    assert found["new_topic"] == of(0.5, 0.1)  # sentiment's 0.7 is found in words alone
+    assert found["error_short"] == of(0.3, 0.1)
 
 
 def test_a_score_has_no_interval_of_another_number():

@@ -41,12 +41,12 @@ def main(
     folders = model_folders(base, trained, arms)
     prompts = pl.read_ipc_stream(tokens / "test.arrow")
     frames = []
-    with progress("answering", unit="answers") as update:
-        for arm, folder in folders.items():
-            tokenizer, model = load_for_inference(folder, load=load_text_to_text_model)
-            asked = with_gaps(prompts, tokenizer) if arm == BASE else prompts
+    for arm, folder in folders.items():
+        tokenizer, model = load_for_inference(folder, load=load_text_to_text_model)
+        asked = with_gaps(prompts, tokenizer) if arm == BASE else prompts
+        with progress(f"answering, {arm}", asked.height, "answers") as update:
             found = answer_prompts(model, tokenizer, asked, decoding, batch_size, update)
-            frames.append(found.with_columns(arm=pl.lit(arm)).select(ANSWER_SCHEMA.names()))
+        frames.append(found.with_columns(arm=pl.lit(arm)).select(ANSWER_SCHEMA.names()))
     answers = pl.concat(frames)
     write_table(output, [answers], ANSWER_SCHEMA)
     write_json(

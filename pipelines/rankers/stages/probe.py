@@ -13,14 +13,18 @@ from typer import Option
 
 from genlab.core.files import write_json
 from genlab.core.program import run, stage_app
-from genlab.core.progress import progress
 from genlab.core.tables import read_table, write_table
 from genlab.ranking.candidates import evaluated_queries, read_candidates
 from pipelines.rankers import probing
-from pipelines.rankers.named_assets import ranker_of, tables_in
+from pipelines.rankers.named_assets import check_all_made, ranker_of, tables_in
 from pipelines.rankers.remembered import remember
 
 app = stage_app()
+
+
+def check(altered: Path, output: Path, made_by: dict[str, dict]) -> None:
+    """Raise InputError for a collection or a ranker that params.yaml does not name."""
+    check_all_made([altered, output.parent], made_by)
 
 
 @app.command()
@@ -43,9 +47,9 @@ def main(
         loaded = ranker_of(ranker, counts / name, batch_size, loaded)
         kind = probing.find_kind(loaded.relevance, texts)
         asked = kind.asked(texts)
-        with progress(f"probing {ranker.name} with {name}", unit="texts"):
-            memory = remember(ranker, counts / name, batch_size)
-            scored = probing.score_texts(loaded.relevance, asked, queries, candidates, memory)
+        memory = remember(ranker, counts / name, batch_size)
+        what = f"probing {ranker.name} with {name}"
+        scored = probing.score_texts(loaded.relevance, asked, queries, candidates, memory, what)
         kinds[name] = {
             "reads_order": int(kind.reads_order),
             "is_symmetric": int(kind.is_symmetric),

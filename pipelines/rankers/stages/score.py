@@ -24,7 +24,7 @@ app = stage_app()
 
 def check(probe_folder: Path, made_by: dict[str, dict]) -> None:
     """Raise InputError for a ranker that params.yaml does not name."""
-    check_all_made(probe_folder, made_by)
+    check_all_made([probe_folder], made_by)
 
 
 @app.command()

@@ -18,16 +18,16 @@ from genlab.core.progress import progress
 from genlab.core.tables import CLUSTERS, write_table
 from genlab.core.terminal import table, with_ends
 from genlab.ranking import quality
-from genlab.ranking.candidates import SCHEMA, evaluated_queries, score_candidates
+from genlab.ranking.candidates import SCHEMA, count_texts, evaluated_queries, score_candidates
 from pipelines.rankers.drawn_units import drawn
 from pipelines.rankers.named_assets import check_all_made, ranker_of, tables_in
 
 app = stage_app()
 
 
-def check(collections: Path, made_by: dict[str, dict]) -> None:
-    """Raise InputError for a collection that params.yaml does not name."""
-    check_all_made(collections, made_by)
+def check(collections: Path, counts: Path, output: Path, made_by: dict[str, dict]) -> None:
+    """Raise InputError for a collection or a ranker that params.yaml does not name."""
+    check_all_made([collections, counts, output.parent], made_by)
 
 
 @app.command()
@@ -48,7 +48,7 @@ def main(
         for name, path in tables_in(collections).items():
             queries = evaluated_queries(path, 0)
             loaded = ranker_of(ranker, counts / name, batch_size, loaded)
-            with progress(f"scoring {name} with {ranker.name}", unit="texts"):
+            with progress(f"scoring {name} with {ranker.name}", count_texts(queries), "texts"):
                 start = time.perf_counter()
                 scored = score_candidates(queries, loaded.relevance, seed)
                 seconds = time.perf_counter() - start

@@ -13,6 +13,7 @@ from pipelines.alignment.metrics import (
     measure_model,
     reward_histogram,
     summarize_arm,
+    table_of,
 )
 
 
@@ -95,6 +96,14 @@ def test_an_arm_has_the_interval_of_its_texts_and_of_the_set_a_value_alone():
         {"arm": "main", "reward": pytest.approx(1.0), "token_entropy": pytest.approx(
             headline(found)["token_entropy"])}
     ]  # fmt: skip
+
+
+def test_the_terminal_gets_every_number_with_its_interval():
+    names = ("reward", "below_zero", "held_out_reward", "token_entropy", "divergence")
+    numbers = {name: {"texts": {"value": 0.5, "low": 0.25, "high": 0.75}} for name in names}
+    shown = table_of({"before": numbers})
+    assert shown.count("0.500 [0.250, 0.750]") == len(names)
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_the_histogram_has_the_same_bins_for_all_arms_and_shares_that_add_up():

@@ -110,6 +110,11 @@ def test_a_task_is_cut_as_in_training_and_that_is_said():
     assert f"multitask: read without its last {long['tokens_cut']} tokens" in shown
 
 
+def test_a_share_is_not_taken_for_how_often_an_arm_is_right():
+    assert "not how often it is right" in asked("--arm", ARM, TASK, "зал", "врач")
+    assert "share" not in asked("--arm", ARM, TASK)  # in its own words there is none
+
+
 def test_what_a_terminal_would_obey_is_not_shown():
     shown = asked("--arm", ARM, TASK, "з\x1b[2Jал", "вр\x9bач\nи")
     assert not {"\x1b", "\x9b"} & set(shown)

@@ -286,7 +286,7 @@ def test_a_line_ends_at_a_line_end_alone_and_a_byte_order_mark_is_none_of_it(tmp
 def test_what_of_a_folder_is_not_read_is_counted_and_named(tmp_path, capsys):
     row = {"premise": "p", "hypothesis": "h", "label": "entailment"}
     lines = f"{json.dumps(row)}\n" * 2
-    names = ["RTE/val.jsonl", "RTE/test.jsonl", "Mine/train.jsonl", "notes.txt"]
+    names = ["RTE/val.jsonl", "RTE/test.jsonl", "Mine/trained.jsonl", "notes.txt"]
     hidden = ["RTE/._train.jsonl", "__MACOSX/RTE/train.jsonl", ".DS_Store"]
     for name in (*names, *hidden):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

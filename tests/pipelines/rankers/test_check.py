@@ -51,7 +51,16 @@ def test_a_mistake_is_one_line_that_names_its_key(folder, capsys, changes, expec
     assert expected in message(capsys)
 
 
-@pytest.mark.parametrize("left", ["data/fetch/collections/old.parquet", "data/probe/old.parquet"])
+@pytest.mark.parametrize(
+    "left",
+    [
+        "data/fetch/collections/old.parquet",
+        "data/fetch/bm25/old",
+        "data/candidates/old",
+        "data/alter/old.parquet",
+        "data/probe/old.parquet",
+    ],
+)
 def test_what_is_left_of_a_collection_or_ranker_of_another_name_is_named(folder, capsys, left):
     (folder / left).parent.mkdir(parents=True)
     (folder / left).touch()

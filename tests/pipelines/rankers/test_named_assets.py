@@ -18,15 +18,20 @@ def test_collections_are_known_by_their_files_and_none_is_an_error(tmp_path):
 
 
 def test_what_no_stage_makes_is_named_and_not_read_with_the_rest(tmp_path):
-    check_all_made(tmp_path / "none", {})
+    check_all_made([tmp_path / "none"], {})
     for name in ("new.parquet", ".gitignore"):
         (tmp_path / name).touch()
     made_by = {str(tmp_path / "new.parquet"): {}}
-    check_all_made(tmp_path, made_by)
+    check_all_made([tmp_path], made_by)
     (tmp_path / "old.parquet").touch()
     left = str(tmp_path / "old.parquet")
     with pytest.raises(InputError, match=rf"^{left}: no stage makes it.* rm -r {left}$"):
-        check_all_made(tmp_path, made_by)
+        check_all_made([tmp_path], made_by)
+    (tmp_path / "counts/old").mkdir(parents=True)
+    made_by[str(tmp_path / "counts")] = {}
+    both = rf"all of {tmp_path}, {tmp_path}/counts is read; remove it: rm -r {left} {tmp_path}/co"
+    with pytest.raises(InputError, match=both):
+        check_all_made([tmp_path, tmp_path / "counts"], made_by)
 
 
 def test_bm25_is_loaded_for_each_collection_and_others_once(tmp_path, monkeypatch):

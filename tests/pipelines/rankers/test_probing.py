@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from genlab.core.program import InputError
+from genlab.core.progress import counted_by
 from genlab.core.tables import QUERY_SCHEMA
 from genlab.ranking.candidates import passages_of_others, score_candidates
 from pipelines.rankers import remembered
@@ -198,7 +199,10 @@ def test_a_probing_that_was_interrupted_goes_on_and_more_queries_cost_only_thems
     with pytest.raises(KeyboardInterrupt):
         remembered.score_pairs(stopping, pairs, tmp_path)
     asked.clear()
-    scores = remembered.score_pairs(stopping, pairs, tmp_path)
+    heard = []
+    with counted_by(heard.append):
+        scores = remembered.score_pairs(stopping, pairs, tmp_path)
+    assert sum(heard) == 15  # what was remembered is done, too
     assert asked == [pairs["text"].to_list()[12:]]
     expected = shared_words(pairs["query"].to_list(), pairs["text"].to_list())
     assert np.array_equal(scores, expected)

@@ -16,6 +16,7 @@ from pipelines.rlhf.metrics import (
     spread_of_sets,
     summarize,
     summarize_gains,
+    table_of,
 )
 from pipelines.rlhf.overoptimisation import (
     fit_gain,
@@ -256,6 +257,23 @@ def trainings_of(n_trainings, n=200, shift=0.0):
         .select(COLUMNS)
         .cast(columns)
         for training in range(n_trainings)
+    ]
+
+
+def test_the_terminal_gets_every_number_with_its_interval_over_trainings_if_there_are_any():
+    def of(low: float) -> dict[str, float]:
+        return {"value": 0.5, "low": low, "high": 0.9}
+
+    summaries = {
+        "sft": {"truth": {"prompts": of(0.25)}},
+        "main_end": {"truth": {"prompts": of(0.25), "seeds": of(0.125)}},
+        "start": {"truth": {"prompts": {"value": 0.5}}},
+    }
+    assert [line.split(maxsplit=1) for line in table_of(summaries).splitlines()[1:]] == [
+        ["arm", "truth"],
+        ["sft", "0.500 [0.250, 0.900]"],
+        ["main_end", "0.500 [0.125, 0.900]"],
+        ["start", "0.500"],
     ]
 
 

@@ -180,11 +180,10 @@ def test_demonstrations_have_a_mean_reward_of_0(made):
 def test_rows_of_all_trainings_have_every_arm_and_their_means_are_the_details(made, tmp_path):
     details = read(made / "details.json")
     said = score_answers(made, tmp_path, training=4)
-    shares = [
-        each["accuracy"]["all"]["value"] for each in details["reward_model"]["trainings"].values()
-    ]
-    ends = f"{min(shares):.1%} to {max(shares):.1%} of held-out pairs are ranked right"
-    assert said.endswith(f"reward models: {ends}, chance is 50%\n")
+    found = details["reward_model"]["over_trainings"]["accuracy"]["all"]
+    share, low, high = (f"{100 * found[name]:.1f}" for name in ("value", "low", "high"))
+    ends = f"{share} % [{low}, {high}] of held-out pairs are ranked right, chance is 50%\n"
+    assert said.endswith(f"reward models: {ends}")
     assert read(tmp_path / "details.json") == details  # which holds all trainings, in either
     first, second = read_table(made / "arms"), read_table(tmp_path / "arms")
     # By the reward models' seeds, whatever the arm's own.

@@ -1,6 +1,8 @@
 """The mini world, its hidden rule, its labeller, and what each prompt is for."""
 
 import itertools
+import re
+from collections import Counter
 from random import Random
 
 import numpy as np
@@ -130,8 +132,6 @@ def as_prompts(rows):
 
 
 def test_no_prompt_of_one_purpose_is_nearly_one_of_another():
-    from collections import Counter
-
     rows, _ = make_mini(WORDS, wanted(), 10, 3)
     twin = (rows[0][1] + " !").replace("two", "three")
     rows.append(("twin", twin, *rows[0][2:]))
@@ -146,11 +146,20 @@ def test_no_prompt_of_one_purpose_is_nearly_one_of_another():
 
 
 def test_too_few_prompts_are_named_with_what_to_lower():
-    from collections import Counter
-
     rows, _ = make_mini(WORDS, wanted(), 10, 3)
     with pytest.raises(InputError, match=r"corpus\.n_sft=500: only \d+ prompts are left"):
         assign_purposes(as_prompts(rows), wanted(n_sft=500), 3, Counter())
+
+
+def test_too_few_prompts_come_with_numbers_that_they_suffice_for():
+    rows, _ = make_mini(WORDS, wanted(), 10, 3)
+    asked = wanted(n_held_out=280)  # 400, of which there are 195: 0.4875 of each
+    with pytest.raises(InputError, match=r"only 195 prompts are left") as told:
+        assign_purposes(as_prompts(rows), asked, 3, Counter())
+    fewer = dict(re.findall(r"corpus\.(n_\w+)=(\d+)", str(told.value).partition("proportion")[2]))
+    assert fewer == dict.fromkeys(fewer, "14") | {"n_held_out": "136"} and len(fewer) == 5
+    given = {name: int(n) for name, n in fewer.items()}
+    assert assign_purposes(as_prompts(rows), wanted(**given), 3, Counter()).height == 192
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,140 @@
+"""Dialogues of Telegram Desktop's export in JSON: result.json of one chat, or of all.
+
+Chats of two people are read. Messages that follow each other from one of them are one turn. A
+dialogue ends where nobody writes for an hour, and at a message without text of its own (a picture,
+a sticker, a voice, a forwarded one): what comes after it answers what cannot be read here.
+"""
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from genlab.core.program import InputError
+from genlab.sources.decoding import Encoding
+from genlab.sources.file_text import text_pieces
+from genlab.sources.text_files import JSON, shown, some_of
+
+SILENCE = 3600  # ours: seconds; what is written an hour later seldom answers what came before
+TWO_PEOPLE = "personal_chat"
+# How an export begins: of a chat with its kind and number, of all with what Telegram says of them.
+CHAT = r'"type"\s*:\s*"\w+",\s*"id"\s*:\s*-?\d+,\s*"messages"\s*:'
+BEGINS = re.compile(rf'\{{\s*\n.*?(?:{CHAT}|"(?:personal_information|chats)"\s*:)', re.DOTALL)
+
+Turns = list[list[str]]  # the messages of each
+
+
+def is_export(start: str) -> bool:
+    """Tell by its first characters whether a file is an export of Telegram's."""
+    return BEGINS.match(start) is not None
+
+
+def exported_dialogues(file: Path, encoding: Encoding) -> Iterator[tuple[str, list[str]]]:
+    """Yield the dialogues of an export, of two turns or more, with their first message's place.
+
+    What is left out is counted on stderr. Raises InputError for what is no export, and for one
+    without a chat of two people.
+    """
+    left_out: Counter[str] = Counter()
+    for name, messages in chats_of(file, read_export(file, encoding)):
+        for first, turns in divide(f"{file}, chat {name}", messages, left_out):
+            if len(turns) > 1:
+                yield f"{file}, chat {name}, {first}", [" ".join(texts) for texts in turns]
+            else:
+                left_out["that nobody answered within an hour"] += len(turns[0])
+    if left_out:
+        counts = ", ".join(f"{n:,} {what}" for what, n in sorted(left_out.items()))
+        print(f"left out of {file.name}, messages: {counts}", file=sys.stderr)
+
+
+def read_export(file: Path, encoding: Encoding) -> dict:
+    """Return an export's object; raise InputError if it is none."""
+    try:
+        content = JSON.decode("".join(text_pieces(file, encoding)).lstrip("\ufeff"))
+    except RecursionError:
+        raise InputError(f"{file}: broken JSON: nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{file}, line {error.lineno}: broken JSON: {error.msg}; export the chat again"
+        ) from None
+    except ValueError as error:  # a key that is there twice
+        raise InputError(f"{file}: {error}; export the chat again") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: {shown(content)}; Telegram's export is one object")
+    return content
+
+
+def chats_of(file: Path, content: dict) -> list[tuple[str, list]]:
+    """Return name and messages of each chat of two people in an export; others are named."""
+    found = content.get("chats")
+    there = found.get("list") if isinstance(found, dict) else [content]
+    chats = [chat for chat in there if isinstance(chat, dict)] if isinstance(there, list) else []
+    read = [c for c in chats if c.get("type") == TWO_PEOPLE and isinstance(c.get("messages"), list)]
+    others = [f"{chat.get('name')} ({chat.get('type')})" for chat in chats if chat not in read]
+    if not read:
+        raise InputError(
+            f"{file}: no chat of two people with messages (type {TWO_PEOPLE}) in it"
+            + f"; there: {some_of(others, 5)}" * bool(others)
+            + "; in Telegram Desktop take Export chat history of one, as JSON"
+        )
+    if others:
+        print(
+            f"not read, no chat of two people: {len(others)} ({some_of(others)})", file=sys.stderr
+        )
+    return [(str(chat.get("name") or number), chat["messages"]) for number, chat in enumerate(read)]
+
+
+def divide(where: str, messages: list, left_out: Counter) -> Iterator[tuple[str, Turns]]:
+    """Yield dialogues as their first message's place, and turns of one message or more.
+
+    Counts in `left_out` messages without text of their own.
+    """
+    turns: Turns = []
+    began, sender, last = "", None, 0
+    for message in messages:
+        if not isinstance(message, dict):
+            raise InputError(f"{where}: a message is {shown(message)}, not an object")
+        if message.get("type") != "message":  # a call, a pinned message: nobody says anything
+            continue
+        place = f"message {message.get('id')}"
+        now, text = seconds_of(f"{where}, {place}", message), own_text(message)
+        if turns and (not text or now - last > SILENCE):
+            yield began, turns
+            turns = []
+        last = now
+        if not text:
+            left_out["without text of their own"] += 1
+            continue
+        who = message.get("from_id", message.get("from"))
+        if not turns:
+            began = place
+        if turns and who == sender:
+            turns[-1].append(text)
+        else:
+            turns.append([text])
+        sender = who
+    if turns:
+        yield began, turns
+
+
+def own_text(message: dict) -> str:
+    """Return what a message says, without its markup; "" for one that was forwarded."""
+    text: Any = message.get("text", "")
+    parts = text if isinstance(text, list) else [text]
+    pieces = (part.get("text") if isinstance(part, dict) else part for part in parts)
+    said = "".join(piece for piece in pieces if isinstance(piece, str))
+    return "" if "forwarded_from" in message else " ".join(said.split())
+
+
+def seconds_of(place: str, message: dict) -> int:
+    """Return when a message was sent, in seconds; older exports have its local time alone."""
+    try:
+        if "date_unixtime" in message:
+            return int(message["date_unixtime"])
+        return int(datetime.fromisoformat(message["date"]).timestamp())
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise InputError(f"{place}: it has no date; export the chat again") from None
