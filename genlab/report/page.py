@@ -23,6 +23,7 @@ from genlab.experiments.verdict_words import IDENTICAL, tell_size
 from genlab.report.charts import write_plots_library
 
 PAGE = Path(__file__).resolve().parent / "page_files"
+COLUMNS = 5  # of a table of numbers with intervals: what a laptop's window is wide enough for
 
 NEXT = (
     "Next: change a value with `dvc exp run -S KEY=VALUE`; `python -m genlab compare HEAD` then "
@@ -81,26 +82,36 @@ def read_metrics(folder: Path, names: list[str]) -> dict[str, dict]:
     return found
 
 
-def number_tables(nested: dict) -> list[Table]:
+def number_tables(nested: dict, corner: str = "") -> list[Table]:
     """Return nested numbers as tables: a column for each group, those with other rows apart.
 
-    Numbers outside any group are a group of their own.
+    Numbers outside any group are a group of their own. A group that holds nothing but groups has
+    tables of its own, with its name in their corner. A table has COLUMNS groups at most.
     """
+    tables = []
     alone = {name: value for name, value in nested.items() if not isinstance(value, dict)}
     groups = {name: value for name, value in nested.items() if isinstance(value, dict)}
     groups |= {"value": alone} if alone else {}
-    columns = {
-        name: {key.replace(".", ": "): str(text) for key, text in flatten(in_words(group)).items()}
-        for name, group in groups.items()
-    }
-    kinds: dict[tuple, list[str]] = {}
-    for name, column in columns.items():
-        kinds.setdefault(tuple(column), []).append(name)
-    return [
-        [["", *names], *([row, *(columns[name][row] for name in names)] for row in rows)]
-        for rows, names in kinds.items()
-        if rows
-    ]
+    kinds: dict[tuple, dict[str, list[str]]] = {}
+    for name, group in groups.items():
+        if group and all(map(is_group, group.values())):
+            tables += number_tables(group, name)
+            continue
+        column = flatten(in_words(group))
+        rows = tuple(key.replace(".", ": ") for key in column)
+        kinds.setdefault(rows, {})[name] = [str(text) for text in column.values()]
+    for rows, columns in kinds.items():
+        names = list(columns)
+        for start in range(0, len(names) if rows else 0, COLUMNS):
+            shown = names[start : start + COLUMNS]
+            cells = zip(rows, *(columns[name] for name in shown), strict=True)
+            tables.append([[corner, *shown], *map(list, cells)])
+    return tables
+
+
+def is_group(value: object) -> bool:
+    """Return whether a value of nested numbers holds others, which an interval does not."""
+    return isinstance(value, dict) and not is_interval(value)
 
 
 def leakage_table(leakage: dict, few: int) -> Table:

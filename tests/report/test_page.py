@@ -197,6 +197,19 @@ def test_numbers_stand_in_tables_with_groups_of_the_same_names_side_by_side():
     ]
 
 
+def test_groups_of_a_group_are_columns_and_many_columns_are_several_tables():
+    arms = {f"arm_{i}": {"truth": interval(i, 0, 9), "kl": i} for i in range(7)}
+    first, second, rest = number_tables({"answers": arms, "chance": 0.5})
+    assert first[0] == ["answers", *(f"arm_{i}" for i in range(5))]
+    assert [row[0] for row in first] == ["answers", "truth", "kl"]
+    assert second[0] == ["answers", "arm_5", "arm_6"]
+    assert second[1:] == [
+        ["truth", "5.000 [0.000, 9.000]", "6.000 [0.000, 9.000]"],
+        ["kl", "5", "6"],
+    ]
+    assert rest == [["", "value"], ["chance", "0.500"]]
+
+
 def test_a_number_has_no_interval_of_a_group_beside_its_own():
     half = interval(0.5, 0.25, 0.75)
     scores = {"a": {"x": 0.5}, "b": {"x": 0.5}}
