@@ -161,24 +161,24 @@ def read_hub_corpus(
 
 @dataclass
 class ApartQueries:
-    """Counts the queries that stand in two files of one split, as in shards of a table of rows."""
+    """Counts the queries that are in several files of one split, as if a table had been cut up."""
 
     n_files: Counter  # by split
-    first: dict[tuple[str | None, int], str] = field(default_factory=dict)
+    first: dict[tuple[str | None, int], str] = field(default_factory=dict)  # the first file of each
     n: int = 0
 
     def add(self, file: str, split: str | None, query: str) -> None:
-        """Look at a query of a file, the split of which may be told by its name."""
+        """Count a query that an earlier file of this split has, too; split: None if not named."""
         if self.n_files[split] > 1:
             key = split, hash(" ".join(query.split()))
             self.n += self.first.setdefault(key, file) != file
 
     def tell(self, corpus: str) -> None:
-        """Print how many there are, on stderr: each has the passages of its own file alone."""
+        """Print how many there are, on stderr: a query has only the passages of one file."""
         if self.n:
             print(
-                f"{corpus}: queries that an earlier file of their split has: {self.n}; each has "
-                "the passages of its own file alone, so join files that divide one's rows",
+                f"{corpus}: queries that an earlier file of the same split has, too: {self.n}; "
+                "their passages are not joined, so if the files are parts of one table, join them",
                 file=sys.stderr,
             )
 
