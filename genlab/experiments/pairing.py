@@ -17,8 +17,8 @@ from genlab.experiments.layout import Layout
 from genlab.statistics.clusters import number_clusters
 
 Side = list[pl.DataFrame]  # a table per training
-ROUNDING = 1e-6  # of shares, as of means over samples
-FEWEST_NUMBERS = 4  # ours: of ids; among fewer a word is no odd one
+ROUNDING = 1e-6  # by which a share, such as a mean over samples, may be below 0 or above 1
+FEWEST_NUMBERS = 4  # ours: ids that are numbers, from which on a single word among them is an error
 SAME_UNIT = "doc_hash"  # of lm-evaluation-harness: the same document has the same
 
 
@@ -251,7 +251,7 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
 
 
 def check_shares(layout: Layout, frame: pl.DataFrame, shares: Iterable[str], name: str) -> None:
-    """Raise InputError for a value of a share that is none, as of one in per cent."""
+    """Raise InputError for a share that is not between 0 and 1, such as one in per cent."""
     for column in shares:
         value = pl.col(column).cast(pl.Float64).fill_nan(None)
         odd = frame.filter(~value.is_between(-ROUNDING, 1 + ROUNDING))
@@ -264,7 +264,10 @@ def check_shares(layout: Layout, frame: pl.DataFrame, shares: Iterable[str], nam
 
 
 def check_units(layout: Layout, frame: pl.DataFrame, name: str) -> None:
-    """Raise InputError for a row without a unit, or ids too large to be exact as floats."""
+    """Raise InputError for a row without a unit, inexact ids, or a word among numbers.
+
+    Ids as floats are inexact from 2**53 on. A single word among numbers may be a row of totals.
+    """
     if n_without := frame[layout.unit].null_count():
         row = frame[layout.unit].to_list().index(None) + 1
         raise InputError(

@@ -97,7 +97,7 @@ def parse_separated(content: bytes, is_tsv: bool, named: str) -> pl.DataFrame:
 
 
 def as_numbers(column: pl.Series) -> pl.Series:
-    """Return a column of texts as numbers if all are some that lose no digits."""
+    """Return a column of texts as numbers if all are numbers that lose no digits as such."""
     is_long = bool(column.str.contains(r"^[+-]?\d{16,}$").any())
     kinds = (pl.Int64,) if is_long else (pl.Int64, pl.Float64)
     tried = (column.cast(kind, strict=False) for kind in kinds)

@@ -187,7 +187,7 @@ def first_fields(start: str) -> list[str]:
 
 
 def is_labelled(start: str) -> bool:
-    """Tell whether a file that begins so is such a table."""
+    """Return whether a file that begins so is such a table."""
     fields = first_line(start).split("\t")
     if "QuestionID" in fields or (len(fields) == 3 and grade_said(fields[2]) in (0, 1)):
         return True
@@ -208,7 +208,7 @@ def missing_roles(there: Iterable[str]) -> list[str]:
 
 
 def names_a_label(columns: Iterable[str]) -> bool:
-    """Tell whether a table with these columns is such a table."""
+    """Return whether a table with these columns is such a table."""
     return header_columns(columns).keys() >= set(NEEDED)
 
 

@@ -170,7 +170,7 @@ def with_intervals(
 
 
 def is_named(name: str, keys: tuple[str, ...]) -> bool:
-    """Tell whether an interval below these keys is a number's of this name."""
+    """Return whether an interval below these keys is a number's of this name."""
     return name in keys or (len(keys) > 1 and name == f"{keys[-1]}_{keys[-2]}")
 
 
