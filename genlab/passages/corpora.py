@@ -160,7 +160,7 @@ def read_hub_corpus(
 
 
 @dataclass
-class ApartQueries:
+class RepeatedQueries:
     """Counts the queries that are in several files of one split, as if a table had been cut up."""
 
     n_files: Counter  # by split
@@ -199,7 +199,7 @@ def collect_frames(
     there: Counter[str] = Counter()
     places: dict[str, str] = {}
     rows, n_chars, any_selected = [], 0, False
-    apart = ApartQueries(Counter(split for _, split, _ in parts))
+    repeated = RepeatedQueries(Counter(split for _, split, _ in parts))
     for name, fixed_split, read in parts:
         n_places = len(places)
         for place, query in read():
@@ -209,7 +209,7 @@ def collect_frames(
                     f"query_id {shown(query['query_id'])} occurs twice: {first}; and {place}; "
                     "remove one of the two rows or give it another id"
                 )
-            apart.add(name, fixed_split, query["query"])
+            repeated.add(name, fixed_split, query["query"])
             split = fixed_split or split_by_hash(query["query"], validation_share)
             if split not in drawn or there[split] in drawn[split]:
                 rows.append(query | {"split": split})
@@ -221,7 +221,7 @@ def collect_frames(
                 rows, n_chars = [], 0
         if len(places) == n_places:
             raise InputError(f"{name}: there are no queries in it; give it rows or remove it")
-    apart.tell(corpus)
+    repeated.tell(corpus)
     check_splits(corpus, there, () if train_too else needed_splits(parts, validation_share))
     if not any_selected:
         raise none_selected(corpus, there, limits)
