@@ -15,6 +15,7 @@ from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
 from genlab.experiments.layout import Layout
 from genlab.statistics.clusters import number_clusters
+from genlab.statistics.column_means import group_mean
 
 Side = list[pl.DataFrame]  # a table per training
 ROUNDING = 1e-6  # by which a share, such as a mean over samples, may be below 0 or above 1
@@ -163,7 +164,9 @@ def mean_of_samples(layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
     measured = {metric.column for metric in layout.metrics.values()} | {"score", "n_tokens"}
     kept = [name for name in rows.columns if name not in (layout.unit, layout.sample)]
     means = [
-        pl.col(name).cast(pl.Float64).fill_nan(None).mean() for name in kept if name in measured
+        group_mean(pl.col(name).cast(pl.Float64).fill_nan(None))
+        for name in kept
+        if name in measured
     ]
     others = [
         pl.col(name) if name in ("text", "tokens") else pl.col(name).first()
