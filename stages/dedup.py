@@ -27,7 +27,7 @@ from genlab.passages.duplicates import (
 )
 from genlab.text.filtering import Counts, flow, map_ahead, query_flow, split_sizes
 
-# A quarter of the usual: each passage also has its text in comparison form and its signature.
+# A quarter of the usual: each passage also has its normalized text and its signature.
 BATCH_ROWS = 5_000
 
 app = stage_app()

@@ -18,7 +18,7 @@ from genlab.ranking.candidates import evaluated_queries
 from genlab.ranking.leakage import check_same_queries, compare_halves, table_of
 from genlab.text.minhash import NumPerm, PadEnds, ShingleChars, Shingles
 
-# A tenth of the usual: each passage has its text in comparison form and its signature, and may be
+# A tenth of the usual: each passage has its normalized text and its signature, and may be
 # proposed as like ten others.
 BATCH_ROWS = 2_000
 

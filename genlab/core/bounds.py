@@ -1,5 +1,4 @@
-"""Upper bounds on the numbers in params.yaml, the same for all stages and far above sensible
-values.
+"""Upper bounds on the numbers in params.yaml: the same for all stages, far above sensible values.
 
 A program's own options set the lower bound and, where its method has one, a tighter upper bound.
 """

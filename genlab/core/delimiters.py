@@ -1,4 +1,4 @@
-"""What separates the fields of a table of text, as its header tells, and what a field says."""
+"""Find the delimiter of a table of text, and the text of a field that Excel wrote as a formula."""
 
 import re
 
@@ -12,7 +12,7 @@ def delimiter_of(header: str) -> str:
 
 
 def said_in(field: str) -> str:
-    """Return a field's text: of ="007", which keeps the zeros in Excel, what stands in quotes."""
+    """Return a field's text: 007 of ="007", the formula that keeps the zeros in Excel."""
     if not field.startswith('="'):
         return field
     found = re.fullmatch(r'="((?:[^"]|"")*)"', field)

@@ -9,7 +9,7 @@ import os
 CPUINFO = "/proc/cpuinfo"
 KERNELS = "ATEN_CPU_CAPABILITY"  # torch's: default | avx2 | avx512
 PRODUCTS = "MKL_CBWR"  # MKL's conditional numerical reproducibility
-# What libraries that are not imported yet are told: to use no more than AVX2 has, and one thread.
+# For libraries that are imported later: no instructions beyond AVX2's, and one thread.
 HELD = {
     KERNELS: "avx2",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # NumPy's exp, log and powers

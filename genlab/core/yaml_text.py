@@ -39,12 +39,12 @@ def read_yaml_file(path: Path, instead: str) -> Any:
 
 
 def nests_deeply(text: str) -> bool:
-    """Tell whether a text of YAML has more than MOST_LEVELS levels, without parsing it."""
+    """Return whether a text of YAML has more than MOST_LEVELS levels, without parsing it."""
     level = deepest = 0
     for bracket in re.findall(r"[\[\]{}]", text):
         level += 1 if bracket in "[{" else -1
         deepest = max(deepest, level)
-    return deepest > MOST_LEVELS or bool(re.search(rf"(?m)^(?:- ?| ){{{2 * MOST_LEVELS}}}", text))
+    return deepest > MOST_LEVELS or bool(re.search(rf"(?m)^[- ]{{{2 * MOST_LEVELS}}}", text))
 
 
 def load_yaml(text: str) -> Any:

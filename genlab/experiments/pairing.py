@@ -15,10 +15,11 @@ from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
 from genlab.experiments.layout import Layout
 from genlab.statistics.clusters import number_clusters
+from genlab.statistics.column_means import group_mean
 
 Side = list[pl.DataFrame]  # a table per training
-ROUNDING = 1e-6  # of shares, as of means over samples
-FEWEST_NUMBERS = 4  # ours: of ids; among fewer a word is no odd one
+ROUNDING = 1e-6  # by which a share, such as a mean over samples, may be below 0 or above 1
+FEWEST_NUMBERS = 4  # ours: ids that are numbers, from which on a single word among them is an error
 SAME_UNIT = "doc_hash"  # of lm-evaluation-harness: the same document has the same
 
 
@@ -163,7 +164,9 @@ def mean_of_samples(layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
     measured = {metric.column for metric in layout.metrics.values()} | {"score", "n_tokens"}
     kept = [name for name in rows.columns if name not in (layout.unit, layout.sample)]
     means = [
-        pl.col(name).cast(pl.Float64).fill_nan(None).mean() for name in kept if name in measured
+        group_mean(pl.col(name).cast(pl.Float64).fill_nan(None))
+        for name in kept
+        if name in measured
     ]
     others = [
         pl.col(name) if name in ("text", "tokens") else pl.col(name).first()
@@ -251,7 +254,7 @@ def check_rows(layout: Layout, frame: pl.DataFrame, metrics: Iterable[str], name
 
 
 def check_shares(layout: Layout, frame: pl.DataFrame, shares: Iterable[str], name: str) -> None:
-    """Raise InputError for a value of a share that is none, as of one in per cent."""
+    """Raise InputError for a share that is not between 0 and 1, such as one in per cent."""
     for column in shares:
         value = pl.col(column).cast(pl.Float64).fill_nan(None)
         odd = frame.filter(~value.is_between(-ROUNDING, 1 + ROUNDING))
@@ -264,7 +267,10 @@ def check_shares(layout: Layout, frame: pl.DataFrame, shares: Iterable[str], nam
 
 
 def check_units(layout: Layout, frame: pl.DataFrame, name: str) -> None:
-    """Raise InputError for a row without a unit, or ids too large to be exact as floats."""
+    """Raise InputError for a row without a unit, inexact ids, or a word among numbers.
+
+    Ids as floats are inexact from 2**53 on. A single word among numbers may be a row of totals.
+    """
     if n_without := frame[layout.unit].null_count():
         row = frame[layout.unit].to_list().index(None) + 1
         raise InputError(

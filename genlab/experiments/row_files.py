@@ -87,7 +87,7 @@ def parse_separated(content: bytes, is_tsv: bool, named: str) -> pl.DataFrame:
     try:
         found = pl.read_csv(table, infer_schema_length=None)
     except pl.exceptions.PolarsError:  # a column has digits of other scripts, or forty of them
-        found = pl.DataFrame([as_numbers(column) for column in written])
+        found = pl.DataFrame([read_column(table, i, texts) for i, texts in enumerate(written)])
     zeros = [
         name
         for name, kind in found.schema.items()
@@ -96,12 +96,13 @@ def parse_separated(content: bytes, is_tsv: bool, named: str) -> pl.DataFrame:
     return found.with_columns(written.select(zeros))
 
 
-def as_numbers(column: pl.Series) -> pl.Series:
-    """Return a column of texts as numbers if all are some that lose no digits."""
-    is_long = bool(column.str.contains(r"^[+-]?\d{16,}$").any())
-    kinds = (pl.Int64,) if is_long else (pl.Int64, pl.Float64)
-    tried = (column.cast(kind, strict=False) for kind in kinds)
-    return next((found for found in tried if found.null_count() == column.null_count()), column)
+def read_column(table: bytes, i: int, texts: pl.Series) -> pl.Series:
+    """Return column i of a CSV as polars reads it; its texts, as given, if polars cannot."""
+    try:
+        found = pl.read_csv(table, columns=[i], infer_schema_length=None).to_series()
+        return found.alias(texts.name)
+    except pl.exceptions.PolarsError:
+        return texts
 
 
 def separator_of(text: str) -> str:

@@ -208,7 +208,7 @@ def why_no_pieces(folder: Path, names: set[str]) -> str:
 
 
 def is_tiktoken(path: Path) -> bool:
-    """Tell whether a file called .model has lines of tiktoken's: a token in Base64, its number."""
+    """Return whether a .model file is tiktoken's: each line a token in Base64 and its number."""
     if path.suffix != ".model" or not path.is_file():
         return False
     with open(path, "rb") as stream:

@@ -6,11 +6,13 @@ from genlab.core.program import InputError
 from genlab.core.shapes import parse_json
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-# Whose files of weights of other endings are. None of them is read.
+# What a file of weights is whose name ends so. None of them is read.
 OTHER_WEIGHTS = {
     **dict.fromkeys((".bin", ".pt", ".pth", ".ckpt"), "a pickle, which could run code"),
     **{".gguf": "llama.cpp's", ".onnx": "ONNX's", ".h5": "TensorFlow's", ".msgpack": "Flax's"},
 }
+# A Trainer's own files, which hold no weights; and its rng_state_0.pth, ...
+TRAINERS = ("optimizer.", "scheduler.", "scaler.", "training_args.", "rng_state")
 
 
 def check_model_folder(folder: Path) -> None:
@@ -49,26 +51,31 @@ def check_model_folder(folder: Path) -> None:
 
 
 def where_else(folder: Path) -> str:
-    """Return where below a folder a model lies, or what it holds instead of one; "" for neither.
+    """Return advice on a folder without a config.json: models below it, or weights of another kind.
 
-    As a Trainer's checkpoints do, and the Hub's snapshots in its cache.
+    A Trainer's checkpoints lie below its folder, and the Hub's snapshots below that of a model in
+    its cache. "" if there is neither.
     """
     levels = ("*/config.json", "*/*/config.json")  # not all of a disk
     below = sorted(path.parent for level in levels for path in folder.glob(level))[:3]
     if below:
         names = ", ".join(str(each.relative_to(folder)) for each in below)
         return f"; there are models in {names}: give such a folder"
-    other = sorted(path for path in folder.iterdir() if path.suffix in OTHER_WEIGHTS)
+    other = sorted(filter(is_other_weights, folder.iterdir()))
     return f"; {other[0].name} is {OTHER_WEIGHTS[other[0].suffix]}, not read here" if other else ""
 
 
 def other_weights(folder: Path) -> str:
-    """Say whose weights of another kind are in a folder, and that they are to be converted."""
-    there = (*folder.iterdir(), *folder.glob("*/*"))
-    found = sorted(path for path in there if path.suffix in OTHER_WEIGHTS)
+    """Return what to do for safetensors: convert a folder's other weights, or save its model."""
+    found = sorted(filter(is_other_weights, (*folder.iterdir(), *folder.glob("*/*"))))
     if not found:
         return "save"
     return f"its weights ({found[0].name}) are {OTHER_WEIGHTS[found[0].suffix]}; convert"
+
+
+def is_other_weights(file: Path) -> bool:
+    """Return whether a file holds weights in a format that is not read, by its name."""
+    return file.suffix in OTHER_WEIGHTS and not file.name.startswith(TRAINERS)
 
 
 def check_weight_index(path: Path) -> None:

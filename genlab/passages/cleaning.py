@@ -182,7 +182,7 @@ def drop_query_copies(passages: pl.DataFrame, min_new_words: int) -> pl.DataFram
 
     is_suspect = pl.col("fate").is_null()
     if min_new_words == 1:
-        # A new first word acquits nearly all; one of plain letters is its own comparison form.
+        # A new first word acquits nearly all; lower case normalizes one of plain letters.
         first_word = pl.col("text").str.extract("^([A-Za-z]+)[ ,.:;!?]").str.to_lowercase()
         is_old = pl.col("query_key").str.contains(" " + first_word + " ", literal=True)
         is_suspect &= is_old.fill_null(True)

@@ -160,25 +160,25 @@ def read_hub_corpus(
 
 
 @dataclass
-class ApartQueries:
-    """Counts the queries that stand in two files of one split, as in shards of a table of rows."""
+class RepeatedQueries:
+    """Counts the queries that are in several files of one split, as if a table had been cut up."""
 
     n_files: Counter  # by split
-    first: dict[tuple[str | None, int], str] = field(default_factory=dict)
+    first: dict[tuple[str | None, int], str] = field(default_factory=dict)  # the first file of each
     n: int = 0
 
     def add(self, file: str, split: str | None, query: str) -> None:
-        """Look at a query of a file, the split of which may be told by its name."""
+        """Count a query that an earlier file of this split has, too; split: None if not named."""
         if self.n_files[split] > 1:
             key = split, hash(" ".join(query.split()))
             self.n += self.first.setdefault(key, file) != file
 
     def tell(self, corpus: str) -> None:
-        """Print how many there are, on stderr: each has the passages of its own file alone."""
+        """Print how many there are, on stderr: a query has only the passages of one file."""
         if self.n:
             print(
-                f"{corpus}: queries that an earlier file of their split has: {self.n}; each has "
-                "the passages of its own file alone, so join files that divide one's rows",
+                f"{corpus}: queries that an earlier file of the same split has, too: {self.n}; "
+                "their passages are not joined, so if the files are parts of one table, join them",
                 file=sys.stderr,
             )
 
@@ -199,7 +199,7 @@ def collect_frames(
     there: Counter[str] = Counter()
     places: dict[str, str] = {}
     rows, n_chars, any_selected = [], 0, False
-    apart = ApartQueries(Counter(split for _, split, _ in parts))
+    repeated = RepeatedQueries(Counter(split for _, split, _ in parts))
     for name, fixed_split, read in parts:
         n_places = len(places)
         for place, query in read():
@@ -209,7 +209,7 @@ def collect_frames(
                     f"query_id {shown(query['query_id'])} occurs twice: {first}; and {place}; "
                     "remove one of the two rows or give it another id"
                 )
-            apart.add(name, fixed_split, query["query"])
+            repeated.add(name, fixed_split, query["query"])
             split = fixed_split or split_by_hash(query["query"], validation_share)
             if split not in drawn or there[split] in drawn[split]:
                 rows.append(query | {"split": split})
@@ -221,7 +221,7 @@ def collect_frames(
                 rows, n_chars = [], 0
         if len(places) == n_places:
             raise InputError(f"{name}: there are no queries in it; give it rows or remove it")
-    apart.tell(corpus)
+    repeated.tell(corpus)
     check_splits(corpus, there, () if train_too else needed_splits(parts, validation_share))
     if not any_selected:
         raise none_selected(corpus, there, limits)

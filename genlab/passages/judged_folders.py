@@ -55,7 +55,7 @@ GRADE_NAMES = {
     *("gain", "rating", "selected"),
 }
 QUERY_NAMES = {"query", "qid", "topic", "question"}
-INFINITE = {"inf": inf, "-inf": -inf}  # scores, as of what a program left out
+INFINITE = {"inf": inf, "-inf": -inf}  # scores, as of passages that a ranker left out
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def find_judged_folder(path: Path) -> JudgedFolder | None:
         return None
     if not qrels:
         others = [f"qrels/{file.name}" for file in below]
-        unread = f"; {some_of(others)} cannot be read as such, write tabs" if others else ""
+        unread = f"; {some_of(others)} are not read, give tab-separated .tsv" if others else ""
         raise InputError(
             f"{path}: {corpus[0].name} and {queries[0].name} are there, but no judgements; add "
             f"qrels/test.tsv (BEIR) or qrels.txt (TREC){unread}"

@@ -47,10 +47,11 @@ NEEDED = ("query", "passage", "label")
 
 LEAST_RELEVANT = 1  # of graded labels, as of BEIR's and TREC's: 1, 2, 3
 NO_LABEL = f"not 0, {LEAST_RELEVANT} or a higher grade"
-ANSWERS = {"no": 0, "yes": 1}
+ANSWERS = {"no": 0, "yes": 1}  # labels in words
+# Columns that are not read, though somebody might rely on them.
 TEXTS_BESIDE = ("title", "context", "contexts", "body")
-R_NAMES = "; of R's tables write the names of rows with col.names=NA, or none"
 SPLIT_NAMES = ("split", "subset", "fold", "partition")
+R_NAMES = "; if R wrote the table, write it with row.names=FALSE, or with col.names=NA"
 MOST_GRADE = 100  # ours: a higher number is an id or a count, as in a column that is no label
 
 # Classes that say no and yes, in small letters.
@@ -75,19 +76,19 @@ def grade_of(label: Any) -> int | None:
 
 
 def grade_said(label: Any) -> int | None:
-    """Return the grade that a label says, as a number or by yes or no; None for what is no label.
+    """Return a label's grade: a whole number, or yes or no; None if it is not a label.
 
-    Judgements of BEIR's and TREC's have numbers alone.
+    `grade_of` takes numbers alone, as BEIR's and TREC's judgements have them.
     """
     return ANSWERS.get(str(label)[:9].strip().lower(), grade_of(label))
 
 
 def check_grade(place: str, grade: int) -> None:
-    """Raise InputError for a number that is no grade: (query, passage, passage) may be of ids."""
+    """Raise InputError for a number too high for a grade, such as an id's or a count."""
     if grade > MOST_GRADE:
         raise InputError(
-            f"{place}: label {grade} is no grade, which end at {MOST_GRADE}; is the column of "
-            "labels another one?"
+            f"{place}: label {grade} is no grade, which is at most {MOST_GRADE}; correct it, or "
+            "name the column of labels label"
         )
 
 
@@ -133,7 +134,7 @@ def tell_grades(name: str, counts: Counter[int]) -> None:
 
 
 def tell_unread(file: str, names: Iterable[str]) -> None:
-    """Print which of a table's columns are not read, of those that somebody might rely on."""
+    """Print which of a table's columns are of SPLIT_NAMES or TEXTS_BESIDE, so are not read."""
     there = {name.strip().lower(): name for name in names}
     if found := [there[name] for name in (*SPLIT_NAMES, *TEXTS_BESIDE) if name in there]:
         advice = "; give a file for each split, named train and dev"
@@ -146,7 +147,7 @@ def tell_unread(file: str, names: Iterable[str]) -> None:
 def check_one_each(place: str, names: Iterable[str]) -> None:
     """Raise InputError for two columns that may both be the query, the passage or the label.
 
-    An answer beside a passage is none.
+    A column `answer` is the passage only if there is no other.
     """
     for role in NEEDED:
         found = [name for name in names if name.strip().lower() in ROLES[role]]
@@ -186,7 +187,7 @@ def first_fields(start: str) -> list[str]:
 
 
 def is_labelled(start: str) -> bool:
-    """Tell whether a file that begins so is such a table."""
+    """Return whether a file that begins so is such a table."""
     fields = first_line(start).split("\t")
     if "QuestionID" in fields or (len(fields) == 3 and grade_said(fields[2]) in (0, 1)):
         return True
@@ -207,7 +208,7 @@ def missing_roles(there: Iterable[str]) -> list[str]:
 
 
 def names_a_label(columns: Iterable[str]) -> bool:
-    """Tell whether a table with these columns is such a table."""
+    """Return whether a table with these columns is such a table."""
     return header_columns(columns).keys() >= set(NEEDED)
 
 
@@ -258,7 +259,7 @@ def grouped_queries(
 
 
 def grade_in(place: str, label: str) -> int:
-    """Return the grade of a row's label; raise InputError for what is none."""
+    """Return the grade of a row's label; raise InputError if it is not a grade."""
     grade = grade_said(label)
     if grade is None or grade < 0:
         header = " (a header must name query, passage and label)" * place.endswith(" line 1")
@@ -290,7 +291,10 @@ def labelled_objects(rows: Iterable[tuple[str, Any]], max_text_bytes: int) -> It
 
 
 def columns_in_header(file: Path, place: str, fields: list[str]) -> dict[str, int]:
-    """Return the places of a header's columns by role, {} for a row; InputError for a wrong one."""
+    """Return {role: place in the header} of a first line; {} if it is a row, not a header.
+
+    Raises InputError for a header that lacks a column, or has two for one role.
+    """
     columns = header_columns(fields)
     if "QuestionID" in fields:
         check_columns(place, fields, WIKIQA_COLUMNS)

@@ -11,6 +11,7 @@ from genlab.core.tables import CLUSTERS
 from genlab.core.terminal import table
 from genlab.models.token_texts import GENERATED
 from genlab.ranking import places
+from genlab.statistics.column_means import group_mean
 from genlab.statistics.sampling import VarianceParts, split_variance, widths
 
 SAMPLES = pl.Schema(
@@ -40,7 +41,7 @@ def over_samples(rows: pl.DataFrame, by: Sequence[str] = ("query_id",)) -> pl.Da
     others = [name for name in rows.columns if name not in (*by, *measured)]
     return (
         rows.group_by(by, maintain_order=True)
-        .agg(pl.col(others).first(), pl.col(measured).mean())
+        .agg(pl.col(others).first(), group_mean(pl.col(measured)))
         .select(rows.columns)
     )
 

@@ -145,16 +145,16 @@ def with_intervals(
     """Return nested scores, with the details' interval in place of each number that has one.
 
     Layouts differ, so an interval belongs to a number if it has its value and lies under its name.
-    If some of the matches lie under the number's group, only these count; matches under another
-    group do not. A name like error_short also matches an `error` under `short`. If several remain
-    and differ, the one is taken that lies where most numbers beside it have theirs; without a
-    majority, none is.
+    Of these matches only those count that lie under the most of the groups above the number, and
+    none under a group beside these. A name like error_short also matches an `error` under `short`.
+    If several remain and differ, the one is taken that lies where most numbers beside it have
+    theirs; without a majority, none is.
 
     others: the groups beside those above.
     """
     found: dict[str, object] = {}
-    open_names: dict[str, dict] = {}  # of each where its intervals lie, and these
-    n_at: Counter[tuple] = Counter()  # how many numbers have one at a place
+    open_names: dict[str, dict] = {}  # name with several intervals -> {keys above one: interval}
+    n_at: Counter[tuple] = Counter()  # keys above an interval -> how many names have one there
     groups = {name for name, value in scores.items() if isinstance(value, dict)}
     for name, value in scores.items():
         path = (*above, name)
@@ -167,7 +167,8 @@ def with_intervals(
             for keys, each in intervals_in(details)
             if is_named(name, keys) and each["value"] == value and beside.isdisjoint(keys)
         ]
-        own = [each for each in same if set(path) <= set(each[0])] or same
+        n_shared = [len(set(path).intersection(keys)) for keys, _ in same]
+        own = [each for each, n in zip(same, n_shared, strict=True) if n == max(n_shared)]
         different = {with_ends(each): each for _, each in own}
         found[name] = next(iter(different.values())) if len(different) == 1 else value
         places = {tuple(key for key in keys if key not in path): each for keys, each in own}
@@ -181,7 +182,7 @@ def with_intervals(
 
 
 def is_named(name: str, keys: tuple[str, ...]) -> bool:
-    """Tell whether an interval below these keys is a number's of this name."""
+    """Return whether an interval below these keys is a number's of this name."""
     return name in keys or (len(keys) > 1 and name == f"{keys[-1]}_{keys[-2]}")
 
 

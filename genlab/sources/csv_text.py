@@ -71,7 +71,7 @@ def csv_lists(
 
 
 def as_said(rows: Iterator[tuple[str, list[str]]]) -> Iterator[tuple[str, list[str]]]:
-    """Yield rows with each field's text, without the formula around it that Excel may need."""
+    """Yield rows with each field's text, without a formula of Excel's around it (`said_in`)."""
     for place, row in rows:
         yield place, [said_in(field) for field in row]
 
@@ -84,7 +84,7 @@ def tabbed_rows(file: Path, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[
 
 
 def has_escaped_quotes(file: Path, encoding: Encoding) -> bool:
-    """Tell whether a CSV file writes quotes inside its fields as \\", not doubled.
+    """Return whether a CSV file writes quotes inside its fields as \\", not doubled.
 
     It does if fewer of its rows are broken so, and at least as many come out whole. A backslash may
     well be the last character of a quoted field: a file without broken rows is read as it stands.
@@ -99,7 +99,7 @@ def has_escaped_quotes(file: Path, encoding: Encoding) -> bool:
 
 
 def has_spaced_quotes(file: Path, encoding: Encoding, escaped: bool) -> bool:
-    """Tell whether a CSV file puts blanks before its quoted fields: `5, "a, b"`.
+    """Return whether a CSV file puts blanks before its quoted fields: `5, "a, b"`.
 
     It does if so read at least as many of its rows come out whole, and no more of them broken. Only
     a file is tried in whose first rows a field begins with a blank and a quote.
@@ -256,7 +256,7 @@ def tsv_rows(file: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[s
 
 
 def is_quoted(file: Path, encoding: Encoding = Encoding.auto) -> bool:
-    """Tell whether a tab-separated file is quoted as CSV: some fields must be, and all may be.
+    """Return whether a tab-separated file is quoted as CSV: some fields must be, and all may be.
 
     A field is quoted for the quotes, tabs or line ends inside it, or as all of the first line are.
     If none is, or a quote does not end where its field does, or more lines than rows have as many

@@ -202,7 +202,7 @@ def codec_of(sample: bytes, encoding: Encoding = Encoding.auto) -> str | None:
 
 
 def may_be_utf_8(sample: bytes) -> bool:
-    """Tell whether the sample is UTF-8; a character may be cut off at its end."""
+    """Return whether the sample is UTF-8; a character may be cut off at its end."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
@@ -211,7 +211,7 @@ def may_be_utf_8(sample: bytes) -> bool:
 
 
 def is_seven_bit(sample: bytes) -> bool:
-    """Tell whether a sample of ASCII stands for other characters, as in ISO-2022, HZ and UTF-7.
+    """Return whether a sample of ASCII stands for other characters, as in ISO-2022, HZ and UTF-7.
 
     One short piece of Base64 alone may be a word: +BBQ.
     """
@@ -223,7 +223,7 @@ def is_seven_bit(sample: bytes) -> bool:
 
 
 def stands_for_letters(piece: bytes) -> bool:
-    """Tell whether a piece of Base64 is UTF-16 of letters, as in UTF-7.
+    """Return whether a piece of Base64 is UTF-16 of letters, as in UTF-7.
 
     That is of letters of Latin to Arabic, of three or more of one later alphabet, or of two or more
     of Chinese, Japanese or Korean, maybe with punctuation.
@@ -248,7 +248,7 @@ def stands_for_letters(piece: bytes) -> bool:
 
 
 def may_be_written(text: str, codec: str) -> bool:
-    """Tell whether a codec has all characters of a text."""
+    """Return whether a codec has all characters of a text."""
     try:
         text.encode(codec)
     except UnicodeEncodeError:
@@ -299,7 +299,7 @@ def windows_of(sample: bytes) -> str | None:
 
 
 def is_contradicted(sample: bytes, codec: str) -> bool:
-    """Tell whether some lines of a text in one of WINDOWS are clearly in the other."""
+    """Return whether some lines of a text in one of WINDOWS are clearly in the other."""
     other = {"windows-1251": "windows-1252", "windows-1252": "windows-1251"}.get(codec)
     if other is None or not SIGNS[other].search(sample):
         return False
@@ -311,7 +311,7 @@ def is_contradicted(sample: bytes, codec: str) -> bool:
 
 
 def looks_cyrillic(text: str) -> bool:
-    """Tell whether the words that are not ASCII look like Russian or its neighbours."""
+    """Return whether the words that are not ASCII look like Russian or its neighbours."""
     words = [word for word in LETTERS.findall(text) if not word.isascii()]
     letters = "".join(words)
     n_capitals = sum(map(str.isupper, letters))
@@ -326,14 +326,14 @@ def looks_cyrillic(text: str) -> bool:
 
 
 def is_odd_cyrillic(word: str) -> bool:
-    """Tell whether no Russian, Ukrainian or Bulgarian text has such a word."""
+    """Return whether no Russian, Ukrainian or Bulgarian text has such a word."""
     if not re.fullmatch(f"[{CYRILLIC}]+", word):
         return True
     return len(word) > 1 and (has_odd_case(word) or bool(ODD_CYRILLIC.search(word)))
 
 
 def looks_western(text: str) -> bool:
-    """Tell whether the words that are not ASCII look like those of a Western European language."""
+    """Return whether the words that are not ASCII look like a Western European language's."""
     words = [word for word in LETTERS.findall(text) if not word.isascii()]
     if words and all(len(word) == 1 for word in words):  # Cyrillic has as many of these
         return False
@@ -344,7 +344,7 @@ def looks_western(text: str) -> bool:
 
 
 def is_odd_western(word: str) -> bool:
-    """Tell whether no Western European text has such a word, which is not all ASCII."""
+    """Return whether no Western European text has such a word, which is not all ASCII."""
     if len(word) == 1:
         return word not in WESTERN_WORDS
     is_foreign = ODD_WESTERN.search(word) or not re.search("[A-Za-z]", word)
@@ -352,7 +352,7 @@ def is_odd_western(word: str) -> bool:
 
 
 def has_odd_case(word: str) -> bool:
-    """Tell whether a word has capitals behind small letters."""
+    """Return whether a word has capitals behind small letters."""
     return not (word.isupper() or word[1:].islower())
 
 

@@ -41,7 +41,7 @@ class JsonText:
         self.ended = False
         self.line, self.column = 1, 1  # of self.text[0]
         self.part = ""  # what is being read, for error messages
-        self.taken = ""  # the last of `take`
+        self.taken = ""  # the character that `take` took last
 
     def error(self, reason: str, at: int | None = None) -> InputError:
         """Return an InputError that gives line and column of self.text[at] (the next character)."""
@@ -57,7 +57,7 @@ class JsonText:
         )
 
     def hint(self, at: int) -> str:
-        """Return what JSON has none of, if that is what stands at self.text[at]."""
+        """Return advice about a comment at self.text[at], or a comma before a bracket there."""
         if re.match(r"//|/\*|#", self.text[at : at + 2]):
             return "; JSON has no comments, remove them"
         before = self.text[:at].rstrip()[-1:] or self.taken

@@ -125,7 +125,7 @@ def replace_tokenizer(folder: Path, tokenizer_folder: Path) -> None:
 
 
 def is_model_file(name: Path) -> bool:
-    """Say whether a file of a model folder is read: weights, configs, a tokenizer; no adapter."""
+    """Return whether a model folder's file is read: weights, configs, a tokenizer; no adapter."""
     wanted = any(fnmatch(name.name, pattern) for pattern in HUB_FILES)
     return wanted and not is_adapter(name)
 

@@ -122,15 +122,15 @@ def some_of(names: Sequence[object], most: int = 20) -> str:
     return ", ".join(map(str, names[:most])) + ", ..." * (len(names) > most)
 
 
-# How programs write that nothing is there, where a table of theirs has become texts.
+# How programs write a missing value in a table of texts.
 NO_VALUE = ("nan", "NaN", "NA", "None", "<NA>", "null", "NULL", "\\N", "#N/A")
-# What stands for a text that is lost: a spreadsheet's broken formulas, which a text that begins
-# with = or - becomes, and a database's \N. NULL and nan may be what somebody wrote.
+# What stands where a text was lost: a spreadsheet's errors, as it takes a text that begins with =
+# or - for a formula, and a database's \N. NULL and nan are not here, as they may be real texts.
 LOST = {
     *("#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#N/A", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"),
     "\\N",
 }
-LONGEST_LOST = 12  # with blanks
+LONGEST_LOST = 12  # characters, with blanks around it; longer texts need not be looked at
 
 
 def check_text(
@@ -143,7 +143,7 @@ def check_text(
 ) -> None:
     """Raise InputError unless `value` is text of at most `max_text_bytes` bytes of UTF-8.
 
-    of_table: what programs write for a text that is missing is none.
+    of_table: the value may come from a table, so one of LOST is refused, too.
     """
     if not isinstance(value, str):
         raise InputError(f"{place}: {name} is {shown(value)}, not text; correct it")
@@ -169,7 +169,7 @@ def check_text(
 
 
 def text_with_title(place: str, row: dict, max_text_bytes: int) -> str:
-    """Return a row's text, behind its title if it has one; raise InputError as `check_text`."""
+    """Return a row's title, if it has one, and its text; raise InputError as `check_text`."""
     title = "" if row.get("title") is None else row["title"]
     for name, value in (("text", row["text"]), ("title", title)):
         check_text(place, name, value, max_text_bytes)
@@ -262,7 +262,7 @@ def parquet_classes(file: Path) -> dict[str, list[str]]:
 
 
 def is_texts(value: Any) -> TypeGuard[list[str]]:
-    """Tell whether a value is a list of texts."""
+    """Return whether a value is a list of texts."""
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
@@ -330,7 +330,7 @@ NOT_DATA = re.compile(r"source|requirements|dataset_infos?|dataset_dict|state", 
 
 
 def is_data_file(file: Path, extensions: Sequence[str] = EXTENSIONS) -> bool:
-    """Tell whether a file may hold data, by its name: no licence, and not hidden."""
+    """Return whether a file may hold data, by its name: no licence, and not hidden."""
     if data_extension(file) not in extensions or is_hidden(file.name) or is_about_data(file):
         return False
     return not NOT_DATA.fullmatch(file.name.split(".")[0])

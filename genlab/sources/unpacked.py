@@ -93,12 +93,15 @@ def hint_at(unread: Iterable[Path], key: str) -> str:
 
 
 def hint_below(path: Path, is_data: IsData) -> str:
-    """Return what to do about a folder without data: where it lies below, or that it is Arrow's."""
+    """Return advice on a folder without data: the folders below with data, or Arrow's way out."""
     below = sorted(each for each in path.iterdir() if each.is_dir() and not is_hidden(each.name))
     if found := [each.name for each in below if any(map(is_data, each.iterdir()))]:
         return f"; there are data in {some_of([name + '/' for name in found])}: give such a folder"
     if any(each.suffix == ".arrow" for folder in (path, *below) for each in folder.iterdir()):
-        return "; of datasets.save_to_disk's Arrow files write Parquet: load_from_disk, to_parquet"
+        return (
+            "; its Arrow files are datasets.save_to_disk's: read them by load_from_disk and write "
+            "Parquet by to_parquet"
+        )
     return ""
 
 

@@ -16,8 +16,8 @@ from genlab.statistics.weighted_sums import exact_parts, weighted_sums
 # Draws held at a time, 8 bytes each in three arrays: 6 MB. Smaller and larger chunks are slower
 # (5,000 queries x 10,000 resamples x 8 metrics: 2**14 0.31 s, 2**18 0.26 s, 2**22 0.57 s).
 CHUNK_DRAWS = 2**18
-# A variance below this part of the mean square is what rounding leaves of equal values: the three
-# sums that it is of round once each.
+# A variance below this part of the mean square is taken for the rounding error of equal values. It
+# is computed from three sums, each of which is rounded once.
 ROUNDING = 2.0**-49
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from genlab.statistics.intervals import SHARE, bootstrap_interval, wilson_interval
 from genlab.statistics.weighted_sums import exact_parts, weighted_sums
 
-ROUNDING = 1e-9  # a resample's mean of equal values may be as far from theirs
+ROUNDING = 1e-9  # of equal values a resample's mean may differ from theirs by less than this
 
 
 def crossed_interval(

@@ -65,6 +65,6 @@ def csv_objects(file: Path) -> Iterator[tuple[str, dict]]:
 
 
 def is_whole(value: object) -> bool:
-    """Tell whether a value is text that says a whole number, and no code such as 007."""
+    """Return whether a value is text that says a whole number, and no code such as 007."""
     is_number = isinstance(value, str) and value.isascii() and value.isdigit()
     return is_number and str(value) == (str(value).lstrip("0") or "0")

@@ -79,7 +79,7 @@ def word_mark(match: re.Match) -> str:
 
 @cache
 def is_part_of(word: str) -> bool:
-    """Tell whether a word behind "2/5" is what is divided: a noun in the genitive, but no unit."""
+    """Return whether a word after "2/5" is what is divided: a noun in the genitive, not a unit."""
     parses = morphology().parse(word)
     is_genitive = any(parse.tag.POS == "NOUN" and "gent" in parse.tag for parse in parses)
     return is_genitive and not is_unit(word)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from genlab.core.terminal import IN_BRACKETS, tables_that_fit, with_ends
-from genlab.statistics.column_means import column_mean
+from genlab.statistics.column_means import column_mean, group_mean
 from genlab.statistics.intervals import SHARE, Bounds, bootstrap_interval, interval
 from genlab.statistics.trainings import (
     TrainingPart,
@@ -66,7 +66,7 @@ def peak_step(validation: pl.DataFrame) -> int:
     By other prompts than it is then judged by, or the highest of noise would look like a gain.
     Without a truth it is the last step.
     """
-    means = validation.group_by("step").agg(pl.col("truth").mean()).sort("step")
+    means = validation.group_by("step").agg(group_mean(pl.col("truth"))).sort("step")
     if means["truth"].null_count():
         return int(means["step"][-1])
     best = means["truth"].arg_max()

@@ -43,7 +43,14 @@ def test_a_broken_pipeline_is_named_for_its_plots_too(tmp_path, text, expected):
 
 @pytest.mark.parametrize("name", ["dvc.yaml", "dvc.lock"])
 @pytest.mark.parametrize(
-    "deep", ["a: " + "[" * 9_000 + "]" * 9_000, "- " * 9_000, f"a:\n{' ' * 9_000}- b", "{a: " * 500]
+    "deep",
+    [
+        "a: " + "[" * 9_000 + "]" * 9_000,
+        "- " * 9_000,
+        "- " * 250,
+        f"a:\n{' ' * 9_000}- b",
+        "{a: " * 500,
+    ],
 )
 def test_a_file_that_would_end_dvcs_parser_is_named_before_dvc_reads_it(tmp_path, name, deep):
     (tmp_path / "dvc.yaml").write_text("stages: {a: {cmd: 'b ${c} [[{{'}}\n")

@@ -137,9 +137,13 @@ def test_ids_that_a_spreadsheet_keeps_the_zeros_of_are_what_stands_in_the_quotes
 
 
 def test_digits_of_another_script_and_ids_of_forty_are_texts_beside_numbers():
-    content = f"id,ok,n,x\n{10**40},1,١,0.5\n{10**40 + 1},0,٢,\n".encode()
+    content = f"id,ok,n,x,,\n{10**40},1,١,0.5,true,a\n{10**40 + 1},0,٢,,false,b\n".encode()
     rows = parse_rows(Path("a.csv"), content, (), "").rows()
-    assert rows == [(str(10**40), 1, "١", 0.5), (str(10**40 + 1), 0, "٢", None)]
+    first, second = (
+        (str(10**40), 1, "١", 0.5, True, "a"),
+        (str(10**40 + 1), 0, "٢", None, False, "b"),
+    )
+    assert rows == [first, second]
 
 
 def test_an_id_with_zeros_is_not_paired_with_one_without(tmp_path, monkeypatch):

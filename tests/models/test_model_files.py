@@ -35,6 +35,8 @@ def test_weights_under_another_name_are_told_what_to_be_called(folder):
         ("onnx/model.onnx", r"its weights \(model\.onnx\) are ONNX's; convert them with"),
         ("consolidated.00.pth", r"\(consolidated\.00\.pth\) are a pickle, which could run code"),
         ("tf_model.h5", r"\(tf_model\.h5\) are TensorFlow's; convert"),
+        ("training_args.bin", r"no weights \(\*\.safetensors\); save them with"),
+        ("rng_state_0.pth", r"no weights \(\*\.safetensors\); save them with"),
     ],
 )
 def test_weights_of_another_kind_are_called_by_it(folder, name, message):

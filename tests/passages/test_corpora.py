@@ -375,7 +375,7 @@ def test_labels_may_say_yes_or_no(tmp_path, name, labels, has_header):
         (["yes", "maybe"], "line 3: label 'maybe' is not 0, 1 or a higher grade"),
         (["2", "yes"], "line 3: label 'yes' is no grade, and other rows have 1, 2; write all as"),
         (["0_1", "1"], "line 2: label '0_1' is not 0, 1"),
-        (["1", "7187158"], "line 3: label 7187158 is no grade, which end at 100"),
+        (["1", "7187158"], "line 3: label 7187158 is no grade, which is at most 100"),
     ],
 )
 def test_labels_of_more_than_two_classes_are_numbers(tmp_path, labels, expected):
@@ -431,8 +431,8 @@ def test_a_query_whose_rows_lie_in_two_shards_is_told(tmp_path, capsys):
         write_rows(tmp_path / f"{name}.jsonl", rows[: 1 + (name == "dev")])
     assert len(read(tmp_path)) == 4
     assert capsys.readouterr().err == (
-        f"{tmp_path}: queries that an earlier file of their split has: 1; each has the "
-        "passages of its own file alone, so join files that divide one's rows\n"
+        f"{tmp_path}: queries that an earlier file of the same split has, too: 1; "
+        "their passages are not joined, so if the files are parts of one table, join them\n"
     )
 
 

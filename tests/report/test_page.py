@@ -217,6 +217,10 @@ def test_a_number_has_no_interval_of_a_group_beside_its_own():
     deeper = {"answers": {"a": {"x": 0.5}}, "b": {"x": 0.5}}
     found = with_intervals(deeper, {"arms": {"b": {"x": half}}})
     assert found == {"answers": {"a": {"x": 0.5}}, "b": {"x": half}}
+    # One lies under the number's group, the other under a group of which there is no score.
+    wide = interval(0.5, 0.0, 1.0)
+    found = with_intervals({"answers": {"a": {"x": 0.5}}}, {"a": {"x": half}, "c": {"x": wide}})
+    assert found == {"answers": {"a": {"x": half}}}
     # Under a name that no group of the scores has.
     after = {"before": {"x": 0.5}, "after": {"x": 0.5}}
     assert with_intervals(after, {"main": {"x": half}})["after"] == {"x": half}
