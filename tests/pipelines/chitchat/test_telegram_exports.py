@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -78,12 +79,38 @@ def test_what_has_no_text_of_its_own_ends_a_dialogue_and_is_counted(tmp_path, ca
 
 def test_of_an_export_of_all_chats_those_of_two_people_are_read(tmp_path, capsys):
     talk = message(1, "Аня", 0, "Да?"), message(2, "Боря", 1, "Да.")
-    found = [chat(*talk), chat(*talk, name="Семья", kind="private_group")]
+    found = [chat(*talk), chat(*talk, name="Се\x1b[2Jмья\n", kind="private_group")]
     path = write(tmp_path / "result.json", {"about": "all", "chats": {"list": found}})
     assert turns_of(path) == [["Да?", "Да."]]
     assert capsys.readouterr().err == (
-        "not read, no chat of two people: 1 (Семья (private_group))\n"
+        "not read, no chat of two people: 1 (Се [2Jмья (private_group))\n"
     )
+
+
+def test_an_export_that_a_program_wrote_anew_in_one_line_is_one(tmp_path):
+    talk = chat(message(1, "Аня", 0, "Да?"), message(2, "Боря", 1, "Да."), name="Аня {[")
+    for content in (talk, {"about": "all", "chats": {"list": [talk]}}):
+        (tmp_path / "result.json").write_text(json.dumps(content))
+        assert turns_of(tmp_path / "result.json") == [["Да?", "Да."]]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="a machine's time zone cannot be set")
+def test_older_exports_have_local_times_which_no_machines_zone_shifts(tmp_path, monkeypatch):
+    """In Berlin there is no 02:30 on that day, and from 01:50 to 03:00 are ten minutes."""
+    first, last = message(1, "Аня", 0, "Да?"), message(2, "Боря", 0, "Да.")
+    for each, clock in ((first, "01:50"), (last, "03:00")):
+        del each["date_unixtime"]
+        each["date"] = f"2021-03-28T{clock}:00"
+    third = {**first, "date": "2021-03-28T03:30:00"}
+    path = write(tmp_path / "result.json", chat(first, last, third))
+    try:
+        for zone in ("UTC", "Europe/Berlin"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            assert turns_of(path) == [["Да.", "Да?"]]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(
