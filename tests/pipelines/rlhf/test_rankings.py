@@ -157,6 +157,16 @@ def test_messages_of_a_user_and_an_assistant_are_prompt_and_answers(tmp_path, pr
     assert (found[1], [each["text"] for each in found[5]]) == ("ask", ["better", "worse"])
 
 
+def test_an_answer_in_messages_may_begin_as_its_prompt_does(tmp_path):
+    yes = {"role": "user", "content": "Yes"}
+    row = {
+        name: [yes, {"role": "assistant", "content": text}]
+        for name, text in (("chosen", "Yes, sir"), ("rejected", "Yes, madam"))
+    }
+    (found,) = read_rows(lines(tmp_path, row))
+    assert (found[1], [each["text"] for each in found[5]]) == ("Yes", ["Yes, sir", "Yes, madam"])
+
+
 @pytest.mark.parametrize("scores", [(5, 1), (3, 3), (None, 4), ("low", 2)])
 def test_scores_that_agree_or_are_none_leave_the_choice_as_it_is(tmp_path, scores):
     given = dict(zip(("score_chosen", "score_rejected"), scores, strict=True))
