@@ -15,6 +15,9 @@ from genlab.sources.text_files import check_text, data_extension, shown
 
 TABLES = (".csv", ".tsv")
 EXTENSIONS = (".jsonl", ".ndjson", ".json", *TABLES)
+# Fields that mean something to the stages: the choices of a template, and how often a crawl states
+# a fact.
+RESERVED = ("answer_choices", "times_seen")
 
 
 def object_rows(path: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, dict]]:
@@ -61,6 +64,8 @@ def checked_rows(file: Path) -> Iterator[dict]:
     n_rows = 0
     for place, row in csv_objects(file) if is_table(file) else object_rows(file):
         check_finite(place, row)
+        if taken := [name for name in RESERVED if name in row]:
+            raise InputError(f"{place}: the field {taken[0]} is the stages' own; rename it")
         n_rows += 1
         yield row
     if not n_rows:

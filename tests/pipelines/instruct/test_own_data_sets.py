@@ -81,6 +81,9 @@ def test_a_row_that_is_none_is_named_with_its_file_and_line(tmp_path):
     said = f"{path}, line 2: 3 fields, which are not as many as the header's columns; put a field"
     with pytest.raises(InputError, match="^" + re.escape(said)):
         read_task_folder(tmp_path, Counter())
+    write(path, "text,label,times_seen\na,1,5\n")
+    with pytest.raises(InputError, match=r"line 2: the field times_seen is the stages' own; rena"):
+        read_task_folder(tmp_path, Counter())
     write(path, "text,label\na,1\n#NAME?,0\n")
     with pytest.raises(InputError, match=r"train\.csv, line 3: text is #NAME\?, which a program"):
         read_task_folder(tmp_path, Counter())
