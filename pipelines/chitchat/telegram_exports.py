@@ -33,7 +33,7 @@ Turns = list[list[str]]  # the messages of each
 
 
 def is_export(start: str) -> bool:
-    """Tell by its first characters whether a file is an export of Telegram's."""
+    """Return whether a file is an export of Telegram's, by its first characters."""
     return BEGINS.match(start) is not None
 
 

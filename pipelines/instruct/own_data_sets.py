@@ -15,7 +15,7 @@ TESTS = ("test", "validation", "dev")  # the first that is there
 
 
 def is_train_file(path: Path) -> bool:
-    """Tell by its name whether a file holds the training rows of a data set."""
+    """Return whether a file holds the training rows of a data set, by its name."""
     return is_data_file(path, EXTENSIONS) and data_stem(path, EXTENSIONS).lower() == "train"
 
 

@@ -59,6 +59,16 @@ def test_a_column_is_of_one_type_in_training_and_in_the_test(tmp_path):
     }
 
 
+def test_test_rows_that_are_trained_on_are_told(tmp_path, capsys):
+    write(tmp_path / "mine/train.csv", "text,label\na,0\nb,1\n")
+    write(tmp_path / "mine/test.jsonl", '{"label": 1, "text": "b"}\n{"text": "a", "label": 1}\n')
+    read_task_folder(tmp_path, Counter())
+    assert capsys.readouterr().err.startswith("mine: 1 of 2 test rows are training rows, too, and")
+    write(tmp_path / "mine/test.jsonl", '{"text": "a", "label": 1}\n')
+    read_task_folder(tmp_path, Counter())
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("number", ["-0", "+1", "1.0", " 1", "1_0", "٣", "9" * 5_000])
 def test_what_is_no_number_as_python_writes_it_stays_text(tmp_path, number):
     write(tmp_path / "mine/train.csv", f"text,label\na,{number}\n")
