@@ -2,7 +2,7 @@
 
 Chats of two people are read. Messages that follow each other from one of them are one turn. A
 dialogue ends where nobody writes for an hour, and at a message without text of its own (a picture,
-a sticker, a voice, a forwarded one): what comes after it answers what cannot be read here.
+a sticker, a voice, a call, a forwarded one): what follows may answer what cannot be read here.
 """
 
 import json
@@ -49,7 +49,7 @@ def exported_dialogues(file: Path, encoding: Encoding) -> Iterator[tuple[str, li
             if len(turns) > 1:
                 yield f"{file}, chat {name}, {first}", [" ".join(texts) for texts in turns]
             else:
-                left_out["that nobody answered within an hour"] += len(turns[0])
+                left_out["that nobody answered in text within an hour"] += len(turns[0])
     if left_out:
         counts = ", ".join(f"{n:,} {what}" for what, n in sorted(left_out.items()))
         print(f"left out of {file.name}, messages: {counts}", file=sys.stderr)
@@ -107,7 +107,8 @@ def divide(where: str, messages: list, left_out: Counter) -> Iterator[tuple[str,
     for message in messages:
         if not isinstance(message, dict):
             raise InputError(f"{where}: a message is {shown(message)}, not an object")
-        if message.get("type") != "message":  # a call, a pinned message: nobody says anything
+        is_call = message.get("action") == "phone_call" and message.get("duration_seconds")
+        if message.get("type") != "message" and not is_call:  # a missed call, a pinned message
             continue
         place = f"message {message.get('id')}"
         now, text = seconds_of(f"{where}, {place}", message), own_text(message)

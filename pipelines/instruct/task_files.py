@@ -126,7 +126,9 @@ def read_fewglue(path: Path, change: Callable) -> Splits:
         try:
             changed = change(row)
             rows = [changed] if isinstance(changed, dict) else list(changed)
-        except (KeyError, TypeError, ValueError) as error:
+        except KeyError as error:
+            raise InputError(f"{place}: the field {error} is missing; get the file again") from None
+        except (TypeError, ValueError) as error:
             raise InputError(f"{place}: {error} does not fit this data set") from None
         for each in rows:
             check_texts(place, each)

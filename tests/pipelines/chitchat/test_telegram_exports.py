@@ -55,7 +55,8 @@ def test_messages_in_a_row_are_a_turn_and_an_hours_silence_ends_a_dialogue(tmp_p
         ["Ты где?", "Дома."],
     ]
     said = capsys.readouterr().err
-    assert said == "left out of result.json, messages: 1 that nobody answered within an hour\n"
+    alone = "1 that nobody answered in text within an hour"
+    assert said == f"left out of result.json, messages: {alone}\n"
 
 
 def test_what_has_no_text_of_its_own_ends_a_dialogue_and_is_counted(tmp_path, capsys):
@@ -68,12 +69,24 @@ def test_what_has_no_text_of_its_own_ends_a_dialogue_and_is_counted(tmp_path, ca
             message(4, "Боря", 3, "Красиво."),
             message(5, "Аня", 4, "Правда?"),
             message(6, "Боря", 5, "чужое", forwarded_from="Канал"),
+            message(7, "Аня", 6, "Позвоню?"),
+            message(8, "Боря", 7, "Да."),
+            message(9, "Аня", 8, "", type="service", action="phone_call"),  # not answered
+            message(10, "Аня", 9, "Ты где?"),
+            message(11, "Аня", 10, "", type="service", action="phone_call", duration_seconds=60),
+            message(12, "Боря", 12, "Так и сделаем."),
+            message(13, "Аня", 13, "Хорошо."),
         ),
     )
-    assert turns_of(path) == [["Видел?", "Что?"], ["Красиво.", "Правда?"]]
+    assert turns_of(path) == [
+        ["Видел?", "Что?"],
+        ["Красиво.", "Правда?"],
+        ["Позвоню?", "Да.", "Ты где?"],
+        ["Так и сделаем.", "Хорошо."],
+    ]
     assert (
         capsys.readouterr().err
-        == "left out of result.json, messages: 2 without text of their own\n"
+        == "left out of result.json, messages: 3 without text of their own\n"
     )
 
 
