@@ -6,8 +6,9 @@
     - Привет!                                      text: a turn begins with a dash, a blank line
     - Здравствуй.                                  ends the dialogue
 
-Rows are read one by one, so a file of any size but a pickle needs little memory. A row that is no
-dialogue is named with its place and its fault; it stops the stage, or is left out and counted.
+A pickle and Telegram's export are read as a whole; of other files rows are read one by one, so one
+of any size needs little memory. A row that is no dialogue is named with its place and its fault; it
+stops the stage, or is left out and counted.
 """
 
 import re
