@@ -323,9 +323,9 @@ def texts_of_rows(name: str, rows: Iterator[tuple[str, Any]]) -> Iterator[FoundT
 def mood_of_minus_one(name: str, counts: Counter) -> bool | None:
     """Return the meaning of -1 in a table with these labels, {word: texts}; print all meanings.
 
-    If the only other label is 1, -1 is negative; if -1 is the only one, it means no label. Together
-    with 0 it is ambiguous, which raises InputError: 0 may be negative and -1 no label, or 0 neutral
-    and -1 negative.
+    If the only other label is 1, -1 is negative; else it means no label. Together with 0 it is
+    ambiguous, which raises InputError: 0 may be negative and -1 no label, or 0 neutral and -1
+    negative.
     """
     said = ", ".join(f"{word or 'empty'} ({n})" for word, n in sorted(counts.items()))
     if {"0", "0.0"} & counts.keys():

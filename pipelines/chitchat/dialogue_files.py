@@ -2,12 +2,13 @@
 
     ["Привет!", "Здравствуй."]                     a line, or a row of an array: a list of turns,
     {"dialogue": ["Привет!", "Здравствуй."]}       or an object with one
-    {"messages": [{"role": "user", "content": "Привет!"}, ...]}   or with messages of two speakers
+    {"dialogue": [{"role": "user", "content": "Привет!"}, ...]}   or with messages of two speakers
     - Привет!                                      text: a turn begins with a dash, a blank line
     - Здравствуй.                                  ends the dialogue
 
-Rows are read one by one, so a file of any size but a pickle needs little memory. A row that is no
-dialogue is named with its place and its fault; it stops the stage, or is left out and counted.
+A pickle and Telegram's export are read as a whole; of other files rows are read one by one, so one
+of any size needs little memory. A row that is no dialogue is named with its place and its fault; it
+stops the stage, or is left out and counted.
 """
 
 import re
@@ -41,6 +42,9 @@ EXTENSIONS = (".jsonl", ".ndjson", ".json", ".pkl", ".pickle", ".txt")
 # What OpenAI, ShareGPT and others call a message's speaker and its text.
 SPEAKER_NAMES = ("role", "from", "speaker")
 TEXT_NAMES = ("content", "value", "text")
+INSTRUCTORS = ("system", "developer")  # what they say is no turn
+# What a program says, and what the model tells it.
+PROGRAMS = ("tool", "tool_call", "tool_response", "function", "function_call", "observation")
 MAX_TURNS = 10_000  # ours: more are a file without blank lines, not a dialogue
 DASH = re.compile(r"\s*[-–—]\s*")
 JSON_START = re.compile(r'\{|\[\s*(?:["\[{\]]|null)')  # not [12.03.24, 10:11] Anna: hi
@@ -210,49 +214,58 @@ def check_turns(place: str, row: Any, column: str, max_text_bytes: int) -> list[
         row = row[column]
     if not isinstance(row, list):
         raise InputError(f"{place}: {shown(row)}, not a list of turns; correct it")
-    if not row or len(row) > MAX_TURNS:
-        raise InputError(f"{place}: a dialogue of {len(row)} turns; remove it")
-    turns = spoken_turns(place, row) if any(isinstance(turn, dict) for turn in row) else row
-    for number, turn in enumerate(turns):
+    said = spoken_turns(place, row) if any(isinstance(turn, dict) for turn in row) else row
+    if not said or len(said) > MAX_TURNS:
+        raise InputError(f"{place}: a dialogue of {len(said)} turns; remove it")
+    for number, turn in enumerate(said):
         check_text(place, f"turn {number}", turn, max_text_bytes, of_table=False)
-    return turns
+    return said
 
 
 def spoken_turns(place: str, messages: list) -> list:
-    """Return the texts of messages of two speakers, who take turns; the system's are left out.
+    """Return the texts of messages of two speakers, who take turns; instructions are left out.
 
-    Raises InputError for what is no message, and for speakers who do not take turns.
+    Raises InputError for what is no message, for a program's, and for speakers who do not take
+    turns.
     """
     turns: list = []
     speakers: list = []
     for number, message in enumerate(messages):
-        if not isinstance(message, dict):
-            raise InputError(f"{place}: turn {number} is {shown(message)} among messages")
-        speaker, text = (
-            next((message[name] for name in names if name in message), None)
-            for names in (SPEAKER_NAMES, TEXT_NAMES)
-        )
-        if speaker is None or text is None:
-            there = ", ".join(map(shown, list(message)[:5]))
-            raise InputError(
-                f"{place}: turn {number} is an object (there: {there}), and no message with role "
-                "and content; write the dialogue as a list of texts"
-            )
-        if speaker == "system":
-            tell_of_system()
+        speaker, text = speaker_and_text(f"{place}: message {number}", message)
+        if speaker.lower() in INSTRUCTORS:
+            tell_of_instructions()
             continue
         is_in_turn = speaker != speakers[-1] if len(speakers) == 1 else speaker in speakers[-2:-1]
         if speakers and not is_in_turn:
             raise InputError(
-                f"{place}: turn {number} is of {shown(speaker)} after {shown(speakers[-1])}; two "
-                "speakers take turns in a dialogue, so join what one says, or remove the row"
+                f"{place}: message {number} is of {shown(speaker)} after {shown(speakers[-1])}; "
+                "two speakers take turns in a dialogue, so join what one says, or remove the row"
             )
         speakers.append(speaker)
         turns.append(text)
     return turns
 
 
+def speaker_and_text(place: str, message: Any) -> tuple[str, str]:
+    """Return who says what in a message; raise InputError for what is none of a person or model."""
+    if not isinstance(message, dict):
+        raise InputError(f"{place} is {shown(message)}, not an object as the others are")
+    names = [next(filter(message.__contains__, each), "") for each in (SPEAKER_NAMES, TEXT_NAMES)]
+    if not all(names):
+        there = ", ".join(map(shown, list(message)[:5]))
+        raise InputError(
+            f"{place} is an object (there: {there}) without role and content; write the dialogue "
+            "as a list of texts"
+        )
+    if (speaker := message[names[0]]) in PROGRAMS:
+        raise InputError(f"{place} is of {shown(speaker)}, which is no speaker; remove the row")
+    for name in names:
+        if not isinstance(message[name], str):
+            raise InputError(f"{place}: {name} is {shown(message[name])}, not text; correct it")
+    return speaker, message[names[1]]
+
+
 @cache
-def tell_of_system() -> None:
-    """Print, once, that messages of the system are no turns."""
-    print("left out: messages whose role is system, as they are no turns", file=sys.stderr)
+def tell_of_instructions() -> None:
+    """Print, once, that instructions are no turns."""
+    print("left out: messages of system or developer, as they are no turns", file=sys.stderr)

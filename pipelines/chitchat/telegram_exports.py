@@ -2,7 +2,7 @@
 
 Chats of two people are read. Messages that follow each other from one of them are one turn. A
 dialogue ends where nobody writes for an hour, and at a message without text of its own (a picture,
-a sticker, a voice, a forwarded one): what comes after it answers what cannot be read here.
+a sticker, a voice, a call, a forwarded one): what follows may answer what cannot be read here.
 """
 
 import json
@@ -10,26 +10,30 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from genlab.core.program import InputError
+from genlab.core.terminal import in_one_line
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import text_pieces
 from genlab.sources.text_files import JSON, shown, some_of
 
 SILENCE = 3600  # ours: seconds; what is written an hour later seldom answers what came before
 TWO_PEOPLE = "personal_chat"
-# How an export begins: of a chat with its kind and number, of all with what Telegram says of them.
-CHAT = r'"type"\s*:\s*"\w+",\s*"id"\s*:\s*-?\d+,\s*"messages"\s*:'
-BEGINS = re.compile(rf'\{{\s*\n.*?(?:{CHAT}|"(?:personal_information|chats)"\s*:)', re.DOTALL)
+# How an export begins: of a chat with its kind and number, also in one line, as a program may write
+# it anew; of all with what Telegram says of them.
+KIND = r"(?:\w+_(?:chat|messages|group|supergroup|channel|codes)|replies)"
+CHAT = rf'"type"\s*:\s*"{KIND}",\s*"id"\s*:\s*-?\d+,\s*"messages"\s*:'
+ALL = r'\s*\n.*?"(?:personal_information|chats)"\s*:'
+BEGINS = re.compile(rf"\{{(?:.*?{CHAT}|{ALL})", re.DOTALL)
 
 Turns = list[list[str]]  # the messages of each
 
 
 def is_export(start: str) -> bool:
-    """Tell by its first characters whether a file is an export of Telegram's."""
+    """Return whether a file is an export of Telegram's, by its first characters."""
     return BEGINS.match(start) is not None
 
 
@@ -45,7 +49,7 @@ def exported_dialogues(file: Path, encoding: Encoding) -> Iterator[tuple[str, li
             if len(turns) > 1:
                 yield f"{file}, chat {name}, {first}", [" ".join(texts) for texts in turns]
             else:
-                left_out["that nobody answered within an hour"] += len(turns[0])
+                left_out["that nobody answered in text within an hour"] += len(turns[0])
     if left_out:
         counts = ", ".join(f"{n:,} {what}" for what, n in sorted(left_out.items()))
         print(f"left out of {file.name}, messages: {counts}", file=sys.stderr)
@@ -69,12 +73,16 @@ def read_export(file: Path, encoding: Encoding) -> dict:
 
 
 def chats_of(file: Path, content: dict) -> list[tuple[str, list]]:
-    """Return name and messages of each chat of two people in an export; others are named."""
+    """Return name and messages of each chat of two people in an export; others are named.
+
+    Anybody may name a chat, so names come without what a terminal would obey.
+    """
     found = content.get("chats")
     there = found.get("list") if isinstance(found, dict) else [content]
     chats = [chat for chat in there if isinstance(chat, dict)] if isinstance(there, list) else []
     read = [c for c in chats if c.get("type") == TWO_PEOPLE and isinstance(c.get("messages"), list)]
-    others = [f"{chat.get('name')} ({chat.get('type')})" for chat in chats if chat not in read]
+    rest = [chat for chat in chats if not any(chat is each for each in read)]
+    others = [in_one_line(f"{chat.get('name')} ({chat.get('type')})") for chat in rest]
     if not read:
         raise InputError(
             f"{file}: no chat of two people with messages (type {TWO_PEOPLE}) in it"
@@ -85,7 +93,8 @@ def chats_of(file: Path, content: dict) -> list[tuple[str, list]]:
         print(
             f"not read, no chat of two people: {len(others)} ({some_of(others)})", file=sys.stderr
         )
-    return [(str(chat.get("name") or number), chat["messages"]) for number, chat in enumerate(read)]
+    names = [in_one_line(str(chat.get("name") or number)) for number, chat in enumerate(read)]
+    return list(zip(names, (chat["messages"] for chat in read), strict=True))
 
 
 def divide(where: str, messages: list, left_out: Counter) -> Iterator[tuple[str, Turns]]:
@@ -98,7 +107,8 @@ def divide(where: str, messages: list, left_out: Counter) -> Iterator[tuple[str,
     for message in messages:
         if not isinstance(message, dict):
             raise InputError(f"{where}: a message is {shown(message)}, not an object")
-        if message.get("type") != "message":  # a call, a pinned message: nobody says anything
+        is_call = message.get("action") == "phone_call" and message.get("duration_seconds")
+        if message.get("type") != "message" and not is_call:  # a missed call, a pinned message
             continue
         place = f"message {message.get('id')}"
         now, text = seconds_of(f"{where}, {place}", message), own_text(message)
@@ -135,6 +145,7 @@ def seconds_of(place: str, message: dict) -> int:
     try:
         if "date_unixtime" in message:
             return int(message["date_unixtime"])
-        return int(datetime.fromisoformat(message["date"]).timestamp())
+        # As if of UTC: only differences count, and they must not depend on the machine's zone.
+        return int(datetime.fromisoformat(message["date"]).replace(tzinfo=UTC).timestamp())
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InputError(f"{place}: it has no date; export the chat again") from None

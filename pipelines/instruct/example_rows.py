@@ -1,8 +1,10 @@
 """Rows of a file as examples, whose fields templates read: JSON Lines, JSON, CSV and TSV."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from genlab.core.program import InputError
@@ -13,6 +15,9 @@ from genlab.sources.text_files import check_text, data_extension, shown
 
 TABLES = (".csv", ".tsv")
 EXTENSIONS = (".jsonl", ".ndjson", ".json", *TABLES)
+# Fields that mean something to the stages: the choices of a template, and how often a crawl states
+# a fact.
+RESERVED = ("answer_choices", "times_seen")
 
 
 def object_rows(path: Path, encoding: Encoding = Encoding.auto) -> Iterator[tuple[str, dict]]:
@@ -37,34 +42,54 @@ def check_finite(place: str, row: dict) -> None:
         ) from None
 
 
-def read_examples(file: Path) -> list[dict]:
-    """Return the rows of a file of one of EXTENSIONS; a CSV's columns of whole numbers hold int.
+def read_examples(files: list[Path]) -> list[list[dict]]:
+    """Return the rows of each file of one data set, whose names end in one of EXTENSIONS.
 
-    Raises InputError, with file and row, for what is no row, and for a file without any.
+    A table's column holds int if all its cells in all tables are whole numbers, so that a label is
+    of one type in training and in the test; other columns hold text. Raises InputError, with file
+    and row, for a row that is none and a cell that a program broke, and for a file without rows.
     """
-    is_table = data_extension(file) in TABLES
-    rows = []
-    for place, row in csv_objects(file) if is_table else object_rows(file):
+    parts = [list(checked_rows(file)) for file in files]
+    tables = (part for file, part in zip(files, parts, strict=True) if is_table(file))
+    rows = list(chain.from_iterable(tables))
+    names = dict.fromkeys(chain.from_iterable(rows))
+    whole = [name for name in names if all(is_whole(row[name]) for row in rows if name in row)]
+    for row in rows:
+        row |= {name: int(row[name]) for name in whole if name in row}
+    return parts
+
+
+def checked_rows(file: Path) -> Iterator[dict]:
+    """Yield the rows of a file as they stand there; raise InputError as `read_examples`."""
+    n_rows = 0
+    for place, row in csv_objects(file) if is_table(file) else object_rows(file):
         check_finite(place, row)
-        rows.append(row)
-    if not rows:
+        if taken := [name for name in RESERVED if name in row]:
+            raise InputError(f"{place}: the field {taken[0]} is the stages' own; rename it")
+        n_rows += 1
+        yield row
+    if not n_rows:
         raise InputError(f"{file}: there is no row below the header; give one for each example")
-    whole = [name for name in rows[0] if all(is_whole(row[name]) for row in rows)]
-    return [row | {name: int(row[name]) for name in whole} for row in rows] if is_table else rows
+
+
+def is_table(file: Path) -> bool:
+    """Return whether a file is CSV or TSV, by its name."""
+    return data_extension(file) in TABLES
 
 
 def csv_objects(file: Path) -> Iterator[tuple[str, dict]]:
-    """Yield the rows of a CSV as objects with their places; InputError for one that is broken."""
+    """Yield the rows of a table as objects with their places; InputError for one that is broken."""
     for place, row in csv_rows(file):
         if not isinstance(row, dict):
             raise InputError(
                 f"{place}: {len(row)} fields, which are not as many as the header's columns; put "
                 "a field that holds the separator in quotes"
             )
+        for name, value in row.items():
+            check_text(place, name, value, sys.maxsize)
         yield place, row
 
 
-def is_whole(value: object) -> bool:
-    """Return whether a value is text that says a whole number, and no code such as 007."""
-    is_number = isinstance(value, str) and value.isascii() and value.isdigit()
-    return is_number and str(value) == (str(value).lstrip("0") or "0")
+def is_whole(value: str) -> bool:
+    """Return whether a cell is a whole number as Python writes it, and no code such as 007."""
+    return re.fullmatch(r"0|-?[1-9][0-9]{0,17}", value) is not None

@@ -15,14 +15,14 @@ TESTS = ("test", "validation", "dev")  # the first that is there
 
 
 def is_train_file(path: Path) -> bool:
-    """Tell by its name whether a file holds the training rows of a data set."""
-    return is_data_file(path, EXTENSIONS) and data_stem(path, EXTENSIONS) == "train"
+    """Return whether a file holds the training rows of a data set, by its name."""
+    return is_data_file(path, EXTENSIONS) and data_stem(path, EXTENSIONS).lower() == "train"
 
 
 def find_test_file(train: Path, there: Iterable[Path]) -> Path | None:
     """Return the file of test rows beside `train`, or None."""
     named = {
-        data_stem(path, EXTENSIONS): path
+        data_stem(path, EXTENSIONS).lower(): path
         for path in there
         if path.parent == train.parent and is_data_file(path, EXTENSIONS)
     }
@@ -31,6 +31,5 @@ def find_test_file(train: Path, there: Iterable[Path]) -> Path | None:
 
 def read_own(train: Path, test: Path | None) -> dict[str, list[dict]]:
     """Return a data set's examples by split; "all" where no file says what is tested on."""
-    if test is None:
-        return {"all": read_examples(train)}
-    return {"train": read_examples(train), "test": read_examples(test)}
+    names, files = (("train", "test"), [train, test]) if test else (("all",), [train])
+    return dict(zip(names, read_examples(files), strict=True))

@@ -6,6 +6,7 @@ by the name that its templates have in promptsource, with the fields that they r
 there is counted and named.
 """
 
+import json
 import random
 import re
 import sys
@@ -125,7 +126,9 @@ def read_fewglue(path: Path, change: Callable) -> Splits:
         try:
             changed = change(row)
             rows = [changed] if isinstance(changed, dict) else list(changed)
-        except (KeyError, TypeError, ValueError) as error:
+        except KeyError as error:
+            raise InputError(f"{place}: the field {error} is missing; get the file again") from None
+        except (TypeError, ValueError) as error:
             raise InputError(f"{place}: {error} does not fit this data set") from None
         for each in rows:
             check_texts(place, each)
@@ -276,7 +279,24 @@ def read_data_sets(sources: list[DataSet], there: list[Path], counts: Counter) -
             if count(splits) <= count(found[name]):
                 continue
         found[name], places[name] = splits, path
+    for name, splits in found.items():
+        tell_copies(name, splits)
     return found
+
+
+def tell_copies(name: str, splits: Splits) -> None:
+    """Print how many of a data set's test rows are the same as one of its training rows."""
+    train, test = (
+        [json.dumps(row, sort_keys=True) for row in splits.get(split, [])]
+        for split in ("train", "test")
+    )
+    known = set(train)
+    if n := sum(row in known for row in test):
+        print(
+            f"{name}: {n} of {len(test)} test rows are training rows, too, and may be learnt by "
+            "heart; remove them from one of the two files",
+            file=sys.stderr,
+        )
 
 
 def data_sets(folder: Path, visible: list[Path]) -> list[DataSet]:
@@ -296,7 +316,7 @@ def data_sets(folder: Path, visible: list[Path]) -> list[DataSet]:
 
 
 def is_fewglue(path: Path) -> bool:
-    """Tell by its name and its folder's whether a file is one of FewGLUE's that are read."""
+    """Return whether a file is one of FewGLUE's that are read, by its name and its folder's."""
     return path.parent.name in FEWGLUE and PACKED_ENDING.sub("", path.name) == "train.jsonl"
 
 

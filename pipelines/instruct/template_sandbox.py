@@ -32,21 +32,34 @@ class LimitError(Exception):
     """A template wants more than it may have."""
 
 
-class LabelError(Exception):
-    """A label that is the place of no answer choice."""
+class FieldError(Exception):
+    """A field's value that an example cannot be asked with."""
 
 
 class Choices(list):
     """Answer choices of which a label takes one. -1, "no gold label" on the Hub, takes none."""
 
     def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, bool):
-            raise LabelError(f"label {str(place).lower()} is no number; give the place of a choice")
+        if isinstance(place, str):
+            raise FieldError(
+                f"label {place[:40]!r} is text; give the place of a choice, 0 or more, in every "
+                "row, or print the label itself if it is one of the choices"
+            )
+        if not isinstance(place, int | slice) or isinstance(place, bool):
+            shown = "null" if place is None else str(place).lower()[:40]
+            raise FieldError(f"label {shown} is no whole number; give the place of a choice")
         if isinstance(place, int) and not 0 <= place < len(self):
-            raise LabelError(
+            raise FieldError(
                 f"label {place} is out of range; there are {len(self)} answer choices, from 0"
             )
         return super().__getitem__(place)
+
+
+def printable(value: object) -> object:
+    """Return what a template prints; FieldError for null, which would be the word None."""
+    if value is None:
+        raise FieldError("it prints a field that is null; give the field text, or remove its row")
+    return value
 
 
 class Environment(ImmutableSandboxedEnvironment):
@@ -55,7 +68,7 @@ class Environment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "**", "%"})
 
     def __init__(self, max_chars: int):
-        super().__init__(undefined=StrictUndefined)
+        super().__init__(undefined=StrictUndefined, finalize=printable)
         self.max_chars = max_chars
         self.stream = random.Random(0)
         self.globals = {"zip": zip, "range": self.globals["range"], "dict": dict,
@@ -156,7 +169,7 @@ def run_limited(function: object, seconds: float) -> dict:
             signal.setitimer(signal.ITIMER_PROF, 0)
     except LimitError as error:
         return {"error": f"it wants {error}"}
-    except LabelError as error:
+    except FieldError as error:
         return {"error": str(error)}
     except MemoryError:
         return {"error": "it wants too much memory"}

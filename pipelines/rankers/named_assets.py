@@ -1,5 +1,6 @@
 """The collections and rankers of a run, by the names that params.yaml gives them."""
 
+import shlex
 from collections.abc import Collection
 from pathlib import Path
 
@@ -28,8 +29,8 @@ def check_all_made(folders: list[Path], made_by: Collection[str]) -> None:
         read = [str(f) for f, there in found.items() if {*map(str, there)} - set(made_by)]
         raise InputError(
             f"{', '.join(left)}: no stage makes it, as a collection or ranker of this name is not "
-            f"in params.yaml, but all of {', '.join(read)} is read; remove it: rm -r "
-            + " ".join(left)
+            f"in params.yaml, but all of {', '.join(read)} is read; remove it: "
+            + shlex.join(["rm", "-r", *left])
         )
 
 

@@ -209,16 +209,26 @@ def parts_of_summaries(place: str, row: dict) -> tuple[Any, list, list]:
 
 
 def parts_of_pair(place: str, row: dict) -> tuple[Any, list, list]:
-    """Return prompt, answers and ranks of a row with `chosen` and `rejected`.
-
-    What the two have in common at their beginning, a prompt or a dialogue, is cut off.
-    """
+    """Return prompt, answers and ranks of a row with `chosen` and `rejected`."""
     check_scores(place, row)
-    if any(isinstance(row.get(name), list) for name in ("chosen", "rejected", "prompt")):
+    in_messages = any(isinstance(row.get(name), list) for name in ("chosen", "rejected", "prompt"))
+    if in_messages:
         row = without_messages(place, row)
-    chosen, rejected, prompt = row["chosen"], row["rejected"], row.get("prompt")
     for name in ("chosen", "rejected"):
         check_text(place, name, row[name], LONGEST, of_table=False)
+    found = (row.get("prompt"), row["chosen"], row["rejected"])
+    prompt, chosen, rejected = found if in_messages else without_prompt(place, *found)
+    for name, answer in (("chosen", chosen), ("rejected", rejected)):
+        if OTHER_TURN in answer:
+            raise InputError(f"{place}: {name} goes on with a turn of the human's; end it before")
+    return prompt, [chosen.strip(), rejected.strip()], [1, 2]
+
+
+def without_prompt(place: str, prompt: Any, chosen: str, rejected: str) -> tuple[Any, str, str]:
+    """Return prompt and answers of texts that may both begin with the prompt, which is cut off.
+
+    Without a prompt it is the dialogue that they share, if they are dialogues.
+    """
     if prompt is None and TURN in chosen:
         prompt, chosen = split_dialogue(chosen)
         before, rejected = split_dialogue(rejected)
@@ -226,10 +236,7 @@ def parts_of_pair(place: str, row: dict) -> tuple[Any, list, list]:
             raise InputError(f"{place}: chosen and rejected answer different dialogues")
     elif isinstance(prompt, str) and chosen.startswith(prompt) and rejected.startswith(prompt):
         chosen, rejected = (text.removeprefix(prompt) for text in (chosen, rejected))
-    for name, answer in (("chosen", chosen), ("rejected", rejected)):
-        if OTHER_TURN in answer:
-            raise InputError(f"{place}: {name} goes on with a turn of the human's; end it before")
-    return prompt, [chosen.strip(), rejected.strip()], [1, 2]
+    return prompt, chosen, rejected
 
 
 def without_messages(place: str, row: dict) -> dict:

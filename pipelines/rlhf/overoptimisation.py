@@ -20,8 +20,8 @@ Form = Literal["best_of_n", "rl"]
 def fit_gain(d: np.ndarray, gain: np.ndarray, form: Form) -> tuple[float, float]:
     """Return a and b of the form by least squares; d is above 0 and has two different values."""
     second = d * d if form == "best_of_n" else d * np.log(d)
-    # By what neither the first nor a line through it explains, in NumPy's own sums: they add in the
-    # same order on any processor.
+    # Gram-Schmidt: b from the part of the second term that d does not explain. NumPy's own sums add
+    # in the same order on any processor, which LAPACK's need not.
     square = (d * d).sum()
     along = (d * gain).sum() / square
     beyond = second - d * ((d * second).sum() / square)

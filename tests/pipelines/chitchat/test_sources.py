@@ -235,12 +235,27 @@ def test_a_damaged_pickle_and_a_list_in_itself_are_one_line(tmp_path):
         (
             "a.jsonl",
             b'[[{"id": 1, "text": "a"}]]\n',
-            r"turn 0 is an object \(there: 'id', 'text'\)",
+            r"message 0 is an object \(there: 'id', 'text'\) without role and content",
         ),
-        ("a.jsonl", b'[[{"from": "A", "text": "a"}, "b"]]\n', "turn 1 is 'b' among messages"),
+        ("a.jsonl", b'[[{"from": "A", "text": "a"}, "b"]]\n', "message 1 is 'b', not an object"),
         *(
-            ("a.json", json.dumps([said_by(*who)]).encode(), f"turn {n} is of {last!r} after 'b'")
-            for n, last, who in [(2, "b", "abb"), (2, "c", "abc"), (1, "b", "bb")]
+            ("a.json", json.dumps([said_by(*who)]).encode(), f"message {n} is of {last}")
+            for n, last, who in [
+                (2, "'b' after 'b'", "abb"),
+                (2, "'c' after 'b'", "abc"),
+                (1, "'b' after 'b'", "bb"),
+                (1, "'tool', which is no speaker", ["user", "tool"]),
+                (1, "'observation', which is no", ["human", "observation"]),
+            ]
+        ),
+        ("a.json", json.dumps([said_by("system")]).encode(), "a dialogue of 0 turns"),
+        *(
+            (
+                "a.json",
+                json.dumps([[*said_by("system", "user"), {"role": "b", "content": text}]]).encode(),
+                f"message 2: content is {what}, not text",
+            )
+            for text, what in [(None, "null"), ([{"type": "text", "text": "a"}], "a list")]
         ),
         ("a.jsonl", b'{"turns": ["a"]}\n', "no 'dialogue' in it"),
         ("a.jsonl", b'["a"\n', "broken JSON"),
@@ -263,10 +278,11 @@ def test_bad_rows_are_left_out_and_counted_if_asked_and_n_are_drawn_of_all(tmp_p
 
 
 @pytest.mark.parametrize("names", [("role", "content"), ("from", "value"), ("speaker", "text")])
-def test_messages_of_two_speakers_are_a_dialogue_without_the_systems(tmp_path, names):
-    rows = [said_by("a", "b", "a", names=names), said_by("system", "a", "b", names=names)]
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"dialogue": r}) + "\n" for r in rows))
-    assert read(tmp_path) == [["0", "1", "2"], ["1", "2"]]
+def test_messages_of_two_speakers_are_a_dialogue_without_instructions(tmp_path, names):
+    speakers = [["a", "b", "a"], ["system", "a", "b"], ["developer", "user"], ["System", "user"]]
+    rows = [{"dialogue": said_by(*each, names=names)} for each in speakers]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read(tmp_path) == [["0", "1", "2"], ["1", "2"], ["1"], ["1"]]
 
 
 def table(*dialogues: list[str]) -> pl.DataFrame:

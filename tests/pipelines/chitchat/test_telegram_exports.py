@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -54,7 +55,8 @@ def test_messages_in_a_row_are_a_turn_and_an_hours_silence_ends_a_dialogue(tmp_p
         ["Ты где?", "Дома."],
     ]
     said = capsys.readouterr().err
-    assert said == "left out of result.json, messages: 1 that nobody answered within an hour\n"
+    alone = "1 that nobody answered in text within an hour"
+    assert said == f"left out of result.json, messages: {alone}\n"
 
 
 def test_what_has_no_text_of_its_own_ends_a_dialogue_and_is_counted(tmp_path, capsys):
@@ -67,23 +69,61 @@ def test_what_has_no_text_of_its_own_ends_a_dialogue_and_is_counted(tmp_path, ca
             message(4, "Боря", 3, "Красиво."),
             message(5, "Аня", 4, "Правда?"),
             message(6, "Боря", 5, "чужое", forwarded_from="Канал"),
+            message(7, "Аня", 6, "Позвоню?"),
+            message(8, "Боря", 7, "Да."),
+            message(9, "Аня", 8, "", type="service", action="phone_call"),  # not answered
+            message(10, "Аня", 9, "Ты где?"),
+            message(11, "Аня", 10, "", type="service", action="phone_call", duration_seconds=60),
+            message(12, "Боря", 12, "Так и сделаем."),
+            message(13, "Аня", 13, "Хорошо."),
         ),
     )
-    assert turns_of(path) == [["Видел?", "Что?"], ["Красиво.", "Правда?"]]
+    assert turns_of(path) == [
+        ["Видел?", "Что?"],
+        ["Красиво.", "Правда?"],
+        ["Позвоню?", "Да.", "Ты где?"],
+        ["Так и сделаем.", "Хорошо."],
+    ]
     assert (
         capsys.readouterr().err
-        == "left out of result.json, messages: 2 without text of their own\n"
+        == "left out of result.json, messages: 3 without text of their own\n"
     )
 
 
 def test_of_an_export_of_all_chats_those_of_two_people_are_read(tmp_path, capsys):
     talk = message(1, "Аня", 0, "Да?"), message(2, "Боря", 1, "Да.")
-    found = [chat(*talk), chat(*talk, name="Семья", kind="private_group")]
+    found = [chat(*talk), chat(*talk, name="Се\x1b[2Jмья\n", kind="private_group")]
     path = write(tmp_path / "result.json", {"about": "all", "chats": {"list": found}})
     assert turns_of(path) == [["Да?", "Да."]]
     assert capsys.readouterr().err == (
-        "not read, no chat of two people: 1 (Семья (private_group))\n"
+        "not read, no chat of two people: 1 (Се [2Jмья (private_group))\n"
     )
+
+
+def test_an_export_that_a_program_wrote_anew_in_one_line_is_one(tmp_path):
+    talk = chat(message(1, "Аня", 0, "Да?"), message(2, "Боря", 1, "Да."), name="Аня {[")
+    for content in (talk, {"about": "all", "chats": {"list": [talk]}}):
+        (tmp_path / "result.json").write_text(json.dumps(content))
+        assert turns_of(tmp_path / "result.json") == [["Да?", "Да."]]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="a machine's time zone cannot be set")
+def test_older_exports_have_local_times_which_no_machines_zone_shifts(tmp_path, monkeypatch):
+    """In Berlin there is no 02:30 on that day, and from 01:50 to 03:00 are ten minutes."""
+    first, last = message(1, "Аня", 0, "Да?"), message(2, "Боря", 0, "Да.")
+    for each, clock in ((first, "01:50"), (last, "03:00")):
+        del each["date_unixtime"]
+        each["date"] = f"2021-03-28T{clock}:00"
+    third = {**first, "date": "2021-03-28T03:30:00"}
+    path = write(tmp_path / "result.json", chat(first, last, third))
+    try:
+        for zone in ("UTC", "Europe/Berlin"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            assert turns_of(path) == [["Да.", "Да?"]]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(

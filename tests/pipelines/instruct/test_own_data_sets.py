@@ -47,6 +47,35 @@ def test_known_data_sets_and_ones_of_the_users_own_lie_side_by_side(tmp_path):
     }
 
 
+def test_a_column_is_of_one_type_in_training_and_in_the_test(tmp_path):
+    write(tmp_path / "mine/Train.csv", "text,label,code,grade\na,-1,1,0\nb,0,12,1\n")
+    write(tmp_path / "mine/test.tsv", "text\tlabel\tcode\tgrade\nc\t1\t007\tgood\n")
+    assert read_task_folder(tmp_path, Counter())["mine"] == {
+        "train": [
+            {"text": "a", "label": -1, "code": "1", "grade": "0"},
+            {"text": "b", "label": 0, "code": "12", "grade": "1"},
+        ],
+        "test": [{"text": "c", "label": 1, "code": "007", "grade": "good"}],
+    }
+
+
+def test_test_rows_that_are_trained_on_are_told(tmp_path, capsys):
+    write(tmp_path / "mine/train.csv", "text,label\na,0\nb,1\n")
+    write(tmp_path / "mine/test.jsonl", '{"label": 1, "text": "b"}\n{"text": "a", "label": 1}\n')
+    read_task_folder(tmp_path, Counter())
+    assert capsys.readouterr().err.startswith("mine: 1 of 2 test rows are training rows, too, and")
+    write(tmp_path / "mine/test.jsonl", '{"text": "a", "label": 1}\n')
+    read_task_folder(tmp_path, Counter())
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("number", ["-0", "+1", "1.0", " 1", "1_0", "٣", "9" * 5_000])
+def test_what_is_no_number_as_python_writes_it_stays_text(tmp_path, number):
+    write(tmp_path / "mine/train.csv", f"text,label\na,{number}\n")
+    [row] = read_task_folder(tmp_path, Counter())["mine"]["all"]
+    assert row == {"text": "a", "label": number}
+
+
 @pytest.mark.parametrize("member", ["train.csv", "complaints/train.csv"])
 def test_the_folder_or_the_archive_that_is_given_gives_the_name(tmp_path, member):
     write(tmp_path / "complaints/train.csv", CSV)
@@ -61,6 +90,12 @@ def test_a_row_that_is_none_is_named_with_its_file_and_line(tmp_path):
     path = write(tmp_path / "mine/train.csv", "text,label\na, too,1\n")
     said = f"{path}, line 2: 3 fields, which are not as many as the header's columns; put a field"
     with pytest.raises(InputError, match="^" + re.escape(said)):
+        read_task_folder(tmp_path, Counter())
+    write(path, "text,label,times_seen\na,1,5\n")
+    with pytest.raises(InputError, match=r"line 2: the field times_seen is the stages' own; rena"):
+        read_task_folder(tmp_path, Counter())
+    write(path, "text,label\na,1\n#NAME?,0\n")
+    with pytest.raises(InputError, match=r"train\.csv, line 3: text is #NAME\?, which a program"):
         read_task_folder(tmp_path, Counter())
     write(path, "text,label\n")
     with pytest.raises(InputError, match="^" + re.escape(f"{path}: there is no row below")):

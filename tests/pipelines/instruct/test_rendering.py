@@ -194,16 +194,24 @@ def test_answers_must_be_among_choices_that_differ(made):
         render(made, template("{{a}} ||| b"), [("e", {"a": "x", "answer_choices": 1})])
 
 
-@pytest.mark.parametrize("label", [-1, -2, 2, 5, True, False])
+@pytest.mark.parametrize("label", [-1, -2, 2, 5, True, False, None, 1.0, "yes", "1"])
 def test_a_label_that_is_no_place_of_a_choice_is_refused_by_template_and_example(made, label):
     asks = "{{a}}? ||| {{ answer_choices[label] }}"
     message = refused(made, asks, {"a": "x", "label": label}, "no ||| yes")
     assert message.startswith("template 't' of d, example e1: label ")
     expected = {
-        True: f"label {str(label).lower()} is no number;",
-        False: f"label {label} is out of range; there are 2 answer choices",
+        int: f"label {label} is out of range; there are 2 answer choices",
+        str: f"label {label!r} is text; give the place of a choice, 0 or more, in every row",
     }
-    assert expected[isinstance(label, bool)] in message
+    shown = "null" if label is None else str(label).lower()
+    assert expected.get(type(label), f"label {shown} is no whole number;") in message
+
+
+def test_null_is_not_asked_as_the_word_none_but_a_template_may_look_at_it(made):
+    fields = {"a": None, "b": "x"}
+    assert "e1: it prints a field that is null;" in refused(made, "{{b}} {{a}} ||| z", fields)
+    [found] = render(made, template("{{ b if a is none }}{{ a or '!' }} ||| z"), [("e", fields)])
+    assert found.input == "x!"
 
 
 def test_a_guarded_template_skips_what_has_no_label_and_reckons_with_labels_as_before(made):

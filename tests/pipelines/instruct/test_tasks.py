@@ -214,7 +214,7 @@ def test_fewglue_and_nltk_get_the_fields_that_their_templates_read(tmp_path):
     ("content", "expected"),
     [
         ('{"label": "maybe"}\n', "line 1: label 'maybe' is not one of entailment, not_entailment"),
-        ('{"premise": "p"}\n', "line 1: 'label' does not fit"),
+        ('{"premise": "p"}\n', "line 1: the field 'label' is missing"),
         ('{"label": "entailment"}\nno\n', "line 2: broken JSON at column 1: Expecting value"),
         ('{"label": "entailment"}\n\n[1]\n', "line 3: a list, not an object"),
         ('{"label": "entailment", "label": 1}\n', "line 1: the key 'label' occurs twice"),
@@ -249,7 +249,7 @@ def test_a_bad_line_is_named(tmp_path, content, expected):
             "an entity that starts before the passage does not fit",
         ),
         ("COPA", {"choice1": "a", "label": -1}, "label -1, neither true nor false, does not fit"),
-        ("COPA", {"choice1": "a"}, "'label' does not fit"),
+        ("COPA", {"choice1": "a"}, "the field 'label' is missing; get the file again"),
         ("RTE", {"premise": None, "label": "entailment"}, "premise is null, not text"),
         ("WiC", {"word": ["a"], "label": True}, "word is a list, not text"),
         ("WSC", {"text": "t", "label": True, "target": {"span1_text": 5}}, "span1_text is 5, not"),
@@ -386,7 +386,7 @@ def test_pages_and_data_sets_are_read_out_of_a_zip(tmp_path):
     alone = pack(tmp_path / "RTE.zip", {"RTE/train.jsonl": json.dumps(row)})
     assert list(read_task_folder(alone, Counter())) == ["super_glue/rte"]
     pack(path, members | {"few/RTE/train.jsonl": "{}"})
-    with pytest.raises(InputError, match=rf"^{path}/few/RTE/train.jsonl, line 1: 'label' does not"):
+    with pytest.raises(InputError, match=rf"^{path}/few/RTE/train.jsonl, line 1: the field 'la"):
         read_task_folder(path, Counter())
 
 

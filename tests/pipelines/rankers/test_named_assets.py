@@ -23,6 +23,11 @@ def test_what_no_stage_makes_is_named_and_not_read_with_the_rest(tmp_path):
         (tmp_path / name).touch()
     made_by = {str(tmp_path / "new.parquet"): {}}
     check_all_made([tmp_path], made_by)
+    blank = tmp_path / "an old"
+    blank.touch()
+    with pytest.raises(InputError, match=rf": rm -r '{blank}'$"):
+        check_all_made([tmp_path], made_by)
+    blank.unlink()
     (tmp_path / "old.parquet").touch()
     left = str(tmp_path / "old.parquet")
     with pytest.raises(InputError, match=rf"^{left}: no stage makes it.* rm -r {left}$"):

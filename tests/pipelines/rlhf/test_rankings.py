@@ -144,17 +144,27 @@ def test_a_bad_ranking_in_a_file_stops_with_its_line(tmp_path, row, message):
         read_rows(lines(tmp_path, row))
 
 
-@pytest.mark.parametrize("prompt", [None, "ask", TALK[:1]])
-@pytest.mark.parametrize("is_whole", [True, False])
+@pytest.mark.parametrize(
+    ("prompt", "is_whole"),
+    [(None, True), ("ask", True), (TALK[:1], True), ("ask", False), (TALK[:1], False)],
+)
 def test_messages_of_a_user_and_an_assistant_are_prompt_and_answers(tmp_path, prompt, is_whole):
     """TRL's conversational form, as of data sets that were made with it."""
-    if not is_whole and prompt is None:
-        return
     other = [TALK[0], {"role": "assistant", "content": "worse"}]
     chosen, rejected = (each if is_whole else each[1:] for each in (TALK, other))
     row = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
     (found,) = read_rows(lines(tmp_path, row))
     assert (found[1], [each["text"] for each in found[5]]) == ("ask", ["better", "worse"])
+
+
+def test_an_answer_in_messages_may_begin_as_its_prompt_does(tmp_path):
+    yes = {"role": "user", "content": "Yes"}
+    row = {
+        name: [yes, {"role": "assistant", "content": text}]
+        for name, text in (("chosen", "Yes, sir"), ("rejected", "Yes, madam"))
+    }
+    (found,) = read_rows(lines(tmp_path, row))
+    assert (found[1], [each["text"] for each in found[5]]) == ("Yes", ["Yes, sir", "Yes, madam"])
 
 
 @pytest.mark.parametrize("scores", [(5, 1), (3, 3), (None, 4), ("low", 2)])
