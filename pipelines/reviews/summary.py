@@ -15,6 +15,7 @@ import polars as pl
 from genlab.core.shapes import read_json
 from genlab.core.terminal import table, with_ends
 from genlab.statistics.bootstrap import percentile_ends, resample_strata
+from genlab.statistics.column_means import group_mean
 from genlab.statistics.intervals import Bounds, bootstrap_interval, interval, mover
 from genlab.statistics.shares import macro_share
 from genlab.statistics.strata import macro_interval, stratified_ratio
@@ -187,7 +188,7 @@ def five_and_others(scored: pl.DataFrame) -> pl.DataFrame:
     return (
         scored.with_columns(stars=stars, review_id=pl.format("turn {}", turn))
         .group_by(key, maintain_order=True)
-        .agg(pl.col(name).cast(pl.Float64).mean() for name in metrics if name != "rating")
+        .agg(group_mean(pl.col(name)) for name in metrics if name != "rating")
         .with_columns(organisation=pl.lit(None, pl.String))  # a turn's reviews are of several
     )
 
