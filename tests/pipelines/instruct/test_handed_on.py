@@ -293,7 +293,7 @@ def test_every_option_of_generate_arrives(tmp_path, monkeypatch):
         (tmp_path / f"trained/{arm}/config.json").touch()
     monkeypatch.setattr(loading, "load_for_inference", lambda folder, load: (folder.name, folder))
     write_arrow(tmp_path / "test.arrow", [], SCHEMA)
-    noted(monkeypatch, generate, "with_gaps", "gaps")
+    noted(monkeypatch, generate, "with_gaps", pl.DataFrame())
     names = [name for name in ANSWER_SCHEMA.names() if name != "arm"]
     answered = pl.DataFrame(schema={name: ANSWER_SCHEMA[name] for name in names})
     notes = noted(monkeypatch, generate, "answer_prompts", answered)
