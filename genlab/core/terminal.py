@@ -1,8 +1,9 @@
-"""Tables for a terminal, and lines that are typed there."""
+"""Tables and lines for a terminal, and lines that are typed there."""
 
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from io import TextIOWrapper
 
 from tabulate import tabulate
@@ -14,6 +15,12 @@ NOT_SHOWN = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")  # a terminal obeys some of t
 def in_one_line(text: str) -> str:
     """Return a text in one line, without control characters."""
     return NOT_SHOWN.sub(" ", text).strip()
+
+
+@cache
+def tell_once(message: str) -> None:
+    """Print a message on stderr once, even if a file is read twice."""
+    print(message, file=sys.stderr)
 
 
 def read_line(prompt: str = "") -> str:

@@ -19,6 +19,7 @@ import numpy as np
 
 from genlab.core.params import number_said
 from genlab.core.program import InputError
+from genlab.core.terminal import tell_once
 from genlab.passages.labelled_rows import (
     LEAST_RELEVANT,
     PlacedQuery,
@@ -26,7 +27,6 @@ from genlab.passages.labelled_rows import (
     check_id,
     grade_of,
     tell_grades,
-    tell_once,
 )
 from genlab.sources.csv_text import tsv_rows
 from genlab.sources.decoding import Encoding

@@ -7,16 +7,15 @@ is yes or no, in all rows.
 """
 
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from genlab.core.params import number_said
 from genlab.core.program import InputError
 from genlab.core.tables import CLUSTERS
+from genlab.core.terminal import tell_once
 from genlab.sources.csv_text import csv_lists, fields_of, said_separator, tsv_rows
 from genlab.sources.decoding import Encoding
 from genlab.sources.text_files import (
@@ -80,7 +79,8 @@ def grade_said(label: Any) -> int | None:
 
     `grade_of` takes numbers alone, as BEIR's and TREC's judgements have them.
     """
-    return ANSWERS.get(str(label)[:9].strip().lower(), grade_of(label))
+    word = label.strip().lower() if isinstance(label, str) else ""
+    return ANSWERS[word] if word in ANSWERS else grade_of(label)
 
 
 def check_grade(place: str, grade: int) -> None:
@@ -157,12 +157,6 @@ def check_one_each(place: str, names: Iterable[str]) -> None:
                 f"{place}: columns {' and '.join(map(shown, texts))} may both be the {role}; "
                 "rename or remove one"
             )
-
-
-@cache
-def tell_once(message: str) -> None:
-    """Print a message on stderr once, even if a file is read twice."""
-    print(message, file=sys.stderr)
 
 
 def header_columns(names: Iterable[str]) -> dict[str, int]:

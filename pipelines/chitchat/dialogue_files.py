@@ -12,12 +12,10 @@ stops the stage, or is left out and counted.
 """
 
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +23,7 @@ import polars as pl
 from typer import Option
 
 from genlab.core.program import InputError
+from genlab.core.terminal import tell_once
 from genlab.sources.bad_rows import BadRows
 from genlab.sources.corpus_frames import frames_of, hub_rows, names_of
 from genlab.sources.data_files import found_files
@@ -233,7 +232,7 @@ def spoken_turns(place: str, messages: list) -> list:
     for number, message in enumerate(messages):
         speaker, text = speaker_and_text(f"{place}: message {number}", message)
         if speaker.lower() in INSTRUCTORS:
-            tell_of_instructions()
+            tell_once("left out: messages of system or developer, as they are no turns")
             continue
         is_in_turn = speaker != speakers[-1] if len(speakers) == 1 else speaker in speakers[-2:-1]
         if speakers and not is_in_turn:
@@ -263,9 +262,3 @@ def speaker_and_text(place: str, message: Any) -> tuple[str, str]:
         if not isinstance(message[name], str):
             raise InputError(f"{place}: {name} is {shown(message[name])}, not text; correct it")
     return speaker, message[names[1]]
-
-
-@cache
-def tell_of_instructions() -> None:
-    """Print, once, that instructions are no turns."""
-    print("left out: messages of system or developer, as they are no turns", file=sys.stderr)

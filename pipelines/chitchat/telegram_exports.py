@@ -80,9 +80,12 @@ def chats_of(file: Path, content: dict) -> list[tuple[str, list]]:
     found = content.get("chats")
     there = found.get("list") if isinstance(found, dict) else [content]
     chats = [chat for chat in there if isinstance(chat, dict)] if isinstance(there, list) else []
-    read = [c for c in chats if c.get("type") == TWO_PEOPLE and isinstance(c.get("messages"), list)]
-    rest = [chat for chat in chats if not any(chat is each for each in read)]
-    others = [in_one_line(f"{chat.get('name')} ({chat.get('type')})") for chat in rest]
+    read, others = [], []
+    for chat in chats:
+        if chat.get("type") == TWO_PEOPLE and isinstance(chat.get("messages"), list):
+            read.append(chat)
+        else:
+            others.append(in_one_line(f"{chat.get('name')} ({chat.get('type')})"))
     if not read:
         raise InputError(
             f"{file}: no chat of two people with messages (type {TWO_PEOPLE}) in it"

@@ -373,6 +373,7 @@ def test_labels_may_say_yes_or_no(tmp_path, name, has_header, labels):
     ("labels", "expected"),
     [
         (["yes", "maybe"], "line 3: label 'maybe' is not 0, 1 or a higher grade"),
+        (["yes", "no       idea"], "line 3: label 'no       idea' is not 0, 1 or a higher grade"),
         (["2", "yes"], "line 3: label 'yes' is no grade, and other rows have 1, 2; write all as"),
         (["0_1", "1"], "line 2: label '0_1' is not 0, 1"),
         (["1", "7187158"], "line 3: label 7187158 is no grade, which is at most 100"),
