@@ -3,8 +3,8 @@
 A name in braces is a file of metrics/ and the keys in it, `fetch` and those of metrics/fetch/, or
 `params` and a key of params.yaml.
 After a colon stand the digits to round to, and % for a share. A name may hold others in braces:
-they are filled first. A name that is not there is an error, so that a sentence never says less than
-it was written to say.
+they are filled first. Of names with " or " between them the first that is there is meant. None that
+is there is an error, so that a sentence never says less than it was written to say.
 """
 
 import re
@@ -46,7 +46,8 @@ def show(reference: str, values: dict, where: str) -> str:
     given = FORM.fullmatch(form)
     if given is None or (colon and not form):
         raise InputError(f"{where}: {{{reference}}}: after the colon digits or %, like :1 or :%")
-    value = look_up(name.strip(), values, where)
+    names = [each.strip() for each in name.split(" or ")]
+    value = look_up(next((each for each in names if has(each, values)), names[0]), values, where)
     if isinstance(value, dict) and "value" not in value and "source" in value:
         return describe_source(value)
     digits = int(given[1]) if given[1] else None

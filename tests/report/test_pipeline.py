@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 from genlab.report import pipeline
 from genlab.report.charts import read_plots
 from genlab.report.findings import find_findings
-from genlab.report.opening import read_opening
+from genlab.report.opening import read_opening, say_headline
 from genlab.report.page import claims_table, number_tables, with_intervals
 from stages import report
 from tests.project_copy import ROOT
 
-PIPELINES = sorted([ROOT / "dvc.yaml", *ROOT.glob("pipelines/*/dvc.yaml")])
+PIPELINES = [ROOT / "dvc.yaml", *sorted(ROOT.glob("pipelines/*/dvc.yaml"))]
 DVC_YAML = """\
 # Does it work <at all>? Every value is in params.yaml.
 
@@ -264,6 +264,21 @@ def test_every_group_of_numbers_of_a_page_is_explained_and_a_result_is_said(path
     if path.parent != ROOT:
         shown = set(pipeline.names_of_numbers(path))
     assert shown == opening.numbers.keys()
+
+
+@pytest.mark.parametrize("path", PIPELINES[1:], ids=lambda p: p.parts[-2])
+def test_a_result_is_said_of_every_arm_however_often_it_was_trained(path, monkeypatch):
+    """The committed run has arms of one training and, some of them, of several."""
+    monkeypatch.chdir(path.parent)
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    opening, said = read_opening(Path("report.yaml")), {}
+    names = [*pipeline.names_of_numbers(Path("dvc.yaml")), "score_details"]
+    values = pipeline.read_metrics(Path("metrics"), names)
+    values["fetch"] = pipeline.read_fetched(Path("metrics"))
+    for arm in params.get("arms", [None]):
+        score = params.get("score", {}) | ({"arm": arm} if arm else {})
+        said[arm] = say_headline(opening, values | {"params": params | {"score": score}})
+    assert said and any(said.values())
 
 
 @pytest.mark.parametrize("path", PIPELINES, ids=lambda p: p.parts[-2])

@@ -42,6 +42,7 @@ VALUES = {
         ("{score.minus.none} and {score.minus.much:%}", "0 and -12\u00a0%"),
         ("{score.mini v1.5.top_1}", "1"),  # a key with a dot in it
         ("{score.labels}", "a, b"),
+        ("{score.b.n or score.labse.n:0} {score.labse.n or score.large.exact}", "500 500"),
         ("{score.{params.score.arm}.n}", "500"),  # a name in a name
         ("{each} is {{each}}", "new topic is new_topic"),  # underscores in names alone
         ("{params.made}", "mini, made here"),
@@ -63,6 +64,7 @@ def test_a_text_that_is_a_name_keeps_the_underscores_of_what_is_put_in():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("{score.b or score.c}", r"\{score.b\}: there is no b"),
         ("{score.labs.n}", "there is no labs; did you mean labse"),
         ("{score.labse.n.more}", "there is no more"),
         ("{nothing.of.it}", "there is no nothing; there is score, each"),
