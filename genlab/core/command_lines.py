@@ -123,13 +123,28 @@ def check_true_or_false(stage: Stage, options: list, params: Params) -> None:
 
 
 def check_values_as_written(stage: Stage, options: list, params: Params) -> None:
-    """Raise InputError if YAML read an option's value as another type than the option takes."""
+    """Raise InputError if YAML read an option's value as another type than the option takes.
+
+    A command line does not tell one value from a list of one, nor a list from an option that is
+    given twice, whose last value counts.
+    """
     for option in options:
         name = option.opts[0].strip("-").replace("-", "_")
         if name in stage.keys and not getattr(option, "is_flag", False):
-            annotation = option.type_descriptor.annotation  # int, or list[int]
-            is_number = not {int, float}.isdisjoint({annotation, *typing.get_args(annotation)})
-            check_as_written(stage.keys[name], params, is_number)
+            key, annotation = stage.keys[name], option.type_descriptor.annotation
+            within = typing.get_args(annotation)  # of list[int]: int
+            check_as_written(key, params, not {int, float}.isdisjoint({annotation, *within}))
+            check_is_list(key, params, typing.get_origin(annotation) is list)
+
+
+def check_is_list(key: str, params: Params, wanted: bool) -> None:
+    """Raise InputError if a key's value is one where a list is wanted, or a list where one is."""
+    value = params.values.get(key)
+    if value is None or isinstance(value, list) == wanted:
+        return
+    if wanted:
+        raise InputError(f"{key}={value}: must be a list; write [{value}]")
+    raise InputError(f"{key}={value}: must be one value, no list")
 
 
 def options_not_given(options: list, words: list[str]) -> list[str]:

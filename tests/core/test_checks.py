@@ -173,6 +173,14 @@ def test_no_plot_or_template_names_a_ranker():
             "train.lora.target_modules=-x: '-x' names no module; give all-linear, or names like",
         ),
         ({"train.lora.target_modules": 0.5}, "train.lora.target_modules=0.5: '0.5' names no mod"),
+        # of a list given as one value by its option, the last counted, and the others did not
+        (
+            {"train.lora.target_modules": ["q", "v"]},
+            "train.lora.target_modules=['q', 'v']: must be one value, no list",
+        ),
+        ({"train.seed": [17, 18]}, "train.seed=[17, 18]: must be one value, no list"),
+        ({"score.rankers": "labse"}, "score.rankers=labse: must be a list; write [labse]"),
+        ({"probe.repeats": 4}, "probe.repeats=4: must be a list; write [4]"),
         ({"train.lora.target_modules": "q,,v"}, "train.lora.target_modules=q,,v: '' names no mod"),
         ({"gen.model": "tund"}, "gen.model=tund: 'tund' is not one of 'tuned', 'base'"),
         (
