@@ -153,10 +153,11 @@ def claim_cell(found: dict, margin: float | None = None) -> str:
 
 
 def tell_needed(found: dict) -> str:
-    """Return ", needs 1,300": the pairs or trainings that would settle it; "" if none would."""
+    """Return ", needs 1,300", of pairs, "7 trainings", or both; "" if none would settle it."""
+    needed = [f"{rounded_up(found['n_needed']):,}"] if found.get("n_needed") else []
     if found.get("trainings_needed"):
-        return f", needs {rounded_up(found['trainings_needed']):,} trainings"
-    return f", needs {rounded_up(found['n_needed']):,}" if found.get("n_needed") else ""
+        needed.append(f"{rounded_up(found['trainings_needed']):,} trainings")
+    return f", needs {' and '.join(needed)}" if needed else ""
 
 
 def verdicts_line(

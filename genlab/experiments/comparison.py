@@ -79,7 +79,7 @@ class Difference:
     same_rows: str = ""  # what is the same on both sides, for all units: texts | values | ""
     n_tests: int = 0  # how many differences Holm's correction was made for
     needed: int | None = None  # pairs that would settle it
-    needed_trainings: int | None = None  # or trainings
+    needed_trainings: int | None = None  # or trainings; with `needed`, both together
     n_clusters: int | None = None
     n_trainings: int = 1  # of the side that has fewer
     training_variance: float = 0.0  # the squared error that trainings add

@@ -33,6 +33,7 @@ MARGIN = "no diff. beyond M: the 95 % interval is within M, the margin in claims
 WITHIN = "within M: better or worse, but by less than M, the margin: the interval says so."
 SETTLE = "not settled (N): N pairs would settle it, if difference and spread stay."
 SETTLE_TRAININGS = "(N tr.): more pairs would not, but N trainings."
+SETTLE_BOTH = "(N, M tr.): neither alone would, but N pairs in M trainings."
 SEVERAL = "Intervals and p are for other pairs and other trainings: {n} were made."
 CLUSTERED = "Pairs were resampled by cluster: {n} clusters."
 UNSTABLE_MEANS = "unstable: one training shows it significantly, another its opposite."
@@ -153,8 +154,10 @@ def legend(comparison: Comparison, text: str = LEGEND) -> list[str]:
     lines += [WITHIN] * any(
         tell_size(each.verdict, each.low, each.high, each.margin) for each in found
     )
-    lines += [SETTLE] * any(each.needed is not None for each in found)
-    lines += [SETTLE_TRAININGS] * any(each.needed_trainings is not None for each in found)
+    needed = [(each.needed is not None, each.needed_trainings is not None) for each in found]
+    lines += [SETTLE] * ((True, False) in needed)
+    lines += [SETTLE_TRAININGS] * ((False, True) in needed)
+    lines += [SETTLE_BOTH] * ((True, True) in needed)
     unstable = [each for each in found if each.verdict == UNSTABLE]
     lines += [UNSTABLE_MEANS] * bool(unstable)
     lines += [UNSTABLE_APART] * any(not each.by_training for each in unstable)
@@ -199,12 +202,13 @@ def verdict_cell(each: Difference) -> str:
 
 
 def with_needed(verdict: str, needed: int | None, trainings: int | None) -> str:
-    """Return a verdict, shortened to fit the table, with the pairs that would settle it."""
+    """Return a verdict, shortened to fit the table, with what would settle it: pairs, trainings."""
+    numbers = [] if needed is None else [f"{rounded_up(needed):,}"]
     if trainings is not None:
-        return f"{verdict} ({rounded_up(trainings):,} tr.)"
-    if needed is None:
+        numbers.append(f"{rounded_up(trainings):,} tr.")
+    if not numbers:
         return verdict.replace("difference", "diff.").replace(" over trainings", "")
-    return f"{verdict} ({rounded_up(needed):,})"
+    return f"{verdict} ({', '.join(numbers)})"
 
 
 def rounded_up(n: int) -> int:

@@ -56,7 +56,7 @@ def numbers_needed(found: Difference, n_asked: int) -> tuple[int | None, int | N
     """Return how many pairs, or else how many trainings, would settle a difference.
 
     More pairs or more trainings: whichever contributes more to the error, or the other one if no
-    number of the first would be enough.
+    number of the first would be enough. If neither alone would, both grow by one factor.
     """
     if found.test in OF_TRAININGS:
         spread = found.error * sqrt(found.n_trainings) if found.test == "t" else 0.0
@@ -73,6 +73,8 @@ def numbers_needed(found: Difference, n_asked: int) -> tuple[int | None, int | N
     trainings = ask(sqrt(of_trainings * found.n_trainings), beyond=of_units, fewest=2)
     if trainings is not None and (pairs is None or of_trainings > of_units):
         return None, max(trainings, found.n_trainings + 1)
+    if pairs is None and of_trainings > 0 and (both := ask(found.error * sqrt(found.n))):
+        return both, ceil(found.n_trainings * both / found.n)
     return pairs and max(pairs, found.n + 1), None
 
 

@@ -21,7 +21,11 @@ from genlab.labelling.questionnaire import (
     Questionnaire,
     add_fingerprints,
 )
-from genlab.labelling.reliability import alpha_interval, krippendorffs_alpha
+from genlab.labelling.reliability import (
+    alpha_interval,
+    independent_answers,
+    krippendorffs_alpha,
+)
 from genlab.statistics.bootstrap import percentile_ends
 from genlab.statistics.intervals import SHARE, bootstrap_interval, interval
 from genlab.statistics.prediction_powered import powered_share
@@ -215,12 +219,14 @@ def cohens_kappa(table: np.ndarray) -> np.ndarray:
 def kappa_interval(table: np.ndarray, seed: int) -> tuple[float, float]:
     """Return the percentile bootstrap interval (low, high) of kappa, texts resampled.
 
-    Drawing texts with replacement is drawing the table's cells from a multinomial distribution. A
-    resample where kappa is not defined is left out. Raters who never disagreed get an interval
-    without width: the one of `observed` beside it tells what so few texts can show.
+    Drawing texts with replacement is drawing the table's cells from a multinomial distribution.
+    As in `alpha_interval`, one imagined text is drawn from, too, so that raters who never disagreed
+    get a width. A resample where kappa is not defined is left out.
     """
     n = int(table.sum())
-    drawn = np.random.default_rng(seed).multinomial(n, table.ravel() / n, N_RESAMPLES)
+    imagined = independent_answers(table.sum(axis=0) + table.sum(axis=1))
+    shares = (table + imagined).ravel() / (n + 1)
+    drawn = np.random.default_rng(seed).multinomial(n, shares, N_RESAMPLES)
     return percentile_ends(cohens_kappa(drawn.reshape(-1, *table.shape)))
 
 

@@ -61,16 +61,31 @@ def squared_distances(totals: np.ndarray, scale: Scale) -> np.ndarray:
     return (middles[:, :, None] - middles[:, None, :]) ** 2
 
 
+def independent_answers(n_given: np.ndarray) -> np.ndarray:
+    """Return the share of each pair of independent answers, float64[k, k], adding up to 1.
+
+    n_given: int[k], how often each answer was given; each counts once more, so no share is 0.
+    """
+    shares = (n_given + 1) / (n_given.sum() + len(n_given))
+    return np.outer(shares, shares)
+
+
 def alpha_interval(counts: np.ndarray, scale: Scale, seed: int) -> tuple[float, float]:
     """Return the percentile bootstrap interval (low, high) of alpha, texts resampled.
 
-    Texts that were judged alike are drawn together, from a multinomial distribution. A resample
-    where alpha is not defined is left out. Raters who never disagreed get no width.
+    Texts that were judged alike are drawn together, from a multinomial distribution. Beside them
+    one imagined text is drawn from, whose two answers are independent: without it, raters who
+    never disagreed get no width, and those who hardly do too little (benchmarks/COVERAGE.md). A
+    resample where alpha is not defined is left out.
     """
-    kinds, n_texts = np.unique(counts[counts.sum(axis=1) >= 2], axis=0, return_counts=True)
-    n = int(n_texts.sum())
-    drawn = np.random.default_rng(seed).multinomial(n, n_texts / n, N_RESAMPLES)
-    of_kinds = coincidences(kinds)
-    sums = weighted_sums(drawn, exact_parts(of_kinds.reshape(len(kinds), -1), n))
+    counts = counts[counts.sum(axis=1) >= 2]
+    kinds, n_texts = np.unique(counts, axis=0, return_counts=True)
+    n, k = int(n_texts.sum()), counts.shape[1]
+    pairs = np.eye(k, dtype=int)[np.indices((k, k)).reshape(2, -1)].sum(axis=0)  # [k * k, k]
+    imagined = independent_answers(counts.sum(axis=0)).ravel()
+    shares = np.concatenate([n_texts, imagined]) / (n + 1)
+    drawn = np.random.default_rng(seed).multinomial(n, shares, N_RESAMPLES)
+    of_kinds = coincidences(np.concatenate([kinds, pairs]))
+    sums = weighted_sums(drawn, exact_parts(of_kinds.reshape(len(of_kinds), -1), n))
     matrices = sums.reshape(-1, *of_kinds.shape[1:])
     return percentile_ends(alphas_of(matrices, scale))

@@ -183,10 +183,11 @@ def variance_shares(
     training alone; training: another training. within: the variance of a value here that is known
     to be sampling's, from several samples of a unit; the rest of what is left is training's.
     clusters: int[n], where units are not independent. None for fewer than two trainings or units
-    (clusters), or if nothing varies.
+    (clusters), or if nothing varies. None, too, if all trainings are the same, as of a model that
+    is not trained: its texts were drawn once, so units and sampling cannot be told apart.
     """
     n_trainings, n = values.shape
-    if n_trainings < 2 or n < 2:
+    if n_trainings < 2 or n < 2 or (values == values[0]).all():
         return None
     of_units, of_trainings = values.mean(axis=0), values.mean(axis=1)
     left = values - of_units - of_trainings[:, None] + values.mean()

@@ -508,6 +508,25 @@ def test_trainings_that_disagree_significantly_are_unstable():
     assert found.needed is None and found.needed_trainings > 2
 
 
+def test_where_neither_pairs_nor_trainings_alone_would_settle_it_both_together_are_told():
+    """Each half of the squared error, 0.002, is above the (0.1 / 2.80159)^2 = 0.00127 of a test."""
+    [found] = [each for each in compare(trained(0, 0), trained(-1, 0)) if each.metric == "place"]
+    open_one = replace(found, difference=0.1, margin=None, low=-0.02, high=0.22, p=0.1, n=100)
+    open_one = replace(open_one, n_trainings=5, error=0.004**0.5, training_variance=0.002)
+    [both] = with_verdicts([open_one])
+    # 0.004 / 0.001274 = 3.1396 times as much of both: 100 pairs and 5 trainings.
+    assert (both.verdict, both.needed, both.needed_trainings) == ("not settled", 314, 16)
+    text = as_text(Comparison("a", "b", {}, [], [], [both]))
+    assert "not settled (320, 16 tr.)" in text
+    assert "neither alone would, but N pairs in M trainings" in text
+    assert "more pairs would not" not in text
+    # Without an effect of trainings, pairs are enough; without a difference or margin nothing is.
+    [pairs] = with_verdicts([replace(open_one, training_variance=0.0)])
+    assert (pairs.needed, pairs.needed_trainings) == (314, None)
+    [none] = with_verdicts([replace(open_one, difference=0.0)])
+    assert (none.needed, none.needed_trainings) == (None, None)
+
+
 def test_trainings_that_are_not_the_same_on_both_sides_add_their_variances():
     base, other = trained(0, 0.2, -0.2), trained(-1, -1.2)
     pairing = pair_rows(LAYOUT, base, other, ["place"], matched=False)["j"]

@@ -148,6 +148,7 @@ def test_a_cell_that_was_no_test_says_why_and_one_not_settled_what_would_settle_
         "a": FOUND | {"verdict": "cannot be tested here", "why": "it is blind"},
         "b": FOUND | {"verdict": "identical"},
         "c": FOUND | {"verdict": "not settled", "n_needed": 1234},
+        "d": FOUND | {"verdict": "not settled", "n_needed": 1234, "trainings_needed": 16},
     }
     arms = {"long": {group: {"place": NUMBERS} for group in cells}}
     table = claims_table({"arms": arms, "claims": {"shorter": cells}}, CLAIMS, {}, LAYOUT, {})
@@ -155,6 +156,7 @@ def test_a_cell_that_was_no_test_says_why_and_one_not_settled_what_would_settle_
         "**cannot be tested here**: it is blind",
         "**identical**",
         "**not settled** -0.500 (-0.750 to +0.000), needs 1,300",
+        "**not settled** -0.500 (-0.750 to +0.000), needs 1,300 and 16 trainings",
     ]
 
 

@@ -223,11 +223,14 @@ def test_kappa_equals_scikit_learns():
 
 def test_the_bootstrap_interval_of_kappa_is_near_the_asymptotic_one_of_fleiss():
     # 31, 12, 4, 58: kappa .6757, standard error .0734, interval .5317 to .8196, as published in
-    # the documentation of R's statpsych (ci.kappa).
+    # the documentation of R's statpsych (ci.kappa). Of a hundred times as many texts, beside which
+    # an imagined one is nothing, the standard error is a tenth: .6757 +- 1.96 * .00734.
     counts = np.array([[31, 12], [4, 58]])
     assert cohens_kappa(counts) == pytest.approx(0.6756757)
-    assert kappa_interval(counts, seed=1) == pytest.approx((0.5317, 0.8196), abs=0.015)
-    assert kappa_interval(counts, seed=1) == kappa_interval(counts, seed=1)
+    assert kappa_interval(100 * counts, seed=1) == pytest.approx((0.6613, 0.6901), abs=0.0015)
+    low, high = kappa_interval(counts, seed=1)
+    assert 0.5 < low < 0.5317 and high == pytest.approx(0.8196, abs=0.015)
+    assert kappa_interval(counts, seed=1) == (low, high)
 
 
 def test_two_raters_agree_where_both_judged_and_their_common_answers_have_shares():
@@ -302,6 +305,28 @@ def test_an_ordinal_alpha_forgives_neighbours_and_a_nominal_one_does_not():
     far = np.array([[2, 0, 1], [0, 3, 0], [1, 0, 2], [0, 3, 0], [3, 0, 0]])
     assert krippendorffs_alpha(near, "ordinal") > krippendorffs_alpha(near, "nominal") + 0.1
     assert krippendorffs_alpha(far, "ordinal") < krippendorffs_alpha(far, "nominal")
+
+
+def test_raters_who_never_disagreed_in_twenty_texts_could_still_disagree():
+    """Of a kappa of 0.92 half of all such tables have no disagreement; no width would miss it."""
+    low, high = kappa_interval(np.array([[10, 0], [0, 10]]), seed=1)
+    assert 0.5 < low < 0.85 and high == 1
+    low, high = alpha_interval(np.array([[2, 0]] * 10 + [[0, 2]] * 10), "nominal", seed=1)
+    assert 0.5 < low < 0.85 and high == 1
+
+
+def test_the_intervals_of_kappa_and_alpha_hold_the_truth_of_two_raters_who_hardly_disagree():
+    """Two of a hundred answers are wrong, by chance: kappa and alpha are 1 - 4 * 0.02 * 0.98."""
+    rng, truth = np.random.default_rng(1), 1 - 4 * 0.02 * 0.98
+    cells = np.array([(1 - 0.0392) / 2, 0.0392 / 2, 0.0392 / 2, (1 - 0.0392) / 2])
+    held = {"kappa": 0, "alpha": 0}
+    for n_cells in rng.multinomial(40, cells, 100):
+        low, high = kappa_interval(n_cells.reshape(2, 2), seed=1)
+        held["kappa"] += low <= truth <= high
+        counts = np.repeat([[2, 0], [1, 1], [1, 1], [0, 2]], n_cells, axis=0)
+        low, high = alpha_interval(counts, "nominal", seed=1)
+        held["alpha"] += low <= truth <= high
+    assert min(held.values()) >= 90  # of resamples without the imagined text some 78
 
 
 def test_alpha_of_answers_dealt_by_chance_is_near_zero_and_its_interval_holds_it():

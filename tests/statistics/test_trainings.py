@@ -173,6 +173,12 @@ def test_one_training_or_values_that_never_vary_have_no_shares():
     assert variance_shares(np.ones((3, 9))) is None
 
 
+def test_a_model_that_is_not_trained_has_no_sources_that_nothing_tells_apart():
+    """Its texts were drawn once: 100 % of units would be said whatever sampling adds."""
+    assert variance_shares(np.tile(np.arange(9.0), (5, 1))) is None
+    assert variance_shares(np.tile(np.arange(9.0), (5, 1)), within=0.5) is None
+
+
 def test_a_mean_over_trainings_has_the_error_of_its_units_and_of_trainings():
     """Units are the same in all trainings, which differ by 0, 1, 2 and nothing else."""
     rng = np.random.default_rng(5)
