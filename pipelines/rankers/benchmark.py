@@ -3,7 +3,7 @@
     python -m benchmark MODEL TABLE       # in this folder: BENCHMARK.md
 
 MODEL is a sentence-transformers folder, TABLE a collection of data/fetch/collections. Both ways run
-in turn, three times each, and the median counts, in seconds of the processor too: these do not
+in turn, `--rounds` times each, and the median counts, in seconds of the processor too: these do not
 grow when other work shares the machine.
 """
 
@@ -23,7 +23,6 @@ from genlab.models.loading import quiet_loading
 from genlab.ranking.candidates import evaluated_queries, score_candidates
 from genlab.ranking.rankers import LOADING, open_sentence_transformer
 
-ROUNDS = 3
 OUTPUT = Path(__file__).with_name("BENCHMARK.md")
 
 app = stage_app()
@@ -42,6 +41,7 @@ def main(
     collection: Annotated[Path, Argument(help="a table of data/fetch/collections")],
     n_queries: Annotated[int, Option(min=2, help="queries to score")] = 7000,
     batch_size: Annotated[int, Option(min=1)] = 64,
+    rounds: Annotated[int, Option(min=1, help="turns of each way")] = 3,
     output: Annotated[Path, Option(help="where the table goes")] = OUTPUT,
 ) -> None:
     """Time both ways in turn."""
@@ -63,7 +63,7 @@ def main(
     bare.encode(distinct[:100], batch_size=batch_size, show_progress_bar=False)
     relevance([distinct[0]], [distinct[0]])
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, work in ways.items():
             taken[name].append(seconds_of(work))
     median = {
@@ -80,7 +80,7 @@ def main(
         "# Candidates scored, beside the bare `encode` of their distinct texts\n\n"
         f"`python -m benchmark`, {queries.height:,} queries of {collection.stem}, "
         f"{len(passages):,} pairs, {len(distinct):,} distinct texts, {model.name}; the median of "
-        f"{ROUNDS} turns. "
+        f"{rounds} turn{'s' * (rounds > 1)}. "
         f"{machine('torch', 'transformers', 'sentence-transformers')}\n\n{markdown_table(rows)}\n"
     )
     output.write_text(text, encoding="utf-8")
