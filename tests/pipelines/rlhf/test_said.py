@@ -76,6 +76,15 @@ def test_truth_turns_at_the_step_that_the_results_name_while_the_proxy_goes_on_r
     check_said(RLHF.folder / "RESULTS.md", pattern, peaks)
 
 
+def test_the_readme_shows_the_picture_and_what_stands_in_for_ppo():
+    readme = RLHF.folder / "README.md"
+    check_said(readme, r"!\[[^\]]+\]\((metrics/\S+\.svg)\)", ["metrics/overoptimisation.svg"])
+    assert (RLHF.folder / "metrics/overoptimisation.svg").is_file()
+    stand_in = sorted({arm["algorithm"].upper() for arm in PARAMS["arms"].values()}, reverse=True)
+    check_said(readme, r"no PPO any more, so (\w+) \(without a penalty on KL\) and (\w+)", stand_in)
+    assert {arm["beta"] for arm in PARAMS["arms"].values() if arm["algorithm"] == "rloo"} == {0.0}
+
+
 def test_the_results_say_what_ptx_keeps():
     arms = RLHF.metrics("score_details")["arms"]
     values = [
