@@ -5,8 +5,7 @@
 
 Only committed results are published: dvc.yaml, params.yaml, claims.yaml, report.yaml, metrics/,
 record/ and the outputs in dvc.lock must be as in HEAD, or a card would describe another run. For
-the
-Hub the token is taken from HF_TOKEN.
+the Hub the token is taken from HF_TOKEN.
 """
 
 import os
@@ -66,8 +65,10 @@ def main(
 def check_place(to: str) -> None:
     """Raise InputError for an address that is neither a folder nor hub:USER/NAME."""
     if not to.startswith(HUB):
-        if re.match(r"[a-z]{2,}:", to, re.IGNORECASE):  # a folder of that name would be made
-            raise InputError(f"{to}: neither a folder nor {HUB}USER/NAME; write it so")
+        # A folder of that name would be made; that of no name is where one stands.
+        is_address = re.match(r"[a-z][a-z0-9+.-]+:", to, re.IGNORECASE) or to.lower() == "hub"
+        if is_address or not to.strip():
+            raise InputError(f"--to {to!r}: neither a folder nor {HUB}USER/NAME; write it so")
         return
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id

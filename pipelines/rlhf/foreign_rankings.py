@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from genlab.core.params import did_you_mean, is_number, number_said
 from genlab.core.program import InputError
@@ -143,21 +144,19 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
     if not isinstance(row, dict):
         raise InputError(f"{place}: not an object with prompt and answers")
     prompt, texts, ranks = parts_of(place, row)
+    if prompt is None and row.get("prompt") is None:
+        instead = 'whole dialogues need a blank line before each "Assistant:"'
+        raise InputError(f"{place}: there is no prompt{there_is(row)}; give one; {instead}")
     check_text(place, "prompt", prompt, LONGEST, may_be_blank=False)
     for number, text in enumerate(texts, 1):
         check_text(place, f"answer {number}", text, LONGEST, of_table=False)
     if len(texts) < 2:
         raise InputError(f"{place}: a ranking with {len(texts)} answer; it takes two or more")
-    bare = [text.strip() for text in texts]
+    bare = [normalize("NFC", text).strip() for text in texts]  # written as they are seen
     if len(set(bare)) < len(bare):
         twice = next(text for text in bare if bare.count(text) > 1)
         raise InputError(f"{place}: the answer {twice[:40]!r} is there twice; remove one")
-    if len(ranks) != len(texts) or not all(type(r) is int and 0 < r < 2**31 for r in ranks):
-        raise InputError(
-            f"{place}: ranks must be a whole number from 1 on, and below 2**31, for every answer"
-        )
-    if len(set(ranks)) == 1:
-        raise InputError(f"{place}: all {len(texts)} answers are tied, which ranks none; remove it")
+    check_ranks(place, ranks, len(texts))
     best = [text for text, rank in zip(texts, ranks, strict=True) if rank == min(ranks)]
     demonstration = row.get("demonstration")  # null as pandas writes what is missing
     if demonstration is None and len(best) == 1 and best[0].strip():
@@ -168,6 +167,24 @@ def ranking_of(place: str, row: Any) -> tuple[str, str | None, list[dict]]:
     return prompt, demonstration, answers
 
 
+def check_ranks(place: str, ranks: list, n_answers: int) -> None:
+    """Raise InputError for what is no ranking of so many answers, as ratings, where 5 is best."""
+    if len(ranks) != n_answers or not all(type(rank) is int and rank > 0 for rank in ranks):
+        raise InputError(f"{place}: ranks must be a whole number from 1 on for every answer")
+    if len(set(ranks)) == 1:
+        raise InputError(f"{place}: all {n_answers} answers are tied, which ranks none; remove it")
+    if min(ranks) != 1 or max(ranks) > n_answers:
+        raise InputError(
+            f"{place}: ranks {min(ranks)} to {max(ranks)} are none of {n_answers} answers: 1 is "
+            f"the best, and {n_answers} the most; if these are ratings, give ranks instead"
+        )
+
+
+def there_is(row: dict) -> str:
+    """Return in brackets what a row has."""
+    return f" (there: {', '.join(map(shown, list(row)[:10]))}{', ...' * (len(row) > 10)})"
+
+
 def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
     """Return the prompt, the answers and their ranks of a row in any of the forms."""
     if "answers" in row:
@@ -176,8 +193,7 @@ def parts_of(place: str, row: dict) -> tuple[Any, list, list]:
         return parts_of_summaries(place, row)
     if "chosen" in row and "rejected" in row:
         return parts_of_pair(place, row)
-    there = ", ".join(shown(name) for name in list(row)[:10]) + ", ..." * (len(row) > 10)
-    raise InputError(f"{place}: it needs answers, or chosen and rejected (there: {there})")
+    raise InputError(f"{place}: it needs answers, or chosen and rejected{there_is(row)}")
 
 
 def parts_of_answers(place: str, row: dict) -> tuple[Any, list, list]:
@@ -233,7 +249,7 @@ def without_prompt(place: str, prompt: Any, chosen: str, rejected: str) -> tuple
         prompt, chosen = split_dialogue(chosen)
         before, rejected = split_dialogue(rejected)
         if before != prompt:
-            raise InputError(f"{place}: chosen and rejected answer different dialogues")
+            raise InputError(f"{place}: chosen and rejected answer different dialogues; remove it")
     elif isinstance(prompt, str) and chosen.startswith(prompt) and rejected.startswith(prompt):
         chosen, rejected = (text.removeprefix(prompt) for text in (chosen, rejected))
     return prompt, chosen, rejected

@@ -224,7 +224,10 @@ def test_a_run_that_git_does_not_track_is_not_committed(pipeline, tmp_path, monk
         (["tuned", "--to", "hub:b"], "b: no name of the Hub's, like user/name (whose is it?)"),
         (["tuned", "--to", "hub:a/b c"], "a/b c: no name of the Hub's, like user/name"),
         (["tuned", "--to", "https://hub/a/b"], "neither a folder nor hub:USER/NAME; write it so"),
-        (["tuned", "--to", "Hub:a/b"], "Hub:a/b: neither a folder nor hub:USER/NAME"),
+        (["tuned", "--to", "Hub:a/b"], "--to 'Hub:a/b': neither a folder nor hub:USER/NAME"),
+        (["tuned", "--to", "s3://a/b"], "--to 's3://a/b': neither a folder nor hub:USER/NAME"),
+        (["tuned", "--to", "hub"], "--to 'hub': neither a folder nor hub:USER/NAME"),
+        (["tuned", "--to", ""], "--to '': neither a folder nor hub:USER/NAME"),
     ],
     ids=lambda value: "_".join(value) if isinstance(value, list) else "",
 )

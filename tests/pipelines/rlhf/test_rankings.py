@@ -71,7 +71,17 @@ def test_ranks_under_another_name_are_refused_and_not_passed_over(tmp_path, name
         ({"prompt": "p", "answers": ["a", "b"], "ranks": [0, 1]}, "ranks must be a whole number"),
         (
             {"prompt": "p", "answers": ["a", "b"], "ranks": [1, 2**31]},
-            "ranks must be a whole number",
+            "line 1: ranks 1 to 2147483648 are none of 2 answers",
+        ),
+        (  # ratings of 1 to 7
+            {"prompt": "p", "answers": ["a", "b", "c"], "ranks": [5, 3, 1]},
+            "line 1: ranks 1 to 5 are none of 3 answers: 1 is the best, and 3 the most; if these a",
+        ),
+        ({"prompt": "p", "answers": ["a", "b"], "ranks": [2, 3]}, "ranks 2 to 3 are none of 2 ans"),
+        ({"prompt": "p", "answers": ["\u00e9", "e\u0301"]}, "line 1: the answer '\u00e9' is there"),
+        (
+            {"question": "p", "chosen": "a", "rejected": "b"},
+            r"line 1: there is no prompt \(there: 'question', 'chosen', 'rejected'\)",
         ),
         (
             {"info": {"post": "p"}, "summaries": ["a", "b"], "choice": 0},

@@ -1,6 +1,7 @@
 """This pipeline's prose and comments: tests/numbers_said.py."""
 
 import pytest
+import yaml
 
 from tests.numbers_said import Pipeline, check_said
 
@@ -74,6 +75,24 @@ def test_truth_turns_at_the_step_that_the_results_name_while_the_proxy_goes_on_r
     ]
     pattern = r"turn, too: from ([\d.]+) to ([\d.]+) and from ([\d.]+) to ([\d.]+) of truth"
     check_said(RLHF.folder / "RESULTS.md", pattern, peaks)
+
+
+def test_the_policy_that_is_handed_on_is_of_the_step_that_other_prompts_chose():
+    """A step chosen by the prompts whose scores the card has would look better than it is."""
+    peak = RLHF.metrics("score_details")["policies"]["main"]["peak_step"]
+    text = (RLHF.folder / "dvc.yaml").read_text(encoding="utf-8")
+    handed_on = yaml.safe_load(text)["artifacts"]["rl"]
+    assert handed_on["path"] == f"data/rl/main/{PARAMS['reward']['seed']}/{peak}"
+    assert handed_on["meta"]["scores"] == [f"arms.main_step_{peak}"]
+
+
+def test_the_readme_shows_the_picture_and_what_stands_in_for_ppo():
+    readme = RLHF.folder / "README.md"
+    check_said(readme, r"!\[[^\]]+\]\((metrics/\S+\.svg)\)", ["metrics/overoptimisation.svg"])
+    assert (RLHF.folder / "metrics/overoptimisation.svg").is_file()
+    stand_in = sorted({arm["algorithm"].upper() for arm in PARAMS["arms"].values()}, reverse=True)
+    check_said(readme, r"no PPO any more, so (\w+) \(without a penalty on KL\) and (\w+)", stand_in)
+    assert {arm["beta"] for arm in PARAMS["arms"].values() if arm["algorithm"] == "rloo"} == {0.0}
 
 
 def test_the_results_say_what_ptx_keeps():
