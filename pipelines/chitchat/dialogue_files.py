@@ -120,7 +120,7 @@ def read_rows(
     if kind is DialogueFormat.jsonl:
         return json_rows(file, "dialogues", encoding, bad_rows.add)
     if kind is DialogueFormat.telegram:
-        return exported_dialogues(file, encoding)
+        return exported_dialogues(file, encoding, bad_rows)
     return dashed_rows(file, encoding, bad_rows)
 
 

@@ -140,6 +140,20 @@ def test_an_export_that_cannot_be_used_is_one_line_with_its_place(tmp_path, cont
         turns_of(path)
 
 
+def test_what_has_no_date_is_dropped_and_counted_where_bad_rows_are_and_ends_a_dialogue(tmp_path):
+    undated = message(3, "Аня", 2, "Когда?")
+    del undated["date_unixtime"]
+    talk = [message(number, "АБ"[number % 2], number, f"{number}") for number in range(1, 9)]
+    talk[2], talk[5] = undated, "x"
+    path = write(tmp_path / "result.json", chat(*talk))
+    bad = BadRows(are_dropped=True)
+    [frame] = read_dialogue_files(path, READING, bad)
+    assert frame["turns"].to_list() == [["1", "2"], ["4", "5"], ["7", "8"]]
+    assert bad.counts == {"row": 2}
+    with pytest.raises(InputError, match=r"message 3: it has no date; .*corpus\.bad_rows=drop"):
+        turns_of(path)
+
+
 def test_another_programs_object_with_messages_is_not_taken_for_an_export(tmp_path):
     path = write(tmp_path / "chat.json", {"messages": [{"role": "user", "content": "Да?"}]})
     with pytest.raises(InputError, match="write one whole object a line"):
