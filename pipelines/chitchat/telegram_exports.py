@@ -29,6 +29,11 @@ KIND = r"(?:\w+_(?:chat|messages|group|supergroup|channel|codes)|replies)"
 CHAT = rf'"type"\s*:\s*"{KIND}",\s*"id"\s*:\s*-?\d+,\s*"messages"\s*:'
 ALL = r'\s*\n.*?"(?:personal_information|chats)"\s*:'
 BEGINS = re.compile(rf"\{{(?:.*?{CHAT}|{ALL})", re.DOTALL)
+# Why a message is left out, and how the terminal has it; what Telegram itself notes is not told.
+SAID_OF = {
+    "unanswered": "that nobody answered in text within an hour",
+    "without_text": "without text of their own",
+}
 
 Turns = list[list[str]]  # the messages of each
 
@@ -39,12 +44,12 @@ def is_export(start: str) -> bool:
 
 
 def exported_dialogues(
-    file: Path, encoding: Encoding, bad_rows: BadRows
+    file: Path, encoding: Encoding, bad_rows: BadRows, counts: Counter[str]
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield the dialogues of an export, of two turns or more, with their first message's place.
 
-    What is left out is counted on stderr, and a message without a date in `bad_rows`. Raises
-    InputError for what is no export, and for one without a chat of two people.
+    What is left out is counted on stderr and, by reason, in `counts`; a message without a date in
+    `bad_rows`. Raises InputError for what is no export, and for one without a chat of two people.
     """
     left_out: Counter[str] = Counter()
     for name, messages in chats_of(file, read_export(file, encoding)):
@@ -52,10 +57,10 @@ def exported_dialogues(
             if len(turns) > 1:
                 yield f"{file}, chat {name}, {first}", [" ".join(texts) for texts in turns]
             else:
-                left_out["that nobody answered in text within an hour"] += len(turns[0])
-    if left_out:
-        counts = ", ".join(f"{n:,} {what}" for what, n in sorted(left_out.items()))
-        print(f"left out of {file.name}, messages: {counts}", file=sys.stderr)
+                left_out["unanswered"] += len(turns[0])
+    counts.update(left_out)
+    if said := ", ".join(f"{left_out[key]:,} {SAID_OF[key]}" for key in SAID_OF if left_out[key]):
+        print(f"left out of {file.name}, messages: {said}", file=sys.stderr)
 
 
 def read_export(file: Path, encoding: Encoding) -> dict:
@@ -108,13 +113,14 @@ def divide(
 ) -> Iterator[tuple[str, Turns]]:
     """Yield dialogues as their first message's place, and turns of one message or more.
 
-    Counts in `left_out` messages without text of their own. One that is none, or has no date, is a
-    bad row; where it is dropped, a dialogue ends.
+    Counts in `left_out` messages of Telegram's and those without text of their own. One that is
+    none, or has no date, is a bad row; where it is dropped, a dialogue ends.
     """
     turns: Turns = []
     began, sender, last = "", None, 0
     for message in messages:
         if isinstance(message, dict) and not is_said(message):
+            left_out["service"] += 1
             continue
         try:
             now, place = seconds_of(where, message), f"message {message.get('id')}"
@@ -130,7 +136,7 @@ def divide(
             turns = []
         last = now
         if not text:
-            left_out["without text of their own"] += 1
+            left_out["without_text"] += 1
             continue
         who = message.get("from_id", message.get("from"))
         if not turns:

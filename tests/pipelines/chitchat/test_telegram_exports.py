@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections import Counter
 
 import pytest
 
@@ -88,6 +89,24 @@ def test_what_has_no_text_of_its_own_ends_a_dialogue_and_is_counted(tmp_path, ca
         capsys.readouterr().err
         == "left out of result.json, messages: 3 without text of their own\n"
     )
+
+
+def test_what_is_left_out_is_counted_by_its_reason(tmp_path):
+    path = write(
+        tmp_path / "result.json",
+        chat(
+            message(1, "Аня", 0, "Да?"),
+            message(2, "Боря", 1, "Да."),
+            message(3, "Аня", 2, "", photo="photos/1.jpg"),
+            {"id": 4, "type": "service", "action": "pin_message", "text": ""},
+            message(5, "Аня", 3, "Ау"),
+            message(6, "Аня", 4, "Ты где?"),
+        ),
+    )
+    messages = Counter()
+    read = read_dialogue_files(path, READING, BadRows(are_dropped=False), Counter(), messages)
+    assert [len(frame) for frame in read] == [1]
+    assert messages == {"without_text": 1, "service": 1, "unanswered": 2}
 
 
 def test_of_an_export_of_all_chats_those_of_two_people_are_read(tmp_path, capsys):
