@@ -57,7 +57,7 @@ def summarize_labels(
     agreement: of two raters and more, see `summarize_agreement`.
     """
     known = add_fingerprints(texts, sheet).select("text_id", "fingerprint", "arm", sheet.by)
-    counted = labels.join(known, on=["text_id", "fingerprint"])
+    counted = labels.join(known, on=["text_id", "fingerprint"], maintain_order="left")
     summary: dict = {
         "labels": {"n": counted.height, "n_of_other_texts": labels.height - counted.height}
     }
@@ -84,7 +84,7 @@ def summarize_labels(
             known_answers = answers + [DISAGREED] * (rater in (BOTH, MAJORITY))
             shares[rater] = summarize_shares(own, known_answers, sheet.by, groups)
             if guesses is not None:
-                guessed = guesses.join(of_arm, on="text_id", how="semi")
+                guessed = guesses.join(of_arm, on="text_id", how="semi", maintain_order="left")
                 if powered := summarize_powered(own, guessed, answers):
                     shares[rater][POWERED] = powered
     return summary
@@ -115,8 +115,8 @@ def summarize_powered(
     powered = {}
     for name in (each for each in answers if each in guesses.columns):
         known = guesses.filter(pl.col(name).is_not_null()).select("text_id", guess=name)
-        own = labels.join(known, on="text_id")
-        others = known.join(labels, on="text_id", how="anti")["guess"]
+        own = labels.join(known, on="text_id", maintain_order="left")
+        others = known.join(labels, on="text_id", how="anti", maintain_order="left")["guess"]
         if own.height and others.len():
             is_given = (own["answer"] == name).cast(pl.Float64).to_numpy()
             found = powered_share(is_given, own["guess"].to_numpy(), others.to_numpy())

@@ -73,30 +73,36 @@ class Reading:
 
 
 def fetch_dialogues(
-    origin: Origin, reading: Reading, bad_rows: BadRows, files: Counter
+    origin: Origin, reading: Reading, bad_rows: BadRows, files: Counter, messages: Counter
 ) -> tuple[Iterator[pl.DataFrame], str]:
     """Return frames of DIALOGUE_SCHEMA, not read yet, and the Hub's commit, "none" without one.
 
-    files: counts those read, hidden and unread of a folder of the user's.
+    files: counts those read, hidden and unread of a folder of the user's; messages: those that are
+    left out of Telegram's exports.
     """
     if origin.source is Source.mini:
         made = mini_dialogues.make_dialogues(origin.path, reading.n_dialogues, reading.seed)
         return made, "none"
     if origin.source is Source.hub:
         return read_hub_dialogues(origin.hub_id, origin.revision, reading, bad_rows)
-    return read_dialogue_files(origin.path, reading, bad_rows, files), "none"
+    return read_dialogue_files(origin.path, reading, bad_rows, files, messages), "none"
 
 
 def read_dialogue_files(
-    path: Path, reading: Reading, bad_rows: BadRows, counts: Counter | None = None
+    path: Path,
+    reading: Reading,
+    bad_rows: BadRows,
+    counts: Counter | None = None,
+    messages: Counter | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Yield the dialogues of a file, or of all data files of a folder or zip.
 
-    Counts files read, hidden and unread.
+    Counts files read, hidden and unread, and messages left out of Telegram's exports.
     """
+    left_out = Counter() if messages is None else messages
     with found_files(path, EXTENSIONS, counts) as (place, files):
         bad = bad_rows.read_at(place, path)
-        rows = (read_rows(file, reading.format, reading.encoding, bad) for file in files)
+        rows = (read_rows(file, reading, bad, left_out) for file in files)
         parts = zip(names_of(files, EXTENSIONS), rows, strict=True)
         yield from collect_frames(str(path), parts, reading, bad)
 
@@ -111,16 +117,18 @@ def read_hub_dialogues(
 
 
 def read_rows(
-    file: Path, layout: DialogueFormat, encoding: Encoding, bad_rows: BadRows
+    file: Path, reading: Reading, bad_rows: BadRows, messages: Counter
 ) -> Iterator[tuple[str, Any]]:
-    """Yield the raw rows of one file with their places."""
-    kind = recognise(file, encoding) if layout is DialogueFormat.auto else layout
+    """Yield the raw rows of one file with their places; counts messages that are left out."""
+    encoding, kind = reading.encoding, reading.format
+    if kind is DialogueFormat.auto:
+        kind = recognise(file, encoding)
     if kind is DialogueFormat.pickle:
         return pickled_rows(file)
     if kind is DialogueFormat.jsonl:
         return json_rows(file, "dialogues", encoding, bad_rows.add)
     if kind is DialogueFormat.telegram:
-        return exported_dialogues(file, encoding)
+        return exported_dialogues(file, encoding, bad_rows, messages)
     return dashed_rows(file, encoding, bad_rows)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from genlab.core.program import InputError
 from genlab.core.terminal import in_one_line
+from genlab.sources.bad_rows import BadRows
 from genlab.sources.decoding import Encoding
 from genlab.sources.file_text import text_pieces
 from genlab.sources.text_files import JSON, shown, some_of
@@ -28,6 +29,11 @@ KIND = r"(?:\w+_(?:chat|messages|group|supergroup|channel|codes)|replies)"
 CHAT = rf'"type"\s*:\s*"{KIND}",\s*"id"\s*:\s*-?\d+,\s*"messages"\s*:'
 ALL = r'\s*\n.*?"(?:personal_information|chats)"\s*:'
 BEGINS = re.compile(rf"\{{(?:.*?{CHAT}|{ALL})", re.DOTALL)
+# Why a message is left out, and how the terminal has it; what Telegram itself notes is not told.
+SAID_OF = {
+    "unanswered": "that nobody answered in text within an hour",
+    "without_text": "without text of their own",
+}
 
 Turns = list[list[str]]  # the messages of each
 
@@ -37,22 +43,24 @@ def is_export(start: str) -> bool:
     return BEGINS.match(start) is not None
 
 
-def exported_dialogues(file: Path, encoding: Encoding) -> Iterator[tuple[str, list[str]]]:
+def exported_dialogues(
+    file: Path, encoding: Encoding, bad_rows: BadRows, counts: Counter[str]
+) -> Iterator[tuple[str, list[str]]]:
     """Yield the dialogues of an export, of two turns or more, with their first message's place.
 
-    What is left out is counted on stderr. Raises InputError for what is no export, and for one
-    without a chat of two people.
+    What is left out is counted on stderr and, by reason, in `counts`; a message without a date in
+    `bad_rows`. Raises InputError for what is no export, and for one without a chat of two people.
     """
     left_out: Counter[str] = Counter()
     for name, messages in chats_of(file, read_export(file, encoding)):
-        for first, turns in divide(f"{file}, chat {name}", messages, left_out):
+        for first, turns in divide(f"{file}, chat {name}", messages, left_out, bad_rows):
             if len(turns) > 1:
                 yield f"{file}, chat {name}, {first}", [" ".join(texts) for texts in turns]
             else:
-                left_out["that nobody answered in text within an hour"] += len(turns[0])
-    if left_out:
-        counts = ", ".join(f"{n:,} {what}" for what, n in sorted(left_out.items()))
-        print(f"left out of {file.name}, messages: {counts}", file=sys.stderr)
+                left_out["unanswered"] += len(turns[0])
+    counts.update(left_out)
+    if said := ", ".join(f"{left_out[key]:,} {SAID_OF[key]}" for key in SAID_OF if left_out[key]):
+        print(f"left out of {file.name}, messages: {said}", file=sys.stderr)
 
 
 def read_export(file: Path, encoding: Encoding) -> dict:
@@ -100,27 +108,35 @@ def chats_of(file: Path, content: dict) -> list[tuple[str, list]]:
     return list(zip(names, (chat["messages"] for chat in read), strict=True))
 
 
-def divide(where: str, messages: list, left_out: Counter) -> Iterator[tuple[str, Turns]]:
+def divide(
+    where: str, messages: list, left_out: Counter, bad_rows: BadRows
+) -> Iterator[tuple[str, Turns]]:
     """Yield dialogues as their first message's place, and turns of one message or more.
 
-    Counts in `left_out` messages without text of their own.
+    Counts in `left_out` messages of Telegram's and those without text of their own. One that is
+    none, or has no date, is a bad row; where it is dropped, a dialogue ends.
     """
     turns: Turns = []
     began, sender, last = "", None, 0
     for message in messages:
-        if not isinstance(message, dict):
-            raise InputError(f"{where}: a message is {shown(message)}, not an object")
-        is_call = message.get("action") == "phone_call" and message.get("duration_seconds")
-        if message.get("type") != "message" and not is_call:  # a missed call, a pinned message
+        if isinstance(message, dict) and not is_said(message):
+            left_out["service"] += 1
             continue
-        place = f"message {message.get('id')}"
-        now, text = seconds_of(f"{where}, {place}", message), own_text(message)
+        try:
+            now, place = seconds_of(where, message), f"message {message.get('id')}"
+        except InputError as error:
+            bad_rows.add(error)
+            if turns:
+                yield began, turns
+            turns = []
+            continue
+        text = own_text(message)
         if turns and (not text or now - last > SILENCE):
             yield began, turns
             turns = []
         last = now
         if not text:
-            left_out["without text of their own"] += 1
+            left_out["without_text"] += 1
             continue
         who = message.get("from_id", message.get("from"))
         if not turns:
@@ -134,6 +150,12 @@ def divide(where: str, messages: list, left_out: Counter) -> Iterator[tuple[str,
         yield began, turns
 
 
+def is_said(message: dict) -> bool:
+    """Return whether it is a message or a call, and no missed call, pinned message or the like."""
+    is_call = message.get("action") == "phone_call" and message.get("duration_seconds")
+    return message.get("type") == "message" or bool(is_call)
+
+
 def own_text(message: dict) -> str:
     """Return what a message says, without its markup; "" for one that was forwarded."""
     text: Any = message.get("text", "")
@@ -143,12 +165,18 @@ def own_text(message: dict) -> str:
     return "" if "forwarded_from" in message else " ".join(said.split())
 
 
-def seconds_of(place: str, message: dict) -> int:
-    """Return when a message was sent, in seconds; older exports have its local time alone."""
+def seconds_of(where: str, message: Any) -> int:
+    """Return when a message was sent, in seconds; older exports have its local time alone.
+
+    Raises InputError for one without a date, and for what is no message; `where` is the chat.
+    """
+    if not isinstance(message, dict):
+        raise InputError(f"{where}: a message is {shown(message)}, not an object")
     try:
         if "date_unixtime" in message:
             return int(message["date_unixtime"])
         # As if of UTC: only differences count, and they must not depend on the machine's zone.
         return int(datetime.fromisoformat(message["date"]).replace(tzinfo=UTC).timestamp())
     except (KeyError, TypeError, ValueError, OverflowError):
+        place = f"{where}, message {message.get('id')}"
         raise InputError(f"{place}: it has no date; export the chat again") from None

@@ -42,14 +42,15 @@ def check_finite(place: str, row: dict) -> None:
         ) from None
 
 
-def read_examples(files: list[Path]) -> list[list[dict]]:
+def read_examples(files: list[Path], asked: str | None = None) -> list[list[dict]]:
     """Return the rows of each file of one data set, whose names end in one of EXTENSIONS.
 
     A table's column holds int if all its cells in all tables are whole numbers, so that a label is
     of one type in training and in the test; other columns hold text. Raises InputError, with file
     and row, for a row that is none and a cell that a program broke, and for a file without rows.
+    asked: the data set's templates; of columns that these do not name any cell may be broken.
     """
-    parts = [list(checked_rows(file)) for file in files]
+    parts = [list(checked_rows(file, asked)) for file in files]
     tables = (part for file, part in zip(files, parts, strict=True) if is_table(file))
     rows = list(chain.from_iterable(tables))
     names = dict.fromkeys(chain.from_iterable(rows))
@@ -59,10 +60,10 @@ def read_examples(files: list[Path]) -> list[list[dict]]:
     return parts
 
 
-def checked_rows(file: Path) -> Iterator[dict]:
+def checked_rows(file: Path, asked: str | None) -> Iterator[dict]:
     """Yield the rows of a file as they stand there; raise InputError as `read_examples`."""
     n_rows = 0
-    for place, row in csv_objects(file) if is_table(file) else object_rows(file):
+    for place, row in csv_objects(file, asked) if is_table(file) else object_rows(file):
         check_finite(place, row)
         if taken := [name for name in RESERVED if name in row]:
             raise InputError(f"{place}: the field {taken[0]} is the stages' own; rename it")
@@ -77,8 +78,11 @@ def is_table(file: Path) -> bool:
     return data_extension(file) in TABLES
 
 
-def csv_objects(file: Path) -> Iterator[tuple[str, dict]]:
-    """Yield the rows of a table as objects with their places; InputError for one that is broken."""
+def csv_objects(file: Path, asked: str | None) -> Iterator[tuple[str, dict]]:
+    """Yield the rows of a table as objects with their places; InputError for one that is broken.
+
+    A template reads a field by its name, so a column is not read if `asked` never has its name.
+    """
     for place, row in csv_rows(file):
         if not isinstance(row, dict):
             raise InputError(
@@ -86,7 +90,8 @@ def csv_objects(file: Path) -> Iterator[tuple[str, dict]]:
                 "a field that holds the separator in quotes"
             )
         for name, value in row.items():
-            check_text(place, name, value, sys.maxsize)
+            is_read = asked is None or re.search(rf"\b{re.escape(name)}\b", asked)
+            check_text(place, name, value, sys.maxsize, of_table=bool(is_read))
         yield place, row
 
 

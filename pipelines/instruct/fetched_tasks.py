@@ -18,7 +18,9 @@ from pipelines.instruct.schemas import TASK_SCHEMA
 Tasks = dict[str, dict[str, list[dict]]]  # by task and split
 
 
-def fetch_tasks(origin: TaskOrigin, files: Counter) -> tuple[Tasks, dict[str, list[str]]]:
+def fetch_tasks(
+    origin: TaskOrigin, files: Counter, templates: dict[str, list[PromptTemplate]]
+) -> tuple[Tasks, dict[str, list[str]]]:
     """Return the tasks' examples, and of tasks made here what their labels stand for, by task.
 
     files: counts those of a folder of data sets.
@@ -28,7 +30,11 @@ def fetch_tasks(origin: TaskOrigin, files: Counter) -> tuple[Tasks, dict[str, li
         world = read_world(origin.path)
         return mini_tasks.make_tasks(world, *limits), mini_tasks.names_of_labels(world)
     if origin.source is Source.file:
-        read = task_files.read_task_folder(origin.path, files)
+        asked = {
+            name: "\n".join(f"{each.jinja}\n{each.answer_choices}" for each in own)
+            for name, own in templates.items()
+        }
+        read = task_files.read_task_folder(origin.path, files, asked)
     else:
         read = task_files.read_hub_sets(origin.hub_sets)
     return task_files.split_tasks(read, *limits), {}

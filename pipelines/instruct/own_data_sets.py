@@ -29,7 +29,10 @@ def find_test_file(train: Path, there: Iterable[Path]) -> Path | None:
     return next((named[name] for name in TESTS if name in named), None)
 
 
-def read_own(train: Path, test: Path | None) -> dict[str, list[dict]]:
-    """Return a data set's examples by split; "all" where no file says what is tested on."""
+def read_own(train: Path, test: Path | None, asked: str | None = None) -> dict[str, list[dict]]:
+    """Return a data set's examples by split; "all" where no file says what is tested on.
+
+    asked: as in `read_examples`.
+    """
     names, files = (("train", "test"), [train, test]) if test else (("all",), [train])
-    return dict(zip(names, read_examples(files), strict=True))
+    return dict(zip(names, read_examples(files, asked), strict=True))

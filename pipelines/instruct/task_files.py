@@ -11,7 +11,7 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
@@ -224,14 +224,17 @@ NLTK: dict[str, tuple[str, Callable[[Path], Splits]]] = {
 }
 
 
-def read_task_folder(path: Path, counts: Counter) -> dict[str, Splits]:
+def read_task_folder(
+    path: Path, counts: Counter, asked: Mapping[str, str] | None = None
+) -> dict[str, Splits]:
     """Return the examples of the data sets in a folder, by promptsource's name.
 
     `path` may be an archive of such a folder, or hold nothing but archives, or be one of NLTK's.
     A data set of the user's own is called by its folder's path from there. Of two data sets that
     have the same name the larger one is kept, and the other named. Counts files read, hidden and
     unread. Raises InputError if there is no data set, for a link that leads out of the folder, and
-    for what is neither file nor folder.
+    for what is neither file nor folder. asked: by data set, the text of its templates, which says
+    what columns of the user's tables are read.
     """
     if path.is_file() and path.name in NLTK:
         return read_data_sets(data_sets(path.parent, [Path(path.name)]), [Path(path.name)], counts)
@@ -242,7 +245,8 @@ def read_task_folder(path: Path, counts: Counter) -> dict[str, Splits]:
         visible = [name for name in there if not is_hidden(name)]
         alone = (path if place == folder else place).resolve()
         sources = data_sets(folder, visible)
-        sources += own_sources(folder, visible, place.relative_to(folder), data_stem(alone, PACKED))
+        top, stem = place.relative_to(folder), data_stem(alone, PACKED)
+        sources += own_sources(folder, visible, top, stem, asked or {})
         found = read_data_sets(sources, there, counts)
     if not found:
         known = ", ".join([*FEWGLUE, *NLTK])
@@ -320,7 +324,9 @@ def is_fewglue(path: Path) -> bool:
     return path.parent.name in FEWGLUE and PACKED_ENDING.sub("", path.name) == "train.jsonl"
 
 
-def own_sources(folder: Path, visible: list[Path], top: Path, alone: str) -> list[DataSet]:
+def own_sources(
+    folder: Path, visible: list[Path], top: Path, alone: str, asked: Mapping[str, str]
+) -> list[DataSet]:
     """Return the data sets of the user's own among a folder's files.
 
     Their names are their folders' paths below `top`; one that lies there is called `alone`.
@@ -331,7 +337,7 @@ def own_sources(folder: Path, visible: list[Path], top: Path, alone: str) -> lis
             continue
         test = own_data_sets.find_test_file(train, visible)
         name = alone if train.parent == top else train.parent.relative_to(top).as_posix()
-        whole = (folder / train, folder / test if test else None)
+        whole = (folder / train, folder / test if test else None, asked.get(name))
         sources.append(([train, *filter(None, [test])], name, partial(read_own, *whole)))
     return sources
 

@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
 from genlab.core.files import write_json
+from genlab.labelling import agreement
 from genlab.labelling.agreement import (
     cohens_kappa,
     kappa_interval,
@@ -492,3 +493,22 @@ def test_the_prediction_powered_interval_holds_the_true_share_about_95_times_in_
         plain_widths += high - low
     assert 930 <= held <= 990
     assert widths < plain_widths
+
+
+def test_powered_shares_are_summed_in_the_order_of_labels_and_guesses(monkeypatch):
+    """Of so many rows that a join divides them among threads."""
+    n = 50_000
+    guesses = pl.DataFrame({"text_id": np.arange(n), "correct": np.arange(n) / n})
+    order = np.random.default_rng(1).permutation(n)[: n // 2]
+    labels = pl.DataFrame({"text_id": order, "answer": ["correct"] * len(order)})
+    seen = []
+
+    def looked_at(answers, guesses, others):
+        seen.extend([guesses, others])
+        return powered_share(answers, guesses, others)
+
+    monkeypatch.setattr(agreement, "powered_share", looked_at)
+    agreement.summarize_powered(labels, guesses, ["correct"])
+    own, others = seen
+    assert np.array_equal(own, order / n)
+    assert np.array_equal(others, np.setdiff1d(np.arange(n), order) / n)

@@ -8,7 +8,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +18,7 @@ import pytest
 import yaml
 
 from genlab.models.quiet_tensorflow import import_tensorflow
+from genlab.sources.hub import retried
 from tests.hub_server import Fault, Hub, archive_of, files_of, make_certificate, serving
 from tests.project_copy import ROOT
 from tests.ranking.test_rankers import save_tensorflow_model
@@ -30,7 +33,6 @@ from pathlib import Path
 from genlab.sources import hub
 from genlab.core.program import InputError, fail
 
-hub.WAITS_SECONDS = (0, 0, 0)
 try:
     folder = hub.download_snapshot(
         "some/model", sys.argv[1], ["*.json", "*.safetensors"], asked="a.b", instead="do c"
@@ -51,7 +53,7 @@ def hub():
 
 
 def run(words: list[str], address: str, home: Path, **more: str) -> subprocess.CompletedProcess:
-    """Run Python with the Hub at `address`, in a fresh cache below `home`."""
+    """Run Python with the Hub at `address`, in a fresh cache below `home`, and with short waits."""
     kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     environment = kept | {
         "HF_ENDPOINT": address,
@@ -59,7 +61,8 @@ def run(words: list[str], address: str, home: Path, **more: str) -> subprocess.C
         "TFHUB_CACHE_DIR": str(home / "tf"),
         "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "PYTHONPATH": str(ROOT),
+        "HF_XET_CLIENT_RETRY_BASE_DELAY": "10ms",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests/short_waits")]),
     }
     return subprocess.run(
         [sys.executable, *words],
@@ -161,6 +164,20 @@ def test_an_answer_that_stays_is_one_line_with_what_to_do(hub, tmp_path, status,
     assert line.startswith(f"error: a.b cannot be downloaded {expected}")
     asked = [path for _, path, _ in hub.asked if path.startswith("/api/models/")]
     assert len(asked) == (4 if status in (503, 429) else 1)
+
+
+def test_a_pause_is_as_long_as_the_hub_asks_and_at_most_a_minute(monkeypatch):
+    waited, answers = [], [{}, {"Retry-After": "30"}, {"Retry-After": "3600"}, {}]
+
+    def attempt() -> None:
+        error = OSError("too many requests")
+        error.response = SimpleNamespace(status_code=429, headers=answers.pop(0))
+        raise error
+
+    monkeypatch.setattr(time, "sleep", waited.append)
+    with pytest.raises(OSError, match="too many"):
+        retried(attempt)
+    assert waited == [1, 30, 60] and not answers
 
 
 def test_a_revision_that_is_not_there_is_told_from_a_name_that_is_not_there(hub, tmp_path):
@@ -340,7 +357,6 @@ def test_fetch_writes_a_sentence_transformer_of_the_hub_that_works(hub, tmp_path
 
 
 def test_fetch_writes_a_module_of_tf_hub_after_a_broken_connection_and_a_pause(tmp_path, params):
-    """A process imports TensorFlow, some four seconds, and two pauses take three."""
     tf, _ = import_tensorflow()
 
     def embed(texts):

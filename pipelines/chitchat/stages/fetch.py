@@ -45,7 +45,8 @@ def corpus(
     """Fetch the dialogues as one table."""
     bad = BadRows(are_dropped=bad_rows is BadRowsAre.drop)
     files: Counter[str] = Counter()
-    frames, commit = fetch_dialogues(origin, reading, bad, files)
+    messages: Counter[str] = Counter()
+    frames, commit = fetch_dialogues(origin, reading, bad, files, messages)
     n_turns = 0
 
     def counted():
@@ -58,7 +59,8 @@ def corpus(
     n_rows = write_table(output, shown, DIALOGUE_SCHEMA)
 
     counts = {"dialogues": n_rows, "turns": n_turns, "bad_rows": bad.counts.total()}
-    write_json(metrics, with_files(counts, files))
+    left_out = {"messages_left_out": dict(messages)} if messages else {}  # of Telegram's exports
+    write_json(metrics, with_files(counts | left_out, files))
     write_manifest(manifest, origin.source, origin.asset, commit, output, rows=n_rows)
 
 

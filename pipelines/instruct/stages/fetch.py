@@ -44,7 +44,7 @@ def tasks(
 
     known = read_templates(templates)
     files: Counter[str] = Counter()
-    found, names = fetched_tasks.fetch_tasks(origin, files)
+    found, names = fetched_tasks.fetch_tasks(origin, files, known)
     fetched_tasks.check_tasks(found, names, known)
 
     write_table(output, [fetched_tasks.task_rows(found)], TASK_SCHEMA)

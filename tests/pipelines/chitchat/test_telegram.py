@@ -93,7 +93,8 @@ def test_a_chat_is_answered_with_what_was_said_before_and_with_nothing_else(serv
 SAID = {"message": {"chat": {"id": 4, "type": "private"}, "text": "an update without an id"}}
 
 
-def test_what_the_server_does_wrong_is_lived_with(server, tmp_path):
+def test_what_the_server_does_wrong_is_lived_with(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(telegram_bot, "FIRST_PAUSE", 0.01)
     server.faults["sendMessage"].extend([("retry_after", 1), ("status", 502), "cut"])
     server.faults["getUpdates"].extend([("status", 500), "garbage", "cut", ("retry_after", 1)])
     server.faults["getMe"].append(("status", 502))
@@ -219,10 +220,14 @@ def test_what_was_said_while_no_bot_ran_is_answered_beyond_the_limit_of_a_chat(s
     for number in range(120):
         server.say(2, f"{number}")
 
+    async def soon(asked: Asked) -> str:
+        await asyncio.sleep(0.005)
+        return f" > {asked.said}"
+
     def act() -> None:
         assert server.wait_for(lambda: len(server.texts(2)) == 120)
 
-    run_bot(server, tmp_path / "j", act, limits=Limits(per_chat=2, history_turns=0))
+    run_bot(server, tmp_path / "j", act, soon, Limits(per_chat=2, history_turns=0))
     assert server.texts(2) == [f" > {number}" for number in range(120)]
 
 

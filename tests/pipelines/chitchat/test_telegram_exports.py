@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections import Counter
 
 import pytest
 
@@ -90,6 +91,24 @@ def test_what_has_no_text_of_its_own_ends_a_dialogue_and_is_counted(tmp_path, ca
     )
 
 
+def test_what_is_left_out_is_counted_by_its_reason(tmp_path):
+    path = write(
+        tmp_path / "result.json",
+        chat(
+            message(1, "Аня", 0, "Да?"),
+            message(2, "Боря", 1, "Да."),
+            message(3, "Аня", 2, "", photo="photos/1.jpg"),
+            {"id": 4, "type": "service", "action": "pin_message", "text": ""},
+            message(5, "Аня", 3, "Ау"),
+            message(6, "Аня", 4, "Ты где?"),
+        ),
+    )
+    messages = Counter()
+    read = read_dialogue_files(path, READING, BadRows(are_dropped=False), Counter(), messages)
+    assert [len(frame) for frame in read] == [1]
+    assert messages == {"without_text": 1, "service": 1, "unanswered": 2}
+
+
 def test_of_an_export_of_all_chats_those_of_two_people_are_read(tmp_path, capsys):
     talk = message(1, "Аня", 0, "Да?"), message(2, "Боря", 1, "Да.")
     found = [chat(*talk), chat(*talk, name="Се\x1b[2Jмья\n", kind="private_group")]
@@ -137,6 +156,20 @@ def test_older_exports_have_local_times_which_no_machines_zone_shifts(tmp_path, 
 def test_an_export_that_cannot_be_used_is_one_line_with_its_place(tmp_path, content, expected):
     path = write(tmp_path / "result.json", content)
     with pytest.raises(InputError, match="^" + re.escape(f"{path}{expected}")):
+        turns_of(path)
+
+
+def test_what_has_no_date_is_dropped_and_counted_where_bad_rows_are_and_ends_a_dialogue(tmp_path):
+    undated = message(3, "Аня", 2, "Когда?")
+    del undated["date_unixtime"]
+    talk = [message(number, "АБ"[number % 2], number, f"{number}") for number in range(1, 9)]
+    talk[2], talk[5] = undated, "x"
+    path = write(tmp_path / "result.json", chat(*talk))
+    bad = BadRows(are_dropped=True)
+    [frame] = read_dialogue_files(path, READING, bad)
+    assert frame["turns"].to_list() == [["1", "2"], ["4", "5"], ["7", "8"]]
+    assert bad.counts == {"row": 2}
+    with pytest.raises(InputError, match=r"message 3: it has no date; .*corpus\.bad_rows=drop"):
         turns_of(path)
 
 

@@ -106,6 +106,17 @@ def test_a_row_that_is_none_is_named_with_its_file_and_line(tmp_path):
         read_task_folder(tmp_path, Counter())
 
 
+def test_a_broken_cell_is_refused_only_in_a_column_that_the_templates_read(tmp_path):
+    path = write(tmp_path / "mine/train.csv", "text,label,sub_text\na,1,#REF!\nb,0,c\n")
+    rows = [{"text": "a", "label": 1, "sub_text": "#REF!"}, {"text": "b", "label": 0}]
+    asked = {"mine": "{{text}} ||| {{answer_choices[label]}}\nno ||| yes"}
+    found = read_task_folder(tmp_path, Counter(), asked)
+    assert found == {"mine": {"all": [rows[0], rows[1] | {"sub_text": "c"}]}}
+    asked["mine"] += "{{sub_text}}"
+    with pytest.raises(InputError, match=f"^{re.escape(str(path))}, line 2: sub_text is #REF!"):
+        read_task_folder(tmp_path, Counter(), asked)
+
+
 def test_a_folder_without_a_data_set_says_how_one_of_ones_own_looks(tmp_path):
     write(tmp_path / "complaints.csv", CSV)
     with pytest.raises(InputError, match=r"no folder with a file train\.csv or train\.jsonl"):
