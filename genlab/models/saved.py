@@ -97,9 +97,15 @@ def check_same_scores(measured: np.ndarray, saved: np.ndarray, shown: str) -> No
 
 
 def mean_losses(model: "PreTrainedModel", batches: list[dict[str, "torch.Tensor"]]) -> list[float]:
-    """Return the mean loss per token of each batch, in nats, without dropout."""
-    import torch
+    """Return the mean loss per token of each batch, in nats, without dropout.
 
+    What a Trainer put around the model is taken off: in mixed precision that rounds the products,
+    by more than what is looked for.
+    """
+    import torch
+    from accelerate.utils import extract_model_from_parallel
+
+    model = extract_model_from_parallel(model, keep_fp32_wrapper=False)
     was_training = model.training
     model.eval()
     with torch.inference_mode():

@@ -42,8 +42,8 @@ def overlaps(texts: list[str], references: list[str]) -> dict[str, list[float]]:
         found["bleu"].append(bleu.sentence_score(text, [reference]).score)
         found["chrf"].append(chrf.sentence_score(text, [reference]).score)
         scores = rouge.score(reference, text)
-        found["rouge_1"].append(scores["rouge1"].fmeasure)
-        found["rouge_l"].append(scores["rougeL"].fmeasure)
+        found["rouge_1"].append(float(scores["rouge1"].fmeasure))
+        found["rouge_l"].append(float(scores["rougeL"].fmeasure))
     return found
 
 

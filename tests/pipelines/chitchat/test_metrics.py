@@ -47,6 +47,13 @@ def test_bleu_and_chrf_are_sacrebleu_s():
         assert found["chrf"][i] == pytest.approx(sacrebleu.sentence_chrf(text, [reference]).score)
 
 
+def test_a_first_reply_without_words_shares_nothing_as_a_number_like_the_others():
+    """rouge-score's zero is a whole number, and a column that begins so took no fraction."""
+    found = overlaps(["", "да"], ["да", "да"])
+    assert {type(value) for values in found.values() for value in values} == {float}
+    assert found["rouge_1"] == found["rouge_l"] == [0.0, 1.0]
+
+
 def test_generic_replies_are_the_most_frequent_ones():
     assert generic_share(["Да.", "да", "нет", "нет", "нет", "может"], 1) == [0, 0, 1, 1, 1, 0]
     assert generic_share(["б", "а", "в"], 2) == [1, 1, 0]  # a tie goes by the alphabet
