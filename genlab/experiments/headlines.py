@@ -2,14 +2,25 @@
 
 import textwrap
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 from genlab.core.markdown import markdown_table, table_rows
 from genlab.core.params import did_you_mean
 from genlab.core.program import InputError
+from genlab.core.shapes import reading
 from genlab.experiments.claims_file import HEADLINE_ROWS, WHY, check_headline_rows
 from genlab.experiments.claims_tables import claim_cell, in_words, margin_of
 from genlab.experiments.layout import Layout
-from genlab.experiments.over_collections import cell_of, rankers_in
+from genlab.experiments.over_collections import (
+    NO_RECORD,
+    cell_of,
+    over_collections,
+    rankers_in,
+    records_below,
+    short_cell,
+)
+
+N_FIRST = 3  # findings of a record of real data in the flagship's README
 
 
 def headlines_list(
@@ -40,6 +51,18 @@ def headlines_over_collections(settled: dict, content: dict, layout: Layout) -> 
         cells = [f"{ranker} {cell_of(found, ranker, margin)}" for ranker in rankers_in(settled)]
         lines.append(wrapped(f"{content['claims'][name]['claim']} {'; '.join(cells)}.", "- ", "  "))
     return "\n".join(lines)
+
+
+def findings_list(folder: Path) -> str:
+    """Return the first of a pipeline's findings in words: where each ranker shows it, or not."""
+    lines = []
+    for pipeline, content, settled in records_below(folder):
+        with reading([pipeline / "record/claims.json"]):
+            for name in content.get("findings", [])[:N_FIRST]:
+                over = over_collections(settled["claims"].get(name, {}))
+                cells = "; ".join(short_cell(*each) for each in over.items()) or "not asked"
+                lines.append(f"{content['claims'][name]['claim']} {cells}.")
+    return "\n".join(wrapped(line, "- ", "  ") for line in lines) or NO_RECORD
 
 
 def headline_rows(content: dict, table: Callable[[str], str], known: Collection[str]) -> str:

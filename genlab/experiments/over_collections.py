@@ -3,7 +3,7 @@
 Groups are named "COLLECTION RANKER". A claim has no group for a ranker that it is not about. A
 pipeline whose committed record was measured on other data than its default run uses keeps the
 record in record/. Its claims.yaml may have `same_as_root` (a claim of the flagship -> one of its
-own) and `findings` (which of its claims the flagship's RESULTS.md shows).
+own) and `findings` (which of its claims the flagship's RESULTS.md shows, and README the first).
 """
 
 from pathlib import Path
@@ -24,6 +24,7 @@ from genlab.experiments.verdict_words import (
 )
 
 HOLDS, FAILS, OPEN = "supported", "contradicted", NOT_SETTLED
+NO_RECORD = "No record of real rankers is there."
 VERDICTS = {HOLDS: "holds", FAILS: "the contrary"}  # in tables; the others as they are
 
 
@@ -212,7 +213,7 @@ def family_line(settled: dict, pipeline: str) -> str:
 
 
 def findings_table(folder: Path) -> str:
-    """Return the claims that a pipeline shows in the flagship's README, settled on its record."""
+    """Return the claims that a pipeline shows in the flagship's RESULTS.md, by its record."""
     tables = []
     for pipeline, content, settled in records_below(folder):
         if "findings" in content:
@@ -220,4 +221,4 @@ def findings_table(folder: Path) -> str:
             with reading([pipeline / "record/claims.json"]):
                 shown = verdicts_table(settled, content["claims"], layout, content["findings"])
                 tables.append(family_line(settled, f"pipelines/{pipeline.name}") + shown)
-    return "\n\n".join(tables) or "No record of real rankers is there."
+    return "\n\n".join(tables) or NO_RECORD

@@ -22,6 +22,7 @@ from genlab.experiments.claims_file import read_asked
 from genlab.experiments.claims_tables import arms_table, claims_table, keys_of, verdicts_line
 from genlab.experiments.headlines import (
     example_lines,
+    findings_list,
     headline_rows,
     headlines_list,
     headlines_over_collections,
@@ -56,10 +57,13 @@ PAGES = ("README.md", "RESULTS.md")  # the second holds what the first has no ro
 TABLES = (
     *("claims", "arms", "references", "published", "probes", "outcomes", "spreads", "verified"),
     *("verdicts", "rankers", "findings", "example", "headlines", "tasks"),
-    *("headlines_over_collections", "headline_rows", "stages"),
+    *("headlines_over_collections", "headline_rows", "stages", "first_findings"),
 )
 # Those that are lists or sentences.
-NO_ROWS = ("example", "headlines", "headlines_over_collections", "headline_rows", "verified")
+NO_ROWS = (
+    *("example", "headlines", "headlines_over_collections", "headline_rows", "verified"),
+    "first_findings",
+)
 
 
 def stand_ins(folder: Path, published: dict) -> dict[str, str]:
@@ -170,6 +174,8 @@ def make_table(name: str, record: Record) -> str:
             return rankers_table(read("score_details.json"))
         case "findings":
             return findings_table(record.folder)
+        case "first_findings":
+            return findings_list(record.folder)
         case "tasks":
             return tasks_table(read("score_tasks.json"))
         case "example":

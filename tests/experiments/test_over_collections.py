@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from genlab.experiments.headlines import findings_list
 from genlab.experiments.layout import Layout, Metric
 from genlab.experiments.over_collections import (
     cell_of,
@@ -93,6 +94,9 @@ def test_the_flagship_takes_from_a_pipelines_record_what_it_says_of_the_same_cla
         "flat: holds on 0 of 1, not settled on 1",
         "b": "not asked",
     }
+    listed = findings_list(tmp_path)
+    assert listed.splitlines()[0].startswith("- X. big: holds on 2 of 2; small: holds on 1 of 2, ")
+    assert " ".join(listed.split()).endswith("flat: holds on 0 of 1, not settled on 1.")
     table = findings_table(tmp_path)
     assert table.startswith("| claim |") and "| X. |" in table and "| Y. |" not in table
     settled["claims"]["y"] = {"wiki big": found("supported") | {"n_tests": 141}}
