@@ -10,8 +10,10 @@ The harness scores a choice by the sum of log p, as here, but gives an encoder-d
 end-of-text: so the choices written here end in it. It is read as a token, as no other text is.
 """
 
+import itertools
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -49,23 +51,25 @@ def main(
     rows = read_table(prompts).filter(
         pl.col("held_out") & (pl.col("ask") == "prompt") & pl.col("choices").is_not_null()
     )
-    n = 0
+    names: list[str] = []
     with written_whole(output) as folder:
         folder.mkdir()
         for (task, template), part in rows.group_by("task", "template", maintain_order=True):
             examples = part.head(n_examples) if n_examples else part
-            write_task(
-                folder, Path(named or output.resolve()), str(task), str(template), examples, end
-            )
-            n += 1
-    print(f"{n} tasks in {output}")
+            names.append(name_of(f"instruct_{task}_{template}", names))
+            write_task(folder, Path(named or output.resolve()), names[-1], examples, end)
+    print(f"{len(names)} tasks in {output}")
 
 
-def write_task(
-    folder: Path, final: Path, task: str, template: str, rows: pl.DataFrame, end: str
-) -> None:
+def name_of(prompt: str, taken: Collection[str]) -> str:
+    """Return a prompt's name as a file has it; with a number if a name before it was the same."""
+    name = re.sub(r"\W+", "_", prompt)
+    numbered = (f"{name}_{n}" for n in itertools.count(2))
+    return name if name not in taken else next(each for each in numbered if each not in taken)
+
+
+def write_task(folder: Path, final: Path, name: str, rows: pl.DataFrame, end: str) -> None:
     """Write one prompt's task; `final` is where the harness will find the folder."""
-    name = re.sub(r"\W+", "_", f"instruct_{task}_{template}")
     lines = [
         json.dumps(
             {

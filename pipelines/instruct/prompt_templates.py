@@ -20,6 +20,7 @@ from genlab.sources.foreign_files import files_in
 NAME = "templates.yaml"
 PREFIX = "T5 prefix"  # the name of the template that is T5's way of asking
 SEPARATOR = "|||"  # between input and target, and between answer choices
+ACCURACY = "Accuracy"  # of the choices; other metrics are of open answers
 KEYS = {"id", "name", "jinja", "reference", "metadata", "answer_choices"}
 
 
@@ -116,8 +117,16 @@ def read_template_file(path: Path) -> list[PromptTemplate]:
     return templates
 
 
+def as_metric(name: object) -> str:
+    """Return a metric's name as promptsource writes it: Accuracy for accuracy."""
+    return str(name).strip().capitalize()
+
+
 def as_template(where: str, dataset: str, entry: object) -> PromptTemplate:
-    """Return a template of its entry; raise InputError for a key that is missing or no text."""
+    """Return a template of its entry; raise InputError for a key that is missing or no text.
+
+    Where answer choices have no metric, they are ranked by accuracy.
+    """
     if not isinstance(entry, dict):
         raise InputError(f"{where}: must be a !Template, not {type(entry).__name__}")
     for key in entry:
@@ -130,7 +139,7 @@ def as_template(where: str, dataset: str, entry: object) -> PromptTemplate:
     choices = entry.get("answer_choices")
     if not isinstance(choices, str | None) or not isinstance(metadata, dict):
         raise InputError(f"{where}: answer_choices must be text, and metadata a !TemplateMetadata")
-    metrics = metadata.get("metrics") or []
+    metrics = metadata.get("metrics") or [ACCURACY]
     if not isinstance(metrics, list):
         raise InputError(f"{where}: metadata.metrics must be a list, not {type(metrics).__name__}")
     for key in ("original_task", "choices_in_prompt"):
@@ -147,5 +156,5 @@ def as_template(where: str, dataset: str, entry: object) -> PromptTemplate:
         answer_choices=choices or "",
         is_original=is_original,
         shows_choices=bool(metadata.get("choices_in_prompt")),
-        is_ranked=bool(choices) and is_original and "Accuracy" in metrics,
+        is_ranked=bool(choices) and is_original and ACCURACY in map(as_metric, metrics),
     )

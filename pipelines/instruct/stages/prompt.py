@@ -34,7 +34,9 @@ class BadTemplatesAre(StrEnum):
 
 
 def check(tasks: list[str], held_out: list[str]) -> None:
-    """Raise InputError for a task that is trained on and held out."""
+    """Raise InputError for a task that is named twice, or trained on and held out."""
+    check_tasks("prompt.tasks", tasks, tasks)
+    check_tasks("prompt.held_out", held_out, held_out)
     check_held_out(tasks, held_out, "prompt.tasks")
 
 

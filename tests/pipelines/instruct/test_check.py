@@ -35,6 +35,7 @@ def test_what_can_run_passes(folder, changes):
     ("changes", "expected"),
     [
         ({"prompt.held_out": ["topic"]}, "prompt.tasks: topic is held out (prompt.held_out), so"),
+        ({"prompt.held_out": ["topic2", "topic2"]}, "prompt.held_out: topic2 is named twice"),
         ({"arms.single_task.tasks": ["sentiment"]}, "arms: tasks: sentiment is held out"),
         ({"arms.single_task.tasks": ["topik"]}, "arms: tasks: there is no task topik; did you"),
         ({"arms.single_task.ask": "words"}, "arms: ask=words: must be prefix or prompts"),

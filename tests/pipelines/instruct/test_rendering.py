@@ -56,6 +56,15 @@ def test_a_file_of_promptsource_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("metrics", "is_ranked"),
+    [("[Accuracy]", True), ("[accuracy, Other]", True), ("[]", True), ("[BLEU]", False)],
+)
+def test_choices_are_ranked_by_accuracy_however_it_is_written(tmp_path, metrics, is_ranked):
+    (tmp_path / "templates.yaml").write_text(FILE.replace("[Accuracy]", metrics))
+    assert read_templates(tmp_path)["glue/mrpc"][0].is_ranked == is_ranked
+
+
+@pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
         ("!Template\n", "!!python/object:os.system\n", "not promptsource's YAML"),

@@ -14,6 +14,7 @@ from genlab.core.pipeline import load_stages, program_of
 from genlab.core.program import InputError
 from genlab.sources.source import Source
 from pipelines.instruct import metrics
+from pipelines.instruct.export_harness import name_of
 from pipelines.instruct.rank_classification import Normalisation
 from pipelines.instruct.schemas import ANSWER_SCHEMA
 from tests.checked_pipeline import be_in_pipeline
@@ -235,3 +236,10 @@ def test_a_task_with_one_example_is_refused(tmp_path):
             templates=templates.parent,
         )
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_two_prompts_that_differ_in_punctuation_alone_have_two_files():
+    names = []
+    for prompt in ("instruct_a_is it?", "instruct_a_is it!", "instruct_a_is it."):
+        names.append(name_of(prompt, names))
+    assert names == ["instruct_a_is_it_", "instruct_a_is_it__2", "instruct_a_is_it__3"]
