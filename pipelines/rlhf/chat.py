@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 app = stage_app()
 
 EMPTY = "(empty)"
+WORLD = Path("instructions.yaml")
 HEADERS = ("step", "proxy", "truth", "answer")
 
 
@@ -45,7 +46,7 @@ def main(
     cap: Annotated[int, Option(min=1, help="most new tokens")] = 24,
     draw: Annotated[int, Option(min=0, help="of the answers")] = 0,
     data: Annotated[Path, Option(help="folder of the run")] = Path("data"),
-    world: Annotated[Path, Option(help="the mini world's vocabulary")] = Path("instructions.yaml"),
+    world: Annotated[Path, Option(help="the mini world's vocabulary")] = WORLD,
     page: Annotated[bool, Option("--page", help="ask on a page in the browser")] = False,
     port: Port = 0,
 ) -> None:
@@ -60,7 +61,7 @@ def main(
             raise InputError(
                 f"{folder}: no such model; run `dvc repro`, or name another arm or seed"
             )
-    words = read_world(world) if world.is_file() else None
+    words = read_world(world) if world.is_file() or world != WORLD else None
     steps = load_steps(folders, rewards / seed, words, cap)
     if page:
         show_steps(steps, data / "fetch/prompts.parquet", port, seed, draw)

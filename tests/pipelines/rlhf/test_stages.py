@@ -372,6 +372,9 @@ def test_all_steps_answer_side_by_side(made, tmp_path, monkeypatch):
     assert lines[0].split() == ["step", "proxy", "truth", "answer"]
     assert [line.split()[0] for line in lines[1:]] == ["base", "start", "RL"]
     assert shown == invoke(chat.app, prompt="name two fruits .", data=tmp_path, world=WORDS, cap=8)
+    nowhere = {"prompt": "name two fruits .", "data": tmp_path, "world": tmp_path / "no.yaml"}
+    with pytest.raises(InputError, match=r"no\.yaml: "):
+        invoke(chat.app, **nowhere)
     # On the page: the same answers, and of the next draw others.
     shown_pages = []
     monkeypatch.setattr(chat, "show_page", lambda folder, port, load: shown_pages.append(load))
