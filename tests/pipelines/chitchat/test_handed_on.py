@@ -49,9 +49,9 @@ def test_every_option_of_the_corpus_arrives_at_its_source(tmp_path, monkeypatch)
     *hub, bad = found["hub"]
     reading = dialogue_files.Reading("dashes", "windows-1251", "said", 999, 31, 24)
     assert hub == ["some/talk", "c0ffee", reading] and bad.are_dropped
-    *file, bad, counts = found["file"]
+    *file, bad, files, messages = found["file"]
     assert file == [Path("here"), reading]
-    assert bad.are_dropped and counts == {}
+    assert bad.are_dropped and files == messages == {} and files is not messages
 
 
 SIZES = {"vocab_size": 401, "n_layer": 3, "n_embd": 24, "n_head": 6, "n_positions": 65}

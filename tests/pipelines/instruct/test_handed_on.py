@@ -16,6 +16,7 @@ from pipelines.instruct.encoded_prompts import SCHEMA, encode_prompts
 from pipelines.instruct.mixed_rows import read_mixture
 from pipelines.instruct.mixtures import Mixing, Mixture
 from pipelines.instruct.pretraining import Pretraining
+from pipelines.instruct.prompt_templates import read_templates
 from pipelines.instruct.schemas import (
     ANSWER_SCHEMA,
     ITEM_SCHEMA,
@@ -55,7 +56,10 @@ def test_every_option_of_the_tasks_arrives_at_its_source(tmp_path, monkeypatch):
     found = taken_by_source(monkeypatch, fetch.app, words, workers)
     assert found["mini"][1:] == [31, 32, 24]
     assert found["hub"] == [["a@c0ffee", "b@c0ffee/x"]]
-    assert found["file"] == [WORLD, Counter()]
+    *file, asked = found["file"]
+    assert file == [WORLD, Counter()]
+    own = read_templates(PIPELINE / "templates")["topic"]
+    assert own and all(each.jinja in asked["topic"] for each in own)
     monkeypatch.undo()
     noted(monkeypatch, task_files, "read_task_folder", {"a": {}})
     divided = stopped_at(monkeypatch, task_files, "split_tasks")
