@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -83,6 +84,12 @@ def csv_objects(file: Path, asked: str | None) -> Iterator[tuple[str, dict]]:
 
     A template reads a field by its name, so a column is not read if `asked` never has its name.
     """
+
+    @cache
+    def is_read(name: str) -> bool:
+        named = rf"(?<!\w){re.escape(name)}(?!\w)"
+        return asked is None or re.search(named, asked) is not None
+
     for place, row in csv_rows(file):
         if not isinstance(row, dict):
             raise InputError(
@@ -90,8 +97,7 @@ def csv_objects(file: Path, asked: str | None) -> Iterator[tuple[str, dict]]:
                 "a field that holds the separator in quotes"
             )
         for name, value in row.items():
-            is_read = asked is None or re.search(rf"\b{re.escape(name)}\b", asked)
-            check_text(place, name, value, sys.maxsize, of_table=bool(is_read))
+            check_text(place, name, value, sys.maxsize, of_table=is_read(name))
         yield place, row
 
 
